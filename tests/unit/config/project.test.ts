@@ -1,0 +1,48 @@
+import path from "node:path";
+import { baseConfig, changed, homelabConfig, readYaml } from "./support";
+import { loadPlan } from "../../../config/load";
+import { closest } from "../../../config/suggest";
+
+const project = readYaml(path.join(__dirname, "../../../Pulumi.yaml")) as {
+  name: string;
+  runtime: { name: string; options: Record<string, unknown> };
+  requiredPulumiVersion: string;
+  config: Record<string, { type: string; description: string; default?: unknown; secret?: boolean }>;
+};
+
+test("the project asks for the engine that it was built against", () => {
+  expect(project).toMatchObject({ name: "proxmox-k3s", requiredPulumiVersion: ">=3.259.0" });
+  expect(project.runtime).toEqual({ name: "nodejs", options: { packagemanager: "npm", typescript: true } });
+});
+
+test("the only key that Pulumi itself requires is the cluster: credentials are optional, a preview needs none", () => {
+  expect(Object.keys(project.config)).toEqual(["cluster"]);
+  expect(project.config.cluster).toMatchObject({ type: "object", description: expect.any(String) });
+});
+
+test("the example stack holds no secret and no placeholder for one", () => {
+  expect(JSON.stringify(homelabConfig())).not.toMatch(/PRIVATE KEY|token|password|secure/i);
+});
+
+test("JSON, as Pulumi hands the config over, plans the same as YAML", () => {
+  expect(loadPlan(JSON.parse(JSON.stringify(homelabConfig())), {})).toEqual(loadPlan(homelabConfig(), {}));
+});
+
+test("numbers and booleans that `pulumi config set --path` makes of texts are understood where a text is meant", () => {
+  const plan = loadPlan(
+    changed(baseConfig(), { k3s: { kubeconfigMode: 640 }, pools: { worker: { labels: { fast: true } } } }),
+    {},
+  );
+  expect(plan.k3s.kubeconfigMode).toBe("640");
+  expect(plan.agents[0]?.labels).toEqual({ storage: "longhorn", fast: "true" });
+});
+
+test.each([
+  ["memroy", "memory"],
+  ["vmids", "vmIds"],
+  ["lable", "labels"],
+  ["cpu", undefined],
+  ["colour", undefined],
+])("%s is near %s", (word, expected) => {
+  expect(closest(word, ["memory", "vmIds", "labels", "cores", "count", "node"])).toBe(expected);
+});
