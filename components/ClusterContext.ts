@@ -1,0 +1,23 @@
+import type * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
+import type * as pulumi from "@pulumi/pulumi";
+
+import type { ClusterPlan } from "../config/plan";
+import type { Connection } from "./RemoteScript";
+
+/** What every part of a cluster shares. */
+export interface ClusterContext {
+  readonly plan: ClusterPlan;
+  /** The anchor's random id; names our folder on the Proxmox host. */
+  readonly clusterId: pulumi.Output<string>;
+  readonly mark: pulumi.Output<string>;
+  /** Root on the Proxmox host. */
+  readonly host: Connection;
+  /** The private key for root on the nodes. */
+  readonly nodeKey: pulumi.Output<string>;
+  readonly proxmox: proxmoxve.Provider;
+  /** The resource that lives exactly as long as the cluster: a full destroy runs no leave. */
+  readonly anchor: pulumi.Resource;
+  readonly roster: pulumi.Resource;
+  /** Options of every connection: a preview with placeholders shows no change of credentials. */
+  readonly connectionOptions: pulumi.CustomResourceOptions;
+}

@@ -1,0 +1,131 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import type { NodePlan } from "../config/plan";
+import type { ClusterContext } from "./ClusterContext";
+import { k3sConfig } from "./k3sConfig";
+import { LxcK3sContainer } from "./LxcK3sContainer";
+import type { Machine } from "./Machine";
+import { leave, ready } from "./Membership";
+import { RemoteScript } from "./RemoteScript";
+
+/** The sums that the node's files are held against. */
+export interface ReleaseSums {
+  readonly binary: pulumi.Input<string>;
+  readonly images: pulumi.Input<string>;
+}
+
+export interface K3sNodeArgs {
+  readonly node: NodePlan;
+  readonly context: ClusterContext;
+  /** A server: its own token and the agents'. An agent: the agents' token in K10 form, and nothing else. */
+  readonly tokens: { readonly token: pulumi.Input<string>; readonly agentToken?: pulumi.Input<string> };
+  readonly sums: ReleaseSums;
+  /** A server's machine waits for these: the earlier servers, all of them, so that a chain with a gap still holds. */
+  readonly machineAfter: readonly pulumi.Resource[];
+  /** The node's membership and K3s wait for these. */
+  readonly k3sAfter: readonly pulumi.Resource[];
+}
+
+/** Where a node keeps the files that were brought from the Proxmox host. */
+const PUSHED = "/var/lib/proxmox-k3s/artifacts";
+
+/**
+ * One node of the cluster: a machine, its place in the cluster, and the K3s service on it.
+ *
+ * Children, in order of creation: the machine (`LxcK3sContainer`), `<name>-leave`, `<name>-k3s`, `<name>-ready`; a
+ * deletion goes the other way, so the node leaves the cluster before its machine goes.
+ */
+export class K3sNode extends pulumi.ComponentResource {
+  readonly machine: Machine;
+  readonly ready: pulumi.Resource;
+
+  constructor(name: string, args: K3sNodeArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { node, context } = args;
+    super(
+      "proxmox-k3s:index:K3sNode",
+      name,
+      { role: node.role, kind: node.kind, vmId: node.vmId, address: node.address },
+      pulumi.mergeOptions({ protect: node.protect }, opts),
+    );
+    const machine = new LxcK3sContainer(name, { node, context, after: args.machineAfter }, { parent: this });
+    this.machine = machine;
+    const membership = { node, machine, context };
+    const left = leave(name, { ...membership, dependsOn: [machine.usable, ...args.k3sAfter] }, this);
+    const before = [left, ...pushedArtifacts(name, args, machine, this)];
+    const k3s = new RemoteScript(
+      `${name}-k3s`,
+      {
+        task: "install-k3s",
+        title: `K3s ${context.plan.version} on ${node.name}`,
+        connection: machine.connection,
+        lock: "k3s",
+        boundSeconds: context.plan.k3s.startTimeoutSeconds + 600,
+        args: {
+          ROLE: node.role,
+          VERSION: context.plan.version,
+          NAME: node.name,
+          ARCH: node.arch,
+          SOURCE: "file" in context.plan.k3s.source ? PUSHED : releaseUrl(context.plan),
+          IMAGES: context.plan.k3s.airgapImages ? "yes" : "no",
+          CONFIG: k3sConfig(node, context.plan),
+          START_TIMEOUT: context.plan.k3s.startTimeoutSeconds,
+        },
+        inputs: { SHA256: args.sums.binary, IMAGES_SHA256: args.sums.images },
+        secrets: {
+          TOKEN: args.tokens.token,
+          ...(args.tokens.agentToken === undefined ? {} : { AGENT_TOKEN: args.tokens.agentToken }),
+        },
+        triggers: [machine.creation],
+      },
+      pulumi.mergeOptions(context.connectionOptions, {
+        parent: this,
+        dependsOn: before,
+        deletedWith: machine.guest,
+        replaceWith: [machine.guest],
+      }),
+    );
+    this.ready = ready(name, { ...membership, dependsOn: [k3s] }, this);
+    this.registerOutputs({ role: node.role, kind: node.kind, vmId: node.vmId, address: node.address });
+  }
+}
+
+/** Folder of the release below the base URL; `+` of the version must be escaped in a URL. */
+export function releaseUrl(plan: { readonly version: string; readonly k3s: ClusterContext["plan"]["k3s"] }): string {
+  const { source } = plan.k3s;
+  if ("file" in source) throw new Error("a release from a file has no URL");
+  return `${source.baseUrl.replace(/\/+$/, "")}/${encodeURIComponent(plan.version)}`;
+}
+
+/** Nodes that download nothing get the release's files from the Proxmox host. */
+function pushedArtifacts(
+  name: string,
+  args: K3sNodeArgs,
+  machine: Machine,
+  parent: pulumi.Resource,
+): pulumi.Resource[] {
+  const { node, context } = args;
+  const { source, airgapImages } = context.plan.k3s;
+  if (!("file" in source)) return [];
+  const files = [node.arch === "amd64" ? "k3s" : `k3s-${node.arch}`];
+  if (airgapImages) files.push(`k3s-airgap-images-${node.arch}.tar`);
+  return [
+    new RemoteScript(
+      `${name}-artifacts`,
+      {
+        task: "push-artifacts",
+        title: `the files of K3s ${context.plan.version} from the Proxmox host to ${node.name}`,
+        connection: context.host,
+        lock: `guest-${node.vmId}`,
+        boundSeconds: 600,
+        args: { VMID: node.vmId, NAME: node.name, FROM: source.file, TO: PUSHED, FILES: files.join("\n") },
+        triggers: [machine.creation],
+      },
+      pulumi.mergeOptions(context.connectionOptions, {
+        parent,
+        dependsOn: [machine.usable],
+        deletedWith: machine.guest,
+        replaceWith: [machine.guest],
+      }),
+    ),
+  ];
+}

@@ -1,0 +1,147 @@
+import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
+import * as pulumi from "@pulumi/pulumi";
+
+import { LXC_FEATURES, LXC_RAW_LINES } from "../config/lxcRecipe";
+import type { NetworkPlan, NodePlan } from "../config/plan";
+import type { ClusterContext } from "./ClusterContext";
+import type { Machine } from "./Machine";
+import { type Connection, RemoteScript } from "./RemoteScript";
+
+export interface LxcK3sContainerArgs {
+  readonly node: NodePlan;
+  readonly context: ClusterContext;
+  /** The container is made after these. */
+  readonly after: readonly pulumi.Resource[];
+}
+
+/**
+ * A container that can run K3s: claimed, created, given what only root on the host may set (features, raw lines), and
+ * open to SSH by key with a known host key.
+ */
+export class LxcK3sContainer extends pulumi.ComponentResource implements Machine {
+  readonly name: string;
+  readonly vmId: number;
+  readonly address: string;
+  readonly connection: Connection;
+  readonly guest: pulumi.Resource;
+  readonly creation: pulumi.Output<string>;
+  readonly usable: pulumi.Resource;
+
+  constructor(name: string, args: LxcK3sContainerArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { node, context } = args;
+    super("proxmox-k3s:index:LxcK3sContainer", name, { vmId: node.vmId, address: node.address }, opts);
+    this.name = node.name;
+    this.vmId = node.vmId;
+    this.address = node.address;
+    const onHost = { connection: context.host, lock: `guest-${node.vmId}`, boundSeconds: 300 };
+    const guestArgs = { VMID: node.vmId, NAME: node.name };
+
+    const claim = new RemoteScript(
+      `${name}-claim`,
+      {
+        ...onHost,
+        task: "claim",
+        title: `VMID ${node.vmId} is free or ours`,
+        args: guestArgs,
+        inputs: { MARK: context.mark },
+      },
+      pulumi.mergeOptions(context.connectionOptions, { parent: this, dependsOn: [context.roster] }),
+    );
+
+    const container = new proxmoxve.ContainerLegacy(name, containerArgs(node, context), {
+      parent: this,
+      provider: context.proxmox,
+      dependsOn: [claim, context.roster, ...args.after],
+      // The VMID and the address are fixed: the old one must have gone before the new one comes.
+      deleteBeforeReplace: true,
+      // Features other than nesting are root@pam's alone: the next step writes them. A new template must not rebuild
+      // every node at once: a rebuild is asked for per node.
+      ignoreChanges: ["features", "operatingSystem.templateFileId"],
+    });
+    this.guest = container;
+    this.creation = container.networkInterfaces.apply((nics) => nics?.[0]?.macAddress ?? "");
+
+    const withGuest = { deletedWith: container, replaceWith: [container] };
+    const lxc = new RemoteScript(
+      `${name}-lxc`,
+      {
+        ...onHost,
+        task: "lxc",
+        title: `features, raw lines and SSH of ${node.name}; as a deletion: the guest is ours`,
+        on: "apply and delete",
+        args: {
+          ...guestArgs,
+          FEATURES: LXC_FEATURES,
+          RAW_LINES: LXC_RAW_LINES.join("\n"),
+          AUTHORIZED_KEYS: context.plan.ssh.authorizedKeys.join("\n"),
+        },
+        inputs: { MARK: context.mark },
+        triggers: [this.creation],
+      },
+      // Not deletedWith the container: the guard has to speak before the container goes.
+      pulumi.mergeOptions(context.connectionOptions, {
+        parent: this,
+        dependsOn: [container],
+        replaceWith: [container],
+      }),
+    );
+
+    const hostKey = new RemoteScript(
+      `${name}-host-key`,
+      {
+        ...onHost,
+        task: "host-key",
+        title: `the SSH host key of ${node.name}`,
+        args: guestArgs,
+        triggers: [this.creation],
+      },
+      pulumi.mergeOptions(context.connectionOptions, { parent: this, dependsOn: [lxc], ...withGuest }),
+    );
+    this.usable = hostKey;
+    this.connection = {
+      host: node.address,
+      user: "root",
+      privateKey: context.nodeKey,
+      hostKey: hostKey.stdout.apply((key) => key.trim()),
+      dialErrorLimit: 20,
+      perDialTimeout: 5,
+    };
+    this.registerOutputs({ vmId: node.vmId, address: node.address });
+  }
+}
+
+/** The container as Proxmox VE is asked for it. */
+function containerArgs(node: NodePlan, context: ClusterContext): proxmoxve.ContainerLegacyArgs {
+  const { network, tag } = context.plan;
+  return {
+    nodeName: node.proxmoxNode,
+    vmId: node.vmId,
+    description: context.mark,
+    tags: [tag],
+    operatingSystem: { templateFileId: node.template, type: node.osType },
+    unprivileged: false,
+    cpu: { cores: node.cores },
+    memory: { dedicated: node.memoryMiB, swap: node.swapMiB },
+    disk: { datastoreId: node.datastore, size: node.diskGiB },
+    initialization: {
+      hostname: node.name,
+      dns: dns(network),
+      ipConfigs: [{ ipv4: { address: `${node.address}/${node.prefix}`, gateway: network.gateway } }],
+    },
+    networkInterfaces: [
+      {
+        name: "eth0",
+        bridge: network.bridge,
+        ...(node.mac ? { macAddress: node.mac } : {}),
+        ...(network.vlan ? { vlanId: network.vlan } : {}),
+      },
+    ],
+    startOnBoot: node.startOnBoot,
+    started: true,
+    timeoutDelete: 300,
+  };
+}
+
+function dns(network: NetworkPlan): { servers: string[]; domain?: string } {
+  return { servers: [...network.nameservers], ...(network.searchDomain ? { domain: network.searchDomain } : {}) };
+}

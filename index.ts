@@ -1,0 +1,27 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import { loadCredentials } from "./components/credentials";
+import { K3sCluster } from "./components/K3sCluster";
+import { ConfigError, loadPlan } from "./config/load";
+import type { ClusterPlan } from "./config/plan";
+
+/** Reads the stack's config; every problem in it is reported at once, before any resource is made. */
+function readPlan(): ClusterPlan {
+  try {
+    return loadPlan(new pulumi.Config().requireObject("cluster"));
+  } catch (error) {
+    if (error instanceof ConfigError) throw new pulumi.RunError(error.message);
+    throw error;
+  }
+}
+
+const plan = readPlan();
+for (const warning of plan.warnings) void pulumi.log.warn(warning);
+
+const cluster = new K3sCluster(plan.name, { plan, credentials: loadCredentials(plan.ssh.authorizedKeys) });
+
+export const kubeconfig = cluster.kubeconfig;
+export const token = cluster.token;
+export const agentToken = cluster.agentToken;
+export const apiEndpoint = cluster.apiEndpoint;
+export const nodes = cluster.nodes;

@@ -1,0 +1,157 @@
+# install-k3s (the node itself): the K3s binary, its configuration and its unit, and a start that is bounded.
+# Arguments: ROLE server|agent, VERSION, NAME, ARCH amd64|arm64, SOURCE (folder of the release: a URL, or an absolute path
+# on the node), SHA256, IMAGES yes|no, IMAGES_SHA256, CONFIG (config.yaml), START_TIMEOUT (s).
+# Secrets: TOKEN (server: the server token; agent: the agent's token in K10 form), AGENT_TOKEN (server only).
+# Files: k3s.service, k3s-agent.service.
+
+BIN=/usr/local/bin/k3s
+ETC=/etc/rancher/k3s
+IMAGES_DIR=/var/lib/rancher/k3s/agent/images
+case $ROLE in
+  server) unit=k3s other=k3s-agent ;;
+  agent) unit=k3s-agent other=k3s ;;
+  *) fail "unknown role $ROLE" ;;
+esac
+case $ARCH in
+  amd64) machine=x86_64 file=k3s ;;
+  arm64) machine=aarch64 file=k3s-arm64 ;;
+  *) fail "unknown architecture $ARCH" ;;
+esac
+
+# --- before anything is changed -------------------------------------------------------------------------------------
+preflight() {
+  problems=
+  problem() { problems="$problems
+  - $1 ($2)"; }
+  [ "$(hostname)" = "$NAME" ] || problem "the host name is $(hostname), not $NAME" "a changed host name needs a reboot of the guest"
+  [ "$(uname -m)" = "$machine" ] || problem "the machine is $(uname -m), not $ARCH" "set proxmox.architecture"
+  [ -c /dev/kmsg ] || problem "/dev/kmsg is missing: kubelet would not start" "container: raw line lxc.mount.entry: /dev/kmsg …, then restart the guest"
+  ip -4 route show default | grep -q . || problem "there is no default route" "set network.gateway"
+  free=$(df -Pk /var/lib | awk 'NR == 2 { print int($4 / 1024) }')
+  [ "$free" -ge 1024 ] || problem "only $free MiB are free below /var/lib" "give the node a larger disk"
+  [ "$(awk '$2 == "/" { type = $3 } END { print type }' /proc/mounts)" != zfs ] ||
+    problem "the root file system is ZFS, where overlayfs does not work" "put the guest on LVM-thin, ext4 or a zvol"
+  command -v curl >/dev/null || [ "${SOURCE#/}" != "$SOURCE" ] || command -v wget >/dev/null || problem "neither curl nor wget is there" "take a template with one of them, or artifacts.file"
+  [ -z "$problems" ] || fail "$NAME is not ready for K3s:$problems" "mend these, then pulumi up"
+}
+
+# --- files, each held against its sum before use --------------------------------------------------------------------
+fetch() { # fetch FILE TARGET
+  case $SOURCE in
+    /*) cp "$SOURCE/$1" "$2" || fail "$SOURCE/$1 is not there on $NAME" ;;
+    *)
+      if command -v curl >/dev/null; then
+        curl -fsSL --retry 5 --retry-delay 1 --retry-max-time 120 --connect-timeout 10 -o "$2" "$SOURCE/$1"
+      else
+        wget -q -T 30 -t 5 -O "$2" "$SOURCE/$1"
+      fi || fail "$SOURCE/$1 could not be downloaded on $NAME" "see that the node reaches it (DNS, route, proxy), or set artifacts.baseUrl to a place it reaches"
+      ;;
+  esac
+}
+
+# place FILE SUM TARGET MODE: answers 0 when TARGET changed.
+place() {
+  if [ -f "$3" ] && printf '%s  %s\n' "$2" "$3" | sha256sum -c --status; then return 1; fi
+  say "fetching $1 $VERSION"
+  fetch "$1" "$WORK/download"
+  found=$(sha256sum "$WORK/download" | cut -d' ' -f1)
+  [ "$found" = "$2" ] || fail "$1 has the SHA-256 $found, not the expected $2; it was not used" \
+    "check artifacts.baseUrl and artifacts.sha256 in the config: the file or the sum is wrong"
+  mkdir -p "$(dirname "$3")"
+  install -m "$4" "$WORK/download" "$3.new"
+  mv -f "$3.new" "$3"
+  rm -f "$WORK/download"
+}
+
+changed=
+note() { changed="$changed $1"; }
+
+preflight
+if place "$file" "$SHA256" "$BIN" 0755; then note binary; fi
+if [ "$IMAGES" = yes ]; then
+  images=k3s-airgap-images-$ARCH.tar
+  if place "$images" "$IMAGES_SHA256" "$IMAGES_DIR/$images" 0644; then note images; fi
+fi
+case $("$BIN" --version) in
+  "k3s version $VERSION "*) ;;
+  *) fail "$BIN says \"$("$BIN" --version | head -n 1)\", not $VERSION" "the file at artifacts.baseUrl is another version than k3s.version" ;;
+esac
+
+printf '%s\n' "$CONFIG" >"$WORK/config.yaml"
+if install_file 0600 "$WORK/config.yaml" "$ETC/config.yaml"; then note configuration; fi
+if install_file 0600 "$WORK/secret.TOKEN" "$ETC/token"; then note token; fi
+if [ "$ROLE" = server ] && install_file 0600 "$WORK/secret.AGENT_TOKEN" "$ETC/agent-token"; then note agent-token; fi
+if install_file 0644 "$WORK/$unit.service" "/etc/systemd/system/$unit.service"; then
+  note unit
+  systemctl daemon-reload
+fi
+for tool in kubectl crictl ctr; do
+  [ -e "/usr/local/bin/$tool" ] || command -v "$tool" >/dev/null || ln -s k3s "/usr/local/bin/$tool"
+done
+if systemctl is-enabled -q "$other" 2>/dev/null; then systemctl disable --now "$other"; fi
+systemctl is-enabled -q "$unit" 2>/dev/null || systemctl enable -q "$unit"
+
+# --- the start, with every refusal named ----------------------------------------------------------------------------
+# The inputs of the last good start: a run cut off between a change and its restart must still restart.
+stamp=/var/lib/proxmox-k3s/started
+inputs=$({ echo "$SHA256"; cat "$ETC/config.yaml" "$ETC"/*token "/etc/systemd/system/$unit.service"; } | sha256sum | cut -d' ' -f1)
+if systemctl is-active -q "$unit" && [ "$(cat "$stamp" 2>/dev/null || :)" = "$inputs" ]; then
+  outcome "K3s $VERSION on $NAME: unchanged, not restarted"
+  exit 0
+fi
+
+say "starting $unit${changed:+ (changed:$changed)}"
+restarts=$(systemctl show -p NRestarts --value "$unit" 2>/dev/null || echo 0)
+began=$(now)
+since=$(date +%s)
+systemctl reset-failed "$unit" 2>/dev/null || :
+systemctl restart --no-block "$unit"
+
+journal() { journalctl -u "$unit" --since "@$since" -o cat --no-pager 2>/dev/null; }
+seen() { journal | grep -c -- "$1" || :; }
+refused() { # refused CAUSE NEXT
+  say "--- the last lines of $unit on $NAME ---"
+  journal | tail -n 20
+  fail "$unit on $NAME: $1" "$2"
+}
+
+# Lines and their meaning as observed with K3s v1.36.3: a refused join stays "activating" without end, so that only
+# the journal tells. The first group is final; the second is final when seen twice; the rest is waited for.
+check_refusals() {
+  if [ "$(seen 'token CA hash does not match')" -gt 0 ]; then
+    refused "the server's CA is not the one in the token" "something else answers at the server's address, or the server was rebuilt: pulumi up --refresh"
+  elif [ "$(seen 'invalid token CA hash length')" -gt 0 ]; then
+    refused "the token is malformed" "pulumi up; if it stays, the read-back of the CA hash failed: see /var/log/proxmox-k3s on the Proxmox host"
+  elif [ "$(seen 'Waiting for file')" -gt 0 ]; then
+    refused "a token file is missing" "pulumi up writes it again"
+  elif [ "$(seen 'level=fatal')" -gt 0 ]; then
+    refused "$(journal | grep 'level=fatal' | tail -n 1)" "correct the K3s options in the config, then pulumi up"
+  elif [ "$(seen 'kubelet exited')" -gt 0 ]; then
+    refused "kubelet does not run in this guest: $(journal | grep 'kubelet exited' | tail -n 1)" "see the container recipe in the documentation"
+  elif [ "$(seen 'not authorized')" -gt 1 ]; then
+    refused "the server refuses the token" "the token on the servers differs from the stack's: pulumi up --refresh, or see token rotation in the documentation"
+  elif [ "$(seen 'Node password rejected')" -gt 1 ]; then
+    refused "the cluster knows another machine by the name $NAME" "if that machine is gone: kubectl delete node $NAME, then pulumi up; else give this node another hostname"
+  elif [ "$(systemctl show -p NRestarts --value "$unit")" -gt "${restarts:-0}" ]; then
+    refused "K3s ends right after its start" "the lines above say why"
+  fi
+}
+
+is_up() {
+  [ "$ROLE" = agent ] || "$BIN" kubectl get --raw=/readyz >/dev/null 2>&1 || return 1
+  systemctl is-active -q "$unit"
+}
+
+until is_up; do
+  check_refusals
+  if [ $(($(now) - began)) -ge "$START_TIMEOUT" ]; then
+    if [ "$(seen 'failed to get CA certs')" -gt 0 ]; then
+      refused "no server answered within $START_TIMEOUT s" "see that $(sed -n 's/^server: *//p' "$ETC/config.yaml") is reachable from $NAME and that K3s runs there"
+    fi
+    refused "not up within $START_TIMEOUT s" "the lines above say what it waits for"
+  fi
+  sleep 0.5
+done
+mkdir -p "$(dirname "$stamp")"
+printf '%s\n' "$inputs" >"$stamp"
+outcome "K3s $VERSION on $NAME: started${changed:+ (changed:$changed)}"

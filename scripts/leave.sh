@@ -1,0 +1,64 @@
+# leave (Proxmox host; kept there by the roster): takes a node out of the cluster: drain, stop K3s, forget. Idempotent:
+# it may run twice, with the node or its machine gone, or after a drain that was cut off.
+# Arguments: VMID, NAME, ROLE server|agent. Input: CLUSTER_ID.
+
+. "$CLUSTER_DIR/policy"
+API_WAIT=60
+
+if [ "$ROLE" = server ] && ! servers | grep -qv " $NAME\$"; then
+  [ "$ALLOW_CONTROL_PLANE_LOSS" = yes ] || fail "$NAME is the only server: without it the cluster and all its objects are lost" \
+    "to rebuild it all the same: set removal.allowControlPlaneLoss: true, pulumi up"
+  outcome "$NAME was the only server; there is no cluster left to leave"
+  exit 0
+fi
+
+await_server "$API_WAIT" "$NAME" || fail "no server of the cluster answered within $API_WAIT s; $NAME keeps its machine" \
+  "bring a server back (pct status, pct start on the Proxmox host), then pulumi up; to give the whole cluster up: pulumi destroy, which needs no server"
+
+node_exists() { [ -n "$(kubectl get node "$NAME" --ignore-not-found -o name)" ]; }
+running() { [ "$(pct status "$VMID" 2>/dev/null)" = "status: running" ]; }
+
+# blockers: the pods that are still there, and the disruption budgets that say no.
+blockers() {
+  say "pods left on $NAME:"
+  kubectl get pods -A --field-selector "spec.nodeName=$NAME" -o wide || :
+  say "disruption budgets that allow no eviction:"
+  kubectl get pdb -A -o 'jsonpath={range .items[?(@.status.disruptionsAllowed==0)]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}' || :
+}
+
+drain() {
+  say "draining $NAME (at most $DRAIN_TIMEOUT s)"
+  kubectl drain "$NAME" --ignore-daemonsets --delete-emptydir-data --force --timeout="${DRAIN_TIMEOUT}s" "$@"
+}
+
+if node_exists; then
+  kubectl annotate node "$NAME" --overwrite proxmox-k3s/leaving=true >/dev/null
+  if ! running; then
+    # Its pods are dead already. The deletion of the Node lets the cluster start them elsewhere.
+    say "the machine of $NAME is not running: nothing to drain"
+    kubectl cordon "$NAME"
+  elif ! drain; then
+    if [ "$ON_BLOCKED" = force ]; then
+      say "blocked: going on without the disruption budgets, as removal.onBlocked says"
+      drain --disable-eviction || fail "$NAME could not be drained even without disruption budgets" "kubectl get pods -A --field-selector spec.nodeName=$NAME"
+    else
+      blockers
+      if kubectl uncordon "$NAME"; then kubectl annotate node "$NAME" proxmox-k3s/leaving- >/dev/null; fi
+      fail "the drain of $NAME did not finish within $DRAIN_TIMEOUT s; it takes pods again and keeps its machine" \
+        "make room for the pods above or relax their budget, then pulumi up; or set removal.onBlocked: force"
+    fi
+  fi
+fi
+
+if running; then
+  say "stopping K3s on $NAME, so that it cannot register again"
+  unit=k3s-agent
+  [ "$ROLE" = agent ] || unit=k3s
+  timeout 60 pct exec "$VMID" -- systemctl disable --now "$unit" </dev/null || say "K3s on $NAME did not stop in time; its machine is destroyed next"
+fi
+
+say "deleting the node $NAME and its password"
+kubectl delete node "$NAME" --ignore-not-found --timeout=60s
+kubectl -n kube-system delete secret "$NAME.node-password.k3s" --ignore-not-found --timeout=60s
+! node_exists || fail "the node $NAME came back after its deletion" "pct stop $VMID on the Proxmox host, then pulumi up"
+outcome "$NAME left the cluster"

@@ -1,0 +1,92 @@
+# lxc (Proxmox host): what only root on the host may set for a container: features, raw lines, and the way in by SSH.
+# As the deletion it is the guard: it refuses a guest that is not ours before the machine is destroyed.
+# Arguments: ACTION, VMID, NAME, FEATURES, RAW_LINES (one a line), AUTHORIZED_KEYS (one a line). Input: MARK.
+# Files: sshd.conf (hardening), sshd-tmpfiles.conf, guest-ssh.sh.
+
+refuse_foreign() {
+  fail "VMID $VMID is now the guest \"$(guest_name "$conf")\" ($conf), which is not ours; it was not touched" \
+    "if $NAME is gone for good: pulumi state delete the resources of $NAME, or give it another VMID in the config"
+}
+
+if ! conf=$(guest_conf); then
+  if [ "$ACTION" = delete ]; then
+    outcome "guest $VMID is already gone"
+    exit 0
+  fi
+  fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
+fi
+is_ours "$conf" || refuse_foreign
+if [ "$ACTION" = delete ]; then
+  outcome "guest $VMID is ours"
+  exit 0
+fi
+
+# wanted FILE: the configuration with our lines in its main section. Lines of others stay as they are.
+wanted() {
+  printf '%s\n' "$RAW_LINES" >"$WORK/raw-lines"
+  awk -v features="$FEATURES" -v raw_file="$WORK/raw-lines" '
+    BEGIN { while ((getline line < raw_file) > 0) if (line != "") { raw[++count] = line; ours[line] = 1 } }
+    function add_ours(   i) {
+      if (added) return
+      added = 1
+      if (features != "") print "features: " features
+      for (i = 1; i <= count; i++) print raw[i]
+    }
+    # Proxmox VE writes an empty value with a blank behind the colon.
+    { plain = $0; sub(/ +$/, "", plain) }
+    !added && /^\[/ { add_ours(); print "" }
+    !added && (/^features:/ || plain in ours || plain == "") { next }
+    { print }
+    END { add_ours() }
+  ' "$1"
+}
+
+waited=0
+while main_section "$conf" | grep -q '^lock:'; do
+  [ "$waited" -lt 240 ] || fail "guest $VMID stays locked ($(main_section "$conf" | sed -n 's/^lock: *//p'))" \
+    "see the running task in the Proxmox task log; if none runs: pct unlock $VMID"
+  waited=$((waited + 1))
+  sleep 0.5
+done
+
+wanted "$conf" >"$WORK/wanted"
+settings() { main_section "$1" | sed 's/ *$//; /^$/d' | sort; }
+settings "$conf" >"$WORK/before"
+settings "$WORK/wanted" >"$WORK/after"
+change=kept
+if ! cmp -s "$WORK/before" "$WORK/after"; then
+  say "writing features and raw lines of $VMID"
+  cat "$WORK/wanted" >"$conf" # in one write: /etc/pve knows no rename from elsewhere
+  change=written
+fi
+
+running() { [ "$(pct status "$VMID")" = "status: running" ]; }
+
+# The lines act at a start. A guest that has not been started since they were written is behind them: the stamp is
+# kept beside our other files, so that a run cut off between write and restart still restarts.
+stamp=/var/lib/proxmox-k3s/started/$VMID
+sum=$(sha256sum <"$WORK/after" | cut -d' ' -f1)
+if [ "$change" = written ] || ! running || [ "$(cat "$stamp" 2>/dev/null || :)" != "$sum" ]; then
+  if running; then
+    say "restarting $NAME ($VMID)"
+    if [ "$ACTION" = create ]; then pct stop "$VMID"; else pct shutdown "$VMID" --forceStop 1 --timeout 120; fi
+  fi
+  pct start "$VMID"
+  change="$change, started"
+  mkdir -p "$(dirname "$stamp")"
+  printf '%s\n' "$sum" >"$stamp"
+fi
+
+say "setting up SSH in $NAME ($VMID)"
+began=$(now)
+until pct exec "$VMID" -- test -S /run/systemd/private 2>/dev/null; do
+  [ $(($(now) - began)) -lt 60 ] || fail "$NAME ($VMID) did not boot: no systemd after 60 s" "pct console $VMID on the Proxmox host"
+  sleep 0.2
+done
+printf '%s\n' "$AUTHORIZED_KEYS" >"$WORK/authorized_keys"
+pct exec "$VMID" -- mkdir -p /run/proxmox-k3s
+for file in authorized_keys sshd.conf sshd-tmpfiles.conf guest-ssh.sh; do
+  pct push "$VMID" "$WORK/$file" "/run/proxmox-k3s/$file" --perms 0600
+done
+pct exec "$VMID" -- sh /run/proxmox-k3s/guest-ssh.sh || fail "SSH could not be set up in $NAME ($VMID); the lines above say why" "pct enter $VMID on the Proxmox host"
+outcome "container $VMID: configuration $change"

@@ -1,0 +1,65 @@
+# ready (Proxmox host): the node is Ready at the wanted version and stays so, with the wanted labels and taints.
+# Arguments: NAME, VERSION, LABELS ("key=value" one a line), TAINTS ("key=value:Effect" or "key:Effect" one a line),
+# TIMEOUT (s). Input: CLUSTER_ID.
+# K3s never removes a label and sets taints at the first registration only: what we set is noted in two annotations of
+# the Node, so that what has gone from the config can be taken away, and nothing else.
+
+LABELS_NOTE=proxmox-k3s/labels
+TAINTS_NOTE=proxmox-k3s/taints
+
+await_server "$TIMEOUT" || fail "no server of the cluster answered within $TIMEOUT s" "see k3s.service on the servers: pct exec VMID -- journalctl -u k3s"
+
+node() { kubectl get node "$NAME" --ignore-not-found -o "jsonpath=$1"; }
+# "Ready version uninitialized?": one look.
+look() {
+  node '{.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion} {range .spec.taints[?(@.key=="node.cloudprovider.kubernetes.io/uninitialized")]}uninitialized{end}' 2>/dev/null || :
+}
+
+say "waiting for $NAME to be Ready at $VERSION"
+began=$(now)
+sightings=0
+while [ "$sightings" -lt 4 ]; do
+  seen=$(look)
+  if [ "$seen" = "True $VERSION " ]; then sightings=$((sightings + 1)); else sightings=0; fi
+  if [ "$sightings" -eq 0 ] && [ $(($(now) - began)) -ge "$TIMEOUT" ]; then
+    kubectl describe node "$NAME" | sed -n '/^Conditions:/,/^Addresses:/p' || :
+    fail "$NAME is not Ready at $VERSION after $TIMEOUT s (seen: ${seen:-no such node})" "the conditions above and journalctl on the node say why"
+  fi
+  sleep 0.5
+done
+
+# gone OLD NEW: what stands in OLD (one line, space separated) and not in NEW (one a line).
+gone() {
+  for item in $1; do
+    printf '%s\n' "$2" | grep -qxF -- "$item" || printf '%s\n' "$item"
+  done
+}
+one_line() { printf '%s' "$1" | tr '\n' ' '; }
+note() { node "{.metadata.annotations['$1']}"; }
+
+set --
+for label in $(gone "$(note "$LABELS_NOTE")" "$LABELS"); do
+  key=${label%%=*}
+  printf '%s\n' "$LABELS" | grep -q "^$key=" || set -- "$@" "$key-"
+done
+for label in $LABELS; do set -- "$@" "$label"; done
+if [ $# -gt 0 ]; then kubectl label node "$NAME" --overwrite "$@"; fi
+
+set --
+for taint in $(gone "$(note "$TAINTS_NOTE")" "$TAINTS"); do
+  set -- "$@" "${taint%%[=:]*}:${taint##*:}-"
+done
+if [ $# -gt 0 ]; then kubectl taint node "$NAME" "$@" || :; fi
+set --
+for taint in $TAINTS; do set -- "$@" "$taint"; done
+if [ $# -gt 0 ]; then kubectl taint node "$NAME" --overwrite "$@"; fi
+kubectl annotate node "$NAME" --overwrite "$LABELS_NOTE=$(one_line "$LABELS")" "$TAINTS_NOTE=$(one_line "$TAINTS")" >/dev/null
+
+# A removal that was cut off left the node cordoned: it takes pods again. A cordon of somebody else's stays.
+if [ -n "$(note proxmox-k3s/leaving)" ]; then
+  kubectl uncordon "$NAME"
+  kubectl annotate node "$NAME" proxmox-k3s/leaving- >/dev/null
+fi
+
+pods=$(kubectl -n kube-system get pods --no-headers 2>/dev/null | awk '$3 != "Completed" { all++; split($2, n, "/"); if (n[1] == n[2]) ready++ } END { printf "%d of %d", ready, all }')
+outcome "$NAME is Ready at $VERSION; kube-system pods ready: $pods"

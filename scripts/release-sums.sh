@@ -1,0 +1,28 @@
+# release-sums (Proxmox host): "<sum of the binary> <sum of the images, or ->" from the release's own list, for a version
+# whose sums nobody pinned. Read once and kept in the state, so that all nodes get the same file.
+# Arguments: SOURCE (URL of the release's folder), ARCH, IMAGES yes|no.
+
+case $ARCH in
+  amd64) file=k3s ;;
+  *) file=k3s-$ARCH ;;
+esac
+list=$SOURCE/sha256sum-$ARCH.txt
+if command -v curl >/dev/null; then
+  curl -fsSL --retry 5 --retry-delay 1 --retry-max-time 120 --connect-timeout 10 -o "$WORK/list" "$list"
+else
+  wget -q -T 30 -t 5 -O "$WORK/list" "$list"
+fi || fail "$list could not be downloaded on the Proxmox host" "set artifacts.sha256 in the config, or npm run pin -- VERSION"
+
+sum_of() {
+  found=$(awk -v file="$1" '$2 == file || $2 == "*" file { print $1 }' "$WORK/list")
+  printf '%s' "$found" | grep -qE '^[0-9a-f]{64}$' || fail "$list names no SHA-256 for $1" "set artifacts.sha256 in the config"
+}
+sum_of "$file"
+sums=$found
+if [ "$IMAGES" = yes ]; then
+  sum_of "k3s-airgap-images-$ARCH.tar"
+  sums="$sums $found"
+else
+  sums="$sums -"
+fi
+outcome "$sums"

@@ -1,0 +1,269 @@
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import {
+  isSecret,
+  plainTexts,
+  recordProgram,
+  type Recording,
+  reveal,
+  stackCluster,
+  unknownPaths,
+} from "../support/program";
+
+const COMMAND = "command:remote:Command";
+const CONTAINER = "proxmoxve:index/containerLegacy:ContainerLegacy";
+const NODES = ["k3s-master", "k3s-worker-01", "k3s-worker-02"];
+
+/** A key pair made for this run. */
+function keyPair(): { privateKey: string; publicKey: string } {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), "keys-"));
+  execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path.join(dir, "key")]);
+  const read = (name: string) => fs.readFileSync(path.join(dir, name), "utf8");
+  const pair = { privateKey: read("key"), publicKey: read("key.pub").trim() };
+  fs.rmSync(dir, { recursive: true });
+  return pair;
+}
+
+const host = keyPair();
+const node = keyPair();
+const API_TOKEN = "pulumi@pve!test=11111111-2222-3333-4444-555555555555";
+const secrets = { proxmoxApiToken: API_TOKEN, hostPrivateKey: host.privateKey, nodePrivateKey: node.privateKey };
+const cluster = { ...stackCluster(), ssh: { authorizedKeys: [node.publicKey] } };
+
+const saved = { ...process.env };
+beforeAll(() => {
+  for (const name of ["PROXMOX_VE_API_TOKEN", "PROXMOX_K3S_HOST_SSH_KEY_FILE", "PROXMOX_K3S_NODE_SSH_KEY_FILE"])
+    delete process.env[name];
+});
+afterAll(() => {
+  process.env = saved;
+});
+
+describe("the homelab stack", () => {
+  let up: Recording;
+  beforeAll(async () => {
+    up = await recordProgram({ cluster, secrets });
+  });
+  const urnOf = (name: string, type?: string) => up.find(name, type).urn;
+
+  it("has the resources of the design's table for each node, under the node's components", () => {
+    expect(up.resources.map((r) => `${r.type.split(":").at(-1)} ${r.name}`).sort()).toEqual(
+      [
+        "Stack proxmox-k3s-homelab",
+        "K3sCluster homelab",
+        "RandomId homelab-anchor",
+        "RandomPassword homelab-agent-token",
+        "RandomPassword homelab-server-token",
+        "proxmoxve homelab",
+        "Command homelab-roster",
+        "Command homelab-release-sums",
+        "Command homelab-ca-hash",
+        "Command homelab-kubeconfig",
+        ...NODES.flatMap((name) => [
+          `K3sNode ${name}`,
+          `LxcK3sContainer ${name}`,
+          `ContainerLegacy ${name}`,
+          ...["claim", "lxc", "host-key", "leave", "k3s", "ready"].map((step) => `Command ${name}-${step}`),
+        ]),
+      ].sort(),
+    );
+    expect(new Set(up.resources.map((r) => r.urn)).size).toBe(up.resources.length);
+    for (const r of up.resources.filter((r) => !r.type.endsWith(":Stack"))) expect(r.parent).not.toBe("");
+  });
+
+  it("asks Proxmox for S1 to S3 to the letter", () => {
+    expect(
+      NODES.map((name) => {
+        const { inputs } = up.find(name, CONTAINER);
+        return [
+          inputs["vmId"],
+          inputs["cpu"],
+          inputs["memory"],
+          inputs["disk"],
+          inputs["initialization"],
+          inputs["networkInterfaces"],
+        ];
+      }),
+    ).toEqual([
+      [
+        100,
+        { cores: 2 },
+        { dedicated: 4096, swap: 0 },
+        { datastoreId: "local-lvm", size: 32 },
+        initialization("k3s-master", 20),
+        nic,
+      ],
+      [
+        102,
+        { cores: 4 },
+        { dedicated: 8192, swap: 0 },
+        { datastoreId: "local-lvm", size: 50 },
+        initialization("k3s-worker-01", 21),
+        nic,
+      ],
+      [
+        103,
+        { cores: 4 },
+        { dedicated: 8192, swap: 0 },
+        { datastoreId: "local-lvm", size: 50 },
+        initialization("k3s-worker-02", 22),
+        nic,
+      ],
+    ]);
+    for (const name of NODES) {
+      expect(up.find(name, CONTAINER).inputs).toMatchObject({
+        description: "proxmox-k3s proxmox-k3s/homelab/homelab 0123456789abcdef",
+        operatingSystem: { templateFileId: "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst", type: "ubuntu" },
+        unprivileged: false,
+        startOnBoot: true,
+        timeoutDelete: 300,
+      });
+      expect(up.find(name, CONTAINER).inputs).not.toHaveProperty("features");
+      expect(up.find(name, CONTAINER).options.ignoreChanges).toContain("features");
+    }
+  });
+
+  it("checks the host key of every connection and bounds every dial", () => {
+    const commands = up.resources.filter((r) => r.type === COMMAND);
+    expect(commands).toHaveLength(22);
+    for (const command of commands) {
+      expect(isSecret(command.inputs["connection"])).toBe(true);
+      const connection = reveal(command.inputs["connection"]) as Record<string, unknown>;
+      expect(connection["hostKey"]).toMatch(command.name.endsWith("-k3s") ? /^stdout-of-a-command$/ : /^ssh-ed25519 /);
+      expect(connection["perDialTimeout"]).toBe(5);
+      expect(command.inputs["addPreviousOutputInEnv"]).toBe(false);
+      expect(command.options.deleteBeforeReplace).toBe(true);
+      expect(command.options.customTimeouts.delete).not.toBe("");
+    }
+  });
+
+  it("gives a deletion to the leave, the guard and the roster alone, and a creation to all but the leave", () => {
+    const commands = up.resources.filter((r) => r.type === COMMAND);
+    const withDelete = commands.filter((r) => r.inputs["delete"] !== undefined).map((r) => r.name);
+    expect(withDelete.sort()).toEqual(
+      ["homelab-roster", ...NODES.flatMap((name) => [`${name}-leave`, `${name}-lxc`])].sort(),
+    );
+    const withoutCreate = commands.filter((r) => r.inputs["create"] === undefined).map((r) => r.name);
+    expect(withoutCreate.sort()).toEqual(NODES.map((name) => `${name}-leave`));
+  });
+
+  it("ties a leave's life to the anchor and the node's other commands to its machine", () => {
+    for (const name of NODES) {
+      const guest = urnOf(name, CONTAINER);
+      expect(up.find(`${name}-leave`).options.deletedWith).toBe(urnOf("homelab-anchor"));
+      for (const step of ["host-key", "k3s", "ready"])
+        expect(up.find(`${name}-${step}`).options.deletedWith).toBe(guest);
+      for (const step of ["lxc", "host-key", "leave", "k3s", "ready"]) {
+        expect(up.find(`${name}-${step}`).options.replaceWith).toEqual([guest]);
+        expect(reveal(up.find(`${name}-${step}`).inputs["triggers"])).toEqual(["BC:24:11:00:00:01"]);
+      }
+      expect(up.find(`${name}-lxc`).options.deletedWith).toBe("");
+    }
+  });
+
+  it("orders: leave before K3s, agents' K3s after the server is ready, every machine after the roster", () => {
+    const depends = (name: string, type?: string) => up.find(name, type).options.dependencies;
+    for (const name of NODES) {
+      expect(depends(`${name}-k3s`)).toContain(urnOf(`${name}-leave`));
+      expect(depends(`${name}-ready`)).toContain(urnOf(`${name}-k3s`));
+      expect(depends(name, CONTAINER)).toEqual(
+        expect.arrayContaining([urnOf(`${name}-claim`), urnOf("homelab-roster")]),
+      );
+    }
+    for (const agent of NODES.slice(1)) {
+      expect(depends(`${agent}-leave`)).toContain(urnOf("k3s-master-ready"));
+      expect(depends(agent, CONTAINER)).not.toContain(urnOf("k3s-master-ready"));
+    }
+  });
+
+  it("keeps every secret inside a secret", async () => {
+    const values = [API_TOKEN, host.privateKey, node.privateKey, "the-generated-password"].map((text) => text.trim());
+    for (const resource of up.resources) {
+      for (const text of plainTexts(resource.inputs)) {
+        for (const value of values) expect(text).not.toContain(value);
+      }
+    }
+    for (const name of NODES) {
+      const inputs = up.find(`${name}-k3s`).inputs;
+      expect(isSecret(inputs["stdin"])).toBe(true);
+      expect(reveal(inputs["stdin"])).toContain("the-generated-password");
+    }
+    for (const output of ["kubeconfig", "token", "agentToken"]) {
+      expect(await (up.outputs[output] as { isSecret: Promise<boolean> }).isSecret).toBe(true);
+    }
+  });
+
+  it("gives agents the agents' token in K10 form, and never the server's", () => {
+    expect(reveal(up.find("k3s-worker-01-k3s").inputs["stdin"])).toContain(
+      "K10stdout-of-a-command::node:the-generated-password",
+    );
+    expect(reveal(up.find("k3s-worker-01-k3s").inputs["stdin"])).not.toContain("::server:");
+    expect(reveal(up.find("k3s-worker-01-k3s").inputs["stdin"])).not.toContain('secret.AGENT_TOKEN" <<');
+  });
+
+  it("says once what the recipe means for the host", () => {
+    expect(up.logs.filter((log) => log.message.includes("root on the Proxmox node"))).toHaveLength(1);
+  });
+});
+
+const initialization = (hostname: string, last: number) => ({
+  hostname,
+  dns: { servers: ["192.168.2.1"] },
+  ipConfigs: [{ ipv4: { address: `192.168.2.${last}/24`, gateway: "192.168.2.1" } }],
+});
+const nic = [{ name: "eth0", bridge: "vmbr0" }];
+
+describe("a first preview without Proxmox and without a credential", () => {
+  it("knows everything but secrets, host keys, the cluster's random id and what Proxmox assigns", async () => {
+    const preview = await recordProgram({ preview: true });
+    const unknown = preview.resources.flatMap((r) =>
+      unknownPaths(r.inputs).map((at) => `${r.name.replace(/^(k3s-master|k3s-worker-\d+)/, "<node>")} ${at}`),
+    );
+    expect([...new Set(unknown)].sort()).toEqual(
+      [
+        "<node> description",
+        "<node>-claim stdin",
+        "<node>-k3s connection",
+        "<node>-k3s stdin",
+        "<node>-leave stdin",
+        "<node>-lxc stdin",
+        "<node>-ready stdin",
+        "homelab-ca-hash stdin",
+        "homelab-kubeconfig stdin",
+        "homelab-roster stdin",
+      ].sort(),
+    );
+    const warning = preview.logs.find((log) => log.message.includes("without credentials"));
+    expect(warning?.message.split("\n")).toHaveLength(4);
+  });
+
+  it("is refused as an up, in one message that lists all that is missing", async () => {
+    await expect(recordProgram({ preview: false })).rejects.toThrow(
+      /missing or unusable:\n.*Proxmox API token.*\n.*proxmox host.*\n.*nodes/i,
+    );
+  });
+});
+
+describe("unusable credentials", () => {
+  it("names a key that no node would accept, and shows the public half that is missing", async () => {
+    const foreign = keyPair();
+    await expect(
+      recordProgram({ cluster, secrets: { ...secrets, nodePrivateKey: foreign.privateKey }, preview: true }),
+    ).rejects.toThrow(
+      `nodePrivateKey: its public key is not among ssh.authorizedKeys, so no node would accept it (add: ${foreign.publicKey}`,
+    );
+  });
+
+  it("names a key that is none, without showing it", async () => {
+    const run = recordProgram({ cluster, secrets: { ...secrets, hostPrivateKey: "sesame" } });
+    const failure = await run.then(
+      () => "",
+      (error: Error) => error.message,
+    );
+    expect(failure).toContain("hostPrivateKey: not an SSH private key");
+    expect(failure).not.toContain("sesame");
+  });
+});

@@ -1,0 +1,196 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { parse } from "yaml";
+
+const SECRET_SIG = "4dabf18193072939515e22adb298388d";
+const SECRET = "1b47061264138c4ac30d75fd1eb44270";
+
+export interface RecordedResource {
+  readonly type: string;
+  readonly name: string;
+  readonly urn: string;
+  readonly parent: string;
+  /** As sent to the engine: secrets in envelopes, unknowns as the engine's unknown value. */
+  readonly inputs: Record<string, unknown>;
+  readonly options: {
+    readonly protect: boolean;
+    readonly deletedWith: string;
+    readonly replaceWith: readonly string[];
+    readonly dependencies: readonly string[];
+    readonly ignoreChanges: readonly string[];
+    readonly deleteBeforeReplace: boolean;
+    readonly additionalSecretOutputs: readonly string[];
+    readonly customTimeouts: { create: string; update: string; delete: string };
+  };
+}
+
+export interface Recording {
+  readonly resources: readonly RecordedResource[];
+  /** The program's exports as it made them, Outputs included. */
+  readonly outputs: Record<string, unknown>;
+  readonly logs: readonly { severity: string; message: string }[];
+  /** The one resource of a name; types tell a component from its child of the same name. */
+  find(name: string, type?: string): RecordedResource;
+}
+
+export interface RecordOptions {
+  /** The object under `proxmox-k3s:cluster`; the homelab's by default. */
+  readonly cluster?: unknown;
+  /** Secret config: `proxmoxApiToken`, `hostPrivateKey`, `nodePrivateKey`. */
+  readonly secrets?: Readonly<Record<string, string>>;
+  readonly preview?: boolean;
+}
+
+/** The `proxmox-k3s:cluster` of a stack file in the repo's root. */
+export function stackCluster(file = "Pulumi.homelab.yaml"): Record<string, never> {
+  const text = fs.readFileSync(path.join(__dirname, "../..", file), "utf8");
+  return parse(text).config["proxmox-k3s:cluster"];
+}
+
+/**
+ * Runs the whole program under Pulumi's test monitor and records what it registers, options included (the mocks show
+ * inputs only). The monitor is Pulumi's own double: it knows no engine behaviour, so nothing about order or diffs is
+ * asserted on it.
+ */
+export async function recordProgram(options: RecordOptions = {}): Promise<Recording> {
+  const recorded: RecordedResource[] = [];
+  const logs: { severity: string; message: string }[] = [];
+  let outputs: Record<string, unknown> = {};
+  await jest.isolateModulesAsync(async () => {
+    // require, not import(): jest isolates the module registry of require alone.
+    const pulumi = require("@pulumi/pulumi") as typeof import("@pulumi/pulumi");
+    const preview = options.preview ?? false;
+    await pulumi.runtime.setMocks(
+      {
+        newResource: (args) => ({
+          id: preview ? undefined : `${args.name}-id`,
+          state: { ...args.inputs, ...computed(args.type, args.name, preview) },
+        }),
+        call: (args) => args.inputs,
+      },
+      "proxmox-k3s",
+      "homelab",
+      preview,
+    );
+    const secrets = Object.entries(options.secrets ?? {}).map(([key, value]) => [`proxmox-k3s:${key}`, value] as const);
+    pulumi.runtime.setAllConfig(
+      { "proxmox-k3s:cluster": JSON.stringify(options.cluster ?? stackCluster()), ...Object.fromEntries(secrets) },
+      secrets.map(([key]) => key),
+    );
+    const monitor = pulumi.runtime.getMonitor() as unknown as {
+      registerResource: (request: Request, callback: (error: unknown, answer: { getUrn(): string }) => void) => void;
+    };
+    const register = monitor.registerResource.bind(monitor);
+    monitor.registerResource = (request, callback) =>
+      register(request, (error, answer) => {
+        if (answer) recorded.push(describeRequest(request, answer.getUrn()));
+        callback(error, answer);
+      });
+    for (const severity of ["warn", "error", "info"] as const) {
+      jest.spyOn(pulumi.log, severity).mockImplementation(async (message: string) => {
+        logs.push({ severity, message });
+      });
+    }
+    // A throw inside the stack would end the process as an unhandled rejection beside the one that is awaited here.
+    let failure: Error | undefined;
+    const run = async () => {
+      try {
+        outputs = require("../../index") as Record<string, unknown>;
+        return outputs;
+      } catch (error) {
+        failure = error as Error;
+        return {};
+      }
+    };
+    await pulumi.runtime.runInPulumiStack(run);
+    await pulumi.runtime.disconnect();
+    if (failure) throw failure;
+  });
+  return {
+    resources: recorded,
+    outputs,
+    logs,
+    find(name, type) {
+      const hits = recorded.filter(
+        (r) => r.name === name && (type ? r.type === type : !r.type.startsWith("proxmox-k3s:")),
+      );
+      if (hits.length !== 1) throw new Error(`${hits.length} resources are named ${name} ${type ?? ""}`);
+      return hits[0]!;
+    },
+  };
+}
+
+/** What the providers would compute. In a preview of something new they compute nothing. */
+function computed(type: string, name: string, preview: boolean): Record<string, unknown> {
+  if (preview) return {};
+  switch (type) {
+    case "random:index/randomId:RandomId":
+      return { hex: "0123456789abcdef" };
+    case "random:index/randomPassword:RandomPassword":
+      return { result: "the-generated-password" };
+    case "command:remote:Command":
+      return { stdout: name.endsWith("-kubeconfig") ? K3S_KUBECONFIG : "stdout-of-a-command\n", stderr: "" };
+    case "proxmoxve:index/containerLegacy:ContainerLegacy":
+      return { networkInterfaces: [{ name: "eth0", macAddress: "BC:24:11:00:00:01" }] };
+    default:
+      return {};
+  }
+}
+
+const K3S_KUBECONFIG = `apiVersion: v1
+kind: Config
+clusters: [{ name: default, cluster: { server: "https://127.0.0.1:6443", certificate-authority-data: Q0E= } }]
+users: [{ name: default, user: { client-key-data: S0VZ } }]
+contexts: [{ name: default, context: { cluster: default, user: default } }]
+current-context: default
+`;
+
+type Request = any; // eslint-disable-line @typescript-eslint/no-explicit-any -- the generated class is not exported with types
+
+function describeRequest(request: Request, urn: string): RecordedResource {
+  const timeouts = request.getCustomtimeouts();
+  return {
+    type: request.getType(),
+    name: request.getName(),
+    urn,
+    parent: request.getParent(),
+    inputs: request.getObject()?.toJavaScript() ?? {},
+    options: {
+      protect: request.getProtect() ?? false,
+      deletedWith: request.getDeletedwith(),
+      replaceWith: request.getReplaceWithList?.() ?? [],
+      dependencies: request.getDependenciesList(),
+      ignoreChanges: request.getIgnorechangesList(),
+      deleteBeforeReplace: request.getDeletebeforereplace(),
+      additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
+      customTimeouts: {
+        create: timeouts?.getCreate() ?? "",
+        update: timeouts?.getUpdate() ?? "",
+        delete: timeouts?.getDelete() ?? "",
+      },
+    },
+  };
+}
+
+export const isSecret = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && (value as Record<string, unknown>)[SECRET_SIG] === SECRET;
+
+/** The value inside a secret envelope, or the value itself. */
+export const reveal = (value: unknown): unknown => (isSecret(value) ? (value as { value: unknown }).value : value);
+
+/** Every text in a value that stands outside a secret envelope. */
+export function plainTexts(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  if (isSecret(value) || typeof value !== "object" || value === null) return [];
+  return Object.values(value).flatMap(plainTexts);
+}
+
+/** The engine's mark of a value that is not known before an `up`. */
+export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+/** Paths of the unknown values in a resource's inputs. */
+export function unknownPaths(value: unknown, at = ""): string[] {
+  if (value === UNKNOWN) return [at];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => unknownPaths(inner, at ? `${at}.${key}` : key));
+}
