@@ -1,3 +1,5 @@
+import * as path from "node:path";
+
 import * as pulumi from "@pulumi/pulumi";
 
 import type { NodePlan } from "../config/plan";
@@ -117,7 +119,7 @@ function pushedArtifacts(
         connection: context.host,
         lock: `guest-${node.vmId}`,
         boundSeconds: 600,
-        args: { VMID: node.vmId, NAME: node.name, FROM: source.file, TO: PUSHED, FILES: files.join("\n") },
+        args: { VMID: node.vmId, NAME: node.name, FROM: path.posix.dirname(source.file), TO: PUSHED, FILES: files.join("\n") },
         triggers: [machine.creation],
       },
       pulumi.mergeOptions(context.connectionOptions, {

@@ -1,0 +1,98 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { Document } from "yaml";
+
+/** What the lab's stack file is made of. */
+export interface StackLab {
+  /** Pulumi stack, `lab` or `lab-<name>`. */
+  readonly stack: string;
+  /** First three numbers of the lab's network, `198.18.1`. */
+  readonly prefix: string;
+  /** Public key of the Proxmox host, `ssh-ed25519 …`. */
+  readonly hostPublicKey: string;
+  /** Public key that nodes accept. */
+  readonly nodePublicKey: string;
+  readonly k3s: { readonly version: string; readonly sha256: string; readonly imagesSha256: string };
+}
+
+const repo = path.join(__dirname, "..");
+
+/** Where Pulumi looks for the stack's config; ignored by git. */
+export function stackFile(stack: string): string {
+  return path.join(repo, `Pulumi.${stack}.yaml`);
+}
+
+/**
+ * The lab's stack: S1 to S3 (Pulumi.homelab.yaml) at the lab's addresses. What it adds is the lab's alone: where K3s
+ * comes from, and that nothing is left to pull from a registry, which the lab does not have.
+ */
+export function stackConfig(lab: StackLab): unknown {
+  const at = (last: number): string => `${lab.prefix}.${last}`;
+  return {
+    config: {
+      "proxmox-k3s:cluster": {
+        name: lab.stack,
+        version: lab.k3s.version,
+        network: { cidr: `${at(0)}/24`, gateway: at(1), bridge: "vmbr0", nameservers: [at(1)] },
+        proxmox: {
+          node: "pve",
+          host: at(1),
+          hostKey: lab.hostPublicKey,
+          datastore: "local-lvm",
+          template: "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst",
+        },
+        k3s: {
+          artifacts: {
+            baseUrl: `http://${at(1)}:8080/k3s`,
+            sha256: { amd64: lab.k3s.sha256 },
+            airgapImages: true,
+            imagesSha256: { amd64: lab.k3s.imagesSha256 },
+          },
+          disable: ["coredns", "servicelb", "traefik", "local-storage", "metrics-server"],
+          startTimeout: "3m",
+        },
+        removal: { drainTimeout: "3m" },
+        ssh: { authorizedKeys: [lab.nodePublicKey] },
+        pools: {
+          master: {
+            role: "server",
+            kind: "lxc",
+            count: 1,
+            vmIds: { from: 100 },
+            addresses: { from: at(20) },
+            cores: 2,
+            memory: "4GB",
+            disk: "32GB",
+            nodes: { 1: { hostname: "k3s-master" } },
+          },
+          worker: {
+            role: "agent",
+            kind: "lxc",
+            count: 2,
+            hostname: "k3s-worker-{00}",
+            vmIds: { from: 102 },
+            addresses: { from: at(21) },
+            cores: 4,
+            memory: "8GB",
+            disk: "50GB",
+          },
+        },
+      },
+    },
+  };
+}
+
+/** Writes the stack file; one that is there already is the person's to keep, scaled or otherwise changed. */
+export function writeStackConfig(lab: StackLab): string {
+  const file = stackFile(lab.stack);
+  if (!fs.existsSync(file)) {
+    const document = new Document(stackConfig(lab));
+    document.commentBefore = " The lab's stack: made by `npm run lab -- up`, removed by `down`, ignored by git.";
+    fs.writeFileSync(file, document.toString({ lineWidth: 0 }));
+  }
+  return file;
+}
+
+export function removeStackConfig(stack: string): void {
+  fs.rmSync(stackFile(stack), { force: true });
+}
