@@ -119,7 +119,13 @@ function pushedArtifacts(
         connection: context.host,
         lock: `guest-${node.vmId}`,
         boundSeconds: 600,
-        args: { VMID: node.vmId, NAME: node.name, FROM: path.posix.dirname(source.file), TO: PUSHED, FILES: files.join("\n") },
+        args: {
+          VMID: node.vmId,
+          NAME: node.name,
+          FROM: path.posix.dirname(source.file),
+          TO: PUSHED,
+          FILES: files.join("\n"),
+        },
         triggers: [machine.creation],
       },
       pulumi.mergeOptions(context.connectionOptions, {

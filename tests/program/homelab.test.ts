@@ -31,7 +31,7 @@ const host = keyPair();
 const node = keyPair();
 const API_TOKEN = "pulumi@pve!test=11111111-2222-3333-4444-555555555555";
 const secrets = { proxmoxApiToken: API_TOKEN, hostPrivateKey: host.privateKey, nodePrivateKey: node.privateKey };
-const cluster = { ...stackCluster(), ssh: { authorizedKeys: [node.publicKey] } };
+const cluster: Record<string, unknown> = { ...stackCluster(), ssh: { authorizedKeys: [node.publicKey] } };
 
 const saved = { ...process.env };
 beforeAll(() => {
@@ -265,5 +265,26 @@ describe("unusable credentials", () => {
     );
     expect(failure).toContain("hostPrivateKey: not an SSH private key");
     expect(failure).not.toContain("sesame");
+  });
+});
+
+describe("what arrives later", () => {
+  it("refuses several servers rather than making several clusters", async () => {
+    const pools = cluster["pools"] as { master: object };
+    const three = {
+      ...cluster,
+      pools: {
+        ...pools,
+        master: {
+          ...pools.master,
+          count: 3,
+          vmIds: [100, 110, 111],
+          addresses: ["192.168.2.20", "192.168.2.30", "192.168.2.31"],
+        },
+      },
+    };
+    await expect(recordProgram({ cluster: three, secrets })).rejects.toThrow(
+      "cluster.pools: 3 servers in one cluster arrive later (use one for now)",
+    );
   });
 });

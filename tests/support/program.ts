@@ -42,7 +42,7 @@ export interface RecordOptions {
 }
 
 /** The `proxmox-k3s:cluster` of a stack file in the repo's root. */
-export function stackCluster(file = "Pulumi.homelab.yaml"): Record<string, never> {
+export function stackCluster(file = "Pulumi.homelab.yaml"): Record<string, unknown> {
   const text = fs.readFileSync(path.join(__dirname, "../..", file), "utf8");
   return parse(text).config["proxmox-k3s:cluster"];
 }
@@ -87,8 +87,9 @@ export async function recordProgram(options: RecordOptions = {}): Promise<Record
         callback(error, answer);
       });
     for (const severity of ["warn", "error", "info"] as const) {
-      jest.spyOn(pulumi.log, severity).mockImplementation(async (message: string) => {
-        logs.push({ severity, message });
+      jest.spyOn(pulumi.log, severity).mockImplementation((...args: unknown[]) => {
+        logs.push({ severity, message: String(args[0]) });
+        return Promise.resolve();
       });
     }
     // A throw inside the stack would end the process as an unhandled rejection beside the one that is awaited here.
