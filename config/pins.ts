@@ -1,8 +1,9 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
 import { z } from "zod";
-import recorded from "./pins.json";
 import type { ReleasePins } from "./sums";
 
-/** Recorded SHA-256 sums by K3s version, as `npm run pin -- VERSION` writes them to `config/pins.json`. */
+/** Recorded SHA-256 sums by K3s version, as `npm run pin -- VERSION` writes them to `config/pinned-sums.json`. */
 export type Pins = Readonly<Record<string, ReleasePins>>;
 
 const sum = z.string().regex(/^[0-9a-f]{64}$/);
@@ -17,5 +18,5 @@ export function parsePins(content: unknown): Pins {
   return pinsSchema.parse(content);
 }
 
-/** The pins of this repo. */
-export const repositoryPins: Pins = parsePins(recorded);
+/** The pins of this repo. The file is not named pins.json: Node.js would take that for the module `./pins`. */
+export const repositoryPins: Pins = parsePins(JSON.parse(fs.readFileSync(path.join(__dirname, "pinned-sums.json"), "utf8")));

@@ -64,7 +64,9 @@ async function main(levels: readonly Level[]): Promise<void> {
   for (const level of levels) results.push(await runLevel(level));
   const passed = results.reduce((sum, result) => sum + result.passed, 0);
   const failed = results.reduce((sum, result) => sum + result.failed, 0);
-  console.log(`\n${levels.join(", ")}: ${Math.round((Date.now() - started) / 1000)} s\n${passed} passed, ${failed} failed`);
+  console.log(
+    `\n${levels.join(", ")}: ${Math.round((Date.now() - started) / 1000)} s\n${passed} passed, ${failed} failed`,
+  );
   process.exitCode = failed === 0 ? 0 : 1;
 }
 

@@ -79,7 +79,7 @@ test("a recorded sum never changes silently", () => {
 
 test("recording adds to the file and keeps what is there, sorted by version", async () => {
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), "pins-"));
-  const file = path.join(folder, "pins.json");
+  const file = path.join(folder, "pinned-sums.json");
   const other = { amd64: { k3s: sum("7") } };
   try {
     await fs.writeFile(file, JSON.stringify({ "v1.36.10+k3s1": other, "v1.9.0+k3s1": other }));
@@ -88,7 +88,7 @@ test("recording adds to the file and keeps what is there, sorted by version", as
     const recorded = parsePins(JSON.parse(await fs.readFile(file, "utf8")));
     expect(recorded).toEqual({ "v1.9.0+k3s1": other, [VERSION]: release, "v1.36.10+k3s1": other });
     expect(Object.keys(recorded)).toEqual(["v1.9.0+k3s1", VERSION, "v1.36.10+k3s1"]);
-    expect(await fs.readdir(folder)).toEqual(["pins.json"]);
+    expect(await fs.readdir(folder)).toEqual(["pinned-sums.json"]);
   } finally {
     await fs.rm(folder, { recursive: true });
   }

@@ -1,0 +1,72 @@
+import type { PropertyFormat } from "../../../lab/pve/schema/propertyString";
+import type { ParameterTable, Schema } from "../../../lab/pve/schema/schema";
+import { endpoints } from "../../../lab/pve/server";
+import { pveApi, type PveSchema } from "../../support/pveSchema";
+
+/** Limits and kinds of one parameter, in the same words for both sides. Patterns and named formats are not compared. */
+function described(schema: Schema): unknown {
+  const { type, optional, minimum, maximum, minLength, maxLength, requires } = schema;
+  return clean({
+    ...{ type, optional: Boolean(optional), minimum, maximum, minLength, maxLength, requires },
+    enum: schema.enum,
+    parts: typeof schema.format === "object" ? parts(schema.format) : undefined,
+    format: typeof schema.format === "string" ? schema.format : undefined,
+  });
+}
+
+function parts({ properties, defaultKey }: PropertyFormat): unknown {
+  return { defaultKey, properties: mapped(properties, described) };
+}
+
+function officially(schema: PveSchema): unknown {
+  const { type, optional, minLength, maxLength, requires, format } = schema;
+  const number = (value: number | string | undefined) => (value === undefined ? undefined : Number(value));
+  return clean({
+    ...{ type, optional: Boolean(Number(optional ?? 0)), minLength, maxLength, requires, enum: schema.enum },
+    ...{ minimum: number(schema.minimum), maximum: number(schema.maximum) },
+    parts:
+      typeof format === "object"
+        ? {
+            defaultKey: Object.keys(format).find((key) => format[key]?.default_key),
+            properties: mapped(format, officially),
+          }
+        : undefined,
+    format: typeof format === "string" ? format : undefined,
+  });
+}
+
+function mapped<T>(table: Readonly<Record<string, T>>, describe: (value: T) => unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(table).map(([key, value]) => [key, describe(value)]));
+}
+
+function clean(value: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined));
+}
+
+/** `net0` … `net31` is one entry in the official description. */
+function folded(table: ParameterTable): Record<string, unknown> {
+  const isFirst = (key: string) => !/\d+$/.test(key) || key.endsWith("0");
+  return Object.fromEntries(
+    Object.entries(table)
+      .filter(([key]) => !/^(net|mp|dev|unused)\d+$/.test(key) || isFirst(key))
+      .map(([key, schema]) => [key.replace(/^(net|mp|dev|unused)\d+$/, "$1[n]"), described(schema)]),
+  );
+}
+
+describe("our parameter tables say what the official description says", () => {
+  test.each(endpoints.map((endpoint) => [`${endpoint.method} ${endpoint.path}`, endpoint] as const))(
+    "%s",
+    (_, endpoint) => {
+      const official = pveApi().get(endpoint.path)?.info?.[endpoint.method];
+      expect(official).toBeDefined();
+      const expected = mapped(official!.parameters?.properties ?? {}, officially);
+      expect(folded(endpoint.parameters)).toEqual(expected);
+      expect(endpoint.allowToken ?? true).toBe(Boolean(official!.allowtoken));
+    },
+  );
+
+  test("a table names each endpoint once", () => {
+    const names = endpoints.map(({ method, path }) => `${method} ${path}`);
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
