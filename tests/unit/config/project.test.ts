@@ -12,7 +12,10 @@ const project = readYaml(path.join(__dirname, "../../../Pulumi.yaml")) as {
 
 test("the project asks for the engine that it was built against", () => {
   expect(project).toMatchObject({ name: "proxmox-k3s", requiredPulumiVersion: ">=3.259.0" });
-  expect(project.runtime).toEqual({ name: "nodejs", options: { packagemanager: "npm", typescript: true } });
+  expect(project.runtime).toEqual({
+    name: "nodejs",
+    options: { packagemanager: "npm", typescript: true, tsconfig: "tsconfig.pulumi.json" },
+  });
 });
 
 test("the only key that Pulumi itself requires is the cluster: credentials are optional, a preview needs none", () => {
