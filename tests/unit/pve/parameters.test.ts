@@ -22,7 +22,14 @@ function officially(schema: PveSchema): unknown {
   const { type, optional, minLength, maxLength, requires, format } = schema;
   const number = (value: number | string | undefined) => (value === undefined ? undefined : Number(value));
   return clean({
-    ...{ type, optional: Boolean(Number(optional ?? 0)), minLength, maxLength, requires, enum: schema.enum },
+    ...{
+      type,
+      optional: Boolean(Number(optional ?? 0)),
+      minLength,
+      maxLength,
+      requires,
+      enum: schema.enum ?? undefined,
+    },
     ...{ minimum: number(schema.minimum), maximum: number(schema.maximum) },
     parts:
       typeof format === "object"
