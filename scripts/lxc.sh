@@ -65,7 +65,7 @@ running() { [ "$(pct status "$VMID")" = "status: running" ]; }
 # The lines act at a start. A guest that has not been started since they were written is behind them: the stamp is
 # kept beside our other files, so that a run cut off between write and restart still restarts.
 stamp=/var/lib/proxmox-k3s/started/$VMID
-sum=$(sha256sum <"$WORK/after" | cut -d' ' -f1)
+sum=$(printf '%s\n' "$FEATURES" "$RAW_LINES" | sha256sum | cut -d' ' -f1)
 if [ "$change" = written ] || ! running || [ "$(cat "$stamp" 2>/dev/null || :)" != "$sum" ]; then
   if running; then
     say "restarting $NAME ($VMID)"

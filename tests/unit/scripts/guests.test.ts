@@ -1,0 +1,186 @@
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { LXC_FEATURES, LXC_RAW_LINES } from "../../../config/lxcRecipe";
+
+/*
+ * What claim, guard and lxc decide and write, on configuration files in a scratch folder. `pct` is a recorder here: that
+ * the guests do what it says is shown in the lab.
+ */
+
+const MARK = "proxmox-k3s project/stack/homelab 0123456789abcdef";
+const scripts = path.join(__dirname, "../../../scripts");
+
+interface Run {
+  readonly code: number | null;
+  readonly output: string;
+  readonly outcome: string;
+  readonly pct: string[];
+}
+
+class Host {
+  readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "host-"));
+
+  constructor() {
+    for (const dir of ["bin", "work", "etc/nodes/pve/lxc", "etc/nodes/pve/qemu-server", "state"]) {
+      fs.mkdirSync(path.join(this.root, dir), { recursive: true });
+    }
+    fs.writeFileSync(
+      path.join(this.root, "bin/pct"),
+      `#!/bin/sh\necho "$*" >>"${this.root}/pct"\nif [ "$1" = status ]; then echo "status: running"; fi\n`,
+      { mode: 0o755 },
+    );
+  }
+
+  conf(vmid: number, text?: string, kind = "lxc"): string {
+    const file = path.join(this.root, `etc/nodes/pve/${kind}/${vmid}.conf`);
+    if (text !== undefined) fs.writeFileSync(file, text);
+    return fs.readFileSync(file, "utf8");
+  }
+
+  run(task: "claim" | "lxc", action: string, env: Record<string, string> = {}): Run {
+    fs.rmSync(path.join(this.root, "pct"), { force: true });
+    fs.rmSync(path.join(this.root, "work/outcome"), { force: true });
+    const text = ["lib", "guest", task]
+      .map((part) => fs.readFileSync(path.join(scripts, `${part}.sh`), "utf8"))
+      .join("\n");
+    const result = spawnSync(
+      "sh",
+      ["-c", text.replaceAll("/etc/pve", `${this.root}/etc`).replaceAll("/var/lib/proxmox-k3s", `${this.root}/state`)],
+      {
+        encoding: "utf8",
+        env: {
+          PATH: `${this.root}/bin:${process.env["PATH"]}`,
+          WORK: `${this.root}/work`,
+          RUNNER: String(process.pid),
+          STEP: `node-1-${task}`,
+          ACTION: action,
+          VMID: "103",
+          NAME: "node-1",
+          MARK,
+          FEATURES: LXC_FEATURES,
+          RAW_LINES: LXC_RAW_LINES.join("\n"),
+          AUTHORIZED_KEYS: "ssh-ed25519 AAAA",
+          ...env,
+        },
+      },
+    );
+    const read = (file: string) =>
+      fs.existsSync(path.join(this.root, file)) ? fs.readFileSync(path.join(this.root, file), "utf8").trim() : "";
+    return { code: result.status, output: result.stdout, outcome: read("work/outcome"), pct: read("pct").split("\n") };
+  }
+}
+
+const ours = `#${MARK}\narch: amd64\nhostname: node-1\nmemory: 4096\nrootfs: local-lvm:vm-103-disk-0,size=32G\n`;
+const foreign = "#my mail server\narch: amd64\nhostname: mail\nrootfs: local-lvm:vm-103-disk-0,size=8G\n";
+
+describe("claim", () => {
+  it("takes a free VMID", () => {
+    expect(new Host().run("claim", "create")).toMatchObject({ code: 0, outcome: "VMID 103 is free" });
+  });
+
+  it.each(["lxc", "qemu-server"])("refuses a stranger's guest (%s), names it and leaves it alone", (kind) => {
+    const host = new Host();
+    host.conf(103, foreign, kind);
+    const run = host.run("claim", "create");
+    expect(run.code).toBe(1);
+    expect(run.output).toContain('error: node-1-claim: VMID 103, wanted for node-1, belongs to the guest "mail"');
+    expect(host.conf(103, undefined, kind)).toBe(foreign);
+    expect(run.pct).toEqual([""]);
+  });
+
+  it("refuses a guest of another cluster, or of a cluster of the same name in another state", () => {
+    const host = new Host();
+    host.conf(103, ours.replace("0123456789abcdef", "fedcba9876543210"));
+    expect(host.run("claim", "create")).toMatchObject({ code: 1 });
+  });
+
+  it("is not taken in by our mark in a snapshot", () => {
+    const host = new Host();
+    host.conf(103, `${foreign}\n[before]\n#${MARK}\nhostname: mail\n`);
+    expect(host.run("claim", "create")).toMatchObject({ code: 1 });
+  });
+
+  it("names the two ways on for a guest of ours that the state does not know", () => {
+    const host = new Host();
+    host.conf(103, ours);
+    const run = host.run("claim", "create");
+    expect(run.code).toBe(1);
+    expect(run.output).toContain("pulumi import proxmoxve:index/containerLegacy:ContainerLegacy node-1 pve/103");
+    expect(run.output).toContain("pct destroy 103 --force");
+  });
+
+  it("finds its own guest in order when it runs again", () => {
+    const host = new Host();
+    host.conf(103, ours);
+    expect(host.run("claim", "update")).toMatchObject({ code: 0, outcome: "VMID 103 is ours" });
+  });
+});
+
+describe("the guard", () => {
+  it("lets a guest of ours go, and one that is gone", () => {
+    const host = new Host();
+    expect(host.run("lxc", "delete")).toMatchObject({ code: 0, outcome: "guest 103 is already gone" });
+    host.conf(103, ours);
+    expect(host.run("lxc", "delete")).toMatchObject({ code: 0, outcome: "guest 103 is ours" });
+  });
+
+  it("refuses a guest that took our VMID", () => {
+    const host = new Host();
+    host.conf(103, foreign);
+    const run = host.run("lxc", "delete");
+    expect(run.code).toBe(1);
+    expect(run.output).toContain('VMID 103 is now the guest "mail"');
+    expect(run.pct).toEqual([""]);
+  });
+});
+
+describe("lxc", () => {
+  const recipe = `features: ${LXC_FEATURES}\n${LXC_RAW_LINES.join("\n")}\n`;
+
+  it("writes the recipe into the main section and restarts", () => {
+    const host = new Host();
+    host.conf(103, ours);
+    const run = host.run("lxc", "create");
+    expect(run.pct.filter((line) => /^(start|stop|shutdown)/.test(line))).toEqual(["stop 103", "start 103"]);
+    expect(host.conf(103)).toBe(`${ours}${recipe}`);
+  });
+
+  it("writes before pending changes and snapshots, and keeps what others set", () => {
+    const host = new Host();
+    const tail = "[pve:pending]\nmemory: 8192\n\n[before]\nfeatures: nesting=1\nhostname: node-1\n";
+    host.conf(103, `${ours}lxc.sysctl.net.ipv4.ip_forward: 1\n\n${tail}`);
+    host.run("lxc", "create");
+    expect(host.conf(103)).toBe(`${ours}lxc.sysctl.net.ipv4.ip_forward: 1\n${recipe}\n${tail}`);
+  });
+
+  it("neither writes nor restarts a second time, also after Proxmox wrote the file anew", () => {
+    const host = new Host();
+    host.conf(103, ours);
+    host.run("lxc", "create");
+    // Proxmox VE sorts the options, puts raw lines last, and a blank behind the colon of an empty value.
+    const rewritten = `#${MARK}\narch: amd64\nfeatures: ${LXC_FEATURES}\nhostname: node-1\nmemory: 4096\nrootfs: local-lvm:vm-103-disk-0,size=32G\n${LXC_RAW_LINES.join("\n").replace("lxc.cap.drop:", "lxc.cap.drop: ")}\n`;
+    host.conf(103, rewritten);
+    const run = host.run("lxc", "update");
+    expect(run).toMatchObject({ code: 0, outcome: "container 103: configuration kept" });
+    expect(run.pct.filter((line) => /^(start|stop|shutdown)/.test(line))).toEqual([]);
+    expect(host.conf(103)).toBe(rewritten);
+  });
+
+  it("restarts a guest whose restart was cut off after the write", () => {
+    const host = new Host();
+    host.conf(103, `${ours}${recipe}`);
+    expect(host.run("lxc", "update").pct).toEqual(
+      expect.arrayContaining(["shutdown 103 --forceStop 1 --timeout 120", "start 103"]),
+    );
+  });
+
+  it("refuses a foreign guest before it writes anything", () => {
+    const host = new Host();
+    host.conf(103, foreign);
+    expect(host.run("lxc", "create")).toMatchObject({ code: 1, pct: [""] });
+    expect(host.conf(103)).toBe(foreign);
+  });
+});
