@@ -1,0 +1,69 @@
+import type { GuestConfig } from "./guestConfig";
+
+/**
+ * Receives one line of a task's log. A line that starts with `WARN: ` counts as a warning: the task then ends as
+ * `WARNINGS: <n>` instead of `OK`, as PVE's `log_warn` does.
+ */
+export interface TaskLog {
+  (line: string): void;
+}
+
+/** A network interface as the guest sees it. */
+export interface GuestInterface {
+  name: string;
+  /** Lower case, `bc:24:11:00:00:01`. */
+  hwaddr: string;
+  /** First IPv4 address with its prefix length, `198.18.1.20/24`. */
+  inet?: string;
+  /** First IPv6 address with its prefix length. */
+  inet6?: string;
+}
+
+/** What the host measures of a guest. All zero but `running` when it is stopped. */
+export interface GuestStatus {
+  running: boolean;
+  /** The guest's init process, seen from the host. */
+  pid?: number;
+  uptimeSeconds: number;
+  /** Share of the guest's cores in use, 0 to 1. */
+  cpu: number;
+  memBytes: number;
+  diskBytes: number;
+}
+
+/** Where a new guest's root file system comes from, and what PVE's set-up writes into it. */
+export interface GuestSource {
+  /** Path of the template file on the Proxmox host. */
+  template: string;
+  /** Authorized keys of root, one a line. */
+  sshPublicKeys?: string;
+  /** Password of root. */
+  password?: string;
+}
+
+/**
+ * The machine side of a Proxmox node: what the API calls to make its records true.
+ *
+ * The API owns the configuration file, locks, tasks and permissions and calls at most one changing method of a guest at
+ * a time. A method that throws fails its task; the error's message is the task's exit status.
+ */
+export interface GuestDriver {
+  /** Unpacks the template and writes hostname, network, DNS, password and keys into it; none of these where `ostype` is `unmanaged`. */
+  create(vmid: number, config: GuestConfig, from: GuestSource, log: TaskLog): Promise<void>;
+  /** Translates the configuration, raw lines last, and starts the guest. Rewrites hostname, network and DNS unless `unmanaged`. */
+  start(vmid: number, config: GuestConfig, log: TaskLog): Promise<void>;
+  /** Asks the guest to power off. False when it did not within `timeoutSeconds`. */
+  shutdown(vmid: number, timeoutSeconds: number, log: TaskLog): Promise<boolean>;
+  /** Ends the guest at once; a stopped guest is left as it is. */
+  stop(vmid: number, log: TaskLog): Promise<void>;
+  /** Removes every trace of a stopped guest; a guest of which nothing is left is no error. */
+  destroy(vmid: number, log: TaskLog): Promise<void>;
+  /** Called after a disk has grown in `config`. */
+  resize(vmid: number, config: GuestConfig, log: TaskLog): Promise<void>;
+  /** Applies to a running guest what PVE applies without a restart. `changed` are keys of the configuration, removed ones included. */
+  apply(vmid: number, config: GuestConfig, changed: readonly string[]): Promise<void>;
+  /** Never fails for a guest that the driver does not know: that one is stopped. */
+  status(vmid: number): Promise<GuestStatus>;
+  /** Interfaces of a running guest, loopback included; empty while it has none. */
+  interfaces(vmid: number): Promise<GuestInterface[]>;
+}

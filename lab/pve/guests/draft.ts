@@ -1,0 +1,22 @@
+import type { GuestConfig, GuestConfigFile, RawLine } from "../guestConfig";
+
+/** A guest's file while it is being changed. */
+export interface Draft extends GuestConfigFile {
+  readonly options: Map<string, string>;
+  raw: readonly RawLine[];
+  readonly pending: { readonly options: Map<string, string>; readonly raw: readonly RawLine[]; deletions: string[] };
+  readonly snapshots: ReadonlyMap<string, GuestConfig>;
+}
+
+export function draftOf(file: GuestConfigFile): Draft {
+  return {
+    options: new Map(file.options),
+    raw: file.raw,
+    pending: {
+      options: new Map(file.pending.options),
+      raw: file.pending.raw,
+      deletions: [...file.pending.deletions],
+    },
+    snapshots: file.snapshots,
+  };
+}

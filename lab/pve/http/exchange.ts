@@ -1,0 +1,24 @@
+/** One request and its answer, for whoever watches the API: tests hold it against the official schema. */
+export interface Exchange {
+  readonly method: string;
+  /** Path below `/api2/json`, still encoded, without the query. */
+  readonly path: string;
+  /** Query and body together; undefined where the request could not be read. */
+  readonly params?: Readonly<Record<string, unknown>>;
+  /** Empty where the request was refused before its user was known. */
+  readonly user: string;
+  readonly status: number;
+  /** The reason phrase of the status line. */
+  readonly reason: string;
+  /** The parsed body. */
+  readonly body: unknown;
+}
+
+/** What is known of a request before it is handled. */
+export type Incoming = Pick<Exchange, "method" | "path" | "user">;
+
+/**
+ * Runs before an authenticated request is handled. It may wait, throw an `ApiError` to answer with, or return `"drop"`
+ * to cut the connection.
+ */
+export type RequestHook = (request: Incoming) => Promise<void | "drop">;

@@ -1,0 +1,18 @@
+import { optional, required } from "../schema/schema";
+
+// Parameters that many endpoints share.
+
+export const node = required("string", { format: "pve-node" });
+export const vmid = required("integer", { format: "pve-vmid", minimum: 100, maximum: 999_999_999 });
+export const optionalVmid = { ...vmid, optional: true };
+export const upid = required("string");
+export const storage = required("string", { format: "pve-storage-id" });
+export const optionalStorage = { ...storage, optional: true };
+export const flag = optional("boolean");
+export const text = optional("string");
+export const digest = optional("string", { maxLength: 40 });
+export const userid = required("string", { format: "pve-userid", maxLength: 64 });
+export const count = optional("integer", { minimum: 0 });
+
+export const onNode = { node };
+export const onGuest = { node, vmid };

@@ -1,0 +1,131 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { AccessStore } from "./access/accessStore";
+import type { GuestDriver } from "./driver";
+import { GuestStore } from "./guests/guestStore";
+import { createApp } from "./http/app";
+import type { Exchange, RequestHook } from "./http/exchange";
+import type { PveNode } from "./node";
+import { accessEndpoints } from "./routes/access";
+import { clusterEndpoints } from "./routes/cluster";
+import { downloadEndpoints } from "./routes/downloads";
+import { lxcEndpoints } from "./routes/lxc";
+import { lxcStatusEndpoints } from "./routes/lxcStatus";
+import { nodeEndpoints } from "./routes/nodes";
+import { poolEndpoints } from "./routes/pools";
+import { roleEndpoints } from "./routes/roles";
+import { storageEndpoints } from "./routes/storage";
+import { taskEndpoints } from "./routes/tasks";
+import { tokenEndpoints } from "./routes/tokens";
+import { StorageStore, type Storages } from "./storage/storageStore";
+import { TaskStore, type TaskHook } from "./tasks";
+
+/** Every endpoint that the API serves; all others answer 501, as PVE does for what it does not know. */
+export const endpoints = [
+  ...clusterEndpoints,
+  ...nodeEndpoints,
+  ...lxcEndpoints,
+  ...lxcStatusEndpoints,
+  ...taskEndpoints,
+  ...storageEndpoints,
+  ...downloadEndpoints,
+  ...poolEndpoints,
+  ...accessEndpoints,
+  ...roleEndpoints,
+  ...tokenEndpoints,
+];
+
+export interface PveServerOptions {
+  /** The folder that stands for `/etc/pve`: configurations, users, tokens. Made when missing. */
+  readonly etcPve: string;
+  /** Where tasks and their logs are kept. */
+  readonly stateDir: string;
+  /** Name of the node. */
+  readonly node: string;
+  readonly listen: { readonly host: string; /** 0 picks a free one. */ readonly port: number };
+  /** Certificate chain and key, PEM. */
+  readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer };
+  /** Unix socket that serves the same API to root, without login. */
+  readonly socket?: string;
+  readonly driver: GuestDriver;
+  readonly storages: Storages;
+  /** Default `vmbr0`. */
+  readonly bridges?: readonly string[];
+  /** How long a refused login waits for its answer; PVE takes three seconds, the default. */
+  readonly unauthorizedDelayMs?: number;
+  /** How long a call waits for another that holds the guest; PVE takes ten seconds, the default. */
+  readonly lockTimeoutMs?: number;
+  /** Runs before each request, and may fail it. */
+  readonly onRequest?: RequestHook;
+  /** Runs inside each task before its work, and may fail it. */
+  readonly onTask?: TaskHook;
+  /** Sees each request with its answer. */
+  readonly onExchange?: (exchange: Exchange) => void;
+}
+
+export interface PveServer {
+  /** `https://198.18.1.1:8006`. */
+  readonly url: string;
+  /** Resolves when no task runs any more. */
+  idle(): Promise<void>;
+  /** Stops listening and lets go of tasks that still run: the next server shows them as failed. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the Proxmox VE API of one node.
+ *
+ * All state is in files, so that a server started anew on the same folders goes on where the last one was. A task that
+ * was running then reads as failed (`unexpected status`).
+ */
+export async function startPveServer(options: PveServerOptions): Promise<PveServer> {
+  fs.mkdirSync(path.join(options.etcPve, "priv"), { recursive: true, mode: 0o700 });
+  const guests = new GuestStore(options.etcPve, options.node, options.lockTimeoutMs);
+  linkOwnNode(options.etcPve, options.node);
+  const node: PveNode = {
+    name: options.node,
+    access: new AccessStore(options.etcPve),
+    guests,
+    storages: new StorageStore(options.storages, guests),
+    tasks: new TaskStore(path.join(options.stateDir, "tasks"), options.node, options.onTask),
+    driver: options.driver,
+    bridges: options.bridges ?? ["vmbr0"],
+  };
+  const common = {
+    ...{ node, endpoints, unauthorizedDelayMs: options.unauthorizedDelayMs ?? 3000 },
+    ...(options.onRequest && { onRequest: options.onRequest }),
+    ...(options.onExchange && { onExchange: options.onExchange }),
+  };
+  const api = createApp({ ...common, tls: options.tls });
+  const local = options.socket === undefined ? undefined : createApp(common);
+  const url = await api.listen(options.listen);
+  if (local && options.socket !== undefined) {
+    fs.rmSync(options.socket, { force: true });
+    // Nobody but root may speak to it, not even for the moment before its mode is set.
+    const mask = process.umask(0o177);
+    try {
+      await local.listen({ path: options.socket });
+    } finally {
+      process.umask(mask);
+    }
+  }
+  return {
+    url,
+    idle: () => node.tasks.allEnded(),
+    close: async () => {
+      node.tasks.close();
+      await Promise.all([api.close(), local?.close()]);
+    },
+  };
+}
+
+/** `/etc/pve/lxc` and `/etc/pve/local` lead to the node's own folder, as on a Proxmox host. */
+function linkOwnNode(etcPve: string, node: string): void {
+  for (const [name, target] of [
+    ["local", path.join("nodes", node)],
+    ["lxc", path.join("nodes", node, "lxc")],
+  ] as const) {
+    const link = path.join(etcPve, name);
+    if (!fs.existsSync(link)) fs.symlinkSync(target, link);
+  }
+}

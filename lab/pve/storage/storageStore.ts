@@ -1,0 +1,165 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { failure } from "../errors";
+import type { GuestStore } from "../guests/guestStore";
+import { storageOf, volumeBytes, volumesOf } from "../guests/volumes";
+
+/** A storage of the node. */
+export interface StorageOptions {
+  /** `dir` holds files, `lvmthin` disks only. */
+  readonly type: "dir" | "lvmthin";
+  /** What may be kept on it: `vztmpl`, `iso`, `snippets`, `rootdir`, `images`. */
+  readonly content: readonly string[];
+  /** Folder of a `dir` storage, laid out as PVE does (`template/cache`, `template/iso`, `snippets`). */
+  readonly path?: string;
+  /** Container templates that lie elsewhere: file name in the volume ID → path on this machine. */
+  readonly templates?: Readonly<Record<string, string>>;
+  /** Default 100 GiB. For a `dir` storage the file system's own size counts. */
+  readonly totalBytes?: number;
+}
+
+export type Storages = Readonly<Record<string, StorageOptions>>;
+
+/** One entry of a storage's content. */
+export interface Volume {
+  volid: string;
+  content: string;
+  format: string;
+  size: number;
+  /** Seconds since the epoch. */
+  ctime?: number;
+  /** The guest that owns a disk. */
+  vmid?: number;
+}
+
+const folders: Readonly<Record<string, string>> = {
+  vztmpl: path.join("template", "cache"),
+  iso: path.join("template", "iso"),
+  snippets: "snippets",
+};
+
+/** Which files of a folder count as content, by kind. */
+export const filePatterns: Readonly<Record<string, RegExp>> = {
+  vztmpl: /\.tar(\.(gz|xz|zst|bz2))?$/i,
+  iso: /\.(iso|img)$/i,
+  snippets: /./,
+};
+
+/** The storages of the node. Disks are known from the guests' configurations; files from the folder. */
+export class StorageStore {
+  constructor(
+    private readonly storages: Storages,
+    private readonly guests: GuestStore,
+  ) {}
+
+  names(): string[] {
+    return Object.keys(this.storages).sort();
+  }
+
+  /** @throws ApiError 500 where there is no such storage. */
+  get(name: string): StorageOptions {
+    const storage = this.storages[name];
+    if (!storage) throw failure(`storage '${name}' does not exist`);
+    return storage;
+  }
+
+  has(name: string): boolean {
+    return name in this.storages;
+  }
+
+  /** The volume ID of a guest's disk. */
+  diskName(name: string, vmid: number, number: number): string {
+    const disk = `vm-${vmid}-disk-${number}`;
+    return this.get(name).type === "dir" ? `${name}:${vmid}/${disk}.raw` : `${name}:${disk}`;
+  }
+
+  /** What kind of thing a volume ID names, and whose it is. */
+  describe(volid: string): { content: string; vmid?: number } {
+    const storage = storageOf(volid);
+    const name = volid.slice(storage.length + 1);
+    const isDir = this.get(storage).type === "dir";
+    const [, kind, file] = /^(vztmpl|iso|snippets)\/([^/]+)$/.exec(name) ?? [];
+    if (isDir && kind && file) return { content: kind };
+    const owner = (isDir ? /^(\d+)\/\S+$/ : /^vm-(\d+)-\S+$/).exec(name)?.[1];
+    if (owner) return { content: "images", vmid: Number(owner) };
+    throw failure(`unable to parse ${isDir ? "directory" : "lvm"} volume name '${name}'`);
+  }
+
+  /** Path of a file by its volume ID, whether or not it is there. */
+  filePath(volid: string): string {
+    const storage = storageOf(volid);
+    const { path: folder, templates = {} } = this.get(storage);
+    const [kind = "", file = ""] = volid.slice(storage.length + 1).split("/");
+    const subfolder = folders[kind];
+    if (kind === "vztmpl" && templates[file]) return templates[file];
+    if (!folder || !subfolder) throw failure(`can't find file '${volid}'`);
+    return path.join(folder, subfolder, path.basename(file));
+  }
+
+  /** Files first, then the disks of the guests. */
+  content(name: string): Volume[] {
+    return [...this.files(name), ...this.disks(name)];
+  }
+
+  /** Bytes of the storage; the used ones of a disk storage are those promised to disks. */
+  usage(name: string): { total: number; used: number; avail: number } {
+    const { type, path: folder, totalBytes = 100 * 1024 ** 3 } = this.get(name);
+    if (type === "dir" && folder && fs.existsSync(folder)) {
+      const { bsize, blocks, bfree, bavail } = fs.statfsSync(folder);
+      return { total: blocks * bsize, used: (blocks - bfree) * bsize, avail: bavail * bsize };
+    }
+    const used = Math.min(
+      totalBytes,
+      this.disks(name).reduce((sum, disk) => sum + disk.size, 0),
+    );
+    return { total: totalBytes, used, avail: totalBytes - used };
+  }
+
+  private files(name: string): Volume[] {
+    const { path: folder, templates = {}, content } = this.get(name);
+    const found = new Map<string, string>();
+    for (const kind of content) {
+      const dir = folder && folders[kind] ? path.join(folder, folders[kind]) : undefined;
+      if (!dir || !fs.existsSync(dir)) continue;
+      for (const file of fs.readdirSync(dir).filter((name) => filePatterns[kind]?.test(name)))
+        found.set(`${kind}/${file}`, path.join(dir, file));
+    }
+    for (const [file, location] of Object.entries(templates)) found.set(`vztmpl/${file}`, location);
+    return [...found]
+      .filter(([, location]) => fs.existsSync(location))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([volume, location]) => {
+        const { size, ctimeMs } = fs.statSync(location);
+        const [kind = ""] = volume.split("/");
+        return {
+          volid: `${name}:${volume}`,
+          content: kind,
+          format: fileFormat(volume),
+          size,
+          ctime: Math.floor(ctimeMs / 1000),
+        };
+      });
+  }
+
+  private disks(name: string): Volume[] {
+    return this.guests.list().flatMap((vmid) =>
+      volumesOf(this.guests.load(vmid).file)
+        .map(([, volume]) => volume)
+        .filter((volume) => volume.type === "volume" && volume.volume.startsWith(`${name}:`))
+        .map((volume) => ({
+          volid: volume.volume,
+          content: "rootdir",
+          format: "raw",
+          size: volumeBytes(volume),
+          vmid,
+        })),
+    );
+  }
+}
+
+/** `tzst` for a container template, as PVE calls it; else by kind. */
+function fileFormat(volume: string): string {
+  const compression = /\.tar\.(gz|xz|zst|bz2)$/.exec(volume)?.[1];
+  if (compression) return `t${compression}`;
+  return volume.startsWith("iso/") ? "iso" : volume.startsWith("snippets/") ? "snippet" : "raw";
+}

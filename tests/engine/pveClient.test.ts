@@ -1,0 +1,151 @@
+import * as proxmox from "@muhlba91/pulumi-proxmoxve";
+import type { PulumiFn } from "@pulumi/pulumi/automation";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { SimulatedNode, template } from "../support/pveNode";
+import { PulumiRun } from "../support/pulumiRun";
+
+// The decisive check of the API: the engine and the Proxmox client that people use, against it.
+
+jest.setTimeout(900_000);
+
+let pve: SimulatedNode;
+let run: PulumiRun;
+
+beforeAll(async () => {
+  // Slow enough that the client sees tasks running.
+  pve = await SimulatedNode.start({}, { delayMs: 200, addressDelayMs: 1500 });
+  run = await PulumiRun.create("client", {
+    PROXMOX_VE_ENDPOINT: pve.url,
+    PROXMOX_VE_API_TOKEN: pve.apiToken,
+    SSL_CERT_FILE: path.join(pve.dir, "cert.pem"),
+  });
+});
+afterAll(async () => {
+  run?.dispose();
+  await pve.stop();
+});
+
+/** A node of the cluster as the program describes it. */
+function nodeArgs(change: Partial<proxmox.ContainerLegacyArgs>): proxmox.ContainerLegacyArgs {
+  return {
+    nodeName: "pve",
+    vmId: 100,
+    description: "owned by: lab/client/k3s",
+    tags: ["k3s-lab", "server"],
+    unprivileged: false,
+    operatingSystem: { templateFileId: template, type: "ubuntu" },
+    cpu: { cores: 2 },
+    memory: { dedicated: 4096, swap: 0 },
+    disk: { datastoreId: "local-lvm", size: 32 },
+    networkInterfaces: [{ name: "eth0", bridge: "vmbr0" }],
+    initialization: {
+      hostname: "k3s-master",
+      dns: { servers: ["198.18.0.1"] },
+      ipConfigs: [{ ipv4: { address: "198.18.0.20/24", gateway: "198.18.0.1" } }],
+      userAccount: {
+        keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJeEmBxkjfF0vYkL5PQbVbKqJ4wRz0gCq5V0mQhXb1Kc me@example"],
+      },
+    },
+    startOnBoot: true,
+    timeoutDelete: 300,
+    ...change,
+  };
+}
+
+function container(change: Partial<proxmox.ContainerLegacyArgs> = {}): PulumiFn {
+  return async () => {
+    const node = new proxmox.ContainerLegacy("k3s-master", nodeArgs(change), { ignoreChanges: ["features"] });
+    return { ipv4: node.ipv4, mac: node.networkInterfaces.apply((all) => all?.[0]?.macAddress), vmId: node.vmId };
+  };
+}
+
+/** What the container has become by the tests that change it. */
+const changed: Partial<proxmox.ContainerLegacyArgs> = {
+  cpu: { cores: 4 },
+  tags: ["k3s-lab"],
+  memory: { dedicated: 8192, swap: 0 },
+};
+const grown: Partial<proxmox.ContainerLegacyArgs> = { ...changed, disk: { datastoreId: "local-lvm", size: 40 } };
+
+const requests = () =>
+  pve.exchanges
+    .splice(0)
+    .map(({ method, path: target, status }) => `${method} ${target.replace(/UPID:[^/]*/, "UPID")} ${status}`);
+const changing = () => requests().filter((line) => !line.startsWith("GET"));
+
+test("creates a container and starts it", async () => {
+  const { changes } = await run.up(container());
+  expect(changes).toEqual({ create: 2 });
+  expect(pve.conf(100)).toContain("#owned by%3A lab/client/k3s\n");
+  expect(pve.conf(100)).toContain("tags: k3s-lab;server\n");
+  expect(pve.driver.guests.get(100)?.startedAt).toBeDefined();
+  expect(pve.driver.guests.get(100)?.source.sshPublicKeys).toContain("ssh-ed25519 ");
+  const outputs = await run.stack.outputs();
+  expect(outputs["ipv4"]?.value).toEqual({ eth0: "198.18.0.20" });
+  expect(outputs["mac"]?.value).toMatch(/^BC:24:11(:[0-9A-F]{2}){3}$/);
+  expect(changing().filter((line) => !line.endsWith(" 200"))).toEqual([]);
+});
+
+test("a second run changes nothing", async () => {
+  expect((await run.up(container())).changes).toEqual({ same: 2 });
+  expect(changing()).toEqual([]);
+});
+
+test("features and raw lines written on the host stay, whether or not a refresh saw them", async () => {
+  const written = ["features: nesting=1,keyctl=1,fuse=1", "lxc.apparmor.profile: unconfined", "lxc.cap.drop: "];
+  fs.appendFileSync(pve.confFile(100), written.map((line) => `${line}\n`).join(""));
+  expect((await run.up(container())).changes).toEqual({ same: 2 });
+  await run.stack.refresh({ color: "never" });
+  requests();
+  expect((await run.up(container())).changes).toEqual({ same: 2 });
+  expect(changing()).toEqual([]);
+});
+
+test("changes cores and tags in place, memory by a reboot, and keeps the raw lines", async () => {
+  requests();
+  expect((await run.up(container(changed))).changes).toMatchObject({ update: 1 });
+  expect(changing()).toEqual(["PUT /nodes/pve/lxc/100/config 200", "POST /nodes/pve/lxc/100/status/reboot 200"]);
+  expect(pve.conf(100)).toContain("cores: 4\n");
+  expect(pve.conf(100)).toContain("memory: 8192\n");
+  expect(pve.conf(100)).toContain("features: nesting=1,keyctl=1,fuse=1\n");
+  expect(pve.conf(100)).toContain("lxc.apparmor.profile: unconfined\nlxc.cap.drop: \n");
+  expect(pve.driver.guests.get(100)?.config.raw).toHaveLength(2);
+});
+
+test("grows the disk", async () => {
+  await run.up(container(grown));
+  expect(pve.conf(100)).toMatch(/^rootfs: .*size=40G/m);
+});
+
+test("a foreign guest of the same VMID is taken over by the client's retry", async () => {
+  // The client takes `already exists` on a retry for success: why the program claims a VMID before it creates.
+  const foreign = pve.confFile(107);
+  fs.writeFileSync(
+    foreign,
+    "arch: amd64\nhostname: foreign\nmemory: 512\nrootfs: local-lvm:vm-107-disk-0,size=8G\nswap: 0\n",
+  );
+  requests();
+  const { changes } = await run.up(async () => {
+    new proxmox.ContainerLegacy("other", nodeArgs({ vmId: 107, started: false }));
+    return container(grown)();
+  });
+  expect(changes).toMatchObject({ create: 1 });
+  const attempts = requests().filter((line) => line.startsWith("POST /nodes/pve/lxc "));
+  expect(attempts.length).toBeGreaterThan(1);
+  expect(new Set(attempts)).toEqual(new Set(["POST /nodes/pve/lxc 500"]));
+  expect(fs.readFileSync(foreign, "utf8")).toContain("hostname: foreign");
+});
+
+test("a token that asks for features learns that they are root@pam's", async () => {
+  const output = await run.failingUp(async () => {
+    new proxmox.ContainerLegacy("k3s-master", nodeArgs({ ...grown, features: { nesting: true, keyctl: false } }));
+  });
+  expect(output).toContain("changing feature flags for privileged container is only allowed for root@pam");
+});
+
+test("destroys everything, the foreign guest too", async () => {
+  await run.destroy();
+  expect(pve.driver.guests.size).toBe(0);
+  expect(fs.readdirSync(path.dirname(pve.confFile(100)))).toEqual([]);
+});

@@ -1,0 +1,154 @@
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { createAccess } from "../../lab/pve/access/createAccess";
+import type { Exchange } from "../../lab/pve/http/exchange";
+import { startPveServer, type PveServer, type PveServerOptions } from "../../lab/pve/server";
+import { SimulatedDriver, type SimulatedDriverOptions } from "../../lab/pve/simulatedDriver";
+import { PveClient } from "./httpClient";
+import { schemaProblems } from "./pveSchema";
+
+export const template = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
+const rootPassword = "root-password";
+const tokenSecret = "6e9a3f5c-7a3e-4a3e-9c67-2d6f0a1b2c3d";
+
+/** A certificate for 127.0.0.1 that is its own CA. */
+function certificate(dir: string): { cert: string; key: string } {
+  const [cert, key] = [path.join(dir, "cert.pem"), path.join(dir, "key.pem")];
+  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  const subject = ["-subj", "/CN=pve", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert];
+  execFileSync("openssl", [...request, ...subject], { stdio: "pipe" });
+  return { cert: fs.readFileSync(cert, "utf8"), key: fs.readFileSync(key, "utf8") };
+}
+
+/** A node with simulated guests, over real HTTPS. Every exchange is held to the official schema. */
+export class SimulatedNode {
+  readonly dir = fs.mkdtempSync(path.join(os.tmpdir(), "pve-node-"));
+  readonly etcPve = path.join(this.dir, "etc-pve");
+  readonly tls = certificate(this.dir);
+  readonly apiToken: string;
+  readonly driver: SimulatedDriver;
+  readonly exchanges: Exchange[] = [];
+  private server?: PveServer;
+
+  private constructor(
+    driverOptions: SimulatedDriverOptions,
+    private readonly options: Partial<PveServerOptions>,
+  ) {
+    this.driver = new SimulatedDriver(driverOptions);
+    fs.mkdirSync(this.etcPve, { recursive: true });
+    this.apiToken = createAccess(this.etcPve, { rootPassword, tokenSecret }).apiToken;
+    const file = path.join(this.dir, "template.tar.zst");
+    fs.writeFileSync(file, "a template");
+    this.templateFile = file;
+  }
+
+  readonly templateFile: string;
+
+  static async start(
+    options: Partial<PveServerOptions> = {},
+    driverOptions: SimulatedDriverOptions = {},
+  ): Promise<SimulatedNode> {
+    const node = new SimulatedNode(driverOptions, options);
+    await node.open();
+    return node;
+  }
+
+  get url(): string {
+    return this.server!.url;
+  }
+
+  get socket(): string {
+    return path.join(this.dir, "pve.sock");
+  }
+
+  /** Starts the API again on the same folders and the same guests. */
+  async restart(): Promise<void> {
+    await this.server?.close();
+    await this.open();
+  }
+
+  /** Stops the API and removes its files. @throws when an exchange did not fit the official schema. */
+  async stop(): Promise<void> {
+    await this.server?.idle();
+    await this.server?.close();
+    fs.rmSync(this.dir, { recursive: true, force: true });
+    const problems = this.exchanges.flatMap(schemaProblems);
+    if (problems.length > 0) throw new Error(`not as the official schema says:\n${[...new Set(problems)].join("\n")}`);
+  }
+
+  /** A client with the API token of the role `PulumiK3s`. */
+  token(apiToken = this.apiToken): PveClient {
+    return new PveClient(this.url, this.tls.cert, { authorization: `PVEAPIToken=${apiToken}` });
+  }
+
+  anonymous(headers: Record<string, string> = {}): PveClient {
+    return new PveClient(this.url, this.tls.cert, headers);
+  }
+
+  /** A client logged in as root@pam by password. */
+  async root(): Promise<PveClient> {
+    const { body } = await this.anonymous().post("/access/ticket", { username: "root@pam", password: rootPassword });
+    const { ticket, CSRFPreventionToken } = body.data;
+    return this.anonymous({
+      cookie: `PVEAuthCookie=${encodeURIComponent(ticket)}`,
+      csrfpreventiontoken: CSRFPreventionToken,
+    });
+  }
+
+  /** Text of a guest's file. */
+  conf(vmid: number): string {
+    return fs.readFileSync(this.confFile(vmid), "utf8");
+  }
+
+  confFile(vmid: number): string {
+    return path.join(this.etcPve, "lxc", `${vmid}.conf`);
+  }
+
+  private async open(): Promise<void> {
+    this.server = await startPveServer({
+      etcPve: this.etcPve,
+      stateDir: path.join(this.dir, "state"),
+      node: "pve",
+      listen: { host: "127.0.0.1", port: 0 },
+      tls: this.tls,
+      socket: this.socket,
+      driver: this.driver,
+      storages: {
+        local: {
+          type: "dir",
+          content: ["vztmpl", "iso", "snippets"],
+          path: path.join(this.dir, "vz"),
+          templates: { "ubuntu-22.04-standard_22.04-1_amd64.tar.zst": this.templateFile },
+        },
+        "local-lvm": { type: "lvmthin", content: ["rootdir", "images"] },
+      },
+      unauthorizedDelayMs: 0,
+      ...this.options,
+      onExchange: (exchange) => this.exchanges.push(exchange),
+    });
+  }
+}
+
+/** What the program's client sends for a node of the cluster. */
+export function nodeFields(vmid: number, extra: Record<string, string | number> = {}): Record<string, string | number> {
+  return {
+    vmid,
+    hostname: `k3s-${vmid}`,
+    ostemplate: template,
+    ostype: "ubuntu",
+    arch: "amd64",
+    cores: 2,
+    memory: 4096,
+    swap: 0,
+    storage: "local-lvm",
+    rootfs: "volume=local-lvm:32",
+    net0: "bridge=vmbr0,firewall=0,gw=198.18.0.1,host-managed=0,ip=198.18.0.20/24,name=eth0",
+    nameserver: "198.18.0.1",
+    unprivileged: 0,
+    onboot: 1,
+    start: 0,
+    ...extra,
+  };
+}

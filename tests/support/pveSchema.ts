@@ -1,0 +1,206 @@
+import Ajv, { type ValidateFunction } from "ajv";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import type { Exchange } from "../../lab/pve/http/exchange";
+
+/** A node of the official description: `info` by method, `children` below. */
+interface ApiNode {
+  path: string;
+  info?: Record<string, { parameters?: PveSchema; returns?: PveSchema; allowtoken?: number }>;
+  children?: ApiNode[];
+}
+
+/** A schema in PVE's own dialect: flags are numbers, `format` may hold the parts of a property string. */
+export interface PveSchema {
+  type?: string;
+  optional?: number | string;
+  properties?: Record<string, PveSchema>;
+  additionalProperties?: number | PveSchema;
+  items?: PveSchema;
+  format?: string | Record<string, PveSchema>;
+  pattern?: string;
+  enum?: unknown[];
+  minimum?: number | string;
+  maximum?: number | string;
+  minLength?: number;
+  maxLength?: number;
+  requires?: string;
+  default_key?: number;
+}
+
+/** The official API of Proxmox VE 9.2.3: test data that lies beside the repository. */
+export const schemaFile =
+  process.env["PVE_API_SCHEMA"] ?? path.join(__dirname, "..", "..", "..", "shared", "proxmox", "pve-api-9.2.3.json");
+
+let loaded: Map<string, ApiNode> | undefined;
+
+/** Every path of the official API. */
+export function pveApi(): ReadonlyMap<string, ApiNode> {
+  if (!loaded) {
+    loaded = new Map();
+    const visit = (node: ApiNode): void => {
+      loaded!.set(node.path, node);
+      node.children?.forEach(visit);
+    };
+    (JSON.parse(fs.readFileSync(schemaFile, "utf8")) as ApiNode[]).forEach(visit);
+  }
+  return loaded;
+}
+
+/**
+ * Holds a request and its answer to the official schema. Returns what does not fit; nothing is as it should be.
+ *
+ * A request that does not fit must have been refused, and an answer of 200 must have the shape that PVE promises.
+ */
+export function schemaProblems(exchange: Exchange): string[] {
+  const { method, path: encoded, status, body } = exchange;
+  const label = `${method} ${encoded} → ${status}`;
+  const found = findMethod(method, encoded);
+  if (!found) return status === 501 || status === 401 ? [] : [`${label}: no such method in the official API`];
+  const params = { ...exchange.params, ...found.pathParams };
+  const request = check(
+    `${method} ${found.node.path} request`,
+    found.info.parameters,
+    coerced(params, found.info.parameters),
+  );
+  if (status !== 200) return errorProblems(label, exchange);
+  const data = (body as { data?: unknown }).data;
+  const isUndescribed = undescribed[`${method} ${found.node.path}`]?.((body as { data?: unknown }).data);
+  const answer = isUndescribed ? [] : check(`${method} ${found.node.path} answer`, found.info.returns, data);
+  return [
+    ...request.map((problem) => `${label}: request ${problem}`),
+    ...answer.map((problem) => `${label}: answer ${problem}`),
+  ];
+}
+
+/** Answers of the real API that its own description does not cover. */
+const undescribed: Readonly<Record<string, (data: unknown) => boolean>> = {
+  // `get_interfaces` returns nothing for a container that does not run.
+  "GET /nodes/{node}/lxc/{vmid}/interfaces": (data) => data === null,
+};
+
+/** An error has a text in its status line and, for bad parameters, one for each of them. */
+function errorProblems(label: string, { status, reason, body }: Exchange): string[] {
+  const { data, message, errors } = body as { data: unknown; message?: string; errors?: Record<string, string> };
+  const problems: string[] = [];
+  if (data !== null) problems.push(`${label}: an error carries data`);
+  if (!message?.trim() || !reason) problems.push(`${label}: an error without a text`);
+  if (errors && (status !== 400 || Object.keys(errors).length === 0)) problems.push(`${label}: misplaced errors`);
+  return problems;
+}
+
+/** The method of the API that a path belongs to, and the parameters in the path. */
+export function findMethod(method: string, encodedPath: string) {
+  const segments = encodedPath.split("/").filter(Boolean).map(decodeURIComponent);
+  for (const node of pveApi().values()) {
+    const pattern = node.path.split("/").filter(Boolean);
+    const info = node.info?.[method];
+    if (!info || pattern.length !== segments.length) continue;
+    if (!pattern.every((part, index) => part.startsWith("{") || part === segments[index])) continue;
+    const pathParams = Object.fromEntries(
+      pattern.flatMap((part, index) => (part.startsWith("{") ? [[part.slice(1, -1), segments[index]]] : [])),
+    );
+    return { node, info, pathParams };
+  }
+  return undefined;
+}
+
+const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false, unicodeRegExp: false });
+ajv.addKeyword({
+  keyword: "propertyString",
+  schemaType: "object",
+  compile: (format: Record<string, PveSchema>) => {
+    const validate = ajv.compile(toJsonSchema({ type: "object", properties: format, additionalProperties: 0 }));
+    return (text: string) => {
+      const parts = splitProperties(text, format);
+      return parts !== undefined && validate(coerced(parts, { properties: format }));
+    };
+  },
+});
+
+const validators = new Map<string, ValidateFunction>();
+
+function check(name: string, schema: PveSchema | undefined, value: unknown): string[] {
+  if (!schema) return [];
+  const validate = validators.get(name) ?? ajv.compile(toJsonSchema(schema));
+  validators.set(name, validate);
+  if (validate(value)) return [];
+  return (validate.errors ?? []).map(
+    ({ instancePath, message, params }) => `${instancePath || "/"} ${message} ${JSON.stringify(params)}`,
+  );
+}
+
+/** PVE's dialect as JSON schema. Flags of answers are 0 or 1. */
+function toJsonSchema(schema: PveSchema): Record<string, unknown> {
+  const type = schema.type ?? (schema.properties ? "object" : undefined);
+  if (type === "boolean") return { enum: [0, 1, true, false] };
+  if (type === "null") return { type: "null" };
+  if (type === "array") return { type: "array", ...(schema.items && { items: toJsonSchema(schema.items) }) };
+  if (type === "object") return objectSchema(schema);
+  if (type === "integer" || type === "number") {
+    return {
+      type: type === "number" ? ["number", "string"] : type,
+      ...(schema.minimum !== undefined && { minimum: Number(schema.minimum) }),
+      ...(schema.maximum !== undefined && { maximum: Number(schema.maximum) }),
+    };
+  }
+  if (type === "string") {
+    return {
+      type: "string",
+      ...(schema.enum && { enum: schema.enum }),
+      ...(schema.pattern && { pattern: `^(?:${fromPerl(schema.pattern)})$` }),
+      ...(schema.maxLength !== undefined && { maxLength: schema.maxLength }),
+      ...(schema.minLength !== undefined && { minLength: schema.minLength }),
+      ...(typeof schema.format === "object" && { propertyString: schema.format }),
+    };
+  }
+  return {};
+}
+
+function objectSchema({ properties = {}, additionalProperties }: PveSchema): Record<string, unknown> {
+  const named = Object.entries(properties).filter(([key]) => !key.endsWith("[n]"));
+  const families = Object.entries(properties).filter(([key]) => key.endsWith("[n]"));
+  return {
+    type: "object",
+    properties: Object.fromEntries(named.map(([key, value]) => [key, toJsonSchema(value)])),
+    patternProperties: Object.fromEntries(
+      families.map(([key, value]) => [`^${key.slice(0, -3)}\\d+$`, toJsonSchema(value)]),
+    ),
+    required: named.filter(([, value]) => !Number(value.optional ?? 0)).map(([key]) => key),
+    ...(additionalProperties === 0 && { additionalProperties: false }),
+  };
+}
+
+/** Perl writes `(?^:…)` for a compiled pattern. */
+function fromPerl(pattern: string): string {
+  return pattern.replace(/\(\?\^:/g, "(?:").replace(/\\0/g, "\\x00");
+}
+
+/** Text of a request as the types that PVE reads it as: `"1"` is the number 1 where an integer is asked for. */
+function coerced(params: Record<string, unknown>, schema: PveSchema | undefined): Record<string, unknown> {
+  const typeOf = (key: string) => {
+    const found = schema?.properties?.[key] ?? schema?.properties?.[key.replace(/\d+$/, "[n]")];
+    const isList = typeof found?.format === "string" && found.format.endsWith("-list");
+    return isList ? "list" : found?.type;
+  };
+  return Object.fromEntries(
+    Object.entries(params).map(([key, value]) => {
+      const type = typeOf(key);
+      if (type === "list" && Array.isArray(value)) return [key, value.join(",")];
+      const isNumeric = typeof value === "string" && /^[+-]?\d+(\.\d+)?$/.test(value);
+      return [key, isNumeric && ["integer", "number", "boolean"].includes(type ?? "") ? Number(value) : value];
+    }),
+  );
+}
+
+/** `a=1,b=2` by key, the default key where none is written; undefined where the text is no property string. */
+function splitProperties(text: string, format: Record<string, PveSchema>): Record<string, unknown> | undefined {
+  const defaultKey = Object.keys(format).find((key) => format[key]?.default_key);
+  const result: Record<string, unknown> = {};
+  for (const part of text.split(",").filter(Boolean)) {
+    const [key, value] = part.includes("=") ? part.split(/=(.*)/s) : [defaultKey, part];
+    if (!key || key in result) return undefined;
+    result[key] = value;
+  }
+  return result;
+}
