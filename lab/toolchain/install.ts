@@ -1,0 +1,96 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { cacheDir, cached, Log } from "../support/cache";
+import { languageHostKey, programNode, writeLanguageHost } from "./languageHost";
+import { ensureCli, ensurePlugin } from "./parts";
+import { cliVersion, PluginName, pluginNames, pluginVersion } from "./versions";
+
+/** The installed tool chain. All folders are in the cache and may be shared by any number of labs and runs. */
+export interface Toolchain {
+  /**
+   * Put it first on PATH: `pulumi` and `pulumi-language-nodejs`. Its parent is the `root` that the Automation API's
+   * `PulumiCommand.get` takes.
+   */
+  binDir: string;
+  /** Every resource plugin as the engine looks for it: `resource-<name>-v<version>/pulumi-resource-<name>`. */
+  pluginsDir: string;
+  /** A ready PULUMI_HOME with these plugins. Runs that log in or must stay apart make their own: {@link makePulumiHome}. */
+  pulumiHome: string;
+}
+
+/**
+ * Installs the Pulumi CLI, the Node.js language host and the resource plugins, all at the versions of package.json:
+ * the vendors' releases where their sites answer within seconds, else builds from public Go modules. Each part is
+ * cached on its own, so that a change of one rebuilds it alone; with everything in the cache this takes milliseconds.
+ *
+ * @throws Error that names the part which could be neither downloaded nor built.
+ */
+export async function ensureToolchain(log: Log): Promise<Toolchain> {
+  const cli = await ensureCli(log);
+  const plugins = new Map<PluginName, string>();
+  // One at a time: a Go build keeps all cores busy by itself.
+  for (const name of pluginNames) plugins.set(name, await ensurePlugin(name, cli, log));
+  const root = await cached("toolchain", languageHostKey(cli), async (entry) => {
+    const dir = path.join(entry, "bin");
+    fs.mkdirSync(dir);
+    // A hard link: the CLI looks for its language hosts beside its own file, and warns of any that it finds elsewhere.
+    for (const file of fs.readdirSync(cli)) fs.linkSync(path.join(cli, file), path.join(dir, file));
+    writeLanguageHost(dir, cli);
+  });
+  const binDir = path.join(root, "bin");
+  const pluginsDir = await cached("toolchain-plugins", [...plugins.values()], async (dir) => linkPlugins(plugins, dir));
+  const pulumiHome = path.join(cacheDir(), "pulumi-home");
+  makePulumiHome(pulumiHome, pluginsDir);
+  return { binDir, pluginsDir, pulumiHome };
+}
+
+/** Folders are made and files linked: the engine passes over a plugin whose folder is a link. */
+function linkPlugins(plugins: ReadonlyMap<PluginName, string>, dir: string): void {
+  for (const [name, entry] of plugins) {
+    const folder = path.join(dir, `resource-${name}-v${pluginVersion(name)}`);
+    fs.mkdirSync(folder);
+    for (const file of fs.readdirSync(entry)) fs.symlinkSync(path.join(entry, file), path.join(folder, file));
+  }
+}
+
+/** Makes `home` a PULUMI_HOME with the given plugins, keeping what else is in it. */
+export function makePulumiHome(home: string, pluginsDir: string): void {
+  fs.mkdirSync(home, { recursive: true });
+  const link = path.join(home, "plugins");
+  const current = fs.lstatSync(link, { throwIfNoEntry: false });
+  if (current?.isSymbolicLink() && fs.readlinkSync(link) === pluginsDir) return;
+  // Renamed into place, so that a run that starts meanwhile never finds it missing.
+  const fresh = `${link}.${process.pid}`;
+  fs.rmSync(fresh, { force: true });
+  fs.symlinkSync(pluginsDir, fresh);
+  if (current && !current.isSymbolicLink()) fs.rmSync(link, { recursive: true });
+  fs.renameSync(fresh, link);
+}
+
+/**
+ * The environment in which `pulumi` and everything that starts it use this tool chain.
+ *
+ * @param home PULUMI_HOME; {@link Toolchain.pulumiHome} by default.
+ */
+export function toolchainEnv(toolchain: Toolchain, home = toolchain.pulumiHome): Record<string, string> {
+  return {
+    PATH: [toolchain.binDir, path.dirname(programNode()), process.env["PATH"] ?? ""].join(path.delimiter),
+    PULUMI_HOME: home,
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    // A plugin that is missing is an error to show, not something to look for on the network.
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+  };
+}
+
+async function main(): Promise<void> {
+  const toolchain = await ensureToolchain((line) => console.error(line));
+  console.error(`Pulumi ${cliVersion}, ${pluginNames.map((name) => `${name} ${pluginVersion(name)}`).join(", ")}`);
+  for (const [name, value] of Object.entries(toolchainEnv(toolchain))) console.log(`export ${name}='${value}'`);
+}
+
+if (require.main === module) {
+  main().catch((error: Error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+}

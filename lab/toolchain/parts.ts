@@ -1,0 +1,72 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { cached, Log } from "../support/cache";
+import { run } from "../host/run";
+import { goBuild, GoBuild } from "./go";
+import { downloadCli, downloadPlugin, vendorAnswers } from "./vendor";
+import { cliVersion, PluginName, pluginVersion } from "./versions";
+
+/**
+ * Returns the folder of the Pulumi CLI, which holds `pulumi` and, where it is the vendor's, `pulumi-language-nodejs`.
+ * Built from Pulumi's public Go modules where the vendor's download does not answer.
+ */
+export async function ensureCli(log: Log): Promise<string> {
+  const module = path.join(__dirname, "cli");
+  const build = (dir: string): GoBuild => ({
+    module,
+    package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    output: path.join(dir, "pulumi"),
+    // The Automation API refuses a CLI that does not know its version.
+    set: { "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": `v${cliVersion}` },
+  });
+  const key = [cliVersion, ...contentOf(module), process.arch];
+  const fill = async (dir: string) => {
+    if (!(await tryVendor(dir, log, () => downloadCli(dir, log)))) await goBuild(build(dir), log);
+  };
+  return cached(`pulumi-${cliVersion}`, key, fill, log);
+}
+
+/** Where each plugin's Go source is: the folder of its go.mod and, below it, that of its package. */
+const sources: Record<PluginName, { module: string; package: string }> = {
+  command: { module: "plugins", package: "command" },
+  proxmoxve: { module: "proxmoxve", package: "." },
+  random: { module: "plugins", package: "random" },
+};
+
+/** Returns the folder that holds `pulumi-resource-<name>`: the release, or our own where that cannot be downloaded. */
+export async function ensurePlugin(name: PluginName, cli: string, log: Log): Promise<string> {
+  const version = pluginVersion(name);
+  const module = path.join(__dirname, sources[name].module);
+  const source = path.join(module, sources[name].package);
+  const key = [name, version, ...contentOf(module, ["go.mod", "go.sum"]), ...contentOf(source), process.arch];
+  const fill = async (dir: string) => {
+    if (await tryVendor(dir, log, () => downloadPlugin(path.join(cli, "pulumi"), name, dir, log))) return;
+    const output = path.join(dir, `pulumi-resource-${name}`);
+    await goBuild({ module, package: `./${sources[name].package}`, output, set: { "main.version": version } }, log);
+    if (name === "proxmoxve") await run(output, ["schema", "--out", "."], { cwd: dir });
+  };
+  return cached(`resource-${name}-${version}`, key, fill, log);
+}
+
+/** True when `download` filled `dir`. Where it fails half-way, `dir` is emptied for the build that follows. */
+async function tryVendor(dir: string, log: Log, download: () => Promise<void>): Promise<boolean> {
+  if (!(await vendorAnswers())) return false;
+  try {
+    await download();
+    return true;
+  } catch (error) {
+    log(`download failed (${(error as Error).message.split("\n")[0]}); building instead`);
+    fs.rmSync(dir, { recursive: true });
+    fs.mkdirSync(dir);
+    return false;
+  }
+}
+
+/** The names and contents of a folder's files, in order, for a cache key. */
+function contentOf(folder: string, only?: readonly string[]): string[] {
+  const names = fs.readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
+  return names
+    .filter((name) => !only || only.includes(name))
+    .filter((name) => fs.statSync(path.join(folder, name)).isFile())
+    .flatMap((name) => [name, fs.readFileSync(path.join(folder, name), "utf8")]);
+}

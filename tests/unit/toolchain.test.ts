@@ -1,0 +1,54 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import packageJson from "../../package.json";
+import { oldestGo } from "../../lab/toolchain/go";
+import { cliVersion, pluginNames, pluginVersion } from "../../lab/toolchain/versions";
+
+const root = path.join(__dirname, "../..");
+const installed = (name: string): { version: string } =>
+  JSON.parse(fs.readFileSync(path.join(root, "node_modules", name, "package.json"), "utf8")) as { version: string };
+const goMod = (module: string): string => fs.readFileSync(path.join(root, "lab/toolchain", module, "go.mod"), "utf8");
+
+describe("versions", () => {
+  test("every dependency is pinned exactly, and the pinned version is the one installed", () => {
+    const pinned = Object.entries({ ...packageJson.dependencies, ...packageJson.devDependencies });
+    for (const [name, version] of pinned) {
+      expect(`${name} ${version}`).toMatch(/ \d+\.\d+\.\d+$/);
+      expect(`${name} ${installed(name).version}`).toBe(`${name} ${version}`);
+    }
+  });
+
+  test("@pulumi/command is 1.2.1: npm's latest, 4.5.0, is a stray old build without CopyToRemote", () => {
+    expect(packageJson.dependencies["@pulumi/command"]).toBe("1.2.1");
+    const command = jest.requireActual<typeof import("@pulumi/command")>("@pulumi/command");
+    expect(typeof command.remote.CopyToRemote).toBe("function");
+  });
+
+  test("the SDK is that of the newest CLI that can be built, and TypeScript is one that has the API which it needs", () => {
+    expect(packageJson.dependencies["@pulumi/pulumi"]).toBe("3.259.0");
+    expect(packageJson.devDependencies.typescript).toMatch(/^5\.9\./);
+  });
+
+  test("the CLI's module is built at the SDK's version", () => {
+    expect(cliVersion).toBe(packageJson.dependencies["@pulumi/pulumi"]);
+    for (const module of ["pkg/v3", "sdk/v3"]) {
+      expect(goMod("cli")).toMatch(
+        new RegExp(`github.com/pulumi/pulumi/${module} v${cliVersion.replaceAll(".", "\\.")}\\s`),
+      );
+    }
+  });
+
+  test("the plugins are those that the npm packages ask for", () => {
+    const asked = ["@pulumi/command", "@muhlba91/pulumi-proxmoxve", "@pulumi/random"].map((name) => {
+      const { pulumi } = installed(name) as unknown as { pulumi: { name: string; version: string } };
+      return [pulumi.name, pulumi.version];
+    });
+    expect(asked).toEqual(pluginNames.map((name) => [name, pluginVersion(name)]));
+  });
+
+  test("no module needs a newer Go than the tool chain looks for", () => {
+    for (const module of ["cli", "plugins", "proxmoxve"]) {
+      expect(/^go (\S+)$/m.exec(goMod(module))?.[1]).toBe(oldestGo);
+    }
+  });
+});
