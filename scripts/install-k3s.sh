@@ -111,7 +111,7 @@ journal() { journalctl -u "$unit" --since "@$since" -o cat --no-pager 2>/dev/nul
 seen() { journal | grep -c -- "$1" || :; }
 refused() { # refused CAUSE NEXT
   say "--- the last lines of $unit on $NAME ---"
-  journal | tail -n 20
+  journal | tail -n 20 | cut -c1-300
   fail "$unit on $NAME: $1" "$2"
 }
 

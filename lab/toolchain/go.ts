@@ -122,7 +122,8 @@ export async function goBuild(build: GoBuild, log: Log): Promise<void> {
   const child = spawn(go, ["build", ...flags, build.package], {
     cwd: build.module,
     stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOTOOLCHAIN: "local", GOWORK: "off" },
+    // Nothing of a person's own Go settings may change the build; where modules come from stays theirs to say.
+    env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOROOT: "", GOTOOLCHAIN: "local", GOWORK: "off" },
   });
   if (child.pid) os.setPriority(child.pid, os.constants.priority.PRIORITY_BELOW_NORMAL);
 

@@ -1,0 +1,84 @@
+import { Command } from "commander";
+import { kubectl, showLogs, sshGuest, sshHost } from "./commands/access";
+import { shellExports } from "./commands/env";
+import { labStatus, printStatus } from "./commands/status";
+import { halt, lower } from "./host/lower";
+import { assertMachine } from "./host/machine";
+import { checkLabName, defaultLabName, runningLab } from "./lab";
+
+/* `npm run lab -- COMMAND`: the lab from a person's shell. Progress goes to stderr, results to stdout. */
+
+const started = Date.now();
+const progress = (line: string) => console.error(`[${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s] ${line}`);
+
+interface Named {
+  name: string;
+}
+
+const program = new Command("lab").description("A Proxmox VE in a box: its API over real containers.").enablePositionalOptions();
+
+function command(usage: string, description: string): Command {
+  return program.command(usage).description(description).option("--name <name>", "which lab", checkLabName, defaultLabName);
+}
+
+/** A command whose further words are another program's, options included. */
+function passing(usage: string, description: string): Command {
+  return command(usage, description).passThroughOptions().allowUnknownOption();
+}
+
+command("up", "raise the lab; the first time this builds what it needs")
+  .option("--k3s <path>", "a K3s binary to serve instead of the release")
+  .option("--json", "print the lab's record")
+  .action(async ({ name, k3s, json }: Named & { k3s?: string; json?: boolean }) => {
+    // Loaded for this command alone: it brings a compiler with it, and all others must answer at once.
+    const { up } = await import("./commands/up.js");
+    const lab = await up(name, k3s === undefined ? {} : { k3s }, progress);
+    if (json) console.log(JSON.stringify(lab));
+  });
+
+command("down", "end the lab and remove every trace of it").action(async ({ name }: Named) => {
+  assertMachine();
+  await lower(name);
+});
+
+command("stop", "end the lab as a power cut would; up goes on from there").action(async ({ name }: Named) => {
+  runningLab(name);
+  await halt(name);
+});
+
+command("status", "guests and nodes")
+  .option("--json", "for programs")
+  .action(async ({ name, json }: Named & { json?: boolean }) => {
+    const lab = runningLab(name);
+    const status = await labStatus(lab);
+    console.log(json ? JSON.stringify(status) : printStatus(lab, status));
+  });
+
+command("env", "shell exports for pulumi, kubectl, curl and ssh").action(({ name }: Named) => {
+  process.stdout.write(shellExports(runningLab(name)));
+});
+
+passing("kubectl [args...]", "kubectl on the first server").action(async (args: string[], { name }: Named) => {
+  process.exitCode = await kubectl(runningLab(name), args);
+});
+
+passing("ssh <node> [command...]", "a shell or a command on a guest, by name or VMID").action(
+  async (node: string, words: string[], { name }: Named) => {
+    process.exitCode = await sshGuest(runningLab(name), node, words);
+  },
+);
+
+passing("host [command...]", "a shell or a command on the Proxmox host").action(async (words: string[], { name }: Named) => {
+  process.exitCode = await sshHost(runningLab(name), words);
+});
+
+command("logs [log]", "logs of the Proxmox host: api, sshd, host, init, lxc-<vmid>")
+  .option("-f, --follow", "go on as they grow")
+  .action(async (log: string | undefined, { name, follow }: Named & { follow?: boolean }) => {
+    process.exitCode = await showLogs(runningLab(name), log, follow ?? false);
+  });
+
+program.parseAsync().catch((error: Error) => {
+  console.error(`error: ${error.message}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,53 @@
+import { ensureGuestTemplate, ensureHostImage, templateName, templateOrigin } from "../containers/baseImage";
+import { lower } from "../host/lower";
+import { assertMachine } from "../host/machine";
+import { ensurePackages } from "../host/packages";
+import { raise, resume } from "../host/raise";
+import { run } from "../host/run";
+import { ensureK3s } from "../k3s/artifacts";
+import { checkLabName, findLab, isAlive, Lab, labNetwork, labPaths, repoDir } from "../lab";
+import { writeStackConfig } from "../stack";
+import type { Log } from "../support/cache";
+import { ensureToolchain, makePulumiHome } from "../toolchain/install";
+import { programNode } from "../toolchain/languageHost";
+import { labEnv } from "./env";
+import { writeKubectl } from "./kubeconfig";
+
+export interface UpOptions {
+  /** A K3s binary of the person's own. */
+  readonly k3s?: string;
+}
+
+/**
+ * Raises the lab `name`, with everything that it needs installed or built first, and its empty Pulumi stack. A lab that is
+ * up is left as it is; one that was stopped goes on with all its records.
+ */
+export async function up(name: string, options: UpOptions, log: Log): Promise<Lab> {
+  checkLabName(name);
+  assertMachine();
+  const old = findLab(name);
+  if (old?.init && isAlive(old.init)) {
+    log(`the lab '${name}' is up already`);
+    return old;
+  }
+  await ensurePackages(log);
+  const toolchain = await ensureToolchain(log);
+  const k3s = await ensureK3s(options.k3s === undefined ? {} : { path: options.k3s }, log);
+  const template = await ensureGuestTemplate(log);
+  const image = await ensureHostImage(log);
+  const parts = { image, template, k3s, toolchainBin: toolchain.binDir, node: programNode() };
+  const lab = old?.init ? await resume(old, parts) : await raise(name, parts, log);
+  try {
+    makePulumiHome(labPaths(name).pulumiHome, toolchain.pluginsDir);
+    writeKubectl(lab);
+    writeStackConfig(lab);
+    await run("pulumi", ["stack", "select", "--create", lab.stack, "--non-interactive"], { cwd: repoDir, env: labEnv(lab) });
+  } catch (error) {
+    // A new lab without its stack would puzzle; an old one holds what is the person's.
+    if (!old?.init) await lower(name);
+    throw error;
+  }
+  const { endpoint } = labNetwork(lab.subnet);
+  log(`the lab '${name}' is up: API ${endpoint}, K3s ${k3s.version} (${k3s.kind}), template ${templateName} = ${templateOrigin}`);
+  return lab;
+}

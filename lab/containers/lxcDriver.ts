@@ -1,0 +1,184 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { run } from "../host/run";
+import type { GuestDriver, GuestInterface, GuestSource, GuestStatus, TaskLog } from "../pve/driver";
+import type { GuestConfig } from "../pve/guestConfig";
+import { limitLines, removeCgroup, usage, v1Twin } from "./cgroups";
+import { systemdVersion } from "./baseImage";
+import { CpuAssignment } from "./cpuAssignment";
+import { DiskUsage } from "./diskUsage";
+import { guestInterfaces, processUptime } from "./inspect";
+import { lxcConfig, overriddenFeatures } from "./lxcConfig";
+import { LxcTools } from "./lxcTools";
+import { MachineTraits, writeTraits } from "./machineTraits";
+import { guestNetworks } from "./network";
+import { setUpBeforeStart, setUpNewGuest } from "./setup";
+
+export interface LxcDriverOptions {
+  /** Folder of all containers, as LXC and PVE have it: `<lxcPath>/<vmid>/{config,rootfs}`. */
+  readonly lxcPath: string;
+  readonly logDir: string;
+  /** cgroup of the containers, below the root of each hierarchy. */
+  readonly cgroup: string;
+  readonly traits: MachineTraits;
+}
+
+/**
+ * Guests as LXC containers: what a Proxmox node does with them, on this machine.
+ *
+ * Privileged containers with one root disk only. The disk is a folder without a quota, as on a PVE directory storage with
+ * `subvol` disks of size 0: its size is recorded by the API and not enforced.
+ */
+export class LxcDriver implements GuestDriver {
+  private readonly lxc: LxcTools;
+  private readonly cpus = new CpuAssignment();
+  private readonly disks = new DiskUsage();
+  /** CPU time at the last look, to tell the load since. */
+  private readonly samples = new Map<number, { at: number; cpuSeconds: number; cpu: number }>();
+
+  constructor(private readonly options: LxcDriverOptions) {
+    this.lxc = new LxcTools(options.lxcPath, options.logDir);
+  }
+
+  async create(vmid: number, config: GuestConfig, from: GuestSource, log: TaskLog): Promise<void> {
+    assertSupported(config);
+    const rootfs = this.rootfs(vmid);
+    fs.rmSync(path.dirname(rootfs), { recursive: true, force: true });
+    fs.mkdirSync(rootfs, { recursive: true });
+    try {
+      await run("tar", ["-xpf", from.template, "--zstd", "--numeric-owner", "--xattrs", "-C", rootfs]);
+      log("Detected container architecture: amd64");
+      if (isManaged(config)) {
+        await setUpNewGuest(rootfs, config, from, log);
+        warnOfNesting(config, log);
+      }
+      writeTraits(rootfs, this.options.traits);
+    } catch (error) {
+      await this.destroy(vmid);
+      throw error;
+    }
+  }
+
+  async start(vmid: number, config: GuestConfig, log: TaskLog): Promise<void> {
+    assertSupported(config);
+    assertBridges(config);
+    const rootfs = this.rootfs(vmid);
+    if (isManaged(config)) {
+      setUpBeforeStart(rootfs, config);
+      warnOfNesting(config, log);
+    }
+    const overridden = overriddenFeatures(config);
+    if (overridden) log(overridden);
+    const cpus = this.cpus.assign(vmid, config);
+    const text = lxcConfig(vmid, config, { ...this.options, ...(cpus !== undefined && { cpus }) });
+    fs.writeFileSync(path.join(path.dirname(rootfs), "config"), text);
+    await this.lxc.start(vmid);
+  }
+
+  async shutdown(vmid: number, timeoutSeconds: number, log: TaskLog): Promise<boolean> {
+    if ((await this.lxc.initPid(vmid)) === undefined) return true;
+    if (!(await this.lxc.shutdown(vmid, timeoutSeconds))) {
+      log(`command 'lxc-stop -n ${vmid} --nokill --timeout ${timeoutSeconds}' failed: exit code 1`);
+      return false;
+    }
+    await this.ended(vmid);
+    return true;
+  }
+
+  async stop(vmid: number): Promise<void> {
+    if ((await this.lxc.initPid(vmid)) === undefined) return;
+    await this.lxc.kill(vmid);
+    await this.ended(vmid);
+  }
+
+  async destroy(vmid: number): Promise<void> {
+    this.cpus.release(vmid);
+    this.disks.forget(vmid);
+    this.samples.delete(vmid);
+    await fs.promises.rm(path.dirname(this.rootfs(vmid)), { recursive: true, force: true });
+    fs.rmSync(`${this.options.logDir}/lxc-${vmid}.log`, { force: true });
+    removeCgroup(this.cgroup(vmid));
+  }
+
+  /** Nothing to grow: a folder has no size of its own. */
+  async resize(): Promise<void> {}
+
+  async apply(vmid: number, config: GuestConfig, changed: readonly string[]): Promise<void> {
+    if (!changed.some((key) => ["memory", "swap", "cpulimit", "cpuunits"].includes(key))) return;
+    if ((await this.lxc.initPid(vmid)) === undefined) return;
+    const lines = limitLines(config);
+    for (const [key, value] of this.options.traits.cgroupV1 ? lines.flatMap(v1Twin) : lines) {
+      await run("lxc-cgroup", ["-P", this.options.lxcPath, "-n", String(vmid), key.replace(/^lxc\.cgroup2?\./, ""), value]);
+    }
+  }
+
+  async status(vmid: number): Promise<GuestStatus> {
+    const pid = await this.lxc.initPid(vmid);
+    if (pid === undefined) return { running: false, uptimeSeconds: 0, cpu: 0, memBytes: 0, diskBytes: 0 };
+    const { memBytes, cpuSeconds } = usage(this.cgroup(vmid), this.options.traits.cgroupV1);
+    return {
+      running: true,
+      pid,
+      uptimeSeconds: processUptime(pid),
+      cpu: this.load(vmid, cpuSeconds),
+      memBytes,
+      diskBytes: this.disks.of(vmid, this.rootfs(vmid)),
+    };
+  }
+
+  async interfaces(vmid: number): Promise<GuestInterface[]> {
+    const pid = await this.lxc.initPid(vmid);
+    return pid === undefined ? [] : guestInterfaces(pid);
+  }
+
+  private async ended(vmid: number): Promise<void> {
+    await this.lxc.awaitStopped(vmid);
+    this.cpus.release(vmid);
+    this.samples.delete(vmid);
+  }
+
+  /** Share of the container's CPUs in use since the last look; one second at least lies between two looks. */
+  private load(vmid: number, cpuSeconds: number): number {
+    const last = this.samples.get(vmid);
+    const at = Date.now() / 1000;
+    if (last && at - last.at < 1) return last.cpu;
+    const cpu = last ? Math.max(0, cpuSeconds - last.cpuSeconds) / (at - last.at) / this.cpus.count(vmid) : 0;
+    this.samples.set(vmid, { at, cpuSeconds, cpu });
+    return cpu;
+  }
+
+  private rootfs(vmid: number): string {
+    return path.join(this.options.lxcPath, String(vmid), "rootfs");
+  }
+
+  private cgroup(vmid: number): string {
+    return `${this.options.cgroup}/${vmid}`;
+  }
+}
+
+function isManaged({ options }: GuestConfig): boolean {
+  return options.get("ostype") !== "unmanaged";
+}
+
+/** What a Proxmox node can do and this one cannot is refused, never passed over. */
+function assertSupported({ options, raw }: GuestConfig): void {
+  const refuse = (what: string) => {
+    throw new Error(`the lab's containers have no ${what}`);
+  };
+  if (options.get("unprivileged") === "1") refuse("user namespace: unprivileged=0 is needed");
+  for (const key of options.keys()) if (/^(mp|dev)\d+$/.test(key)) refuse(`mount points or passed-through devices (${key})`);
+  if (options.has("hookscript")) refuse("hook scripts");
+  if (raw.some(([key]) => key === "lxc.idmap")) refuse("user namespace (lxc.idmap)");
+}
+
+/** `check_systemd_nesting`: PVE warns of every systemd past 241, with the version of the one in the guest. */
+function warnOfNesting({ options }: GuestConfig, log: TaskLog): void {
+  if ((options.get("features") ?? "").split(",").includes("nesting=1")) return;
+  log(`WARN: Systemd ${systemdVersion} detected. You may need to enable nesting.`);
+}
+
+function assertBridges(config: GuestConfig): void {
+  for (const { bridge } of guestNetworks(config)) {
+    if (bridge && !fs.existsSync(`/sys/class/net/${bridge}/bridge`)) throw new Error(`bridge '${bridge}' does not exist`);
+  }
+}

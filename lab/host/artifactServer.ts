@@ -1,0 +1,34 @@
+import * as fs from "node:fs";
+import * as http from "node:http";
+import * as path from "node:path";
+import { pipeline } from "node:stream";
+
+/**
+ * Serves the files of a folder over HTTP, GET and HEAD only, as a static release mirror does.
+ *
+ * Anything that is no file below the folder is a 404. Resolves when it listens.
+ */
+export function serveFolder(folder: string, listen: { host: string; port: number }): Promise<http.Server> {
+  const server = http.createServer((request, response) => {
+    const refuse = (status: number) => response.writeHead(status).end();
+    if (request.method !== "GET" && request.method !== "HEAD") return refuse(405);
+    const file = fileOf(folder, request.url ?? "/");
+    if (!file) return refuse(404);
+    response.writeHead(200, { "content-type": "application/octet-stream", "content-length": fs.statSync(file).size });
+    if (request.method === "HEAD") return response.end();
+    return pipeline(fs.createReadStream(file), response, () => {});
+  });
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(listen.port, listen.host, () => resolve(server));
+  });
+}
+
+function fileOf(folder: string, url: string): string | undefined {
+  try {
+    const real = fs.realpathSync(path.join(folder, decodeURIComponent(new URL(url, "http://lab").pathname)));
+    return real.startsWith(`${folder}/`) && fs.statSync(real).isFile() ? real : undefined;
+  } catch {
+    return undefined;
+  }
+}

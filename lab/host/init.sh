@@ -1,0 +1,68 @@
+#!/bin/sh
+# First process of a lab, in mount, network, PID, UTS and IPC namespaces of its own: makes the Proxmox host's root file
+# system and network, then becomes the host's init. Everything of the lab ends with this process.
+#
+# LAB_STATE     state folder            LAB_IMAGE     the Proxmox host's root file system, read-only
+# LAB_REPO      the project             LAB_NODE      node binary
+# LAB_TEMPLATE  the guests' template    LAB_ARTIFACTS K3s artifact folder
+# LAB_NAME      the lab's name          LAB_ADDRESS   the Proxmox host's address      LAB_UPLINK  link to the machine
+set -eu
+
+# Out of the cgroups of whoever raised the lab: LXC makes a container's below those of its caller, and the lab has its own.
+# 0 is the process that writes.
+for procs in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do
+  if [ -e "$procs" ]; then echo 0 >"$procs"; fi
+done
+
+root=$LAB_STATE/host/root
+mount -t overlay -o "lowerdir=$LAB_IMAGE,upperdir=$LAB_STATE/host/upper,workdir=$LAB_STATE/host/work" lab "$root"
+
+bind() { # bind SOURCE TARGET [OPTION]: TARGET is made where it is missing, as what SOURCE is
+  if [ -d "$1" ]; then mkdir -p "$root$2"; else mkdir -p "$root${2%/*}" && touch "$root$2"; fi
+  mount --bind "$1" "$root$2"
+  if [ -n "${3:-}" ]; then mount -o "remount,bind,$3" "$root$2"; fi
+}
+bind "$LAB_STATE/etc-pve" /etc/pve
+bind "$LAB_STATE/logs" /var/log/lab
+# Not on the overlay: containerd's own overlays, inside the guests, need a plain file system below them.
+bind "$LAB_STATE/lxc" /var/lib/lxc
+bind "$LAB_REPO" /opt/lab ro
+bind "$LAB_NODE" /usr/local/bin/node ro
+bind "$LAB_TEMPLATE" "/var/lib/vz/template/cache/$LAB_TEMPLATE_NAME" ro
+bind "$LAB_ARTIFACTS" /srv/artifacts/k3s ro
+
+mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
+# sysfs shows the network namespace in which it was mounted; LXC reads bridges there. The cgroup tree is the machine's.
+mount -t sysfs -o nosuid,nodev,noexec sysfs "$root/sys"
+mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup"
+mount --rbind /dev "$root/dev"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$root/dev/pts"
+mount -t tmpfs -o nosuid,nodev tmpfs "$root/dev/shm"
+mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs "$root/run"
+mkdir -p "$root/run/lock" "$root/run/sshd"
+mkdir -p "$root/tmp" && chmod 1777 "$root/tmp"
+
+cd "$root"
+mkdir -p mnt
+pivot_root . mnt
+umount -l /mnt
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH HOME=/root
+
+hostname pve
+ip link set lo up
+ip link add vmbr0 type bridge
+ip address add "$LAB_ADDRESS/24" dev vmbr0
+ip link set vmbr0 up
+# The machine moves its end here as soon as it knows this process.
+waited=0
+until ip link show "$LAB_UPLINK" >/dev/null 2>&1; do
+  [ "$waited" -lt 100 ] || { echo "the link $LAB_UPLINK did not come" >&2; exit 1; }
+  waited=$((waited + 1))
+  sleep 0.1
+done
+ip link set "$LAB_UPLINK" master vmbr0 up
+
+cd /opt/lab
+# Containers and sessions are left to process 1 when their parent ends, and Node reaps no strangers.
+exec tini -- node --import tsx lab/host/supervisor.ts

@@ -1,0 +1,41 @@
+import { labNetwork } from "../lab";
+import { CommandError, run } from "./run";
+
+const lastSubnet = 250;
+
+/**
+ * Claims a free network for a lab by making its veth pair: the name of the outer end can exist once only, so two labs
+ * that are raised at the same moment never get the same.
+ *
+ * @param wanted the only one that will do.
+ * @returns N of 198.18.N.0/24.
+ */
+export async function claimSubnet(wanted?: number): Promise<number> {
+  const taken = await run("ip", ["-4", "-oneline", "address", "show"]);
+  for (let subnet = wanted ?? 1; subnet <= (wanted ?? lastSubnet); subnet++) {
+    const { prefix, outerLink, innerLink } = labNetwork(subnet);
+    if (taken.includes(` ${prefix}.`)) continue;
+    try {
+      await run("ip", ["link", "add", outerLink, "type", "veth", "peer", "name", innerLink]);
+      return subnet;
+    } catch (error) {
+      if (!(error instanceof CommandError && /File exists/.test(error.stderr))) throw error;
+    }
+  }
+  throw new Error(`No free network for the lab: 198.18.${wanted ?? 1}.0 to 198.18.${wanted ?? lastSubnet}.0 are in use`);
+}
+
+/** Gives the inner end to the lab and the outer end its address. */
+export async function connectLab(subnet: number, initPid: number): Promise<void> {
+  const { innerLink, outerLink, machine } = labNetwork(subnet);
+  await run("ip", ["link", "set", innerLink, "netns", String(initPid)]);
+  await run("ip", ["address", "add", `${machine}/24`, "dev", outerLink]);
+  await run("ip", ["link", "set", outerLink, "up"]);
+}
+
+/** Removes the veth pair; none there is fine. */
+export async function releaseSubnet(subnet: number): Promise<void> {
+  await run("ip", ["link", "delete", labNetwork(subnet).outerLink]).catch((error: CommandError) => {
+    if (!/Cannot find device/.test(error.stderr)) throw error;
+  });
+}

@@ -1,0 +1,31 @@
+import { Log } from "../support/cache";
+import { hasCommand, run } from "./run";
+
+/** A Debian package that the lab needs on the person's machine, and a command that shows that it is there. */
+interface MachinePackage {
+  name: string;
+  command: string;
+}
+
+/**
+ * All that is installed on the machine itself. Whatever runs a daemon (LXC, sshd) is in the lab's own host image
+ * instead, so that raising a lab starts no service and opens no port on the machine.
+ */
+export const machinePackages: readonly MachinePackage[] = [
+  { name: "debootstrap", command: "debootstrap" },
+  { name: "zstd", command: "zstd" },
+  { name: "openssl", command: "openssl" },
+  { name: "openssh-client", command: "ssh-keygen" },
+  { name: "iproute2", command: "ip" },
+];
+
+/** Installs what is missing of {@link machinePackages} with apt-get. */
+export async function ensurePackages(log: Log): Promise<void> {
+  const missing = machinePackages.filter((wanted) => !hasCommand(wanted.command)).map((wanted) => wanted.name);
+  if (missing.length === 0) return;
+  if (!hasCommand("apt-get")) throw new Error(`The lab needs ${missing.join(", ")}, and this machine has no apt-get to install them.`);
+  log(`installing ${missing.join(", ")}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  await run("apt-get", ["update", "-qq"], { env });
+  await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...missing], { env });
+}

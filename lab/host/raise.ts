@@ -1,0 +1,99 @@
+import * as fs from "node:fs";
+import { isAlive, findLab, identify, Lab, LabK3s, labNetwork, labPaths, labRoot, RunningLab, stackOf, writeLab } from "../lab";
+import { Log } from "../support/cache";
+import { claimSubnet, connectLab } from "./network";
+import { halt, lower } from "./lower";
+import { startGuestsOnBoot } from "./onboot";
+import { prepareState } from "./prepare";
+import { awaitReady } from "./ready";
+import { startInit } from "./startInit";
+import { raiseSysctls } from "./sysctls";
+
+/** All that a new lab is raised from. */
+export interface LabParts {
+  /** The Proxmox host's root file system. */
+  readonly image: string;
+  /** The guests' template. */
+  readonly template: string;
+  readonly k3s: LabK3s;
+  /** `bin` of the tool chain. */
+  readonly toolchainBin: string;
+  /** Node.js for the program and the lab's own services. */
+  readonly node: string;
+}
+
+/**
+ * Raises a new lab and waits until its host answers. What a failed attempt has made is removed again.
+ *
+ * @throws Error when a lab of that name is up, stopped, or being raised.
+ */
+export async function raise(name: string, parts: LabParts, log: Log): Promise<Lab> {
+  const { state } = labPaths(name);
+  if (findLab(name)?.init) throw new Error(`The lab '${name}' is there already`);
+  await reserve(name, log);
+  try {
+    raiseSysctls(labRoot());
+    const subnet = await claimSubnet();
+    const { prefix } = labNetwork(subnet);
+    const base = { name, stack: stackOf(name), subnet, prefix, ...lastingParts(parts) };
+    // From here on `lower` knows what there is to remove.
+    writeLab({ ...base, hostPublicKey: "", nodePublicKey: "" });
+    const keys = await prepareState(name, subnet);
+    return await boot({ ...base, ...keys }, parts);
+  } catch (error) {
+    await lower(name);
+    throw error;
+  } finally {
+    fs.rmSync(raisingFile(state), { force: true });
+  }
+}
+
+/**
+ * Brings a stopped lab back as it was: same addresses, keys and records. Guests with `onboot: 1` are started.
+ *
+ * @throws Error when another lab has taken its network meanwhile.
+ */
+export async function resume(lab: Lab, parts: LabParts): Promise<Lab> {
+  try {
+    raiseSysctls(labRoot());
+    await claimSubnet(lab.subnet);
+    const running = await boot({ ...lab, ...lastingParts(parts) }, parts);
+    await startGuestsOnBoot(running);
+    return running;
+  } catch (error) {
+    await halt(lab.name);
+    throw error;
+  }
+}
+
+/** What the lab's record keeps of its parts. */
+function lastingParts({ k3s, toolchainBin, node }: LabParts) {
+  return { k3s, toolchainBin, node };
+}
+
+async function boot(lab: Lab, parts: LabParts): Promise<RunningLab> {
+  const init = await startInit(lab.name, lab.subnet, { ...parts, artifacts: parts.k3s.dir });
+  const running = { ...lab, init };
+  writeLab(running);
+  await connectLab(lab.subnet, init.pid);
+  await awaitReady(lab.name, lab.subnet, init);
+  return running;
+}
+
+/** Makes the state folder this process's own. What an attempt that was cut off has left is removed first. */
+async function reserve(name: string, log: Log): Promise<void> {
+  const { state } = labPaths(name);
+  const raising = fs.existsSync(raisingFile(state)) ? fs.readFileSync(raisingFile(state), "utf8") : undefined;
+  if (raising && isAlive(JSON.parse(raising))) throw new Error(`The lab '${name}' is being raised by another process`);
+  if (fs.existsSync(state)) {
+    log(`removing what is left of the lab '${name}'`);
+    await lower(name);
+  }
+  fs.mkdirSync(labRoot(), { recursive: true });
+  fs.mkdirSync(state, { mode: 0o700 });
+  fs.writeFileSync(raisingFile(state), JSON.stringify(identify(process.pid)));
+}
+
+function raisingFile(state: string): string {
+  return `${state}/raising`;
+}

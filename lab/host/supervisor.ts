@@ -1,0 +1,31 @@
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { serveFolder } from "./artifactServer";
+
+/*
+ * Runs the Proxmox host's services: the API, sshd and the server of K3s artifacts. A service that ends is written to the
+ * log and ends the lab: a lab that half runs would only puzzle.
+ */
+
+const logDir = "/var/log/lab";
+const log = (line: string) => fs.appendFileSync(path.join(logDir, "host.log"), `${new Date().toISOString()} ${line}\n`);
+
+function service(name: string, command: string, args: readonly string[]): void {
+  const output = fs.openSync(path.join(logDir, `${name}.log`), "a");
+  const child = spawn(command, args, { stdio: ["ignore", output, output] });
+  fs.closeSync(output);
+  log(`${name} started as ${child.pid}`);
+  child.on("error", (error) => end(`${name}: ${error.message}`));
+  child.on("exit", (code, signal) => end(`${name} ended with ${code ?? signal}`));
+}
+
+function end(why: string): void {
+  log(`${why}; ending the lab`);
+  process.exit(1);
+}
+
+const address = process.env["LAB_ADDRESS"]!;
+service("api", process.execPath, ["--import", "tsx", "lab/host/apiMain.ts"]);
+service("sshd", "/usr/sbin/sshd", ["-D", "-e"]);
+serveFolder("/srv/artifacts", { host: address, port: 8080 }).catch((error: Error) => end(`artifacts: ${error.message}`));

@@ -1,0 +1,48 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+/*
+ * Kernel settings that are the whole machine's and change while labs run: the lab raises the first itself, kubelet sets
+ * the others from within its privileged container. The last lab that goes puts them back.
+ */
+
+/** Each systemd, kubelet and containerd takes several; the default of 128 is used up by a handful of nodes. */
+const raised: Readonly<Record<string, number>> = {
+  "fs.inotify.max_user_instances": 8192,
+  "fs.inotify.max_user_watches": 524288,
+};
+
+/** What kubelet sets (`setupKernelTunables`). */
+const changedByKubelet = [
+  ...["vm.overcommit_memory", "vm.panic_on_oom", "kernel.panic", "kernel.panic_on_oops"],
+  ...["kernel.keys.root_maxkeys", "kernel.keys.root_maxbytes"],
+];
+
+const file = (setting: string) => `/proc/sys/${setting.replaceAll(".", "/")}`;
+const read = (setting: string) => fs.readFileSync(file(setting), "utf8").trim();
+
+/** Notes the machine's values, unless another lab has, and raises what the lab needs. Never lowers anything. */
+export function raiseSysctls(labRoot: string): void {
+  const record = recordFile(labRoot);
+  if (!fs.existsSync(record)) {
+    const settings = [...Object.keys(raised), ...changedByKubelet].filter((setting) => fs.existsSync(file(setting)));
+    fs.writeFileSync(record, JSON.stringify(Object.fromEntries(settings.map((setting) => [setting, read(setting)]))));
+  }
+  for (const [setting, value] of Object.entries(raised)) {
+    if (Number(read(setting)) < value) fs.writeFileSync(file(setting), String(value));
+  }
+}
+
+/** Puts the machine's own values back. */
+export function restoreSysctls(labRoot: string): void {
+  const record = recordFile(labRoot);
+  if (!fs.existsSync(record)) return;
+  for (const [setting, value] of Object.entries(JSON.parse(fs.readFileSync(record, "utf8")) as Record<string, string>)) {
+    if (read(setting) !== value) fs.writeFileSync(file(setting), value);
+  }
+  fs.rmSync(record);
+}
+
+function recordFile(labRoot: string): string {
+  return path.join(labRoot, "sysctls.json");
+}

@@ -1,0 +1,27 @@
+// Package version says which K3s this binary stands in for, and that it is not K3s.
+package version
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Version is the K3s version whose behaviour is stood in for; set by -ldflags, together with Kubernetes' own.
+var Version = "v0.0.0"
+
+// Upstream is the version of the Kubernetes components.
+var Upstream = "v0.0.0"
+
+const Usage = "stand-in for K3s over upstream Kubernetes, for the lab only"
+
+// Describe is what stands in the journal at each start.
+func Describe() string {
+	return fmt.Sprintf("%s (stand-in over upstream Kubernetes %s; not K3s)", Version, Upstream)
+}
+
+// Print answers `k3s --version` in the form of K3s: the version first, then where it comes from, then Go's version.
+func Print(*cli.Context) {
+	fmt.Printf("k3s version %s\ngo version %s\n", Describe(), runtime.Version())
+}

@@ -1,0 +1,243 @@
+import * as fs from "node:fs";
+
+import { eventually, Lab, sampler } from "../support/lab";
+import { keyLines, ProcessWatch, type Secret, secretsIn } from "../support/secretScan";
+
+/*
+ * The main job, whole, on real parts: one lab from `up` to `down`, in the order in which a person would go. The tests
+ * build on each other; the first failure is the one to read.
+ */
+
+const lab = new Lab("test");
+const WORKERS = ["k3s-worker-01", "k3s-worker-02"];
+const COUNT = "proxmox-k3s:cluster.pools.worker.count";
+
+interface Status {
+  guests: { vmid: number; name: string; status: string; tags: string[] }[];
+  nodes: { name: string; ready: boolean; version: string; address: string; roles: string[] }[];
+  k3s: string;
+}
+interface Pod {
+  metadata: { name: string };
+  spec: { nodeName: string };
+  status: { podIP: string; phase: string; conditions?: { type: string; status: string }[] };
+}
+
+const status = async (): Promise<Status> => JSON.parse((await lab.cli("status", "--json")).stdout) as Status;
+const pods = async (): Promise<Pod[]> =>
+  (await lab.kubectlJson<{ items: Pod[] }>("get", "pods", "-l", "app=hello")).items;
+const isReady = (pod: Pod): boolean =>
+  pod.status.conditions?.some((c) => c.type === "Ready" && c.status === "True") ?? false;
+const up = (): Promise<string> => lab.pulumiOk("up", "--yes", "--skip-preview");
+const setWorkers = (count: number): Promise<string> => lab.pulumiOk("config", "set", "--path", COUNT, String(count));
+
+/** When each node's K3s and each guest was started; equal before and after means that nothing was restarted. */
+async function starts(names: Readonly<Record<string, number>>): Promise<Record<string, string>> {
+  const entries = Object.entries(names).map(async ([name, vmid]) => {
+    const command = `pct exec ${vmid} -- systemctl show -p ActiveEnterTimestampMonotonic --value k3s k3s-agent; pct exec ${vmid} -- stat -c %Y /proc/1`;
+    return [name, (await lab.host(command)).trim().replaceAll("\n", " ")] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+const THREE = { "k3s-master": 100, "k3s-worker-01": 102, "k3s-worker-02": 103 };
+
+let watch: ProcessWatch;
+
+beforeAll(async () => {
+  await lab.down();
+  await lab.up();
+}, 40 * 60_000);
+afterAll(() => lab.down(), 120_000);
+
+describe("from nothing to three nodes", () => {
+  it("makes the cluster in one up", async () => {
+    watch = new ProcessWatch(["PROXMOX_VE_API_TOKEN"]);
+    await up();
+    const { nodes, guests } = await status();
+    expect(nodes.map(({ name, ready, roles }) => ({ name, ready, server: roles.includes("control-plane") }))).toEqual([
+      { name: "k3s-master", ready: true, server: true },
+      { name: "k3s-worker-01", ready: true, server: false },
+      { name: "k3s-worker-02", ready: true, server: false },
+    ]);
+    expect(guests.map(({ vmid, name, status }) => [vmid, name, status])).toEqual([
+      [100, "k3s-master", "running"],
+      [102, "k3s-worker-01", "running"],
+      [103, "k3s-worker-02", "running"],
+    ]);
+    for (const guest of guests) expect(guest.tags).toEqual([`k3s-${lab.stack}`]);
+  }, 600_000);
+
+  it("spreads three replicas over the workers, none on the master, and they reach each other", async () => {
+    await lab.kubectl("apply", "-f", "lab/demo/hello.yaml");
+    const ready = await eventually(120, async () => {
+      const found = (await pods()).filter(isReady);
+      return found.length === 3 && found;
+    });
+    expect([...new Set(ready.map((pod) => pod.spec.nodeName))].sort()).toEqual(WORKERS);
+    const [one] = ready.filter((pod) => pod.spec.nodeName === WORKERS[0]);
+    const [other] = ready.filter((pod) => pod.spec.nodeName === WORKERS[1]);
+    const answer = await lab.kubectl(
+      "exec",
+      one!.metadata.name,
+      "--",
+      "wget",
+      "-qO-",
+      "-T",
+      "5",
+      `http://${other!.status.podIP}:8080/`,
+    );
+    expect(answer.trim()).toBe(other!.metadata.name);
+  }, 180_000);
+
+  it("gives a kubeconfig that works from outside", async () => {
+    const kubeconfig = await lab.pulumiOk("stack", "output", "kubeconfig", "--show-secrets");
+    const file = `/tmp/kubeconfig-${process.pid}`;
+    fs.writeFileSync(file, kubeconfig, { mode: 0o600 });
+    try {
+      expect(await lab.kubectl("--kubeconfig", file, "get", "--raw", "/readyz")).toBe("ok");
+    } finally {
+      fs.rmSync(file);
+    }
+  }, 60_000);
+});
+
+describe("secrets", () => {
+  it("stand nowhere but where they belong", async () => {
+    const seen = await watch.stop();
+    expect(watch.looks).toBeGreaterThan(20);
+    const secrets = await allSecrets();
+    expect(secrets.length).toBeGreaterThan(8);
+    const places = new Map<string, string>([
+      ["the exported state", await lab.pulumiOk("stack", "export")],
+      ["what the commands printed", lab.transcript.join("\n")],
+      ["the lab's logs", (await lab.cli("logs")).stdout],
+      ["the host's logs", await lab.host("cat /var/log/proxmox-k3s/*")],
+      ["the nodes", await lab.kubectl("get", "nodes", "-o", "yaml")],
+      ...[...seen].map(([text, place]) => [place, text] as const),
+    ]);
+    for (const text of ["the exported state", "what the commands printed", "the host's logs"]) {
+      expect(places.get(text)?.length).toBeGreaterThan(100);
+    }
+    const found = [...places].flatMap(([place, text]) => secretsIn(text, secrets).map((name) => `${name} in ${place}`));
+    expect(found).toEqual([]);
+  }, 120_000);
+
+  it("stand on nodes in files of root alone", async () => {
+    const patterns = (await allSecrets()).map(({ value }) => value.trim()).join("\n");
+    fs.writeFileSync(`/tmp/patterns-${process.pid}`, patterns, { mode: 0o600 });
+    try {
+      for (const [name, vmid] of Object.entries(THREE)) {
+        // Files with a bit for anybody but root, or of anybody but root, that hold one of the values.
+        const find = `pct exec ${vmid} -- sh -c 'cat >/run/patterns; find / -xdev -type f ! -path /run/patterns \\( -perm /077 -o ! -user root \\) -size -2000k -exec grep -lFf /run/patterns {} +; rm /run/patterns'`;
+        const found = await lab.hostWithInput(find, patterns);
+        expect({ name, found: found.trim() }).toEqual({ name, found: "" });
+        const own = `pct exec ${vmid} -- sh -c 'cat >/run/patterns; grep -lFf /run/patterns /etc/rancher/k3s/token; stat -c "%a %U" /etc/rancher/k3s/token; rm /run/patterns'`;
+        expect((await lab.hostWithInput(own, patterns)).trim()).toBe("/etc/rancher/k3s/token\n600 root");
+      }
+    } finally {
+      fs.rmSync(`/tmp/patterns-${process.pid}`);
+    }
+  }, 180_000);
+});
+
+/** Every secret there is: credentials, tokens, and the kubeconfig's key. */
+async function allSecrets(): Promise<Secret[]> {
+  const env = lab.environment;
+  const output = async (name: string) => (await lab.pulumiOk("stack", "output", name, "--show-secrets")).trim();
+  const [token, agentToken, kubeconfig] = [
+    await output("token"),
+    await output("agentToken"),
+    await output("kubeconfig"),
+  ];
+  const password = (k10: string) => k10.slice(k10.lastIndexOf(":") + 1);
+  const clientKey = /client-key-data: (\S+)/.exec(kubeconfig)?.[1];
+  expect(token).toMatch(/^K10[0-9a-f]{64}::server:\S+$/);
+  expect(agentToken).toMatch(/^K10[0-9a-f]{64}::node:\S+$/);
+  expect(clientKey).toBeDefined();
+  return [
+    { name: "the API token", value: env["PROXMOX_VE_API_TOKEN"]!.split("=")[1]! },
+    { name: "the passphrase", value: fs.readFileSync(env["PULUMI_CONFIG_PASSPHRASE_FILE"]!, "utf8") },
+    { name: "the server token", value: password(token) },
+    { name: "the agents' token", value: password(agentToken) },
+    { name: "the kubeconfig's key", value: clientKey!.slice(64, 160) },
+    ...keyLines("the host's key", fs.readFileSync(env["PROXMOX_K3S_HOST_SSH_KEY_FILE"]!, "utf8")),
+    ...keyLines("the nodes' key", fs.readFileSync(env["PROXMOX_K3S_NODE_SSH_KEY_FILE"]!, "utf8")),
+  ];
+}
+
+describe("a second up", () => {
+  it("changes nothing and restarts nothing", async () => {
+    const before = await starts(THREE);
+    await lab.pulumiOk("up", "--yes", "--skip-preview", "--expect-no-changes");
+    expect(await starts(THREE)).toEqual(before);
+  }, 180_000);
+});
+
+describe("scaling", () => {
+  it("up: adds one node and touches nothing else", async () => {
+    const before = await starts(THREE);
+    await setWorkers(3);
+    await up();
+    expect(await starts(THREE)).toEqual(before);
+    const { nodes } = await status();
+    expect(nodes.filter((node) => node.ready).map((node) => node.name)).toEqual([
+      "k3s-master",
+      ...WORKERS,
+      "k3s-worker-03",
+    ]);
+  }, 300_000);
+
+  it("down: never fewer than two of three replicas ready, and nothing left of the node", async () => {
+    // A replica on the node that goes, or the drain would have nothing to do.
+    await lab.kubectl("rollout", "restart", "deployment/hello");
+    await lab.kubectl("rollout", "status", "deployment/hello", "--timeout=120s");
+    await eventually(120, async () => (await pods()).length === 3);
+    expect((await pods()).map((pod) => pod.spec.nodeName)).toContain("k3s-worker-03");
+    const before = await starts(THREE);
+    const ready = sampler(async () => (await pods()).filter(isReady).length);
+    await setWorkers(2);
+    await up();
+    const samples = await ready.stop();
+    expect(samples.length).toBeGreaterThan(3);
+    expect(Math.min(...samples)).toBeGreaterThanOrEqual(2);
+    await expectGone("k3s-worker-03", 104);
+    expect(await starts(THREE)).toEqual(before);
+  }, 300_000);
+
+  it("down: a machine that was killed leaves as well", async () => {
+    await setWorkers(3);
+    await up();
+    await lab.host("pct stop 104");
+    await setWorkers(2);
+    await up();
+    await expectGone("k3s-worker-03", 104);
+  }, 400_000);
+});
+
+async function expectGone(name: string, vmid: number): Promise<void> {
+  const { nodes, guests } = await status();
+  expect(nodes.map((node) => node.name)).not.toContain(name);
+  expect(guests.map((guest) => guest.vmid)).not.toContain(vmid);
+  expect(
+    await lab.kubectl("-n", "kube-system", "get", "secret", `${name}.node-password.k3s`, "--ignore-not-found"),
+  ).toBe("");
+  expect((await lab.host(`ls -d /etc/pve/lxc/${vmid}.conf /var/lib/lxc/${vmid} 2>/dev/null || true`)).trim()).toBe("");
+}
+
+describe("with everything off", () => {
+  it("a preview knows that nothing changes", async () => {
+    await lab.cli("stop");
+    await lab.pulumiOk("preview", "--expect-no-changes");
+    await lab.cli("up");
+    await eventually(120, async () => (await status()).nodes.filter((node) => node.ready).length === 3);
+  }, 300_000);
+});
+
+describe("the end", () => {
+  it("destroys the cluster although a worker is dead", async () => {
+    await lab.host("pct stop 103");
+    await lab.pulumiOk("destroy", "--yes", "--skip-preview");
+    expect((await status()).guests).toEqual([]);
+    expect((await lab.host("ls /var/lib/proxmox-k3s /etc/pve/lxc")).trim()).not.toMatch(/[0-9a-f]{16}|\.conf/);
+  }, 300_000);
+});
