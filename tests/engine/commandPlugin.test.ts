@@ -90,7 +90,7 @@ describe("create and delete", () => {
       run("deletes", { delete: write("deleted") }),
       run("nothing", {}),
     ]);
-    const made = await stack.state();
+    const made = stack.state();
     // Two for the proxy and what is behind it. "deletes" and "nothing" have nothing to run yet.
     expect(server.dials).toHaveLength(7);
     expect(made["streams"]).toMatchObject({ outputs: { stdout: "out\n", stderr: "err" } }); // one line feed is cut off
@@ -156,7 +156,7 @@ describe("changes", () => {
     const program = (round: number) => [run("c", { create: `echo ${round}`, addPreviousOutputInEnv: true })];
     await stack.up(program(1));
     expect(await stack.up(program(2))).toContain("Unable to set 'PULUMI_COMMAND_STDOUT'");
-    expect((await stack.state())["c"]).toMatchObject({ outputs: { stdout: "2" } });
+    expect(stack.state()["c"]).toMatchObject({ outputs: { stdout: "2" } });
   });
 });
 
@@ -171,13 +171,13 @@ describe("failures", () => {
     );
     expect(printed).toMatch(/^ *told$/m);
     expect(printed).toMatch(/^ *why$/m);
-    expect(await stack.state()).not.toHaveProperty("fails");
+    expect(stack.state()).not.toHaveProperty("fails");
     await stack.up(program(0));
     expect(journal()).toEqual(["ran", "ran"]);
 
     // A failed update keeps the old state, and so runs again.
     await stack.upFails(program(3));
-    expect((await stack.state())["fails"]?.inputs["create"]).toMatch(/exit 0$/);
+    expect(stack.state()["fails"]?.inputs["create"]).toMatch(/exit 0$/);
   });
 
   test("a refusal says why", async () => {
@@ -212,7 +212,7 @@ describe("failures", () => {
       ...Object.entries(refused).map(([name, [, args]]) => run(name, { create: "true", ...args })),
     ]);
     for (const [text] of Object.values(refused)) expect(printed).toContain(text);
-    const made = Object.keys(await stack.state());
+    const made = Object.keys(stack.state());
     expect(made).toContain("commented-host-key");
     for (const name of Object.keys(refused)) expect(made).not.toContain(name);
   });
@@ -245,7 +245,7 @@ describe("failures", () => {
       run("running", { create: "sleep 3; echo done" }, { customTimeouts }),
     ]);
     expect(printed).toContain("context deadline exceeded");
-    expect((await stack.state())["running"]).toMatchObject({ outputs: { stdout: "done" } });
+    expect(stack.state()["running"]).toMatchObject({ outputs: { stdout: "done" } });
   });
 
   test("a line that is not logged may be as long as it likes", async () => {
@@ -259,7 +259,7 @@ describe("failures", () => {
     // The release hangs for ever on a long line that is logged. Ours fails instead, so that no run waits for nothing.
     if (releasedPlugin) await stack.up(program);
     else expect(await stack.upFails([...program, run("hangs", { create: logged })])).toContain('set logging to "none"');
-    const made = await stack.state();
+    const made = stack.state();
     expect(made["quiet"]?.outputs["stdout"]).toHaveLength(1 << 20);
     expect(made["other-stream"]?.outputs["stdout"]).toHaveLength(1 << 20);
     expect(made["short-enough"]?.outputs["stdout"]).toHaveLength(60_000);
