@@ -2,7 +2,7 @@ import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 
 import { LXC_FEATURES, LXC_RAW_LINES } from "../config/lxcRecipe";
-import type { NetworkPlan, NodePlan } from "../config/plan";
+import type { ClusterPlan, NetworkPlan, NodePlan } from "../config/plan";
 import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./Machine";
 import { type Connection, RemoteScript } from "./RemoteScript";
@@ -35,6 +35,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
     this.address = node.address;
     const onHost = { connection: context.host, lock: `guest-${node.vmId}`, boundSeconds: 300 };
     const guestArgs = { VMID: node.vmId, NAME: node.name };
+    const settings = containerSettings(node, context.plan);
 
     const claim = new RemoteScript(
       `${name}-claim`,
@@ -42,22 +43,27 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         ...onHost,
         task: "claim",
         title: `VMID ${node.vmId} is free or ours`,
-        args: guestArgs,
+        // The client changes whatever guest has the VMID: a changed setting makes the claim look again first.
+        args: { ...guestArgs, SETTINGS: JSON.stringify(settings) },
         inputs: { MARK: context.mark },
       },
       pulumi.mergeOptions(context.connectionOptions, { parent: this, dependsOn: [context.roster] }),
     );
 
-    const container = new proxmoxve.ContainerLegacy(name, containerArgs(node, context), {
-      parent: this,
-      provider: context.proxmox,
-      dependsOn: [claim, context.roster, ...args.after],
-      // The VMID and the address are fixed: the old one must have gone before the new one comes.
-      deleteBeforeReplace: true,
-      // Features other than nesting are root@pam's alone: the next step writes them. A new template must not rebuild
-      // every node at once: a rebuild is asked for per node.
-      ignoreChanges: ["features", "operatingSystem.templateFileId"],
-    });
+    const container = new proxmoxve.ContainerLegacy(
+      name,
+      { ...settings, description: context.mark },
+      {
+        parent: this,
+        provider: context.proxmox,
+        dependsOn: [claim, context.roster, ...args.after],
+        // The VMID and the address are fixed: the old one must have gone before the new one comes.
+        deleteBeforeReplace: true,
+        // Features other than nesting are root@pam's alone: the next step writes them. A new template must not rebuild
+        // every node at once: a rebuild is asked for per node.
+        ignoreChanges: ["features", "operatingSystem.templateFileId"],
+      },
+    );
     this.guest = container;
     this.creation = container.networkInterfaces.apply((nics) => nics?.[0]?.macAddress ?? "");
 
@@ -110,13 +116,12 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
   }
 }
 
-/** The container as Proxmox VE is asked for it. */
-function containerArgs(node: NodePlan, context: ClusterContext): proxmoxve.ContainerLegacyArgs {
-  const { network, tag } = context.plan;
+/** The container as Proxmox VE is asked for it, but for the mark; plain values that every preview knows. */
+function containerSettings(node: NodePlan, plan: ClusterPlan): proxmoxve.ContainerLegacyArgs {
+  const { network, tag } = plan;
   return {
     nodeName: node.proxmoxNode,
     vmId: node.vmId,
-    description: context.mark,
     tags: [tag],
     operatingSystem: { templateFileId: node.template, type: node.osType },
     unprivileged: false,

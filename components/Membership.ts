@@ -6,8 +6,12 @@ import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./Machine";
 import { RemoteScript } from "./RemoteScript";
 
-/** Seconds beyond the drain that a removal may take: finding a server, stopping K3s, deleting the node. */
-const LEAVE_MARGIN = 300;
+/**
+ * Seconds after which a removal ends, come what may. It is stored with the leave, so it must not follow the policy: a new
+ * drain timeout would reach the leave of a node that has just gone from the program too late. The bounds that count are
+ * the removal script's own, each step by itself, and come from the roster.
+ */
+const LEAVE_BOUND = 24 * 3600;
 
 interface MembershipArgs {
   readonly node: NodePlan;
@@ -31,7 +35,7 @@ export function leave(name: string, args: MembershipArgs, parent: pulumi.Resourc
       on: "delete",
       connection: context.host,
       lock: `guest-${node.vmId}`,
-      boundSeconds: context.plan.removal.drainTimeoutSeconds + LEAVE_MARGIN,
+      boundSeconds: LEAVE_BOUND,
       args: { VMID: node.vmId, NAME: node.name, ROLE: node.role },
       inputs: { CLUSTER_ID: context.clusterId },
       triggers: [machine.creation],

@@ -19,4 +19,6 @@ export function parsePins(content: unknown): Pins {
 }
 
 /** The pins of this repo. The file is not named pins.json: Node.js would take that for the module `./pins`. */
-export const repositoryPins: Pins = parsePins(JSON.parse(fs.readFileSync(path.join(__dirname, "pinned-sums.json"), "utf8")));
+export const repositoryPins: Pins = parsePins(
+  JSON.parse(fs.readFileSync(path.join(__dirname, "pinned-sums.json"), "utf8")),
+);

@@ -9,16 +9,22 @@ import { checkLabName, defaultLabName, runningLab } from "./lab";
 /* `npm run lab -- COMMAND`: the lab from a person's shell. Progress goes to stderr, results to stdout. */
 
 const started = Date.now();
-const progress = (line: string) => console.error(`[${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s] ${line}`);
+const progress = (line: string) =>
+  console.error(`[${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s] ${line}`);
 
 interface Named {
   name: string;
 }
 
-const program = new Command("lab").description("A Proxmox VE in a box: its API over real containers.").enablePositionalOptions();
+const program = new Command("lab")
+  .description("A Proxmox VE in a box: its API over real containers.")
+  .enablePositionalOptions();
 
 function command(usage: string, description: string): Command {
-  return program.command(usage).description(description).option("--name <name>", "which lab", checkLabName, defaultLabName);
+  return program
+    .command(usage)
+    .description(description)
+    .option("--name <name>", "which lab", checkLabName, defaultLabName);
 }
 
 /** A command whose further words are another program's, options included. */
@@ -68,9 +74,11 @@ passing("ssh <node> [command...]", "a shell or a command on a guest, by name or 
   },
 );
 
-passing("host [command...]", "a shell or a command on the Proxmox host").action(async (words: string[], { name }: Named) => {
-  process.exitCode = await sshHost(runningLab(name), words);
-});
+passing("host [command...]", "a shell or a command on the Proxmox host").action(
+  async (words: string[], { name }: Named) => {
+    process.exitCode = await sshHost(runningLab(name), words);
+  },
+);
 
 command("logs [log]", "logs of the Proxmox host: api, sshd, host, init, lxc-<vmid>")
   .option("-f, --follow", "go on as they grow")

@@ -134,7 +134,9 @@ export function findLab(name: string): Lab | undefined {
 export function runningLab(name: string): RunningLab {
   const lab = findLab(name);
   if (!lab?.init || !isAlive(lab.init)) {
-    throw new Error(`The lab '${name}' is not up: npm run lab -- up${name === defaultLabName ? "" : ` --name ${name}`}`);
+    throw new Error(
+      `The lab '${name}' is not up: npm run lab -- up${name === defaultLabName ? "" : ` --name ${name}`}`,
+    );
   }
   return { ...lab, init: lab.init };
 }

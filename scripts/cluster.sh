@@ -32,4 +32,6 @@ await_server() {
   done
 }
 
-kubectl() { pct exec "$SERVER" -- k3s kubectl "$@" </dev/null; }
+# A server that hangs must not hold a step for longer than this many seconds a call.
+KUBECTL_BOUND=90
+kubectl() { timeout -k 5 "$KUBECTL_BOUND" pct exec "$SERVER" -- k3s kubectl "$@" </dev/null; }

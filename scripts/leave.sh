@@ -28,7 +28,11 @@ blockers() {
 
 drain() {
   say "draining $NAME (at most $DRAIN_TIMEOUT s)"
-  kubectl drain "$NAME" --ignore-daemonsets --delete-emptydir-data --force --timeout="${DRAIN_TIMEOUT}s" "$@"
+  KUBECTL_BOUND=$((DRAIN_TIMEOUT + 60))
+  drained=0
+  kubectl drain "$NAME" --ignore-daemonsets --delete-emptydir-data --force --timeout="${DRAIN_TIMEOUT}s" "$@" || drained=$?
+  KUBECTL_BOUND=90
+  return "$drained"
 }
 
 if node_exists; then

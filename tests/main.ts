@@ -4,6 +4,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { Command } from "commander";
 
+import { ensurePackages, machinePackages } from "../lab/host/packages";
+
 /** From fast to real. */
 const LEVELS = ["unit", "program", "engine", "lab"] as const;
 type Level = (typeof LEVELS)[number];
@@ -53,8 +55,13 @@ async function runLevel(level: Level): Promise<Result> {
   }
 }
 
+/** The tests' own needs beside the lab's. */
+const TEST_PACKAGES = [...machinePackages, { name: "shellcheck", command: "shellcheck" }];
+
 async function main(levels: readonly Level[]): Promise<void> {
   const started = Date.now();
+  // What is missing and cannot be installed shows in the tests that need it.
+  await ensurePackages(console.log, TEST_PACKAGES).catch((error: Error) => console.error(error.message));
   const results: Result[] = [];
   if (levels.length === LEVELS.length) {
     results.push(await check("types", bin("tsc"), ["--noEmit", "-p", "."]));

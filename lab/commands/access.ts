@@ -24,10 +24,14 @@ export function sshHost(lab: Lab, command: readonly string[]): Promise<number> {
 export async function sshGuest(lab: RunningLab, node: string, command: readonly string[]): Promise<number> {
   const guests = await labGuests(lab);
   const guest = guests.find(({ name, vmid }) => name === node || String(vmid) === node);
-  if (!guest) throw new Error(`The lab has no guest '${node}'; it has: ${guests.map(({ name }) => name).join(", ") || "none"}`);
+  if (!guest)
+    throw new Error(`The lab has no guest '${node}'; it has: ${guests.map(({ name }) => name).join(", ") || "none"}`);
   if (guest.address === undefined) throw new Error(`${guest.name} has no fixed address`);
   const paths = labPaths(lab.name);
-  const hostKey = fs.readFileSync(path.join(paths.lxc, String(guest.vmid), "rootfs/etc/ssh/ssh_host_ed25519_key.pub"), "utf8");
+  const hostKey = fs.readFileSync(
+    path.join(paths.lxc, String(guest.vmid), "rootfs/etc/ssh/ssh_host_ed25519_key.pub"),
+    "utf8",
+  );
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lab-ssh-"));
   try {
     const knownHosts = path.join(folder, "known-hosts");
@@ -39,15 +43,34 @@ export async function sshGuest(lab: RunningLab, node: string, command: readonly 
   }
 }
 
-const sshOptions = ["-F", "none", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "HostKeyAlgorithms=ssh-ed25519", "-o", "LogLevel=ERROR"];
+const sshOptions = [
+  "-F",
+  "none",
+  "-o",
+  "IdentitiesOnly=yes",
+  "-o",
+  "IdentityAgent=none",
+  "-o",
+  "HostKeyAlgorithms=ssh-ed25519",
+  "-o",
+  "LogLevel=ERROR",
+];
 
 /** The logs of the lab's host, or those whose name contains `name`. */
 export function showLogs(lab: Lab, name: string | undefined, follow: boolean): Promise<number> {
   const { logs } = labPaths(lab.name);
-  const all = fs.readdirSync(logs).filter((file) => file.endsWith(".log")).sort();
+  const all = fs
+    .readdirSync(logs)
+    .filter((file) => file.endsWith(".log"))
+    .sort();
   const files = all.filter((file) => name === undefined || file.includes(name));
-  if (files.length === 0) throw new Error(`No such log; there are: ${all.map((file) => path.basename(file, ".log")).join(", ")}`);
-  return handOver(["tail", "-n", "200", ...(follow ? ["-F"] : []), ...files.map((file) => path.join(logs, file))]);
+  if (files.length === 0)
+    throw new Error(`No such log; there are: ${all.map((file) => path.basename(file, ".log")).join(", ")}`);
+  return handOver([
+    "tail",
+    ...(follow ? ["-n", "200", "-F"] : ["-n", "+1"]),
+    ...files.map((file) => path.join(logs, file)),
+  ]);
 }
 
 /** Runs a command in the caller's place and gives its exit code. */

@@ -39,6 +39,8 @@ export function labEnv(lab: Lab): NodeJS.ProcessEnv {
 
 /** The same as shell commands, for `eval "$(npm run -s lab -- env)"`. */
 export function shellExports(lab: Lab): string {
-  const exports = Object.entries(labExports(lab)).map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'`);
+  const exports = Object.entries(labExports(lab)).map(
+    ([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'`,
+  );
   return [...exports, `unset ${unset.join(" ")}`, ""].join("\n");
 }

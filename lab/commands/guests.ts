@@ -17,9 +17,22 @@ export interface LabGuest {
   readonly address?: string;
 }
 
-/** The command that enters the lab's Proxmox host, to be followed by the command to run there. */
+/**
+ * The command that enters the lab's Proxmox host, to be followed by the command to run there. The person's environment
+ * stays outside: `pct exec` would hand it on into guests, where a KUBECONFIG of ours leads nowhere.
+ */
 export function enterHost(init: ProcessId): string[] {
-  return ["nsenter", `--target=${init.pid}`, "--mount", "--net", "--pid", "--uts", "--ipc", "--root", "--wd=/root"];
+  const env = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"];
+  const namespaces = ["--mount", "--net", "--pid", "--uts", "--ipc", "--root", "--wd=/root"];
+  return [
+    "env",
+    "-i",
+    ...env,
+    `TERM=${process.env["TERM"] ?? "dumb"}`,
+    "nsenter",
+    `--target=${init.pid}`,
+    ...namespaces,
+  ];
 }
 
 /** All guests by VMID, read from the files: true even while the API is down. */
@@ -31,7 +44,9 @@ export async function labGuests(lab: RunningLab): Promise<LabGuest[]> {
     .map((file) => {
       const vmid = parseInt(file, 10);
       const config = parseGuestConfig(fs.readFileSync(path.join(folder, file), "utf8"));
-      const address = guestNetworks(config).find((net) => net.ip)?.ip?.replace(/\/.*$/, "");
+      const address = guestNetworks(config)
+        .find((net) => net.ip)
+        ?.ip?.replace(/\/.*$/, "");
       return {
         vmid,
         name: config.options.get("hostname") ?? `CT${vmid}`,
@@ -56,5 +71,5 @@ export function adminKubeconfig(lab: Lab, vmid: number): string {
 
 async function runningContainers(init: ProcessId): Promise<Set<number>> {
   const [command, ...args] = [...enterHost(init), "lxc-ls", "--running", "-1"];
-  return new Set((await run(command!, args)).split(/\s+/).filter(Boolean).map(Number));
+  return new Set((await run(command, args)).split(/\s+/).filter(Boolean).map(Number));
 }

@@ -39,14 +39,27 @@ interface Node {
 }
 
 async function nodes(lab: RunningLab, vmid: number): Promise<NodeStatus[]> {
-  const kubectl = ["pct", "exec", String(vmid), "--", "k3s", "kubectl", "get", "nodes", "-o", "json", "--request-timeout=10s"];
+  const kubectl = [
+    "pct",
+    "exec",
+    String(vmid),
+    "--",
+    "k3s",
+    "kubectl",
+    "get",
+    "nodes",
+    "-o",
+    "json",
+    "--request-timeout=10s",
+  ];
   const [command, ...args] = [...enterHost(lab.init), ...kubectl];
   let output: string;
   try {
     output = await run(command!, args, { timeout: 20_000 });
   } catch (error) {
-    if (error instanceof CommandError) return [];
-    throw error;
+    if (!(error instanceof CommandError)) throw error;
+    console.error(`the nodes are unknown: ${error.message}`);
+    return [];
   }
   const items = (JSON.parse(output) as { items: Node[] }).items;
   const byName = items.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
@@ -70,7 +83,9 @@ export function printStatus(lab: Lab, status: LabStatus): string {
     line("template", `${templateName}, which is ${templateOrigin}`),
     line("k3s", `${lab.k3s.version}, ${k3sOrigin[status.k3s]}`),
     ...(status.guests.length === 0 ? [line("guests", "none")] : []),
-    ...status.guests.map(({ vmid, name, status: state, tags }) => line(String(vmid), `${name} ${state} ${tags.join(" ")}`.trimEnd())),
+    ...status.guests.map(({ vmid, name, status: state, tags }) =>
+      line(String(vmid), `${name} ${state} ${tags.join(" ")}`.trimEnd()),
+    ),
     ...status.nodes.map(({ name, ready, version, address, roles }) =>
       line("node", `${name} ${ready ? "Ready" : "NotReady"} ${version} ${address} ${roles.join(" ")}`.trimEnd()),
     ),

@@ -1,3 +1,4 @@
+import * as fs from "node:fs";
 import { ensureGuestTemplate, ensureHostImage, templateName, templateOrigin } from "../containers/baseImage";
 import { lower } from "../host/lower";
 import { assertMachine } from "../host/machine";
@@ -32,7 +33,7 @@ export async function up(name: string, options: UpOptions, log: Log): Promise<La
   }
   await ensurePackages(log);
   const toolchain = await ensureToolchain(log);
-  const k3s = await ensureK3s(options.k3s === undefined ? {} : { path: options.k3s }, log);
+  const k3s = (options.k3s === undefined && servedBefore(old)) || (await ensureK3s(k3sChoice(options), log));
   const template = await ensureGuestTemplate(log);
   const image = await ensureHostImage(log);
   const parts = { image, template, k3s, toolchainBin: toolchain.binDir, node: programNode() };
@@ -41,13 +42,27 @@ export async function up(name: string, options: UpOptions, log: Log): Promise<La
     makePulumiHome(labPaths(name).pulumiHome, toolchain.pluginsDir);
     writeKubectl(lab);
     writeStackConfig(lab);
-    await run("pulumi", ["stack", "select", "--create", lab.stack, "--non-interactive"], { cwd: repoDir, env: labEnv(lab) });
+    await run("pulumi", ["stack", "select", "--create", lab.stack, "--non-interactive"], {
+      cwd: repoDir,
+      env: labEnv(lab),
+    });
   } catch (error) {
     // A new lab without its stack would puzzle; an old one holds what is the person's.
     if (!old?.init) await lower(name);
     throw error;
   }
   const { endpoint } = labNetwork(lab.subnet);
-  log(`the lab '${name}' is up: API ${endpoint}, K3s ${k3s.version} (${k3s.kind}), template ${templateName} = ${templateOrigin}`);
+  log(
+    `the lab '${name}' is up: API ${endpoint}, K3s ${k3s.version} (${k3s.kind}), template ${templateName} = ${templateOrigin}`,
+  );
   return lab;
+}
+
+function k3sChoice({ k3s }: UpOptions): { path?: string } {
+  return k3s === undefined ? {} : { path: k3s };
+}
+
+/** A lab that goes on serves what it served: its stack's config holds the sums of that. */
+function servedBefore(lab: Lab | undefined): Lab["k3s"] | undefined {
+  return lab?.init && fs.existsSync(lab.k3s.dir) ? lab.k3s : undefined;
 }

@@ -4,15 +4,17 @@ import * as path from "node:path";
 /**
  * The Debian mirror that this machine installs from, so that the images come over the same way as its packages.
  *
- * Reads one-line and deb822 sources. The first archive with a release (no security or backports suite) and the
- * component `main` counts.
+ * Reads one-line and deb822 sources. An archive with a release (no security or backports suite) and the component `main`
+ * counts; one whose address ends in `/debian`, as those of Debian do, goes before another vendor's.
  *
  * @throws Error when no source names one.
  */
 export function aptMirror(etcApt = "/etc/apt"): string {
-  for (const source of sourceFiles(etcApt).flatMap(readSources)) {
-    if (source.components.includes("main") && source.suites.some((suite) => /^[a-z]+$/.test(suite))) return source.uri;
-  }
+  const archives = sourceFiles(etcApt)
+    .flatMap(readSources)
+    .filter(({ components, suites }) => components.includes("main") && suites.some((suite) => /^[a-z]+$/.test(suite)));
+  const archive = archives.find(({ uri }) => /\/debian\/?$/.test(uri)) ?? archives[0];
+  if (archive) return archive.uri;
   throw new Error(`No Debian archive in ${etcApt}: the lab builds its images from the machine's own mirror.`);
 }
 

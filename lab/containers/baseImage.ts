@@ -34,23 +34,33 @@ const hostPackages = [
  * nothing below `/run`.
  */
 export async function ensureGuestTemplate(log: Log): Promise<string> {
-  const dir = await cached("guest-template", [suite, "2", ...guestPackages], async (building) => {
-    const rootfs = path.join(building, "rootfs");
-    await debootstrap(rootfs, guestPackages);
-    // Without udev networkd manages no link, and what waits for the network would wait for it for two minutes.
-    fs.symlinkSync("/dev/null", path.join(rootfs, "etc/systemd/system/systemd-networkd-wait-online.service"));
-    const pack = ["--use-compress-program=zstd -3 -T0", "--numeric-owner", "--xattrs", "-C", rootfs, "-cf"];
-    await run("tar", [...pack, path.join(building, templateName), "."]);
-    fs.rmSync(rootfs, { recursive: true });
-  }, log);
+  const dir = await cached(
+    "guest-template",
+    [suite, "2", ...guestPackages],
+    async (building) => {
+      const rootfs = path.join(building, "rootfs");
+      await debootstrap(rootfs, guestPackages);
+      // Without udev networkd manages no link, and what waits for the network would wait for it for two minutes.
+      fs.symlinkSync("/dev/null", path.join(rootfs, "etc/systemd/system/systemd-networkd-wait-online.service"));
+      const pack = ["--use-compress-program=zstd -3 -T0", "--numeric-owner", "--xattrs", "-C", rootfs, "-cf"];
+      await run("tar", [...pack, path.join(building, templateName), "."]);
+      fs.rmSync(rootfs, { recursive: true });
+    },
+    log,
+  );
   return path.join(dir, templateName);
 }
 
 /** Folder with the root file system of the Proxmox host, shared read-only by all labs. */
 export async function ensureHostImage(log: Log): Promise<string> {
-  const dir = await cached("host-image", [suite, "1", ...hostPackages], async (building) => {
-    await debootstrap(path.join(building, "rootfs"), hostPackages);
-  }, log);
+  const dir = await cached(
+    "host-image",
+    [suite, "1", ...hostPackages],
+    async (building) => {
+      await debootstrap(path.join(building, "rootfs"), hostPackages);
+    },
+    log,
+  );
   return path.join(dir, "rootfs");
 }
 
@@ -60,7 +70,8 @@ async function debootstrap(rootfs: string, packages: readonly string[]): Promise
   for (const file of fs.readdirSync(path.join(rootfs, "etc/ssh"))) {
     if (file.startsWith("ssh_host_")) fs.rmSync(path.join(rootfs, "etc/ssh", file));
   }
-  for (const folder of ["run", "var/cache/apt/archives", "var/lib/apt/lists", "var/log"]) empty(path.join(rootfs, folder));
+  for (const folder of ["run", "var/cache/apt/archives", "var/lib/apt/lists", "var/log"])
+    empty(path.join(rootfs, folder));
   // The machine's own, copied by debootstrap: the guest's are written at its creation.
   for (const file of ["etc/machine-id", "var/lib/dbus/machine-id", "etc/resolv.conf", "etc/hostname"]) {
     fs.rmSync(path.join(rootfs, file), { force: true });

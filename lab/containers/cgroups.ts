@@ -86,6 +86,16 @@ function readStat(controller: string, cgroup: string, file: string): Map<string,
   return new Map(lines.map((line) => line.split(" ")).map(([key = "", value]) => [key, Number(value)]));
 }
 
+/**
+ * Sets what a line of LXC's configuration sets at the start, now. Lines of the other version are passed over.
+ *
+ * Written to the container's own cgroup; `lxc-cgroup` would write to the one below it, which the guest can change.
+ */
+export function setLimit(cgroup: string, cgroupV1: boolean, [key, value]: RawLine): void {
+  const match = (cgroupV1 ? /^lxc\.cgroup\.((\w+)\..*)$/ : /^lxc\.cgroup2\.((\w+)\..*)$/).exec(key);
+  if (match) fs.writeFileSync(path.join(root, cgroupV1 ? match[2]! : "", cgroup, match[1]!), value);
+}
+
 /** Removes a cgroup with all below it from every hierarchy. Their processes must have ended. */
 export function removeCgroup(name: string): void {
   for (const hierarchy of [".", ...fs.readdirSync(root)]) removeTree(path.join(root, hierarchy, name));

@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { run } from "../host/run";
 import type { GuestDriver, GuestInterface, GuestSource, GuestStatus, TaskLog } from "../pve/driver";
 import type { GuestConfig } from "../pve/guestConfig";
-import { limitLines, removeCgroup, usage, v1Twin } from "./cgroups";
+import { limitLines, removeCgroup, setLimit, usage, v1Twin } from "./cgroups";
 import { systemdVersion } from "./baseImage";
 import { CpuAssignment } from "./cpuAssignment";
 import { DiskUsage } from "./diskUsage";
@@ -106,9 +106,9 @@ export class LxcDriver implements GuestDriver {
   async apply(vmid: number, config: GuestConfig, changed: readonly string[]): Promise<void> {
     if (!changed.some((key) => ["memory", "swap", "cpulimit", "cpuunits"].includes(key))) return;
     if ((await this.lxc.initPid(vmid)) === undefined) return;
-    const lines = limitLines(config);
-    for (const [key, value] of this.options.traits.cgroupV1 ? lines.flatMap(v1Twin) : lines) {
-      await run("lxc-cgroup", ["-P", this.options.lxcPath, "-n", String(vmid), key.replace(/^lxc\.cgroup2?\./, ""), value]);
+    const { cgroupV1 } = this.options.traits;
+    for (const line of limitLines(config).flatMap((line) => [line, ...v1Twin(line)])) {
+      setLimit(this.cgroup(vmid), cgroupV1, line);
     }
   }
 
@@ -166,7 +166,8 @@ function assertSupported({ options, raw }: GuestConfig): void {
     throw new Error(`the lab's containers have no ${what}`);
   };
   if (options.get("unprivileged") === "1") refuse("user namespace: unprivileged=0 is needed");
-  for (const key of options.keys()) if (/^(mp|dev)\d+$/.test(key)) refuse(`mount points or passed-through devices (${key})`);
+  for (const key of options.keys())
+    if (/^(mp|dev)\d+$/.test(key)) refuse(`mount points or passed-through devices (${key})`);
   if (options.has("hookscript")) refuse("hook scripts");
   if (raw.some(([key]) => key === "lxc.idmap")) refuse("user namespace (lxc.idmap)");
 }
@@ -179,6 +180,7 @@ function warnOfNesting({ options }: GuestConfig, log: TaskLog): void {
 
 function assertBridges(config: GuestConfig): void {
   for (const { bridge } of guestNetworks(config)) {
-    if (bridge && !fs.existsSync(`/sys/class/net/${bridge}/bridge`)) throw new Error(`bridge '${bridge}' does not exist`);
+    if (bridge && !fs.existsSync(`/sys/class/net/${bridge}/bridge`))
+      throw new Error(`bridge '${bridge}' does not exist`);
   }
 }

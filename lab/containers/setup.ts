@@ -12,7 +12,12 @@ import { guestNetworks } from "./network";
  */
 
 /** `post_create_hook`: machine id, password, keys, then all that a start rewrites, then fresh SSH host keys. */
-export async function setUpNewGuest(rootfs: string, config: GuestConfig, from: GuestSource, log: TaskLog): Promise<void> {
+export async function setUpNewGuest(
+  rootfs: string,
+  config: GuestConfig,
+  from: GuestSource,
+  log: TaskLog,
+): Promise<void> {
   clearMachineId(rootfs);
   writePreset(rootfs);
   if (from.password !== undefined) await setRootPassword(rootfs, from.password);
@@ -71,7 +76,13 @@ function clearMachineId(rootfs: string): void {
  * hold `network-online.target` for two minutes, as it does not manage the link. The base image would also listen by
  * ssh.socket, which excludes ssh.service.
  */
-const disabledUnits = ["getty@.service", "ssh.socket", "sys-kernel-config.mount", "sys-kernel-debug.mount", "systemd-networkd.service"];
+const disabledUnits = [
+  "getty@.service",
+  "ssh.socket",
+  "sys-kernel-config.mount",
+  "sys-kernel-debug.mount",
+  "systemd-networkd.service",
+];
 
 function writePreset(rootfs: string): void {
   fs.mkdirSync(path.join(rootfs, "etc/systemd/system-preset"), { recursive: true });
@@ -84,7 +95,12 @@ async function setRootPassword(rootfs: string, password: string): Promise<void> 
   const salt = randomBytes(8).toString("hex");
   const hash = (await run("openssl", ["passwd", "-6", "-salt", salt, "-stdin"], { input: `${password}\n` })).trim();
   const shadow = readGuestFile(rootfs, "etc/shadow") ?? "";
-  writeGuestFile(rootfs, "etc/shadow", shadow.replace(/^root:[^:]*/m, () => `root:${hash}`), 0o640);
+  writeGuestFile(
+    rootfs,
+    "etc/shadow",
+    shadow.replace(/^root:[^:]*/m, () => `root:${hash}`),
+    0o640,
+  );
 }
 
 function writeAuthorizedKeys(rootfs: string, keys: string): void {
@@ -116,7 +132,9 @@ const section = /^# --- BEGIN PVE ---\n[^]*?^# --- END PVE ---\n/m;
 function writeSection(rootfs: string, name: string, data: string, mode?: number): void {
   const block = `# --- BEGIN PVE ---\n${data}# --- END PVE ---\n`;
   const old = readGuestFile(rootfs, name) ?? "";
-  const text = section.test(old) ? old.replace(section, () => block) : `${old}${old && !old.endsWith("\n") ? "\n" : ""}${block}`;
+  const text = section.test(old)
+    ? old.replace(section, () => block)
+    : `${old}${old && !old.endsWith("\n") ? "\n" : ""}${block}`;
   if (text !== old) writeGuestFile(rootfs, name, text, mode);
 }
 

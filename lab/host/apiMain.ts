@@ -17,7 +17,10 @@ async function main(): Promise<void> {
     stateDir: "/var/lib/pve-api",
     node: "pve",
     listen: { host: process.env["LAB_ADDRESS"]!, port: 8006 },
-    tls: { cert: fs.readFileSync("/etc/pve/nodes/pve/pve-ssl.pem"), key: fs.readFileSync("/etc/pve/nodes/pve/pve-ssl.key") },
+    tls: {
+      cert: fs.readFileSync("/etc/pve/nodes/pve/pve-ssl.pem"),
+      key: fs.readFileSync("/etc/pve/nodes/pve/pve-ssl.key"),
+    },
     socket: apiSocket,
     driver: new LxcDriver({ lxcPath: "/var/lib/lxc", logDir: "/var/log/lab", cgroup, traits: detectTraits() }),
     storages: {

@@ -41,7 +41,7 @@ async function end(init: ProcessId): Promise<void> {
 
 /** The kernel needs a moment to let go of what killed processes held. */
 async function eventually(attempt: () => void): Promise<void> {
-  for (const deadline = Date.now() + deadlineMs; ; ) {
+  for (const deadline = Date.now() + deadlineMs; ;) {
     try {
       return attempt();
     } catch (error) {
@@ -53,7 +53,10 @@ async function eventually(attempt: () => void): Promise<void> {
 
 /** The lab mounts in its own namespace only; were it otherwise, removing the state folder would empty the project's. */
 function assertUnmounted(state: string): void {
-  const mounted = fs.readFileSync("/proc/self/mountinfo", "utf8").split("\n").map((line) => line.split(" ")[4]);
+  const mounted = fs
+    .readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4]);
   const found = mounted.find((point) => point?.startsWith(`${state}/`));
   if (found) throw new Error(`${found} is mounted: unmount it, then run down again`);
 }

@@ -22,7 +22,9 @@ export async function claimSubnet(wanted?: number): Promise<number> {
       if (!(error instanceof CommandError && /File exists/.test(error.stderr))) throw error;
     }
   }
-  throw new Error(`No free network for the lab: 198.18.${wanted ?? 1}.0 to 198.18.${wanted ?? lastSubnet}.0 are in use`);
+  throw new Error(
+    `No free network for the lab: 198.18.${wanted ?? 1}.0 to 198.18.${wanted ?? lastSubnet}.0 are in use`,
+  );
 }
 
 /** Gives the inner end to the lab and the outer end its address. */

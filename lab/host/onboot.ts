@@ -7,6 +7,6 @@ export async function startGuestsOnBoot(lab: RunningLab): Promise<void> {
   for (const { vmid, onBoot, status } of await labGuests(lab)) {
     if (!onBoot || status === "running") continue;
     const [command, ...args] = [...enterHost(lab.init), "pct", "start", String(vmid)];
-    await run(command!, args);
+    await run(command, args);
   }
 }

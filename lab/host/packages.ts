@@ -2,7 +2,7 @@ import { Log } from "../support/cache";
 import { hasCommand, run } from "./run";
 
 /** A Debian package that the lab needs on the person's machine, and a command that shows that it is there. */
-interface MachinePackage {
+export interface MachinePackage {
   name: string;
   command: string;
 }
@@ -19,11 +19,12 @@ export const machinePackages: readonly MachinePackage[] = [
   { name: "iproute2", command: "ip" },
 ];
 
-/** Installs what is missing of {@link machinePackages} with apt-get. */
-export async function ensurePackages(log: Log): Promise<void> {
-  const missing = machinePackages.filter((wanted) => !hasCommand(wanted.command)).map((wanted) => wanted.name);
+/** Installs what is missing with apt-get; by default {@link machinePackages}. */
+export async function ensurePackages(log: Log, packages: readonly MachinePackage[] = machinePackages): Promise<void> {
+  const missing = packages.filter((wanted) => !hasCommand(wanted.command)).map((wanted) => wanted.name);
   if (missing.length === 0) return;
-  if (!hasCommand("apt-get")) throw new Error(`The lab needs ${missing.join(", ")}, and this machine has no apt-get to install them.`);
+  if (!hasCommand("apt-get"))
+    throw new Error(`Missing on this machine, which has no apt-get to install it: ${missing.join(", ")}.`);
   log(`installing ${missing.join(", ")}`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   await run("apt-get", ["update", "-qq"], { env });

@@ -1,3 +1,4 @@
+import * as fs from "node:fs";
 import { callApi, followTask, Parameters } from "./pctApi";
 import { pull, push } from "./pctFiles";
 
@@ -8,21 +9,22 @@ import { pull, push } from "./pctFiles";
 
 interface Command {
   /** Names of the words after the command, all required. */
-  words: readonly string[];
-  run(parameters: Parameters): Promise<void>;
+  readonly words: readonly string[];
+  readonly run: (parameters: Parameters) => Promise<void>;
 }
 
 const guest = ({ vmid }: Parameters) => `/nodes/pve/lxc/${vmid}`;
+
+/** What a call to a guest's own path is given: all but the VMID, which is in the path. */
+function withoutVmid(parameters: Parameters): Parameters {
+  return Object.fromEntries(Object.entries(parameters).filter(([name]) => name !== "vmid"));
+}
 
 /** A command whose call answers with a task, which is followed to its end. */
 function task(method: string, path: (parameters: Parameters) => string, words: readonly string[] = ["vmid"]): Command {
   return {
     words,
-    run: async (parameters) => {
-      const { vmid, ...rest } = parameters;
-      const body = words.includes("newid") || path(parameters) === "/nodes/pve/lxc" ? parameters : rest;
-      await followTask((await callApi(method, path(parameters), body)) as string);
-    },
+    run: async (parameters) => followTask(String(await callApi(method, path(parameters), withoutVmid(parameters)))),
   };
 }
 
@@ -35,13 +37,12 @@ const commands: Readonly<Record<string, Command>> = {
   set: {
     words: ["vmid"],
     run: async (parameters) => {
-      const { vmid, ...rest } = parameters;
-      await callApi("PUT", `${guest(parameters)}/config`, rest);
+      await callApi("PUT", `${guest(parameters)}/config`, withoutVmid(parameters));
     },
   },
   create: {
     words: ["vmid", "ostemplate"],
-    run: task("POST", () => "/nodes/pve/lxc").run,
+    run: async (parameters) => followTask(String(await callApi("POST", "/nodes/pve/lxc", parameters))),
   },
   clone: task("POST", (parameters) => `${guest(parameters)}/clone`, ["vmid", "newid"]),
   resize: task("PUT", (parameters) => `${guest(parameters)}/resize`, ["vmid", "disk", "size"]),
@@ -50,42 +51,45 @@ const commands: Readonly<Record<string, Command>> = {
   shutdown: power("shutdown"),
   reboot: power("reboot"),
   destroy: task("DELETE", guest),
-  unlock: {
-    words: ["vmid"],
-    run: async (parameters) => {
-      await callApi("PUT", `${guest(parameters)}/config`, { delete: "lock", skiplock: "1" });
-    },
-  },
+  unlock: { words: ["vmid"], run: unlock },
   push: { words: ["vmid", "file", "destination"], run: push },
   pull: { words: ["vmid", "path", "destination"], run: pull },
 };
 
+interface ListedGuest {
+  vmid: number;
+  status: string;
+  lock?: string;
+  name: string;
+}
+
 async function list(): Promise<void> {
-  const guests = (await callApi("GET", "/nodes/pve/lxc", {})) as Record<string, unknown>[];
+  const guests = (await callApi("GET", "/nodes/pve/lxc", {})) as ListedGuest[];
   if (guests.length === 0) return;
-  const line = (...words: unknown[]) => {
-    const [vmid, state, lock, name] = words.map((word) => String(word ?? ""));
-    console.log(`${vmid!.padEnd(10)} ${state!.padEnd(10)} ${lock!.padEnd(12)} ${name!.padEnd(20)}`);
-  };
+  const line = (vmid: string, state: string, lock: string, name: string) =>
+    console.log(`${vmid.padEnd(10)} ${state.padEnd(10)} ${lock.padEnd(12)} ${name.padEnd(20)}`);
   line("VMID", "Status", "Lock", "Name");
-  const sorted = guests.sort((a, b) => Number(a["vmid"]) - Number(b["vmid"]));
-  for (const { vmid, status, lock, name } of sorted) line(vmid, status, lock, name);
+  const sorted = guests.sort((a, b) => a.vmid - b.vmid);
+  for (const entry of sorted) line(String(entry.vmid), entry.status, entry.lock ?? "", entry.name);
 }
 
 async function config(parameters: Parameters): Promise<void> {
-  const { vmid, ...rest } = parameters;
-  const { lxc, digest, ...options } = (await callApi("GET", `${guest(parameters)}/config`, rest)) as Record<string, unknown>;
-  for (const key of Object.keys(options).sort()) {
-    const value = String(options[key]);
-    console.log(`${key}: ${key === "description" ? encodeText(value) : value}`);
+  const { lxc, ...options } = (await callApi("GET", `${guest(parameters)}/config`, withoutVmid(parameters))) as {
+    lxc?: [string, string][];
+    [key: string]: unknown;
+  };
+  for (const [key, value] of sortedEntries(options)) {
+    if (key !== "digest") console.log(`${key}: ${key === "description" ? encodeText(value) : value}`);
   }
-  for (const [key, value] of (lxc ?? []) as [string, string][]) console.log(`${key}: ${value}`);
+  for (const [key, value] of lxc ?? []) console.log(`${key}: ${value}`);
 }
 
 /** `PVE::Tools::encode_text`. */
 function encodeText(text: string): string {
   return [...Buffer.from(text)]
-    .map((byte) => (byte < 0x20 || byte === 0x25 || byte === 0x3a || byte > 0x7e ? percent(byte) : String.fromCharCode(byte)))
+    .map((byte) =>
+      byte < 0x20 || byte === 0x25 || byte === 0x3a || byte > 0x7e ? percent(byte) : String.fromCharCode(byte),
+    )
     .join("");
 }
 
@@ -95,10 +99,26 @@ function percent(byte: number): string {
 
 async function status(parameters: Parameters): Promise<void> {
   const current = (await callApi("GET", `${guest(parameters)}/status/current`, {})) as Record<string, unknown>;
-  if (parameters["verbose"] !== "1") return console.log(`status: ${current["status"]}`);
-  for (const key of Object.keys(current).sort()) {
-    if (key !== "cpu" && typeof current[key] !== "object") console.log(`${key}: ${current[key]}`);
-  }
+  const entries = sortedEntries(current);
+  if (parameters["verbose"] !== "1") return console.log(`status: ${new Map(entries).get("status")}`);
+  for (const [key, value] of entries) if (key !== "cpu") console.log(`${key}: ${value}`);
+}
+
+/** The API has no call for it: `pct unlock` takes the line out of the file (`PVE::LXC::Config->remove_lock`). */
+async function unlock({ vmid }: Parameters): Promise<void> {
+  await callApi("GET", `/nodes/pve/lxc/${vmid}/config`, {});
+  const file = `/etc/pve/nodes/pve/lxc/${vmid}.conf`;
+  const [main = "", ...sections] = fs.readFileSync(file, "utf8").split(/^(?=\[)/m);
+  fs.writeFileSync(`${file}.tmp`, [main.replace(/^lock:.*\n/m, ""), ...sections].join(""), { mode: 0o640 });
+  fs.renameSync(`${file}.tmp`, file);
+}
+
+/** Plain values by key. */
+function sortedEntries(values: Record<string, unknown>): [key: string, value: string][] {
+  const isPlain = (value: unknown): value is string | number => ["string", "number"].includes(typeof value);
+  return Object.keys(values)
+    .sort()
+    .flatMap((key) => (isPlain(values[key]) ? [[key, String(values[key])] as [string, string]] : []));
 }
 
 /** Options as `PVE::JSONSchema::get_options` takes them: `--key value`, `--key=value`, one dash or two, a bare flag is 1. */
@@ -125,7 +145,11 @@ async function main([name = "", ...args]: readonly string[]): Promise<void> {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!command) {
     const known = [...Object.keys(commands), "exec", "enter"].sort().join("|");
-    throw new Error(name ? `ERROR: unknown command 'pct ${name}'\nUSAGE: pct ${known}` : `ERROR: no command specified\nUSAGE: pct ${known}`);
+    throw new Error(
+      name
+        ? `ERROR: unknown command 'pct ${name}'\nUSAGE: pct ${known}`
+        : `ERROR: no command specified\nUSAGE: pct ${known}`,
+    );
   }
   await command.run(parse(args, command.words));
 }

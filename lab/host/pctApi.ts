@@ -57,7 +57,7 @@ interface TaskStatus {
  */
 export async function followTask(upid: string): Promise<void> {
   const path = `/nodes/pve/tasks/${encodeURIComponent(upid)}`;
-  for (let shown = 0; ; ) {
+  for (let shown = 0; ;) {
     const { status, exitstatus } = (await callApi("GET", `${path}/status`, {})) as TaskStatus;
     const lines = (await callApi("GET", `${path}/log`, { start: String(shown), limit: "500" })) as { t: string }[];
     // The API answers an empty log with one line that says so.

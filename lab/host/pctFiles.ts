@@ -38,7 +38,11 @@ export async function pull(parameters: Parameters): Promise<void> {
   if (perms) fs.fchmodSync(target, parseInt(perms, 8));
   if (user !== undefined || group !== undefined) {
     const { uid, gid } = fs.fstatSync(target);
-    fs.fchownSync(target, user === undefined ? uid : id("passwd", user), group === undefined ? gid : id("group", group));
+    fs.fchownSync(
+      target,
+      user === undefined ? uid : id("passwd", user),
+      group === undefined ? gid : id("group", group),
+    );
   }
   await attach(vmid!, ["cat", "--", path!], { to: fs.createWriteStream("", { fd: target }) });
 }
@@ -52,7 +56,10 @@ function mode({ perms }: Parameters): string {
 
 function id(kind: "passwd" | "group", name: string): number {
   if (/^\d+$/.test(name)) return Number(name);
-  const line = fs.readFileSync(`/etc/${kind}`, "utf8").split("\n").find((entry) => entry.startsWith(`${name}:`));
+  const line = fs
+    .readFileSync(`/etc/${kind}`, "utf8")
+    .split("\n")
+    .find((entry) => entry.startsWith(`${name}:`));
   if (!line) throw new Error(`failed to get ${kind === "passwd" ? "uid" : "gid"} for: ${name}`);
   return Number(line.split(":")[2]);
 }
@@ -77,8 +84,14 @@ function assertRunning(vmid: string, problem: string): void {
  * Runs a command in the guest. Files are copied through pipes: lxc-attach changes the mode of what it is given as standard
  * input or output to 0700.
  */
-async function attach(vmid: string, command: readonly string[], { from, to }: { from?: Readable; to?: Writable }): Promise<void> {
-  const child = spawn("lxc-attach", ["-n", vmid, "--clear-env", "--", ...command], { stdio: ["pipe", "pipe", "inherit"] });
+async function attach(
+  vmid: string,
+  command: readonly string[],
+  { from, to }: { from?: Readable; to?: Writable },
+): Promise<void> {
+  const child = spawn("lxc-attach", ["-n", vmid, "--clear-env", "--", ...command], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   const ended = new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
   const copied = from ? pipeline(from, child.stdin) : (child.stdin.end(), pipeline(child.stdout, to!));
   // When the command fails the pipe breaks; its exit code says more.

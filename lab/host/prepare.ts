@@ -11,7 +11,10 @@ import { createCertificates, writeCaBundle } from "./tls";
  * Makes all that a lab needs before its first process runs: keys, certificates, API token, the files that the Proxmox host
  * has beyond its image, and the person's own. Returns the public keys.
  */
-export async function prepareState(name: string, subnet: number): Promise<Pick<Lab, "hostPublicKey" | "nodePublicKey">> {
+export async function prepareState(
+  name: string,
+  subnet: number,
+): Promise<Pick<Lab, "hostPublicKey" | "nodePublicKey">> {
   const paths = labPaths(name);
   for (const folder of [paths.hostUpper, paths.hostWork, paths.hostRoot, paths.lxc, paths.logs, paths.etcPve]) {
     fs.mkdirSync(folder, { recursive: true });
@@ -64,7 +67,14 @@ UsePAM no
 /** One file without dependencies: what scripts call again and again must start at once. */
 async function bundle(entry: string, outfile: string): Promise<void> {
   const target = "node22";
-  await build({ entryPoints: [path.join(__dirname, entry)], outfile, bundle: true, platform: "node", target, format: "cjs" });
+  await build({
+    entryPoints: [path.join(__dirname, entry)],
+    outfile,
+    bundle: true,
+    platform: "node",
+    target,
+    format: "cjs",
+  });
 }
 
 async function createKey(file: string, comment: string): Promise<void> {

@@ -1,5 +1,17 @@
 import * as fs from "node:fs";
-import { isAlive, findLab, identify, Lab, LabK3s, labNetwork, labPaths, labRoot, RunningLab, stackOf, writeLab } from "../lab";
+import {
+  isAlive,
+  findLab,
+  identify,
+  Lab,
+  LabK3s,
+  labNetwork,
+  labPaths,
+  labRoot,
+  RunningLab,
+  stackOf,
+  writeLab,
+} from "../lab";
 import { Log } from "../support/cache";
 import { claimSubnet, connectLab } from "./network";
 import { halt, lower } from "./lower";
@@ -55,6 +67,8 @@ export async function raise(name: string, parts: LabParts, log: Log): Promise<La
  */
 export async function resume(lab: Lab, parts: LabParts): Promise<Lab> {
   try {
+    // A lab that ended by itself has left its link and its cgroups, and LXC makes no container in an old cgroup.
+    await halt(lab.name);
     raiseSysctls(labRoot());
     await claimSubnet(lab.subnet);
     const running = await boot({ ...lab, ...lastingParts(parts) }, parts);

@@ -11,7 +11,11 @@ export async function awaitReady(name: string, subnet: number, init: ProcessId):
   const { host } = labNetwork(subnet);
   const { logs, etcPve } = labPaths(name);
   const ca = fs.readFileSync(`${etcPve}/pve-root-ca.pem`, "utf8");
-  const checks = { api: () => apiAnswers(host, ca), sshd: () => speaks(host, 22), artifacts: () => accepts(host, 8080) };
+  const checks = {
+    api: () => apiAnswers(host, ca),
+    sshd: () => speaks(host, 22),
+    artifacts: () => accepts(host, 8080),
+  };
   const deadline = Date.now() + deadlineMs;
   for (const [service, check] of Object.entries(checks)) {
     while (!(await check())) {

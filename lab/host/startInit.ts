@@ -74,6 +74,9 @@ export function lastLines(logDir: string): string {
   const logs = ["init.log", "host.log", "api.log", "sshd.log"].map((log) => path.join(logDir, log));
   return logs
     .filter((log) => fs.existsSync(log) && fs.statSync(log).size > 0)
-    .map((log) => `\n--- ${path.basename(log)}\n${fs.readFileSync(log, "utf8").trimEnd().split("\n").slice(-8).join("\n")}`)
+    .map(
+      (log) =>
+        `\n--- ${path.basename(log)}\n${fs.readFileSync(log, "utf8").trimEnd().split("\n").slice(-8).join("\n")}`,
+    )
     .join("");
 }

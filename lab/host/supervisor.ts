@@ -28,4 +28,6 @@ function end(why: string): void {
 const address = process.env["LAB_ADDRESS"]!;
 service("api", process.execPath, ["--import", "tsx", "lab/host/apiMain.ts"]);
 service("sshd", "/usr/sbin/sshd", ["-D", "-e"]);
-serveFolder("/srv/artifacts", { host: address, port: 8080 }).catch((error: Error) => end(`artifacts: ${error.message}`));
+serveFolder("/srv/artifacts", { host: address, port: 8080 }).catch((error: Error) =>
+  end(`artifacts: ${error.message}`),
+);

@@ -37,7 +37,9 @@ export function raiseSysctls(labRoot: string): void {
 export function restoreSysctls(labRoot: string): void {
   const record = recordFile(labRoot);
   if (!fs.existsSync(record)) return;
-  for (const [setting, value] of Object.entries(JSON.parse(fs.readFileSync(record, "utf8")) as Record<string, string>)) {
+  for (const [setting, value] of Object.entries(
+    JSON.parse(fs.readFileSync(record, "utf8")) as Record<string, string>,
+  )) {
     if (read(setting) !== value) fs.writeFileSync(file(setting), value);
   }
   fs.rmSync(record);

@@ -17,15 +17,42 @@ export async function createCertificates(etcPve: string, address: string): Promi
     const caKey = path.join(temporary, "ca.key");
     const ca = path.join(etcPve, "pve-root-ca.pem");
     const subject = ["-subj", "/CN=Proxmox Virtual Environment/O=PVE Cluster Manager CA (lab)"];
-    const authority = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign"];
-    await run("openssl", ["req", "-x509", ...ecKey, "-keyout", caKey, "-out", ca, "-days", "3650", ...subject, ...authority]);
+    const authority = [
+      "-addext",
+      "basicConstraints=critical,CA:TRUE",
+      "-addext",
+      "keyUsage=critical,keyCertSign,cRLSign",
+    ];
+    await run("openssl", [
+      "req",
+      "-x509",
+      ...ecKey,
+      "-keyout",
+      caKey,
+      "-out",
+      ca,
+      "-days",
+      "3650",
+      ...subject,
+      ...authority,
+    ]);
     const key = path.join(node, "pve-ssl.key");
     const server = [
       ...["-addext", `subjectAltName=IP:${address},DNS:pve,DNS:localhost`],
       ...["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=serverAuth"],
     ];
     const signed = ["-CA", ca, "-CAkey", caKey, "-subj", "/CN=pve", "-days", "820"];
-    await run("openssl", ["req", "-x509", ...ecKey, "-keyout", key, "-out", path.join(node, "pve-ssl.pem"), ...signed, ...server]);
+    await run("openssl", [
+      "req",
+      "-x509",
+      ...ecKey,
+      "-keyout",
+      key,
+      "-out",
+      path.join(node, "pve-ssl.pem"),
+      ...signed,
+      ...server,
+    ]);
     fs.chmodSync(key, 0o600);
   } finally {
     fs.rmSync(temporary, { recursive: true });

@@ -71,11 +71,17 @@ async function ofRelease(log: Log): Promise<K3sArtifacts | undefined> {
 }
 
 async function ofStandIn(log: Log): Promise<K3sArtifacts> {
-  const dir = await make("k3s-stand-in", [k3sVersion, ...standInSources()], k3sVersion, log, async (folder, scratch) => {
-    await buildStandIn(path.join(folder, releaseFiles.binary), scratch, log);
-    await labImages(folder, scratch, log);
-    writeSums(folder);
-  });
+  const dir = await make(
+    "k3s-stand-in",
+    [k3sVersion, ...standInSources()],
+    k3sVersion,
+    log,
+    async (folder, scratch) => {
+      await buildStandIn(path.join(folder, releaseFiles.binary), scratch, log);
+      await labImages(folder, scratch, log);
+      writeSums(folder);
+    },
+  );
   return describe(dir, k3sVersion, "stand-in");
 }
 
@@ -90,19 +96,29 @@ function make(
   const recipes = ["images.ts", "labImages.ts", "standIn.ts", "debianPackages.ts"].map((file) =>
     fs.readFileSync(path.join(__dirname, file), "utf8"),
   );
-  return cached(name, [...key, pauseImage, testImage, ...recipes], async (entry) => {
-    const folder = path.join(entry, version);
-    fs.mkdirSync(folder);
-    const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "lab-k3s-"));
-    try {
-      await build(folder, scratch);
-    } finally {
-      fs.rmSync(scratch, { recursive: true, force: true });
-    }
-  }, log);
+  return cached(
+    name,
+    [...key, pauseImage, testImage, ...recipes],
+    async (entry) => {
+      const folder = path.join(entry, version);
+      fs.mkdirSync(folder);
+      const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "lab-k3s-"));
+      try {
+        await build(folder, scratch);
+      } finally {
+        fs.rmSync(scratch, { recursive: true, force: true });
+      }
+    },
+    log,
+  );
 }
 
-function labImages(folder: string, scratch: string, log: Log, all = path.join(folder, releaseFiles.images)): Promise<void> {
+function labImages(
+  folder: string,
+  scratch: string,
+  log: Log,
+  all = path.join(folder, releaseFiles.images),
+): Promise<void> {
   return writeLabImages({ all, test: path.join(folder, testImageFile) }, scratch, log);
 }
 

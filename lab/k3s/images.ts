@@ -54,7 +54,7 @@ export function sha256(file: string): string {
   const handle = fs.openSync(file, "r");
   const buffer = Buffer.alloc(1 << 20);
   try {
-    for (let read; (read = fs.readSync(handle, buffer)) > 0; ) hash.update(buffer.subarray(0, read));
+    for (let read; (read = fs.readSync(handle, buffer)) > 0;) hash.update(buffer.subarray(0, read));
   } finally {
     fs.closeSync(handle);
   }

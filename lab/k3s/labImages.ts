@@ -22,6 +22,16 @@ httpd -f -p 8080 -h /www &
 wait
 `;
 
+/**
+ * `get HOST:PORT/PATH` prints what an HTTP server answers. busybox's own wget is left out of the image: statically linked, it
+ * crashes in name resolution, for addresses too.
+ */
+const httpGet = `#!/bin/sh
+url=\${1#http://}
+printf 'GET /%s HTTP/1.0\\r\\n\\r\\n' "$(echo "$url" | cut -s -d/ -f2-)" |
+  nc -w 5 "$(echo "$url" | cut -d: -f1)" "$(echo "$url" | cut -d: -f2 | cut -d/ -f1)" | sed '1,/^\\r*$/d'
+`;
+
 /** What to write of the lab's images. */
 export interface LabImageFiles {
   /** Archive with the pause image and the test image. */
@@ -50,8 +60,11 @@ async function test(rootfs: string, scratch: string): Promise<Image> {
   fs.mkdirSync(path.dirname(busybox), { recursive: true });
   fs.mkdirSync(path.join(rootfs, "tmp"), { mode: 0o1777 });
   fs.copyFileSync(path.join(unpacked, "bin", "busybox"), busybox);
-  const applets = (await run(busybox, ["--list"])).split("\n").filter((name) => name && name !== "busybox");
+  const applets = (await run(busybox, ["--list"]))
+    .split("\n")
+    .filter((name) => name && !["busybox", "wget"].includes(name));
   for (const applet of applets) fs.symlinkSync("busybox", path.join(rootfs, "bin", applet));
   fs.writeFileSync(path.join(rootfs, "bin", "lab-test"), testServer, { mode: 0o755 });
+  fs.writeFileSync(path.join(rootfs, "bin", "get"), httpGet, { mode: 0o755 });
   return { name: testImage, rootfs, entrypoint: ["/bin/lab-test"] };
 }

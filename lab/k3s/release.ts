@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { ReadableStream } from "node:stream/web";
 import { Log } from "../support/cache";
 import { sha256 } from "./images";
 import { k3sVersion, releaseFiles } from "./versions";
@@ -27,12 +28,13 @@ export async function downloadRelease(dir: string, log: Log): Promise<void> {
     log(`downloading ${file} of K3s ${k3sVersion}`);
     const response = await fetch(`${releaseUrl}/${file}`);
     if (!response.ok || !response.body) throw new Error(`${releaseUrl}/${file} answered ${response.status}`);
-    await pipeline(Readable.fromWeb(response.body), fs.createWriteStream(path.join(dir, file)));
+    await pipeline(Readable.fromWeb(response.body as ReadableStream), fs.createWriteStream(path.join(dir, file)));
   }
   const sums = readSums(path.join(dir, releaseFiles.sums));
   for (const file of [releaseFiles.images, releaseFiles.binary]) {
     const found = sha256(path.join(dir, file));
-    if (sums.get(file) !== found) throw new Error(`${file} of K3s ${k3sVersion} has the SHA-256 ${found}, not ${sums.get(file)}`);
+    if (sums.get(file) !== found)
+      throw new Error(`${file} of K3s ${k3sVersion} has the SHA-256 ${found}, not ${sums.get(file)}`);
   }
   fs.chmodSync(path.join(dir, releaseFiles.binary), 0o755);
 }

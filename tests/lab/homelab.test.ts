@@ -76,16 +76,7 @@ describe("from nothing to three nodes", () => {
     expect([...new Set(ready.map((pod) => pod.spec.nodeName))].sort()).toEqual(WORKERS);
     const [one] = ready.filter((pod) => pod.spec.nodeName === WORKERS[0]);
     const [other] = ready.filter((pod) => pod.spec.nodeName === WORKERS[1]);
-    const answer = await lab.kubectl(
-      "exec",
-      one!.metadata.name,
-      "--",
-      "wget",
-      "-qO-",
-      "-T",
-      "5",
-      `http://${other!.status.podIP}:8080/`,
-    );
+    const answer = await lab.kubectl("exec", one!.metadata.name, "--", "get", `http://${other!.status.podIP}:8080/`);
     expect(answer.trim()).toBe(other!.metadata.name);
   }, 180_000);
 

@@ -161,7 +161,7 @@ function serve(): void {
     name,
     implemented[name as never] ?? missing(name),
   ]);
-  server.addService(service.LanguageRuntimeService as grpc.ServiceDefinition, Object.fromEntries(all));
+  server.addService(service.LanguageRuntimeService, Object.fromEntries(all));
   server.bindAsync("127.0.0.1:0", rpc.ServerCredentials.createInsecure(), (error, port) => {
     if (error) throw error;
     process.stdout.write(`${port}\n`);

@@ -112,6 +112,17 @@ describe("claim", () => {
     expect(run.output).toContain("pct destroy 103 --force");
   });
 
+  it("refuses the VMID of another node of the cluster, and does not propose to destroy it", () => {
+    const host = new Host();
+    host.conf(103, ours.replace("node-1", "node-2"));
+    for (const action of ["create", "update"]) {
+      const run = host.run("claim", action);
+      expect(run.code).toBe(1);
+      expect(run.output).toContain("VMID 103, wanted for node-1, is this cluster's node node-2; it was not touched");
+      expect(run.output).not.toContain("destroy");
+    }
+  });
+
   it("finds its own guest in order when it runs again", () => {
     const host = new Host();
     host.conf(103, ours);

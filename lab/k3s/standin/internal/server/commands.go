@@ -135,7 +135,7 @@ func saveSnapshot(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(serverFile("db", "etcd-managed")); err != nil {
+	if _, err := os.Stat(serverFile(managedMarker)); err != nil {
 		return errors.New("etcd datastore disabled")
 	}
 	file, err := client.Do(http.MethodPost, "/db/snapshot?name="+url.QueryEscape(c.String("name")), nil, nil)
@@ -147,7 +147,7 @@ func saveSnapshot(c *cli.Context) error {
 }
 
 func listSnapshots(c *cli.Context) error {
-	if _, err := os.Stat(serverFile("db", "etcd-managed")); err != nil {
+	if _, err := os.Stat(serverFile(managedMarker)); err != nil {
 		return errors.New("etcd datastore disabled")
 	}
 	folder := c.String("etcd-snapshot-dir")

@@ -42,14 +42,6 @@ func (s *server) startControllers(ctx context.Context) error {
 	}
 	_, err := nodes.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { notify() }, UpdateFunc: func(any, any) { notify() },
-		DeleteFunc: func(gone any) {
-			if tombstone, ok := gone.(cache.DeletedFinalStateUnknown); ok {
-				gone = tombstone.Obj
-			}
-			if node, ok := gone.(*corev1.Node); ok {
-				go s.etcd.nodeDeleted(ctx, node)
-			}
-		},
 	})
 	if err != nil {
 		return err
@@ -72,7 +64,7 @@ func (s *server) startControllers(ctx context.Context) error {
 			case <-ctx.Done():
 				return
 			case <-changed:
-			case <-time.After(time.Minute):
+			case <-time.After(10 * time.Second):
 			}
 		}
 	}()
@@ -106,6 +98,7 @@ func (s *server) adopt(ctx context.Context, node *corev1.Node) {
 		node.Spec.Taints = taints
 	}
 	s.etcd.answerRemoval(ctx, node)
+	s.etcd.answerDeletion(ctx, node)
 	after, _ := json.Marshal(node)
 	if string(before) == string(after) {
 		return

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,19 +30,24 @@ type etcd struct {
 	// managed tells that the configuration asked for etcd: members may join, snapshots may be taken.
 	managed bool
 	name    string
-	// started tells that a data folder was there before this start.
-	started bool
+	// member tells that this server was a serving member before this start.
+	member bool
 }
+
+// Files that say what the datastore was at its last start.
+const (
+	memberMarker  = "db/etcd-member"
+	managedMarker = "db/etcd-managed"
+)
 
 const etcdHealth = "http://127.0.0.1:2381/readyz"
 
 func newEtcd(o options, clusterInit bool) (*etcd, error) {
 	e := &etcd{options: o}
-	_, err := os.Stat(e.dataDir("member"))
-	e.started = err == nil
-	marker := o.file("db", "etcd-managed")
-	_, err = os.Stat(marker)
-	e.managed = err == nil || clusterInit || (o.joinURL != "" && !e.started)
+	_, err := os.Stat(o.file(memberMarker))
+	e.member = err == nil
+	_, err = os.Stat(o.file(managedMarker))
+	e.managed = err == nil || clusterInit || e.joins()
 	nameFile := o.file("db", "etcd-name")
 	text, err := os.ReadFile(nameFile)
 	if e.name = strings.TrimSpace(string(text)); err != nil {
@@ -57,9 +63,10 @@ func newEtcd(o options, clusterInit bool) (*etcd, error) {
 	return e, nil
 }
 
-// joins tells whether this start makes the server a member of another's cluster; with data of its own, `server` and
-// `cluster-init` in the configuration mean nothing any more.
-func (e *etcd) joins() bool { return e.joinURL != "" && !e.started }
+// joins tells whether this start makes the server a member of another's cluster. Once it has been one, `server` in the
+// configuration means nothing any more; until then, data of a start that was cut off is no data: kept, it would make
+// a cluster of its own.
+func (e *etcd) joins() bool { return e.joinURL != "" && !e.member }
 
 func (e *etcd) dataDir(name ...string) string {
 	return e.file(append([]string{"db", "etcd"}, name...)...)
@@ -76,6 +83,9 @@ func (e *etcd) peerURL() string {
 func (e *etcd) start(ctx context.Context, group *daemon.Group, a *authorities) error {
 	initial, state := e.name+"="+e.peerURL(), "new"
 	if e.joins() {
+		if err := os.RemoveAll(e.dataDir()); err != nil {
+			return err
+		}
 		members, err := e.addMember(ctx)
 		if err != nil {
 			return fmt.Errorf("joining etcd cluster: %w", err)
@@ -110,7 +120,7 @@ func (e *etcd) start(ctx context.Context, group *daemon.Group, a *authorities) e
 		return err
 	}
 	if e.managed {
-		if err := pki.WriteFile(e.file("db", "etcd-managed"), nil); err != nil {
+		if err := pki.WriteFile(e.file(managedMarker), nil); err != nil {
 			return err
 		}
 	}
@@ -121,6 +131,9 @@ func (e *etcd) start(ctx context.Context, group *daemon.Group, a *authorities) e
 		}
 	}
 	if err := e.waitHealthy(ctx); err != nil {
+		return err
+	}
+	if err := pki.WriteFile(e.file(memberMarker), nil); err != nil {
 		return err
 	}
 	if e.managed && state == "new" {
@@ -197,7 +210,10 @@ func (e *etcd) addMember(ctx context.Context) (string, error) {
 			return "", ctx.Err()
 		}
 		if strings.Contains(err.Error(), "Peer URLs already exists") {
-			return e.existingMember(ctx, client)
+			if err := e.forget(ctx, client); err != nil {
+				return "", err
+			}
+			continue
 		}
 		logrus.Infof("Waiting for other members to finish joining etcd cluster: %v", err)
 		select {
@@ -208,23 +224,19 @@ func (e *etcd) addMember(ctx context.Context) (string, error) {
 	}
 }
 
-// existingMember is the case of a join that was cut off after its announcement.
-func (e *etcd) existingMember(ctx context.Context, client *clientv3.Client) (string, error) {
+// forget removes the member that an earlier join of this server, cut off, has left at our address.
+func (e *etcd) forget(ctx context.Context, client *clientv3.Client) error {
 	members, err := client.MemberList(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
-	var initial []string
 	for _, member := range members.Members {
-		name := member.Name
-		if name == "" {
-			name = e.name
-		}
-		for _, peer := range member.PeerURLs {
-			initial = append(initial, name+"="+peer)
+		if slices.Contains(member.PeerURLs, e.peerURL()) {
+			_, err := client.MemberRemove(ctx, member.ID)
+			return err
 		}
 	}
-	return strings.Join(initial, ","), nil
+	return nil
 }
 
 // promote makes the learner a voter, as soon as it has caught up.

@@ -3,11 +3,13 @@ package server
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"time"
 
@@ -22,17 +24,24 @@ const (
 	memberAddress = "etcd.k3s.cattle.io/node-address"
 	removeMember  = "etcd.k3s.cattle.io/remove"
 	removedMember = "etcd.k3s.cattle.io/removed-node-name"
+
+	memberFinalizer = "wrangler.cattle.io/managed-etcd-controller"
 )
+
+var errOnlyVoter = errors.New("it is the only voting member")
 
 // describe puts the member's name and address on its Node.
 func (e *etcd) describe(node *corev1.Node) {
-	if !e.managed || node.Annotations[removedMember] != "" {
+	if !e.managed || node.DeletionTimestamp != nil || node.Annotations[removedMember] != "" {
 		return
 	}
 	if node.Annotations == nil {
 		node.Annotations = map[string]string{}
 	}
 	node.Labels[etcdLabel] = "true"
+	if !slices.Contains(node.Finalizers, memberFinalizer) {
+		node.Finalizers = append(node.Finalizers, memberFinalizer)
+	}
 	node.Annotations[memberName], node.Annotations[memberAddress] = e.name, e.agent.NodeIP
 }
 
@@ -54,14 +63,17 @@ func (e *etcd) answerRemoval(ctx context.Context, node *corev1.Node) {
 	delete(node.Labels, etcdLabel)
 }
 
-// nodeDeleted removes the member of a deleted server.
-func (e *etcd) nodeDeleted(ctx context.Context, node *corev1.Node) {
-	if !e.managed || node.Labels[etcdLabel] != "true" || node.Name == e.agent.NodeName {
+// answerDeletion removes the member of a server whose Node is being deleted; until then the finalizer, K3s' own, keeps
+// the Node, so that a deletion while no other server watches is not missed.
+func (e *etcd) answerDeletion(ctx context.Context, node *corev1.Node) {
+	if node.DeletionTimestamp == nil || !slices.Contains(node.Finalizers, memberFinalizer) {
 		return
 	}
-	if _, err := e.remove(ctx, node); err != nil {
+	if _, err := e.remove(ctx, node); err != nil && !errors.Is(err, errOnlyVoter) {
 		logrus.Errorf("Unable to remove etcd member of deleted node %s: %v", node.Name, err)
+		return
 	}
+	node.Finalizers = slices.DeleteFunc(node.Finalizers, func(name string) bool { return name == memberFinalizer })
 }
 
 func (e *etcd) remove(ctx context.Context, node *corev1.Node) (string, error) {
@@ -91,7 +103,7 @@ func (e *etcd) remove(ctx context.Context, node *corev1.Node) (string, error) {
 		return name, nil
 	}
 	if voters < 2 && !found.IsLearner {
-		return "", fmt.Errorf("%s is the only voting member", found.Name)
+		return "", fmt.Errorf("%s: %w", found.Name, errOnlyVoter)
 	}
 	logrus.Infof("Removing name=%s id=%d address=%s from etcd", found.Name, found.ID, address)
 	_, err = client.MemberRemove(ctx, found.ID)

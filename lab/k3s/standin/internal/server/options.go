@@ -15,13 +15,12 @@ import (
 
 const (
 	// Port serves the supervisor and the API, apiPort the API server itself, on loopback only; both are K3s'.
-	port          = 6443
-	apiPort       = 6444
-	defaultPods   = "10.42.0.0/16"
-	defaultServ   = "10.43.0.0/16"
-	adminUser     = "system:admin"
-	masters       = "system:masters"
-	clusterDomain = "cluster.local"
+	port        = 6443
+	apiPort     = 6444
+	defaultPods = "10.42.0.0/16"
+	defaultServ = "10.43.0.0/16"
+	adminUser   = "system:admin"
+	masters     = "system:masters"
 )
 
 type options struct {
@@ -34,6 +33,7 @@ type options struct {
 	kubeconfigMode   string
 	encryptSecrets   bool
 	joinURL          string
+	disableAgent     bool
 	apiServerArgs    []string
 	controllerArgs   []string
 	schedulerArgs    []string
@@ -50,7 +50,7 @@ func readOptions(c *cli.Context) (options, error) {
 	o := options{
 		agent: config, advertiseAddress: c.String("advertise-address"), nodePorts: c.String("service-node-port-range"),
 		kubeconfig: c.String("write-kubeconfig"), kubeconfigMode: c.String("write-kubeconfig-mode"),
-		encryptSecrets: c.Bool("secrets-encryption"), joinURL: c.String("server"),
+		encryptSecrets: c.Bool("secrets-encryption"), joinURL: c.String("server"), disableAgent: c.Bool("disable-agent"),
 		apiServerArgs: c.StringSlice("kube-apiserver-arg"), schedulerArgs: c.StringSlice("kube-scheduler-arg"),
 		controllerArgs: append(c.StringSlice("kube-controller-arg"), c.StringSlice("kube-controller-manager-arg")...),
 		etcdArgs:       c.StringSlice("etcd-arg"), snapshotDir: c.String("etcd-snapshot-dir"), snapshots: c.Int("etcd-snapshot-retention"),

@@ -99,14 +99,9 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.writeKubeconfig(); err != nil {
 		return err
 	}
-	go func() {
-		config := s.agent
-		config.Server, config.ServerURL = true, fmt.Sprintf("https://127.0.0.1:%d", port)
-		config.Token = token.Format("node:"+s.tokens.agent, ca)
-		if err := agent.Start(ctx, config, s.group, func() {}); err != nil && ctx.Err() == nil {
-			s.group.Fail(err)
-		}
-	}()
+	if !s.disableAgent {
+		go s.startAgent(ctx, ca)
+	}
 	if err := s.waitForAPIServer(ctx); err != nil {
 		return err
 	}
@@ -120,6 +115,16 @@ func (s *server) start(ctx context.Context) error {
 	logrus.Info("k3s is up and running")
 	s.notifier.Ready()
 	return nil
+}
+
+// startAgent makes the server a node of its own cluster.
+func (s *server) startAgent(ctx context.Context, ca []byte) {
+	config := s.agent
+	config.Server, config.ServerURL = true, fmt.Sprintf("https://127.0.0.1:%d", port)
+	config.Token = token.Format("node:"+s.tokens.agent, ca)
+	if err := agent.Start(ctx, config, s.group, func() {}); err != nil && ctx.Err() == nil {
+		s.group.Fail(err)
+	}
 }
 
 func (s *server) listen() error {

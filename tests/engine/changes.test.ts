@@ -1,0 +1,140 @@
+import * as fs from "node:fs";
+import { Homelab } from "../support/homelab";
+import type { PulumiResult } from "../support/pulumiResult";
+import { newKeyPair } from "../support/simulatedShells";
+
+/** What a change of the program or its config reaches, and what it leaves alone: the tests build on each other. */
+
+jest.setTimeout(600_000);
+
+const NODES = ["k3s-master", "k3s-worker-01", "k3s-worker-02"];
+
+let lab: Homelab;
+beforeAll(async () => {
+  lab = await Homelab.start();
+  const { code, stdout } = await lab.up();
+  expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
+});
+beforeEach(() => {
+  lab.journal.clear();
+  lab.exchanges.length = 0;
+});
+afterAll(() => lab?.dispose());
+
+/** The resources of these scripts, a node's for each node. */
+const resources = (cluster: readonly string[], node: readonly string[]): string[] =>
+  [
+    ...cluster.map((script) => `homelab-${script}`),
+    ...NODES.flatMap((name) => node.map((each) => `${name}-${each}`)),
+  ].sort();
+
+/** The run succeeded, updated exactly these, and asked nothing of Proxmox. */
+function expectUpdates(run: PulumiResult, cluster: readonly string[], node: readonly string[]): void {
+  expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
+  const expected = resources(cluster, node);
+  expect(Object.keys(run.changes).sort()).toEqual(expected);
+  expect(Object.values(run.changes)).toEqual(expected.map(() => ["update"]));
+  expect(lab.exchanges).toEqual([]);
+}
+
+it("an edited script runs again where it stands; the removal script reaches the roster alone", async () => {
+  lab.editProgram("scripts/ready.sh", (text) => `${text}\n# edited\n`);
+  lab.editProgram("scripts/leave.sh", (text) => `${text}\n# edited\n`);
+  expectUpdates(await lab.up(), ["roster"], ["ready"]);
+  expect(lab.journal.whats("script").sort()).toEqual(resources(["roster"], ["ready"]).map((step) => `${step} update`));
+});
+
+it("the policy of removals reaches the roster alone, and the removals of the same run", async () => {
+  lab.edit((cluster) => (cluster.removal = { drainTimeout: "7m", onBlocked: "force" }));
+  expectUpdates(await lab.up(), ["roster"], []);
+  lab.edit((cluster) => {
+    cluster.removal = { drainTimeout: "9m" };
+    cluster.pools.worker.count = 3;
+  });
+  expect((await lab.up()).changes["homelab-roster"]).toEqual(["update"]);
+  lab.journal.clear();
+  lab.edit((cluster) => {
+    cluster.removal = { drainTimeout: "20m" };
+    cluster.pools.worker.count = 2;
+  });
+  const { code, changes } = await lab.up();
+  expect(code).toBe(0);
+  expect(changes["homelab-roster"]).toEqual(["update"]);
+  expect(lab.journal.inOrder("homelab-roster update", "k3s-worker-03-leave delete")).toBe(true);
+  expect([...lab.host.state.rosters.values()][0]?.drainTimeout).toBe("1200");
+  // The bound that is stored with the leave is wide enough for any policy.
+  const leave = lab.host.tasks.find(({ step }) => step === "k3s-worker-03-leave");
+  expect(Number(leave?.args["BOUND"])).toBeGreaterThan(2 * 1200);
+});
+
+it("a changed setting reaches the machines alone, after a look at whose they are", async () => {
+  lab.edit(({ pools }) => (pools.worker.cores = 6));
+  const run = await lab.up();
+  expect(run.code).toBe(0);
+  const agents = ["k3s-worker-01", "k3s-worker-02"];
+  expect(run.changes).toEqual(
+    Object.fromEntries(agents.flatMap((name) => ["", "-claim"].map((part) => [`${name}${part}`, ["update"]]))),
+  );
+  expect(lab.journal.inOrder("k3s-worker-01-claim update", "PUT /nodes/pve/lxc/102/config")).toBe(true);
+
+  // A guest of somebody else's took the VMID meanwhile.
+  const file = lab.host.confFile(103);
+  const [ours, theirs] = [fs.readFileSync(file, "utf8"), "#somebody else's\nhostname: nas\ncores: 1\n"];
+  fs.writeFileSync(file, theirs);
+  lab.edit(({ pools }) => (pools.worker.cores = 4));
+  const refused = await lab.up("--continue-on-error");
+  expect(refused.code).not.toBe(0);
+  expect(refused.failed).toEqual(["k3s-worker-02-claim"]);
+  expect(fs.readFileSync(file, "utf8")).toBe(theirs);
+  fs.writeFileSync(file, ours);
+  expect((await lab.up()).code).toBe(0);
+});
+
+it("a new version reaches K3s, its sums and the check of each node, as the preview says", async () => {
+  lab.edit((cluster) => (cluster.version = "v1.36.4+k3s1"));
+  const preview = await lab.preview();
+  const run = await lab.up();
+  expectUpdates(run, ["release-sums"], ["k3s", "ready"]);
+  expect(preview.changes).toEqual(run.changes);
+  expect(new Set(lab.host.state.members.values())).toEqual(new Set(["v1.36.4+k3s1"]));
+});
+
+describe("keys and tokens", () => {
+  const fresh = newKeyPair();
+
+  it("a further key for the nodes reaches the containers alone", async () => {
+    lab.edit((cluster) => cluster.ssh.authorizedKeys.push(fresh.public));
+    expectUpdates(await lab.up(), [], ["lxc"]);
+  });
+
+  it("the switch to it reaches what connects to the nodes, and works", async () => {
+    fs.writeFileSync(lab.env["PROXMOX_K3S_NODE_SSH_KEY_FILE"]!, fresh.private);
+    lab.edit((cluster) => (cluster.ssh.authorizedKeys = [fresh.public]));
+    expectUpdates(await lab.up(), [], ["lxc", "k3s"]);
+  });
+
+  it("a new key for the host runs its scripts again and restarts nothing on the nodes", async () => {
+    const key = newKeyPair();
+    lab.host.authorizedKeys.push(key.public);
+    fs.writeFileSync(lab.env["PROXMOX_K3S_HOST_SSH_KEY_FILE"]!, key.private);
+    const run = await lab.up();
+    expectUpdates(
+      run,
+      ["roster", "release-sums", "ca-hash", "kubeconfig"],
+      ["claim", "lxc", "host-key", "leave", "ready"],
+    );
+  });
+
+  it("a new API token reaches the provider alone", async () => {
+    lab.env["PROXMOX_VE_API_TOKEN"] = lab.newApiToken("second");
+    const { code, changes } = await lab.up();
+    expect([code, changes]).toEqual([0, { homelab: ["update"] }]);
+    expect(lab.journal.whats("script")).toEqual([]);
+  });
+});
+
+it("a preview after all that, without credentials, shows no change", async () => {
+  lab.takeCredentials();
+  const { code, changes } = await lab.preview("--expect-no-changes");
+  expect([code, changes]).toEqual([0, {}]);
+});

@@ -1,0 +1,154 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { findLab, labCgroup, labNetwork, labPaths, labRoot } from "../../lab/lab";
+import { stackFile } from "../../lab/stack";
+import { eventually, Lab } from "../support/lab";
+import { LabApi } from "../support/labApi";
+
+/* A lab comes, goes, comes back, stands beside another, and leaves the machine as it found it. */
+
+const first = new Lab("life-one");
+const second = new Lab("life-two");
+const labs = [first, second];
+
+/** What a lab might leave on the machine. Others' labs may come and go meanwhile: only what can be ours counts. */
+function traces(): Record<string, string[]> {
+  const names = labs.map(({ name }) => name);
+  const cgroups = fs.readdirSync("/sys/fs/cgroup").flatMap((hierarchy) => {
+    const folder = path.join("/sys/fs/cgroup", hierarchy);
+    if (!fs.statSync(folder).isDirectory()) return [];
+    const found = fs
+      .readdirSync(folder)
+      .filter((name) => name.startsWith("lxc") || names.some((lab) => name === labCgroup(lab)));
+    return found.map((name) => path.join(folder, name));
+  });
+  const mounts = fs.readFileSync("/proc/self/mountinfo", "utf8").split("\n");
+  return {
+    cgroups,
+    mounts: mounts.filter((line) => line.includes("pk3s") || line.includes(labRoot())),
+    states: names.map((name) => labPaths(name).state).filter((state) => fs.existsSync(state)),
+    stacks: labs.map(({ stack }) => stackFile(stack)).filter((file) => fs.existsSync(file)),
+    temporary: fs.readdirSync("/tmp").filter((name) => name.startsWith("lab-")),
+  };
+}
+
+/** Processes in a network namespace, told by its inode. */
+function processesIn(namespace: string): string[] {
+  const pids = fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.filter((pid) => {
+    try {
+      return fs.readlinkSync(`/proc/${pid}/ns/net`) === namespace;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const init = (lab: Lab) => findLab(lab.name)!.init!;
+const namespaceOf = (lab: Lab) => fs.readlinkSync(`/proc/${init(lab).pid}/ns/net`);
+const linkOf = (lab: Lab) => `/sys/class/net/${labNetwork(findLab(lab.name)!.subnet).outerLink}`;
+const version = (lab: Lab) => new LabApi(lab).call("GET", "/version");
+
+async function createGuest(lab: Lab, onboot: string): Promise<void> {
+  const network = labNetwork(findLab(lab.name)!.subnet).prefix;
+  await new LabApi(lab).task("POST", "/nodes/pve/lxc", {
+    ...{ vmid: "100", ostemplate: "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst", hostname: "guest" },
+    ...{ ostype: "ubuntu", unprivileged: "0", rootfs: "local-lvm:4", start: "1", onboot },
+    ...{ net0: `name=eth0,bridge=vmbr0,ip=${network}.20/24,gw=${network}.1` },
+  });
+}
+
+let before: Record<string, string[]>;
+
+beforeAll(async () => {
+  for (const lab of labs) await lab.down();
+  before = traces();
+  await first.up();
+}, 40 * 60_000);
+afterAll(async () => {
+  for (const lab of labs) await lab.down();
+}, 120_000);
+
+it("is there at once when it is raised again", async () => {
+  const { pid } = init(first);
+  await first.up();
+  expect(init(first).pid).toBe(pid);
+}, 60_000);
+
+it("keeps its keys and its token from everybody but root, and from its own Proxmox host", async () => {
+  const { client, state, hostKey, apiToken } = labPaths(first.name);
+  for (const file of [hostKey, apiToken]) expect(fs.statSync(file).mode & 0o777).toBe(0o600);
+  for (const folder of [client, state]) expect(fs.statSync(folder).mode & 0o077).toBe(0);
+  expect(await first.host(`ls -d ${client} 2>/dev/null || true`)).toBe("");
+}, 30_000);
+
+it("keeps to itself what is written on its Proxmox host", async () => {
+  const files = [
+    "/etc/lab-trace",
+    "/usr/lab-trace",
+    "/root/lab-trace",
+    "/var/lib/lab-trace",
+    "/tmp/lab-trace",
+    "/run/lab-trace",
+  ];
+  await first.host(`for file in ${files.join(" ")}; do echo x >$file; done`);
+  expect(files.filter((file) => fs.existsSync(file))).toEqual([]);
+  await expect(first.host("echo x >/opt/lab/lab-trace")).rejects.toThrow("Read-only file system");
+}, 30_000);
+
+describe("beside another", () => {
+  beforeAll(() => second.up(), 120_000);
+
+  it("has its own network, credentials and guests", async () => {
+    expect(findLab(second.name)!.subnet).not.toBe(findLab(first.name)!.subnet);
+    await Promise.all([createGuest(first, "1"), createGuest(second, "0")]);
+    await Promise.all([version(first), version(second)]);
+    const stolen = { ...second.environment, PROXMOX_VE_ENDPOINT: first.environment["PROXMOX_VE_ENDPOINT"] };
+    const thief = Object.assign(Object.create(Lab.prototype) as Lab, { env: stolen });
+    await expect(version(thief)).rejects.toThrow(/60|certificate/);
+  }, 90_000);
+
+  it("is not touched when the other goes", async () => {
+    const [namespace, link] = [namespaceOf(second), linkOf(second)];
+    expect(processesIn(namespace).length).toBeGreaterThan(5);
+    await second.down();
+    expect(processesIn(namespace)).toEqual([]);
+    expect(fs.existsSync(link)).toBe(false);
+    expect(await first.host("pct status 100")).toBe("status: running\n");
+  }, 90_000);
+});
+
+it("goes on after a stop with all its records, and starts the guests that start with the host", async () => {
+  const { hostPublicKey, subnet } = findLab(first.name)!;
+  const machineId = await first.host("pct exec 100 -- cat /etc/machine-id");
+  await first.cli("stop");
+  await expect(first.cli("status")).rejects.toThrow("is not up: npm run lab -- up --name life-one");
+  await first.cli("up");
+  expect(findLab(first.name)).toMatchObject({ hostPublicKey, subnet });
+  await version(first);
+  expect(await eventually(20, () => first.host("pct exec 100 -- cat /etc/machine-id"))).toBe(machineId);
+}, 120_000);
+
+it("ends as a whole when a service of its host ends, and says so", async () => {
+  const running = init(first);
+  await first.host("kill -9 $(pgrep -f apiMain)").catch(() => {});
+  await eventually(20, async () => !fs.existsSync(`/proc/${running.pid}`));
+  expect(fs.readFileSync(path.join(labPaths(first.name).logs, "host.log"), "utf8")).toContain("api ended with SIGKILL");
+  await expect(first.cli("host", "--", "true")).rejects.toThrow("is not up");
+}, 60_000);
+
+it("leaves nothing behind, and may be taken down twice", async () => {
+  await first.up();
+  const [namespace, link] = [namespaceOf(first), linkOf(first)];
+  await first.down();
+  expect(processesIn(namespace)).toEqual([]);
+  expect(fs.existsSync(link)).toBe(false);
+  expect(traces()).toEqual(before);
+  await first.down();
+  expect(traces()).toEqual(before);
+}, 120_000);
+
+it("refuses a name that could not be a folder, a stack or a cgroup", async () => {
+  await expect(new Lab("../x").cli("status")).rejects.toThrow("'../x' is no name for a lab");
+}, 30_000);

@@ -1,0 +1,274 @@
+import { execFileSync, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import * as fs from "node:fs";
+import { connect } from "node:net";
+import * as os from "node:os";
+import * as path from "node:path";
+import { parse, stringify } from "yaml";
+import { createAccess } from "../../lab/pve/access/createAccess";
+import type { Exchange } from "../../lab/pve/http/exchange";
+import { type PveServer, startPveServer } from "../../lab/pve/server";
+import { ensureToolchain, makePulumiHome, toolchainEnv } from "../../lab/toolchain/install";
+import { IsolatedNetwork } from "./isolatedNetwork";
+import { Journal } from "./journal";
+import { type PulumiResult, readResult } from "./pulumiResult";
+import { type HostState, SimulatedHost } from "./simulatedHost";
+import { type MachinesSnapshot, SimulatedMachines } from "./simulatedMachines";
+import { type KeyPair, newKeyPair } from "./simulatedShells";
+
+const REPO = path.join(__dirname, "../..");
+/** What `pulumi` reads of the repo; each stack works on a copy, so that a test may edit it and nothing is written here. */
+const PROGRAM = ["Pulumi.yaml", "package.json", "tsconfig.json", "tsconfig.pulumi.json", "index.ts"];
+const PROGRAM_FOLDERS = ["config", "components", "scripts"];
+
+/** Addresses of Pulumi.homelab.yaml. */
+const NETWORK = "192.168.2.0/24";
+const HOST = "192.168.2.167";
+
+/** The object under `proxmox-k3s:cluster`, as loose as a person may write it. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type ClusterConfig = any;
+
+/** A world at rest, from which any number of others may start. */
+export interface HomelabSnapshot {
+  readonly folder: string;
+  readonly machines: MachinesSnapshot;
+  readonly host: HostState;
+  readonly keys: Keys;
+}
+
+interface Keys {
+  readonly host: KeyPair;
+  readonly node: KeyPair;
+  /** Secret of the API token that `env` starts with; a later world must know it, as `destroy` takes it from the state. */
+  readonly apiToken: string;
+}
+
+/**
+ * The program with the content of Pulumi.homelab.yaml under the real engine and the real Proxmox client, in a world of
+ * its own: the lab's Proxmox API over simulated guests, and a double of the machines' shells. The addresses are the
+ * homelab's, in a network namespace that holds nothing else. Of the stack's file only the example keys are changed.
+ */
+export class Homelab {
+  readonly journal = new Journal();
+  /** Every request to the API with its answer. */
+  readonly exchanges: Exchange[] = [];
+  readonly machines: SimulatedMachines;
+  readonly host: SimulatedHost;
+  /** Environment of `pulumi`, credentials included; a test may take some away. */
+  readonly env: Record<string, string>;
+  private api?: PveServer;
+
+  private constructor(
+    private readonly folder: string,
+    readonly network: IsolatedNetwork,
+    readonly keys: Keys,
+    from?: HomelabSnapshot,
+  ) {
+    this.machines = new SimulatedMachines(this.journal, from?.machines);
+    this.host = new SimulatedHost({
+      journal: this.journal,
+      machines: this.machines,
+      etcPve: this.path("etc-pve"),
+      address: HOST,
+      authorizedKeys: [keys.host.public],
+      ...(from ? { state: from.host } : {}),
+    });
+    this.env = {};
+  }
+
+  /** Starts from nothing, or from where another world was. */
+  static async start(from?: HomelabSnapshot): Promise<Homelab> {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "homelab-"));
+    const keys = from?.keys ?? { host: newKeyPair(), node: newKeyPair(), apiToken: randomUUID() };
+    const homelab = new Homelab(folder, await IsolatedNetwork.create([NETWORK]), keys, from);
+    await homelab.open(from);
+    return homelab;
+  }
+
+  /** The stack's config as it stands. */
+  get cluster(): ClusterConfig {
+    return parse(fs.readFileSync(this.stackFile, "utf8")).config["proxmox-k3s:cluster"];
+  }
+
+  /** Changes the stack's config. */
+  edit(change: (cluster: ClusterConfig) => void): void {
+    const content = parse(fs.readFileSync(this.stackFile, "utf8"));
+    change(content.config["proxmox-k3s:cluster"]);
+    fs.writeFileSync(this.stackFile, stringify(content));
+  }
+
+  /** Changes a file of this world's copy of the program. */
+  editProgram(file: string, change: (text: string) => string): void {
+    const target = this.path("program", file);
+    const [before, after] = [fs.readFileSync(target, "utf8"), change(fs.readFileSync(target, "utf8"))];
+    if (before === after) throw new Error(`the edit of ${file} changes nothing`);
+    fs.writeFileSync(target, after);
+  }
+
+  /** A preview with its steps in full. */
+  preview(...args: string[]): Promise<PulumiResult> {
+    return this.pulumi("preview", "--json", ...args);
+  }
+
+  up(...args: string[]): Promise<PulumiResult> {
+    return this.pulumi("up", "--yes", "--skip-preview", ...args);
+  }
+
+  destroy(...args: string[]): Promise<PulumiResult> {
+    return this.pulumi("destroy", "--yes", "--skip-preview", ...args);
+  }
+
+  /** Runs `pulumi <command>` in this world's network. */
+  async pulumi(command: string, ...args: string[]): Promise<PulumiResult> {
+    const log = this.path("events.json");
+    fs.rmSync(log, { force: true });
+    const [program, ...enter] = this.network.enter;
+    const events = ["up", "destroy", "preview", "refresh"].includes(command) ? ["--event-log", log] : [];
+    const all = [...enter, "pulumi", command, "--stack", "homelab", "--non-interactive", ...events, ...args];
+    const child = spawn(program!, all, { cwd: this.path("program"), env: this.env, stdio: ["ignore", "pipe", "pipe"] });
+    const output = { stdout: "", stderr: "" };
+    child.stdout.on("data", (data: Buffer) => (output.stdout += data.toString()));
+    child.stderr.on("data", (data: Buffer) => (output.stderr += data.toString()));
+    const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
+    return readResult(code ?? -1, output.stdout, output.stderr, log);
+  }
+
+  /** Names and types of all resources in the state. */
+  async state(): Promise<{ urn: string; type: string; name: string }[]> {
+    const { stdout } = await this.pulumi("stack", "export");
+    const resources = JSON.parse(stdout).deployment.resources ?? [];
+    return resources.map(({ urn, type }: { urn: string; type: string }) => ({
+      urn,
+      type,
+      name: urn.split("::").at(-1)!,
+    }));
+  }
+
+  /** Makes an API token of its own name, with the privileges that the program needs. */
+  newApiToken(tokenName: string, tokenSecret = randomUUID() as string): string {
+    const access = { rootPassword: "root-password", tokenName, tokenSecret };
+    return createAccess(this.path("etc-pve"), access).apiToken;
+  }
+
+  /** Takes every credential out of the environment. */
+  takeCredentials(): void {
+    for (const name of CREDENTIALS) delete this.env[name];
+  }
+
+  /** From now on neither the API nor any shell answers. */
+  async switchOff(): Promise<void> {
+    await this.network.close();
+  }
+
+  /** Keeps this world as it is; it goes on or may be disposed of. */
+  save(): HomelabSnapshot {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "homelab-snapshot-"));
+    for (const part of ["state", "etc-pve", "pve-state", "program"]) copy(this.path(part), path.join(folder, part));
+    return { folder, machines: this.machines.save(), host: structuredClone(this.host.state), keys: this.keys };
+  }
+
+  async dispose(): Promise<void> {
+    await this.api?.idle();
+    await this.network.dispose();
+    await this.api?.close();
+    fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  get stackFile(): string {
+    return this.path("program", "Pulumi.homelab.yaml");
+  }
+
+  private path(...parts: string[]): string {
+    return path.join(this.folder, ...parts);
+  }
+
+  private async open(from?: HomelabSnapshot): Promise<void> {
+    for (const part of ["state", "etc-pve", "pve-state"]) fs.mkdirSync(this.path(part));
+    if (from) copy(from.folder, this.folder);
+    await this.openNetwork();
+    const toolchain = await ensureToolchain((line) => console.error(line));
+    makePulumiHome(this.path("home"), toolchain.pluginsDir);
+    fs.writeFileSync(this.path("host-key"), this.keys.host.private, { mode: 0o600 });
+    fs.writeFileSync(this.path("node-key"), this.keys.node.private, { mode: 0o600 });
+    const { PATH, ...settings } = toolchainEnv(toolchain, this.path("home"));
+    Object.assign(this.env, settings, {
+      PATH,
+      HOME: this.folder,
+      PULUMI_BACKEND_URL: `file://${this.path("state")}`,
+      PULUMI_CONFIG_PASSPHRASE: "test",
+      // `--event-log` is a flag for developers.
+      PULUMI_DEBUG_COMMANDS: "true",
+      SSL_CERT_FILE: this.path("cert.pem"),
+      PROXMOX_VE_API_TOKEN: this.newApiToken("pulumi", this.keys.apiToken),
+      PROXMOX_K3S_HOST_SSH_KEY_FILE: this.path("host-key"),
+      PROXMOX_K3S_NODE_SSH_KEY_FILE: this.path("node-key"),
+    });
+    if (from) return;
+    this.copyProgram();
+    const made = await this.pulumi("stack", "init");
+    if (made.code !== 0) throw new Error(`pulumi stack init: ${made.stderr}`);
+  }
+
+  private copyProgram(): void {
+    fs.mkdirSync(this.path("program"));
+    for (const file of [...PROGRAM, ...PROGRAM_FOLDERS, "Pulumi.homelab.yaml"])
+      copy(path.join(REPO, file), this.path("program", file));
+    fs.symlinkSync(path.join(REPO, "node_modules"), this.path("program", "node_modules"));
+    this.edit((cluster) => {
+      cluster.proxmox.hostKey = this.host.state.hostKey.public;
+      cluster.ssh.authorizedKeys = [this.keys.node.public];
+    });
+  }
+
+  private async openNetwork(): Promise<void> {
+    const template = this.path("template.tar.zst");
+    fs.writeFileSync(template, "a template");
+    this.api = await startPveServer({
+      etcPve: this.path("etc-pve"),
+      stateDir: this.path("pve-state"),
+      node: "pve",
+      listen: { host: "127.0.0.1", port: 0 },
+      tls: certificate(this.folder),
+      driver: this.machines,
+      storages: {
+        local: {
+          type: "dir",
+          content: ["vztmpl", "iso", "snippets"],
+          path: this.path("vz"),
+          templates: { "ubuntu-22.04-standard_22.04-1_amd64.tar.zst": template },
+        },
+        "local-lvm": { type: "lvmthin", content: ["rootdir", "images"] },
+      },
+      unauthorizedDelayMs: 0,
+      onRequest: async ({ method, path: target }) => {
+        this.journal.end(this.journal.begin("request", `${method} ${target}`));
+      },
+      onExchange: (exchange) => this.exchanges.push(exchange),
+    });
+    const port = Number(new URL(this.api.url).port);
+    await this.network.listen(8006, (socket) => {
+      const onward = connect(port, "127.0.0.1");
+      onward.on("error", () => socket.destroy());
+      socket.on("close", () => onward.destroy());
+      socket.pipe(onward).pipe(socket);
+    });
+    await this.network.listen(22, (socket) => this.host.serve(socket));
+  }
+}
+
+const CREDENTIALS = ["PROXMOX_VE_API_TOKEN", "PROXMOX_K3S_HOST_SSH_KEY_FILE", "PROXMOX_K3S_NODE_SSH_KEY_FILE"];
+
+/** Links stay links. */
+function copy(from: string, to: string): void {
+  fs.cpSync(from, to, { recursive: true, verbatimSymlinks: true });
+}
+
+/** A certificate for the host's address that is its own CA, beside the other files of the world. */
+function certificate(folder: string): { cert: string; key: string } {
+  const [cert, key] = [path.join(folder, "cert.pem"), path.join(folder, "key.pem")];
+  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  const subject = ["-subj", "/CN=pve", "-addext", `subjectAltName=IP:${HOST}`, "-keyout", key, "-out", cert];
+  execFileSync("openssl", [...request, ...subject], { stdio: "pipe" });
+  return { cert: fs.readFileSync(cert, "utf8"), key: fs.readFileSync(key, "utf8") };
+}

@@ -1,0 +1,72 @@
+import * as fs from "node:fs";
+
+/** What a run of `pulumi` said and did. */
+export interface PulumiResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /**
+   * By name of the resource, the engine's words for what it did, or would do, in order: `create`, `update`, `delete`,
+   * and for a replacement `delete-replaced`, `replace`, `create-replacement`. What is left alone does not stand here, nor
+   * do components, which only mirror their parts.
+   */
+  readonly changes: Readonly<Record<string, readonly string[]>>;
+  /** Names of resources in the order in which they were made. */
+  readonly made: readonly string[];
+  /** Names of resources whose operation failed. */
+  readonly failed: readonly string[];
+  readonly warnings: readonly string[];
+  readonly errors: readonly string[];
+}
+
+const NO_CHANGE = ["same", "refresh"];
+
+/** A line of `--event-log`, as far as it matters here. */
+interface EngineEvent {
+  readonly resOutputsEvent?: { readonly metadata: StepMetadata };
+  readonly resOpFailedEvent?: { readonly metadata: StepMetadata };
+  readonly diagnosticEvent?: { readonly message: string; readonly severity: string };
+}
+
+interface StepMetadata {
+  readonly op: string;
+  readonly urn: string;
+  readonly type: string;
+}
+
+/** @param eventLog file that `--event-log` wrote; a command without one made no changes */
+export function readResult(code: number, stdout: string, stderr: string, eventLog: string): PulumiResult {
+  const lines = fs.existsSync(eventLog) ? fs.readFileSync(eventLog, "utf8").split("\n") : [];
+  const events = lines.filter(Boolean).map((line) => JSON.parse(line) as EngineEvent);
+  const changes: Record<string, string[]> = {};
+  for (const { resOutputsEvent } of events) {
+    const step = resOutputsEvent?.metadata;
+    if (step && !NO_CHANGE.includes(step.op) && !isComponent(step.type))
+      (changes[nameOf(step.urn)] ??= []).push(step.op);
+  }
+  const made = events.flatMap(({ resOutputsEvent: each }) =>
+    each?.metadata.op === "create" && !isComponent(each.metadata.type) ? [nameOf(each.metadata.urn)] : [],
+  );
+  const said = (severity: string): string[] =>
+    events.flatMap(({ diagnosticEvent }) =>
+      diagnosticEvent?.severity === severity ? [diagnosticEvent.message.trim()] : [],
+    );
+  return {
+    code,
+    stdout,
+    stderr,
+    changes,
+    made,
+    failed: events.flatMap(({ resOpFailedEvent: each }) => (each ? [nameOf(each.metadata.urn)] : [])),
+    warnings: said("warning"),
+    errors: said("error"),
+  };
+}
+
+export function nameOf(urn: string): string {
+  return urn.slice(urn.lastIndexOf("::") + 2);
+}
+
+function isComponent(type: string): boolean {
+  return type.startsWith("proxmox-k3s:") || type === "pulumi:pulumi:Stack";
+}

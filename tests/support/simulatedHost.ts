@@ -1,0 +1,285 @@
+import * as fs from "node:fs";
+import type { Socket } from "node:net";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type GuestConfigFile, parseGuestConfig, printGuestConfig, type RawLine } from "../../lab/pve/guestConfig";
+import type { Journal } from "./journal";
+import { readRemoteTask, type RemoteTask } from "./remoteTask";
+import type { SimulatedMachines } from "./simulatedMachines";
+import { newCaHash, type SimulatedK3s } from "./simulatedMachines";
+import { type KeyPair, newKeyPair, serveShell } from "./simulatedShells";
+
+/** What the roster wrote on the host for one cluster. */
+interface Roster {
+  /** VMIDs of the servers. */
+  readonly servers: readonly { vmid: number; name: string }[];
+  readonly drainTimeout: string;
+  readonly onBlocked: string;
+  readonly allowControlPlaneLoss: boolean;
+}
+
+/** What outlives the process in the world of one test: the host's files and the cluster's nodes. */
+export interface HostState {
+  readonly hostKey: KeyPair;
+  readonly rosters: Map<string, Roster>;
+  /** Nodes that Kubernetes knows, with their version. */
+  readonly members: Map<string, string>;
+}
+
+export interface SimulatedHostOptions {
+  readonly journal: Journal;
+  readonly machines: SimulatedMachines;
+  /** The folder that stands for `/etc/pve`. */
+  readonly etcPve: string;
+  /** The host's own address; every other one is a guest's. */
+  readonly address: string;
+  /** Public keys of who may log in to the host. */
+  readonly authorizedKeys: readonly string[];
+  readonly state?: HostState;
+}
+
+/** A cause that ends a script, as `fail` of scripts/lib.sh does. */
+class ScriptFailure extends Error {}
+
+/**
+ * A double of the shells of a Proxmox host and of all its guests: SSH, host keys and logins are real, no command is run.
+ * Each script of the program is told by its name and arguments and answered as it would answer, with the effects that
+ * other parts of the program rely on: configuration files, the roster, authorized keys, and who is in the cluster. What
+ * the scripts themselves do is for tests on real machines to show.
+ */
+export class SimulatedHost {
+  readonly state: HostState;
+  /** Public keys of who may log in to the host. */
+  readonly authorizedKeys: string[];
+  /** How long a script takes, in milliseconds. */
+  delay: (task: RemoteTask) => number = () => 10;
+  /** Every script that ran, in the order of its beginning. */
+  readonly tasks: RemoteTask[] = [];
+  private readonly failures = new Map<string, string>();
+
+  constructor(private readonly options: SimulatedHostOptions) {
+    this.authorizedKeys = [...options.authorizedKeys];
+    this.state = options.state
+      ? structuredClone(options.state)
+      : { hostKey: newKeyPair(), rosters: new Map(), members: new Map() };
+  }
+
+  /** From now on a script fails before it does anything. `what` is as in the journal: `k3s-master-claim create`. */
+  failAt(what: string, cause: string): void {
+    this.failures.set(what, cause);
+  }
+
+  mend(): void {
+    this.failures.clear();
+  }
+
+  /** Serves a connection to port 22 of the host or of a guest; an address without a running guest refuses it. */
+  serve(socket: Socket): void {
+    if (socket.localAddress === this.options.address) {
+      const exec = (command: string, stdin: string) => this.run(undefined, command, stdin);
+      return serveShell(
+        { hostKey: this.state.hostKey.private, authorizedKeys: () => this.authorizedKeys, exec },
+        socket,
+      );
+    }
+    const vmid = this.options.machines.at(socket.localAddress ?? "");
+    if (vmid === undefined) return void socket.resetAndDestroy();
+    const disk = this.options.machines.disk(vmid);
+    const exec = (command: string, stdin: string) => this.run(vmid, command, stdin);
+    serveShell({ hostKey: disk.hostKey.private, authorizedKeys: () => disk.authorizedKeys, exec }, socket);
+  }
+
+  /** @param vmid the guest that runs the script; undefined is the host */
+  private async run(vmid: number | undefined, command: string, stdin: string) {
+    const { journal } = this.options;
+    const task = readRemoteTask(command, stdin);
+    this.tasks.push(task);
+    const what = `${task.step} ${task.action}`;
+    const entry = journal.begin("script", what);
+    try {
+      await sleep(this.delay(task));
+      const failure = this.failures.get(what);
+      if (failure !== undefined) throw new ScriptFailure(failure);
+      const outcome = await this.answer(vmid, task);
+      return { status: 0, stdout: `${outcome}\n`, stderr: "" };
+    } catch (error) {
+      if (!(error instanceof ScriptFailure)) throw error;
+      entry.failure = error.message;
+      return { status: 1, stdout: "", stderr: `\nerror: ${task.step}: ${error.message}\n` };
+    } finally {
+      journal.end(entry);
+    }
+  }
+
+  /** The one line that the script answers. */
+  private async answer(vmid: number | undefined, task: RemoteTask): Promise<string> {
+    const name = NAMES.find((each) => task.step.endsWith(`-${each}`));
+    if (name === undefined) throw new Error(`the double knows no script for ${task.step}`);
+    if ((vmid !== undefined) !== (name === "k3s")) throw new Error(`${task.step} ran on the wrong machine`);
+    return TASKS[name](this, task, vmid ?? 0);
+  }
+
+  get machines(): SimulatedMachines {
+    return this.options.machines;
+  }
+
+  confFile(vmid: string | number): string {
+    return path.join(this.options.etcPve, "lxc", `${vmid}.conf`);
+  }
+
+  /** A guest's configuration; undefined when there is no such guest. */
+  conf(vmid: string): GuestConfigFile | undefined {
+    const file = this.confFile(vmid);
+    return fs.existsSync(file) ? parseGuestConfig(fs.readFileSync(file, "utf8")) : undefined;
+  }
+
+  /** The first server of the roster that runs K3s. */
+  liveServer(clusterId: string, except = ""): SimulatedK3s {
+    const roster = this.state.rosters.get(clusterId);
+    if (!roster) throw new ScriptFailure(`the roster of ${clusterId} is missing on the Proxmox host`);
+    for (const { vmid, name } of roster.servers) {
+      const k3s = this.machines.disks.get(vmid)?.k3s;
+      if (name !== except && k3s && this.machines.isRunning(vmid)) return k3s;
+    }
+    throw new ScriptFailure("no server of the cluster answered");
+  }
+}
+
+type Answer = (host: SimulatedHost, task: RemoteTask, vmid: number) => string | Promise<string>;
+
+/** A task by the last part of its step's name. */
+const TASKS = {
+  roster: (host, { action, args }) => {
+    const id = arg(args, "CLUSTER_ID");
+    if (action === "delete") {
+      host.state.rosters.delete(id);
+      return "roster removed";
+    }
+    const servers = arg(args, "SERVERS")
+      .split("\n")
+      .map((line) => line.split(" "));
+    host.state.rosters.set(id, {
+      servers: servers.map(([vmid, name]) => ({ vmid: Number(vmid), name: name ?? "" })),
+      drainTimeout: arg(args, "DRAIN_TIMEOUT"),
+      onBlocked: arg(args, "ON_BLOCKED"),
+      allowControlPlaneLoss: arg(args, "ALLOW_CONTROL_PLANE_LOSS") === "yes",
+    });
+    return "roster";
+  },
+
+  "release-sums": () => `${"5a".repeat(32)} -`,
+
+  claim: (host, { action, args }) => {
+    const vmid = arg(args, "VMID");
+    const conf = host.conf(vmid);
+    if (!conf) return `VMID ${vmid} is free`;
+    if (!isOurs(conf, args)) throw foreign(vmid, conf);
+    const held = conf.options.get("hostname");
+    if (held !== arg(args, "NAME")) throw new ScriptFailure(`VMID ${vmid} is this cluster's node ${held}`);
+    if (action === "create") throw new ScriptFailure(`VMID ${vmid} carries our mark but is not in this stack's state`);
+    return `VMID ${vmid} is ours`;
+  },
+
+  lxc: async (host, { action, args }) => {
+    const vmid = arg(args, "VMID");
+    const conf = host.conf(vmid);
+    if (!conf && action === "delete") return `guest ${vmid} is already gone`;
+    if (!conf) throw new ScriptFailure(`guest ${vmid} does not exist on this Proxmox host`);
+    if (!isOurs(conf, args)) throw foreign(vmid, conf);
+    if (action === "delete") return `guest ${vmid} is ours`;
+    const raw = arg(args, "RAW_LINES").split("\n").map(rawLine);
+    const wanted = { ...conf, options: new Map(conf.options).set("features", arg(args, "FEATURES")), raw };
+    const text = printGuestConfig(wanted);
+    const changed = text !== fs.readFileSync(host.confFile(vmid), "utf8");
+    fs.writeFileSync(host.confFile(vmid), text);
+    const number = Number(vmid);
+    if (changed && host.machines.isRunning(number)) await host.machines.stop(number);
+    if (!host.machines.isRunning(number)) await host.machines.start(number, wanted, () => {});
+    host.machines.disk(number).authorizedKeys = arg(args, "AUTHORIZED_KEYS").split("\n");
+    return `container ${vmid}: configuration ${changed ? "written, started" : "kept"}`;
+  },
+
+  "host-key": (host, { args }) => host.machines.disk(Number(arg(args, "VMID"))).hostKey.public,
+
+  k3s: (host, { args, secrets }, vmid) => {
+    const [role, name, version] = [arg(args, "ROLE"), arg(args, "NAME"), arg(args, "VERSION")];
+    if (host.conf(String(vmid))?.options.get("hostname") !== name)
+      throw new ScriptFailure(`the host name is not ${name}`);
+    if (!/^[0-9a-f]{64}$/.test(arg(args, "SHA256"))) throw new ScriptFailure("no SHA-256 of the binary");
+    const token = arg(secrets, "TOKEN");
+    const disk = host.machines.disk(vmid);
+    if (role === "server") {
+      const caHash = disk.k3s?.caHash ?? newCaHash();
+      disk.k3s = { role, version, token, agentToken: arg(secrets, "AGENT_TOKEN"), caHash };
+    } else {
+      const address = /^server: https:\/\/([\d.]+):6443$/m.exec(arg(args, "CONFIG"))?.[1] ?? "";
+      const server = host.machines.disks.get(host.machines.at(address) ?? 0)?.k3s;
+      if (!server) throw new ScriptFailure(`failed to get CA certs: no K3s server at "${address}"`);
+      if (token !== `K10${server.caHash}::node:${server.agentToken}`) throw new ScriptFailure("not authorized");
+      disk.k3s = { role, version, token, caHash: server.caHash };
+    }
+    host.state.members.set(name, version);
+    return `K3s ${version} on ${name}`;
+  },
+
+  ready: (host, { args }) => {
+    host.liveServer(arg(args, "CLUSTER_ID"));
+    const [name, wanted] = [arg(args, "NAME"), arg(args, "VERSION")];
+    const seen = host.state.members.get(name);
+    if (seen !== wanted) throw new ScriptFailure(`${name} is not Ready at ${wanted} (seen: ${seen ?? "no such node"})`);
+    return `${name} is Ready at ${wanted}`;
+  },
+
+  "ca-hash": (host, { args }) => host.liveServer(arg(args, "CLUSTER_ID")).caHash,
+
+  kubeconfig: (host, { args }) => {
+    const { caHash } = host.liveServer(arg(args, "CLUSTER_ID"));
+    return [
+      "apiVersion: v1",
+      "clusters:",
+      `- {cluster: {certificate-authority-data: ${caHash}, server: "https://127.0.0.1:6443"}, name: default}`,
+      "contexts:",
+      "- {context: {cluster: default, user: default}, name: default}",
+      "current-context: default",
+      "kind: Config",
+      "users:",
+      `- {name: default, user: {client-certificate-data: c29tZQ==, client-key-data: c29tZQ==}}`,
+    ].join("\n");
+  },
+
+  leave: (host, { args }) => {
+    const [id, name] = [arg(args, "CLUSTER_ID"), arg(args, "NAME")];
+    const roster = host.state.rosters.get(id);
+    if (roster?.servers.every((server) => server.name === name)) {
+      if (!roster.allowControlPlaneLoss) throw new ScriptFailure(`${name} is the only server`);
+      return `${name} was the only server; there is no cluster left to leave`;
+    }
+    host.liveServer(id, name);
+    const disk = host.machines.disks.get(Number(arg(args, "VMID")));
+    if (disk) delete disk.k3s;
+    host.state.members.delete(name);
+    return `${name} left the cluster`;
+  },
+} satisfies Record<string, Answer>;
+
+/** `host-key` before `key`, so to say: the longest name first. */
+const NAMES = (Object.keys(TASKS) as (keyof typeof TASKS)[]).sort((a, b) => b.length - a.length);
+
+function arg(values: Readonly<Record<string, string>>, name: string): string {
+  const value = values[name];
+  if (value === undefined) throw new Error(`the script got no ${name}`);
+  return value;
+}
+
+function isOurs(conf: GuestConfigFile, args: Readonly<Record<string, string>>): boolean {
+  return (conf.options.get("description") ?? "").trimEnd().endsWith(arg(args, "MARK"));
+}
+
+function foreign(vmid: string, conf: GuestConfigFile): ScriptFailure {
+  return new ScriptFailure(`VMID ${vmid} belongs to the guest "${conf.options.get("hostname")}", which is not ours`);
+}
+
+function rawLine(line: string): RawLine {
+  const [, key, value] = /^([^:]+):\s*(.*)$/.exec(line) ?? [];
+  return [key ?? "", value ?? ""];
+}
