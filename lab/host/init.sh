@@ -35,7 +35,16 @@ mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
 # sysfs shows the network namespace in which it was mounted; LXC reads bridges there. The cgroup tree is the machine's.
 mount -t sysfs -o nosuid,nodev,noexec sysfs "$root/sys"
 mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup"
-mount --rbind /dev "$root/dev"
+# A /dev of its own: what is removed there by mistake is not the machine's. The devices are the machine's own nodes.
+mount -t tmpfs -o nosuid,mode=0755 tmpfs "$root/dev"
+mkdir -p "$root/dev/pts" "$root/dev/shm" "$root/dev/net"
+for device in null zero full random urandom tty kmsg fuse net/tun; do
+  if [ -c "/dev/$device" ]; then cp -a "/dev/$device" "$root/dev/$device"; fi
+done
+ln -s pts/ptmx "$root/dev/ptmx"
+for link in fd:/proc/self/fd stdin:/proc/self/fd/0 stdout:/proc/self/fd/1 stderr:/proc/self/fd/2; do
+  ln -s "${link#*:}" "$root/dev/${link%%:*}"
+done
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$root/dev/pts"
 mount -t tmpfs -o nosuid,nodev tmpfs "$root/dev/shm"
 mount -t tmpfs -o nosuid,nodev,mode=0755 tmpfs "$root/run"

@@ -120,7 +120,7 @@ func (g *Group) Stop(grace time.Duration) {
 	}
 }
 
-// withoutNotifySocket is the environment less what is for the supervisor alone.
+// withoutNotifySocket is the environment less what is for the supervisor alone: its socket to systemd and its tokens.
 func withoutNotifySocket(environment []string) []string {
 	kept := make([]string, 0, len(environment))
 	for _, variable := range environment {

@@ -13,11 +13,10 @@ import (
 
 // Groups that a caller of the supervisor may be in, as K3s names them.
 const (
-	groupServer  = "k3s:server"
-	groupAgent   = "k3s:agent"
-	groupNodes   = "system:nodes"
-	groupMasters = "system:masters"
-	groupBoot    = "system:bootstrappers:k3s:default-node-token"
+	groupServer = "k3s:server"
+	groupAgent  = "k3s:agent"
+	groupNodes  = "system:nodes"
+	groupBoot   = "system:bootstrappers:k3s:default-node-token"
 )
 
 type identity struct {
