@@ -37,7 +37,7 @@ export function leave(name: string, args: MembershipArgs, parent: pulumi.Resourc
       lock: `guest-${node.vmId}`,
       boundSeconds: LEAVE_BOUND,
       args: { VMID: node.vmId, NAME: node.name, ROLE: node.role },
-      inputs: { CLUSTER_ID: context.clusterId },
+      inputs: { CLUSTER_ID: context.clusterId, MARK: context.mark },
       triggers: [machine.creation],
     },
     pulumi.mergeOptions(context.connectionOptions, {

@@ -1,6 +1,6 @@
 # leave (Proxmox host; kept there by the roster): takes a node out of the cluster: drain, stop K3s, forget. Idempotent:
 # it may run twice, with the node or its machine gone, or after a drain that was cut off.
-# Arguments: VMID, NAME, ROLE server|agent. Input: CLUSTER_ID.
+# Arguments: VMID, NAME, ROLE server|agent. Inputs: CLUSTER_ID, MARK.
 
 . "$CLUSTER_DIR/policy"
 API_WAIT=60
@@ -16,7 +16,10 @@ await_server "$API_WAIT" "$NAME" || fail "no server of the cluster answered with
   "bring a server back (pct status, pct start on the Proxmox host), then pulumi up; to give the whole cluster up: pulumi destroy, which needs no server"
 
 node_exists() { [ -n "$(kubectl get node "$NAME" --ignore-not-found -o name)" ]; }
-running() { [ "$(pct status "$VMID" 2>/dev/null)" = "status: running" ]; }
+# A guest that took our VMID is a stranger's: it is as if the machine were gone.
+running() { conf=$(guest_conf) && is_ours "$conf" && [ "$(pct status "$VMID" 2>/dev/null)" = "status: running" ]; }
+# A machine that runs is not yet the node: it may have been made anew, or its K3s may be dead.
+node_is_ready() { [ "$(kubectl get node "$NAME" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
 
 # blockers: the pods that are still there, and the disruption budgets that say no.
 blockers() {
@@ -37,9 +40,9 @@ drain() {
 
 if node_exists; then
   kubectl annotate node "$NAME" --overwrite proxmox-k3s/leaving=true >/dev/null
-  if ! running; then
-    # Its pods are dead already. The deletion of the Node lets the cluster start them elsewhere.
-    say "the machine of $NAME is not running: nothing to drain"
+  if ! running || ! node_is_ready; then
+    # Nothing there can end a pod in order. The deletion of the Node lets the cluster start them elsewhere.
+    say "$NAME does not run or is not Ready: nothing to drain"
     kubectl cordon "$NAME"
   elif ! drain; then
     if [ "$ON_BLOCKED" = force ]; then

@@ -32,8 +32,8 @@ const FILES: Partial<Record<TaskName, Readonly<Record<string, readonly string[]>
     "sshd.conf": ["files/sshd.conf"],
     "sshd-tmpfiles.conf": ["files/sshd-tmpfiles.conf"],
   },
-  // The stub brings its own lib; what the roster keeps is the way to the cluster and the removal itself.
-  roster: { leave: ["cluster.sh", "leave.sh"] },
+  // The stub brings its own lib; what the roster keeps is whose guest it is, the way to the cluster, and the removal itself.
+  roster: { leave: ["guest.sh", "cluster.sh", "leave.sh"] },
 };
 
 export const taskNames = Object.keys(TASKS) as TaskName[];
