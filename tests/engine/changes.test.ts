@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import { Homelab } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
-import { newKeyPair } from "../support/simulatedShells";
+import { newKeyPair } from "../support/sshKeys";
 
 /** What a change of the program or its config reaches, and what it leaves alone: the tests build on each other. */
 

@@ -14,7 +14,7 @@ import { Journal } from "./journal";
 import { type PulumiResult, readResult } from "./pulumiResult";
 import { type HostState, SimulatedHost } from "./simulatedHost";
 import { type MachinesSnapshot, SimulatedMachines } from "./simulatedMachines";
-import { type KeyPair, newKeyPair } from "./simulatedShells";
+import { type KeyPair, newKeyPair } from "./sshKeys";
 
 const REPO = path.join(__dirname, "../..");
 /** What `pulumi` reads of the repo; each stack works on a copy, so that a test may edit it and nothing is written here. */

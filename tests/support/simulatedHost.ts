@@ -7,7 +7,8 @@ import type { Journal } from "./journal";
 import { readRemoteTask, type RemoteTask } from "./remoteTask";
 import type { SimulatedMachines } from "./simulatedMachines";
 import { newCaHash, type SimulatedK3s } from "./simulatedMachines";
-import { type KeyPair, newKeyPair, serveShell } from "./simulatedShells";
+import { serveShell } from "./simulatedShells";
+import { type KeyPair, newKeyPair } from "./sshKeys";
 
 /** What the roster wrote on the host for one cluster. */
 interface Roster {

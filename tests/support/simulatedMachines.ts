@@ -3,7 +3,7 @@ import type { GuestSource, TaskLog } from "../../lab/pve/driver";
 import type { GuestConfig } from "../../lab/pve/guestConfig";
 import { type SimulatedGuest, SimulatedDriver } from "../../lab/pve/simulatedDriver";
 import type { Journal } from "./journal";
-import { type KeyPair, newKeyPair } from "./simulatedShells";
+import { type KeyPair, newKeyPair } from "./sshKeys";
 
 /** K3s on a simulated machine: what was installed last, and the hash of the CA that a first server made. */
 export interface SimulatedK3s {

@@ -11,17 +11,6 @@ export interface ShellMachine {
   exec(command: string, stdin: string): Promise<{ status: number; stdout: string; stderr: string }>;
 }
 
-/** A key pair, ed25519, OpenSSH form, the public half without a comment. */
-export interface KeyPair {
-  readonly private: string;
-  readonly public: string;
-}
-
-export function newKeyPair(): KeyPair {
-  const pair = utils.generateKeyPairSync("ed25519");
-  return { private: pair.private, public: pair.public.trim() };
-}
-
 /** Serves SSH on one connection: the handshake with the machine's host key, logins of root by key, and commands. */
 export function serveShell(machine: ShellMachine, socket: Socket): void {
   const server = new Server({ hostKeys: [machine.hostKey] }, (client) => {

@@ -5,6 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { type AuthContext, type Connection, Server, type ServerChannel, type Session, utils } from "ssh2";
 import { serveSftp } from "./sftpServer";
+import { newKeyPair } from "./sshKeys";
 
 /** An SSH server on loopback that runs commands with `sh -c` in a scratch folder, and counts who comes. */
 export interface SshServer {
@@ -24,8 +25,8 @@ export interface SshServer {
 
 /** Starts a server. As Debian's sshd does, it accepts only LANG and LC_* as environment variables. */
 export async function startSshServer(): Promise<SshServer> {
-  const hostKey = utils.generateKeyPairSync("ed25519");
-  const clientKeys = [utils.generateKeyPairSync("ed25519"), utils.generateKeyPairSync("ed25519")] as const;
+  const hostKey = newKeyPair();
+  const clientKeys = [newKeyPair(), newKeyPair()] as const;
   const publicKeys = clientKeys.map((key) => key.public);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "ssh-server-"));
   const open = new Set<Connection>();
