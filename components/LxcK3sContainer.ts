@@ -1,7 +1,7 @@
 import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 
-import { LXC_FEATURES, LXC_RAW_LINES } from "../config/lxcRecipe";
+import { LXC_FEATURES, LXC_RAW_LINES, LXC_UNPRIVILEGED } from "../config/lxcRecipe";
 import type { ClusterPlan, NetworkPlan, NodePlan } from "../config/plan";
 import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./Machine";
@@ -124,7 +124,7 @@ function containerSettings(node: NodePlan, plan: ClusterPlan): proxmoxve.Contain
     vmId: node.vmId,
     tags: [tag],
     operatingSystem: { templateFileId: node.template, type: node.osType },
-    unprivileged: false,
+    unprivileged: LXC_UNPRIVILEGED,
     cpu: { cores: node.cores },
     memory: { dedicated: node.memoryMiB, swap: node.swapMiB },
     disk: { datastoreId: node.datastore, size: node.diskGiB },

@@ -2,34 +2,21 @@ import { spawn } from "node:child_process";
 import * as path from "node:path";
 import { Command } from "commander";
 
+import { labEnv } from "./commands/env";
+import { runningLab } from "./lab";
+
 const repo = path.join(__dirname, "..");
 const tsx = path.join(repo, "node_modules/.bin/tsx");
 
-/** Runs a command with its output shown, or caught where `catchOutput` is set; a failure ends the demo. */
-function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv, catchOutput = false): Promise<string> {
+/** Runs a command with its output shown; a failure ends the demo. */
+function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd: repo,
-      env,
-      stdio: ["ignore", catchOutput ? "pipe" : "inherit", "inherit"],
-    });
-    let output = "";
-    child.stdout?.on("data", (data: Buffer) => (output += data.toString()));
+    const child = spawn(command, args, { cwd: repo, env, stdio: ["ignore", "inherit", "inherit"] });
     child.on("error", reject);
     child.on("exit", (code) =>
-      code === 0
-        ? resolve(output)
-        : reject(new Error(`${path.basename(command)} ${args.join(" ")} ended with ${code}`)),
+      code === 0 ? resolve() : reject(new Error(`${path.basename(command)} ${args.join(" ")} ended with ${code}`)),
     );
   });
-}
-
-/** The environment of a shell that has evaluated the lab's exports. */
-async function labEnvironment(name: string): Promise<NodeJS.ProcessEnv> {
-  const exports = await run(tsx, ["lab/cli.ts", "env", "--name", name], process.env, true);
-  const text = await run("sh", ["-c", `${exports}\nenv -0`], process.env, true);
-  const pairs = text.split("\0").filter(Boolean);
-  return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
 }
 
 interface Phase {
@@ -48,7 +35,7 @@ async function demo(name: string): Promise<void> {
   };
 
   await phase("raise the lab", () => run(tsx, ["lab/cli.ts", "up", "--name", name], process.env));
-  const env = await labEnvironment(name);
+  const env = labEnv(runningLab(name));
   const kubectl = (...args: string[]) => run("kubectl", args, env);
 
   await phase("pulumi up", () => run("pulumi", ["up", "--yes", "--skip-preview", "--suppress-outputs"], env));
