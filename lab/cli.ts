@@ -1,10 +1,13 @@
 import { Command } from "commander";
 import { kubectl, showLogs, sshGuest, sshHost } from "./commands/access";
 import { shellExports } from "./commands/env";
+import { clearFaults, printFaults, setFault } from "./commands/fault";
 import { labStatus, printStatus } from "./commands/status";
+import { labFaults } from "./host/faults";
 import { halt, lower } from "./host/lower";
 import { assertMachine } from "./host/machine";
 import { checkLabName, defaultLabName, runningLab } from "./lab";
+import { faultKinds, type FaultKind, type FaultSpec } from "./pve/faults/fault";
 
 /* `npm run lab -- COMMAND`: the lab from a person's shell. Progress goes to stderr, results to stdout. */
 
@@ -15,6 +18,8 @@ const progress = (line: string) =>
 interface Named {
   name: string;
 }
+
+type SetOptions = Partial<Named> & { json?: boolean } & Omit<FaultSpec, "kind">;
 
 const program = new Command("lab")
   .description("A Proxmox VE in a box: its API over real containers.")
@@ -85,6 +90,42 @@ command("logs [log]", "logs of the Proxmox host: api, sshd, host, init, lxc-<vmi
   .action(async (log: string | undefined, { name, follow }: Named & { follow?: boolean }) => {
     process.exitCode = await showLogs(runningLab(name), log, follow ?? false);
   });
+
+const fault = command("fault", "make something go wrong, see docs/lab.md");
+
+/** The lab may be named before and after the word. */
+function faultCommand(usage: string, description: string): Command {
+  return fault.command(usage).description(description).option("--name <name>", "which lab", checkLabName);
+}
+
+const faultLab = ({ name }: Partial<Named>) => runningLab(name ?? fault.opts<Named>().name);
+
+faultCommand("list", "the faults that are set")
+  .option("--json", "for programs")
+  .action(({ json, ...options }: Partial<Named> & { json?: boolean }) => {
+    const faults = labFaults(faultLab(options)).list();
+    console.log(json ? JSON.stringify(faults) : printFaults(faults));
+  });
+
+faultCommand("set <kind>", `set a fault: ${faultKinds.join(", ")}`)
+  .option("--method <method>", "requests of this method")
+  .option("--path <regexp>", "requests whose path below /api2/json matches")
+  .option("--task <type>", "tasks of this type: vzcreate, vzstart …")
+  .option("--guest <vmid>", "what concerns this guest", Number)
+  .option("--storage <storage>", "the storage that is full")
+  .option("--count <times>", "how often it strikes; until it is cleared when left out", Number)
+  .option("--status <status>", "HTTP status of an error", Number)
+  .option("--text <text>", "text of an error, of a task's failure, or of a lock")
+  .option("--seconds <seconds>", "how long something waits, or how far a clock is off", Number)
+  .option("--json", "for programs")
+  .action(async (kind: FaultKind, { name, json, ...fields }: SetOptions) => {
+    const set = await setFault(faultLab(name === undefined ? {} : { name }), { kind, ...fields });
+    console.log(json ? JSON.stringify(set) : printFaults([set]));
+  });
+
+faultCommand("clear [id]", "end a fault, or all").action(async (id: string | undefined, options: Partial<Named>) => {
+  await clearFaults(faultLab(options), id === undefined ? undefined : Number(id));
+});
 
 program.parseAsync().catch((error: Error) => {
   console.error(`error: ${error.message}`);

@@ -66,6 +66,8 @@ export function labPaths(name: string) {
     record: path.join(state, "lab.json"),
     /** Logs of the API, sshd and the containers; `/var/log/lab` on the Proxmox host. */
     logs: path.join(state, "logs"),
+    /** What has been made to go wrong. */
+    faults: path.join(state, "faults"),
     /** `/etc/pve` of the Proxmox host. */
     etcPve: path.join(state, "etc-pve"),
     /** `/var/lib/lxc` of the Proxmox host: a guest's root file system is `<vmid>/rootfs`. */
@@ -90,17 +92,19 @@ export function labPaths(name: string) {
   };
 }
 
+/** Name of the server of K3s artifacts, which the Proxmox host's name server knows. */
+export const artifactHost = "artifacts.lab";
+
 /** Addresses and links of a lab's network. */
 export function labNetwork(subnet: number) {
   const prefix = `198.18.${subnet}`;
   return {
     prefix,
-    /** The Proxmox host: API, SSH, artifacts; the guests' gateway. */
+    /** The Proxmox host: API, SSH, artifacts, name server; the guests' gateway. */
     host: `${prefix}.1`,
     /** The machine's own address in the lab's network. */
     machine: `${prefix}.254`,
     endpoint: `https://${prefix}.1:8006/`,
-    artifacts: `http://${prefix}.1:8080/k3s`,
     /** Ends of the veth pair between the machine and the lab. The outer end's name is the claim on the subnet. */
     outerLink: `pk3s${subnet}`,
     innerLink: `pk3s${subnet}i`,

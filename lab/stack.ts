@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { Document } from "yaml";
+import { artifactHost } from "./lab";
 
 /** What the lab's stack file is made of. */
 export interface StackLab {
@@ -43,7 +44,8 @@ export function stackConfig(lab: StackLab): unknown {
         },
         k3s: {
           artifacts: {
-            baseUrl: `http://${at(1)}:8080/k3s`,
+            // By name, so that each node asks its name server.
+            baseUrl: `http://${artifactHost}:8080/k3s`,
             sha256: { amd64: lab.k3s.sha256 },
             airgapImages: true,
             imagesSha256: { amd64: lab.k3s.imagesSha256 },

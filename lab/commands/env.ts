@@ -11,7 +11,8 @@ export function labExports(lab: Lab): Record<string, string> {
   return {
     PATH: [...first, ...inherited.filter((folder) => !first.includes(folder))].join(path.delimiter),
     PULUMI_HOME: paths.pulumiHome,
-    PULUMI_BACKEND_URL: `file://${paths.pulumiState}`,
+    // Without the side files that a kill can leave empty (docs/operations.md).
+    PULUMI_BACKEND_URL: `file://${paths.pulumiState}?metadata=skip`,
     PULUMI_CONFIG_PASSPHRASE_FILE: paths.passphrase,
     PULUMI_STACK: lab.stack,
     PULUMI_SKIP_UPDATE_CHECK: "true",

@@ -23,7 +23,7 @@ export interface LabGuest {
  */
 export function enterHost(init: ProcessId): string[] {
   const env = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"];
-  const namespaces = ["--mount", "--net", "--pid", "--uts", "--ipc", "--root", "--wd=/root"];
+  const namespaces = ["--mount", "--net", "--pid", "--uts", "--ipc", "--root"];
   return [
     "env",
     "-i",
@@ -32,6 +32,8 @@ export function enterHost(init: ProcessId): string[] {
     "nsenter",
     `--target=${init.pid}`,
     ...namespaces,
+    // A folder that nsenter is given is the machine's own.
+    ...["env", "--chdir=/root"],
   ];
 }
 

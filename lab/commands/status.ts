@@ -1,6 +1,8 @@
 import { templateName, templateOrigin } from "../containers/baseImage";
+import { labFaults } from "../host/faults";
 import { CommandError, run } from "../host/run";
 import { Lab, labNetwork, RunningLab } from "../lab";
+import { describeFault } from "../pve/faults/fault";
 import { enterHost, firstServer, LabGuest, labGuests } from "./guests";
 
 /** What `status --json` prints. */
@@ -82,6 +84,9 @@ export function printStatus(lab: Lab, status: LabStatus): string {
     line("lab", `${lab.name}, stack ${lab.stack}, API ${endpoint}, this machine is ${machine} in its network`),
     line("template", `${templateName}, which is ${templateOrigin}`),
     line("k3s", `${lab.k3s.version}, ${k3sOrigin[status.k3s]}`),
+    ...labFaults(lab)
+      .list()
+      .map((fault) => line("fault", `${fault.id}: ${describeFault(fault)}`)),
     ...(status.guests.length === 0 ? [line("guests", "none")] : []),
     ...status.guests.map(({ vmid, name, status: state, tags }) =>
       line(String(vmid), `${name} ${state} ${tags.join(" ")}`.trimEnd()),

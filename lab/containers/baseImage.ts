@@ -21,10 +21,13 @@ const guestPackages = [
   ..."iputils-ping util-linux socat conntrack ethtool ipset libseccomp2 netbase less zstd libnss-myhostname".split(" "),
 ];
 
-/** For the Proxmox host: LXC, sshd, an init that reaps orphans, and what a person or a script looks for there. */
+/**
+ * For the Proxmox host: LXC, sshd, a name server, an init that reaps orphans, a clock that can be off, and what a person or
+ * a script looks for there.
+ */
 const hostPackages = [
   ..."lxc openssh-server tini iproute2 iptables nftables ca-certificates curl kmod procps".split(" "),
-  ..."iputils-ping util-linux zstd openssl netbase less jq".split(" "),
+  ..."iputils-ping util-linux zstd openssl netbase less jq perl dnsmasq-base libfaketime".split(" "),
 ];
 
 /**

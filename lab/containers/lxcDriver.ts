@@ -12,7 +12,7 @@ import { lxcConfig, overriddenFeatures } from "./lxcConfig";
 import { LxcTools } from "./lxcTools";
 import { MachineTraits, writeTraits } from "./machineTraits";
 import { guestNetworks } from "./network";
-import { setUpBeforeStart, setUpNewGuest } from "./setup";
+import { setUpBeforeStart, setUpClone, setUpNewGuest } from "./setup";
 
 export interface LxcDriverOptions {
   /** Folder of all containers, as LXC and PVE have it: `<lxcPath>/<vmid>/{config,rootfs}`. */
@@ -55,6 +55,23 @@ export class LxcDriver implements GuestDriver {
       writeTraits(rootfs, this.options.traits);
     } catch (error) {
       await this.destroy(vmid);
+      throw error;
+    }
+  }
+
+  async clone(vmid: number, newid: number, config: GuestConfig, log: TaskLog): Promise<void> {
+    assertSupported(config);
+    const rootfs = this.rootfs(newid);
+    fs.rmSync(path.dirname(rootfs), { recursive: true, force: true });
+    fs.mkdirSync(path.dirname(rootfs), { recursive: true });
+    try {
+      await run("cp", ["-a", "--reflink=auto", this.rootfs(vmid), rootfs]);
+      if (isManaged(config)) {
+        setUpClone(rootfs);
+        warnOfNesting(config, log);
+      }
+    } catch (error) {
+      await this.destroy(newid);
       throw error;
     }
   }

@@ -26,6 +26,17 @@ export async function setUpNewGuest(
   await createSshHostKeys(rootfs, config, log);
 }
 
+/**
+ * `post_clone_hook`: a machine id of its own. Emptied and not removed, so that the next boot is no first boot; an id that
+ * the source left `uninitialized` stays so.
+ */
+export function setUpClone(rootfs: string): void {
+  if (readGuestFile(rootfs, "var/lib/dbus/machine-id") !== undefined)
+    fs.rmSync(path.join(rootfs, "var/lib/dbus/machine-id"));
+  const old = readGuestFile(rootfs, "etc/machine-id");
+  if (old !== undefined && old.trim() !== "uninitialized") writeGuestFile(rootfs, "etc/machine-id", "\n");
+}
+
 /** `pre_start_hook`: hostname, hosts and DNS follow the configuration at each start. */
 export function setUpBeforeStart(rootfs: string, config: GuestConfig): void {
   const { options } = config;

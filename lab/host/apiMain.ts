@@ -3,15 +3,29 @@ import { templateName } from "../containers/baseImage";
 import { LxcDriver } from "../containers/lxcDriver";
 import { detectTraits } from "../containers/machineTraits";
 import { labCgroup } from "../lab";
+import { Faults } from "../pve/faults/faults";
+import { exchangeLog } from "../pve/http/exchangeLog";
 import { startPveServer } from "../pve/server";
 import { apiSocket } from "./apiSocket";
+import { faultDir } from "./faultDir";
 
 /* The lab's Proxmox VE API as a process of the Proxmox host, over real containers. */
 
 const gib = 1024 ** 3;
 
+/**
+ * The lab stands for a host on version 2, whatever its machine runs: the guests get what they need to bear version 1
+ * (machineTraits). A file makes it a host that says otherwise.
+ */
+function cgroupMode(): number {
+  const file = "/var/lib/pve-api/cgroup-mode";
+  return fs.existsSync(file) ? Number(fs.readFileSync(file, "utf8")) : 2;
+}
+
 async function main(): Promise<void> {
   const cgroup = labCgroup(process.env["LAB_NAME"]!);
+  const faults = new Faults(faultDir, { guestDir: "/etc/pve/nodes/pve/lxc", log: (line) => console.log(line) });
+  const machines = new LxcDriver({ lxcPath: "/var/lib/lxc", logDir: "/var/log/lab", cgroup, traits: detectTraits() });
   const { url } = await startPveServer({
     etcPve: "/etc/pve",
     stateDir: "/var/lib/pve-api",
@@ -22,7 +36,12 @@ async function main(): Promise<void> {
       key: fs.readFileSync("/etc/pve/nodes/pve/pve-ssl.key"),
     },
     socket: apiSocket,
-    driver: new LxcDriver({ lxcPath: "/var/lib/lxc", logDir: "/var/log/lab", cgroup, traits: detectTraits() }),
+    driver: faults.driver(machines),
+    ...(process.env["LAB_EXCHANGES"] && { onExchange: exchangeLog("/var/log/lab/exchanges.jsonl") }),
+    onRequest: faults.onRequest,
+    onTask: faults.onTask,
+    onStorage: faults.storage,
+    cgroupMode,
     storages: {
       local: { type: "dir", content: ["vztmpl", "iso", "snippets"], path: "/var/lib/vz" },
       "local-lvm": { type: "lvmthin", content: ["rootdir", "images"], totalBytes: 1024 * gib },

@@ -24,6 +24,7 @@ bind() { # bind SOURCE TARGET [OPTION]: TARGET is made where it is missing, as w
 }
 bind "$LAB_STATE/etc-pve" /etc/pve
 bind "$LAB_STATE/logs" /var/log/lab
+bind "$LAB_STATE/faults" /var/lib/pve-api/faults
 # Not on the overlay: containerd's own overlays, inside the guests, need a plain file system below them.
 bind "$LAB_STATE/lxc" /var/lib/lxc
 bind "$LAB_REPO" /opt/lab ro
@@ -59,10 +60,13 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH HOME=/root
 
 hostname pve
+grep -qx 'Package: pve-manager' /var/lib/dpkg/status || cat /usr/share/lab/dpkg-status >>/var/lib/dpkg/status
 ip link set lo up
 ip link add vmbr0 type bridge
 ip address add "$LAB_ADDRESS/24" dev vmbr0
 ip link set vmbr0 up
+# As the README asks of a Proxmox host; this network namespace has no way out to forward to.
+echo 1 >/proc/sys/net/ipv4/ip_forward
 # The machine moves its end here as soon as it knows this process.
 waited=0
 until ip link show "$LAB_UPLINK" >/dev/null 2>&1; do

@@ -1,11 +1,8 @@
 import { Log } from "../support/cache";
 import { hasCommand, run } from "./run";
 
-/** A Debian package that the lab needs on the person's machine, and a command that shows that it is there. */
-export interface MachinePackage {
-  name: string;
-  command: string;
-}
+/** A Debian package that the lab needs on the person's machine, and what shows that it is there: a command, or a look. */
+export type MachinePackage = { name: string } & ({ command: string } | { isThere: () => boolean });
 
 /**
  * All that is installed on the machine itself. Whatever runs a daemon (LXC, sshd) is in the lab's own host image
@@ -21,7 +18,8 @@ export const machinePackages: readonly MachinePackage[] = [
 
 /** Installs what is missing with apt-get; by default {@link machinePackages}. */
 export async function ensurePackages(log: Log, packages: readonly MachinePackage[] = machinePackages): Promise<void> {
-  const missing = packages.filter((wanted) => !hasCommand(wanted.command)).map((wanted) => wanted.name);
+  const isThere = (wanted: MachinePackage) => ("command" in wanted ? hasCommand(wanted.command) : wanted.isThere());
+  const missing = packages.filter((wanted) => !isThere(wanted)).map((wanted) => wanted.name);
   if (missing.length === 0) return;
   if (!hasCommand("apt-get"))
     throw new Error(`Missing on this machine, which has no apt-get to install it: ${missing.join(", ")}.`);

@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { parseOptions } from "./cliOptions";
 import { callApi, followTask, Parameters } from "./pctApi";
 import { pull, push } from "./pctFiles";
 
@@ -121,26 +122,6 @@ function sortedEntries(values: Record<string, unknown>): [key: string, value: st
     .flatMap((key) => (isPlain(values[key]) ? [[key, String(values[key])] as [string, string]] : []));
 }
 
-/** Options as `PVE::JSONSchema::get_options` takes them: `--key value`, `--key=value`, one dash or two, a bare flag is 1. */
-function parse(args: readonly string[], words: readonly string[]): Parameters {
-  const parameters: Record<string, string> = {};
-  const rest = [...words];
-  for (let i = 0; i < args.length; i++) {
-    const option = /^--?([a-z][\w-]*)(?:=(.*))?$/s.exec(args[i]!);
-    if (!option) {
-      const word = rest.shift();
-      if (word === undefined) throw new Error(`400 too many arguments`);
-      parameters[word] = args[i]!;
-      continue;
-    }
-    const next = args[i + 1];
-    const isFlag = option[2] === undefined && (next === undefined || /^--?[a-z]/.test(next));
-    parameters[option[1]!] = option[2] ?? (isFlag ? "1" : args[++i]!);
-  }
-  if (rest.length > 0) throw new Error(`400 not enough arguments`);
-  return parameters;
-}
-
 async function main([name = "", ...args]: readonly string[]): Promise<void> {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!command) {
@@ -151,7 +132,7 @@ async function main([name = "", ...args]: readonly string[]): Promise<void> {
         : `ERROR: no command specified\nUSAGE: pct ${known}`,
     );
   }
-  await command.run(parse(args, command.words));
+  await command.run(parseOptions(args, command.words));
 }
 
 main(process.argv.slice(2)).catch((error: Error) => {

@@ -2,8 +2,9 @@ import { randomBytes, randomUUID } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { build } from "esbuild";
-import { Lab, labNetwork, labPaths } from "../lab";
+import { artifactHost, Lab, labNetwork, labPaths } from "../lab";
 import { createAccess } from "../pve/access/createAccess";
+import { pvePackages } from "./pvePackages";
 import { run } from "./run";
 import { createCertificates, writeCaBundle } from "./tls";
 
@@ -16,7 +17,8 @@ export async function prepareState(
   subnet: number,
 ): Promise<Pick<Lab, "hostPublicKey" | "nodePublicKey">> {
   const paths = labPaths(name);
-  for (const folder of [paths.hostUpper, paths.hostWork, paths.hostRoot, paths.lxc, paths.logs, paths.etcPve]) {
+  const { hostUpper, hostWork, hostRoot, lxc, logs, etcPve, faults } = paths;
+  for (const folder of [hostUpper, hostWork, hostRoot, lxc, logs, etcPve, faults]) {
     fs.mkdirSync(folder, { recursive: true });
   }
   fs.mkdirSync(paths.client, { mode: 0o700 });
@@ -42,15 +44,18 @@ async function writeHostFiles(name: string, subnet: number): Promise<string> {
     fs.writeFileSync(path.join(hostUpper, file), text, { mode });
   };
   write("etc/hostname", "pve\n");
-  write("etc/hosts", `127.0.0.1 localhost\n::1 localhost\n${host} pve.lab pve\n${machine} machine\n`);
-  // Nothing answers there: a look-up is refused at once instead of waiting for an answer from outside.
+  write("etc/hosts", `127.0.0.1 localhost\n::1 localhost\n${host} pve.lab pve ${artifactHost}\n${machine} machine\n`);
+  // The lab's own name server: it knows these names and refuses all others at once.
   write("etc/resolv.conf", `nameserver ${host}\n`);
   write("etc/ssh/sshd_config.d/lab.conf", sshdConfig);
   await createKey(path.join(hostUpper, "etc/ssh/ssh_host_ed25519_key"), "root@pve");
   write("root/.ssh/authorized_keys", `${readPublic(hostKey)}\n`, 0o600);
   for (const folder of ["root", "root/.ssh"]) fs.chmodSync(path.join(hostUpper, folder), 0o700);
   write("usr/sbin/pct", fs.readFileSync(path.join(__dirname, "pct.sh"), "utf8"), 0o755);
-  await bundle("pct.ts", path.join(hostUpper, "usr/share/lab/pct.cjs"));
+  write("usr/bin/pvesh", '#!/bin/sh\nexec node /usr/share/lab/pvesh.cjs "$@"\n', 0o755);
+  for (const command of ["pct", "pvesh"])
+    await bundle(`${command}.ts`, path.join(hostUpper, `usr/share/lab/${command}.cjs`));
+  write("usr/share/lab/dpkg-status", pvePackages);
   const publicKey = readPublic(path.join(hostUpper, "etc/ssh/ssh_host_ed25519_key"));
   return publicKey.split(" ").slice(0, 2).join(" ");
 }

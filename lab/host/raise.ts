@@ -13,6 +13,7 @@ import {
   writeLab,
 } from "../lab";
 import { Log } from "../support/cache";
+import { applyHostFaults } from "./faults";
 import { claimSubnet, connectLab } from "./network";
 import { halt, lower } from "./lower";
 import { startGuestsOnBoot } from "./onboot";
@@ -91,6 +92,8 @@ async function boot(lab: Lab, parts: LabParts): Promise<RunningLab> {
   writeLab(running);
   await connectLab(lab.subnet, init.pid);
   await awaitReady(lab.name, lab.subnet, init);
+  // Those of a lab that was stopped, now that nothing waits for its services any more.
+  await applyHostFaults(running);
   return running;
 }
 

@@ -1,12 +1,13 @@
+import { Resolver } from "node:dns/promises";
 import * as fs from "node:fs";
 import * as https from "node:https";
 import * as net from "node:net";
-import { isAlive, labNetwork, labPaths, ProcessId } from "../lab";
+import { artifactHost, isAlive, labNetwork, labPaths, ProcessId } from "../lab";
 import { lastLines } from "./startInit";
 
 const deadlineMs = 30_000;
 
-/** Waits until the lab's API, sshd and artifact server answer. @throws Error with their last log lines. */
+/** Waits until the lab's API, sshd, artifact server and name server answer. @throws Error with their last log lines. */
 export async function awaitReady(name: string, subnet: number, init: ProcessId): Promise<void> {
   const { host } = labNetwork(subnet);
   const { logs, etcPve } = labPaths(name);
@@ -15,6 +16,7 @@ export async function awaitReady(name: string, subnet: number, init: ProcessId):
     api: () => apiAnswers(host, ca),
     sshd: () => speaks(host, 22),
     artifacts: () => accepts(host, 8080),
+    "name server": () => knows(host, artifactHost),
   };
   const deadline = Date.now() + deadlineMs;
   for (const [service, check] of Object.entries(checks)) {
@@ -42,6 +44,15 @@ function apiAnswers(host: string, ca: string): Promise<boolean> {
 /** sshd says its version as soon as it is asked. */
 function speaks(host: string, port: number): Promise<boolean> {
   return connect(host, port, (socket, done) => socket.once("data", () => done(true)));
+}
+
+async function knows(server: string, name: string): Promise<boolean> {
+  const resolver = new Resolver({ timeout: 1000, tries: 1 });
+  resolver.setServers([server]);
+  return resolver.resolve4(name).then(
+    () => true,
+    () => false,
+  );
 }
 
 function accepts(host: string, port: number): Promise<boolean> {

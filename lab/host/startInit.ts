@@ -36,6 +36,8 @@ export async function startInit(name: string, subnet: number, parts: HostParts):
     LAB_ARTIFACTS: parts.artifacts,
     LAB_ADDRESS: host,
     LAB_UPLINK: innerLink,
+    // For tests: what the API was asked and answered is kept with its logs, without secrets.
+    ...(process.env["PROXMOX_K3S_LAB_EXCHANGES"] && { LAB_EXCHANGES: "1" }),
   };
   const namespaces = ["--mount", "--net", "--pid", "--uts", "--ipc", "--fork"];
   const output = fs.openSync(path.join(paths.logs, "init.log"), "a");

@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { serveFolder } from "./artifactServer";
 
 /*
- * Runs the Proxmox host's services: the API, sshd and the server of K3s artifacts. A service that ends is written to the
+ * Runs the Proxmox host's services: the API, sshd, a name server and the server of K3s artifacts. A service that ends is written to the
  * log and ends the lab: a lab that half runs would only puzzle.
  */
 
@@ -28,6 +28,11 @@ function end(why: string): void {
 const address = process.env["LAB_ADDRESS"]!;
 service("api", process.execPath, ["--import", "tsx", "lab/host/apiMain.ts"]);
 service("sshd", "/usr/sbin/sshd", ["-D", "-e"]);
+// Answers with the names of /etc/hosts and asks nobody else.
+service("dns", "/usr/sbin/dnsmasq", [
+  ...["--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--pid-file", "--user=root"],
+  ...["--no-resolv", "--bind-interfaces", `--listen-address=${address}`],
+]);
 serveFolder("/srv/artifacts", { host: address, port: 8080 }).catch((error: Error) =>
   end(`artifacts: ${error.message}`),
 );

@@ -50,6 +50,13 @@ export interface GuestSource {
 export interface GuestDriver {
   /** Unpacks the template and writes hostname, network, DNS, password and keys into it; none of these where `ostype` is `unmanaged`. */
   create(vmid: number, config: GuestConfig, from: GuestSource, log: TaskLog): Promise<void>;
+  /**
+   * Copies the root file system of a stopped guest for a new one, and gives the copy a machine id of its own unless its
+   * `ostype` is `unmanaged`. SSH host keys and everything else stay as they are: hostname and network follow at the start.
+   *
+   * @param config of the new guest.
+   */
+  clone(vmid: number, newid: number, config: GuestConfig, log: TaskLog): Promise<void>;
   /** Translates the configuration, raw lines last, and starts the guest. Rewrites hostname, network and DNS unless `unmanaged`. */
   start(vmid: number, config: GuestConfig, log: TaskLog): Promise<void>;
   /** Asks the guest to power off. False when it did not within `timeoutSeconds`. */

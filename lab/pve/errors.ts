@@ -18,6 +18,13 @@ export function failure(message: string): ApiError {
   return new ApiError(500, message);
 }
 
+/** What a task's work throws when its worker is killed: nothing is put back, and the task has no outcome. */
+export class WorkerKilled extends Error {
+  constructor() {
+    super("the worker was killed");
+  }
+}
+
 /** `raise_param_exc`: one message for each parameter that is wrong. */
 export function parameterError(errors: Readonly<Record<string, string>>): ApiError {
   return new ApiError(400, "Parameter verification failed.", errors);

@@ -15,6 +15,8 @@ export interface PveNode {
   readonly driver: GuestDriver;
   /** The bridges that guests may use. */
   readonly bridges: readonly string[];
+  /** Version of the control group hierarchy that the node says it runs. */
+  readonly cgroupMode: () => number;
 }
 
 /** The release that the API speaks. */

@@ -10,6 +10,7 @@ import { accessEndpoints } from "./routes/access";
 import { clusterEndpoints } from "./routes/cluster";
 import { downloadEndpoints } from "./routes/downloads";
 import { lxcEndpoints } from "./routes/lxc";
+import { lxcCloneEndpoints } from "./routes/lxcClone";
 import { lxcStatusEndpoints } from "./routes/lxcStatus";
 import { nodeEndpoints } from "./routes/nodes";
 import { poolEndpoints } from "./routes/pools";
@@ -17,7 +18,8 @@ import { roleEndpoints } from "./routes/roles";
 import { storageEndpoints } from "./routes/storage";
 import { taskEndpoints } from "./routes/tasks";
 import { tokenEndpoints } from "./routes/tokens";
-import { StorageStore, type Storages } from "./storage/storageStore";
+import { uploadEndpoints } from "./routes/uploads";
+import { type StorageHook, StorageStore, type Storages } from "./storage/storageStore";
 import { TaskStore, type TaskHook } from "./tasks";
 
 /** Every endpoint that the API serves; all others answer 501, as PVE does for what it does not know. */
@@ -25,10 +27,12 @@ export const endpoints = [
   ...clusterEndpoints,
   ...nodeEndpoints,
   ...lxcEndpoints,
+  ...lxcCloneEndpoints,
   ...lxcStatusEndpoints,
   ...taskEndpoints,
   ...storageEndpoints,
   ...downloadEndpoints,
+  ...uploadEndpoints,
   ...poolEndpoints,
   ...accessEndpoints,
   ...roleEndpoints,
@@ -51,14 +55,18 @@ export interface PveServerOptions {
   readonly storages: Storages;
   /** Default `vmbr0`. */
   readonly bridges?: readonly string[];
+  /** Version of the control group hierarchy that the node says it runs; default 2. */
+  readonly cgroupMode?: () => number;
   /** How long a refused login waits for its answer; PVE takes three seconds, the default. */
   readonly unauthorizedDelayMs?: number;
   /** How long a call waits for another that holds the guest; PVE takes ten seconds, the default. */
   readonly lockTimeoutMs?: number;
-  /** Runs before each request, and may fail it. */
+  /** Runs before each request that comes over HTTPS, and may fail it. */
   readonly onRequest?: RequestHook;
   /** Runs inside each task before its work, and may fail it. */
   readonly onTask?: TaskHook;
+  /** Says which storages are full. */
+  readonly onStorage?: StorageHook;
   /** Sees each request with its answer. */
   readonly onExchange?: (exchange: Exchange) => void;
 }
@@ -86,17 +94,17 @@ export async function startPveServer(options: PveServerOptions): Promise<PveServ
     name: options.node,
     access: new AccessStore(options.etcPve),
     guests,
-    storages: new StorageStore(options.storages, guests),
+    storages: new StorageStore(options.storages, guests, options.onStorage),
     tasks: new TaskStore(path.join(options.stateDir, "tasks"), options.node, options.onTask),
     driver: options.driver,
     bridges: options.bridges ?? ["vmbr0"],
+    cgroupMode: options.cgroupMode ?? (() => 2),
   };
   const common = {
     ...{ node, endpoints, unauthorizedDelayMs: options.unauthorizedDelayMs ?? 3000 },
-    ...(options.onRequest && { onRequest: options.onRequest }),
     ...(options.onExchange && { onExchange: options.onExchange }),
   };
-  const api = createApp({ ...common, tls: options.tls });
+  const api = createApp({ ...common, tls: options.tls, ...(options.onRequest && { onRequest: options.onRequest }) });
   const local = options.socket === undefined ? undefined : createApp(common);
   const url = await api.listen(options.listen);
   if (local && options.socket !== undefined) {

@@ -38,6 +38,14 @@ export class SimulatedDriver implements GuestDriver {
     this.guests.set(vmid, { source: from, config, applied: [] });
   }
 
+  async clone(vmid: number, newid: number, config: GuestConfig, log: TaskLog): Promise<void> {
+    await this.work();
+    const { source } = this.known(vmid);
+    if (this.guests.has(newid)) throw new Error(`guest ${newid} exists already`);
+    if (config.options.get("ostype") !== "unmanaged") warnOfNesting(config, log);
+    this.guests.set(newid, { source, config, applied: [] });
+  }
+
   async start(vmid: number, config: GuestConfig, log: TaskLog): Promise<void> {
     await this.work();
     const guest = this.known(vmid);

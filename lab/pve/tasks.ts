@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { messageOf } from "./errors";
+import { messageOf, WorkerKilled } from "./errors";
 import { readText } from "./files";
 import type { TaskLog } from "./driver";
 import { decodeUpid, encodeUpid, type Upid } from "./upid";
@@ -8,7 +8,7 @@ import { decodeUpid, encodeUpid, type Upid } from "./upid";
 /** Work of a task. What it throws becomes the task's exit status. */
 export type TaskWork = (log: TaskLog, task: Upid & { upid: string }) => Promise<void>;
 
-/** Runs before a task's work, inside the task: it may wait, log or throw. */
+/** Runs before a task's work, inside the task: it may wait, log or throw; {@link WorkerKilled} ends it without outcome. */
 export type TaskHook = (task: Upid & { upid: string }, log: TaskLog) => Promise<void>;
 
 /** A task that has ended. */
@@ -120,18 +120,19 @@ export class TaskStore {
   }
 
   private async run(upid: string, entry: RunningTask, work: () => Promise<void>): Promise<void> {
-    let outcome: string;
+    let outcome: string | undefined;
     try {
       await work();
       if (entry.aborted) throw new Error("received interrupt");
       outcome = entry.warnings > 0 ? `TASK WARNINGS: ${entry.warnings}` : "TASK OK";
     } catch (error) {
-      outcome = `TASK ERROR: ${messageOf(error)
-        .trim()
-        .replace(/\s*\n\s*/g, " ")}`;
+      if (!(error instanceof WorkerKilled))
+        outcome = `TASK ERROR: ${messageOf(error)
+          .trim()
+          .replace(/\s*\n\s*/g, " ")}`;
     }
     if (this.closed) return;
-    fs.appendFileSync(this.logFile(upid), `${outcome}\n`);
+    if (outcome !== undefined) fs.appendFileSync(this.logFile(upid), `${outcome}\n`);
     this.running.delete(upid);
     this.archive(upid);
   }

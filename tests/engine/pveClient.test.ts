@@ -2,6 +2,7 @@ import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import type { PulumiFn } from "@pulumi/pulumi/automation";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { parseGuestConfig } from "../../lab/pve/guestConfig";
 import { SimulatedNode, template } from "../support/pveNode";
 import { PulumiRun } from "../support/pulumiRun";
 
@@ -118,23 +119,45 @@ test("grows the disk", async () => {
   expect(pve.conf(100)).toMatch(/^rootfs: .*size=40G/m);
 });
 
-test("a foreign guest of the same VMID is taken over by the client's retry", async () => {
-  // The client takes `already exists` on a retry for success: why the program claims a VMID before it creates.
-  const foreign = pve.confFile(107);
-  fs.writeFileSync(
-    foreign,
-    "arch: amd64\nhostname: foreign\nmemory: 512\nrootfs: local-lvm:vm-107-disk-0,size=8G\nswap: 0\n",
-  );
-  requests();
-  const { changes } = await run.up(async () => {
-    new proxmox.ContainerLegacy("other", nodeArgs({ vmId: 107, started: false }));
+describe("a foreign guest on the VMID, with nothing to guard it", () => {
+  const foreign = `arch: amd64\nhostname: foreign\nmemory: 512\nostype: ubuntu\nrootfs: local-lvm:vm-107-disk-0,size=32G\nswap: 0\nunprivileged: 0\n`;
+  const other: PulumiFn = async () => {
+    new proxmox.ContainerLegacy("other", nodeArgs({ vmId: 107 }));
     return container(grown)();
+  };
+
+  test("is adopted by the client's retry, without an error or a warning, and stands in the state as ours", async () => {
+    await pve.driver.create(107, parseGuestConfig(foreign), { template: "" }, () => {});
+    fs.writeFileSync(pve.confFile(107), foreign);
+    pve.exchanges.length = 0;
+    const { changes, output } = await run.up(other);
+    expect(changes).toMatchObject({ create: 1 });
+    expect(output).not.toMatch(/warning|error/i);
+    // The client takes "already exists" on a retry for its own success: two attempts, refused alike, and no task.
+    const attempts = pve.exchanges.filter(({ method, path: target }) => method === "POST" && target.endsWith("/lxc"));
+    expect(attempts.map(({ status, reason }) => `${status} ${reason}`)).toEqual(
+      Array(2).fill("500 CT 107 already exists on node 'pve'"),
+    );
+    // It is started, as if it had been made: the first thing that happens to it.
+    expect(changing().filter((line) => line.includes("/107/"))).toEqual(["POST /nodes/pve/lxc/107/status/start 200"]);
+    expect(pve.conf(107)).toContain("hostname: foreign\nmemory: 512\n");
+    const { deployment } = await run.stack.exportStack();
+    const adopted = (deployment.resources as { urn: string; id?: string; outputs?: object }[]).find(({ urn }) =>
+      urn.endsWith("::other"),
+    );
+    expect(adopted).toMatchObject({ id: "107", outputs: { initialization: { hostname: "foreign" } } });
   });
-  expect(changes).toMatchObject({ create: 1 });
-  const attempts = requests().filter((line) => line.startsWith("POST /nodes/pve/lxc "));
-  expect(attempts.length).toBeGreaterThan(1);
-  expect(new Set(attempts)).toEqual(new Set(["POST /nodes/pve/lxc 500"]));
-  expect(fs.readFileSync(foreign, "utf8")).toContain("hostname: foreign");
+
+  test("is changed to what we want by the next run that has seen it", async () => {
+    await run.stack.refresh({ color: "never" });
+    requests();
+    await run.up(other);
+    expect(changing().filter((line) => line.includes("/107/"))).toEqual([
+      "PUT /nodes/pve/lxc/107/config 200",
+      "POST /nodes/pve/lxc/107/status/reboot 200",
+    ]);
+    expect(pve.conf(107)).toContain("hostname: k3s-master\nmemory: 4096\n");
+  });
 });
 
 test("a token that asks for features learns that they are root@pam's", async () => {

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { AccessStore } from "../../lab/pve/access/accessStore";
-import { requiredPrivileges } from "../../lab/pve/access/createAccess";
+import { REQUIRED_PRIVILEGES } from "../../config/privileges";
 import type { PveClient } from "../support/httpClient";
 import { nodeFields, SimulatedNode } from "../support/pveNode";
 
@@ -73,7 +73,7 @@ describe("what only root@pam may set", () => {
 describe("privileges", () => {
   const without = (privilege: string) =>
     new AccessStore(pve.etcPve).update((users) =>
-      users.roles.set("PulumiK3s", new Set(Object.keys(requiredPrivileges).filter((name) => name !== privilege))),
+      users.roles.set("PulumiK3s", new Set(Object.keys(REQUIRED_PRIVILEGES).filter((name) => name !== privilege))),
     );
   const lifecycle = async () => {
     const answers = [await client.post(lxc, nodeFields(101, { description: "mark", tags: "k3s-lab" }))];
@@ -94,7 +94,7 @@ describe("privileges", () => {
     expect(await lifecycle()).toEqual([]);
   });
 
-  test.each(Object.keys(requiredPrivileges))(
+  test.each(Object.keys(REQUIRED_PRIVILEGES))(
     "without %s something is refused, and the refusal names it",
     async (privilege) => {
       without(privilege);

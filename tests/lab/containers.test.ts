@@ -184,15 +184,35 @@ describe("pct", () => {
     expect(seconds / 5).toBeLessThan(500);
   }, 30_000);
 
-  it("shuts down, refuses a locked guest until it is unlocked, and destroys without a trace", async () => {
+  it("shuts down, and refuses a locked guest until it is unlocked", async () => {
     await lab.host("sed -i '1i lock: backup' /etc/pve/lxc/110.conf");
     await expect(lab.host("pct shutdown 110")).rejects.toThrow("CT is locked (backup)");
     await lab.host("pct unlock 110; pct shutdown 110 --forceStop 1 --timeout 30");
     expect(await lab.host("pct status 110")).toBe("status: stopped\n");
     await expect(lab.host("pct exec 110 -- true")).rejects.toThrow("container '110' not running!");
-    await lab.host("pct destroy 110");
-    expect(await lab.host("pct list; ls /var/lib/lxc; ls -d /sys/fs/cgroup/*/pk3s-*/110 2>/dev/null || true")).toBe("");
-  }, 90_000);
+  }, 60_000);
+
+  it("clones a stopped guest: its files and raw lines, with a name and a machine id of its own", async () => {
+    const file = (vmid: number, name: string) => lab.host(`cat /var/lib/lxc/${vmid}/rootfs/${name}`);
+    const machineId = await file(110, "etc/machine-id");
+    expect(machineId).toMatch(/^[0-9a-f]{32}\n$/);
+    await lab.host("pct clone 110 113 --hostname copy; pct start 113");
+    await booted(113);
+    expect(await guest(113, "hostname; cat /root/pushed; cat /proc/sys/kernel/panic >/proc/sys/kernel/panic")).toBe(
+      "copy\ntext",
+    );
+    expect(await file(113, "etc/machine-id")).toMatch(/^[0-9a-f]{32}\n$/);
+    expect(await file(113, "etc/machine-id")).not.toBe(machineId);
+    // As on a Proxmox host: what a machine shows to SSH is copied with it.
+    expect(await file(113, "etc/ssh/ssh_host_ed25519_key.pub")).toBe(
+      await file(110, "etc/ssh/ssh_host_ed25519_key.pub"),
+    );
+  }, 60_000);
+
+  it("destroys without a trace", async () => {
+    await lab.host("pct destroy 113 --force; pct destroy 110");
+    expect(await lab.host("pct list; ls /var/lib/lxc; ls -d /sys/fs/cgroup/*/pk3s-*/11? 2>/dev/null || true")).toBe("");
+  }, 60_000);
 });
 
 describe("an unmanaged container", () => {

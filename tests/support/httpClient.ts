@@ -41,6 +41,19 @@ export class PveClient {
     return this.send("POST", path, JSON.stringify(body), "application/json");
   }
 
+  /** Sends a file as a browser does: the fields first, then the file under the name of its own field. */
+  async upload(
+    path: string,
+    fields: Record<string, string>,
+    file: { readonly field: string; readonly name: string; readonly content: Buffer },
+  ): Promise<Answer> {
+    const form = new FormData();
+    for (const [key, value] of Object.entries(fields)) form.append(key, value);
+    form.append(file.field, new Blob([new Uint8Array(file.content)]), file.name);
+    const encoded = new Response(form);
+    return this.send("POST", path, Buffer.from(await encoded.arrayBuffer()), encoded.headers.get("content-type")!);
+  }
+
   /** Waits for a task and returns its exit status. */
   async task(upid: string): Promise<string> {
     for (;;) {
@@ -72,7 +85,7 @@ export class PveClient {
     return this.send(method, path + query, inBody ? form.toString() : "", "application/x-www-form-urlencoded");
   }
 
-  private send(method: string, path: string, body: string, type: string): Promise<Answer> {
+  private send(method: string, path: string, body: string | Buffer, type: string): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const request = https.request(
         `${this.url}/api2/json${path}`,
@@ -80,7 +93,7 @@ export class PveClient {
           method,
           ca: this.ca,
           minVersion: "TLSv1.3",
-          headers: { accept: "application/json", ...(body && { "content-type": type }), ...this.headers },
+          headers: { accept: "application/json", ...(body.length > 0 && { "content-type": type }), ...this.headers },
         },
         (response) => {
           let text = "";

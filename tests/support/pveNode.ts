@@ -3,14 +3,15 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { createAccess } from "../../lab/pve/access/createAccess";
+import { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
 import { startPveServer, type PveServer, type PveServerOptions } from "../../lab/pve/server";
 import { SimulatedDriver, type SimulatedDriverOptions } from "../../lab/pve/simulatedDriver";
 import { PveClient } from "./httpClient";
-import { schemaProblems } from "./pveSchema";
+import { assertOfficial } from "./pveSchema";
 
 export const template = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
-const rootPassword = "root-password";
+export const rootPassword = "root-password";
 const tokenSecret = "6e9a3f5c-7a3e-4a3e-9c67-2d6f0a1b2c3d";
 
 /** A certificate for 127.0.0.1 that is its own CA. */
@@ -29,6 +30,11 @@ export class SimulatedNode {
   readonly tls = certificate(this.dir);
   readonly apiToken: string;
   readonly driver: SimulatedDriver;
+  readonly faults = new Faults(path.join(this.dir, "faults"), {
+    guestDir: path.join(this.etcPve, "nodes", "pve", "lxc"),
+    log: (line) => this.faultLog.push(line),
+  });
+  readonly faultLog: string[] = [];
   readonly exchanges: Exchange[] = [];
   private server?: PveServer;
 
@@ -69,13 +75,23 @@ export class SimulatedNode {
     await this.open();
   }
 
+  /** Resolves when no task runs any more. */
+  async idle(): Promise<void> {
+    await this.server?.idle();
+  }
+
   /** Stops the API and removes its files. @throws when an exchange did not fit the official schema. */
   async stop(): Promise<void> {
-    await this.server?.idle();
+    await this.idle();
     await this.server?.close();
     fs.rmSync(this.dir, { recursive: true, force: true });
-    const problems = this.exchanges.flatMap(schemaProblems);
-    if (problems.length > 0) throw new Error(`not as the official schema says:\n${[...new Set(problems)].join("\n")}`);
+    assertOfficial(this.exchanges);
+  }
+
+  /** A new API token of a user of its own name, with exactly these privileges at `/`. */
+  newToken(name: string, privileges: readonly string[]): string {
+    const access = { rootPassword, tokenSecret, user: `${name}@pve`, role: name, privileges };
+    return createAccess(this.etcPve, access).apiToken;
   }
 
   /** A client with the API token of the role `PulumiK3s`. */
@@ -114,7 +130,10 @@ export class SimulatedNode {
       listen: { host: "127.0.0.1", port: 0 },
       tls: this.tls,
       socket: this.socket,
-      driver: this.driver,
+      driver: this.faults.driver(this.driver),
+      onRequest: this.faults.onRequest,
+      onTask: this.faults.onTask,
+      onStorage: this.faults.storage,
       storages: {
         local: {
           type: "dir",

@@ -48,6 +48,16 @@ export function pveApi(): ReadonlyMap<string, ApiNode> {
 }
 
 /**
+ * Holds all that was asked of an API, and its answers, to the official schema.
+ *
+ * @throws Error that lists what does not fit, each problem once.
+ */
+export function assertOfficial(exchanges: readonly Exchange[]): void {
+  const problems = new Set(exchanges.flatMap(schemaProblems));
+  if (problems.size > 0) throw new Error(`not as the official schema says:\n${[...problems].join("\n")}`);
+}
+
+/**
  * Holds a request and its answer to the official schema. Returns what does not fit; nothing is as it should be.
  *
  * A request that does not fit must have been refused, and an answer of 200 must have the shape that PVE promises.

@@ -1,23 +1,6 @@
+import { REQUIRED_PRIVILEGES } from "../../../config/privileges";
 import { AccessStore } from "./accessStore";
 import { aclNode, newUser } from "./userConfig";
-
-/**
- * The least privileges with which the Proxmox client creates, changes and deletes a privileged container, each with the
- * check that asks for it. All are granted at `/`, because `Sys.Modify` is asked for there.
- */
-export const requiredPrivileges: Readonly<Record<string, string>> = {
-  "VM.Allocate": "create and destroy a container; change its nesting",
-  "VM.Audit": "read its configuration, status and addresses",
-  "VM.PowerMgmt": "start, shut down, reboot",
-  "VM.Config.CPU": "cores, cpulimit, cpuunits",
-  "VM.Config.Memory": "memory, swap",
-  "VM.Config.Disk": "rootfs and its size",
-  "VM.Config.Network": "network interfaces, hostname, DNS",
-  "VM.Config.Options": "description, tags, start at boot, protection, console, operating system type",
-  "Datastore.AllocateSpace": "the disk on its datastore; reading the template from its own",
-  "SDN.Use": "attaching to a bridge",
-  "Sys.Modify": "at / for a privileged container (since Proxmox VE 9.0)",
-};
 
 export interface Access {
   rootPassword: string;
@@ -28,7 +11,7 @@ export interface Access {
   /** Default `pulumi`. */
   tokenName?: string;
   tokenSecret: string;
-  /** Default: {@link requiredPrivileges}. */
+  /** Default: what the program needs ({@link REQUIRED_PRIVILEGES}). */
   privileges?: readonly string[];
 }
 
@@ -46,7 +29,7 @@ export function createAccess(etcPve: string, access: Access): { apiToken: string
     const account = config.users.get(user) ?? newUser();
     account.tokens.set(tokenName, { expire: 0, privsep: true, comment: "" });
     config.users.set(user, account);
-    config.roles.set(role, new Set(access.privileges ?? Object.keys(requiredPrivileges)));
+    config.roles.set(role, new Set(access.privileges ?? Object.keys(REQUIRED_PRIVILEGES)));
     const node = aclNode(config, "/");
     node.users.set(user, new Map([[role, true]]));
     node.tokens.set(tokenId, new Map([[role, true]]));

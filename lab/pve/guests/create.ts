@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import sshpk from "sshpk";
 import { root, type Permissions } from "../access/permissions";
-import { failure, messageOf, parameterError, permissionDenied } from "../errors";
+import { failure, messageOf, parameterError, permissionDenied, WorkerKilled } from "../errors";
 import { guestConfig } from "../guestConfig";
 import type { PveNode } from "../node";
 import type { Params } from "../schema/schema";
@@ -54,6 +54,7 @@ export function createGuest(node: PveNode, user: string, params: Params): string
       try {
         await build(node, request, draft, disks, log);
       } catch (error) {
+        if (error instanceof WorkerKilled) throw error;
         if (node.guests.exists(vmid)) node.guests.remove(vmid);
         throw failure(`unable to create CT ${vmid} - ${messageOf(error)}`);
       }
@@ -139,7 +140,10 @@ async function build(
   log: (line: string) => void,
 ): Promise<void> {
   const { vmid, template, password, sshPublicKeys } = request;
-  for (const [key, value] of disks) draft.options.set(key, allocated(vmid, key, value, draft, node.storages));
+  for (const [key, value] of disks) {
+    draft.options.set(key, allocated(vmid, key, value, draft, node.storages));
+    node.storages.allocate(parseVolume(key, draft.options.get(key)!).volume);
+  }
   const file = node.storages.filePath(template);
   if (!fs.existsSync(file)) throw failure(`can't find file '${template}'`);
   for (const [key, value] of defaults(request)) if (!draft.options.has(key)) draft.options.set(key, value);
@@ -157,6 +161,7 @@ async function build(
       log,
     );
   } catch (error) {
+    if (error instanceof WorkerKilled) throw error;
     await node.driver.destroy(vmid, log).catch((cause: unknown) => log(`cleaning up failed: ${messageOf(cause)}`));
     throw error;
   }

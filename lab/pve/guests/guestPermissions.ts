@@ -61,7 +61,7 @@ function checkVolume({ permissions, storages, user, vmid }: ModifyCheck, key: st
 }
 
 /** A bridge of the host belongs to the zone `localnetwork`; each VLAN of it is a path of its own. */
-function checkBridge({ permissions, user }: ModifyCheck, text: string): void {
+export function checkBridge({ permissions, user }: Pick<ModifyCheck, "permissions" | "user">, text: string): void {
   const { bridge, tag, trunks } = parsePropertyString(text, networkFormat);
   if (bridge === undefined) return;
   const zone = `/sdn/zones/localnetwork/${bridge}`;

@@ -180,6 +180,11 @@ function keepVolume(draft: Draft, key: string, value: string): void {
   if (type === "volume" && !isUsed) addUnused(draft, volume);
 }
 
+/** A network interface as it is, but for its MAC address. */
+export function withNewMac(text: string): string {
+  return printPropertyString({ ...parsePropertyString(text, networkFormat), hwaddr: randomMac() }, networkFormat);
+}
+
 /** A new MAC address with Proxmox's prefix. */
 function randomMac(): string {
   return [

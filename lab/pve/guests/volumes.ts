@@ -65,6 +65,25 @@ export function allocated(vmid: number, key: string, text: string, draft: Draft,
   return printVolume(key, properties);
 }
 
+/** The value of a disk that is a copy of `volume`, under a name of its own, on `storage` or where the original is. */
+export function copied(
+  vmid: number,
+  key: string,
+  volume: Volume,
+  storage: string | undefined,
+  draft: Draft,
+  storages: StorageStore,
+): string {
+  const target = storage ?? storageOf(volume.volume);
+  if (!storages.get(target).content.includes("rootdir"))
+    throw failure(`content type 'rootdir' is not available or configured on storage '${target}'`);
+  return printVolume(key, {
+    ...volume.properties,
+    volume: storages.diskName(target, vmid, nextDiskNumber(vmid, draft)),
+    size: formatSize(volumeBytes(volume)),
+  });
+}
+
 export function printVolume(key: string, properties: Properties): string {
   return printPropertyString(properties, key === "rootfs" ? rootfsFormat : mountPointFormat);
 }

@@ -7,6 +7,7 @@ import { checkParameters } from "../schema/schema";
 import { authenticate, type Identity } from "./authenticate";
 import { Page, type Call, type Endpoint } from "./endpoint";
 import type { Exchange, RequestHook } from "./exchange";
+import { fileParameter, readUploads, unknownContentType, Upload } from "./upload";
 
 /** Below this the API lives; `json` is the only format served. */
 const prefix = "/api2/json";
@@ -39,24 +40,28 @@ export function createApp(options: AppOptions): FastifyInstance {
   app.removeAllContentTypeParsers();
   for (const type of ["application/json", "application/x-www-form-urlencoded"])
     app.addContentTypeParser(type, { parseAs: "string" }, (_request, body, done) => done(null, body));
-  app.addContentTypeParser("*", (request, _payload, done) =>
-    done(new ApiError(506, `upload 'Content-Type '${request.headers["content-type"]}' not implemented`)),
-  );
+  readUploads(app);
+  app.addContentTypeParser("*", (request, _payload, done) => done(unknownContentType(request)));
   app.decorateRequest("identity", null);
-  app.addHook("onRequest", async (request, reply) => {
+  app.decorateRequest("isUnanswered", false);
+  app.addHook("onRequest", async (request) => {
     const identity = options.tls
       ? authenticate(options.node.access, request, apiPath(request))
       : { user: root, byToken: false };
     request.setDecorator("identity", identity);
-    const decision = await options.onRequest?.({ method: request.method, path: apiPath(request), user: identity.user });
-    if (decision !== "drop") return;
-    reply.hijack();
-    request.raw.socket.destroy();
+  });
+  app.addHook("preHandler", async (request, reply) => {
+    const params = paramsOrNothing(request);
+    const { user } = identityOf(request);
+    const decision = await options.onRequest?.({ method: request.method, path: apiPath(request), params, user });
+    if (decision === "drop") cut(reply);
+    if (decision === "drop-answer") request.setDecorator("isUnanswered", true);
   });
   for (const endpoint of options.endpoints) {
     app.route({
       method: endpoint.method,
       url: prefix + endpoint.path.replace(/\{(\w+)\}/g, ":$1"),
+      config: { takesFile: endpoint.takesFile },
       handler: async (request, reply) => answer(reply, options, request, await run(options.node, endpoint, request)),
     });
   }
@@ -73,7 +78,7 @@ async function run(node: PveNode, endpoint: Endpoint, request: FastifyRequest): 
   const { user, byToken } = identityOf(request);
   if (byToken && endpoint.allowToken === false)
     throw permissionDenied(`URI '${apiPath(request)}' not available with API token, need proper ticket.`);
-  const raw = { ...sentParams(request), ...(request.params as Record<string, string>) };
+  const raw = { ...sentParams(request), ...fileParameter(request), ...(request.params as Record<string, string>) };
   const call: Call = { node, user, params: asText(raw) };
   checkPermission(endpoint, call);
   // A single node: PVE would hand the request to the other one and fail to find it.
@@ -85,7 +90,9 @@ async function run(node: PveNode, endpoint: Endpoint, request: FastifyRequest): 
     throw failure(
       `hostname lookup '${call.params["node"]}' failed - failed to get address info for: ${call.params["node"]}: Name or service not known`,
     );
-  return endpoint.handle({ ...call, params: checkParameters(raw, endpoint.parameters) });
+  const result = await endpoint.handle({ ...call, params: checkParameters(raw, endpoint.parameters) });
+  if (request.body instanceof Upload) request.body.take();
+  return result;
 }
 
 function checkPermission({ permission }: Endpoint, call: Call): void {
@@ -99,6 +106,7 @@ function checkPermission({ permission }: Endpoint, call: Call): void {
 /** Parameters of query and body; a form field given twice is an array. */
 function sentParams(request: FastifyRequest): Record<string, unknown> {
   const [, query = ""] = (request.raw.url ?? "").split(/\?(.*)/s);
+  if (request.body instanceof Upload) return { ...formFields(query), ...request.body.fields };
   const isJson = /^application\/json\b/.test(String(request.headers["content-type"]));
   const body = typeof request.body === "string" ? request.body : "";
   const sent = { ...formFields(query), ...(isJson && body ? jsonFields(body) : formFields(body)) };
@@ -170,7 +178,15 @@ function send(
     ...{ method: request.method, path: apiPath(request), params: { ...paramsOrNothing(request) } },
     ...{ user: identityOf(request)?.user ?? "", status, reason, body },
   });
+  if (request.getDecorator<boolean>("isUnanswered")) return cut(reply);
   return reply.type("application/json;charset=UTF-8").send(JSON.stringify(body));
+}
+
+/** Ends the connection without an answer. */
+function cut(reply: FastifyReply): FastifyReply {
+  reply.hijack();
+  reply.request.raw.socket.destroy();
+  return reply;
 }
 
 function paramsOrNothing(request: FastifyRequest): Record<string, unknown> {

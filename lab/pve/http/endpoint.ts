@@ -29,6 +29,8 @@ export interface Endpoint {
   readonly permission: Permission;
   /** False where an API token is refused and a ticket is needed. */
   readonly allowToken?: false;
+  /** Where a client sends a file as `multipart/form-data`; the parameter `tmpfilename` then says where it lies. */
+  readonly takesFile?: true;
   /** Returns `data`; nothing is `null`. */
   handle(call: Call): unknown;
 }

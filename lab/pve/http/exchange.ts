@@ -1,4 +1,4 @@
-/** One request and its answer, for whoever watches the API: tests hold it against the official schema. */
+/** One request and its answer, one that was cut off on its way included, for whoever watches the API: tests hold it against the official schema. */
 export interface Exchange {
   readonly method: string;
   /** Path below `/api2/json`, still encoded, without the query. */
@@ -15,10 +15,10 @@ export interface Exchange {
 }
 
 /** What is known of a request before it is handled. */
-export type Incoming = Pick<Exchange, "method" | "path" | "user">;
+export type Incoming = Pick<Exchange, "method" | "path" | "params" | "user">;
 
 /**
- * Runs before an authenticated request is handled. It may wait, throw an `ApiError` to answer with, or return `"drop"`
- * to cut the connection.
+ * Runs before an authenticated request is handled. It may wait, throw an `ApiError` to answer with, return `"drop"` to cut
+ * the connection, or `"drop-answer"` to cut it when the work is done.
  */
-export type RequestHook = (request: Incoming) => Promise<void | "drop">;
+export type RequestHook = (request: Incoming) => Promise<void | "drop" | "drop-answer">;

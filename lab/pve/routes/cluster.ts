@@ -79,7 +79,11 @@ export async function guestResource(node: Call["node"], vmid: number): Promise<R
 }
 
 function nodeResource(call: Call): Record<string, unknown> {
-  return { ...nodeEntry(call), "cgroup-mode": 2, "host-arch": os.arch() === "arm64" ? "aarch64" : "x86_64" };
+  return {
+    ...nodeEntry(call),
+    "cgroup-mode": call.node.cgroupMode(),
+    "host-arch": os.arch() === "arm64" ? "aarch64" : "x86_64",
+  };
 }
 
 function storageResources({ node, user }: Call): unknown[] {

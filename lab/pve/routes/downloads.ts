@@ -4,7 +4,7 @@ import type { Call, Endpoint } from "../http/endpoint";
 import { optional, required } from "../schema/schema";
 import { downloadFile, urlMetadata } from "../storage/download";
 import { filePatterns } from "../storage/storageStore";
-import { flag, node, storage, text } from "./parameters";
+import { contentFilename, flag, node, storage, text } from "./parameters";
 
 const url = required("string", { pattern: /^https?:\/\/.*$/ });
 
@@ -56,7 +56,7 @@ function download({ node: pve, user, params }: Call): string {
     throw failure(`can't upload to storage type '${type}', not a file based storage!`);
   if (!allowed.includes(content)) throw failure(`storage '${name}' is not configured for content-type '${content}'`);
   if (params["compression"] !== undefined) throw failure(`decompression not supported for ${content}`);
-  const filename = params["filename"]!.replace(/^.*[/\\]/, "").replace(/[^a-zA-Z0-9_.-]/g, "_");
+  const filename = contentFilename(params["filename"]!);
   if (!filePatterns[content]?.test(filename)) throw parameterError({ filename: "wrong file extension" });
   const destination = pve.storages.filePath(`${name}:${content}/${filename}`);
   return pve.tasks.start("download", encodeText(filename), user, (log) =>

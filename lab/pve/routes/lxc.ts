@@ -101,7 +101,7 @@ async function list({ node, user }: Call): Promise<unknown> {
 
 function index({ node, params }: Call): unknown {
   node.guests.load(Number(params["vmid"]));
-  return ["config", "pending", "status", "resize", "interfaces"].map((subdir) => ({ subdir }));
+  return ["config", "pending", "status", "clone", "resize", "interfaces"].map((subdir) => ({ subdir }));
 }
 
 /** The configuration with what is pending merged in, unless `current` is asked for. */

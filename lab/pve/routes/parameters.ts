@@ -14,5 +14,10 @@ export const digest = optional("string", { maxLength: 40 });
 export const userid = required("string", { format: "pve-userid", maxLength: 64 });
 export const count = optional("integer", { minimum: 0 });
 
+/** `PVE::Storage::normalize_content_filename`. */
+export function contentFilename(name: string): string {
+  return name.replace(/^.*[/\\]/, "").replace(/[^a-zA-Z0-9_.-]/g, "_");
+}
+
 export const onNode = { node };
 export const onGuest = { node, vmid };

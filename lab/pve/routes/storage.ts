@@ -54,7 +54,7 @@ export const storageEndpoints: readonly Endpoint[] = [
     path: storagePath,
     parameters: { node, storage },
     permission: maySee,
-    handle: () => ["content", "status"].map((subdir) => ({ subdir })),
+    handle: () => ["content", "status", "upload", "download-url"].map((subdir) => ({ subdir })),
   },
   {
     method: "GET",
@@ -114,7 +114,7 @@ function storageStatus(pve: PveNode, name: string): Record<string, unknown> {
 function storageConfig(pve: PveNode, name: string): Record<string, unknown> {
   const { type, content: kinds, path } = pve.storages.get(name);
   const place = type === "dir" ? { path: path ?? "/var/lib/vz" } : { vgname: "pve", thinpool: "data" };
-  return { storage: name, type, content: kinds.join(","), ...place };
+  return { storage: name, type, content: kinds.join(","), ...place, digest: pve.storages.digest() };
 }
 
 function content({ node: pve, user, params }: Call): unknown {

@@ -16,11 +16,18 @@ export interface UrlMetadata {
   mimetype?: string;
 }
 
+export interface Checksum {
+  /** `sha256`, `md5` … */
+  algorithm: string;
+  /** Hexadecimal, in either case. */
+  value: string;
+}
+
 export interface Download {
   url: string;
   /** Path of the file to be made. */
   destination: string;
-  checksum?: { algorithm: string; value: string };
+  checksum?: Checksum;
   verifyCertificates: boolean;
 }
 
@@ -42,11 +49,10 @@ export async function downloadFile(
   log: TaskLog,
 ): Promise<void> {
   log(`downloading ${url} to ${destination}`);
-  const mismatch = (got: string) => failure(`checksum mismatch: got '${got}' != expect '${checksum!.value}'`);
   if (fs.existsSync(destination)) {
     if (!checksum) throw failure(`refusing to override existing file '${destination}'`);
-    const got = await fileHash(checksum.algorithm, destination);
-    if (got !== checksum.value.toLowerCase()) throw failure(`${mismatch(got).message}, aborting`);
+    const problem = await checksumProblem(destination, checksum);
+    if (problem) throw failure(`${problem}, aborting`);
     log("OK, got correct file already, no need to download");
     return;
   }
@@ -57,8 +63,8 @@ export async function downloadFile(
     if (response.statusCode !== 200) throw failure(`download failed: ${response.statusCode} ${response.statusMessage}`);
     await pipeline(response, fs.createWriteStream(temporary));
     if (checksum) {
-      const got = await fileHash(checksum.algorithm, temporary);
-      if (got !== checksum.value.toLowerCase()) throw mismatch(got);
+      const problem = await checksumProblem(temporary, checksum);
+      if (problem) throw failure(problem);
       log("calculating checksum...OK, checksum verified");
     }
     fs.renameSync(temporary, destination);
@@ -68,10 +74,12 @@ export async function downloadFile(
   log(`download of '${url}' to '${destination}' finished`);
 }
 
-async function fileHash(algorithm: string, file: string): Promise<string> {
+/** What is wrong with a file's content; undefined when it is the one asked for. */
+export async function checksumProblem(file: string, { algorithm, value }: Checksum): Promise<string | undefined> {
   const hash = createHash(algorithm);
   await pipeline(fs.createReadStream(file), hash);
-  return hash.digest("hex");
+  const got = hash.digest("hex");
+  return got === value.toLowerCase() ? undefined : `checksum mismatch: got '${got}' != expect '${value}'`;
 }
 
 /** The answer at the end of all redirects. */

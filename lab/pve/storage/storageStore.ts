@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { failure } from "../errors";
@@ -45,11 +46,19 @@ export const filePatterns: Readonly<Record<string, RegExp>> = {
   snippets: /./,
 };
 
+/** What makes a storage full before its time. */
+export interface StorageHook {
+  isFull(storage: string): boolean;
+  /** Whether a volume is refused for want of space; `what` names it. */
+  strikeFull(storage: string, what: string): boolean;
+}
+
 /** The storages of the node. Disks are known from the guests' configurations; files from the folder. */
 export class StorageStore {
   constructor(
     private readonly storages: Storages,
     private readonly guests: GuestStore,
+    private readonly hook?: StorageHook,
   ) {}
 
   names(): string[] {
@@ -67,10 +76,30 @@ export class StorageStore {
     return name in this.storages;
   }
 
+  /** SHA-1 of the configuration of all storages, as PVE gives it of `storage.cfg`. */
+  digest(): string {
+    return createHash("sha1").update(JSON.stringify(this.storages)).digest("hex");
+  }
+
   /** The volume ID of a guest's disk. */
   diskName(name: string, vmid: number, number: number): string {
     const disk = `vm-${vmid}-disk-${number}`;
     return this.get(name).type === "dir" ? `${name}:${vmid}/${disk}.raw` : `${name}:${disk}`;
+  }
+
+  /**
+   * Takes the space of a new disk.
+   *
+   * @throws ApiError 500 where there is none; for a thin pool in the words of `lvcreate`.
+   */
+  allocate(volid: string): void {
+    const storage = storageOf(volid);
+    if (!this.hook?.strikeFull(storage, volid)) return;
+    const name = volid.slice(storage.length + 1);
+    if (this.get(storage).type === "dir") throw failure(`unable to create image: No space left on device`);
+    throw failure(
+      `lvcreate 'pve/${name}' error:   Cannot create new thin volume, free space in thin pool pve/data reached threshold.`,
+    );
   }
 
   /** What kind of thing a volume ID names, and whose it is. */
@@ -103,6 +132,11 @@ export class StorageStore {
 
   /** Bytes of the storage; the used ones of a disk storage are those promised to disks. */
   usage(name: string): { total: number; used: number; avail: number } {
+    const usage = this.measure(name);
+    return this.hook?.isFull(name) ? { total: usage.total, used: usage.total, avail: 0 } : usage;
+  }
+
+  private measure(name: string): { total: number; used: number; avail: number } {
     const { type, path: folder, totalBytes = 100 * 1024 ** 3 } = this.get(name);
     if (type === "dir" && folder && fs.existsSync(folder)) {
       const { bsize, blocks, bfree, bavail } = fs.statfsSync(folder);

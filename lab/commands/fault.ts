@@ -1,0 +1,28 @@
+import { applyHostFaults, hostFaultKinds, labFaults } from "../host/faults";
+import type { RunningLab } from "../lab";
+import { describeFault, type Fault, type FaultSpec } from "../pve/faults/fault";
+
+/** Sets a fault and returns when it is in force. @throws Error that lists all that is wrong with what was asked for. */
+export async function setFault(lab: RunningLab, spec: FaultSpec): Promise<Fault> {
+  const faults = labFaults(lab);
+  const fault = faults.set(spec);
+  if (!hostFaultKinds.includes(fault.kind)) return fault;
+  try {
+    await applyHostFaults(lab);
+  } catch (error) {
+    faults.clear(fault.id);
+    throw error;
+  }
+  return faults.strike(fault.kind, "in force") ?? fault;
+}
+
+/** Ends one fault, or all, and returns when the lab is without. */
+export async function clearFaults(lab: RunningLab, id?: number): Promise<void> {
+  labFaults(lab).clear(id);
+  await applyHostFaults(lab);
+}
+
+/** A line a fault, for a person. */
+export function printFaults(faults: readonly Fault[]): string {
+  return faults.map((fault) => `${String(fault.id).padStart(3)}  ${describeFault(fault)}`).join("\n") || "no faults";
+}

@@ -1,0 +1,18 @@
+import { pveVersion } from "../pve/node";
+
+/** Version of LXC that Proxmox VE brings in the release that the lab's API speaks; the lab's own LXC is Debian's. */
+const lxcVersion = "6.0.5-4";
+
+/** Entries of Proxmox VE's packages for dpkg's status file: they are what a script on the host knows a release by. */
+export const pvePackages = [
+  entry("pve-manager", pveVersion.version, "the lab's double of Proxmox VE: its API, pct and pvesh"),
+  entry("lxc-pve", lxcVersion, "the lab's double: Debian's LXC in its place"),
+].join("");
+
+function entry(name: string, version: string, description: string): string {
+  const fields = { Package: name, Status: "install ok installed", Maintainer: "the lab <root@pve.lab>" };
+  const all = { ...fields, Architecture: "all", Version: version, Description: description };
+  return `\n${Object.entries(all)
+    .map(([field, value]) => `${field}: ${value}\n`)
+    .join("")}`;
+}

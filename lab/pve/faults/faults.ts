@@ -1,0 +1,188 @@
+import { STATUS_CODES } from "node:http";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { GuestDriver, TaskLog } from "../driver";
+import { ApiError, failure, WorkerKilled } from "../errors";
+import { readText, writeFileAtomically } from "../files";
+import { parseGuestConfig, printGuestConfig } from "../guestConfig";
+import type { Incoming, RequestHook } from "../http/exchange";
+import type { StorageHook } from "../storage/storageStore";
+import type { TaskHook } from "../tasks";
+import { decodeUpid } from "../upid";
+import { checkFault, secondsOf, type Fault, type FaultKind, type FaultSpec } from "./fault";
+import { FaultStore, isSpent } from "./faultStore";
+import { faultyDriver } from "./faultyDriver";
+
+export interface FaultsOptions {
+  /** `lxc` folder of the node, where the guests' files are. */
+  readonly guestDir: string;
+  /** Receives a line for each strike, with the fault's number. */
+  readonly log?: (line: string) => void;
+}
+
+/** What a fault is held against. */
+interface Occasion {
+  readonly method?: string;
+  readonly path?: string;
+  readonly task?: string;
+  readonly guest?: number;
+  readonly storage?: string;
+}
+
+/**
+ * What goes wrong in one Proxmox node, and the hooks by which it does. The faults are files, read anew at each
+ * occasion: set by one process, they strike in another, and outlive both.
+ */
+export class Faults {
+  private readonly store: FaultStore;
+
+  constructor(
+    folder: string,
+    private readonly options: FaultsOptions,
+  ) {
+    this.store = new FaultStore(folder);
+  }
+
+  list(): Fault[] {
+    return this.store.list();
+  }
+
+  /** @throws Error that lists all that is wrong with the fault asked for. */
+  set(asked: FaultSpec): Fault {
+    const fault = this.store.add(checkFault(asked));
+    this.holdLocks();
+    return this.store.list().find(({ id }) => id === fault.id) ?? fault;
+  }
+
+  /** Ends one fault, or all. A lock that it holds is taken off its guest. @throws Error where there is none such. */
+  clear(id?: number): void {
+    const all = this.store.list();
+    const wanted = all.filter((fault) => id === undefined || fault.id === id);
+    if (id !== undefined && wanted.length === 0)
+      throw new Error(`there is no fault ${id}; set are: ${all.map((fault) => fault.id).join(", ") || "none"}`);
+    for (const fault of wanted) {
+      this.store.remove(fault.id);
+      if (fault.kind === "lock" && fault.struck > 0) this.unlock(fault);
+    }
+  }
+
+  /** The first fault of a kind that is meant for the occasion, counted as struck. */
+  strike(kind: FaultKind, what: string, occasion: Occasion = {}): Fault | undefined {
+    for (const fault of this.armed(kind, occasion)) {
+      const struck = this.store.strike(fault.id, what);
+      if (!struck) continue;
+      this.options.log?.(`fault ${fault.id} (${kind}) struck: ${what}`);
+      return struck;
+    }
+    return undefined;
+  }
+
+  /** Faults of a kind that would strike. */
+  armed(kind: FaultKind, occasion: Occasion = {}): Fault[] {
+    return this.store.list().filter((fault) => fault.kind === kind && !isSpent(fault) && isMeant(fault, occasion));
+  }
+
+  readonly onRequest: RequestHook = async (request) => {
+    this.holdLocks();
+    const { method, path: target } = request;
+    const guest = guestOf(request);
+    const occasion = { method, path: target, ...(guest !== undefined && { guest }) };
+    const strike = (kind: FaultKind) => this.strike(kind, `${method} ${target}`, occasion);
+    const slow = strike("slow");
+    if (slow) await sleep(secondsOf(slow) * 1000);
+    const error = strike("error");
+    if (error) {
+      const { status = 500, text = STATUS_CODES[status] ?? "failed" } = error;
+      throw new ApiError(status, text);
+    }
+    if (strike("drop")) return "drop";
+    return strike("drop-answer") && "drop-answer";
+  };
+
+  /** A create is struck later, in the midst of its work: see {@link faultyDriver}. */
+  readonly onTask: TaskHook = async ({ type, id }, log) => {
+    if (type === "vzcreate") return;
+    await this.strikeTask(type, Number(id), log);
+  };
+
+  readonly storage: StorageHook = {
+    isFull: (storage) => this.armed("storage-full", { storage }).length > 0,
+    strikeFull: (storage, what) => this.strike("storage-full", what, { storage }) !== undefined,
+  };
+
+  driver(inner: GuestDriver): GuestDriver {
+    return faultyDriver(inner, this);
+  }
+
+  /** @throws what ends the task. */
+  async strikeTask(task: string, guest: number, log: TaskLog): Promise<void> {
+    const strike = (kind: FaultKind) =>
+      this.strike(kind, `task ${task} ${guest}`, { task, ...(!Number.isNaN(guest) && { guest }) });
+    const slow = strike("task-slow");
+    if (slow) await waitFor(secondsOf(slow), log);
+    const failed = strike("task-fail");
+    if (failed) throw failure(failed.text ?? `fault ${failed.id} of the lab`);
+    if (strike("task-lost")) throw new WorkerKilled();
+  }
+
+  /** Puts the locks that were asked for on guests that are there and have none: a guest may be made after its fault. */
+  private holdLocks(): void {
+    for (const fault of this.store.list().filter(({ kind }) => kind === "lock")) {
+      const text = this.guestFile(fault.guest!);
+      if (isSpent(fault) || text === undefined) continue;
+      const file = parseGuestConfig(text);
+      if (file.options.has("lock")) continue;
+      const struck = this.strike("lock", `guest ${fault.guest}`, { guest: fault.guest! });
+      if (!struck) continue;
+      const options = new Map([...file.options, ["lock", lockName(struck)]]);
+      writeFileAtomically(this.file(fault.guest!), printGuestConfig({ ...file, options }), 0o640);
+    }
+  }
+
+  private unlock(fault: Fault): void {
+    const text = this.guestFile(fault.guest!);
+    if (text === undefined) return;
+    const file = parseGuestConfig(text);
+    const options = new Map(file.options);
+    if (options.get("lock") !== lockName(fault)) return;
+    options.delete("lock");
+    writeFileAtomically(this.file(fault.guest!), printGuestConfig({ ...file, options }), 0o640);
+  }
+
+  private guestFile(vmid: number): string | undefined {
+    return readText(this.file(vmid));
+  }
+
+  private file(vmid: number): string {
+    return path.join(this.options.guestDir, `${vmid}.conf`);
+  }
+}
+
+/** Whether every limit of a fault fits. */
+function isMeant(fault: Fault, { method, path: target, task, guest, storage }: Occasion): boolean {
+  if (fault.method !== undefined && fault.method !== method) return false;
+  if (fault.path !== undefined && !new RegExp(fault.path).test(target ?? "")) return false;
+  if (fault.task !== undefined && fault.task !== task) return false;
+  if (fault.storage !== undefined && fault.storage !== storage) return false;
+  return fault.guest === undefined || fault.guest === guest;
+}
+
+/** The guest that a request is about: by its path, by the task that it asks for, or by the VMID that it sends. */
+function guestOf({ path: target, params }: Incoming): number | undefined {
+  const [, inPath] = /^\/nodes\/[^/]+\/(?:lxc|qemu)\/(\d+)(?:\/|$)/.exec(target) ?? [];
+  const [, task] = /^\/nodes\/[^/]+\/tasks\/([^/]+)/.exec(target) ?? [];
+  const vmid = inPath ?? (task && decodeUpid(decodeURIComponent(task))?.id) ?? params?.["vmid"];
+  return /^\d+$/.test(String(vmid)) ? Number(vmid) : undefined;
+}
+
+function lockName({ text }: FaultSpec): string {
+  return text ?? "backup";
+}
+
+/** A worker that is interrupted ends at its next line of log: it writes one now and then. */
+async function waitFor(seconds: number, log: TaskLog): Promise<void> {
+  for (const end = Date.now() + seconds * 1000; Date.now() < end;) {
+    await sleep(Math.min(1000, end - Date.now()));
+    log("waiting");
+  }
+}

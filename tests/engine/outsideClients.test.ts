@@ -1,0 +1,184 @@
+import { PveClient as Cv4pve, type Result } from "@corsinvest/cv4pve-api-javascript";
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { run } from "../../lab/host/run";
+import { nodeFields, rootPassword, SimulatedNode, template } from "../support/pveNode";
+import { pythonVenv } from "../support/pythonVenv";
+
+// Clients that other people wrote, against real Proxmox hosts, and that know nothing of this API. What they send and get
+// is held against the official schema when the node stops.
+
+jest.setTimeout(300_000);
+
+let pve: SimulatedNode;
+beforeAll(async () => {
+  pve = await SimulatedNode.start({}, { delayMs: 100 });
+});
+afterAll(() => pve.stop());
+
+const life = [
+  "POST /nodes/pve/lxc",
+  "POST /nodes/pve/lxc/104/status/start",
+  "POST /nodes/pve/lxc/104/status/stop",
+  "DELETE /nodes/pve/lxc/104",
+];
+const changes = (from: number) =>
+  pve.exchanges
+    .slice(from)
+    .filter(({ method, path: target }) => method !== "GET" && target.includes("/lxc"))
+    .map(({ method, path: target, status }) => `${method} ${target}${status === 200 ? "" : ` ${status}`}`);
+
+test("cv4pve lists, creates, starts, stops and deletes a container, by token and by login", async () => {
+  const client = new Cv4pve("127.0.0.1", Number(new URL(pve.url).port));
+  const data = async (answer: Promise<Result>) => {
+    const result = await answer;
+    if (!result.isSuccessStatusCode) throw new Error(result.reasonPhrase);
+    return (result.response as unknown as { data: unknown }).data;
+  };
+  const task = async (answer: Promise<Result>) => {
+    const upid = (await data(answer)) as string;
+    expect(await client.waitForTaskToFinish(upid, 50, 10_000)).toBe(true);
+    return client.getExitStatusTask(upid);
+  };
+  const lxc = client.nodes.get("pve").lxc;
+  const guest = lxc.get(104);
+  expect(await data(lxc.vmlist()).catch(String)).toBe("Error: No ticket");
+
+  client.apiToken = pve.apiToken;
+  const from = pve.exchanges.length;
+  expect(await data(lxc.vmlist())).toEqual([]);
+  // The generated method takes 46 arguments by position; it sends the same.
+  expect(await task(client.create("/nodes/pve/lxc", nodeFields(104)))).toBe("WARNINGS: 1");
+  expect(await data(lxc.vmlist())).toMatchObject([{ vmid: 104, name: "k3s-104", status: "stopped" }]);
+  expect(await data(client.get("/nodes/pve/lxc/104/config"))).toMatchObject({
+    hostname: "k3s-104",
+    cores: 2,
+    memory: 4096,
+  });
+  expect(await task(guest.status.start.vmStart(false, false))).toBe("WARNINGS: 1");
+  expect(await data(guest.status.current.vmStatus())).toMatchObject({ vmid: 104, status: "running" });
+  expect(await task(guest.status.stop.vmStop(false, false))).toBe("OK");
+  expect(await task(guest.destroyVm(false, false, false))).toBe("OK");
+  expect(await data(lxc.vmlist())).toEqual([]);
+  expect(changes(from)).toEqual(life);
+  expect(await data(client.get("/nodes/pve/lxc/104/config")).catch(String)).toContain("104.conf' does not exist");
+
+  const person = new Cv4pve("127.0.0.1", Number(new URL(pve.url).port));
+  expect(await person.login("root", "wrong")).toBe(false);
+  expect(await person.login("root", rootPassword)).toBe(true);
+  expect(await data(person.version.version())).toMatchObject({ release: "9.2" });
+  expect(await data(person.pools.createPool("by-cv4pve", "made by cv4pve"))).toBeNull();
+});
+
+test("proxmoxer lists, creates, starts, stops and deletes a container, and uploads a template", async () => {
+  const folder = path.join(__dirname, "../support/proxmoxer");
+  const python = await pythonVenv("proxmoxer", path.join(folder, "requirements.txt"));
+  const file = path.join(pve.dir, "by-proxmoxer.tar.gz");
+  fs.writeFileSync(file, "a template");
+  const from = pve.exchanges.length;
+  const settings = {
+    port: Number(new URL(pve.url).port),
+    ca: path.join(pve.dir, "cert.pem"),
+    ...{ apiToken: pve.apiToken, rootPassword, fields: nodeFields(104), file },
+  };
+  const output = await run(python, [path.join(folder, "lifecycle.py")], { input: JSON.stringify(settings) });
+  expect(JSON.parse(output)).toEqual({
+    before: [],
+    create: "WARNINGS: 1",
+    config: expect.objectContaining({ hostname: "k3s-104", cores: 2, memory: 4096 }),
+    start: "WARNINGS: 1",
+    running: "running",
+    stop: "OK",
+    log: "TASK OK",
+    delete: "OK",
+    after: [],
+    gone: expect.stringMatching(/^500 .*104\.conf' does not exist/),
+    upload: "OK",
+    content: expect.arrayContaining(["local:vztmpl/by-proxmoxer.tar.gz"]),
+  });
+  expect(changes(from)).toEqual(life);
+});
+
+const terraform = ["tofu", "terraform"].map(commandPath).find(Boolean);
+const provider = commandPath("terraform-provider-proxmox");
+
+if (terraform && provider) {
+  test("the bpg provider under Terraform's own command creates, changes and destroys a container", async () => {
+    const folder = fs.mkdtempSync(path.join(pve.dir, "terraform-"));
+    const overrides = `dev_overrides { "bpg/proxmox" = "${path.dirname(provider)}" }`;
+    fs.writeFileSync(path.join(folder, "cli.tfrc"), `provider_installation {\n  ${overrides}\n  direct {}\n}\n`);
+    const env = {
+      ...{ PATH: process.env["PATH"], HOME: folder, TF_CLI_CONFIG_FILE: path.join(folder, "cli.tfrc") },
+      ...{ PROXMOX_VE_ENDPOINT: pve.url, PROXMOX_VE_API_TOKEN: pve.apiToken },
+      SSL_CERT_FILE: path.join(pve.dir, "cert.pem"),
+    };
+    const command = (...args: string[]) => run(terraform, [...args, "-no-color", "-input=false"], { cwd: folder, env });
+    const configure = (cores: number) => fs.writeFileSync(path.join(folder, "main.tf"), terraformProgram(cores));
+    const from = pve.exchanges.length;
+
+    configure(2);
+    await command("apply", "-auto-approve");
+    expect(pve.driver.guests.get(104)?.startedAt).toBeDefined();
+    // Ends with 2, which `run` refuses, where there is something to change.
+    await command("plan", "-detailed-exitcode");
+    configure(4);
+    await command("apply", "-auto-approve");
+    expect(pve.conf(104)).toContain("cores: 4\n");
+    await command("destroy", "-auto-approve");
+    expect(pve.driver.guests.size).toBe(0);
+    expect(changes(from)).toEqual([
+      "POST /nodes/pve/lxc",
+      "PUT /nodes/pve/lxc/104/config",
+      "POST /nodes/pve/lxc/104/status/shutdown",
+      "DELETE /nodes/pve/lxc/104",
+    ]);
+  });
+} else
+  console.log(
+    "Not tested here: the bpg provider under Terraform's own command. It takes `tofu` or `terraform`, and " +
+      "`terraform-provider-proxmox`, on the PATH.",
+  );
+
+function commandPath(name: string): string | undefined {
+  const { status, stdout } = spawnSync("sh", ["-c", 'command -v "$1"', "sh", name], { encoding: "utf8" });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
+function terraformProgram(cores: number): string {
+  return `
+    terraform {
+      required_providers {
+        proxmox = { source = "bpg/proxmox" }
+      }
+    }
+    resource "proxmox_virtual_environment_container" "node" {
+      node_name    = "pve"
+      vm_id        = 104
+      unprivileged = false
+      cpu { cores = ${cores} }
+      memory { dedicated = 4096 }
+      disk {
+        datastore_id = "local-lvm"
+        size         = 32
+      }
+      network_interface {
+        name   = "eth0"
+        bridge = "vmbr0"
+      }
+      initialization {
+        hostname = "k3s-104"
+        ip_config {
+          ipv4 {
+            address = "198.18.0.20/24"
+            gateway = "198.18.0.1"
+          }
+        }
+      }
+      operating_system {
+        template_file_id = "${template}"
+        type             = "ubuntu"
+      }
+    }
+  `;
+}
