@@ -15,6 +15,10 @@ function readPlan(): ClusterPlan {
   }
 }
 
+// The SDK records a stack with every promise, and each of its frames is mapped to its source: a quarter of the time of a
+// preview of 100 nodes.
+Error.stackTraceLimit = 1;
+
 const plan = readPlan();
 for (const warning of plan.warnings) void pulumi.log.warn(warning);
 

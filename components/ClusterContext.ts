@@ -15,9 +15,13 @@ export interface ClusterContext {
   /** The private key for root on the nodes. */
   readonly nodeKey: pulumi.Output<string>;
   readonly proxmox: proxmoxve.Provider;
+  /** What every machine's resource says beside the client when that fails. */
+  readonly machineFailure: pulumi.ErrorHook;
   /** The resource that lives exactly as long as the cluster: a full destroy runs no leave. */
   readonly anchor: pulumi.Resource;
   readonly roster: pulumi.Resource;
+  /** The Proxmox host is ready: every machine waits for it. */
+  readonly preflight: pulumi.Resource;
   /** Options of every connection: a preview with placeholders shows no change of credentials. */
   readonly connectionOptions: pulumi.CustomResourceOptions;
 }

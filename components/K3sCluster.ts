@@ -7,7 +7,9 @@ import type { ClusterContext } from "./ClusterContext";
 import type { Credentials } from "./credentials";
 import { K3sNode, releaseUrl, type ReleaseSums } from "./K3sNode";
 import { renameKubeconfig } from "./kubeconfig";
+import { machineFailure } from "./machineFailure";
 import { markOf } from "./mark";
+import { preflight } from "./Preflight";
 import { type Connection, RemoteScript } from "./RemoteScript";
 
 export interface K3sClusterArgs {
@@ -25,9 +27,9 @@ export interface NodeOutput {
 }
 
 /**
- * The whole cluster. Order: the anchor and the roster; the servers, strictly one at a time; the agents in parallel,
- * their machines from the start and their K3s after all servers. Names, numbers and addresses come from the plan, so a
- * preview is exact with Proxmox and the cluster off.
+ * The whole cluster. Order: the anchor, the roster and the checks of the host; the servers, strictly one at a time; the
+ * agents in parallel, their machines from the start and their K3s after all servers. Names, numbers and addresses come
+ * from the plan, so a preview is exact with Proxmox and the cluster off.
  */
 export class K3sCluster extends pulumi.ComponentResource {
   /** A kubeconfig of the cluster's admin with the first server's address; a secret. */
@@ -135,15 +137,22 @@ export class K3sCluster extends pulumi.ComponentResource {
       },
       pulumi.mergeOptions(connectionOptions, { parent: this, dependsOn: [anchor] }),
     );
+    const mark = markOf(plan.name, anchor.hex);
     return {
       plan,
       clusterId: anchor.hex,
-      mark: markOf(plan.name, anchor.hex),
+      mark,
       host,
       nodeKey: credentials.nodeKey,
       proxmox,
+      machineFailure: machineFailure(name),
       anchor,
       roster,
+      preflight: preflight(
+        name,
+        { plan, host, mark },
+        pulumi.mergeOptions(connectionOptions, { parent: this, dependsOn: [roster] }),
+      ),
       connectionOptions,
     };
   }
@@ -200,7 +209,8 @@ export class K3sCluster extends pulumi.ComponentResource {
       },
       pulumi.mergeOptions(context.connectionOptions, {
         parent: this,
-        dependsOn: servers.map((server) => server.ready),
+        // Not on their `ready`, which takes some seconds more: what joins waits for that in any case.
+        dependsOn: servers.map((server) => server.k3s),
       }),
     );
     return command.stdout.apply((text) => text.trim());

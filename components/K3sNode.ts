@@ -39,6 +39,8 @@ const PUSHED = "/var/lib/proxmox-k3s/artifacts";
  */
 export class K3sNode extends pulumi.ComponentResource {
   readonly machine: Machine;
+  /** K3s runs; a server answers. */
+  readonly k3s: pulumi.Resource;
   readonly ready: pulumi.Resource;
 
   constructor(name: string, args: K3sNodeArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -54,7 +56,7 @@ export class K3sNode extends pulumi.ComponentResource {
     const membership = { node, machine, context };
     const left = leave(name, { ...membership, dependsOn: [machine.usable, ...args.k3sAfter] }, this);
     const before = [left, ...pushedArtifacts(name, args, machine, this)];
-    const k3s = new RemoteScript(
+    this.k3s = new RemoteScript(
       `${name}-k3s`,
       {
         task: "install-k3s",
@@ -86,7 +88,7 @@ export class K3sNode extends pulumi.ComponentResource {
         replaceWith: [machine.guest],
       }),
     );
-    this.ready = ready(name, { ...membership, dependsOn: [k3s] }, this);
+    this.ready = ready(name, { ...membership, dependsOn: [this.k3s] }, this);
     this.registerOutputs({ role: node.role, kind: node.kind, vmId: node.vmId, address: node.address });
   }
 }

@@ -2,9 +2,12 @@ import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 
 import { LXC_FEATURES, LXC_RAW_LINES, LXC_UNPRIVILEGED } from "../config/lxcRecipe";
+import { MACHINE_TIMEOUTS } from "../config/machineTimeouts";
 import type { ClusterPlan, NetworkPlan, NodePlan } from "../config/plan";
 import type { ClusterContext } from "./ClusterContext";
+import { claim } from "./claim";
 import type { Machine } from "./Machine";
+import { creationOf, describe } from "./mark";
 import { type Connection, RemoteScript } from "./RemoteScript";
 
 export interface LxcK3sContainerArgs {
@@ -35,37 +38,26 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
     this.address = node.address;
     const onHost = { connection: context.host, lock: `guest-${node.vmId}`, boundSeconds: 300 };
     const guestArgs = { VMID: node.vmId, NAME: node.name };
-    const settings = containerSettings(node, context.plan);
-
-    const claim = new RemoteScript(
-      `${name}-claim`,
-      {
-        ...onHost,
-        task: "claim",
-        title: `VMID ${node.vmId} is free or ours`,
-        // The client changes whatever guest has the VMID: a changed setting makes the claim look again first.
-        args: { ...guestArgs, SETTINGS: JSON.stringify(settings) },
-        inputs: { MARK: context.mark },
-      },
-      pulumi.mergeOptions(context.connectionOptions, { parent: this, dependsOn: [context.roster] }),
-    );
+    // The client changes or adopts whatever guest has the VMID, so each change is preceded by a look at whose it is.
+    const claimed = claim(name, node, context);
 
     const container = new proxmoxve.ContainerLegacy(
       name,
-      { ...settings, description: context.mark },
+      { ...containerSettings(node, context.plan), description: describe(context.mark) },
       {
         parent: this,
         provider: context.proxmox,
-        dependsOn: [claim, context.roster, ...args.after],
+        dependsOn: [context.roster, context.preflight, ...args.after],
+        hooks: { beforeCreate: [claimed], beforeUpdate: [claimed], onError: [context.machineFailure] },
         // The VMID and the address are fixed: the old one must have gone before the new one comes.
         deleteBeforeReplace: true,
         // Features other than nesting are root@pam's alone: the next step writes them. A new template must not rebuild
-        // every node at once: a rebuild is asked for per node.
-        ignoreChanges: ["features", "operatingSystem.templateFileId"],
+        // every node at once: a rebuild is asked for per node. The description tells one creation from the next.
+        ignoreChanges: ["features", "operatingSystem.templateFileId", "description"],
       },
     );
     this.guest = container;
-    this.creation = container.networkInterfaces.apply((nics) => nics?.[0]?.macAddress ?? "");
+    this.creation = container.description.apply((text) => creationOf(text ?? ""));
 
     const withGuest = { deletedWith: container, replaceWith: [container] };
     const lxc = new RemoteScript(
@@ -77,11 +69,12 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         on: "apply and delete",
         args: {
           ...guestArgs,
+          ADDRESS: node.address,
           FEATURES: LXC_FEATURES,
           RAW_LINES: LXC_RAW_LINES.join("\n"),
           AUTHORIZED_KEYS: context.plan.ssh.authorizedKeys.join("\n"),
         },
-        inputs: { MARK: context.mark },
+        inputs: { MARK: context.mark, URN: container.urn },
         triggers: [this.creation],
       },
       // Not deletedWith the container: the guard has to speak before the container goes.
@@ -143,7 +136,7 @@ function containerSettings(node: NodePlan, plan: ClusterPlan): proxmoxve.Contain
     ],
     startOnBoot: node.startOnBoot,
     started: true,
-    timeoutDelete: 300,
+    ...MACHINE_TIMEOUTS,
   };
 }
 

@@ -1,7 +1,8 @@
-import * as fs from "node:fs";
-
 import * as pulumi from "@pulumi/pulumi";
-import * as sshpk from "sshpk";
+
+import { type CredentialSource, fromEnvironment, hint, SOURCES } from "./credentialSources";
+import { keyProblems } from "./keyProblems";
+import { agentProblem } from "./sshAgent";
 
 /** What the program needs to act on a Proxmox host; absent values are placeholders in a preview. */
 export interface Credentials {
@@ -14,39 +15,6 @@ export interface Credentials {
   readonly placeholder: boolean;
 }
 
-interface Source {
-  readonly configKey: string;
-  readonly env: string;
-  /** The environment names a file that holds the value. */
-  readonly envIsFile: boolean;
-  readonly what: string;
-  readonly placeholder: string;
-}
-
-const SOURCES = {
-  apiToken: {
-    configKey: "proxmoxApiToken",
-    env: "PROXMOX_VE_API_TOKEN",
-    envIsFile: false,
-    what: "Proxmox API token (user@realm!name=uuid)",
-    placeholder: "preview@pve!placeholder=00000000-0000-0000-0000-000000000000",
-  },
-  hostKey: {
-    configKey: "hostPrivateKey",
-    env: "PROXMOX_K3S_HOST_SSH_KEY_FILE",
-    envIsFile: true,
-    what: "SSH private key for root on the Proxmox host",
-    placeholder: "placeholder: this preview was made without a key for the Proxmox host",
-  },
-  nodeKey: {
-    configKey: "nodePrivateKey",
-    env: "PROXMOX_K3S_NODE_SSH_KEY_FILE",
-    envIsFile: true,
-    what: "SSH private key for root on the nodes",
-    placeholder: "placeholder: this preview was made without a key for the nodes",
-  },
-} as const satisfies Record<string, Source>;
-
 /**
  * Reads the three credentials from secret config, else from the environment.
  *
@@ -58,7 +26,7 @@ export function loadCredentials(authorizedKeys: readonly string[]): Credentials 
   const config = new pulumi.Config();
   const problems: string[] = [];
   const missing: string[] = [];
-  const find = (source: Source): string | undefined => {
+  const find = (source: CredentialSource): string | undefined => {
     try {
       const value = config.get(source.configKey) ?? fromEnvironment(source);
       if (value === undefined) missing.push(hint(source));
@@ -73,6 +41,9 @@ export function loadCredentials(authorizedKeys: readonly string[]): Credentials 
     ...keyProblems("hostPrivateKey", found.hostKey),
     ...keyProblems("nodePrivateKey", found.nodeKey, authorizedKeys),
   );
+  // Nothing is dialled in a preview.
+  const agent = pulumi.runtime.isDryRun() ? undefined : agentProblem();
+  if (agent !== undefined) problems.push(`${agent.seen}; ${agent.remedy}`);
   if (problems.length > 0 || (missing.length > 0 && !pulumi.runtime.isDryRun())) {
     throw new pulumi.RunError(["These credentials are missing or unusable:", ...missing, ...problems].join("\n  - "));
   }
@@ -90,34 +61,4 @@ export function loadCredentials(authorizedKeys: readonly string[]): Credentials 
     nodeKey: pulumi.secret(found.nodeKey ?? SOURCES.nodeKey.placeholder),
     placeholder: missing.length > 0,
   };
-}
-
-function fromEnvironment(source: Source): string | undefined {
-  const value = process.env[source.env];
-  if (!value) return undefined;
-  return source.envIsFile ? fs.readFileSync(value, "utf8") : value;
-}
-
-function hint(source: Source): string {
-  return `${source.what}: pulumi config set --secret ${source.configKey} …, or ${source.env}${source.envIsFile ? " (a path)" : ""}`;
-}
-
-/** The plugin reports an unusable key only after all its dials, so it is read here first. The key is never shown. */
-function keyProblems(name: string, key: string | undefined, authorizedKeys?: readonly string[]): string[] {
-  if (key === undefined) return [];
-  let own: sshpk.Key;
-  try {
-    own = sshpk.parsePrivateKey(key, "auto").toPublic();
-  } catch (error) {
-    const encrypted = (error as Error).name === "KeyEncryptedError";
-    return [
-      `${name}: ${encrypted ? "the key is protected by a passphrase; the SSH client here needs one without" : "not an SSH private key"}`,
-    ];
-  }
-  const accepted = authorizedKeys?.some((line) => sshpk.parseKey(line, "ssh").fingerprint("sha256").matches(own));
-  return accepted === false
-    ? [
-        `${name}: its public key is not among ssh.authorizedKeys, so no node would accept it (add: ${own.toString("ssh")})`,
-      ]
-    : [];
 }

@@ -1,10 +1,27 @@
+import { randomBytes } from "node:crypto";
+
 import * as pulumi from "@pulumi/pulumi";
 
-/**
- * The mark in a guest's description that makes it ours: `proxmox-k3s project/stack/cluster id`. The id is random and
- * lives in the state, so that two stacks of one name never take each other's guests. It keeps to letters, digits,
- * blanks and `/.-`: Proxmox VE writes other characters of a description percent-encoded into the configuration file.
- */
+import { markText } from "../config/mark";
+
+/** The mark of this stack's guests; {@link markText} says what it is. */
 export function markOf(cluster: string, clusterId: pulumi.Input<string>): pulumi.Output<string> {
-  return pulumi.interpolate`proxmox-k3s ${pulumi.getProject()}/${pulumi.getStack()}/${cluster} ${clusterId}`;
+  const [project, stack] = [pulumi.getProject(), pulumi.getStack()];
+  return pulumi.output(clusterId).apply((id) => markText({ project, stack, cluster, clusterId: id }));
+}
+
+/**
+ * The description of a guest that is made now: `creation 5f3a9c1e0b7d4421 of <mark>`.
+ *
+ * The number is new at each run, so the guest's resource must ignore changes of its description: then a guest keeps the
+ * number that it was made with, and one that is made anew has another (docs/decisions/0004). No preview knows it.
+ */
+export function describe(mark: pulumi.Output<string>): pulumi.Output<string> {
+  if (pulumi.runtime.isDryRun()) return pulumi.output(pulumi.unknown) as unknown as pulumi.Output<string>;
+  return pulumi.interpolate`creation ${randomBytes(8).toString("hex")} of ${mark}`;
+}
+
+/** The number of a guest's creation; empty where the description has none, as a stranger's. */
+export function creationOf(description: string): string {
+  return /^creation ([0-9a-f]{16}) of /m.exec(description)?.[1] ?? "";
 }

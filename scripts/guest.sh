@@ -19,3 +19,28 @@ is_ours() { main_section "$1" | grep -q "^#.*$MARK\$"; }
 
 # guest_name FILE: what a person calls it.
 guest_name() { main_section "$1" | sed -n 's/^\(hostname\|name\): *//p' | head -n 1; }
+
+# lock_of FILE: what holds the guest: `create`, `backup` …; empty when nothing does.
+lock_of() { main_section "$1" | sed -n 's/^lock: *//p'; }
+
+# await_birth FILE: Proxmox VE begins a creation with a file that says only that it is locked. Whose the guest is shows
+# when the rest is written.
+await_birth() {
+  looks=0
+  while [ -e "$1" ] && [ "$(lock_of "$1")" = create ] && [ -z "$(guest_name "$1")" ] && [ "$looks" -lt 60 ]; do
+    looks=$((looks + 1))
+    sleep 0.5
+  done
+}
+
+# is_prepared FILE: it has raw lines. Only root on the host can write them, after the creation (lxc.sh), and without them
+# no K3s runs in a container: a guest of ours that has none never was a node.
+is_prepared() { main_section "$1" | grep -q '^lxc\.'; }
+
+# creation_of FILE: the number of its creation, which is in the description before the mark.
+creation_of() { main_section "$1" | sed -n "s|^#creation \([0-9a-f]\{16\}\) of .*$MARK\$|\1|p"; }
+
+# refuse_foreign FILE NEXT: ends the step, naming the guest that has our VMID, and what to do.
+refuse_foreign() {
+  fail "VMID $VMID, wanted for $NAME, belongs to the guest \"$(guest_name "$1")\" ($1), which is not ours; it was not touched" "$2"
+}

@@ -53,14 +53,16 @@ fetch() { # fetch FILE TARGET
 place() {
   if [ -f "$3" ] && printf '%s  %s\n' "$2" "$3" | sha256sum -c --status; then return 1; fi
   say "fetching $1 $VERSION"
-  fetch "$1" "$WORK/download"
-  found=$(sha256sum "$WORK/download" | cut -d' ' -f1)
-  [ "$found" = "$2" ] || fail "$1 has the SHA-256 $found, not the expected $2; it was not used" \
-    "check artifacts.baseUrl and artifacts.sha256 in the config: the file or the sum is wrong"
   mkdir -p "$(dirname "$3")"
-  install -m "$4" "$WORK/download" "$3.new"
+  fetch "$1" "$3.new"
+  found=$(sha256sum "$3.new" | cut -d' ' -f1)
+  if [ "$found" != "$2" ]; then
+    rm -f "$3.new"
+    fail "$1 has the SHA-256 $found, not the expected $2; it was not used" \
+      "check artifacts.baseUrl and artifacts.sha256 in the config: the file or the sum is wrong"
+  fi
+  chmod "$4" "$3.new"
   mv -f "$3.new" "$3"
-  rm -f "$WORK/download"
 }
 
 changed=
@@ -94,8 +96,12 @@ systemctl is-enabled -q "$unit" 2>/dev/null || systemctl enable -q "$unit"
 # --- the start, with every refusal named ----------------------------------------------------------------------------
 # The inputs of the last good start: a run cut off between a change and its restart must still restart.
 stamp=/var/lib/proxmox-k3s/started
+# The engine keeps the former inputs of an update that failed. So must the node: else an option that K3s refuses, taken
+# back in the config, would be no change, and the node would stay without K3s. This is the last good start's config.yaml.
+good=/var/lib/proxmox-k3s/config.yaml
 inputs=$({ echo "$SHA256"; cat "$ETC/config.yaml" "$ETC"/*token "/etc/systemd/system/$unit.service"; } | sha256sum | cut -d' ' -f1)
 if systemctl is-active -q "$unit" && [ "$(cat "$stamp" 2>/dev/null || :)" = "$inputs" ]; then
+  cp -p "$ETC/config.yaml" "$good"
   outcome "K3s $VERSION on $NAME: unchanged, not restarted"
   exit 0
 fi
@@ -103,16 +109,27 @@ fi
 say "starting $unit${changed:+ (changed:$changed)}"
 restarts=$(systemctl show -p NRestarts --value "$unit" 2>/dev/null || echo 0)
 began=$(now)
-since=$(date +%s)
+# Not a time: its second would bring along the last words of a start that failed just before.
+cursor=$(journalctl -q -n 1 -o cat --show-cursor | sed -n 's/^-- cursor: //p')
 systemctl reset-failed "$unit" 2>/dev/null || :
 systemctl restart --no-block "$unit"
 
-journal() { journalctl -u "$unit" --since "@$since" -o cat --no-pager 2>/dev/null; }
-seen() { journal | grep -c -- "$1" || :; }
+# One look at the journal for all that is asked of it: each costs as much as K3s' own start can spare.
+read_journal() { journalctl -u "$unit" ${cursor:+--after-cursor="$cursor"} -o cat --no-pager >"$WORK/journal" 2>/dev/null || :; }
+journal() { cat "$WORK/journal"; }
+seen() { grep -c -- "$1" "$WORK/journal" || :; }
 refused() { # refused CAUSE NEXT
   say "--- the last lines of $unit on $NAME ---"
   journal | tail -n 20 | cut -c1-300
   fail "$unit on $NAME: $1" "$2"
+}
+refused_options() { # refused_options CAUSE [NEXT]
+  next=${2:-correct k3s.serverConfig or k3s.agentConfig in the config, then pulumi up}
+  if [ -f "$good" ] && install_file 0600 "$good" "$ETC/config.yaml"; then
+    systemctl restart --no-block "$unit"
+    refused "$1; it starts again with the configuration it had" "$next"
+  fi
+  refused "$1" "$next"
 }
 
 # Lines and their meaning as observed with K3s v1.36.3: a refused join stays "activating" without end, so that only
@@ -125,15 +142,19 @@ check_refusals() {
   elif [ "$(seen 'Waiting for file')" -gt 0 ]; then
     refused "a token file is missing" "pulumi up writes it again"
   elif [ "$(seen 'level=fatal')" -gt 0 ]; then
-    refused "$(journal | grep 'level=fatal' | tail -n 1)" "correct the K3s options in the config, then pulumi up"
+    refused_options "$(journal | grep 'level=fatal' | tail -n 1)"
+  elif [ "$(seen 'Unknown flag .* found in config.yaml')" -gt 0 ]; then
+    # A server goes on without what it does not know, where an agent ends.
+    refused_options "K3s $VERSION does not know $(journal | sed -n 's/.*Unknown flag \(--[^ ]*\) found in config.*/\1/p' | sort -u | paste -s -d ' ' -)"
   elif [ "$(seen 'kubelet exited')" -gt 0 ]; then
-    refused "kubelet does not run in this guest: $(journal | grep 'kubelet exited' | tail -n 1)" "see the container recipe in the documentation"
+    refused_options "kubelet does not run: $(journal | grep 'kubelet exited' | tail -n 1)" \
+      "if the line names an option, correct k3s.serverConfig or k3s.agentConfig; else see the container recipe in the documentation"
   elif [ "$(seen 'not authorized')" -gt 1 ]; then
     refused "the server refuses the token" "the token on the servers differs from the stack's: pulumi up --refresh, or see token rotation in the documentation"
   elif [ "$(seen 'Node password rejected')" -gt 1 ]; then
     refused "the cluster knows another machine by the name $NAME" "if that machine is gone: kubectl delete node $NAME, then pulumi up; else give this node another hostname"
   elif [ "$(systemctl show -p NRestarts --value "$unit")" -gt "${restarts:-0}" ]; then
-    refused "K3s ends right after its start" "the lines above say why"
+    refused_options "K3s ends right after its start" "the lines above say why"
   fi
 }
 
@@ -143,6 +164,7 @@ is_up() {
 }
 
 until is_up; do
+  read_journal
   check_refusals
   if [ $(($(now) - began)) -ge "$START_TIMEOUT" ]; then
     if [ "$(seen 'failed to get CA certs')" -gt 0 ]; then
@@ -153,5 +175,6 @@ until is_up; do
   sleep 0.5
 done
 mkdir -p "$(dirname "$stamp")"
+cp -p "$ETC/config.yaml" "$good"
 printf '%s\n' "$inputs" >"$stamp"
 outcome "K3s $VERSION on $NAME: started${changed:+ (changed:$changed)}"

@@ -1,21 +1,25 @@
 # lxc (Proxmox host): what only root on the host may set for a container: features, raw lines, and the way in by SSH.
 # As the deletion it is the guard: it refuses a guest that is not ours before the machine is destroyed.
-# Arguments: ACTION, VMID, NAME, FEATURES, RAW_LINES (one a line), AUTHORIZED_KEYS (one a line). Input: MARK.
+# Arguments: ACTION, VMID, NAME, ADDRESS, FEATURES, RAW_LINES (one a line), AUTHORIZED_KEYS (one a line). Inputs: MARK, URN (the
+# guest's resource).
 # Files: sshd.conf (hardening), sshd-tmpfiles.conf, guest-ssh.sh.
-
-refuse_foreign() {
-  fail "VMID $VMID is now the guest \"$(guest_name "$conf")\" ($conf), which is not ours; it was not touched" \
-    "if $NAME is gone for good: pulumi state delete the resources of $NAME, or give it another VMID in the config"
-}
 
 if ! conf=$(guest_conf); then
   if [ "$ACTION" = delete ]; then
+    # The client fails at a guest that is not there, and `pulumi destroy` runs no program that could explain it.
+    say "guest $VMID of $NAME is already gone; should its deletion fail now (\"does not exist\"):"
+    say "next:  run the same command again with --refresh"
     outcome "guest $VMID is already gone"
     exit 0
   fi
   fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
 fi
-is_ours "$conf" || refuse_foreign
+if ! is_ours "$conf"; then
+  if [ "$ACTION" = delete ]; then
+    refuse_foreign "$conf" "$NAME's own guest is gone: let the stack forget it by pulumi state delete --yes --target-dependents '$URN', then run the same command again"
+  fi
+  refuse_foreign "$conf" "give the node another VMID in the config (vmIds of its pool, or nodes: { <index>: { vmId: … } }), then pulumi up"
+fi
 if [ "$ACTION" = delete ]; then
   outcome "guest $VMID is ours"
   exit 0
@@ -77,16 +81,31 @@ if [ "$change" = written ] || ! running || [ "$(cat "$stamp" 2>/dev/null || :)" 
   printf '%s\n' "$sum" >"$stamp"
 fi
 
-say "setting up SSH in $NAME ($VMID)"
+still_runs() {
+  running || fail "$NAME ($VMID) ended by itself while it was set up" "pct start $VMID --debug 1 on the Proxmox host says why; then pulumi up"
+}
 began=$(now)
 until pct exec "$VMID" -- test -S /run/systemd/private 2>/dev/null; do
+  still_runs
   [ $(($(now) - began)) -lt 60 ] || fail "$NAME ($VMID) did not boot: no systemd after 60 s" "pct console $VMID on the Proxmox host"
   sleep 0.2
 done
-printf '%s\n' "$AUTHORIZED_KEYS" >"$WORK/authorized_keys"
-pct exec "$VMID" -- mkdir -p /run/proxmox-k3s
-for file in authorized_keys sshd.conf sshd-tmpfiles.conf guest-ssh.sh; do
-  pct push "$VMID" "$WORK/$file" "/run/proxmox-k3s/$file" --perms 0600
+# A guest whose network did not come up runs all the same, and nobody but its host reaches it.
+until pct exec "$VMID" -- ip -4 -oneline address show 2>/dev/null | grep -qF " $ADDRESS/"; do
+  still_runs
+  [ $(($(now) - began)) -lt 60 ] || fail "$NAME ($VMID) runs, but without its address $ADDRESS" \
+    "pct reboot $VMID on the Proxmox host, then pulumi up; if it stays, net0 of pct config $VMID and the bridge say why"
+  sleep 0.2
 done
-pct exec "$VMID" -- sh /run/proxmox-k3s/guest-ssh.sh || fail "SSH could not be set up in $NAME ($VMID); the lines above say why" "pct enter $VMID on the Proxmox host"
+say "setting up SSH in $NAME ($VMID)"
+printf '%s\n' "$AUTHORIZED_KEYS" >"$WORK/authorized_keys"
+# One call for all files: each `pct` costs as much as what it does here.
+set_up_ssh() {
+  tar -C "$WORK" -cf - authorized_keys sshd.conf sshd-tmpfiles.conf guest-ssh.sh |
+    pct exec "$VMID" -- sh -c 'mkdir -p /run/proxmox-k3s && tar -C /run/proxmox-k3s -xf - && sh /run/proxmox-k3s/guest-ssh.sh'
+}
+if ! set_up_ssh; then
+  still_runs
+  fail "SSH could not be set up in $NAME ($VMID); the lines above say why" "pct enter $VMID on the Proxmox host"
+fi
 outcome "container $VMID: configuration $change"

@@ -10,23 +10,37 @@ TAINTS_NOTE=proxmox-k3s/taints
 await_server "$TIMEOUT" || fail "no server of the cluster answered within $TIMEOUT s" "see k3s.service on the servers: pct exec VMID -- journalctl -u k3s"
 
 node() { kubectl get node "$NAME" --ignore-not-found -o "jsonpath=$1"; }
-# "Ready version uninitialized?": one look.
+# One look: "Ready version uninitialized?|since when it has been (not) Ready".
 look() {
-  node '{.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion} {range .spec.taints[?(@.key=="node.cloudprovider.kubernetes.io/uninitialized")]}uninitialized{end}' 2>/dev/null || :
+  node '{.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion} {range .spec.taints[?(@.key=="node.cloudprovider.kubernetes.io/uninitialized")]}uninitialized{end}|{.status.conditions[?(@.type=="Ready")].lastTransitionTime}' 2>/dev/null || :
+}
+
+# await_ready SECONDS: waits until the node has been Ready for so long, without a moment in which it was not.
+steady=
+await_ready() {
+  while :; do
+    seen=$(look)
+    case $seen in
+      "True $VERSION |"*)
+        if [ "$seen" != "$steady" ]; then steady=$seen since=$(now); fi
+        if [ $(($(now) - since)) -ge "$1" ]; then return 0; fi
+        ;;
+      *)
+        steady=
+        if [ $(($(now) - began)) -ge "$TIMEOUT" ]; then
+          kubectl describe node "$NAME" | sed -n '/^Conditions:/,/^Addresses:/p' || :
+          seen=${seen%|*}
+          fail "$NAME is not Ready at $VERSION after $TIMEOUT s (seen: ${seen:-no such node})" "the conditions above and journalctl on the node say why"
+        fi
+        ;;
+    esac
+    sleep 0.5
+  done
 }
 
 say "waiting for $NAME to be Ready at $VERSION"
 began=$(now)
-sightings=0
-while [ "$sightings" -lt 4 ]; do
-  seen=$(look)
-  if [ "$seen" = "True $VERSION " ]; then sightings=$((sightings + 1)); else sightings=0; fi
-  if [ "$sightings" -eq 0 ] && [ $(($(now) - began)) -ge "$TIMEOUT" ]; then
-    kubectl describe node "$NAME" | sed -n '/^Conditions:/,/^Addresses:/p' || :
-    fail "$NAME is not Ready at $VERSION after $TIMEOUT s (seen: ${seen:-no such node})" "the conditions above and journalctl on the node say why"
-  fi
-  sleep 0.5
-done
+await_ready 0
 
 # gone OLD NEW: what stands in OLD (one line, space separated) and not in NEW (one a line).
 gone() {
@@ -35,10 +49,12 @@ gone() {
   done
 }
 one_line() { printf '%s' "$1" | tr '\n' ' '; }
-note() { node "{.metadata.annotations['$1']}"; }
+annotation() { printf '%s' "{.metadata.annotations['$1']}{'\n'}"; }
+node "$(annotation "$LABELS_NOTE")$(annotation "$TAINTS_NOTE")$(annotation proxmox-k3s/leaving)" >"$WORK/notes"
+note() { sed -n "$1p" "$WORK/notes"; }
 
 set --
-for label in $(gone "$(note "$LABELS_NOTE")" "$LABELS"); do
+for label in $(gone "$(note 1)" "$LABELS"); do
   key=${label%%=*}
   printf '%s\n' "$LABELS" | grep -q "^$key=" || set -- "$@" "$key-"
 done
@@ -46,20 +62,25 @@ for label in $LABELS; do set -- "$@" "$label"; done
 if [ $# -gt 0 ]; then kubectl label node "$NAME" --overwrite "$@"; fi
 
 set --
-for taint in $(gone "$(note "$TAINTS_NOTE")" "$TAINTS"); do
+for taint in $(gone "$(note 2)" "$TAINTS"); do
   set -- "$@" "${taint%%[=:]*}:${taint##*:}-"
 done
 if [ $# -gt 0 ]; then kubectl taint node "$NAME" "$@" || :; fi
 set --
 for taint in $TAINTS; do set -- "$@" "$taint"; done
 if [ $# -gt 0 ]; then kubectl taint node "$NAME" --overwrite "$@"; fi
-kubectl annotate node "$NAME" --overwrite "$LABELS_NOTE=$(one_line "$LABELS")" "$TAINTS_NOTE=$(one_line "$TAINTS")" >/dev/null
+if [ "$(note 1)" != "$(one_line "$LABELS")" ] || [ "$(note 2)" != "$(one_line "$TAINTS")" ]; then
+  kubectl annotate node "$NAME" --overwrite "$LABELS_NOTE=$(one_line "$LABELS")" "$TAINTS_NOTE=$(one_line "$TAINTS")" >/dev/null
+fi
 
 # A removal that was cut off left the node cordoned: it takes pods again. A cordon of somebody else's stays.
-if [ -n "$(note proxmox-k3s/leaving)" ]; then
+if [ -n "$(note 3)" ]; then
   kubectl uncordon "$NAME"
   kubectl annotate node "$NAME" proxmox-k3s/leaving- >/dev/null
 fi
+
+# K3s may end or restart soon after its start.
+await_ready 3
 
 pods=$(kubectl -n kube-system get pods --no-headers 2>/dev/null | awk '$3 != "Completed" { all++; split($2, n, "/"); if (n[1] == n[2]) ready++ } END { printf "%d of %d", ready, all }')
 outcome "$NAME is Ready at $VERSION; kube-system pods ready: $pods"

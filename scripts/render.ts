@@ -1,18 +1,24 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-/** What a remote script is asked to do; the same script serves all three, as the command plugin keeps one stdin. */
-export type Action = "create" | "update" | "delete";
+/**
+ * What a remote script is asked to do; the same script serves the first three, as the command plugin keeps one stdin.
+ * `look` is for scripts that change nothing.
+ */
+export type Action = "create" | "update" | "delete" | "look";
 
 /** The tasks: each is `scripts/<name>.sh` behind the shared parts that it needs, in order. */
 const TASKS = {
   "ca-hash": ["lib", "cluster", "ca-hash"],
   claim: ["lib", "guest", "claim"],
+  discard: ["lib", "guest", "discard"],
+  guests: ["lib", "guest", "guests"],
   "host-key": ["lib", "host-key"],
   "install-k3s": ["lib", "install-k3s"],
   kubeconfig: ["lib", "cluster", "kubeconfig"],
   leave: ["lib", "leave-stub"],
   lxc: ["lib", "guest", "lxc"],
+  preflight: ["lib", "guest", "preflight", "preflight-host", "preflight-machines"],
   "push-artifacts": ["lib", "push-artifacts"],
   ready: ["lib", "cluster", "ready"],
   "release-sums": ["lib", "release-sums"],

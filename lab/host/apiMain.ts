@@ -29,6 +29,7 @@ async function main(): Promise<void> {
   const { url } = await startPveServer({
     etcPve: "/etc/pve",
     stateDir: "/var/lib/pve-api",
+    lockDir: "/run/lock/lxc",
     node: "pve",
     listen: { host: process.env["LAB_ADDRESS"]!, port: 8006 },
     tls: {

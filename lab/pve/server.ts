@@ -61,6 +61,8 @@ export interface PveServerOptions {
   readonly unauthorizedDelayMs?: number;
   /** How long a call waits for another that holds the guest; PVE takes ten seconds, the default. */
   readonly lockTimeoutMs?: number;
+  /** Folder of the files that are held while a guest is worked on, `/run/lock/lxc`; none by default. */
+  readonly lockDir?: string;
   /** Runs before each request that comes over HTTPS, and may fail it. */
   readonly onRequest?: RequestHook;
   /** Runs inside each task before its work, and may fail it. */
@@ -88,7 +90,7 @@ export interface PveServer {
  */
 export async function startPveServer(options: PveServerOptions): Promise<PveServer> {
   fs.mkdirSync(path.join(options.etcPve, "priv"), { recursive: true, mode: 0o700 });
-  const guests = new GuestStore(options.etcPve, options.node, options.lockTimeoutMs);
+  const guests = new GuestStore(options.etcPve, options.node, options.lockTimeoutMs, options.lockDir);
   linkOwnNode(options.etcPve, options.node);
   const node: PveNode = {
     name: options.node,

@@ -2,9 +2,13 @@
  * The contract of the command plugin, on the real engine: what the program relies on of the released plugin 1.2.1.
  * The same tests hold the release itself to it: `PROXMOX_K3S_COMMAND_PLUGIN=<path of pulumi-resource-command>`.
  */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
+import { createConnection } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
+import { utils } from "ssh2";
 import { ensureToolchain, type Toolchain } from "../../lab/toolchain/install";
 import { EngineStack, type ProgramResource } from "../support/engineStack";
 import { type SshServer, startSshServer } from "../support/sshServer";
@@ -75,16 +79,41 @@ const journal = (): string[] => {
   return lines;
 };
 
+/** A port on which connections are neither taken nor refused: its program sleeps, and its queue is full. */
+async function blackHole(): Promise<{ port: number; close(): void }> {
+  const program = `
+    const server = require("node:net").createServer();
+    server.listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
+      require("node:fs").writeSync(1, String(server.address().port) + "\\n");
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });`;
+  const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const port = Number(String((await once(child.stdout, "data"))[0]));
+  const fillers = Array.from({ length: 8 }, () => createConnection(port, "127.0.0.1").on("error", () => {}));
+  await once(fillers[0]!, "connect");
+  return {
+    port,
+    close: () => {
+      for (const filler of fillers) filler.destroy();
+      child.kill("SIGKILL");
+    },
+  };
+}
+
 const isEncrypted = (value: unknown): boolean => typeof value === "object" && value !== null && "ciphertext" in value;
 
 describe("create and delete", () => {
   test("runs create with stdin and environment, records both streams, deletes over the recorded connection", async () => {
     const proxy = connection({ privateKey: server.clientKeys[1] });
-    await stack.up([
+    const other = await startSshServer(utils.generateKeyPairSync("ecdsa", { bits: 256 }));
+    const ecdsa = connection({ port: other.port, hostKey: other.hostKey, privateKey: other.clientKeys[0] });
+    const printed = await stack.up([
       run("streams", { create: "echo out; echo; echo err >&2" }),
       run("input", { create: "cat", stdin: { $secret: "hush" }, logging: "none" }),
       run("hidden", { create: "cat", stdin: "hush", logging: "none" }, { additionalSecretOutputs: ["stdout"] }),
+      run("spoken", { create: "cat", stdin: "aloud" }, { additionalSecretOutputs: ["stdout"] }),
       run("environment", { create: "echo $LC_CITY", environment: { LC_CITY: "Bern" } }),
+      run("ecdsa-host-key", { create: "echo in", connection: ecdsa }),
       run("any-host-key", { create: "echo in", connection: connection({ hostKey: undefined }) }),
       run("through-proxy", { create: "echo in", connection: connection({ proxy }) }),
       run("deletes", { delete: write("deleted") }),
@@ -92,10 +121,11 @@ describe("create and delete", () => {
     ]);
     const made = stack.state();
     // Two for the proxy and what is behind it. "deletes" and "nothing" have nothing to run yet.
-    expect(server.dials).toHaveLength(7);
+    expect(server.dials).toHaveLength(8);
     expect(made["streams"]).toMatchObject({ outputs: { stdout: "out\n", stderr: "err" } }); // one line feed is cut off
     expect(made["streams"]?.id).toMatch(/^streams[0-9a-f]{8}$/);
     expect(made["environment"]).toMatchObject({ outputs: { stdout: "Bern" } });
+    expect(made["ecdsa-host-key"]).toMatchObject({ outputs: { stdout: "in" } });
     expect(made["any-host-key"]).toMatchObject({ outputs: { stdout: "in" } });
     expect(made["through-proxy"]).toMatchObject({ outputs: { stdout: "in" } });
     expect(made["deletes"]).toMatchObject({ outputs: { stdout: "", stderr: "" } });
@@ -104,9 +134,14 @@ describe("create and delete", () => {
     expect(isEncrypted(made["input"]?.inputs["connection"])).toBe(true);
     expect(made["input"]?.outputs["stdout"]).toBe("hush");
     expect(isEncrypted(made["hidden"]?.outputs["stdout"])).toBe(true);
+    // That keeps it out of the state; only the logging keeps it off the screen.
+    expect(isEncrypted(made["spoken"]?.outputs["stdout"])).toBe(true);
+    expect(printed).toContain("aloud");
+    expect(printed).not.toContain("hush");
 
     server.dials.length = 0;
     await stack.destroy();
+    await other.close();
     expect(journal()).toEqual(["deleted"]);
     expect(server.dials).toHaveLength(1); // what has no delete does not connect
   });
@@ -121,6 +156,7 @@ describe("changes", () => {
         run("again", { create: write("again"), ...other }),
         run("kept", { create: write("kept"), ...other }, { ignoreChanges: ["connection"] }),
         run("follows", { create: write("follows"), stdin: { $output: ["both", "stdout"] } }),
+        run("only-delete", { delete: write(`deleted ${dialErrorLimit}`), ...other }),
       ];
     };
     await stack.up(program(0));
@@ -134,6 +170,7 @@ describe("changes", () => {
 
     await stack.up(program(1));
     expect(journal().sort()).toEqual(["again", "updated"]);
+    expect(server.dials).toHaveLength(2); // what has nothing but a delete does not connect to note a change
     const settled = await stack.preview(program(1));
     expect(settled).toMatchObject({ both: "same", again: "same", kept: "same", follows: "same" });
   });
@@ -158,6 +195,31 @@ describe("changes", () => {
     expect(await stack.up(program(2))).toContain("Unable to set 'PULUMI_COMMAND_STDOUT'");
     expect(stack.state()["c"]).toMatchObject({ outputs: { stdout: "2" } });
   });
+});
+
+describe("a delete", () => {
+  test("that reaches nobody fails within its time, stays in the state, and holds up no other", async () => {
+    const unreachable = { connection: connection({ port: 1, dialErrorLimit: -1 }), delete: "true" };
+    await stack.up([
+      run("unreachable", unreachable, { customTimeouts: { delete: "1s" } }),
+      run("reachable", { delete: write("deleted") }),
+    ]);
+    const started = Date.now();
+    expect(await stack.upFails([])).toContain("context deadline exceeded");
+    expect(Date.now() - started).toBeLessThan(30_000);
+    expect(journal()).toEqual(["deleted"]);
+    expect(stack.state()).toHaveProperty("unreachable");
+    expect(stack.state()).not.toHaveProperty("reachable");
+  });
+});
+
+test("one SIGINT waits for the command that runs, and records it", async () => {
+  const long = `${write("began")}; while [ ! -e go-on ]; do sleep 0.1; done; ${write("ended")}`;
+  const begun = () => fs.existsSync(path.join(server.folder, "journal"));
+  const goOn = () => fs.writeFileSync(path.join(server.folder, "go-on"), "");
+  expect(await stack.upInterrupted([run("long", { create: long })], begun, goOn)).toContain("update canceled");
+  expect(journal()).toEqual(["began", "ended"]);
+  expect(stack.state()).toHaveProperty("long");
 });
 
 describe("failures", () => {
@@ -215,6 +277,15 @@ describe("failures", () => {
     const made = Object.keys(stack.state());
     expect(made).toContain("commented-host-key");
     for (const name of Object.keys(refused)) expect(made).not.toContain(name);
+  });
+
+  test("perDialTimeout bounds each dial to a machine that says nothing", async () => {
+    const hole = await blackHole();
+    const dialled = connection({ port: hole.port, perDialTimeout: 1, dialErrorLimit: 1 });
+    const started = Date.now();
+    expect(await stack.upFails([run("c", { create: "true", connection: dialled })])).toContain("i/o timeout");
+    expect(Date.now() - started).toBeLessThan(30_000);
+    hole.close();
   });
 
   test("a dead SSH_AUTH_SOCK fails every connection, even one with a private key", async () => {

@@ -51,8 +51,11 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
   it("creates every resource of the design's table, and nothing else", () => {
     expect(new Set(steps.map(({ op }) => op))).toEqual(new Set(["create"]));
     const nodes = ["k3s-master", "k3s-worker-01", "k3s-worker-02"];
-    const scripts = ["claim", "lxc", "host-key", "leave", "k3s", "ready"];
-    const cluster = ["anchor", "agent-token", "server-token", "roster", "release-sums", "ca-hash", "kubeconfig"];
+    const scripts = ["lxc", "host-key", "leave", "k3s", "ready"];
+    const cluster = [
+      ...["anchor", "agent-token", "server-token", "roster", "preflight"],
+      ...["release-sums", "ca-hash", "kubeconfig"],
+    ];
     expect(steps.map((step) => `${step.newState.type.split(":").at(-1)} ${nameOf(step)}`).sort()).toEqual(
       [
         "Stack proxmox-k3s-homelab",
@@ -96,9 +99,8 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
       ),
     );
     expect([...new Set(found)].sort()).toEqual([
-      "<node> description", // the cluster's random id
-      "<node>-claim stdin", // the same, in the mark
-      "<node>-host-key triggers.0", // the MAC that Proxmox VE assigns
+      "<node> description", // the cluster's random id, and the number of the guest's creation
+      "<node>-host-key triggers.0", // the latter
       "<node>-k3s stdin", // tokens, and the sums of a release that nobody pinned
       "<node>-k3s triggers.0",
       "<node>-leave stdin",
@@ -111,6 +113,7 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
       "homelab-ca-hash triggers.0",
       "homelab-kubeconfig stdin",
       "homelab-kubeconfig triggers.0",
+      "homelab-preflight stdin",
       "homelab-roster stdin",
     ]);
   });

@@ -5,8 +5,11 @@ import { nodeFields, SimulatedNode } from "../support/pveNode";
 
 let pve: SimulatedNode;
 let root: PveClient;
+/** What clone tasks wait for before their work. */
+let gate: Promise<void> | undefined;
 beforeEach(async () => {
-  pve = await SimulatedNode.start({ lockTimeoutMs: 200 }, { delayMs: 20 });
+  gate = undefined;
+  pve = await SimulatedNode.start({ onTask: async ({ type }) => (type === "vzclone" ? gate : undefined) });
   root = await pve.root();
   await root.run(root.post("/nodes/pve/lxc", nodeFields(101, { tags: "a;b", features: "nesting=1,keyctl=1" })));
 });
@@ -45,11 +48,14 @@ test("a clone has everything of its source, raw lines too, but its name, its dis
 });
 
 test("the source is locked while it is copied, and so is the copy", async () => {
+  let open = () => {};
+  gate = new Promise((resolve) => (open = resolve));
   const upid = (await root.post(path, { newid: 105 })).body.data as string;
   expect(pve.conf(101)).toContain("lock: disk\n");
   expect(pve.conf(105)).toContain("lock: create\n");
   expect(await root.post(path, { newid: 106 })).toMatchObject({ status: 500, reason: "CT is locked (disk)" });
   expect(await root.run(root.post("/nodes/pve/lxc/101/status/start"))).toBe("CT is locked (disk)");
+  open();
   expect(await root.task(upid)).toBe("OK");
   expect(pve.conf(101) + pve.conf(105)).not.toContain("lock:");
 });

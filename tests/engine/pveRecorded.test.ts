@@ -10,8 +10,10 @@ let pve: SimulatedNode;
 let root: PveClient;
 let created: Answer;
 let loggedIn: Answer;
+/** What tasks wait for before their work. */
+let gate: Promise<void> | undefined;
 beforeAll(async () => {
-  pve = await SimulatedNode.start({}, { delayMs: 50 });
+  pve = await SimulatedNode.start({ onTask: async () => gate });
   loggedIn = await pve.anonymous().post("/access/ticket", { username: "root@pam", password: rootPassword });
   root = await pve.root();
   created = await root.post("/nodes/pve/lxc", nodeFields(101));
@@ -34,8 +36,11 @@ const ours: Readonly<Record<string, () => Promise<unknown>>> = {
     return (data as { userid: string }[]).filter(({ userid }) => userid === "root@pam");
   },
   "a task that runs": async () => {
+    let open = () => {};
+    gate = new Promise((resolve) => (open = resolve));
     const upid = (await root.post(`${lxc}/status/start`)).body.data as string;
     const { data } = (await taskStatus(upid)).body;
+    open();
     expect(data.status).toBe("running");
     await root.task(upid);
     return data;

@@ -1,4 +1,8 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
 import { AccessStore } from "../../lab/pve/access/accessStore";
 import { REQUIRED_PRIVILEGES } from "../../config/privileges";
 import type { PveClient } from "../support/httpClient";
@@ -161,6 +165,31 @@ describe("locks and VMIDs", () => {
     });
     expect(await root.run(root.post(`${lxc}/101/status/start`, { skiplock: 1 }))).toBe("WARNINGS: 1");
     expect(await client.run(client.post(`${lxc}/101/status/shutdown`))).toBe(locked);
+  });
+
+  test("the file of a guest's lock is held while it is worked on, and heeded when another program holds it", async () => {
+    await pve.stop();
+    const lockDir = fs.mkdtempSync(path.join(os.tmpdir(), "lock-"));
+    const file = path.join(lockDir, "pve-config-101.lock");
+    const isFree = () => spawnSync("flock", ["-n", file, "true"]).status === 0;
+    const seen: boolean[] = [];
+    pve = await SimulatedNode.start({ lockDir, lockTimeoutMs: 500 }, { delayMs: 100 });
+    client = pve.token();
+    try {
+      const upid = (await client.post(lxc, nodeFields(101))).body.data as string;
+      while ((await client.get(`/nodes/pve/tasks/${upid}/status`)).body.data.status === "running")
+        if (fs.existsSync(file)) seen.push(isFree());
+      expect(seen).toContain(false);
+      const holder = spawn("flock", ["-F", file, "sh", "-c", "echo held; exec sleep 60"], { stdio: "pipe" });
+      await once(holder.stdout, "data");
+      expect(await client.put(config, { cores: 3 })).toMatchObject(
+        refusal(500, `can't lock file '${file}' - got timeout`),
+      );
+      holder.kill();
+      expect(await client.put(config, { cores: 3 })).toMatchObject({ status: 200 });
+    } finally {
+      fs.rmSync(lockDir, { recursive: true });
+    }
   });
 
   test("who waits too long for a busy guest gets PVE's text", async () => {

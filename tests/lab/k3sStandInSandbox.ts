@@ -89,11 +89,16 @@ export class K3sSandbox {
 
   /** Starts `k3s` on a machine; it runs until {@link stop} or the end of the sandbox. */
   start(n: number, args: readonly string[]): K3sProcess {
-    const child = spawn("nsenter", this.enter(n, args), { stdio: ["ignore", "pipe", "pipe"], env: cleanEnvironment() });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (text: Buffer) => (output += text.toString()));
+    // A file, not a pipe: nobody reads a pipe while a test waits for an answer, and K3s stops where it cannot log.
+    const log = path.join(this.folder, `k3s-${this.running.length}.log`);
+    const output = fs.openSync(log, "w");
+    const child = spawn("nsenter", this.enter(n, args), {
+      stdio: ["ignore", output, output],
+      env: cleanEnvironment(),
+    });
+    fs.closeSync(output);
     this.running.push(child);
-    return { output: () => output, exitCode: () => child.exitCode ?? undefined };
+    return { output: () => fs.readFileSync(log, "utf8"), exitCode: () => child.exitCode ?? undefined };
   }
 
   /** Runs `k3s` on a machine to its end. */

@@ -13,6 +13,9 @@ import {
   unknownPaths,
 } from "../support/program";
 
+// The program and its SDK are loaded anew for each recording, on a machine that may be busy.
+jest.setTimeout(60_000);
+
 const COMMAND = "command:remote:Command";
 const CONTAINER = "proxmoxve:index/containerLegacy:ContainerLegacy";
 const NODES = ["k3s-master", "k3s-worker-01", "k3s-worker-02"];
@@ -37,6 +40,8 @@ const saved = { ...process.env };
 beforeAll(() => {
   for (const name of ["PROXMOX_VE_API_TOKEN", "PROXMOX_K3S_HOST_SSH_KEY_FILE", "PROXMOX_K3S_NODE_SSH_KEY_FILE"])
     delete process.env[name];
+  // A person's agent is theirs to keep alive.
+  delete process.env["SSH_AUTH_SOCK"];
 });
 afterAll(() => {
   process.env = saved;
@@ -59,6 +64,7 @@ describe("the homelab stack", () => {
         "RandomPassword homelab-server-token",
         "proxmoxve homelab",
         "Command homelab-roster",
+        "Command homelab-preflight",
         "Command homelab-release-sums",
         "Command homelab-ca-hash",
         "Command homelab-kubeconfig",
@@ -66,7 +72,7 @@ describe("the homelab stack", () => {
           `K3sNode ${name}`,
           `LxcK3sContainer ${name}`,
           `ContainerLegacy ${name}`,
-          ...["claim", "lxc", "host-key", "leave", "k3s", "ready"].map((step) => `Command ${name}-${step}`),
+          ...["lxc", "host-key", "leave", "k3s", "ready"].map((step) => `Command ${name}-${step}`),
         ]),
       ].sort(),
     );
@@ -115,7 +121,9 @@ describe("the homelab stack", () => {
     ]);
     for (const name of NODES) {
       expect(up.find(name, CONTAINER).inputs).toMatchObject({
-        description: "proxmox-k3s proxmox-k3s/homelab/homelab 0123456789abcdef",
+        description: expect.stringMatching(
+          /^creation [0-9a-f]{16} of proxmox-k3s proxmox-k3s\/homelab\/homelab 0123456789abcdef$/,
+        ),
         operatingSystem: { templateFileId: "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst", type: "ubuntu" },
         unprivileged: false,
         startOnBoot: true,
@@ -126,9 +134,22 @@ describe("the homelab stack", () => {
     }
   });
 
+  it("claims the VMID before each creation and each change of a guest", () => {
+    for (const name of NODES) {
+      const claim = [`${name}-claim`];
+      expect(up.find(name, CONTAINER).options.hooks).toEqual({ beforeCreate: claim, beforeUpdate: claim });
+    }
+  });
+
+  it("gives each guest a number of its creation that it keeps", () => {
+    const numbers = NODES.map((name) => String(up.find(name, CONTAINER).inputs["description"]).split(" ")[1]);
+    expect(new Set(numbers).size).toBe(NODES.length);
+    for (const name of NODES) expect(up.find(name, CONTAINER).options.ignoreChanges).toContain("description");
+  });
+
   it("checks the host key of every connection and bounds every dial", () => {
     const commands = up.resources.filter((r) => r.type === COMMAND);
-    expect(commands).toHaveLength(22);
+    expect(commands).toHaveLength(20);
     for (const command of commands) {
       expect(isSecret(command.inputs["connection"])).toBe(true);
       const connection = reveal(command.inputs["connection"]) as Record<string, unknown>;
@@ -153,12 +174,13 @@ describe("the homelab stack", () => {
   it("ties a leave's life to the anchor and the node's other commands to its machine", () => {
     for (const name of NODES) {
       const guest = urnOf(name, CONTAINER);
+      const creation = String(up.find(name, CONTAINER).inputs["description"]).split(" ")[1];
       expect(up.find(`${name}-leave`).options.deletedWith).toBe(urnOf("homelab-anchor"));
       for (const step of ["host-key", "k3s", "ready"])
         expect(up.find(`${name}-${step}`).options.deletedWith).toBe(guest);
       for (const step of ["lxc", "host-key", "leave", "k3s", "ready"]) {
         expect(up.find(`${name}-${step}`).options.replaceWith).toEqual([guest]);
-        expect(reveal(up.find(`${name}-${step}`).inputs["triggers"])).toEqual(["BC:24:11:00:00:01"]);
+        expect(reveal(up.find(`${name}-${step}`).inputs["triggers"])).toEqual([creation]);
       }
       expect(up.find(`${name}-lxc`).options.deletedWith).toBe("");
     }
@@ -170,7 +192,7 @@ describe("the homelab stack", () => {
       expect(depends(`${name}-k3s`)).toContain(urnOf(`${name}-leave`));
       expect(depends(`${name}-ready`)).toContain(urnOf(`${name}-k3s`));
       expect(depends(name, CONTAINER)).toEqual(
-        expect.arrayContaining([urnOf(`${name}-claim`), urnOf("homelab-roster")]),
+        expect.arrayContaining([urnOf("homelab-roster"), urnOf("homelab-preflight")]),
       );
     }
     for (const agent of NODES.slice(1)) {
@@ -217,7 +239,7 @@ const initialization = (hostname: string, last: number) => ({
 const nic = [{ name: "eth0", bridge: "vmbr0" }];
 
 describe("a first preview without Proxmox and without a credential", () => {
-  it("knows everything but secrets, host keys, the cluster's random id and what Proxmox assigns", async () => {
+  it("knows everything but secrets, host keys, the cluster's random id and the guests' numbers", async () => {
     const preview = await recordProgram({ preview: true });
     const unknown = preview.resources.flatMap((r) =>
       unknownPaths(r.inputs).map((at) => `${r.name.replace(/^(k3s-master|k3s-worker-\d+)/, "<node>")} ${at}`),
@@ -225,14 +247,21 @@ describe("a first preview without Proxmox and without a credential", () => {
     expect([...new Set(unknown)].sort()).toEqual(
       [
         "<node> description",
-        "<node>-claim stdin",
+        "<node>-host-key triggers.0",
         "<node>-k3s connection",
         "<node>-k3s stdin",
+        "<node>-k3s triggers.0",
         "<node>-leave stdin",
+        "<node>-leave triggers.0",
         "<node>-lxc stdin",
+        "<node>-lxc triggers.0",
         "<node>-ready stdin",
+        "<node>-ready triggers.0",
         "homelab-ca-hash stdin",
+        "homelab-ca-hash triggers.0",
         "homelab-kubeconfig stdin",
+        "homelab-kubeconfig triggers.0",
+        "homelab-preflight stdin",
         "homelab-roster stdin",
       ].sort(),
     );
@@ -265,6 +294,18 @@ describe("unusable credentials", () => {
     );
     expect(failure).toContain("hostPrivateKey: not an SSH private key");
     expect(failure).not.toContain("sesame");
+  });
+});
+
+describe("an SSH agent that is gone", () => {
+  beforeAll(() => (process.env["SSH_AUTH_SOCK"] = "/nonexistent/agent"));
+  afterAll(() => delete process.env["SSH_AUTH_SOCK"]);
+
+  it("ends an up with its remedy, and no preview", async () => {
+    await expect(recordProgram({ cluster, secrets })).rejects.toThrow(
+      "SSH_AUTH_SOCK names /nonexistent/agent, where no agent answers (ENOENT); unset SSH_AUTH_SOCK",
+    );
+    await expect(recordProgram({ cluster, secrets, preview: true })).resolves.toBeDefined();
   });
 });
 

@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -81,6 +82,32 @@ export class EngineStack {
     const outcome = await this.up(resources).catch((error: CommandError) => error);
     if (typeof outcome === "string") throw new Error(`the update did not fail:\n${outcome}`);
     return outcome.stdout + outcome.stderr;
+  }
+
+  /**
+   * Updates, is asked once to stop (SIGINT) as soon as `moment` holds, and returns what was printed.
+   *
+   * @param onCancelling called when it says that it heard.
+   */
+  async upInterrupted(
+    resources: readonly ProgramResource[],
+    moment: () => boolean,
+    onCancelling: () => void,
+  ): Promise<string> {
+    this.write(resources);
+    const args = ["up", "--yes", "--skip-preview", "--non-interactive"];
+    const child = spawn("pulumi", args, { cwd: this.folder, env: this.env, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    const hear = (text: Buffer) => {
+      output += text.toString();
+      if (output.includes("received; cancelling")) onCancelling();
+    };
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", hear);
+    const ended = new Promise<void>((resolve, reject) => child.on("error", reject).on("close", () => resolve()));
+    while (child.exitCode === null && !moment()) await new Promise((resolve) => setTimeout(resolve, 20));
+    child.kill("SIGINT");
+    await ended;
+    return output;
   }
 
   /** Previews and returns the engine's word for what would be done, by resource name. */

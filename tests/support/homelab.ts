@@ -6,20 +6,26 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parse, stringify } from "yaml";
 import { createAccess } from "../../lab/pve/access/createAccess";
+import { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
 import { type PveServer, startPveServer } from "../../lab/pve/server";
 import { ensureToolchain, makePulumiHome, toolchainEnv } from "../../lab/toolchain/install";
+import { quote } from "../../scripts/render";
 import { IsolatedNetwork } from "./isolatedNetwork";
-import { Journal } from "./journal";
+import { type Entry, Journal } from "./journal";
+import type { Finished } from "./lab";
+import { killTree } from "./processTree";
+import { assertOfficial } from "./pveSchema";
 import { type PulumiResult, readResult } from "./pulumiResult";
 import { type HostState, SimulatedHost } from "./simulatedHost";
 import { type MachinesSnapshot, SimulatedMachines } from "./simulatedMachines";
 import { type KeyPair, newKeyPair } from "./sshKeys";
 
 const REPO = path.join(__dirname, "../..");
+const TSX = path.join(REPO, "node_modules/.bin/tsx");
 /** What `pulumi` reads of the repo; each stack works on a copy, so that a test may edit it and nothing is written here. */
-const PROGRAM = ["Pulumi.yaml", "package.json", "tsconfig.json", "tsconfig.pulumi.json", "index.ts"];
-const PROGRAM_FOLDERS = ["config", "components", "scripts"];
+const PROGRAM = ["Pulumi.yaml", "package.json", "tsconfig.json", "tsconfig.pulumi.json", "transpiler.cjs", "index.ts"];
+const PROGRAM_FOLDERS = ["config", "components", "scripts", "doctor", "cli"];
 
 /** Addresses of Pulumi.homelab.yaml. */
 const NETWORK = "192.168.2.0/24";
@@ -55,6 +61,8 @@ export class Homelab {
   readonly exchanges: Exchange[] = [];
   readonly machines: SimulatedMachines;
   readonly host: SimulatedHost;
+  /** What goes wrong with the API, the guests and the host's port 22; none to begin with, none in a snapshot. */
+  readonly faults: Faults;
   /** Environment of `pulumi`, credentials included; a test may take some away. */
   readonly env: Record<string, string>;
   private api?: PveServer;
@@ -66,9 +74,11 @@ export class Homelab {
     from?: HomelabSnapshot,
   ) {
     this.machines = new SimulatedMachines(this.journal, from?.machines);
+    this.faults = new Faults(this.path("faults"), { guestDir: this.path("etc-pve", "nodes", "pve", "lxc") });
     this.host = new SimulatedHost({
       journal: this.journal,
       machines: this.machines,
+      driver: this.faults.driver(this.machines),
       etcPve: this.path("etc-pve"),
       address: HOST,
       authorizedKeys: [keys.host.public],
@@ -119,19 +129,67 @@ export class Homelab {
     return this.pulumi("destroy", "--yes", "--skip-preview", ...args);
   }
 
+  /**
+   * Runs `pulumi <command>` and kills it with its plugins (SIGKILL) as soon as something begins that `moment` knows. What
+   * they had asked for goes on by itself; the stack stays locked until {@link cancel}.
+   * @throws Error when it ended before that
+   */
+  async killed(moment: (entry: Entry) => boolean, command: "up" | "destroy", ...args: string[]): Promise<void> {
+    let isKilled = false;
+    const { stdout } = await this.spawn(pulumi(command, "--yes", "--skip-preview", ...args), {
+      started: (pid) => {
+        this.journal.watch = (entry) => {
+          if (isKilled || !moment(entry)) return;
+          isKilled = true;
+          killTree(pid);
+        };
+      },
+    });
+    this.journal.watch = () => {};
+    if (!isKilled) throw new Error(`pulumi ${command} had ended before it could be killed:\n${stdout}`);
+  }
+
+  /** Frees the stack after a kill. */
+  async cancel(): Promise<void> {
+    const { code, stderr } = await this.pulumi("cancel", "--yes");
+    if (code !== 0) throw new Error(`pulumi cancel: ${stderr}`);
+  }
+
   /** Runs `pulumi <command>` in this world's network. */
   async pulumi(command: string, ...args: string[]): Promise<PulumiResult> {
     const log = this.path("events.json");
     fs.rmSync(log, { force: true });
-    const [program, ...enter] = this.network.enter;
     const events = ["up", "destroy", "preview", "refresh"].includes(command) ? ["--event-log", log] : [];
-    const all = [...enter, "pulumi", command, "--stack", "homelab", "--non-interactive", ...events, ...args];
-    const child = spawn(program!, all, { cwd: this.path("program"), env: this.env, stdio: ["ignore", "pipe", "pipe"] });
+    const { code, stdout, stderr } = await this.spawn(pulumi(command, ...events, ...args));
+    return readResult(code, stdout, stderr, log);
+  }
+
+  /** `npm run cluster -- ARGS…` as a script would run it, in this world's network and its copy of the program. */
+  command(...args: string[]): Promise<Finished> {
+    return this.spawn([TSX, "cli/cluster.ts", ...args]);
+  }
+
+  /** The same at a terminal, by a person who types `answer` when asked. */
+  commandAtTerminal(answer: string, ...args: string[]): Promise<Finished> {
+    const command = [TSX, "cli/cluster.ts", ...args].map(quote).join(" ");
+    return this.spawn(["script", "--quiet", "--return", "--command", command, "/dev/null"], { input: `${answer}\n` });
+  }
+
+  /** Runs a command in this world's network to its end. */
+  private async spawn(
+    command: readonly string[],
+    { started, input = "" }: { started?: (pid: number) => void; input?: string } = {},
+  ): Promise<Finished> {
+    const [program, ...enter] = this.network.enter;
+    const child = spawn(program!, [...enter, ...command], { cwd: this.path("program"), env: this.env, stdio: "pipe" });
+    if (child.pid !== undefined) started?.(child.pid);
+    child.stdin.on("error", () => {}); // it may end without reading
+    child.stdin.end(input);
     const output = { stdout: "", stderr: "" };
     child.stdout.on("data", (data: Buffer) => (output.stdout += data.toString()));
     child.stderr.on("data", (data: Buffer) => (output.stderr += data.toString()));
     const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
-    return readResult(code ?? -1, output.stdout, output.stderr, log);
+    return { code: code ?? -1, ...output };
   }
 
   /** Names and types of all resources in the state. */
@@ -168,11 +226,18 @@ export class Homelab {
     return { folder, machines: this.machines.save(), host: structuredClone(this.host.state), keys: this.keys };
   }
 
-  async dispose(): Promise<void> {
+  /** Resolves when no task of the API runs any more. */
+  async idle(): Promise<void> {
     await this.api?.idle();
+  }
+
+  /** Ends the world. @throws Error when an exchange with the API did not fit the official schema. */
+  async dispose(): Promise<void> {
+    await this.idle();
     await this.network.dispose();
     await this.api?.close();
     fs.rmSync(this.folder, { recursive: true, force: true });
+    assertOfficial(this.exchanges);
   }
 
   get stackFile(): string {
@@ -195,7 +260,8 @@ export class Homelab {
     Object.assign(this.env, settings, {
       PATH,
       HOME: this.folder,
-      PULUMI_BACKEND_URL: `file://${this.path("state")}`,
+      // Without the side files that a kill can leave empty (docs/operations.md).
+      PULUMI_BACKEND_URL: `file://${this.path("state")}?metadata=skip`,
       PULUMI_CONFIG_PASSPHRASE: "test",
       // `--event-log` is a flag for developers.
       PULUMI_DEBUG_COMMANDS: "true",
@@ -230,7 +296,9 @@ export class Homelab {
       node: "pve",
       listen: { host: "127.0.0.1", port: 0 },
       tls: certificate(this.folder),
-      driver: this.machines,
+      driver: this.host.driver,
+      onTask: this.faults.onTask,
+      onStorage: this.faults.storage,
       storages: {
         local: {
           type: "dir",
@@ -241,8 +309,9 @@ export class Homelab {
         "local-lvm": { type: "lvmthin", content: ["rootdir", "images"] },
       },
       unauthorizedDelayMs: 0,
-      onRequest: async ({ method, path: target }) => {
-        this.journal.end(this.journal.begin("request", `${method} ${target}`));
+      onRequest: async (request) => {
+        this.journal.end(this.journal.begin("request", `${request.method} ${request.path}`));
+        return this.faults.onRequest(request);
       },
       onExchange: (exchange) => this.exchanges.push(exchange),
     });
@@ -253,8 +322,16 @@ export class Homelab {
       socket.on("close", () => onward.destroy());
       socket.pipe(onward).pipe(socket);
     });
-    await this.network.listen(22, (socket) => this.host.serve(socket));
+    await this.network.listen(22, (socket) => {
+      const isRefused = socket.localAddress === HOST && this.faults.strike("ssh-refused", "a connection to the host");
+      if (isRefused) socket.resetAndDestroy();
+      else this.host.serve(socket);
+    });
   }
+}
+
+function pulumi(command: string, ...args: string[]): string[] {
+  return ["pulumi", command, "--stack", "homelab", "--non-interactive", ...args];
 }
 
 const CREDENTIALS = ["PROXMOX_VE_API_TOKEN", "PROXMOX_K3S_HOST_SSH_KEY_FILE", "PROXMOX_K3S_NODE_SSH_KEY_FILE"];

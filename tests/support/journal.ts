@@ -13,11 +13,14 @@ export interface Entry {
 /** The one order of everything that a program does to the world around it. */
 export class Journal {
   readonly entries: Entry[] = [];
+  /** Told of everything that begins, at once. */
+  watch: (entry: Entry) => void = () => {};
   private clock = 0;
 
   begin(kind: Entry["kind"], what: string): Entry {
     const entry: Entry = { kind, what, began: ++this.clock };
     this.entries.push(entry);
+    this.watch(entry);
     return entry;
   }
 

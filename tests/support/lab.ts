@@ -1,5 +1,10 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import * as fs from "node:fs";
 import * as path from "node:path";
+import { labPaths } from "../../lab/lab";
+import { readExchangeLog } from "../../lab/pve/http/exchangeLog";
+import { assertOfficial } from "./pveSchema";
+import { killTree } from "./processTree";
 
 const repo = path.join(__dirname, "../..");
 
@@ -33,6 +38,7 @@ export function finish(
 /** One lab of its own for a suite, by the commands that a person uses. */
 export class Lab {
   private env: NodeJS.ProcessEnv = process.env;
+  private isUp = false;
   /** All that the commands run through this lab have printed; the secret scan reads it. */
   readonly transcript: string[] = [];
 
@@ -42,21 +48,35 @@ export class Lab {
     return `lab-${this.name}`;
   }
 
+  /** Raises it with the release or the stand-in, or with the K3s that `K3S_BINARY` names. */
   async up(): Promise<void> {
-    await this.cli("up");
+    const binary = process.env["K3S_BINARY"];
+    await this.cli("up", ...(binary ? ["--k3s", binary] : []));
     const exports = await this.cli("env");
     this.env = await evaluate(exports.stdout);
+    this.isUp = true;
   }
 
-  /** May be run twice, and after a failed `up`. */
+  /**
+   * May be run twice, and after a failed `up`.
+   *
+   * @throws Error when an exchange with the API did not fit the official schema.
+   */
   async down(): Promise<void> {
+    const file = path.join(labPaths(this.name).logs, "exchanges.jsonl");
+    const exchanges = fs.existsSync(file) ? readExchangeLog(file) : [];
     await this.cli("down");
+    assertOfficial(exchanges);
+    // `up` itself asks the API whether it is there.
+    if (this.isUp && exchanges.length === 0) throw new Error("the lab's API has kept no record of what it was asked");
+    this.isUp = false;
   }
 
   /** `npm run -s lab -- COMMAND --name NAME ARGS…`; throws when it fails. */
   async cli(command: string, ...args: string[]): Promise<Finished> {
     const tsx = path.join(repo, "node_modules/.bin/tsx");
-    const result = await finish(tsx, ["lab/cli.ts", command, "--name", this.name, ...args], this.env);
+    const env = { ...this.env, PROXMOX_K3S_LAB_EXCHANGES: "1" };
+    const result = await finish(tsx, ["lab/cli.ts", command, "--name", this.name, ...args], env);
     // `env` prints credentials on purpose.
     if (command !== "env") this.transcript.push(result.stdout, result.stderr);
     if (result.code !== 0)
@@ -68,6 +88,33 @@ export class Lab {
   async pulumi(...args: string[]): Promise<Finished> {
     const result = await finish("pulumi", [...args, "--non-interactive"], this.env);
     if (!args.includes("--show-secrets")) this.transcript.push(result.stdout, result.stderr);
+    return result;
+  }
+
+  /**
+   * Runs `pulumi` and kills it with its plugins (SIGKILL) as soon as `moment` holds; scripts on machines run on.
+   * @throws Error when it ended before that
+   */
+  async killed(moment: () => boolean, ...args: string[]): Promise<void> {
+    const child = spawn("pulumi", [...args, "--non-interactive"], { cwd: repo, env: this.env, stdio: "pipe" });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (data: Buffer) => (output += data.toString()));
+    let isKilled = false;
+    const look = setInterval(() => {
+      if (isKilled || child.pid === undefined || !moment()) return;
+      isKilled = true;
+      killTree(child.pid);
+    }, 20);
+    await new Promise((resolve, reject) => child.on("error", reject).on("close", resolve));
+    clearInterval(look);
+    this.transcript.push(output);
+    if (!isKilled) throw new Error(`pulumi ${args.join(" ")} had ended before it could be killed:\n${output}`);
+  }
+
+  /** `npm run cluster -- ARGS…`. */
+  async cluster(...args: string[]): Promise<Finished> {
+    const result = await finish(path.join(repo, "node_modules/.bin/tsx"), ["cli/cluster.ts", ...args], this.env);
+    this.transcript.push(result.stdout, result.stderr);
     return result;
   }
 

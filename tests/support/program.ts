@@ -20,6 +20,8 @@ export interface RecordedResource {
     readonly ignoreChanges: readonly string[];
     readonly deleteBeforeReplace: boolean;
     readonly additionalSecretOutputs: readonly string[];
+    /** Names of the hooks that run before a creation and before an update. */
+    readonly hooks: { readonly beforeCreate: readonly string[]; readonly beforeUpdate: readonly string[] };
     readonly customTimeouts: { create: string; update: string; delete: string };
   };
 }
@@ -79,7 +81,12 @@ export async function recordProgram(options: RecordOptions = {}): Promise<Record
     );
     const monitor = pulumi.runtime.getMonitor() as unknown as {
       registerResource: (request: Request, callback: (error: unknown, answer: { getUrn(): string }) => void) => void;
+      registerResourceHook: (request: Request, callback: (error: unknown, answer: unknown) => void) => void;
+      registerErrorHook: (request: Request, callback: (error: unknown, answer: unknown) => void) => void;
     };
+    // Pulumi's test monitor lacks them (pulumi/pulumi#20874); no hook runs under it.
+    monitor.registerResourceHook = (_request, callback) => callback(null, {});
+    monitor.registerErrorHook = (_request, callback) => callback(null, {});
     const register = monitor.registerResource.bind(monitor);
     monitor.registerResource = (request, callback) =>
       register(request, (error, answer) => {
@@ -164,6 +171,10 @@ function describeRequest(request: Request, urn: string): RecordedResource {
       ignoreChanges: request.getIgnorechangesList(),
       deleteBeforeReplace: request.getDeletebeforereplace(),
       additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
+      hooks: {
+        beforeCreate: request.getHooks()?.getBeforeCreateList() ?? [],
+        beforeUpdate: request.getHooks()?.getBeforeUpdateList() ?? [],
+      },
       customTimeouts: {
         create: timeouts?.getCreate() ?? "",
         update: timeouts?.getUpdate() ?? "",

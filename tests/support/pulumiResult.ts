@@ -17,15 +17,22 @@ export interface PulumiResult {
   readonly failed: readonly string[];
   readonly warnings: readonly string[];
   readonly errors: readonly string[];
+  /** By name of the resource, all that was printed about it; what concerns none stands under the empty name. */
+  readonly said: Readonly<Record<string, string>>;
+  /** By name of the resource, how long its operation took, in whole seconds. */
+  readonly seconds: Readonly<Record<string, number>>;
 }
 
 const NO_CHANGE = ["same", "refresh"];
 
 /** A line of `--event-log`, as far as it matters here. */
 interface EngineEvent {
+  /** Seconds since the epoch. */
+  readonly timestamp: number;
+  readonly resourcePreEvent?: { readonly metadata: StepMetadata };
   readonly resOutputsEvent?: { readonly metadata: StepMetadata };
   readonly resOpFailedEvent?: { readonly metadata: StepMetadata };
-  readonly diagnosticEvent?: { readonly message: string; readonly severity: string };
+  readonly diagnosticEvent?: { readonly urn?: string; readonly message: string; readonly severity: string };
 }
 
 interface StepMetadata {
@@ -60,7 +67,30 @@ export function readResult(code: number, stdout: string, stderr: string, eventLo
     failed: events.flatMap(({ resOpFailedEvent: each }) => (each ? [nameOf(each.metadata.urn)] : [])),
     warnings: said("warning"),
     errors: said("error"),
+    said: sayings(events),
+    seconds: durations(events),
   };
+}
+
+function sayings(events: readonly EngineEvent[]): Record<string, string> {
+  const said: Record<string, string> = {};
+  for (const { diagnosticEvent: each } of events) {
+    if (each && each.severity !== "debug")
+      said[nameOf(each.urn ?? "")] = `${said[nameOf(each.urn ?? "")] ?? ""}${each.message}\n`;
+  }
+  return said;
+}
+
+function durations(events: readonly EngineEvent[]): Record<string, number> {
+  const began = new Map<string, number>();
+  const seconds: Record<string, number> = {};
+  for (const { timestamp, resourcePreEvent, resOutputsEvent, resOpFailedEvent } of events) {
+    const [begun, ended] = [resourcePreEvent?.metadata, (resOutputsEvent ?? resOpFailedEvent)?.metadata];
+    if (begun && !isComponent(begun.type)) began.set(begun.urn, timestamp);
+    const since = ended && began.get(ended.urn);
+    if (since !== undefined) seconds[nameOf(ended!.urn)] = timestamp - since;
+  }
+  return seconds;
 }
 
 export function nameOf(urn: string): string {

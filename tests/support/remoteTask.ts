@@ -2,7 +2,7 @@
 export interface RemoteTask {
   /** Name of the resource, `k3s-master-claim`. */
   readonly step: string;
-  readonly action: "create" | "update" | "delete";
+  readonly action: "create" | "update" | "delete" | "look";
   /** Exported by the command text and at the head of stdin. */
   readonly args: Readonly<Record<string, string>>;
   readonly secrets: Readonly<Record<string, string>>;
@@ -17,7 +17,7 @@ const SECRET = /^cat >"\$WORK\/secret\.([A-Z0-9_]+)" <<'(\w+)'\n([\s\S]*?)\n\2$/
 export function readRemoteTask(command: string, stdin: string): RemoteTask {
   const args = { ...exportsOf(command), ...exportsOf(stdin) };
   const { STEP: step, ACTION: action } = args;
-  if (!command.endsWith("\nexec sh -s") || step === undefined || !/^(create|update|delete)$/.test(action ?? ""))
+  if (!command.endsWith("\nexec sh -s") || step === undefined || !/^(create|update|delete|look)$/.test(action ?? ""))
     throw new Error(`not a script of the program: ${command}`);
   const secrets = Object.fromEntries([...stdin.matchAll(SECRET)].map(([, name, , value]) => [name!, value!]));
   return { step, action: action as RemoteTask["action"], args, secrets, stdin };

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import type { Socket } from "node:net";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { GuestDriver } from "../../lab/pve/driver";
 import { type GuestConfigFile, parseGuestConfig, printGuestConfig, type RawLine } from "../../lab/pve/guestConfig";
 import type { Journal } from "./journal";
 import { readRemoteTask, type RemoteTask } from "./remoteTask";
@@ -30,6 +31,8 @@ export interface HostState {
 export interface SimulatedHostOptions {
   readonly journal: Journal;
   readonly machines: SimulatedMachines;
+  /** The same guests as scripts start and stop them, faults included. */
+  readonly driver: GuestDriver;
   /** The folder that stands for `/etc/pve`. */
   readonly etcPve: string;
   /** The host's own address; every other one is a guest's. */
@@ -52,8 +55,8 @@ export class SimulatedHost {
   readonly state: HostState;
   /** Public keys of who may log in to the host. */
   readonly authorizedKeys: string[];
-  /** How long a script takes, in milliseconds. */
-  delay: (task: RemoteTask) => number = () => 10;
+  /** How long a script takes, in milliseconds; a promise holds it up until something else has happened. */
+  delay: (task: RemoteTask) => number | Promise<number> = () => 10;
   /** Every script that ran, in the order of its beginning. */
   readonly tasks: RemoteTask[] = [];
   private readonly failures = new Map<string, string>();
@@ -98,7 +101,7 @@ export class SimulatedHost {
     const what = `${task.step} ${task.action}`;
     const entry = journal.begin("script", what);
     try {
-      await sleep(this.delay(task));
+      await sleep(await this.delay(task));
       const failure = this.failures.get(what);
       if (failure !== undefined) throw new ScriptFailure(failure);
       const outcome = await this.answer(vmid, task);
@@ -120,6 +123,10 @@ export class SimulatedHost {
     return TASKS[name](this, task, vmid ?? 0);
   }
 
+  get driver(): GuestDriver {
+    return this.options.driver;
+  }
+
   get machines(): SimulatedMachines {
     return this.options.machines;
   }
@@ -132,6 +139,12 @@ export class SimulatedHost {
   conf(vmid: string): GuestConfigFile | undefined {
     const file = this.confFile(vmid);
     return fs.existsSync(file) ? parseGuestConfig(fs.readFileSync(file, "utf8")) : undefined;
+  }
+
+  /** The configurations of all guests, by VMID. */
+  confs(): [vmid: string, conf: GuestConfigFile][] {
+    const files = fs.readdirSync(path.dirname(this.confFile(0))).filter((file) => file.endsWith(".conf"));
+    return files.map((file) => path.basename(file, ".conf")).map((vmid) => [vmid, this.conf(vmid)!]);
   }
 
   /** The first server of the roster that runs K3s. */
@@ -168,17 +181,51 @@ const TASKS = {
     return "roster";
   },
 
+  // What it looks at and says is for the script's own tests: files in tests/unit/scripts, a host in tests/lab/doctor.
+  preflight: () => "the Proxmox host is ready",
+
   "release-sums": () => `${"5a".repeat(32)} -`,
 
-  claim: (host, { action, args }) => {
+  claim: async (host, { action, args }) => {
     const vmid = arg(args, "VMID");
+    // A creation begins with a file that says only that it is locked.
+    const isUnborn = (): boolean => [...(host.conf(vmid)?.options.keys() ?? [])].join() === "lock";
+    for (let looks = 0; isUnborn() && looks < 600; looks++) await sleep(50);
     const conf = host.conf(vmid);
     if (!conf) return `VMID ${vmid} is free`;
     if (!isOurs(conf, args)) throw foreign(vmid, conf);
     const held = conf.options.get("hostname");
     if (held !== arg(args, "NAME")) throw new ScriptFailure(`VMID ${vmid} is this cluster's node ${held}`);
-    if (action === "create") throw new ScriptFailure(`VMID ${vmid} carries our mark but is not in this stack's state`);
+    if (action === "create")
+      throw new ScriptFailure(
+        `VMID ${vmid} carries our mark but is not in this stack's state\nnext:  npm run cluster -- recover`,
+      );
     return `VMID ${vmid} is ours`;
+  },
+
+  guests: (host, { args }) =>
+    host
+      .confs()
+      .filter(([, conf]) => isOurs(conf, args))
+      .map(([vmid, conf]) => {
+        const lock = conf.options.get("lock") ?? "-";
+        const state = conf.raw.length > 0 ? "prepared" : "bare";
+        return `${vmid} pve lxc ${lock} ${creationOf(conf) ?? "-"} ${state} ${conf.options.get("hostname") ?? ""}`;
+      })
+      .join("\n"),
+
+  discard: async (host, { args }) => {
+    const vmid = arg(args, "VMID");
+    const deadline = Date.now() + Number(arg(args, "WAIT")) * 1000;
+    while (host.conf(vmid)?.options.get("lock") === "create" && Date.now() < deadline) await sleep(50);
+    const conf = host.conf(vmid);
+    if (!conf) return `guest ${vmid} is already gone`;
+    if (!isOurs(conf, args)) throw foreign(vmid, conf);
+    if (creationOf(conf) !== arg(args, "CREATION") || conf.raw.length > 0)
+      throw new ScriptFailure(`guest ${vmid} is not the one that was found before`);
+    await host.driver.destroy(Number(vmid), () => {});
+    fs.rmSync(host.confFile(vmid));
+    return `guest ${vmid} was destroyed`;
   },
 
   lxc: async (host, { action, args }) => {
@@ -194,8 +241,13 @@ const TASKS = {
     const changed = text !== fs.readFileSync(host.confFile(vmid), "utf8");
     fs.writeFileSync(host.confFile(vmid), text);
     const number = Number(vmid);
-    if (changed && host.machines.isRunning(number)) await host.machines.stop(number);
-    if (!host.machines.isRunning(number)) await host.machines.start(number, wanted, () => {});
+    if (changed && host.machines.isRunning(number)) await host.driver.stop(number, () => {});
+    if (!host.machines.isRunning(number)) await host.driver.start(number, wanted, () => {});
+    const addresses = (await host.driver.interfaces(number)).map(({ inet }) => inet?.replace(/\/.*/, ""));
+    if (addresses.length === 0)
+      throw new ScriptFailure(`${arg(args, "NAME")} (${vmid}) ended by itself while it was set up`);
+    if (!addresses.includes(arg(args, "ADDRESS")))
+      throw new ScriptFailure(`${arg(args, "NAME")} (${vmid}) runs, but without its address ${arg(args, "ADDRESS")}`);
     host.machines.disk(number).authorizedKeys = arg(args, "AUTHORIZED_KEYS").split("\n");
     return `container ${vmid}: configuration ${changed ? "written, started" : "kept"}`;
   },
@@ -274,6 +326,10 @@ function arg(values: Readonly<Record<string, string>>, name: string): string {
 
 function isOurs(conf: GuestConfigFile, args: Readonly<Record<string, string>>): boolean {
   return (conf.options.get("description") ?? "").trimEnd().endsWith(arg(args, "MARK"));
+}
+
+function creationOf(conf: GuestConfigFile): string | undefined {
+  return /^creation ([0-9a-f]{16}) of /.exec(conf.options.get("description") ?? "")?.[1];
 }
 
 function foreign(vmid: string, conf: GuestConfigFile): ScriptFailure {

@@ -70,6 +70,12 @@ export class SimulatedMachines extends SimulatedDriver {
     this.disks.set(vmid, { hostKey: newKeyPair(), authorizedKeys: [] });
   }
 
+  /** SSH host keys are copied with the disk, as on a Proxmox host. */
+  override async clone(vmid: number, newid: number, config: GuestConfig, log: TaskLog): Promise<void> {
+    await this.record(newid, "clone", () => super.clone(vmid, newid, config, log));
+    this.disks.set(newid, structuredClone(this.disk(vmid)));
+  }
+
   override start(vmid: number, config: GuestConfig, log: TaskLog): Promise<void> {
     return this.record(vmid, "start", () => super.start(vmid, config, log));
   }

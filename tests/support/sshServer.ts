@@ -5,12 +5,12 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { type AuthContext, type Connection, Server, type ServerChannel, type Session, utils } from "ssh2";
 import { serveSftp } from "./sftpServer";
-import { newKeyPair } from "./sshKeys";
+import { type KeyPair, newKeyPair } from "./sshKeys";
 
 /** An SSH server on loopback that runs commands with `sh -c` in a scratch folder, and counts who comes. */
 export interface SshServer {
   port: number;
-  /** Its ed25519 host key, as in authorized_keys. */
+  /** Its host key, as in authorized_keys. */
   hostKey: string;
   /** Two private keys that may log in. */
   clientKeys: [string, string];
@@ -23,9 +23,8 @@ export interface SshServer {
   close(): Promise<void>;
 }
 
-/** Starts a server. As Debian's sshd does, it accepts only LANG and LC_* as environment variables. */
-export async function startSshServer(): Promise<SshServer> {
-  const hostKey = newKeyPair();
+/** Starts a server, with an ed25519 host key unless given another. As Debian's sshd does, it accepts only LANG and LC_* as environment variables. */
+export async function startSshServer(hostKey: KeyPair = newKeyPair()): Promise<SshServer> {
   const clientKeys = [newKeyPair(), newKeyPair()] as const;
   const publicKeys = clientKeys.map((key) => key.public);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "ssh-server-"));

@@ -4,6 +4,7 @@ import { failure } from "../errors";
 import { readText, writeFileAtomically } from "../files";
 import { configDigest, parseGuestConfig, printGuestConfig, type GuestConfigFile } from "../guestConfig";
 import { draftOf, type Draft } from "./draft";
+import { holdLockFile } from "./lockFile";
 
 /** How long PVE waits for another task that holds a guest's lock. */
 const lockSeconds = 10;
@@ -26,6 +27,8 @@ export class GuestStore {
     etcPve: string,
     private readonly node: string,
     private readonly lockTimeoutMs = lockSeconds * 1000,
+    /** `/run/lock/lxc` on a host with other programs; without it only this process knows its locks. */
+    private readonly lockDir?: string,
   ) {
     this.dir = path.join(etcPve, "nodes", node, "lxc");
     fs.mkdirSync(this.dir, { recursive: true });
@@ -78,10 +81,13 @@ export class GuestStore {
     }
     let release = () => {};
     this.locks.set(vmid, new Promise((resolve) => (release = resolve)));
+    let letGo = () => {};
     try {
+      if (this.lockDir !== undefined) letGo = await holdLockFile(this.lockDir, vmid, this.lockTimeoutMs);
       return await work();
     } finally {
       this.locks.delete(vmid);
+      letGo();
       release();
     }
   }

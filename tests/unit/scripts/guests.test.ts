@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -29,7 +29,7 @@ class Host {
     }
     fs.writeFileSync(
       path.join(this.root, "bin/pct"),
-      `#!/bin/sh\necho "$*" >>"${this.root}/pct"\nif [ "$1" = status ]; then echo "status: running"; fi\n`,
+      `#!/bin/sh\necho "$*" >>"${this.root}/pct"\ncase "$*" in status*) echo "status: running" ;; *" ip -4 "*) echo "2: eth0    inet 198.18.0.20/24" ;; esac\n`,
       { mode: 0o755 },
     );
   }
@@ -59,7 +59,9 @@ class Host {
           ACTION: action,
           VMID: "103",
           NAME: "node-1",
+          ADDRESS: "198.18.0.20",
           MARK,
+          URN: "urn:pulumi:homelab::proxmox-k3s::a$b::node-1",
           FEATURES: LXC_FEATURES,
           RAW_LINES: LXC_RAW_LINES.join("\n"),
           AUTHORIZED_KEYS: "ssh-ed25519 AAAA",
@@ -73,7 +75,7 @@ class Host {
   }
 }
 
-const ours = `#${MARK}\narch: amd64\nhostname: node-1\nmemory: 4096\nrootfs: local-lvm:vm-103-disk-0,size=32G\n`;
+const ours = `#creation 5f3a9c1e0b7d4421 of ${MARK}\narch: amd64\nhostname: node-1\nmemory: 4096\nrootfs: local-lvm:vm-103-disk-0,size=32G\n`;
 const foreign = "#my mail server\narch: amd64\nhostname: mail\nrootfs: local-lvm:vm-103-disk-0,size=8G\n";
 
 describe("claim", () => {
@@ -103,13 +105,20 @@ describe("claim", () => {
     expect(host.run("claim", "create")).toMatchObject({ code: 1 });
   });
 
-  it("names the two ways on for a guest of ours that the state does not know", () => {
+  it("names the command that clears a guest of ours away that the state does not know", () => {
     const host = new Host();
     host.conf(103, ours);
     const run = host.run("claim", "create");
     expect(run.code).toBe(1);
-    expect(run.output).toContain("pulumi import proxmoxve:index/containerLegacy:ContainerLegacy node-1 pve/103");
-    expect(run.output).toContain("pct destroy 103 --force");
+    expect(run.output).toMatch(/^next: +npm run cluster -- recover /m);
+  });
+
+  it("waits until a creation that has only just begun says whose guest it is", () => {
+    const host = new Host();
+    host.conf(103, "lock: create\n");
+    const file = path.join(host.root, "etc/nodes/pve/lxc/103.conf");
+    spawn("sh", ["-c", `sleep 0.7; printf '%s' "$1" >"$2"`, "sh", `${ours}lock: create\n`, file], { stdio: "ignore" });
+    expect(host.run("claim", "create").output).toContain("VMID 103 carries our mark but is not in this stack's state");
   });
 
   it("refuses the VMID of another node of the cluster, and does not propose to destroy it", () => {
@@ -133,7 +142,9 @@ describe("claim", () => {
 describe("the guard", () => {
   it("lets a guest of ours go, and one that is gone", () => {
     const host = new Host();
-    expect(host.run("lxc", "delete")).toMatchObject({ code: 0, outcome: "guest 103 is already gone" });
+    const gone = host.run("lxc", "delete");
+    expect(gone).toMatchObject({ code: 0, outcome: "guest 103 is already gone" });
+    expect(gone.output).toContain("next:  run the same command again with --refresh");
     host.conf(103, ours);
     expect(host.run("lxc", "delete")).toMatchObject({ code: 0, outcome: "guest 103 is ours" });
   });
@@ -143,7 +154,10 @@ describe("the guard", () => {
     host.conf(103, foreign);
     const run = host.run("lxc", "delete");
     expect(run.code).toBe(1);
-    expect(run.output).toContain('VMID 103 is now the guest "mail"');
+    expect(run.output).toContain('error: node-1-lxc: VMID 103, wanted for node-1, belongs to the guest "mail"');
+    expect(run.output).toContain(
+      "pulumi state delete --yes --target-dependents 'urn:pulumi:homelab::proxmox-k3s::a$b::node-1'",
+    );
     expect(run.pct).toEqual([""]);
   });
 });
@@ -186,6 +200,20 @@ describe("lxc", () => {
     expect(host.run("lxc", "update").pct).toEqual(
       expect.arrayContaining(["shutdown 103 --forceStop 1 --timeout 120", "start 103"]),
     );
+  });
+
+  it("says at once that the guest ended right after its start", () => {
+    const host = new Host();
+    host.conf(103, ours);
+    const pct = `case $1 in status) echo "status: stopped" ;; exec) exit 255 ;; esac`;
+    fs.writeFileSync(path.join(host.root, "bin/pct"), `#!/bin/sh\n${pct}\n`, { mode: 0o755 });
+    const { code, output } = host.run("lxc", "create");
+    expect([code, output]).toEqual([
+      1,
+      expect.stringMatching(
+        /error: node-1-lxc: node-1 \(103\) ended by itself while it was set up\nnext: {2}pct start 103 /,
+      ),
+    ]);
   });
 
   it("refuses a foreign guest before it writes anything", () => {

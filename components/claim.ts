@@ -1,0 +1,40 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import type { NodePlan } from "../config/plan";
+import { renderCommand, renderStdin } from "../scripts/render";
+import type { ClusterContext } from "./ClusterContext";
+import { runScript } from "./remoteShell";
+
+/**
+ * The claim: before each creation and each change of a guest, a look on the Proxmox host that its VMID is free or ours.
+ *
+ * A hook and not a resource, because a resource would run again when *its* inputs change, and not when the guest's state
+ * does: a creation that is tried again, a guest that a refresh dropped, and a stranger's guest that a refresh took for
+ * ours would all pass unclaimed (docs/decisions/0003). Runs in no preview.
+ */
+export function claim(name: string, node: NodePlan, context: ClusterContext): pulumi.ResourceHook {
+  const step = `${name}-claim`;
+  return new pulumi.ResourceHook(step, async ({ oldInputs }) => {
+    const { mark, connection } = await known(pulumi.output({ mark: context.mark, connection: context.host }));
+    const command = renderCommand({
+      task: "claim",
+      action: oldInputs ? "update" : "create",
+      step,
+      title: `VMID ${node.vmId} is free or ours`,
+      lock: `guest-${node.vmId}`,
+      boundSeconds: 300,
+      args: { VMID: node.vmId, NAME: node.name },
+    });
+    const { host, port = 22, user = "root", privateKey = "", hostKey = "" } = connection;
+    await runScript(
+      { host, port, user, privateKey, hostKey },
+      command,
+      renderStdin("claim", { inputs: { MARK: mark } }),
+    );
+  });
+}
+
+/** The value of an output, once it is there. */
+function known<T>(output: pulumi.Output<T>): Promise<T> {
+  return new Promise((resolve) => void output.apply(resolve));
+}

@@ -1,0 +1,16 @@
+# guests (Proxmox host): the guests that carry our mark, one a line:
+#   VMID PVE_NODE lxc|qemu-server LOCK|- CREATION|- bare|prepared NAME
+# Changes nothing. Input: MARK.
+
+for conf in /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/qemu-server/*.conf; do
+  await_birth "$conf"
+  [ -e "$conf" ] || continue
+  is_ours "$conf" || continue
+  place=${conf#/etc/pve/nodes/} # pve/lxc/103.conf
+  kind=${place#*/}
+  vmid=${place##*/}
+  lock=$(lock_of "$conf")
+  creation=$(creation_of "$conf")
+  if is_prepared "$conf"; then state=prepared; else state=bare; fi
+  echo "${vmid%.conf} ${place%%/*} ${kind%%/*} ${lock:--} ${creation:--} $state $(guest_name "$conf")"
+done >"$WORK/outcome"

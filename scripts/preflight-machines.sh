@@ -1,0 +1,109 @@
+# preflight, third part: what the machines take of the host; then the answer.
+
+if [ -d "/sys/class/net/$BRIDGE/bridge" ] || ovs-vsctl br-exists "$BRIDGE" 2>/dev/null; then
+  if ip link show dev "$BRIDGE" up 2>/dev/null | grep -q .; then
+    ok bridge "$BRIDGE"
+  else
+    bad bridge "$BRIDGE is down" "ifup $BRIDGE on the Proxmox host"
+  fi
+else
+  there=$(cd /sys/class/net && for link in *; do if [ -d "$link/bridge" ]; then printf ' %s' "$link"; fi; done)
+  bad bridge "there is no bridge $BRIDGE${there:+; there is:$there}" "set network.bridge, or make it: web interface, $PVE_NODE, System, Network"
+fi
+
+gib() { awk -v bytes="$1" 'BEGIN { printf "%d", bytes / 1073741824 }'; }
+listed storages storage type active avail content >"$WORK/stores"
+[ -s "$WORK/storages" ] || bad storage "Proxmox VE does not list the storages of $PVE_NODE: $(why storages)" "pvesm status on the Proxmox host says why"
+for store in $(printf '%s\n' "$NODES" | cut -d' ' -f4 | sort -u); do
+  line=$(awk -F '\t' -v store="$store" '$1 == store' "$WORK/stores")
+  type=$(printf '%s' "$line" | cut -f2)
+  content=$(printf '%s' "$line" | cut -f5)
+  if [ ! -s "$WORK/storages" ]; then
+    continue
+  elif [ -z "$line" ]; then
+    bad storage "there is no storage $store on $PVE_NODE; there is: $(cut -f1 "$WORK/stores" | paste -sd ' ')" "set proxmox.datastore (or the pool's datastore); pvesm status lists them"
+    continue
+  elif [ "$(printf '%s' "$line" | cut -f3)" != 1 ]; then
+    bad storage "$store is not active" "pvesm status on the Proxmox host says why"
+    continue
+  elif [ "$type" = zfspool ]; then
+    bad storage "$store is ZFS, where the overlayfs of containers' root file systems does not work" "set proxmox.datastore to LVM-thin or to a directory on ext4 or XFS"
+    continue
+  elif ! printf ',%s,' "$content" | grep -q ,rootdir,; then
+    bad storage "$store takes no containers (content: $content)" "pvesm set $store --content $content,rootdir"
+    continue
+  fi
+  ok storage "$store ($type)"
+
+  # The least that the template, K3s and its images fill; the disks' whole size where the storage gives it at once.
+  free=$(gib "$(printf '%s' "$line" | cut -f4)")
+  machines=$(awk -v store="$store" '$4 == store' "$WORK/missing" | wc -l)
+  size=$(awk -v store="$store" '$4 == store { sum += $5 } END { print sum + 0 }' "$WORK/missing")
+  seen="$store has $free GiB free; $machines machines to make want $size GiB"
+  [ "$machines" -gt 0 ] || seen="$store has $free GiB free"
+  if [ "$free" -lt $((3 * machines)) ] || { [ "$type" = lvm ] && [ "$free" -lt "$size" ]; }; then
+    bad space "$seen" "free some space on $store, or set another datastore"
+  elif [ "$free" -lt "$size" ]; then
+    warn space "$seen once they are full" "add space to $store, or give the nodes smaller disks"
+  else
+    ok space "$seen"
+  fi
+done
+
+for template in $(printf '%s\n' "$NODES" | cut -d' ' -f6 | sort -u); do
+  store=${template%%:*}
+  if listed "templates.$store" volid | grep -qxF "$template"; then
+    ok template "$template"
+  else
+    error=$(why "templates.$store")
+    if [ "$count" -gt 0 ]; then level=fail; else level=warn; fi
+    finding "$level" template "$template is not there${error:+: $error}" "pveam update && pveam download $store ${template##*/}"
+  fi
+done
+
+# The addresses that guests are configured with, running or not: "address file" a line.
+set --
+for file in /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/qemu-server/*.conf; do
+  if [ -e "$file" ]; then set -- "$@" "$file"; fi
+done
+awk '
+  FNR == 1 { main = 1 }
+  /^\[/ { main = 0 }
+  main && /^(net|ipconfig)[0-9]+:/ {
+    count = split($0, part, /[, ]+/)
+    for (i = 1; i <= count; i++) if (sub(/^ip=/, "", part[i])) { sub(/\/.*/, "", part[i]); print part[i], FILENAME }
+  }
+' /dev/null "$@" >"$WORK/held"
+while read -r VMID name address rest; do
+  if conf=$(guest_conf); then
+    bad vmid "VMID $VMID, wanted for $name, belongs to the guest \"$(guest_name "$conf")\" ($conf), which is not ours" "give $name another VMID: vmIds of its pool, or nodes: { <index>: { vmId: … } }"
+  fi
+  who='' mine=''
+  awk -v address="$address" '$1 == address { print $2 }' "$WORK/held" >"$WORK/holders"
+  while read -r file; do
+    if marked "$file"; then mine=yes; else who="$who \"$(guest_name "$file")\" ($(basename "$file" .conf))"; fi
+  done <"$WORK/holders"
+  if [ -n "$mine" ]; then continue; fi
+  remedy="give $name another address: addresses of its pool, or nodes: { <index>: { address: … } }"
+  if [ -e "$WORK/answers.$address" ]; then
+    bad address "$address, wanted for $name, is taken${who:+ by the guest$who}: something answers there" "$remedy"
+  elif [ -n "$who" ]; then
+    warn address "$address, wanted for $name, is also the guest's$who, which does not answer now" "$remedy"
+  fi
+done <"$WORK/missing"
+if [ "$count" -gt 0 ]; then free="free for all machines to make"; else free="every machine stands already"; fi
+found vmid || ok vmid "$free"
+found address || ok address "$free"
+
+# --- the answer -------------------------------------------------------------------------------------------------------
+if [ "$ACTION" = look ]; then
+  outcome "$(cat "$findings")"
+  exit 0
+fi
+lines() { awk -F '\t' -v level="$1" -v head="$2" '$1 == level { printf "%s%s: %s (%s)\n", head, $2, $3, $4 }' "$findings"; }
+lines warn "warning: "
+if grep -q '^fail' "$findings"; then
+  fail "the Proxmox host is not ready, so no machine was made:
+$(lines fail "  - ")" "mend these, then pulumi up; npm run doctor repeats all checks"
+fi
+outcome "the Proxmox host is ready for $count machines"

@@ -1,0 +1,135 @@
+import * as fs from "node:fs";
+import { Homelab, type HomelabSnapshot } from "../support/homelab";
+import type { PulumiResult } from "../support/pulumiResult";
+import { Strangers } from "../support/sequences/strangers";
+
+/*
+ * Whose guest is it, on the real engine and the real Proxmox client: a stranger's guest on a VMID of ours is named and
+ * left as it is, however it got there, and there is a way on. What the client does without us: pveClient.test.ts.
+ */
+
+jest.setTimeout(600_000);
+
+const TAKEN = 'VMID 103 belongs to the guest "nas-103", which is not ours';
+
+/** S1 to S3 as the first `up` made them; every test starts from there. */
+let cluster: HomelabSnapshot;
+let lab: Homelab;
+let strangers: Strangers;
+
+beforeAll(async () => {
+  const first = await Homelab.start();
+  succeeded(await first.up());
+  cluster = first.save();
+  await first.dispose();
+});
+beforeEach(async () => {
+  lab = await Homelab.start(cluster);
+  strangers = new Strangers(lab);
+});
+afterEach(() => lab?.dispose());
+afterAll(() => fs.rmSync(cluster.folder, { recursive: true }));
+
+/** A run that succeeded; else its output is the failure's text. */
+const succeeded = (run: PulumiResult): void => expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
+/** A run that failed at one resource, for this reason. */
+function refused(run: PulumiResult, resource: string, cause: string): void {
+  expect({ code: run.code, failed: run.failed }).toEqual({ code: 1, failed: [resource] });
+  expect(run.errors.join("\n")).toContain(cause);
+}
+const vmids = (): number[] => [...lab.machines.guests.keys()].sort();
+const scripts = (name: string): string[] => lab.journal.whats("script").filter((what) => what.startsWith(`${name}-`));
+/** Ours is destroyed by hand, and a stranger's guest takes its VMID. */
+async function supplant(vmid: number): Promise<void> {
+  await lab.machines.destroy(vmid);
+  fs.rmSync(lab.host.confFile(vmid));
+  await strangers.make(vmid, true);
+  lab.journal.clear();
+}
+
+/** What the guard's error names: the stack forgets the node's guest, by the name that the guard was given for it. */
+async function forgetGuest(name: string): Promise<void> {
+  const guard = lab.host.tasks.find(({ step, action }) => step === `${name}-lxc` && action === "delete");
+  succeeded(await lab.pulumi("state", "delete", "--yes", "--target-dependents", guard!.args["URN"]!));
+}
+
+describe("a VMID that is taken", () => {
+  const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.count = count));
+  const state = async (): Promise<string[]> => (await lab.state()).map(({ name }) => name);
+
+  it("by somebody else's guest: the claim fails, the API is not asked, and the state does not hold it", async () => {
+    await strangers.make(104, true);
+    lab.journal.clear();
+    scaleTo(3);
+    refused(await lab.up(), "k3s-worker-03", 'VMID 104 belongs to the guest "nas-104", which is not ours');
+    expect(lab.journal.whats()).toEqual(["homelab-preflight update", "k3s-worker-03-claim create"]);
+    expect(strangers.touched()).toEqual([]);
+    const components = (await lab.state()).filter(({ name }) => name.startsWith("k3s-worker-03"));
+    expect(components.filter(({ type }) => !type.startsWith("proxmox-k3s:"))).toEqual([]);
+  });
+
+  it("since a creation that failed: the next try looks again", async () => {
+    const fault = lab.faults.set({ kind: "task-fail", task: "vzcreate", guest: 104 });
+    scaleTo(3);
+    expect((await lab.up()).failed).toEqual(["k3s-worker-03"]);
+    lab.faults.clear(fault.id);
+    expect(fs.existsSync(lab.host.confFile(104))).toBe(false);
+    await strangers.make(104, false);
+    refused(await lab.up(), "k3s-worker-03", 'VMID 104 belongs to the guest "nas-104", which is not ours');
+    expect(strangers.touched()).toEqual([]);
+  });
+
+  it("by a node that was renamed: nothing is made, and the old node is not touched", async () => {
+    lab.edit(({ pools }) => (pools.worker.nodes = { 2: { hostname: "renamed" } }));
+    refused(await lab.up(), "renamed", "VMID 103 is this cluster's node k3s-worker-02");
+    expect(lab.journal.whats()).toEqual(["homelab-preflight update", "renamed-claim create"]);
+    expect([...lab.host.state.members.keys()]).toContain("k3s-worker-02");
+    expect(await state()).toContain("k3s-worker-02-ready");
+  });
+});
+
+describe("a stranger's guest that took the VMID of one of ours", () => {
+  beforeEach(() => supplant(103));
+  // Whatever the test did, with one command or several.
+  afterEach(() => {
+    expect(strangers.touched()).toEqual([]);
+    expect(vmids()).toContain(103);
+  });
+
+  it("is refused by destroy, which spares nothing else; and after the command that it names it ends", async () => {
+    refused(await lab.destroy("--continue-on-error"), "k3s-worker-02-lxc", TAKEN);
+    expect(vmids()).toEqual([103]);
+    expect(scripts("k3s-worker-02")).toEqual(["k3s-worker-02-lxc delete"]);
+    await forgetGuest("k3s-worker-02");
+    succeeded(await lab.destroy());
+    expect(await lab.state()).toEqual([]);
+  });
+
+  it("is no reason for a change, and not made one by a refresh, whose drift the claim refuses", async () => {
+    expect((await lab.up()).changes).toEqual({});
+    refused(await lab.up("--refresh"), "k3s-worker-02", TAKEN);
+    // The state knows the stranger's settings now; that is all that it has of them.
+    refused(await lab.up(), "k3s-worker-02", TAKEN);
+    expect(scripts("k3s-worker-02")).toEqual(Array(2).fill("k3s-worker-02-claim update"));
+    refused(await lab.destroy("--continue-on-error"), "k3s-worker-02-lxc", TAKEN);
+  });
+
+  it("keeps it when the node is scaled away: the node leaves, and the stack forgets the guest", async () => {
+    lab.edit(({ pools }) => (pools.worker.count = 1));
+    refused(await lab.up(), "k3s-worker-02-lxc", TAKEN);
+    expect([...lab.host.state.members.keys()].sort()).toEqual(["k3s-master", "k3s-worker-01"]);
+    await forgetGuest("k3s-worker-02");
+    succeeded(await lab.up());
+    expect((await lab.state()).filter(({ name }) => name.startsWith("k3s-worker-02"))).toEqual([]);
+  });
+
+  it("keeps it when the node gets another VMID: the node leaves and comes back there", async () => {
+    lab.edit(({ pools }) => (pools.worker.nodes = { 2: { vmId: 113 } }));
+    refused(await lab.up("--refresh"), "k3s-worker-02-lxc", TAKEN);
+    await forgetGuest("k3s-worker-02");
+    succeeded(await lab.up());
+    expect(vmids()).toEqual([100, 102, 103, 113]);
+    expect([...lab.host.state.members.keys()]).toContain("k3s-worker-02");
+    expect((await lab.up()).changes).toEqual({});
+  });
+});

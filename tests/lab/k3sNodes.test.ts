@@ -1,0 +1,204 @@
+import { findLab } from "../../lab/lab";
+import { eventually, finish, Lab } from "../support/lab";
+
+/*
+ * K3s from a folder on the Proxmox host, and what the scripts rely on in K3s once nodes run. With k3sStandIn.test.ts this
+ * is the contract of the stand-in: K3S_BINARY runs both against a real K3s. The tests build on each other.
+ */
+
+const lab = new Lab("nodes");
+const CLUSTER = "proxmox-k3s:cluster";
+const FOLDER = "/root/release";
+const SERVER = 100;
+const AGENT = 102;
+const NODE = "k3s-worker-01";
+const DROP_IN = "/etc/rancher/k3s/config.yaml.d/50-test.yaml";
+
+const up = () => lab.pulumi("up", "--yes", "--skip-preview");
+const configure = (path: string, value: string) => lab.pulumiOk("config", "set", "--path", `${CLUSTER}.${path}`, value);
+const inGuest = (vmid: number, command: string) => lab.hostWithInput(`pct exec ${vmid} -- sh -e`, command);
+const inAgent = (command: string) => inGuest(AGENT, command);
+
+/** A command of a guest that waits for a condition, in seconds at most. */
+const until = (condition: string, seconds: number) =>
+  `timeout ${seconds} sh -c 'until ${condition}; do sleep 0.2; done'\n`;
+/** Waits for a line of the agent's journal since its last restart; `times` of it. */
+const seen = (line: string, times = 1) =>
+  until(
+    `test "$(journalctl --after-cursor "$(cat /run/cursor)" -u k3s-agent -o cat | grep -c "${line}")" -ge ${times}`,
+    60,
+  );
+/** Restarts the agent without waiting for it. */
+const restarted =
+  "journalctl -n 1 -o cat --show-cursor | sed -n 's/^-- cursor: //p' >/run/cursor\n" +
+  "systemctl restart --no-block k3s-agent\n";
+const active = until("systemctl is-active -q k3s-agent", 60);
+const state = "systemctl show -p ActiveState -p Result -p NRestarts k3s-agent | sort";
+/** What systemd says of a join that waits: no failure, no new attempt. */
+const waiting = "ActiveState=activating\nNRestarts=0\nResult=success\n";
+
+const node = () => lab.kubectlJson<KubernetesNode>("get", "node", NODE);
+const label = async (name: string) => (await node()).metadata.labels[`test.example/${name}`];
+const taints = async () => ((await node()).spec.taints ?? []).map(({ key }) => key);
+const configureAgent = (...lines: readonly string[]) =>
+  inAgent(`mkdir -p $(dirname ${DROP_IN})\ncat >${DROP_IN} <<'END'\n${lines.join("\n")}\nEND\n${restarted}${active}`);
+
+interface KubernetesNode {
+  readonly metadata: { readonly uid: string; readonly labels: Readonly<Record<string, string>> };
+  readonly spec: { readonly unschedulable?: boolean; readonly taints?: readonly { readonly key: string }[] };
+  readonly status: { readonly conditions: readonly { readonly type: string; readonly status: string }[] };
+}
+const isReady = ({ status }: KubernetesNode) =>
+  status.conditions.some((condition) => condition.type === "Ready" && condition.status === "True");
+
+beforeAll(async () => {
+  await lab.down();
+  await lab.up();
+}, 40 * 60_000);
+afterAll(() => lab.down(), 120_000);
+
+describe("K3s from a folder on the Proxmox host", () => {
+  it("names the node, the file and the way on where the file is missing", async () => {
+    await configure("pools.worker.count", "1");
+    await lab.pulumiOk("config", "rm", "--path", `${CLUSTER}.k3s.artifacts.baseUrl`);
+    await configure("k3s.artifacts.file", `${FOLDER}/k3s`);
+    const failed = await up();
+    expect(failed.code).not.toBe(0);
+    expect(failed.stdout).toContain(`${FOLDER}/k3s is not there on the Proxmox host`);
+    expect(failed.stdout).toContain("put it there, or set artifacts.baseUrl");
+    expect(failed.stdout).toContain("k3s-master");
+  }, 300_000);
+
+  it("makes the cluster out of the files there, and nothing is downloaded", async () => {
+    const { version } = findLab(lab.name)!.k3s;
+    await lab.host(`mkdir ${FOLDER} && cp /srv/artifacts/k3s/${version}/k3s* ${FOLDER}/`);
+    const done = await up();
+    expect(done.stdout + done.stderr).toContain("Resources:");
+    expect(done.code).toBe(0);
+    const sums = await lab.host(`sha256sum <${FOLDER}/k3s; cat ${FOLDER}/k3s-airgap-images-amd64.tar | sha256sum`);
+    for (const vmid of [SERVER, AGENT]) {
+      const installed = "/usr/local/bin/k3s /var/lib/rancher/k3s/agent/images/k3s-airgap-images-amd64.tar";
+      expect(await inGuest(vmid, `for file in ${installed}; do sha256sum <$file; done`)).toBe(sums);
+    }
+    expect((await lab.kubectl("get", "nodes", "-o", "name")).trim().split("\n")).toEqual([
+      "node/k3s-master",
+      `node/${NODE}`,
+    ]);
+    await lab.pulumiOk("preview", "--expect-no-changes");
+  }, 300_000);
+});
+
+describe("an agent that starts again", () => {
+  it("sets the labels of its configuration over manual values, and removes none", async () => {
+    await configureAgent("node-label+: [test.example/a=config]");
+    await eventually(30, async () => (await label("a")) === "config");
+    await lab.kubectl("label", "node", NODE, "test.example/a=manual", "--overwrite");
+    await inAgent(restarted + active);
+    await eventually(30, async () => (await label("a")) === "config");
+    await configureAgent("node-label+: [test.example/b=config]");
+    await eventually(30, async () => (await label("b")) === "config");
+    expect(await label("a")).toBe("config");
+  }, 120_000);
+
+  it("takes no taint from its configuration once it is registered", async () => {
+    await configureAgent("node-label+: [test.example/c=config]", "node-taint+: ['test.example/t=yes:NoSchedule']");
+    await eventually(30, async () => (await label("c")) === "config");
+    expect(await taints()).not.toContain("test.example/t");
+  }, 60_000);
+
+  it("waits for a server that is down, as activating, and goes on when it is back", async () => {
+    await inGuest(SERVER, "systemctl stop k3s");
+    await inAgent(restarted + seen("failed to get CA certs", 2));
+    expect(await inAgent(state)).toEqual(waiting);
+    await inGuest(SERVER, "systemctl start k3s");
+    await inAgent(active);
+    await eventually(60, async () => isReady(await node()));
+  }, 180_000);
+
+  it("proves nothing about its token while it has certificates; without them it is refused, as activating", async () => {
+    const token = "/etc/rancher/k3s/token";
+    await inAgent(`cp -p ${token} /root/token; sed -i 's/::node:.*/::node:wrong/' ${token}\n${restarted}${active}`);
+    const certificates = "find /var/lib/rancher/k3s/agent -maxdepth 1 -type f -delete";
+    await inAgent(`${certificates}\n${restarted}${seen("not authorized", 2)}`);
+    expect(await inAgent(state)).toEqual(waiting);
+    await inAgent(`cp -p /root/token ${token}\n${restarted}${active}`);
+    await eventually(30, async () => isReady(await node()));
+  }, 120_000);
+
+  it("ends, and says so, where kubelet does not take its arguments", async () => {
+    await inAgent(`echo 'kubelet-arg+: [no-such-flag=1]' >${DROP_IN}\n${restarted}${seen("kubelet exited")}`);
+    await inAgent(`rm ${DROP_IN}\n${restarted}${active}`);
+  }, 120_000);
+});
+
+describe("a drain", () => {
+  const drain = (...args: string[]) => finish("kubectl", ["drain", NODE, ...args], lab.environment);
+  const isCordoned = async () => (await node()).spec.unschedulable === true;
+
+  it("that a disruption budget blocks ends at its timeout with 1, and leaves the node cordoned", async () => {
+    await lab.kubectl("apply", "-f", "lab/demo/hello.yaml");
+    await lab.kubectl("rollout", "status", "deployment/hello", "--timeout=60s");
+    const blocked = await drain("--timeout=4s");
+    expect(blocked.code).toBe(1);
+    expect(blocked.stdout + blocked.stderr).toContain("it would violate the pod's disruption budget");
+    expect(blocked.stdout + blocked.stderr).toContain("global timeout reached: 4s");
+    expect(await isCordoned()).toBe(true);
+    await lab.kubectl("uncordon", NODE);
+  }, 120_000);
+
+  it("that lacks a flag it needs ends at once with 1, and leaves the node cordoned too", async () => {
+    await lab.kubectl("run", "alone", "--image=docker.io/library/lab-test:1", "--image-pull-policy=Never");
+    await lab.kubectl("wait", "--for=condition=Ready", "pod/alone", "--timeout=60s");
+    const refused = await drain("--timeout=60s");
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain("declare no controller (use --force to override): default/alone");
+    expect(await isCordoned()).toBe(true);
+    await lab.kubectl("uncordon", NODE);
+  }, 120_000);
+});
+
+describe("a node that is deleted under a running agent", () => {
+  const secret = ["-n", "kube-system", "get", "secret", `${NODE}.node-password.k3s`];
+
+  it("takes its password along and stays away until the agent starts again; then its taints act", async () => {
+    const before = (await node()).metadata.uid;
+    const { metadata } = await lab.kubectlJson<{ metadata: { ownerReferences: { kind: string; uid: string }[] } }>(
+      ...secret,
+    );
+    expect(metadata.ownerReferences).toMatchObject([{ kind: "Node", uid: before }]);
+    await inAgent(`echo "node-taint+: ['test.example/t=yes:NoSchedule']" >${DROP_IN}\n`);
+    await lab.kubectl("delete", "node", NODE);
+    await eventually(20, async () => (await lab.kubectl(...secret, "--ignore-not-found")) === "");
+    const there = async () => (await lab.kubectl("get", "node", NODE, "--ignore-not-found", "-o", "name")) || undefined;
+    await expect(eventually(8, there)).rejects.toThrow("not within 8 s");
+    await inAgent(restarted + active);
+    await eventually(60, async () => isReady(await node()));
+    expect((await node()).metadata.uid).not.toBe(before);
+    expect(await taints()).toContain("test.example/t");
+    expect(await lab.kubectl(...secret, "-o", "name")).toBe(`secret/${NODE}.node-password.k3s\n`);
+  }, 180_000);
+});
+
+describe("an option that K3s does not take", () => {
+  /** The former inputs stay in the state of a failed update: taking the option back must find the node as it was. */
+  async function isRefused(option: string, value: string, words: string): Promise<void> {
+    await configure(`k3s.${option}`, value);
+    const failed = await up();
+    expect(failed.code).not.toBe(0);
+    expect(failed.stdout).toMatch(new RegExp(`${words}[^\\n]*; it starts again with the configuration it had`));
+    await lab.pulumiOk("config", "rm", "--path", `${CLUSTER}.k3s.${option.split(".")[0]}`);
+    await lab.pulumiOk("up", "--yes", "--skip-preview", "--expect-no-changes");
+  }
+
+  it("on an agent, which ends: up names it, and the agent goes on without it", async () => {
+    await isRefused("agentConfig.kubelet-arg[0]", "no-such-flag=1", "unknown flag: --no-such-flag");
+    await inAgent(active);
+    await eventually(60, async () => isReady(await node()));
+  }, 180_000);
+
+  it("on a server, which would go on and leave it out: the same", async () => {
+    await isRefused("serverConfig.secrets-encryptoin", "true", "does not know --secrets-encryptoin");
+    await eventually(60, async () => (await lab.kubectl("get", "--raw", "/readyz")) === "ok");
+    expect(await inGuest(SERVER, "cat /etc/rancher/k3s/config.yaml")).not.toContain("encryptoin");
+  }, 180_000);
+});

@@ -1,0 +1,308 @@
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { parseFindings } from "../../../doctor/finding";
+
+/*
+ * What the checks conclude from what a Proxmox host shows, on files and answers in a scratch folder: also from what no lab
+ * has. That the commands are the right ones is shown on a host, in tests/lab/doctor.test.ts.
+ */
+
+const MARK = "proxmox-k3s project/stack/homelab 0123456789abcdef";
+const TEMPLATE = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
+const NODES = [
+  `100 k3s-master 192.168.2.20 local-lvm 32 ${TEMPLATE}`,
+  `102 k3s-worker-01 192.168.2.21 local-lvm 50 ${TEMPLATE}`,
+];
+const GIB = 1024 ** 3;
+const scripts = path.join(__dirname, "../../../scripts");
+
+interface Storage {
+  readonly storage: string;
+  readonly type: string;
+  readonly active: number;
+  readonly avail: number;
+  readonly content: string;
+}
+
+/** A host on which all is well, until a test changes something. */
+class Host {
+  readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "preflight-"));
+  versions: Record<string, string> = { "pve-manager": "9.2.3", "lxc-pve": "6.0.5-4" };
+  sysctls: Record<string, string> = { "net.ipv4.ip_forward": "1", "fs.inotify.max_user_instances": "65536" };
+  nodes: object[] = [{ node: "pve", type: "node", "cgroup-mode": 2 }];
+  storages: Storage[] = [storage({ storage: "local", type: "dir", content: "vztmpl,iso" }), storage({})];
+  templates: string[] = [TEMPLATE];
+  /** Addresses that answer a ping, and those that answer ARP alone. */
+  answering: string[] = [];
+  silent: string[] = [];
+  /** Modules that could be loaded. */
+  loadable: string[] = [];
+  cgroupMount = "cgroup2fs";
+  /** Paths for which Proxmox VE has no answer. */
+  readonly deaf: string[] = [];
+
+  constructor() {
+    for (const dir of ["etc/nodes/pve/lxc", "etc/nodes/pve/qemu-server", "net/vmbr0/bridge", "bin", "work"])
+      fs.mkdirSync(path.join(this.root, dir), { recursive: true });
+    for (const file of ["proc/sys/net/bridge/bridge-nf-call-iptables", "proc/sys/net/netfilter/nf_conntrack_max"])
+      this.write(file, "1\n");
+    this.write("proc/filesystems", "nodev\toverlay\n");
+    this.write("sys/module/vxlan/version", "0.1\n");
+  }
+
+  write(file: string, text: string, mode = 0o644): void {
+    fs.mkdirSync(path.dirname(path.join(this.root, file)), { recursive: true });
+    fs.writeFileSync(path.join(this.root, file), text, { mode });
+  }
+
+  remove(file: string): void {
+    fs.rmSync(path.join(this.root, file), { recursive: true });
+  }
+
+  conf(vmid: number, text: string, kind = "lxc"): void {
+    this.write(`etc/nodes/pve/${kind}/${vmid}.conf`, text);
+  }
+
+  run(
+    action: "look" | "create",
+    mark = MARK,
+  ): { code: number | null; output: string; outcome: string; asked: boolean } {
+    this.writeCommands();
+    for (const file of ["work", "asked"]) fs.rmSync(path.join(this.root, file), { recursive: true, force: true });
+    fs.mkdirSync(path.join(this.root, "work"));
+    const text = ["lib", "guest", "preflight", "preflight-host", "preflight-machines"]
+      .map((part) => fs.readFileSync(path.join(scripts, `${part}.sh`), "utf8"))
+      .join("\n")
+      .replaceAll("/etc/pve", `${this.root}/etc`)
+      .replaceAll("/sys/class/net", `${this.root}/net`)
+      .replaceAll("/sys/module", `${this.root}/sys/module`)
+      .replaceAll(/\/proc\/(sys|filesystems)/g, `${this.root}/proc/$1`);
+    const { status, stdout, stderr } = spawnSync("sh", ["-c", text], {
+      encoding: "utf8",
+      env: {
+        ...{ PATH: `${this.root}/bin:${process.env["PATH"]}`, WORK: `${this.root}/work`, RUNNER: String(process.pid) },
+        ...{ STEP: "homelab-preflight", ACTION: action, MARK: mark },
+        ...{ PVE_NODE: "pve", BRIDGE: "vmbr0", NODES: NODES.join("\n") },
+      },
+    });
+    const outcome = path.join(this.root, "work/outcome");
+    return {
+      ...{ code: status, output: stdout + stderr, asked: fs.existsSync(path.join(this.root, "asked")) },
+      outcome: fs.existsSync(outcome) ? fs.readFileSync(outcome, "utf8").trimEnd() : "",
+    };
+  }
+
+  /** The findings that are not ok. */
+  troubles(mark?: string): string[] {
+    const { outcome, output } = this.run("look", mark);
+    expect(output).toBe("");
+    return parseFindings(outcome)
+      .filter(({ level }) => level !== "ok")
+      .map(({ level, check, seen }) => `${level} ${check}: ${seen}`);
+  }
+
+  private writeCommands(): void {
+    const answers = (values: Record<string, string>, word: string): string =>
+      Object.entries(values)
+        .map(([name, value]) => `${name}) echo '${value}' ;;`)
+        .join(" ")
+        .replace(/^/, `case ${word} in `)
+        .concat(" *) exit 1 ;; esac");
+    const anyOf = (values: readonly string[]): string => (values.length > 0 ? values.join("|") : "none");
+    const commands: Record<string, string> = {
+      hostname: "echo pve.example.org",
+      "dpkg-query": answers(this.versions, '"$4"'),
+      sysctl: answers(this.sysctls, '"$2"'),
+      stat: `echo ${this.cgroupMount}`,
+      iptables: ":",
+      modprobe: `case $3 in ${anyOf(this.loadable)}) ;; *) exit 1 ;; esac`,
+      ping: `for last; do :; done; case $last in ${anyOf(this.answering)}) ;; *) exit 1 ;; esac`,
+      ip: [
+        'case "$*" in *"neigh show"*) for last; do :; done',
+        `case $last in ${anyOf(this.silent)}) echo "$last dev vmbr0 lladdr bc:24:11:00:00:01 REACHABLE" ;; esac ;;`,
+        '*"link show"*) echo up ;; esac',
+      ].join("\n"),
+      pvesh: [
+        `: >${this.root}/asked`,
+        "case $2 in",
+        `${anyOf(this.deaf)}) echo "connection refused" >&2; exit 111 ;;`,
+        `/cluster/resources) echo '${JSON.stringify(this.nodes)}' ;;`,
+        `/nodes/pve/storage) echo '${JSON.stringify(this.storages)}' ;;`,
+        `/nodes/pve/storage/local/content) echo '${JSON.stringify(this.templates.map((volid) => ({ volid })))}' ;;`,
+        `*) echo "no such path $2" >&2; exit 2 ;; esac`,
+      ].join("\n"),
+    };
+    for (const [name, text] of Object.entries(commands)) this.write(`bin/${name}`, `#!/bin/sh\n${text}\n`, 0o755);
+  }
+}
+
+function storage(of: Partial<Storage>): Storage {
+  return { storage: "local-lvm", type: "lvmthin", active: 1, avail: 200 * GIB, content: "rootdir,images", ...of };
+}
+
+const hosts: Host[] = [];
+function host(change: (host: Host) => void = () => {}): Host {
+  const made = new Host();
+  hosts.push(made);
+  change(made);
+  return made;
+}
+afterAll(() => hosts.forEach(({ root }) => fs.rmSync(root, { recursive: true })));
+
+const conf = (name: string, address: string, mark = ""): string =>
+  `${mark && `#creation 5f3a9c1e0b7d4421 of ${mark}\n`}hostname: ${name}\nnet0: name=eth0,bridge=vmbr0,ip=${address}/24,gw=192.168.2.1\n`;
+
+describe("a host on which all is well", () => {
+  it("passes every check, with and without a cluster", () => {
+    expect(host().troubles()).toEqual([]);
+    expect(host().troubles("")).toEqual([]);
+    expect(host().run("create")).toMatchObject({ code: 0, outcome: "the Proxmox host is ready for 2 machines" });
+  });
+
+  it("is asked nothing by an up whose machines all stand, whatever has become of it", () => {
+    const later = host((each) => {
+      each.conf(100, conf("k3s-master", "192.168.2.20", MARK));
+      each.conf(102, conf("k3s-worker-01", "192.168.2.21", MARK));
+      each.templates = [];
+    });
+    expect(later.run("create")).toMatchObject({ code: 0, outcome: "every machine stands already", asked: false });
+    expect(later.troubles()).toEqual([`warn template: ${TEMPLATE} is not there`]);
+  });
+});
+
+it("ends an up with every failure at once and its warnings before, and names the way on", () => {
+  const sick = host((each) => {
+    each.templates = [];
+    each.nodes = [{ node: "pve", "cgroup-mode": 1 }];
+    each.versions["pve-manager"] = "8.4.1";
+  });
+  const { code, output } = sick.run("create");
+  expect(code).toBe(1);
+  expect(output.trim().split("\n")).toEqual([
+    "warning: proxmox-version: Proxmox VE 8.4.1; 9 is recommended (https://pve.proxmox.com/wiki/Upgrade_from_8_to_9)",
+    "",
+    "error: homelab-preflight: the Proxmox host is not ready, so no machine was made:",
+    "  - cgroup: the host runs cgroup version 1, which kubelet refuses from 1.35 on (take systemd.unified_cgroup_hierarchy=0 from the kernel's command line, then reboot)",
+    `  - template: ${TEMPLATE} is not there (pveam update && pveam download local ${TEMPLATE.split("/")[1]})`,
+    "next:  mend these, then pulumi up; npm run doctor repeats all checks",
+  ]);
+});
+
+describe("the host itself", () => {
+  it.each([
+    ["8.3.5", "fail"],
+    ["8.4.0", "warn"],
+    ["10.0.1", "nothing"],
+  ])("says of Proxmox VE %s: %s", (version, level) => {
+    const [line] = host((each) => (each.versions["pve-manager"] = version)).troubles();
+    expect(line?.split(" ")[0] ?? "nothing").toBe(level);
+  });
+
+  it("is not Proxmox VE", () => {
+    expect(host((each) => (each.versions = {})).troubles()).toEqual([
+      "fail proxmox-version: no Proxmox VE is installed here",
+      "fail lxc-pve: lxc-pve is not installed",
+    ]);
+  });
+
+  it("tells its cgroup version by the mount where pvestatd has said nothing", () => {
+    const silent = host((each) => (each.nodes = [{ node: "other", "cgroup-mode": 2 }, { node: "pve" }]));
+    expect(silent.troubles()).toEqual([]);
+    silent.cgroupMount = "tmpfs";
+    expect(silent.troubles()).toEqual([expect.stringMatching(/^fail cgroup: the host runs cgroup version 1/)]);
+  });
+
+  it("may load modules when they are used, but not the one that nothing asks for", () => {
+    const lazy = host((each) => {
+      each.remove("sys/module/vxlan");
+      each.loadable = ["vxlan", "br_netfilter"];
+    });
+    expect(lazy.troubles()).toEqual(["warn kernel-modules: not loaded yet: vxlan"]);
+    lazy.remove("proc/sys/net/bridge");
+    expect(lazy.troubles()).toEqual([
+      "fail kernel-modules: not loaded, and a container cannot load them: br_netfilter",
+    ]);
+  });
+
+  it("needs inotify instances for all the machines", () => {
+    const few = host((each) => (each.sysctls["fs.inotify.max_user_instances"] = "128"));
+    expect(few.troubles()).toEqual(["warn sysctls: lower than it should be: fs.inotify.max_user_instances=1024"]);
+  });
+});
+
+describe("storage", () => {
+  it.each([
+    [{ type: "zfspool" }, /^fail storage: local-lvm is ZFS, where the overlayfs/],
+    [{ content: "images" }, /^fail storage: local-lvm takes no containers \(content: images\)/],
+    [{ active: 0 }, /^fail storage: local-lvm is not active/],
+    [{ storage: "tank" }, /^fail storage: there is no storage local-lvm on pve; there is: local tank$/],
+    [{ avail: 5 * GIB }, /^fail space: local-lvm has 5 GiB free; 2 machines to make want 82 GiB/],
+    [{ avail: 40 * GIB }, /^warn space: local-lvm has 40 GiB free; 2 machines to make want 82 GiB once they are full/],
+    [{ avail: 40 * GIB, type: "lvm" }, /^fail space: local-lvm has 40 GiB free/],
+  ])("%j", (change, line) => {
+    const [local] = host().storages;
+    const changed = host((each) => (each.storages = [local!, storage(change)]));
+    expect(changed.troubles()).toEqual([expect.stringMatching(line)]);
+  });
+
+  it("is not guessed where Proxmox VE gives no answer", () => {
+    const stuck = host((each) => each.deaf.push("/nodes/pve/storage", "/nodes/pve/storage/local/content"));
+    expect(stuck.troubles()).toEqual([
+      "fail storage: Proxmox VE does not list the storages of pve: connection refused",
+      `fail template: ${TEMPLATE} is not there: connection refused`,
+    ]);
+  });
+
+  it("counts the machines that are still to be made", () => {
+    const half = host((each) => {
+      each.storages = [storage({ avail: 60 * GIB })];
+      each.conf(100, conf("k3s-master", "192.168.2.20", MARK));
+    });
+    expect(half.troubles()).toEqual([]);
+  });
+});
+
+describe("numbers and addresses", () => {
+  it("are a stranger's, all of them named", () => {
+    const taken = host((each) => {
+      each.conf(100, conf("nas", "192.168.2.9"));
+      each.conf(102, "name: mail\n", "qemu-server");
+      each.answering = ["192.168.2.20"];
+      each.silent = ["192.168.2.21"];
+    });
+    expect(taken.troubles()).toEqual([
+      expect.stringMatching(/^fail vmid: VMID 100, wanted for k3s-master, belongs to the guest "nas" /),
+      "fail address: 192.168.2.20, wanted for k3s-master, is taken: something answers there",
+      expect.stringMatching(/^fail vmid: VMID 102, wanted for k3s-worker-01, belongs to the guest "mail" /),
+      "fail address: 192.168.2.21, wanted for k3s-worker-01, is taken: something answers there",
+    ]);
+  });
+
+  it("are a stranger's as long as there is no cluster, and another cluster's with its mark", () => {
+    const marked = host((each) => each.conf(100, conf("k3s-master", "192.168.2.20", MARK)));
+    for (const mark of ["", MARK.replace("0123", "3210")])
+      expect(marked.troubles(mark)[0]).toMatch(/^fail vmid: VMID 100, wanted for k3s-master, belongs to the guest/);
+  });
+
+  it("may answer where they are a guest's of ours", () => {
+    const standing = host((each) => {
+      each.conf(100, conf("k3s-master", "192.168.2.20", MARK));
+      each.conf(109, conf("k3s-moved", "192.168.2.21", MARK));
+      each.answering = ["192.168.2.20", "192.168.2.21"];
+    });
+    expect(standing.troubles()).toEqual([]);
+  });
+
+  it("are warned of where a guest that is off has the address, and not for a snapshot or a longer address", () => {
+    const near = host((each) => {
+      each.conf(105, `${conf("off", "192.168.2.20")}\n[before]\nnet0: name=eth0,ip=192.168.2.21/24\n`);
+      each.conf(106, conf("near", "192.168.2.210"));
+    });
+    expect(near.troubles()).toEqual([
+      `warn address: 192.168.2.20, wanted for k3s-master, is also the guest's "off" (105), which does not answer now`,
+    ]);
+  });
+});
