@@ -1,0 +1,48 @@
+import type { HostGuest } from "./host";
+import type { OpenOperation, StackState, StateGuest } from "./state";
+
+/** What interrupted runs have left: where the state and the Proxmox host disagree. */
+export interface Leftovers {
+  /** Operations that the state takes for unfinished. */
+  readonly open: readonly OpenOperation[];
+  /** Guests of ours that no state knows, whose creation was cut off: nothing of worth is in them. */
+  readonly discard: readonly HostGuest[];
+  /** Guests of ours that no state knows, and that may be more than that: a person has to judge. */
+  readonly unclear: readonly HostGuest[];
+  /** Machines in the state whose guest has gone. */
+  readonly vanished: readonly StateGuest[];
+}
+
+/** A node of the plan, as far as it matters here. */
+export interface PlannedGuest {
+  readonly name: string;
+  readonly vmId: number;
+}
+
+/**
+ * Compares the state with the guests that carry the cluster's mark.
+ *
+ * A guest is given up only when all of this holds: it carries the mark, no resource of the state is it, nothing but its
+ * creation has ever been done to it, and that creation was this stack's: an open operation has its number, or the plan
+ * has its VMID under its name. A copy that somebody made of a node of ours meets no more than the first.
+ */
+export function findLeftovers(
+  state: Pick<StackState, "guests" | "open">,
+  onHost: readonly HostGuest[],
+  plan: readonly PlannedGuest[],
+): Leftovers {
+  const unknown = onHost.filter(({ vmId }) => !state.guests.some((guest) => guest.vmId === vmId));
+  const isCutOff = (guest: HostGuest): boolean => {
+    if (guest.prepared || guest.kind !== "lxc" || guest.creation === "") return false;
+    return (
+      state.open.some((operation) => operation.guest?.creation === guest.creation) ||
+      plan.some(({ name, vmId }) => name === guest.name && vmId === guest.vmId)
+    );
+  };
+  return {
+    open: state.open,
+    discard: unknown.filter(isCutOff),
+    unclear: unknown.filter((guest) => !isCutOff(guest)),
+    vanished: state.guests.filter(({ vmId }) => !onHost.some((guest) => guest.vmId === vmId)),
+  };
+}

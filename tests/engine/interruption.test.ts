@@ -1,0 +1,151 @@
+import * as fs from "node:fs";
+import { Homelab } from "../support/homelab";
+import type { Entry } from "../support/journal";
+
+/*
+ * Engine and plugins are killed (SIGKILL) at moment after moment of one cluster's life, and each time the next run goes
+ * on: after `pulumi cancel`, and where an error names a command, after that one. The tests build on each other.
+ */
+
+jest.setTimeout(600_000);
+
+const NODES = { 100: "k3s-master", 102: "k3s-worker-01", 103: "k3s-worker-02" };
+/** A copy that somebody made of a node of ours, mark and all, and a guest that has nothing to do with us. */
+const COPY = 900;
+const STRANGER = 901;
+
+let lab: Homelab;
+beforeAll(async () => {
+  lab = await Homelab.start();
+});
+beforeEach(() => lab.journal.clear());
+afterAll(() => lab?.dispose());
+
+const begins =
+  (what: string, times = 1) =>
+  (): boolean =>
+    lab.journal.whats().filter((each) => each.endsWith(what)).length === times;
+
+async function killedAt(moment: (entry: Entry) => boolean, command: "up" | "destroy" = "up"): Promise<void> {
+  lab.journal.clear();
+  await lab.killed(moment, command);
+  await lab.cancel();
+}
+
+const recover = (...args: string[]) => lab.command("recover", "--stack", "homelab", ...args);
+const nextOf = (output: string): string | undefined => /^next: +(.*)$/m.exec(output)?.[1];
+const guests = (): number[] => [...lab.machines.guests.keys()].sort();
+const machinesInState = async (): Promise<string[]> =>
+  (await lab.state()).flatMap(({ type, name }) => (type.startsWith("proxmoxve:index") ? [name] : [])).sort();
+
+it("inside a script of the cluster, nothing is made yet", async () => {
+  await killedAt(begins("homelab-roster create"));
+  expect(guests()).toEqual([]);
+});
+
+describe("inside a guest's creation", () => {
+  it("recover does nothing while somebody holds the stack", async () => {
+    // The task goes on by itself for longer than the engine lives.
+    lab.faults.set({ kind: "task-slow", task: "vzcreate", seconds: 3, guest: 103 });
+    await lab.killed(begins("guest 102 create"), "up");
+    lab.faults.clear();
+    const { code, stderr } = await recover("--yes");
+    expect([code, stderr]).toEqual([1, expect.stringContaining("pulumi cancel")]);
+    expect(guests()).toContain(102);
+    await lab.cancel();
+  });
+
+  it("the next up names the guest that came into being without the state, and the command to run", async () => {
+    const { code, errors } = await lab.up();
+    expect(code).not.toBe(0);
+    expect(errors.join("\n")).toContain("VMID 102 carries our mark but is not in this stack's state");
+    expect(nextOf(errors.join("\n"))).toBe("npm run cluster -- recover");
+  });
+
+  it("recover does nothing unasked", async () => {
+    const before = guests();
+    const nobody = await recover();
+    expect([nobody.code, nobody.stdout]).toEqual([1, expect.stringContaining("Nobody is there to ask")]);
+    const no = await lab.commandAtTerminal("n", "recover", "--stack", "homelab");
+    expect([no.code, no.stdout]).toEqual([1, expect.stringContaining("Go on? [y/N]")]);
+    expect(no.stdout).toContain("Nothing was done.");
+    expect(guests()).toEqual(before);
+  });
+
+  it("recover clears it away, and leaves alone what is a stranger's or may be more than a guest cut off", async () => {
+    const ours = fs.readFileSync(lab.host.confFile(102), "utf8");
+    const copy = `${ours.replace("k3s-worker-01", "k3s-worker-01-copy")}lxc.apparmor.profile: unconfined\n`;
+    const stranger = "arch: amd64\nhostname: nas\nmemory: 512\nrootfs: local-lvm:vm-901-disk-0,size=8G\nswap: 0\n";
+    fs.writeFileSync(lab.host.confFile(COPY), copy);
+    fs.writeFileSync(lab.host.confFile(STRANGER), stranger);
+
+    const { code, stdout } = await lab.commandAtTerminal("y", "recover", "--stack", "homelab");
+    expect(stdout).toContain("guest 102 (k3s-worker-01): its creation was cut off");
+    expect(stdout).toContain(`error: guest ${COPY} (k3s-worker-01-copy) may hold a node`);
+    expect(stdout).not.toContain(String(STRANGER));
+    expect(code).toBe(1);
+    expect(guests()).toEqual([]);
+    expect(fs.readFileSync(lab.host.confFile(COPY), "utf8")).toBe(copy);
+    expect(fs.readFileSync(lab.host.confFile(STRANGER), "utf8")).toBe(stranger);
+
+    fs.rmSync(lab.host.confFile(COPY));
+    const again = await recover("--yes");
+    expect([again.code, again.stdout]).toEqual([0, "Nothing is left to recover.\nnext:  pulumi up\n"]);
+  });
+});
+
+it.each([
+  ["a container's preparation", begins("-lxc create", 3)],
+  ["the installation of K3s", begins("k3s-worker-01-k3s create")],
+  ["the wait for a node", begins("k3s-worker-02-ready create")],
+])("inside %s, the next run goes on by itself", async (_, moment) => {
+  await killedAt(moment);
+  expect(guests()).toEqual([100, 102, 103]);
+});
+
+it("ends in the same place as an up that nobody interrupted", async () => {
+  const { code, stdout, warnings } = await lab.up();
+  expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
+  expect(warnings.join("\n")).toContain("pending operations");
+  expect(await machinesInState()).toEqual(Object.values(NODES));
+  expect(guests()).toEqual(Object.keys(NODES).map(Number));
+  expect([...lab.host.state.members.keys()].sort()).toEqual(Object.values(NODES));
+  const second = await lab.up();
+  expect([second.code, second.changes]).toEqual([0, {}]);
+});
+
+describe("while a node is taken out", () => {
+  it("inside its leave and inside its guest's removal: a refresh at most, and nothing of it is left", async () => {
+    lab.edit(({ pools }) => (pools.worker.count = 1));
+    await killedAt(begins("k3s-worker-02-leave delete"));
+    await killedAt(begins("guest 103 destroy"));
+    const { code, stdout } = await recover("--yes");
+    expect(stdout).toContain("guest 103 (k3s-worker-02): in the state, but the Proxmox host has none");
+    expect([code, nextOf(stdout)]).toEqual([0, "pulumi up --refresh, or pulumi destroy --refresh"]);
+    const refreshed = await lab.up("--refresh");
+    expect([refreshed.code, refreshed.errors]).toEqual([0, []]);
+    expect(guests()).toEqual([100, 102]);
+    expect(await machinesInState()).toEqual(["k3s-master", "k3s-worker-01"]);
+  });
+});
+
+it("inside a destroy: a refresh at most, and nothing is left", async () => {
+  await killedAt(begins("guest 102 destroy"), "destroy");
+  const { stdout } = await recover("--yes");
+  expect(nextOf(stdout)).toBe("pulumi up --refresh, or pulumi destroy --refresh");
+  const { code, errors } = await lab.destroy("--refresh");
+  expect([code, errors]).toEqual([0, []]);
+  expect([guests(), await lab.state()]).toEqual([[], []]);
+});
+
+it("inside a write of the state: what the kill left unreadable is read again after recover", async () => {
+  // Where the backend of files is left as it is, it keeps a side file with each of its own, and empties it before a write.
+  const url = lab.env["PULUMI_BACKEND_URL"]!.replace(/\?.*$/, "");
+  lab.env["PULUMI_BACKEND_URL"] = url;
+  const side = `${url.slice("file://".length)}/.pulumi/stacks/proxmox-k3s/homelab.json.attrs`;
+  fs.writeFileSync(side, "");
+  expect((await lab.pulumi("stack", "export")).stderr).toContain("failed to load checkpoint: EOF");
+  const { code, stdout } = await recover("--yes");
+  expect([code, stdout]).toEqual([0, expect.stringContaining(`removed ${side}, which the kill had left empty`)]);
+  expect((await lab.pulumi("stack", "export")).code).toBe(0);
+});
