@@ -1,0 +1,247 @@
+import * as fs from "node:fs";
+import * as net from "node:net";
+import * as os from "node:os";
+import * as path from "node:path";
+import { parse, stringify } from "yaml";
+
+import type { Finding } from "../../doctor/finding";
+import { renderGate } from "../../scripts/hostGate";
+import { labPaths } from "../../lab/lab";
+import { stackFile } from "../../lab/stack";
+import { finish, Lab } from "../support/lab";
+
+/* The doctor against a lab that is well, and against defects that are made for real: each has its line and its remedy. */
+
+jest.setTimeout(120_000);
+
+const lab = new Lab("doctor");
+const config = stackFile(lab.stack);
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "doctor-"));
+let sound: string;
+let prefix: string;
+
+beforeAll(async () => {
+  await lab.down();
+  await lab.up();
+  sound = fs.readFileSync(config, "utf8");
+  prefix = /198\.18\.\d+/.exec(sound)![0];
+}, 40 * 60_000);
+afterEach(() => fs.writeFileSync(config, sound));
+afterAll(async () => {
+  fs.rmSync(scratch, { recursive: true });
+  await lab.down();
+});
+
+interface Diagnosis {
+  readonly code: number;
+  readonly seconds: number;
+  readonly findings: readonly Finding[];
+}
+
+/** `npm run doctor -- --json` in the person's shell, with some of its variables changed. */
+async function doctor(changed: Readonly<Record<string, string>> = {}): Promise<Diagnosis> {
+  const began = Date.now();
+  const env = { ...lab.environment, ...changed };
+  const { code, stdout, stderr } = await finish("npm", ["run", "-s", "doctor", "--", "--json"], env);
+  expect(stderr).toBe("");
+  const seconds = (Date.now() - began) / 1000;
+  return { code, seconds, findings: (JSON.parse(stdout) as { findings: Finding[] }).findings };
+}
+
+/** What is not as it should be, `level check: seen → remedy`. */
+const troubles = ({ findings }: Diagnosis): string[] =>
+  findings
+    .filter(({ level }) => level !== "ok")
+    .map(({ level, check, seen, remedy }) => `${level} ${check}: ${seen}${remedy ? ` → ${remedy}` : ""}`);
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function edit(change: (cluster: any) => void): void {
+  const content = parse(sound);
+  change(content.config["proxmox-k3s:cluster"]);
+  fs.writeFileSync(config, stringify(content));
+}
+
+/** A guest of somebody else's, by its configuration file: big, and with the address of a node to come. */
+const stranger = (): string =>
+  `arch: amd64\nhostname: nas\nmemory: 512\nnet0: name=eth0,bridge=vmbr0,ip=${prefix}.22/24\nrootfs: local-lvm:vm-103-disk-0,size=1020G\n`;
+const status = "/var/lib/dpkg/status";
+const sickness = (): string => `
+  cp ${status} ${status}.sound
+  sed -i '/^Package: pve-manager$/,/^$/s/^Version: .*/Version: 8.1.4/; /^Package: lxc-pve$/,/^$/s/^Version: .*/Version: 6.0.0-1/' ${status}
+  echo 1 >/var/lib/pve-api/cgroup-mode
+  mount -t tmpfs tmpfs /proc/sys/net/bridge
+  sysctl -qw net.ipv4.ip_forward=0
+  ip address add ${prefix}.21/32 dev vmbr0
+  printf '%s' '${stranger()}' >/etc/pve/lxc/103.conf`;
+const cure = (): string => `
+  mv ${status}.sound ${status}
+  rm -f /var/lib/pve-api/cgroup-mode /etc/pve/lxc/103.conf
+  umount /proc/sys/net/bridge
+  sysctl -qw net.ipv4.ip_forward=1
+  ip address del ${prefix}.21/32 dev vmbr0`;
+
+it("finds nothing on a good one, in seconds", async () => {
+  const diagnosis = await doctor();
+  expect(troubles(diagnosis)).toEqual([]);
+  expect(diagnosis.code).toBe(0);
+  expect(diagnosis.findings.length).toBeGreaterThan(20);
+  expect(diagnosis.seconds).toBeLessThan(20);
+});
+
+it("changes nothing on the host, and is let through by the gate for the program's key", async () => {
+  const seen =
+    "find /etc/pve /var/lib/proxmox-k3s -type f 2>/dev/null | sort | xargs sha256sum; ip address; sysctl net.ipv4";
+  const key = `${scratch}/gated`;
+  await finish("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key], process.env);
+  const line = `restrict,command="/usr/local/sbin/proxmox-k3s-gate" ${fs.readFileSync(`${key}.pub`, "utf8").trim()}`;
+  const install = `install -m 0755 /dev/stdin /usr/local/sbin/proxmox-k3s-gate; echo '${line}' >>/root/.ssh/authorized_keys`;
+  const before = await lab.hostWithInput(`${install}; ${seen}`, renderGate());
+  expect(troubles(await doctor({ PROXMOX_K3S_HOST_SSH_KEY_FILE: key }))).toEqual([]);
+  // From then on the gate is one of another version of the program.
+  const age = "sed -i 's/^[0-9a-f]* preflight$/0 preflight/' /usr/local/sbin/proxmox-k3s-gate";
+  expect(await lab.host(`${seen}; ${age}`)).toBe(before);
+  expect(troubles(await doctor({ PROXMOX_K3S_HOST_SSH_KEY_FILE: key }))).toEqual([
+    expect.stringMatching(
+      /^fail ssh: proxmox-k3s-gate: the script .* is not one of this gate's → npm run -s host-gate/,
+    ),
+    "skip host: not looked at: the checks did not run there",
+  ]);
+});
+
+describe("a sick host", () => {
+  beforeAll(() => lab.host(sickness()));
+  afterAll(() => lab.host(cure()));
+  beforeEach(() =>
+    edit((cluster) => {
+      cluster.network.bridge = "vmbr9";
+      cluster.proxmox.template = "local:vztmpl/debian-99-standard_99.0-1_amd64.tar.zst";
+      cluster.proxmox.osType = "debian";
+      cluster.pools.master.datastore = "local";
+    }),
+  );
+
+  it("has a line and a remedy for each defect", async () => {
+    const diagnosis = await doctor();
+    expect(diagnosis.code).toBe(1);
+    expect(troubles(diagnosis)).toEqual([
+      "fail proxmox-version: Proxmox VE 8.1.4; 8.4 is the oldest that this program is made for → apt update && apt full-upgrade, or https://pve.proxmox.com/wiki/Upgrade_from_8_to_9",
+      "warn lxc-pve: lxc-pve 6.0.0-1; from 6.0.5-2 on pods start under AppArmor too → apt update && apt full-upgrade",
+      "fail cgroup: the host runs cgroup version 1, which kubelet refuses from 1.35 on → take systemd.unified_cgroup_hierarchy=0 from the kernel's command line, then reboot",
+      "fail kernel-modules: not loaded, and a container cannot load them: br_netfilter → printf '%s\\n' overlay br_netfilter nf_conntrack vxlan nf_tables >/etc/modules-load.d/proxmox-k3s.conf && systemctl restart systemd-modules-load",
+      "warn sysctls: lower than it should be: net.ipv4.ip_forward=1 → printf '%s\\n' net.ipv4.ip_forward=1 >/etc/sysctl.d/90-proxmox-k3s.conf && sysctl --system",
+      "fail bridge: there is no bridge vmbr9; there is: vmbr0 → set network.bridge, or make it: web interface, pve, System, Network",
+      "fail storage: local takes no containers (content: iso,snippets,vztmpl) → pvesm set local --content iso,snippets,vztmpl,rootdir",
+      "fail space: local-lvm has 4 GiB free; 2 machines to make want 100 GiB → free some space on local-lvm, or set another datastore",
+      "fail template: local:vztmpl/debian-99-standard_99.0-1_amd64.tar.zst is not there → pveam update && pveam download local debian-99-standard_99.0-1_amd64.tar.zst",
+      `fail address: ${prefix}.21, wanted for k3s-worker-01, is taken: something answers there → give k3s-worker-01 another address: addresses of its pool, or nodes: { <index>: { address: … } }`,
+      'fail vmid: VMID 103, wanted for k3s-worker-02, belongs to the guest "nas" (/etc/pve/nodes/pve/lxc/103.conf), which is not ours → give k3s-worker-02 another VMID: vmIds of its pool, or nodes: { <index>: { vmId: … } }',
+      `warn address: ${prefix}.22, wanted for k3s-worker-02, is also the guest's "nas" (103), which does not answer now → give k3s-worker-02 another address: addresses of its pool, or nodes: { <index>: { address: … } }`,
+    ]);
+  });
+
+  it("shows a person the same", async () => {
+    const { code, stdout } = await finish("npm", ["run", "-s", "doctor"], lab.environment);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^✗ bridge +there is no bridge vmbr9; there is: vmbr0\n +→ set network\.bridge/m);
+    expect(stdout).toMatch(/\d+ passed, 3 to look at, 9 failed\n$/);
+  });
+
+  it("ends an up before a machine is made, with every failure in one error", async () => {
+    const { code, stdout, stderr } = await lab.pulumi("up", "--yes", "--skip-preview");
+    expect(code).not.toBe(0);
+    const said = stdout + stderr;
+    const failures = [
+      "proxmox-version",
+      "cgroup",
+      "kernel-modules",
+      "bridge",
+      "storage",
+      "space",
+      "template",
+      "address",
+    ];
+    for (const check of [...failures, "vmid"]) expect(said).toMatch(new RegExp(`^\\s+- ${check}: .* \\(.*\\)$`, "m"));
+    expect(said).toContain("the Proxmox host is not ready, so no machine was made");
+    expect(await lab.host("cd /etc/pve/lxc && ls")).toBe("103.conf\n");
+    expect(await lab.host("cat /etc/pve/lxc/103.conf")).toBe(stranger());
+  });
+});
+
+describe("the way to the host", () => {
+  it("names a wrong host key, a refused token and a dead agent", async () => {
+    edit((cluster) => {
+      cluster.proxmox.hostKey = fs.readFileSync(`${labPaths("doctor").nodeKey}.pub`, "utf8").trim();
+    });
+    const socket = `${scratch}/agent`;
+    await new Promise<void>((resolve) => {
+      // A listener that was killed leaves its socket behind; one that closes removes it.
+      const server = net.createServer().listen(socket, () => {
+        fs.renameSync(socket, `${socket}.dead`);
+        server.close(() => resolve());
+      });
+    });
+    const token = lab.environment["PROXMOX_VE_API_TOKEN"]!.replace(/=.*/, "=11111111-2222-3333-4444-555555555555");
+    const diagnosis = await doctor({ SSH_AUTH_SOCK: `${socket}.dead`, PROXMOX_VE_API_TOKEN: token });
+    expect(diagnosis.code).toBe(1);
+    const shown = /hostKey: (.*)/.exec(sound)![1]!.replaceAll('"', "");
+    expect(troubles(diagnosis)).toEqual([
+      `fail ssh-agent: SSH_AUTH_SOCK names ${socket}.dead, where no agent answers (ECONNREFUSED) → unset SSH_AUTH_SOCK`,
+      "fail token: pulumi@pve!pulumi is refused: 401 Authentication failed! → pveum user token list pulumi@pve on the host; then pulumi config set --secret proxmoxApiToken pulumi@pve!pulumi=…",
+      "skip privileges: not looked at: the token is refused",
+      `fail host-key: it shows another host key than proxmox.hostKey: ${shown} → compare with /etc/ssh/ssh_host_ed25519_key.pub on the host itself; if it is the host's, set proxmox.hostKey to it`,
+      "skip host: not looked at: the checks did not run there",
+    ]);
+  });
+
+  it("names a certificate that is not trusted and a key that is refused", async () => {
+    const diagnosis = await doctor({ SSL_CERT_FILE: "", PROXMOX_K3S_HOST_SSH_KEY_FILE: labPaths("doctor").nodeKey });
+    expect(diagnosis.code).toBe(1);
+    expect(troubles(diagnosis)).toEqual([
+      expect.stringMatching(/^fail tls: its certificate is refused: .* → scp root@.*pve-root-ca\.pem/),
+      "skip token: not looked at: the API cannot be used",
+      "skip privileges: not looked at: the API cannot be used",
+      expect.stringMatching(
+        /^fail ssh: root@\S+ refuses the key → put its public half into \/root\/\.ssh\/authorized_keys/,
+      ),
+      "skip host: not looked at: the checks did not run there",
+    ]);
+  });
+
+  it("names privileges that the token lacks, and where", async () => {
+    await lab.host("sed -i.sound '/^role:PulumiK3s:/{ s/SDN.Use,//; s/,VM.PowerMgmt// }' /etc/pve/user.cfg");
+    const diagnosis = await doctor();
+    await lab.host("mv /etc/pve/user.cfg.sound /etc/pve/user.cfg");
+    expect(diagnosis.code).toBe(1);
+    expect(troubles(diagnosis)).toHaveLength(1);
+    const [line] = troubles(diagnosis);
+    expect(line).toContain("VM.PowerMgmt at /vms/100, /vms/102, /vms/103");
+    expect(line).toContain("SDN.Use at /sdn/zones/localnetwork/vmbr0");
+    expect(line).toMatch(/→ pveum role modify PulumiK3s --append 1 --privs "/);
+  });
+
+  it("names an API and an SSH server that do not answer, and a config that cannot be planned", async () => {
+    edit((cluster) => {
+      cluster.proxmox.endpoint = `https://${prefix}.1:8007/`;
+      cluster.proxmox.sshPort = 2222;
+    });
+    expect(troubles(await doctor())).toEqual([
+      expect.stringMatching(
+        /^fail api: https:\/\/\S+:8007\/ does not answer: .*ECONNREFUSED.* → see that proxmox\.host/,
+      ),
+      ...["tls", "token", "privileges"].map((check) => expect.stringMatching(new RegExp(`^skip ${check}:`)) as string),
+      expect.stringMatching(
+        /^fail ssh: root@\S+ does not answer: .*ECONNREFUSED.* → see that proxmox\.host and sshPort/,
+      ),
+      "skip host-key: not looked at: no answer",
+      "skip host: not looked at: the checks did not run there",
+    ]);
+    edit((cluster) => {
+      cluster.network.gateway = "10.0.0.1";
+      cluster.pools.worker.memroy = "1GB";
+    });
+    expect(troubles(await doctor()).map((line) => line.replace(/ .*?: /, " "))).toEqual([
+      expect.stringMatching(/^fail .*gateway/),
+      expect.stringMatching(/^fail .*memroy/),
+    ]);
+  });
+});
