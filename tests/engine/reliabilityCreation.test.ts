@@ -1,0 +1,94 @@
+import * as fs from "node:fs";
+import { change } from "../reliability/change";
+import { creation, fullStorage } from "../reliability/creation";
+import { titleOf } from "../reliability/row";
+import { Scene } from "../reliability/scene";
+import { expectSeen, strike } from "../reliability/strike";
+import { Homelab } from "../support/homelab";
+import type { PulumiResult } from "../support/pulumiResult";
+
+/**
+ * The rows of docs/reliability.md on machines that are made and changed: each strikes a worker of its own, all in one `up`.
+ * The tests build on each other.
+ */
+
+jest.setTimeout(600_000);
+
+/** The steps of one node wait for none of another's, so that one failure ends no other's test. */
+const ALL = ["--continue-on-error", "--parallel", "64"];
+
+let scene: Scene;
+let struck: PulumiResult;
+
+beforeAll(async () => {
+  scene = new Scene(await Homelab.start(), creation);
+  scene.prepare();
+  struck = await strike(scene.lab, scene.cases, () => scene.lab.up(...ALL));
+});
+afterAll(() => scene?.lab.dispose());
+
+describe("up", () => {
+  it.each(creation.map((row, at) => [titleOf(row), at] as const))("%s", (_, at) => {
+    expectSeen(scene.cases[at]!, struck);
+  });
+
+  it("loses nothing: what was made is in the state, but for what a person is told to clear away", async () => {
+    const managed = await scene.managed();
+    const states = scene.cases.map(({ node, vmid }) => [node, scene.isThere(vmid), managed.includes(vmid)]);
+    const expected = scene.cases.map(({ row, node, vmid }) =>
+      row.remedy === "recover" ? [node, true, false] : [node, managed.includes(vmid), managed.includes(vmid)],
+    );
+    expect(states).toEqual(expected);
+    scene.expectStrangerUntouched();
+  });
+});
+
+describe("afterwards", () => {
+  it("an up goes on where it ended, and stops at what was half made, naming the way on", async () => {
+    const again = await scene.lab.up(...ALL);
+    const half = scene.cases.filter(({ row }) => row.remedy === "recover");
+    expect([...again.failed].sort()).toEqual(half.map(({ node }) => node).sort());
+    for (const { node, vmid } of half)
+      expect(again.said[node]).toMatch(
+        new RegExp(`${node}-claim: VMID ${vmid} carries our mark[^]*next:  npm run cluster -- recover`),
+      );
+  });
+
+  it("that way leads to the plan, and a further up changes nothing", async () => {
+    await scene.recover();
+    const last = await scene.lab.up(...ALL);
+    expect([last.code, last.errors]).toEqual([0, []]);
+    await scene.expectPlan();
+  });
+
+  it.each(fullStorage.map((row) => [titleOf(row), row] as const))("up: %s", async (_, row) => {
+    const next = { row, node: `k3s-worker-${scene.cases.length + 1}`, vmid: 102 + scene.cases.length };
+    scene.lab.edit(({ pools }) => (pools.worker.count = scene.cases.length + 1));
+    expectSeen(next, await strike(scene.lab, [next], () => scene.lab.up()));
+    expect([scene.isThere(next.vmid), (await scene.managed()).includes(next.vmid)]).toEqual([false, false]);
+    expect((await scene.lab.up()).code).toBe(0);
+    expect(scene.lab.machines.isRunning(next.vmid)).toBe(true);
+  });
+});
+
+describe("change", () => {
+  const cases = () => change.map((row, at) => ({ ...scene.cases[at]!, row }));
+  beforeAll(async () => {
+    scene.lab.edit(({ pools }) => (pools.worker.memory = "9GB"));
+    struck = await strike(scene.lab, cases(), () => scene.lab.up(...ALL));
+  });
+
+  it.each(change.map((row, at) => [titleOf(row), at] as const))("%s", (_, at) => {
+    expectSeen(cases()[at]!, struck);
+  });
+
+  it("ends in the plan with --refresh, and a further up changes nothing", async () => {
+    const up = await scene.lab.up(...ALL, "--refresh");
+    expect([up.code, up.errors]).toEqual([0, []]);
+    for (const { node, vmid } of scene.cases) {
+      const conf = fs.readFileSync(scene.lab.host.confFile(vmid), "utf8");
+      expect([node, /^memory: (\d+)$/m.exec(conf)?.[1], conf.includes("[pve:pending]")]).toEqual([node, "9216", false]);
+    }
+    expect((await scene.lab.up()).changes).toEqual({});
+  });
+});

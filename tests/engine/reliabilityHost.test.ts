@@ -1,0 +1,141 @@
+import { hostShell } from "../reliability/hostShell";
+import { titleOf, type Row } from "../reliability/row";
+import { Scene } from "../reliability/scene";
+import { deadServer } from "../reliability/server";
+import { type Case, expectSeen, strike } from "../reliability/strike";
+import { Homelab } from "../support/homelab";
+import type { PulumiResult } from "../support/pulumiResult";
+
+/**
+ * The rows of docs/reliability.md on a Proxmox host that refuses SSH, at each step that needs it, and on a server that has
+ * died: one world from nothing to nothing. The tests build on each other.
+ */
+
+jest.setTimeout(600_000);
+
+const ALL = ["--continue-on-error"];
+const MASTER = { node: "k3s-master", vmid: 100 };
+const worker = (index: number) => ({ node: `k3s-worker-0${index}`, vmid: 101 + index });
+
+let scene: Scene;
+let lab: Homelab;
+beforeAll(async () => {
+  lab = await Homelab.start();
+  scene = new Scene(lab, []);
+  scaleTo(0);
+});
+afterAll(() => lab?.dispose());
+
+const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.count = count));
+const cases = (rows: readonly Row[], ...nodes: Omit<Case, "row">[]): Case[] =>
+  rows.map((row, at) => ({ row, ...(nodes[at] ?? MASTER) }));
+
+/** Every row is seen, and nothing failed that no row speaks of. */
+function expectRows(all: readonly Case[], run: PulumiResult): void {
+  expect([run.failed.length, run.errors]).toEqual([all.length, run.errors]);
+  for (const each of all) expectSeen(each, run);
+}
+
+/** Time that a script takes once these have begun; a minute at most. */
+async function once(...whats: readonly string[]): Promise<number> {
+  const deadline = Date.now() + 60_000;
+  while (Date.now() < deadline && !whats.every((what) => lab.journal.whats().includes(what)))
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  return 10;
+}
+
+/** The tests of several rows that one run shows. */
+const titles = (rows: readonly Row[]): string => rows.map(titleOf).join("; ");
+
+describe("up", () => {
+  const early = ["from the start", "once the roster is there", "once the host was looked at"] as const;
+  it.each(early.map((when) => [titles(hostShell[when]), when] as const))("%s", async (_, when) => {
+    // It dials at the same time as its neighbour: neither ends before the other has begun.
+    lab.host.delay = ({ step }) => (step === "homelab-preflight" ? once("homelab-release-sums create") : 10);
+    const all = cases(hostShell[when]);
+    expectRows(all, await strike(lab, all, () => lab.up(...ALL)));
+    expect(scene.isThere(100)).toBe(false);
+  });
+
+  it(titles(hostShell["once K3s runs on the server"]), async () => {
+    // From here on the bounds of dialling are known.
+    lab.editProgram("components/K3sCluster.ts", (text) => text.replace("dialErrorLimit: 10", "dialErrorLimit: 3"));
+    lab.host.delay = () => 10;
+    const all = cases(hostShell["once K3s runs on the server"]);
+    expectRows(all, await strike(lab, all, () => lab.up(...ALL)));
+    expect((await lab.up()).code).toBe(0);
+    await scene.expectPlan();
+  });
+
+  it(titles(hostShell["while workers are made"]), async () => {
+    const all = cases(hostShell["while workers are made"], worker(1), worker(2));
+    lab.host.delay = ({ step }) => {
+      if (step === "k3s-worker-01-lxc") return once("guest 103 create");
+      return step === "k3s-worker-02-claim" ? once("k3s-worker-01-lxc create") : 10;
+    };
+    scaleTo(2);
+    expectRows(all, await strike(lab, all, () => lab.up(...ALL)));
+    lab.host.delay = () => 10;
+    expect((await scene.managed()).sort()).toEqual([100, 102, 103]);
+    const up = await lab.up();
+    expect([up.code, up.errors]).toEqual([0, []]);
+    expect((await lab.up()).changes).toEqual({});
+  });
+});
+
+describe("scale down", () => {
+  it.each(["when a worker is to go", "once the host was looked at again"] as const)(
+    "%s: nothing of it goes",
+    async (when) => {
+      scaleTo(1);
+      const all = cases(hostShell[when], worker(2));
+      expectRows(all, await strike(lab, all, () => lab.up(...ALL)));
+      expect(lab.machines.isRunning(103)).toBe(true);
+      expect(lab.journal.whats("machine")).toEqual([]);
+    },
+  );
+
+  it("once it has left: its machine stays, and goes with the next up", async () => {
+    const all = cases(hostShell["once a worker has left"], worker(2));
+    expectRows(all, await strike(lab, all, () => lab.up(...ALL)));
+    expect(lab.machines.isRunning(103)).toBe(true);
+    expect((await lab.up()).code).toBe(0);
+    expect([scene.isThere(103), (await scene.managed()).sort()]).toEqual([false, [100, 102]]);
+    expect((await lab.up()).changes).toEqual({});
+  });
+
+  it(titleOf(deadServer), async () => {
+    const { driver } = lab.host;
+    const start = (): Promise<void> => driver.start(MASTER.vmid, lab.host.conf(String(MASTER.vmid))!, () => {});
+    scaleTo(0);
+    const dead = [{ row: deadServer, node: worker(1).node, vmid: MASTER.vmid }];
+    const run = await strike(lab, dead, async () => {
+      await driver.stop(MASTER.vmid, () => {});
+      await start();
+      return lab.up(...ALL);
+    });
+    expectRows(dead, run);
+    expect(lab.machines.isRunning(worker(1).vmid)).toBe(true);
+    await start();
+    expect((await lab.up()).code).toBe(0);
+    expect(await scene.managed()).toEqual([100]);
+    expect((await lab.up()).changes).toEqual({});
+  });
+});
+
+describe("destroy", () => {
+  it("when all is to go: nothing goes unguarded", async () => {
+    const all = cases(hostShell["when all is to go"]);
+    expectRows(all, await strike(lab, all, () => lab.destroy(...ALL)));
+    expect(lab.journal.whats("machine")).toEqual([]);
+  });
+
+  it("once every machine is gone: the roster goes with the next destroy", async () => {
+    const all = cases(hostShell["once every machine is gone"]);
+    expectRows(all, await strike(lab, all, () => lab.destroy(...ALL)));
+    expect(await scene.managed()).toEqual([]);
+    expect((await lab.destroy()).code).toBe(0);
+    expect(await lab.state()).toEqual([]);
+    scene.expectStrangerUntouched();
+  });
+});

@@ -1,0 +1,132 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { clearFaults, setFault } from "../../lab/commands/fault";
+import { labPaths, runningLab } from "../../lab/lab";
+import { hostShell } from "../reliability/hostShell";
+import { machines } from "../reliability/machines";
+import type { Row } from "../reliability/row";
+import { type Case, expectSeen } from "../reliability/strike";
+import { eventually, finish, Lab } from "../support/lab";
+import { LabApi } from "../support/labApi";
+import { type PulumiResult, readResult } from "../support/pulumiResult";
+
+/**
+ * The rows of docs/reliability.md on faults that real machines and a real network have: one lab, from nothing to nothing.
+ * The tests build on each other; the first failure is the one to read.
+ */
+
+const lab = new Lab("reliability");
+const api = new LabApi(lab);
+const paths = labPaths(lab.name);
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "reliability-"));
+const MASTER = { node: "k3s-master", vmid: 100 };
+const MUTE = { node: "k3s-worker-01", vmid: 102 };
+const DYING = { node: "k3s-worker-02", vmid: 103 };
+const COUNT = "proxmox-k3s:cluster.pools.worker.count";
+
+beforeAll(async () => {
+  await lab.down();
+  await lab.up();
+}, 20 * 60_000);
+afterAll(async () => {
+  fs.rmSync(scratch, { recursive: true });
+  await lab.down();
+}, 120_000);
+
+/** The steps of one node wait for none of another's, so that one failure hides no other. */
+async function run(command: string, ...flags: string[]): Promise<PulumiResult> {
+  const log = path.join(scratch, "events.json");
+  fs.rmSync(log, { force: true });
+  const all = [command, "--yes", "--skip-preview", "--continue-on-error", "--non-interactive", "--event-log", log];
+  const env = { ...lab.environment, PULUMI_DEBUG_COMMANDS: "true" };
+  const { code, stdout, stderr } = await finish("pulumi", [...all, ...flags], env);
+  return readResult(code, stdout, stderr, log);
+}
+
+/** Sets a row's fault, for one guest where it is meant for one. */
+const fault = ({ set }: Row, guest?: number) =>
+  setFault(runningLab(lab.name), { ...set, ...(guest !== undefined && { guest }) });
+const clear = () => clearFaults(runningLab(lab.name));
+
+/** All that the rows say was seen, and nothing failed that no row speaks of. */
+function expectRows(run: PulumiResult, ...cases: readonly Case[]): void {
+  for (const each of cases) expectSeen(each, run, lab.stack);
+  expect([...run.failed].sort()).toHaveLength(cases.filter(({ row }) => row.sees.length > 0).length);
+}
+
+interface Status {
+  guests: { vmid: number; status: string }[];
+  nodes: { name: string; ready: boolean }[];
+}
+const status = async (): Promise<Status> => JSON.parse((await lab.cli("status", "--json")).stdout) as Status;
+
+/** VMIDs of the containers in the state. */
+async function managed(): Promise<number[]> {
+  const { resources = [] } = JSON.parse(await lab.pulumiOk("stack", "export")).deployment as {
+    resources?: { type: string; inputs: { vmId: number } }[];
+  };
+  const containers = resources.filter(({ type }) => type === "proxmoxve:index/containerLegacy:ContainerLegacy");
+  return containers.map(({ inputs }) => inputs.vmId).sort();
+}
+
+async function expectNodes(...nodes: readonly { node: string; vmid: number }[]): Promise<void> {
+  const { guests, nodes: seen } = await status();
+  expect(guests.map(({ vmid, status: state }) => [vmid, state])).toEqual(nodes.map(({ vmid }) => [vmid, "running"]));
+  expect(seen).toMatchObject(nodes.map(({ node }) => ({ name: node, ready: true })));
+  expect(await managed()).toEqual(nodes.map(({ vmid }) => vmid));
+}
+
+test("an up in which everything fails: each says what, where, why and what next, and nothing is lost", async () => {
+  await fault(machines.late);
+  await fault(machines.nameless);
+  await fault(machines.mute, MUTE.vmid);
+  const running = run("up");
+  // Between its creation and the restart with the lines that only root may write.
+  const conf = path.join(paths.etcPve, "nodes/pve/lxc", `${DYING.vmid}.conf`);
+  await eventually(120, async () => fs.existsSync(conf) && /^lxc\./m.test(fs.readFileSync(conf, "utf8")));
+  await fault(machines.dying, DYING.vmid);
+  expectRows(
+    await running,
+    { row: machines.mute, ...MUTE },
+    { row: machines.dying, ...DYING },
+    { row: machines.nameless, ...MASTER },
+    { row: machines.late, ...MASTER },
+  );
+  expect(await managed()).toEqual([100, 102, 103]);
+}, 400_000);
+
+test("when all is mended, the next up ends in the plan, and a further one changes nothing", async () => {
+  await clear();
+  await lab.host(`pct reboot ${MUTE.vmid}`);
+  const up = await run("up");
+  expect([up.code, up.errors]).toEqual([0, []]);
+  await expectNodes(MASTER, MUTE, DYING);
+  expect((await run("up")).changes).toEqual({});
+}, 300_000);
+
+test("a scale down without SSH to the host takes nothing away", async () => {
+  await fault(machines.gone, DYING.vmid);
+  await api.task("POST", `/nodes/pve/lxc/${DYING.vmid}/status/reboot`);
+  await eventually(15, async () => (await status()).guests[2]?.status === "stopped");
+  await lab.pulumiOk("config", "set", "--path", COUNT, "1");
+  const [preflight] = hostShell["when a worker is to go"];
+  await fault(preflight);
+  expectRows(await run("up"), { row: preflight, ...MASTER });
+  expect(await managed()).toEqual([100, 102, 103]);
+  await clear();
+}, 200_000);
+
+test("a node whose machine has died leaves all the same", async () => {
+  const up = await run("up");
+  expectRows(up, { row: machines.gone, ...DYING });
+  expect([up.code, up.errors]).toEqual([0, []]);
+  await expectNodes(MASTER, MUTE);
+}, 200_000);
+
+test("a destroy leaves nothing", async () => {
+  expect((await run("destroy")).code).toBe(0);
+  expect((await status()).guests).toEqual([]);
+  expect(await managed()).toEqual([]);
+}, 200_000);

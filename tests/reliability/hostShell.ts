@@ -1,0 +1,51 @@
+import type { Row } from "./row";
+
+/**
+ * The Proxmox host refuses SSH, or resets it: it reboots, sshd is overrun, a firewall is between. Every step on the host
+ * dials, so the rows differ in what has been done by then. Each list is one run.
+ */
+type Given = Pick<Row, "phase" | "step"> & Partial<Row>;
+const refused = (given: Given): Row => ({
+  part: "connection to the Proxmox host",
+  fault: "it is refused",
+  set: { kind: "ssh-refused" },
+  sees: ["after … failed attempts: …"],
+  mend: "`ssh HOST` works again",
+  remedy: "again",
+  bound: 20,
+  level: "engine",
+  ...given,
+});
+
+export const hostShell = {
+  "from the start": [refused({ phase: "up", step: "roster" })],
+  "once the roster is there": [
+    refused({ phase: "up", step: "preflight", from: ["homelab-roster create"] }),
+    refused({ phase: "up", step: "release-sums", from: ["homelab-roster create"] }),
+  ],
+  "once the host was looked at": [
+    refused({
+      phase: "up",
+      step: "claim",
+      from: ["homelab-preflight create", "homelab-release-sums create"],
+      sees: ['before hook "NODE-claim" failed: root@…cannot be reached by SSH'],
+    }),
+  ],
+  "once K3s runs on the server": [
+    refused({ phase: "up", step: "ready", from: ["k3s-master-k3s create"] }),
+    refused({ phase: "up", step: "ca-hash", from: ["k3s-master-k3s create"] }),
+    refused({ phase: "up", step: "kubeconfig", from: ["k3s-master-k3s create"] }),
+  ],
+  /** Two workers on their way: the first is at its container's set-up when the machine of the second is made. */
+  "while workers are made": [
+    refused({ phase: "up", step: "host-key", from: ["guest 103 create"] }),
+    refused({ phase: "up", step: "lxc", from: ["guest 103 create"] }),
+  ],
+  "when a worker is to go": [refused({ phase: "scale down", step: "preflight" })],
+  "once the host was looked at again": [
+    refused({ phase: "scale down", step: "leave", from: ["homelab-preflight update"] }),
+  ],
+  "once a worker has left": [refused({ phase: "scale down", step: "guard", from: ["NODE-leave delete"] })],
+  "when all is to go": [refused({ phase: "destroy", step: "guard" })],
+  "once every machine is gone": [refused({ phase: "destroy", step: "roster", from: ["guest 100 destroy"] })],
+} as const satisfies Record<string, readonly Row[]>;

@@ -1,0 +1,164 @@
+import type { Row } from "./row";
+
+type Given = Omit<Row, "phase" | "step" | "level">;
+type Removal = "scale down" | "destroy";
+
+const SHUTDOWN = { method: "POST", path: "/status/shutdown$" } as const;
+const DELETE = { method: "DELETE", path: "^/nodes/[^/]+/lxc/\\d+$" } as const;
+
+/** What the program adds to the client's words. */
+const STANDS = "NODE: guest VMID still stands next:  pulumi up";
+const NOT_KNOWN = "NODE: how the removal of guest VMID ended is not known next:  pulumi up --refresh";
+
+/** What can strike while a machine is taken away. A `destroy` runs no program, so it prints the client's words alone. */
+export function machineRemoval(phase: Removal): readonly Row[] {
+  const advised = phase === "scale down";
+  const machine = ({ sees, advice = STANDS, ...row }: Given & { readonly advice?: string }): Row => ({
+    phase,
+    step: "machine",
+    level: "engine",
+    ...row,
+    sees: [...sees, ...(advised && row.remedy !== "nothing" ? [advice] : [])],
+  });
+  const unknown = { remedy: "again --refresh", advice: NOT_KNOWN } as const;
+  return [
+    machine({
+      part: "look at its state",
+      fault: "the API answers 5xx",
+      set: { kind: "error", method: "GET", path: "/status/current$", count: 1 },
+      sees: ["error retrieving container status: received an HTTP 500"],
+      remedy: "again",
+      bound: 60,
+    }),
+    machine({
+      part: "look at its state",
+      fault: "the connection breaks once",
+      set: { kind: "drop", method: "GET", path: "/status/current$", count: 1 },
+      sees: [],
+      remedy: "nothing",
+      bound: 60,
+    }),
+    machine({
+      part: "request to shut down",
+      fault: "the API answers 5xx",
+      set: { kind: "error", ...SHUTDOWN, count: 1 },
+      sees: ["error shutting down container: received an HTTP 500"],
+      remedy: "again",
+      bound: 60,
+    }),
+    machine({
+      part: "request to shut down",
+      fault: "the connection breaks before the work",
+      set: { kind: "drop", ...SHUTDOWN, count: 1 },
+      sees: ["failed to perform HTTP POST request (path: nodes/pve/lxc/VMID/status/shutdown)"],
+      remedy: "again",
+      bound: 60,
+    }),
+    machine({
+      part: "request to shut down",
+      fault: "the connection breaks before the answer",
+      set: { kind: "drop-answer", ...SHUTDOWN, count: 1 },
+      sees: ["failed to perform HTTP POST request (path: nodes/pve/lxc/VMID/status/shutdown)"],
+      remedy: "again",
+      bound: 60,
+    }),
+    machine({
+      part: "task `vzshutdown`",
+      fault: "it fails",
+      set: { kind: "task-fail", task: "vzshutdown", text: "lxc-stop failed" },
+      sees: ["failed to complete with exit code: lxc-stop failed"],
+      remedy: "again",
+      bound: 60,
+    }),
+    machine({
+      part: "task `vzshutdown`",
+      fault: "it is slow",
+      set: { kind: "task-slow", task: "vzshutdown", seconds: 4 },
+      sees: [],
+      remedy: "nothing",
+      bound: "timeoutDelete",
+    }),
+    machine({
+      part: "task `vzshutdown`",
+      fault: "its worker is killed",
+      set: { kind: "task-lost", task: "vzshutdown" },
+      sees: ["failed to complete with exit code: unexpected status"],
+      remedy: "again",
+      bound: 60,
+    }),
+    machine({
+      part: "the guest",
+      fault: "a lock is on it (a backup, say)",
+      set: { kind: "lock" },
+      sees: ["CT is locked (backup)"],
+      advice: "NODE: guest VMID is locked by other work…pct unlock VMID",
+      mend: "wait for the backup, or `pct unlock VMID` on the Proxmox host",
+      remedy: "again",
+      bound: 60,
+    }),
+    machine({
+      part: "request to destroy",
+      fault: "the API answers 5xx once or twice",
+      set: { kind: "error", ...DELETE, count: 2 },
+      sees: [],
+      remedy: "nothing",
+      bound: 60,
+    }),
+    machine({
+      part: "request to destroy",
+      fault: "the API keeps answering 5xx",
+      set: { kind: "error", ...DELETE, status: 503, text: "too many connections" },
+      sees: ["error deleting container: received an HTTP 503 response - Reason: too many connections"],
+      remedy: "again",
+      bound: 60,
+    }),
+    machine({
+      part: "request to destroy",
+      fault: "the connection breaks before the work",
+      set: { kind: "drop", ...DELETE, count: 1 },
+      sees: ["failed to perform HTTP DELETE request (path: nodes/pve/lxc/VMID)"],
+      ...unknown,
+      bound: 60,
+    }),
+    machine({
+      part: "request to destroy",
+      fault: "the connection breaks before the answer",
+      set: { kind: "drop-answer", ...DELETE, count: 1 },
+      sees: ["failed to perform HTTP DELETE request (path: nodes/pve/lxc/VMID)"],
+      ...unknown,
+      bound: 60,
+    }),
+    machine({
+      part: "task `vzdestroy`",
+      fault: "it fails",
+      set: { kind: "task-fail", task: "vzdestroy", text: "lvremove failed" },
+      sees: ["failed to complete with exit code: lvremove failed"],
+      remedy: "again",
+      bound: 60,
+    }),
+    machine({
+      part: "task `vzdestroy`",
+      fault: "its worker is killed",
+      set: { kind: "task-lost", task: "vzdestroy" },
+      sees: ["failed to complete with exit code: unexpected status"],
+      remedy: "again",
+      bound: 60,
+    }),
+    machine({
+      part: "task `vzdestroy`",
+      fault: "it does not end",
+      set: { kind: "task-slow", task: "vzdestroy", seconds: 20 },
+      sees: ["timeout while waiting for task"],
+      ...unknown,
+      bound: "timeoutDelete",
+    }),
+    machine({
+      part: "look at the task `vzdestroy`",
+      fault: "the API answers 5xx",
+      set: { kind: "error", method: "GET", path: "/tasks/[^/]+vzdestroy[^/]+/status$", count: 1 },
+      sees: ["error while waiting for task", "HTTP 500"],
+      ...unknown,
+      bound: 60,
+    }),
+  ];
+}

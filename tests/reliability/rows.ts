@@ -1,0 +1,19 @@
+import { change } from "./change";
+import { creation, fullStorage } from "./creation";
+import { hostShell } from "./hostShell";
+import { machines } from "./machines";
+import { machineRemoval } from "./removal";
+import type { Row } from "./row";
+import { deadServer } from "./server";
+
+/** Every row there is, in the order of the page. */
+export const rows: readonly Row[] = [
+  ...Object.values(hostShell).flat(),
+  ...creation,
+  ...fullStorage,
+  ...Object.values(machines),
+  ...change,
+  deadServer,
+  ...machineRemoval("scale down"),
+  ...machineRemoval("destroy"),
+];
