@@ -1,0 +1,96 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import { Lab } from "../tests/support/lab";
+import { clusterOf, readLabStack } from "./labStack";
+import { timePreview } from "./previews";
+import { machine, median, time, type Timing } from "./timing";
+
+/** `npm run bench`: docs/performance.md says what is measured, and how. */
+
+const GUESTS = [100, 102, 103];
+const PREVIEWS = [3, 30, 100];
+const [BY_HAND, FIRST, SECOND] = ["by hand", "pulumi up", "second up"];
+
+/** By what was timed, a value a round. */
+const results = new Map<string, Timing[]>();
+
+function note(what: string, timing: Timing): void {
+  results.set(what, [...(results.get(what) ?? []), timing]);
+  console.log(`  ${what.padEnd(24)} ${format(timing)}`);
+}
+
+async function main(rounds: number, name: string): Promise<void> {
+  const lab = new Lab(name);
+  try {
+    await lab.up();
+    for (let round = 1; round <= rounds; round++) {
+      console.log(`round ${round} of ${rounds}`);
+      // They take turns at being first, so that neither always finds what the other has read.
+      const turns = [runByHand, runProgram];
+      for (const turn of round % 2 === 1 ? turns : turns.reverse()) await turn(lab);
+      for (const nodes of PREVIEWS) note(`preview of ${nodes} nodes`, await timePreview(lab, nodes));
+    }
+    summarize(rounds);
+  } finally {
+    await lab.down();
+  }
+}
+
+async function runByHand(lab: Lab): Promise<void> {
+  const { network, version, ssh } = clusterOf(readLabStack(lab));
+  const words = [network.gateway.replace(/\.\d+$/, ""), version, ssh.authorizedKeys[0]!];
+  const command = `sh -s ${words.map((word) => `'${word}'`).join(" ")}`;
+  const script = fs.readFileSync(path.join(__dirname, "by-hand.sh"), "utf8");
+  note(BY_HAND, await time(() => lab.hostWithInput(command, script)));
+  await expectReady(lab);
+  await lab.host(GUESTS.map((vmid) => `pct stop ${vmid}; pct destroy ${vmid}`).join("; "));
+}
+
+async function runProgram(lab: Lab): Promise<void> {
+  const up = ["up", "--yes", "--skip-preview"];
+  note(FIRST, await time(() => lab.pulumiOk(...up)));
+  await expectReady(lab);
+  note(SECOND, await time(() => lab.pulumiOk(...up, "--expect-no-changes")));
+  await lab.pulumiOk("destroy", "--yes", "--skip-preview");
+}
+
+/** Both have made the same: three nodes, all Ready. */
+async function expectReady(lab: Lab): Promise<void> {
+  const { nodes } = JSON.parse((await lab.cli("status", "--json")).stdout) as { nodes: { ready: boolean }[] };
+  const ready = nodes.filter((node) => node.ready).length;
+  if (ready !== GUESTS.length) throw new Error(`${ready} nodes are Ready, not ${GUESTS.length}`);
+}
+
+function summarize(rounds: number): void {
+  console.log(
+    `\n${machine()}\nmedians of ${rounds} rounds; in parentheses each value, with the load average as it began`,
+  );
+  for (const [what, timings] of results) {
+    const middle = median(timings.map(({ seconds }) => seconds)).toFixed(1);
+    console.log(`  ${what.padEnd(24)} ${middle.padStart(6)} s   (${timings.map(format).join(", ")})`);
+  }
+  const ratios = results.get(FIRST)!.map(({ seconds }, at) => seconds / results.get(BY_HAND)![at]!.seconds);
+  const all = ratios.map((ratio) => ratio.toFixed(2)).join(", ");
+  console.log(`\npulumi up over by hand: ${median(ratios).toFixed(2)} (${all}); the goal is 1.5`);
+}
+
+function format({ seconds, load }: Timing): string {
+  return `${seconds.toFixed(1)} s at ${load.toFixed(1)}`;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError("a number from 1 is needed");
+  return Number(text);
+}
+
+void new Command("bench")
+  .description("Times the program against the same work by hand, in a lab of its own, and its previews.")
+  .option("--rounds <n>", "how often each is timed", wholeNumber, 3)
+  .option("--name <name>", "the lab's name; it is torn down at the end", "bench")
+  .action(({ rounds, name }: { rounds: number; name: string }) => main(rounds, name))
+  .parseAsync()
+  .catch((error: Error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });

@@ -1,0 +1,27 @@
+import * as os from "node:os";
+
+/** Seconds of one piece of work, and the machine's load (average of a minute) as it began. */
+export interface Timing {
+  readonly seconds: number;
+  readonly load: number;
+}
+
+export async function time(work: () => Promise<unknown>): Promise<Timing> {
+  const load = os.loadavg()[0]!;
+  const began = process.hrtime.bigint();
+  await work();
+  return { seconds: Number(process.hrtime.bigint() - began) / 1e9, load };
+}
+
+/** The middle one of an odd number of values, the mean of the two in the middle of an even number. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+export function machine(): string {
+  const model = os.cpus()[0]?.model ?? "unknown";
+  const memory = Math.round(os.totalmem() / 1024 ** 3);
+  return `${os.availableParallelism()} cores (${model}), ${memory} GB, Node.js ${process.versions.node}`;
+}

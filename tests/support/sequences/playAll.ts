@@ -1,0 +1,73 @@
+import fc from "fast-check";
+import * as fs from "node:fs";
+import { Homelab, type HomelabSnapshot } from "../homelab";
+import { compileProgram } from "./compiled";
+import { play } from "./play";
+import { sequences } from "./steps";
+
+export interface PlayOptions {
+  /** Each gives one sequence, the same at every time. */
+  readonly seeds: readonly number[];
+  /** Sequences at a time; one keeps about a core busy. */
+  readonly parallel: number;
+  /** Looks for the shortest sequence that fails too, by playing many more. */
+  readonly shrink?: boolean;
+  /** Told of each sequence as it ends. */
+  readonly onEnd?: (outcome: Outcome) => void;
+}
+
+export interface Outcome {
+  readonly seed: number;
+  /** What was broken, the steps, the story, and how to play it again; undefined where every promise was kept. */
+  readonly failure?: string;
+  readonly seconds: number;
+}
+
+/** Plays random sequences, each in a world of its own that begins with a running homelab. Returns those that failed. */
+export async function playAll({ seeds, parallel, shrink = false, onEnd }: PlayOptions): Promise<Outcome[]> {
+  const from = await runningHomelab();
+  const waiting = [...seeds];
+  const failed: Outcome[] = [];
+  const lane = async (): Promise<void> => {
+    for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
+      const began = Date.now();
+      const failure = await playOne(from, seed, shrink);
+      const outcome = { seed, seconds: (Date.now() - began) / 1000, ...(failure === undefined ? {} : { failure }) };
+      if (failure !== undefined) failed.push(outcome);
+      onEnd?.(outcome);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: parallel }, lane));
+  } finally {
+    fs.rmSync(from.folder, { recursive: true });
+  }
+  return failed;
+}
+
+/** A fresh seed for each run of the tests; `SEED` of the environment repeats one. */
+export function firstSeed(): number {
+  return Number(process.env["SEED"] ?? Date.now() % 1_000_000_000);
+}
+
+async function playOne(from: HomelabSnapshot, seed: number, shrink: boolean): Promise<string | undefined> {
+  const property = fc.asyncProperty(sequences, (steps) => play(from, steps));
+  try {
+    await fc.assert(property, { seed, numRuns: 1, endOnFailure: !shrink, includeErrorInReport: true });
+    return undefined;
+  } catch (error) {
+    return `${(error as Error).message}\nAgain: SEED=${seed} RUNS=1 npm run soak`;
+  }
+}
+
+async function runningHomelab(): Promise<HomelabSnapshot> {
+  const lab = await Homelab.start();
+  try {
+    compileProgram(lab);
+    const { code, stdout } = await lab.up();
+    if (code !== 0) throw new Error(`the homelab cannot be set up:\n${stdout}`);
+    return lab.save();
+  } finally {
+    await lab.dispose();
+  }
+}

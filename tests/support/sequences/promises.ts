@@ -1,0 +1,87 @@
+import { parseGuestConfig } from "../../../lab/pve/guestConfig";
+import * as fs from "node:fs";
+import type { Homelab } from "../homelab";
+import type { Entry } from "../journal";
+import { INDICES, SERVER, vmidOf, type Wish, type WishedNode, wishedNodes, workerName } from "./wish";
+
+/**
+ * Every worker leaves the cluster before its machine goes, and never after it, whatever else happens.
+ * @param byHand entries of guests that somebody destroyed by hand: nobody could leave before that
+ * @returns a line for each promise that was broken
+ */
+export function orderProblems(entries: readonly Entry[], byHand: ReadonlySet<Entry>): string[] {
+  return INDICES.flatMap((index) => {
+    const [name, vmid] = [workerName(index), vmidOf(index)];
+    const problems: string[] = [];
+    // Of the machine's present life. The first one began before the journal did.
+    let life: { k3sBegan?: number; gone?: true } = { k3sBegan: 0 };
+    let left = -1;
+    for (const entry of entries) {
+      if (entry.what === `guest ${vmid} create`) life = {};
+      if (entry.what.startsWith(`${name}-k3s `)) life.k3sBegan = entry.began;
+      if (entry.what === `${name}-leave delete`) {
+        if (life.gone) problems.push(`${name} left after its machine had gone`);
+        if (entry.failure === undefined) left = entry.ended ?? Infinity;
+      }
+      if (entry.what === `guest ${vmid} destroy` && !byHand.has(entry)) {
+        const inTime = life.k3sBegan !== undefined && life.k3sBegan < left && left < entry.began;
+        if (life.k3sBegan !== undefined && !inTime)
+          problems.push(`the machine of ${name} went before ${name} had left`);
+        life.gone = true;
+      }
+    }
+    return problems;
+  });
+}
+
+/**
+ * The world is what the wish says, and nothing besides but strangers.
+ * @returns a line for each difference
+ */
+export async function endProblems(lab: Homelab, wish: Wish, strangers: readonly number[]): Promise<string[]> {
+  const nodes = wishedNodes(wish);
+  const vmids = [...nodes.map(({ vmid }) => vmid), ...strangers];
+  const members = nodes.map(({ name }) => `${name} ${lab.cluster.version}`);
+  return [
+    ...difference("guests", lab.machines.guests.keys(), vmids),
+    ...difference(
+      "members",
+      [...lab.host.state.members].map((member) => member.join(" ")),
+      members,
+    ),
+    ...difference("resources", await nodeResources(lab), nodes.flatMap(resourcesOf)),
+    ...nodes.flatMap((node) => nodeProblems(lab, node, wish)),
+  ];
+}
+
+function nodeProblems(lab: Homelab, { name, vmid, cores }: WishedNode, { tier }: Wish): string[] {
+  const problems: string[] = [];
+  const { options } = parseGuestConfig(fs.readFileSync(lab.host.confFile(vmid), "utf8"));
+  const k3s = lab.machines.disks.get(vmid)?.k3s;
+  if (!lab.machines.isRunning(vmid)) problems.push("does not run");
+  if (options.get("hostname") !== name) problems.push(`is called ${options.get("hostname")}`);
+  if (options.get("cores") !== String(cores)) problems.push(`has ${options.get("cores")} cores, not ${cores}`);
+  if (k3s === undefined) problems.push("has no K3s");
+  if (k3s?.caHash !== lab.machines.disks.get(SERVER.vmid)?.k3s?.caHash) problems.push("is not of this cluster");
+  const labels = lab.host.tasks.filter(({ step }) => step === `${name}-ready`).at(-1)?.args["LABELS"] ?? "";
+  const wanted = tier === "" || name === SERVER.name ? "" : `tier=${tier}`;
+  if (labels !== wanted) problems.push(`has the labels "${labels}", not "${wanted}"`);
+  return problems.map((problem) => `${name} ${problem}`);
+}
+
+/** What belongs to nodes in the state, as `name`, one for each resource. */
+async function nodeResources(lab: Homelab): Promise<string[]> {
+  return (await lab.state()).map(({ name }) => name).filter((name) => /^k3s-(master|worker)/.test(name));
+}
+
+/** Two components and the machine have the node's name. */
+function resourcesOf({ name }: WishedNode): string[] {
+  const scripts = ["lxc", "host-key", "leave", "k3s", "ready"].map((script) => `${name}-${script}`);
+  return [name, name, name, ...scripts];
+}
+
+/** One line where two collections are not the same, whatever their order. */
+export function difference<T>(what: string, are: Iterable<T>, should: Iterable<T>): string[] {
+  const [found, wanted] = [[...are].sort(), [...should].sort()].map((items) => items.join(", "));
+  return found === wanted ? [] : [`${what} are ${found || "none"}; they should be ${wanted || "none"}`];
+}

@@ -1,0 +1,30 @@
+import type { PulumiResult } from "../pulumiResult";
+
+/** What a person does about an error before the next `up`. */
+export type Remedy =
+  /** The VMID is somebody else's: its index is retired. */
+  | { readonly kind: "give way"; readonly vmid: number }
+  /** Our guest has gone and somebody else has its VMID: the program shall forget the node. */
+  | { readonly kind: "forget"; readonly node: string }
+  /** A guest of ours stands there half made: `npm run cluster -- recover`. */
+  | { readonly kind: "recover" }
+  | { readonly kind: "refresh" };
+
+/** Errors that are the world's doing and that say what to do; every other one is the program's. */
+const SAYINGS: readonly [RegExp, (match: RegExpExecArray) => Remedy][] = [
+  [/-claim: VMID (\d+).* belongs to the guest "/, ([, vmid]) => ({ kind: "give way", vmid: Number(vmid) })],
+  [/error: (\S+)-lxc: VMID \d+ .*not ours/, ([, node]) => ({ kind: "forget", node: node! })],
+  [/npm run cluster -- recover/, () => ({ kind: "recover" })],
+  [/guest \d+ does not exist on this Proxmox host|next: {2}pulumi up --refresh/, () => ({ kind: "refresh" })],
+  [/no server of the cluster answered/, () => ({ kind: "refresh" })],
+];
+
+/** @returns undefined where the errors name none */
+export function remedyFor(run: PulumiResult): Remedy | undefined {
+  const said = [...run.errors, ...run.warnings, run.stderr].join("\n");
+  for (const [saying, remedy] of SAYINGS) {
+    const match = saying.exec(said);
+    if (match) return remedy(match);
+  }
+  return undefined;
+}
