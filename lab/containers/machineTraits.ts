@@ -106,7 +106,7 @@ const oomFiles: readonly TraitFile[] = [
   {
     // Without it runc ends with "can't get final child's PID": it may not lower oom_score_adj.
     name: "var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.d/99-lab.toml",
-    text: `[plugins.'io.containerd.cri.v1.runtime']\n  restrict_oom_score_adj = true\n`,
+    text: `version = 3\n[plugins.'io.containerd.cri.v1.runtime']\n  restrict_oom_score_adj = true\n`,
   },
 ];
 

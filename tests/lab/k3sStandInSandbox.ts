@@ -60,7 +60,8 @@ export class K3sSandbox {
       );
     });
     const script = `mount -t tmpfs tmpfs /run && ${mounts.join(" && ")} && touch /run/made && exec sleep infinity`;
-    const args = ["ip", "netns", "exec", `m${n}`, "unshare", "--mount", "sh", "-c", script];
+    // Not by `ip netns exec`: that mounts sysfs anew and hides the cgroups, without which no K3s agent starts.
+    const args = ["nsenter", `--net=/run/netns/m${n}`, "unshare", "--mount", "sh", "-c", script];
     const holder = spawn("nsenter", ["-t", String(this.init), "-m", "-n", "-p", ...args], {
       stdio: ["ignore", "ignore", "inherit"],
     });
