@@ -40,7 +40,27 @@ is_prepared() { main_section "$1" | grep -q '^lxc\.'; }
 # creation_of FILE: the number of its creation, which is in the description before the mark.
 creation_of() { main_section "$1" | sed -n "s|^#creation \([0-9a-f]\{16\}\) of .*$MARK\$|\1|p"; }
 
+# former_mark FILE: the mark of this very cluster under another project or stack name; empty for a stranger's guest.
+former_mark() { main_section "$1" | sed -n "s|^#.*\(proxmox-k3s [^ ]* ${MARK##* }\)\$|\1|p" | grep -vFx -- "$MARK" || :; }
+
+# foreign_guest FILE: whose the guest is that is not ours.
+foreign_guest() {
+  printf 'the guest "%s" (%s), which ' "$(guest_name "$1")" "$1"
+  former=$(former_mark "$1")
+  if [ -z "$former" ]; then printf 'is not ours'; else printf 'carries this cluster'\''s id under another name (%s)' "$former"; fi
+}
+
+# way_on FILE NEXT: NEXT, or for a renamed cluster the command that marks its guests anew.
+way_on() {
+  former=$(former_mark "$1")
+  if [ -z "$former" ]; then
+    printf '%s' "$2"
+  else
+    printf "if the stack or the project was renamed: sed -i 's|%s|%s|' /etc/pve/nodes/*/lxc/*.conf on the Proxmox host, then run the same command again" "$former" "$MARK"
+  fi
+}
+
 # refuse_foreign FILE NEXT: ends the step, naming the guest that has our VMID, and what to do.
 refuse_foreign() {
-  fail "VMID $VMID, wanted for $NAME, belongs to the guest \"$(guest_name "$1")\" ($1), which is not ours; it was not touched" "$2"
+  fail "VMID $VMID, wanted for $NAME, belongs to $(foreign_guest "$1"); it was not touched" "$(way_on "$1" "$2")"
 }

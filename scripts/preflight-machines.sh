@@ -76,7 +76,7 @@ awk '
 ' /dev/null "$@" >"$WORK/held"
 while read -r VMID name address rest; do
   if conf=$(guest_conf); then
-    bad vmid "VMID $VMID, wanted for $name, belongs to the guest \"$(guest_name "$conf")\" ($conf), which is not ours" "give $name another VMID: vmIds of its pool, or nodes: { <index>: { vmId: … } }"
+    bad vmid "VMID $VMID, wanted for $name, belongs to $(foreign_guest "$conf")" "$(way_on "$conf" "give $name another VMID: vmIds of its pool, or nodes: { <index>: { vmId: … } }")"
   fi
   who='' mine=''
   awk -v address="$address" '$1 == address { print $2 }' "$WORK/held" >"$WORK/holders"

@@ -99,6 +99,19 @@ describe("claim", () => {
     expect(host.run("claim", "create")).toMatchObject({ code: 1 });
   });
 
+  it("knows its own guest after a rename, and names the command that marks it anew", () => {
+    const host = new Host();
+    host.conf(103, ours.replace(MARK, "proxmox-k3s project/former/homelab 0123456789abcdef"));
+    const run = host.run("claim", "update");
+    expect(run.code).toBe(1);
+    expect(run.output).toContain(
+      "which carries this cluster's id under another name (proxmox-k3s project/former/homelab 0123456789abcdef)",
+    );
+    const [, command] = /: (sed -i '[^']+' )/.exec(run.output) ?? [];
+    spawnSync("sh", ["-c", `${command} ${host.root}/etc/nodes/*/lxc/*.conf`]);
+    expect(host.conf(103)).toBe(ours);
+  });
+
   it("is not taken in by our mark in a snapshot", () => {
     const host = new Host();
     host.conf(103, `${foreign}\n[before]\n#${MARK}\nhostname: mail\n`);
