@@ -55,7 +55,9 @@ describe("the first up", () => {
       ].sort(),
     );
     expect(requests(first)).toEqual(Array(3).fill("POST /nodes/pve/lxc"));
-    expect(first.exchanges.filter(({ status }) => status !== 200)).toEqual([]);
+    // The client starts a guest that it saw stopped, and the creation's own start may have come in between.
+    const isLate = ({ reason }: { reason: string }) => /^CT \d+ already running$/.test(reason);
+    expect(first.exchanges.filter((exchange) => exchange.status !== 200 && !isLate(exchange))).toEqual([]);
     expect(first.exchanges.flatMap(schemaProblems)).toEqual([]);
     expect(members(first)).toEqual(NODES);
   });
