@@ -1,17 +1,19 @@
-import { firstSeed, playAll } from "../support/sequences/playAll";
+import { playAll } from "../support/sequences/playAll";
 
 /**
- * Random sequences of what people and fate do to a cluster. `npm run soak` plays more of them, and any one again.
+ * Random sequences of what people and fate do to a cluster: the same ones each time, so that a run that fails is the
+ * fault of what was changed. `npm run soak` plays new ones, and more of them, and any one again.
  */
 
 const RUNS = 30;
+const FIRST = Number(process.env["SEED"] ?? 200);
 
-jest.setTimeout(1_200_000);
+// A bound and no measure: some minutes on a quiet machine.
+jest.setTimeout(2_700_000);
 
 it(`${RUNS} random sequences: no leave after its machine, no stranger touched, the end is what was wished for`, async () => {
-  const first = firstSeed();
-  process.stderr.write(`${RUNS} sequences: SEED=${first} RUNS=${RUNS} npm run soak\n`);
-  const seeds = Array.from({ length: RUNS }, (_, at) => first + at);
+  process.stderr.write(`${RUNS} sequences: SEED=${FIRST} RUNS=${RUNS} npm run soak\n`);
+  const seeds = Array.from({ length: RUNS }, (_, at) => FIRST + at);
   const failed = await playAll({ seeds, parallel: 2 });
   expect(failed.map(({ failure }) => failure).join("\n\n")).toBe("");
 });
