@@ -158,9 +158,14 @@ check_refusals() {
   fi
 }
 
+# K3s calls itself up before kubelet has read its options, so kubelet is asked too, at its own port unless that was moved.
+kubelet_answers() {
+  grep -qs healthz- "$ETC/config.yaml" "$ETC"/config.yaml.d/*.yaml ||
+    KUBECONFIG='' "$BIN" kubectl --server=http://127.0.0.1:10248 --request-timeout=5s get --raw=/healthz >/dev/null 2>&1
+}
 is_up() {
   [ "$ROLE" = agent ] || "$BIN" kubectl get --raw=/readyz >/dev/null 2>&1 || return 1
-  systemctl is-active -q "$unit"
+  systemctl is-active -q "$unit" && kubelet_answers
 }
 
 until is_up; do

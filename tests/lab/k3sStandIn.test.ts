@@ -17,6 +17,7 @@ const serverPassword = "server-password-of-this-test";
 const agentPassword = "agent-password-of-this-test";
 const data = "var/lib/rancher/k3s";
 let sandbox: K3sSandbox;
+let started: K3sProcess;
 
 beforeAll(async () => {
   const given = process.env["K3S_BINARY"];
@@ -37,9 +38,10 @@ beforeAll(async () => {
       "disable: [traefik, servicelb, metrics-server, coredns, local-storage]",
       "write-kubeconfig-mode: '0600'",
       `tls-san: [${address}]`,
+      "no-such-key: 1",
     ].join("\n"),
   );
-  sandbox.start(server, ["server"]);
+  started = sandbox.start(server, ["server"]);
   await until(() => kubectl("get", "--raw=/readyz").code === 0, 120);
   await until(() => kubectl("get", "namespace", "kube-system").code === 0, 30);
 }, 30 * 60_000);
@@ -85,6 +87,10 @@ describe("a server's files", () => {
     expect(saved.code).not.toBe(0);
     expect(saved.output).toContain("etcd datastore disabled");
   });
+});
+
+test("a server goes on without a key that it does not know, and says so; an agent ends, see below", () => {
+  expect(started.output()).toMatch(/level=warning msg="Unknown flag --no-such-key found in config.yaml, skipping/);
 });
 
 /** Asks the supervisor with curl and answers status and body. */

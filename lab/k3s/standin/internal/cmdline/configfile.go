@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sirupsen/logrus"
+	"github.com/urfave/cli/v2"
 	yaml "go.yaml.in/yaml/v2"
 )
 
@@ -17,7 +18,7 @@ const DefaultConfigFile = "/etc/rancher/k3s/config.yaml"
 
 // WithConfigFile puts the config file's values in front of the flags of `k3s server` and `k3s agent`, so that the flags
 // win. Files in `<config>.d` follow in the order of their names: the last value wins, `key+` appends.
-// For `etcd-snapshot` and `token`, which read the same file, keys that they don't know are left out with a warning.
+// A server and `etcd-snapshot`, which reads the same file, leave out keys that they don't know, with a warning; an agent ends.
 func WithConfigFile(args []string) ([]string, error) {
 	at := 1
 	for at < len(args) && strings.HasPrefix(args[at], "-") {
@@ -34,22 +35,34 @@ func WithConfigFile(args []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if command == "etcd-snapshot" {
-		if at++; at < len(args) && !strings.HasPrefix(args[at], "-") {
-			fromFile = onlySnapshotFlags(fromFile)
-		} else {
+	switch command {
+	case "server":
+		fromFile = onlyKnown(fromFile, namesOf(ServerFlags()))
+	case "etcd-snapshot":
+		if at++; at >= len(args) || strings.HasPrefix(args[at], "-") {
 			return args, nil
 		}
+		fromFile = onlyKnown(fromFile, snapshotFlagNames)
 	}
 	result := append([]string{}, args[:at+1]...)
 	return append(append(result, fromFile...), args[at+1:]...), nil
 }
 
-func onlySnapshotFlags(flags []string) []string {
+func namesOf(flags []cli.Flag) map[string]bool {
+	names := map[string]bool{}
+	for _, flag := range flags {
+		for _, name := range flag.Names() {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+func onlyKnown(flags []string, names map[string]bool) []string {
 	var known []string
 	for _, flag := range flags {
 		name, _, _ := strings.Cut(strings.TrimLeft(flag, "-"), "=")
-		if snapshotFlagNames[name] {
+		if names[name] {
 			known = append(known, flag)
 		} else {
 			logrus.Warnf("Unknown flag --%s found in config.yaml, skipping\n", name)
