@@ -23,6 +23,7 @@ function note(what: string, timing: Timing): void {
 async function main(rounds: number, name: string): Promise<void> {
   const lab = new Lab(name);
   try {
+    await lab.cli("down");
     await lab.up();
     for (let round = 1; round <= rounds; round++) {
       console.log(`round ${round} of ${rounds}`);
@@ -33,7 +34,7 @@ async function main(rounds: number, name: string): Promise<void> {
     }
     summarize(rounds);
   } finally {
-    await lab.down();
+    await lab.cli("down");
   }
 }
 
