@@ -91,9 +91,14 @@ class Game {
         return this.stop(change.index);
       case "remove":
         return this.isOurs(vmidOf(change.index)) ? this.remove(vmidOf(change.index)) : undefined;
-      case "stranger":
-        if (fs.existsSync(this.lab.host.confFile(vmidOf(change.index)))) return undefined;
-        return this.strangers.make(vmidOf(change.index), change.running);
+      case "usurp":
+        if (this.isOurs(vmidOf(change.index))) await this.remove(vmidOf(change.index));
+        return this.stranger(vmidOf(change.index), change.running);
+      case "stranger": {
+        const next = { ...wish, count: wish.count + 1 };
+        await this.stranger(wishedNodes(next).at(-1)!.vmid, change.running);
+        return change.wanted ? this.wishFor(next) : undefined;
+      }
     }
   }
 
@@ -180,6 +185,11 @@ class Game {
     if (!this.isOurs(vmid) || !this.lab.machines.isRunning(vmid)) return;
     await this.lab.machines.stop(vmid);
     this.drifted = true;
+  }
+
+  /** Where the VMID is free. */
+  private async stranger(vmid: number, running: boolean): Promise<void> {
+    if (!fs.existsSync(this.lab.host.confFile(vmid))) await this.strangers.make(vmid, running);
   }
 
   /** `pct destroy --force`. */

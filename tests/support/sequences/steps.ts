@@ -12,8 +12,10 @@ export type Change =
   | { readonly change: "stop"; readonly index: number }
   /** Somebody runs `pct destroy` by hand. */
   | { readonly change: "remove"; readonly index: number }
-  /** Somebody else makes a guest with the VMID, where that is free. */
-  | { readonly change: "stranger"; readonly index: number; readonly running: boolean };
+  /** The same, and somebody else makes a guest with its VMID before anybody looks. */
+  | { readonly change: "usurp"; readonly index: number; readonly running: boolean }
+  /** Somebody else makes a guest with the VMID of the worker that would come next; a person may ask for that worker. */
+  | { readonly change: "stranger"; readonly running: boolean; readonly wanted: boolean };
 
 /** What happens to the `up` itself. */
 export type Trouble =
@@ -32,16 +34,18 @@ export interface Step {
 
 const SCRIPTS = ["claim", "lxc", "host-key", "k3s", "ready", "leave"] as const;
 
-const workerIndex = fc.integer({ min: 1, max: 5 });
+const worker = fc.integer({ min: 1, max: 3 });
+const running = fc.boolean();
 const change: fc.Arbitrary<Change> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ change: fc.constant("count" as const), to: fc.integer({ min: 0, max: 4 }) }) },
-  { weight: 3, arbitrary: fc.record({ change: fc.constant("retire" as const), index: workerIndex }) },
-  { weight: 3, arbitrary: fc.record({ change: fc.constant("remove" as const), index: workerIndex }) },
+  { weight: 3, arbitrary: fc.record({ change: fc.constant("retire" as const), index: worker }) },
+  { weight: 3, arbitrary: fc.record({ change: fc.constant("remove" as const), index: worker }) },
+  { weight: 2, arbitrary: fc.record({ change: fc.constant("usurp" as const), index: worker, running }) },
   {
     weight: 3,
-    arbitrary: fc.record({ change: fc.constant("stranger" as const), index: workerIndex, running: fc.boolean() }),
+    arbitrary: fc.record({ change: fc.constant("stranger" as const), running, wanted: fc.boolean() }),
   },
-  { weight: 2, arbitrary: fc.record({ change: fc.constant("stop" as const), index: fc.integer({ min: 0, max: 5 }) }) },
+  { weight: 2, arbitrary: fc.record({ change: fc.constant("stop" as const), index: fc.integer({ min: 0, max: 3 }) }) },
   { weight: 1, arbitrary: fc.record({ change: fc.constant("cores" as const), to: fc.integer({ min: 1, max: 8 }) }) },
   { weight: 1, arbitrary: fc.record({ change: fc.constant("tier" as const), to: fc.constantFrom("one", "two") }) },
 );

@@ -18,12 +18,12 @@ export interface WishedNode {
   readonly cores: number;
 }
 
-/** As many as a sequence can reach: five indices retired and four workers beside them. */
-export const INDICES = Array.from({ length: 9 }, (_, at) => at + 1);
+/** More than a sequence can reach. */
+export const INDICES = Array.from({ length: 20 }, (_, at) => at + 1);
 export const SERVER: WishedNode = { name: "k3s-master", vmid: 100, cores: 2 };
 
 export const vmidOf = (index: number): number => 101 + index;
-export const workerName = (index: number): string => `k3s-worker-0${index}`;
+export const workerName = (index: number): string => `k3s-worker-${String(index).padStart(2, "0")}`;
 
 export function wishedNodes({ count, retired, cores }: Wish): WishedNode[] {
   const indices = INDICES.filter((index) => !retired.includes(index)).slice(0, count);
