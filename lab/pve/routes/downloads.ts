@@ -1,10 +1,10 @@
 import { encodeText } from "../guestConfig";
 import { failure, parameterError } from "../errors";
 import type { Call, Endpoint } from "../http/endpoint";
-import { optional, required } from "../schema/schema";
+import { required } from "../schema/schema";
 import { downloadFile, urlMetadata } from "../storage/download";
 import { filePatterns } from "../storage/storageStore";
-import { contentFilename, flag, node, storage, text } from "./parameters";
+import { contentFile, contentFilename, flag, node, storage, text } from "./parameters";
 
 const url = required("string", { pattern: /^https?:\/\/.*$/ });
 
@@ -29,13 +29,7 @@ export const downloadEndpoints: readonly Endpoint[] = [
     path: "/nodes/{node}/storage/{storage}/download-url",
     parameters: {
       ...{ node, storage, url, "verify-certificates": flag },
-      content: required("string", { format: "pve-storage-content", enum: ["iso", "vztmpl", "import"] }),
-      filename: required("string", { maxLength: 255 }),
-      checksum: { ...text, requires: "checksum-algorithm" },
-      "checksum-algorithm": optional("string", {
-        enum: ["md5", "sha1", "sha224", "sha256", "sha384", "sha512"],
-        requires: "checksum",
-      }),
+      ...contentFile,
       compression: text,
     },
     permission: (call) => {

@@ -10,6 +10,16 @@ export const storage = required("string", { format: "pve-storage-id" });
 export const optionalStorage = { ...storage, optional: true };
 export const flag = optional("boolean");
 export const text = optional("string");
+/** A file that comes to a storage by download or upload, and what it is held against. */
+export const contentFile = {
+  content: required("string", { format: "pve-storage-content", enum: ["iso", "vztmpl", "import"] }),
+  filename: required("string", { maxLength: 255 }),
+  checksum: { ...text, requires: "checksum-algorithm" },
+  "checksum-algorithm": optional("string", {
+    enum: ["md5", "sha1", "sha224", "sha256", "sha384", "sha512"],
+    requires: "checksum",
+  }),
+};
 export const digest = optional("string", { maxLength: 40 });
 export const userid = required("string", { format: "pve-userid", maxLength: 64 });
 export const count = optional("integer", { minimum: 0 });

@@ -2,10 +2,10 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { failure, messageOf, parameterError } from "../errors";
 import type { Call, Endpoint } from "../http/endpoint";
-import { optional, required } from "../schema/schema";
+import { optional } from "../schema/schema";
 import { checksumProblem } from "../storage/download";
 import { filePatterns } from "../storage/storageStore";
-import { contentFilename, node, storage, text } from "./parameters";
+import { contentFile, contentFilename, node, storage } from "./parameters";
 
 /** Files sent by a client: templates and images. Snippets are no content that PVE takes this way. */
 export const uploadEndpoints: readonly Endpoint[] = [
@@ -14,13 +14,7 @@ export const uploadEndpoints: readonly Endpoint[] = [
     path: "/nodes/{node}/storage/{storage}/upload",
     parameters: {
       ...{ node, storage },
-      content: required("string", { format: "pve-storage-content", enum: ["iso", "vztmpl", "import"] }),
-      filename: required("string", { maxLength: 255 }),
-      checksum: { ...text, requires: "checksum-algorithm" },
-      "checksum-algorithm": optional("string", {
-        enum: ["md5", "sha1", "sha224", "sha256", "sha384", "sha512"],
-        requires: "checksum",
-      }),
+      ...contentFile,
       tmpfilename: optional("string", { pattern: /^\/var\/tmp\/pveupload-[0-9a-f]+$/ }),
     },
     permission: { path: "/storage/{storage}", privileges: ["Datastore.AllocateTemplate"] },
