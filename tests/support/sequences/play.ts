@@ -40,6 +40,11 @@ class Game {
   private drifted = false;
   /** The last `up` ended well. */
   private settled = true;
+  /**
+   * An `up` has failed or was killed, and no `up --refresh` has ended well since. The client may then have noted what it
+   * wished for in place of what is there (a guest that did not start is `started: false`), until a refresh looks.
+   */
+  private hasFailed = false;
 
   constructor(private readonly lab: Homelab) {
     this.strangers = new Strangers(lab);
@@ -57,6 +62,7 @@ class Game {
   /** Everything is put right, as far as the errors say how; then the promises are held against the world. */
   async end(): Promise<void> {
     this.story.push("- the end");
+    this.drifted ||= this.hasFailed;
     if (!this.settled || this.drifted) await this.settle();
     this.report(await endProblems(this.lab, this.wish, this.strangers.vmids));
     const second = await this.up();
@@ -125,6 +131,7 @@ class Game {
     lab.faults.clear();
     this.story.push(`  pulumi up ${this.flags.join(" ")}: ${run.code === 0 ? "ok" : textOf(run)}`);
     this.settled = run.code === 0;
+    this.hasFailed = this.settled ? this.hasFailed && !this.drifted : true;
     if (this.settled) this.drifted = false;
     this.report([...orderProblems(lab.journal.entries, this.byHand), ...this.strangers.touched()]);
     return run;
@@ -139,7 +146,10 @@ class Game {
       .then(() => false)
       .catch((error: Error) => /ended before it could be killed/.test(error.message) || Promise.reject(error));
     this.story.push(`  pulumi up, ${ended ? "ended too early to be killed" : "killed, and pulumi cancel"}`);
-    if (!ended) await lab.cancel();
+    if (!ended) {
+      this.hasFailed = true;
+      await lab.cancel();
+    }
     await lab.idle();
     await until(() => lab.journal.entries.every((entry) => entry.ended !== undefined));
   }

@@ -45,11 +45,6 @@ export async function playAll({ seeds, parallel, shrink = false, onEnd }: PlayOp
   return failed;
 }
 
-/** A fresh seed for each run of the tests; `SEED` of the environment repeats one. */
-export function firstSeed(): number {
-  return Number(process.env["SEED"] ?? Date.now() % 1_000_000_000);
-}
-
 async function playOne(from: HomelabSnapshot, seed: number, shrink: boolean): Promise<string | undefined> {
   const property = fc.asyncProperty(sequences, (steps) => play(from, steps));
   try {
