@@ -1,5 +1,4 @@
-import { runScript, type ShellTarget } from "../components/remoteShell";
-import { renderCommand, renderStdin } from "../scripts/render";
+import { runTask, type ShellTarget } from "../components/remoteShell";
 
 /** A guest on the Proxmox host that carries the cluster's mark. */
 export interface HostGuest {
@@ -25,7 +24,7 @@ export class ClusterHost {
 
   /** All guests with the mark, wherever in the Proxmox cluster. */
   async guests(): Promise<HostGuest[]> {
-    const command = renderCommand({
+    const answer = await runTask(this.shell, {
       task: "guests",
       action: "look",
       step: `${this.cluster}-guests`,
@@ -33,8 +32,8 @@ export class ClusterHost {
       lock: `guests-${this.cluster}`,
       boundSeconds: 120,
       args: {},
+      inputs: { MARK: this.mark },
     });
-    const answer = await runScript(this.shell, command, renderStdin("guests", { inputs: { MARK: this.mark } }));
     return parseGuests(answer);
   }
 
@@ -45,7 +44,7 @@ export class ClusterHost {
    * @throws Error with the cause and the next command when it was not done
    */
   discard(guest: HostGuest, waitSeconds: number): Promise<string> {
-    const command = renderCommand({
+    return runTask(this.shell, {
       task: "discard",
       action: "delete",
       step: `${guest.name}-discard`,
@@ -53,8 +52,8 @@ export class ClusterHost {
       lock: `guest-${guest.vmId}`,
       boundSeconds: waitSeconds + 300,
       args: { VMID: guest.vmId, NAME: guest.name, CREATION: guest.creation, WAIT: waitSeconds },
+      inputs: { MARK: this.mark },
     });
-    return runScript(this.shell, command, renderStdin("discard", { inputs: { MARK: this.mark } }));
   }
 }
 

@@ -3,12 +3,12 @@ import { createInterface } from "node:readline/promises";
 import { fromEnvironment, hint, SOURCES } from "../components/credentialSources";
 import { loadPlan } from "../config/load";
 import type { ClusterPlan } from "../config/plan";
-import { readStack } from "../doctor/stack";
 import { mendFileBackend } from "./backend";
 import { ClusterHost, type HostGuest } from "./host";
 import { findLeftovers, type Leftovers } from "./leftovers";
 import { awaitPlugins } from "./running";
-import { backendUrl, exportState, forgetOpenOperations, nameOf, type StackState } from "./state";
+import { readStack } from "./stack";
+import { backendUrl, exportState, forgetOpenOperations, nameOf, parseState, type StackState } from "./state";
 
 export interface RecoverOptions {
   /** The selected stack by default. */
@@ -31,7 +31,7 @@ export async function recover({ stack, wait, yes }: RecoverOptions): Promise<num
   await awaitPlugins({ folder: process.cwd(), env: process.env }, ORPHAN_SECONDS);
   for (const file of mendFileBackend(await backendUrl())) say([`removed ${file}, which the kill had left empty`]);
   const selected = stack === undefined ? [] : ["--stack", stack];
-  const [{ host, plan }, state] = await Promise.all([openCluster(stack), exportState(selected)]);
+  const { host, plan, state } = await openCluster(stack);
   const left = findLeftovers(state, host ? await host.guests() : [], plan.nodes);
   say(describe(left));
   const steps = [...left.discard.map(discardText), ...(left.open.length > 0 ? ["forget the open operations"] : [])];
@@ -48,16 +48,23 @@ export async function recover({ stack, wait, yes }: RecoverOptions): Promise<num
   return conclude(left);
 }
 
-/** The cluster's place and plan from the stack's config; no host before the first `up` has given the cluster its mark. */
-async function openCluster(name: string | undefined): Promise<{ host?: ClusterHost; plan: ClusterPlan }> {
+interface OpenedCluster {
+  readonly host?: ClusterHost;
+  readonly plan: ClusterPlan;
+  readonly state: StackState;
+}
+
+/** The cluster's plan, state and place; no host before the first `up` has given the cluster its mark. */
+async function openCluster(name: string | undefined): Promise<OpenedCluster> {
   const opened = await readStack(name);
   const plan = loadPlan(opened.cluster);
+  const state = parseState(opened.state);
   const mark = opened.mark(plan.name);
-  if (mark === undefined) return { plan };
+  if (mark === undefined) return { plan, state };
   const privateKey = opened.config[SOURCES.hostKey.configKey] ?? fromEnvironment(SOURCES.hostKey);
   if (privateKey === undefined) throw new Error(`there is no ${hint(SOURCES.hostKey)}`);
   const { host, sshPort: port, sshUser: user, hostKey } = plan.proxmox;
-  return { host: new ClusterHost({ host, port, user, privateKey, hostKey }, plan.name, mark), plan };
+  return { host: new ClusterHost({ host, port, user, privateKey, hostKey }, plan.name, mark), plan, state };
 }
 
 /**

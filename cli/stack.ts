@@ -1,8 +1,7 @@
-import { execFile } from "node:child_process";
-import * as path from "node:path";
-import { promisify } from "node:util";
+import * as semver from "semver";
 
 import { markText } from "../config/mark";
+import { pulumi } from "./pulumi";
 
 /** What the Pulumi CLI knows of a stack. */
 export interface Stack {
@@ -10,6 +9,8 @@ export interface Stack {
   readonly cluster: unknown;
   /** Values of the stack's own config by key, decrypted. */
   readonly config: Readonly<Record<string, string>>;
+  /** Its state, as `pulumi stack export` prints it. */
+  readonly state: string;
   /** The mark of a cluster's guests; undefined until its first `up`. */
   mark(cluster: string): string | undefined;
 }
@@ -21,37 +22,14 @@ interface Deployment {
 }
 
 const PROJECT = "proxmox-k3s";
-const MINIMUM = [3, 259] as const;
-const repo = path.join(__dirname, "..");
-const execute = promisify(execFile);
-
-/**
- * Runs `pulumi`.
- * @throws Error with the last line of what it said
- */
-async function pulumi(...args: readonly string[]): Promise<string> {
-  try {
-    const { stdout } = await execute("pulumi", [...args], { cwd: repo, maxBuffer: 1 << 28 });
-    return stdout;
-  } catch (error) {
-    const { code, stderr = "", message } = error as NodeJS.ErrnoException & { stderr?: string };
-    if (code === "ENOENT") throw new Error("pulumi is not on PATH", { cause: error });
-    throw new Error(
-      stderr
-        .trim()
-        .split("\n")
-        .at(-1)
-        ?.replace(/^error: /, "") || message,
-      { cause: error },
-    );
-  }
-}
+const MINIMUM = "3.259.0";
 
 /** The Pulumi CLI's version, and whether it is one that the program runs with. */
 export async function pulumiVersion(): Promise<{ version: string; isEnough: boolean }> {
-  const version = (await pulumi("version")).trim();
-  const [major = 0, minor = 0] = version.replace(/^v/, "").split(".").map(Number);
-  return { version, isEnough: major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1]) };
+  const version = (await pulumi(["version"])).trim();
+  // Without what follows the three numbers: a build of the minimum itself is enough.
+  const numbers = semver.coerce(version);
+  return { version, isEnough: numbers !== null && semver.gte(numbers, MINIMUM) };
 }
 
 /**
@@ -60,17 +38,18 @@ export async function pulumiVersion(): Promise<{ version: string; isEnough: bool
  */
 export async function readStack(name?: string): Promise<Stack> {
   const stack = name === undefined ? [] : ["--stack", name];
-  const [configText, stateText] = await Promise.all([
-    pulumi("config", "--json", "--show-secrets", ...stack),
-    pulumi("stack", "export", ...stack),
+  const [configText, state] = await Promise.all([
+    pulumi(["config", "--json", "--show-secrets", ...stack]),
+    pulumi(["stack", "export", ...stack]),
   ]);
   const entries = Object.entries(JSON.parse(configText) as Record<string, { value?: string }>);
   const own = entries.filter(([key]) => key.startsWith(`${PROJECT}:`));
   const config = Object.fromEntries(own.map(([key, { value = "" }]) => [key.slice(PROJECT.length + 1), value]));
-  const { resources = [] } = (JSON.parse(stateText) as Deployment).deployment;
+  const { resources = [] } = (JSON.parse(state) as Deployment).deployment;
   return {
     cluster: config["cluster"] === undefined ? undefined : (JSON.parse(config["cluster"]) as unknown),
     config,
+    state,
     mark: (cluster) => {
       const anchor = resources.find(({ urn }) => urn.endsWith(`RandomId::${cluster}-anchor`));
       const [stackUrn = "", project = ""] = anchor?.urn.split("::") ?? [];

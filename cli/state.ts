@@ -1,6 +1,7 @@
-import { execFile } from "node:child_process";
-
 import { z } from "zod";
+
+import { creationOf } from "../config/mark";
+import { pulumi } from "./pulumi";
 
 /** A machine's resource in the state, or one whose operation was cut off. */
 export interface StateGuest {
@@ -57,8 +58,8 @@ function guestOf({ urn, type, inputs, outputs }: z.infer<typeof resource>): Stat
   if (type !== "proxmoxve:index/containerLegacy:ContainerLegacy" || inputs?.vmId === undefined) return undefined;
   // A creation that has ended is described by what the guest says, an open one by what it was asked for.
   const description = outputs?.description ?? inputs.description;
-  const creation = typeof description === "string" ? /^creation ([0-9a-f]{16}) of /.exec(description)?.[1] : undefined;
-  return { urn, name: nameOf(urn), vmId: inputs.vmId, creation: creation ?? "" };
+  const creation = typeof description === "string" ? creationOf(description) : "";
+  return { urn, name: nameOf(urn), vmId: inputs.vmId, creation };
 }
 
 /** Name of a resource. */
@@ -81,18 +82,4 @@ export async function exportState(stack: readonly string[]): Promise<StackState>
  */
 export async function forgetOpenOperations(stack: readonly string[], { text }: StackState): Promise<void> {
   await pulumi(["stack", "import", ...stack], text);
-}
-
-function pulumi(args: readonly string[], input = ""): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const all = [...args, "--non-interactive"];
-    const child = execFile("pulumi", all, { maxBuffer: 1 << 28 }, (error, stdout, stderr) => {
-      if (!error) return resolve(stdout);
-      // Warnings stand before the error.
-      const said = /^error: ([^]*)/m.exec(stderr)?.[1]?.trim();
-      reject(new Error(said ?? (stderr.trim() || error.message), { cause: error }));
-    });
-    child.stdin?.on("error", () => {}); // it may end without reading; its exit code says why
-    child.stdin?.end(input);
-  });
 }

@@ -2,12 +2,13 @@ import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 
 import { LXC_FEATURES, LXC_RAW_LINES, LXC_UNPRIVILEGED } from "../config/lxcRecipe";
+import { creationOf } from "../config/mark";
 import { MACHINE_TIMEOUTS } from "../config/machineTimeouts";
 import type { ClusterPlan, NetworkPlan, NodePlan } from "../config/plan";
 import type { ClusterContext } from "./ClusterContext";
 import { claim } from "./claim";
 import type { Machine } from "./Machine";
-import { creationOf, describe } from "./mark";
+import { describe } from "./mark";
 import { type Connection, RemoteScript } from "./RemoteScript";
 
 export interface LxcK3sContainerArgs {

@@ -1,9 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { NodePlan } from "../config/plan";
-import { renderCommand, renderStdin } from "../scripts/render";
 import type { ClusterContext } from "./ClusterContext";
-import { runScript } from "./remoteShell";
+import { runTask } from "./remoteShell";
 
 /**
  * The claim: before each creation and each change of a guest, a look on the Proxmox host that its VMID is free or ours.
@@ -16,20 +15,19 @@ export function claim(name: string, node: NodePlan, context: ClusterContext): pu
   const step = `${name}-claim`;
   return new pulumi.ResourceHook(step, async ({ oldInputs }) => {
     const { mark, connection } = await known(pulumi.output({ mark: context.mark, connection: context.host }));
-    const command = renderCommand({
-      task: "claim",
-      action: oldInputs ? "update" : "create",
-      step,
-      title: `VMID ${node.vmId} is free or ours`,
-      lock: `guest-${node.vmId}`,
-      boundSeconds: 300,
-      args: { VMID: node.vmId, NAME: node.name },
-    });
     const { host, port = 22, user = "root", privateKey = "", hostKey = "" } = connection;
-    await runScript(
+    await runTask(
       { host, port, user, privateKey, hostKey },
-      command,
-      renderStdin("claim", { inputs: { MARK: mark } }),
+      {
+        task: "claim",
+        action: oldInputs ? "update" : "create",
+        step,
+        title: `VMID ${node.vmId} is free or ours`,
+        lock: `guest-${node.vmId}`,
+        boundSeconds: 300,
+        args: { VMID: node.vmId, NAME: node.name },
+        inputs: { MARK: mark },
+      },
     );
   });
 }

@@ -20,8 +20,3 @@ export function describe(mark: pulumi.Output<string>): pulumi.Output<string> {
   if (pulumi.runtime.isDryRun()) return pulumi.output(pulumi.unknown) as unknown as pulumi.Output<string>;
   return pulumi.interpolate`creation ${randomBytes(8).toString("hex")} of ${mark}`;
 }
-
-/** The number of a guest's creation; empty where the description has none, as a stranger's. */
-export function creationOf(description: string): string {
-  return /^creation ([0-9a-f]{16}) of /m.exec(description)?.[1] ?? "";
-}

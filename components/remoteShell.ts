@@ -1,6 +1,8 @@
 import * as sshpk from "sshpk";
 import { Client, type ClientChannel } from "ssh2";
 
+import { type CommandText, renderCommand, renderStdin } from "../scripts/render";
+
 /** A machine that the program itself reaches by SSH; the same facts as a command's connection. */
 export interface ShellTarget {
   readonly host: string;
@@ -17,6 +19,17 @@ export interface ShellTarget {
 /** Attempts to connect, and seconds for each: as often and as long as the commands dial. */
 const DIALS = 11;
 const DIAL_SECONDS = 5;
+
+/** A task of `scripts/`, as the program itself runs it. */
+export interface ShellTask extends CommandText {
+  /** Values that the command's text does not show. */
+  readonly inputs: Readonly<Record<string, string>>;
+}
+
+/** Renders a task and runs it; as {@link runScript} in all else. */
+export function runTask(target: ShellTarget, { inputs, ...text }: ShellTask): Promise<string> {
+  return runScript(target, renderCommand(text), renderStdin(text.task, { inputs }));
+}
 
 /**
  * Runs a script of ours from the program itself, for hooks, which no command resource can serve.

@@ -12,3 +12,8 @@ export function markText(of: {
 }): string {
   return `proxmox-k3s ${of.project}/${of.stack}/${of.cluster} ${of.clusterId}`;
 }
+
+/** The number of a guest's creation; empty where the description has none, as a stranger's. */
+export function creationOf(description: string): string {
+  return /^creation ([0-9a-f]{16}) of /m.exec(description)?.[1] ?? "";
+}

@@ -6,7 +6,7 @@ import type { ClusterPlan } from "../config/plan";
 import { checkApi } from "./api";
 import { fail, type Finding, ok, skip } from "./finding";
 import { checkHost } from "./host";
-import { pulumiVersion, readStack, type Stack } from "./stack";
+import { pulumiVersion, readStack, type Stack } from "../cli/stack";
 
 /**
  * Looks at everything that an `up` needs, from the person's machine to the Proxmox host, and changes nothing.

@@ -1,7 +1,6 @@
-import { HostKeyError, runScript } from "../components/remoteShell";
+import { HostKeyError, runTask, type ShellTask } from "../components/remoteShell";
 import type { ClusterPlan } from "../config/plan";
 import { preflightArgs } from "../config/preflight";
-import { renderCommand, renderStdin } from "../scripts/render";
 import { fail, type Finding, ok, parseFindings, skip } from "./finding";
 
 /**
@@ -12,7 +11,7 @@ import { fail, type Finding, ok, parseFindings, skip } from "./finding";
 export async function checkHost(plan: ClusterPlan, hostKey: string | undefined, mark?: string): Promise<Finding[]> {
   const { host, sshPort, sshUser, hostKey: pinned } = plan.proxmox;
   if (hostKey === undefined) return [skip("ssh", "there is no usable key"), skip("host", "there is no usable key")];
-  const command = renderCommand({
+  const task: ShellTask = {
     task: "preflight",
     action: "look",
     step: `${plan.name}-doctor`,
@@ -20,12 +19,12 @@ export async function checkHost(plan: ClusterPlan, hostKey: string | undefined, 
     lock: `doctor-${plan.name}`,
     boundSeconds: 60,
     args: preflightArgs(plan),
-  });
-  const stdin = renderStdin("preflight", { inputs: { MARK: mark ?? "" } });
+    inputs: { MARK: mark ?? "" },
+  };
   const target = { host, port: sshPort, user: sshUser, privateKey: hostKey, hostKey: pinned, dials: 1 };
   const where = `${sshUser}@${host}`;
   try {
-    const findings = parseFindings(await runScript(target, command, stdin));
+    const findings = parseFindings(await runTask(target, task));
     return [ok("ssh", `${where} lets us in`), ok("host-key", "it is proxmox.hostKey"), ...findings];
   } catch (error) {
     return [...explain(error as Error, where, pinned), skip("host", "the checks did not run there")];
