@@ -22,6 +22,9 @@ export interface ClusterContext {
   readonly roster: pulumi.Resource;
   /** The Proxmox host is ready: every machine waits for it. */
   readonly preflight: pulumi.Resource;
-  /** Options of every connection: a preview with placeholders shows no change of credentials. */
-  readonly connectionOptions: pulumi.CustomResourceOptions;
+  /**
+   * Options of every script: what is said when its machine cannot be reached, and that a preview with placeholders
+   * shows no change of credentials.
+   */
+  readonly scriptOptions: pulumi.CustomResourceOptions;
 }

@@ -11,6 +11,7 @@ import { machineFailure } from "./machineFailure";
 import { markOf } from "./mark";
 import { preflight } from "./Preflight";
 import { type Connection, RemoteScript } from "./RemoteScript";
+import { scriptFailure } from "./scriptFailure";
 
 export interface K3sClusterArgs {
   readonly plan: ClusterPlan;
@@ -101,7 +102,10 @@ export class K3sCluster extends pulumi.ComponentResource {
   }
 
   private context(name: string, plan: ClusterPlan, credentials: Credentials): ClusterContext {
-    const connectionOptions = credentials.placeholder ? { ignoreChanges: ["connection"] } : {};
+    const scriptOptions: pulumi.CustomResourceOptions = {
+      hooks: { onError: [scriptFailure(name, plan.proxmox.host)] },
+      ...(credentials.placeholder ? { ignoreChanges: ["connection"] } : {}),
+    };
     // No other input, never protected, never replaced: it goes only when the whole cluster does.
     const anchor = new random.RandomId(`${name}-anchor`, { byteLength: 8 }, { parent: this });
     const proxmox = new proxmoxve.Provider(
@@ -135,7 +139,7 @@ export class K3sCluster extends pulumi.ComponentResource {
         },
         inputs: { CLUSTER_ID: anchor.hex },
       },
-      pulumi.mergeOptions(connectionOptions, { parent: this, dependsOn: [anchor] }),
+      pulumi.mergeOptions(scriptOptions, { parent: this, dependsOn: [anchor] }),
     );
     const mark = markOf(plan.name, anchor.hex);
     return {
@@ -151,9 +155,9 @@ export class K3sCluster extends pulumi.ComponentResource {
       preflight: preflight(
         name,
         { plan, host, mark },
-        pulumi.mergeOptions(connectionOptions, { parent: this, dependsOn: [roster] }),
+        pulumi.mergeOptions(scriptOptions, { parent: this, dependsOn: [anchor] }),
       ),
-      connectionOptions,
+      scriptOptions,
     };
   }
 
@@ -175,7 +179,7 @@ export class K3sCluster extends pulumi.ComponentResource {
         boundSeconds: 300,
         args: { SOURCE: releaseUrl(plan), ARCH: arch, IMAGES: plan.k3s.airgapImages ? "yes" : "no" },
       },
-      pulumi.mergeOptions(context.connectionOptions, { parent: this, dependsOn: [context.roster] }),
+      pulumi.mergeOptions(context.scriptOptions, { parent: this, dependsOn: [context.anchor] }),
     );
     const published = list.stdout.apply((line) => line.trim().split(" "));
     return {
@@ -207,7 +211,7 @@ export class K3sCluster extends pulumi.ComponentResource {
         // The CA lives and dies with the first server's machine as long as it is the only one.
         triggers: servers.slice(0, 1).map((server) => server.machine.creation),
       },
-      pulumi.mergeOptions(context.connectionOptions, {
+      pulumi.mergeOptions(context.scriptOptions, {
         parent: this,
         // Not on their `ready`, which takes some seconds more: what joins waits for that in any case.
         dependsOn: servers.map((server) => server.k3s),

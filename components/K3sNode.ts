@@ -81,7 +81,7 @@ export class K3sNode extends pulumi.ComponentResource {
         },
         triggers: [machine.creation],
       },
-      pulumi.mergeOptions(context.connectionOptions, {
+      pulumi.mergeOptions(context.scriptOptions, {
         parent: this,
         dependsOn: before,
         deletedWith: machine.guest,
@@ -130,7 +130,7 @@ function pushedArtifacts(
         },
         triggers: [machine.creation],
       },
-      pulumi.mergeOptions(context.connectionOptions, {
+      pulumi.mergeOptions(context.scriptOptions, {
         parent,
         dependsOn: [machine.usable],
         deletedWith: machine.guest,

@@ -79,7 +79,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         triggers: [this.creation],
       },
       // Not deletedWith the container: the guard has to speak before the container goes.
-      pulumi.mergeOptions(context.connectionOptions, {
+      pulumi.mergeOptions(context.scriptOptions, {
         parent: this,
         dependsOn: [container],
         replaceWith: [container],
@@ -95,7 +95,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         args: guestArgs,
         triggers: [this.creation],
       },
-      pulumi.mergeOptions(context.connectionOptions, { parent: this, dependsOn: [lxc], ...withGuest }),
+      pulumi.mergeOptions(context.scriptOptions, { parent: this, dependsOn: [lxc], ...withGuest }),
     );
     this.usable = hostKey;
     this.connection = {

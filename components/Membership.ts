@@ -40,7 +40,7 @@ export function leave(name: string, args: MembershipArgs, parent: pulumi.Resourc
       inputs: { CLUSTER_ID: context.clusterId, MARK: context.mark },
       triggers: [machine.creation],
     },
-    pulumi.mergeOptions(context.connectionOptions, {
+    pulumi.mergeOptions(context.scriptOptions, {
       parent,
       dependsOn: [...args.dependsOn],
       deletedWith: context.anchor,
@@ -73,7 +73,7 @@ export function ready(name: string, args: MembershipArgs, parent: pulumi.Resourc
       inputs: { CLUSTER_ID: context.clusterId },
       triggers: [machine.creation],
     },
-    pulumi.mergeOptions(context.connectionOptions, {
+    pulumi.mergeOptions(context.scriptOptions, {
       parent,
       dependsOn: [...args.dependsOn],
       deletedWith: machine.guest,

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { NodePlan } from "../config/plan";
 import type { ClusterContext } from "./ClusterContext";
+import { known } from "./known";
 import { runTask } from "./remoteShell";
 
 /**
@@ -14,7 +15,7 @@ import { runTask } from "./remoteShell";
 export function claim(name: string, node: NodePlan, context: ClusterContext): pulumi.ResourceHook {
   const step = `${name}-claim`;
   return new pulumi.ResourceHook(step, async ({ oldInputs }) => {
-    const { mark, connection } = await known(pulumi.output({ mark: context.mark, connection: context.host }));
+    const { mark, connection } = await known({ mark: context.mark, connection: context.host });
     const { host, port = 22, user = "root", privateKey = "", hostKey = "" } = connection;
     await runTask(
       { host, port, user, privateKey, hostKey },
@@ -30,9 +31,4 @@ export function claim(name: string, node: NodePlan, context: ClusterContext): pu
       },
     );
   });
-}
-
-/** The value of an output, once it is there. */
-function known<T>(output: pulumi.Output<T>): Promise<T> {
-  return new Promise((resolve) => void output.apply(resolve));
 }

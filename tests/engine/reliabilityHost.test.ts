@@ -48,10 +48,11 @@ async function once(...whats: readonly string[]): Promise<number> {
 const titles = (rows: readonly Row[]): string => rows.map(titleOf).join("; ");
 
 describe("up", () => {
-  const early = ["from the start", "once the roster is there", "once the host was looked at"] as const;
+  const early = ["from the start", "once the host was looked at"] as const;
   it.each(early.map((when) => [titles(hostShell[when]), when] as const))("%s", async (_, when) => {
-    // It dials at the same time as its neighbour: neither ends before the other has begun.
-    lab.host.delay = ({ step }) => (step === "homelab-preflight" ? once("homelab-release-sums create") : 10);
+    // They dial at the same time: none ends before all have begun.
+    const first = ["homelab-roster create", "homelab-preflight create", "homelab-release-sums create"];
+    lab.host.delay = () => once(...first);
     const all = cases(hostShell[when]);
     expectRows(all, await strike(lab, all, () => lab.up(...ALL)));
     expect(scene.isThere(100)).toBe(false);
@@ -77,6 +78,19 @@ describe("up", () => {
     expectRows(all, await strike(lab, all, () => lab.up(...ALL)));
     lab.host.delay = () => 10;
     expect((await scene.managed()).sort()).toEqual([100, 102, 103]);
+    const up = await lab.up();
+    expect([up.code, up.errors]).toEqual([0, []]);
+    expect((await lab.up()).changes).toEqual({});
+  });
+});
+
+describe("up with files from the host", () => {
+  const [row] = hostShell["when nodes are to get their files from the host"];
+
+  it(titleOf(row), async () => {
+    lab.edit(({ k3s }) => (k3s.artifacts = { file: "/var/lib/k3s/k3s", sha256: { amd64: "5a".repeat(32) } }));
+    const all = [MASTER, worker(1), worker(2)].map((node) => ({ row, ...node }));
+    expectRows(all, await strike(lab, all, () => lab.up(...ALL)));
     const up = await lab.up();
     expect([up.code, up.errors]).toEqual([0, []]);
     expect((await lab.up()).changes).toEqual({});

@@ -24,6 +24,7 @@ const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "reliability-"));
 const MASTER = { node: "k3s-master", vmid: 100 };
 const MUTE = { node: "k3s-worker-01", vmid: 102 };
 const DYING = { node: "k3s-worker-02", vmid: 103 };
+const CUT_OFF = { node: "k3s-worker-03", vmid: 104 };
 const COUNT = "proxmox-k3s:cluster.pools.worker.count";
 
 beforeAll(async () => {
@@ -106,6 +107,23 @@ test("when all is mended, the next up ends in the plan, and a further one change
   expect((await run("up")).changes).toEqual({});
 }, 300_000);
 
+test("a node that is new, whose machine dies while K3s starts on it", async () => {
+  await lab.pulumiOk("config", "set", "--path", COUNT, "3");
+  const running = run("up");
+  const log = `/var/log/proxmox-k3s/${CUT_OFF.node}-k3s.log`;
+  const starts = `pct exec ${CUT_OFF.vmid} -- grep -q "^starting k3s-agent" ${log} 2>/dev/null && echo starts || true`;
+  await eventually(120, async () => (await lab.host(starts)).trim() === "starts");
+  await fault(machines.cutOff, CUT_OFF.vmid);
+  await lab.host(`pct stop ${CUT_OFF.vmid} && pct start ${CUT_OFF.vmid}`);
+  expectRows(await running, { row: machines.cutOff, ...CUT_OFF });
+  expect(await managed()).toEqual([100, 102, 103, 104]);
+  await clear();
+  const up = await run("up", "--refresh");
+  expect([up.code, up.errors]).toEqual([0, []]);
+  await expectNodes(MASTER, MUTE, DYING, CUT_OFF);
+  expect((await run("up")).changes).toEqual({});
+}, 400_000);
+
 test("a scale down without SSH to the host takes nothing away", async () => {
   await fault(machines.gone, DYING.vmid);
   await api.task("POST", `/nodes/pve/lxc/${DYING.vmid}/status/reboot`);
@@ -114,7 +132,7 @@ test("a scale down without SSH to the host takes nothing away", async () => {
   const [preflight] = hostShell["when a worker is to go"];
   await fault(preflight);
   expectRows(await run("up"), { row: preflight, ...MASTER });
-  expect(await managed()).toEqual([100, 102, 103]);
+  expect(await managed()).toEqual([100, 102, 103, 104]);
   await clear();
 }, 200_000);
 

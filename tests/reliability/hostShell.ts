@@ -5,11 +5,15 @@ import type { Row } from "./row";
  * dials, so the rows differ in what has been done by then. Each list is one run.
  */
 type Given = Pick<Row, "phase" | "step"> & Partial<Row>;
+const FAILED = "after … failed attempts: …";
+const SAID =
+  "the Proxmox host (…) cannot be reached by SSH: …next:  npm run doctor says what is wrong on the way there; then pulumi up";
 const refused = (given: Given): Row => ({
   part: "connection to the Proxmox host",
   fault: "it is refused",
   set: { kind: "ssh-refused" },
-  sees: ["after … failed attempts: …"],
+  // A destroy runs no program that could say more.
+  sees: given.phase === "destroy" ? [FAILED] : [FAILED, SAID],
   mend: "`ssh HOST` works again",
   remedy: "again",
   bound: 20,
@@ -18,16 +22,16 @@ const refused = (given: Given): Row => ({
 });
 
 export const hostShell = {
-  "from the start": [refused({ phase: "up", step: "roster" })],
-  "once the roster is there": [
-    refused({ phase: "up", step: "preflight", from: ["homelab-roster create"] }),
-    refused({ phase: "up", step: "release-sums", from: ["homelab-roster create"] }),
+  "from the start": [
+    refused({ phase: "up", step: "roster" }),
+    refused({ phase: "up", step: "preflight" }),
+    refused({ phase: "up", step: "release-sums" }),
   ],
   "once the host was looked at": [
     refused({
       phase: "up",
       step: "claim",
-      from: ["homelab-preflight create", "homelab-release-sums create"],
+      from: ["homelab-roster create", "homelab-preflight create", "homelab-release-sums create"],
       sees: ['before hook "NODE-claim" failed: root@…cannot be reached by SSH'],
     }),
   ],
@@ -41,6 +45,7 @@ export const hostShell = {
     refused({ phase: "up", step: "host-key", from: ["guest 103 create"] }),
     refused({ phase: "up", step: "lxc", from: ["guest 103 create"] }),
   ],
+  "when nodes are to get their files from the host": [refused({ phase: "up", step: "artifacts" })],
   "when a worker is to go": [refused({ phase: "scale down", step: "preflight" })],
   "once the host was looked at again": [
     refused({ phase: "scale down", step: "leave", from: ["homelab-preflight update"] }),

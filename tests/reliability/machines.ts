@@ -39,6 +39,19 @@ export const machines = {
     bound: 120,
     level: "lab",
   },
+  cutOff: {
+    phase: "up",
+    step: "k3s",
+    part: "the guest",
+    fault: "it dies while K3s starts",
+    set: { kind: "guest-dies", seconds: 0.3 },
+    sees: [
+      "NODE-k3s: the connection to … was lost while the script ran…next:  pulumi up --refresh, which starts a guest that has ended",
+    ],
+    remedy: "again --refresh",
+    bound: 60,
+    level: "lab",
+  },
   late: {
     phase: "up",
     step: "preflight",

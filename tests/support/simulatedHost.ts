@@ -252,6 +252,9 @@ const TASKS = {
     return `container ${vmid}: configuration ${changed ? "written, started" : "kept"}`;
   },
 
+  // The files of the release are not simulated, nor is the download of them.
+  artifacts: () => "files of the release are on the node",
+
   "host-key": (host, { args }) => host.machines.disk(Number(arg(args, "VMID"))).hostKey.public,
 
   k3s: (host, { args, secrets }, vmid) => {

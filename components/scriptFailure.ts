@@ -1,0 +1,48 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import { known } from "./known";
+
+/** A remote script that did not end well. */
+export interface ScriptFailure {
+  /** Name of its resource. */
+  readonly step: string;
+  /** Where it runs: an address, and whether that is the Proxmox host or a node. */
+  readonly address: string;
+  readonly isHost: boolean;
+  /** What the command plugin says. */
+  readonly message: string;
+}
+
+/**
+ * What a failure of the connection means and what to do, in the form of the scripts' own errors: the command plugin's
+ * message names neither the machine nor a way on.
+ * @returns undefined where the script ran to its end and has said so itself
+ */
+export function explain({ step, address, isHost, message }: ScriptFailure): string | undefined {
+  if (message.includes("Process exited with status")) return undefined;
+  const machine = isHost ? `the Proxmox host (${address})` : address;
+  const next = isHost
+    ? "npm run doctor says what is wrong on the way there; then pulumi up"
+    : "pulumi up --refresh, which starts a guest that has ended";
+  const [, cause] = /after \d+ failed attempts: ([^\n]*)/.exec(message) ?? [];
+  if (cause !== undefined || message.includes("deadline exceeded"))
+    return `${step}: ${machine} cannot be reached by SSH: ${cause ?? "no answer in time"}\nnext:  ${next}`;
+  return `${step}: the connection to ${machine} was lost while the script ran\nnext:  ${next}`;
+}
+
+/**
+ * Speaks when the command plugin could not reach a machine or lost it. One for all scripts of a cluster, because those of
+ * a node that has gone from the program have no hook of their own any more. The plugin has dialled often enough: no
+ * further attempt is asked for.
+ * @param host the Proxmox host's address, as in every connection to it
+ */
+export function scriptFailure(cluster: string, host: string): pulumi.ErrorHook {
+  return new pulumi.ErrorHook(`${cluster}-script-failure`, async ({ name, newInputs, oldInputs, errors }) => {
+    // A secret as a whole because of its key, and the SDK hands a hook such a one wrapped twice.
+    const connection = await known<unknown>((newInputs ?? oldInputs)?.["connection"]);
+    const { host: address } = pulumi.runtime.unwrapRpcSecret(connection) as { host: string };
+    const text = explain({ step: name, address, isHost: address === host, message: errors[0] ?? "" });
+    if (text !== undefined) await pulumi.log.warn(text);
+    return false;
+  });
+}

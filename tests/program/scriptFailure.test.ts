@@ -1,0 +1,32 @@
+import { explain, type ScriptFailure } from "../../components/scriptFailure";
+
+/** The texts of the command plugin are those that tests/engine/commandPlugin.test.ts holds it to. */
+
+const onNode = (message: string): string | undefined => explained({ message });
+const explained = (failure: Partial<ScriptFailure> & { readonly message: string }): string | undefined =>
+  explain({ step: "k3s-worker-01-k3s", address: "192.168.2.21", isHost: false, ...failure });
+
+test("a script that failed has said so itself", () => {
+  expect(onNode(`Process exited with status 7: running "exec sh -s":\nerror: k3s-worker-01-k3s: no`)).toBeUndefined();
+});
+
+test("a node that nobody reaches: what starts its guest", () => {
+  expect(onNode("after 20 failed attempts: dial tcp 192.168.2.21:22: connect: no route to host")).toBe(
+    "k3s-worker-01-k3s: 192.168.2.21 cannot be reached by SSH: dial tcp 192.168.2.21:22: connect: no route to host\n" +
+      "next:  pulumi up --refresh, which starts a guest that has ended",
+  );
+});
+
+test("a deletion whose bound ends while it dials", () => {
+  expect(explained({ step: "k3s-worker-01-leave", isHost: true, message: "context deadline exceeded" })).toBe(
+    "k3s-worker-01-leave: the Proxmox host (192.168.2.21) cannot be reached by SSH: no answer in time\n" +
+      "next:  npm run doctor says what is wrong on the way there; then pulumi up",
+  );
+});
+
+test("a machine that ends under a script", () => {
+  expect(onNode(`wait: remote command exited without exit status or exit signal: running "exec sh -s":\n`)).toBe(
+    "k3s-worker-01-k3s: the connection to 192.168.2.21 was lost while the script ran\n" +
+      "next:  pulumi up --refresh, which starts a guest that has ended",
+  );
+});
