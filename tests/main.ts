@@ -5,6 +5,7 @@ import * as path from "node:path";
 import { Command } from "commander";
 
 import { ensurePackages, machinePackages } from "../lab/host/packages";
+import { withCompileCache } from "./support/compileCache";
 
 /** From fast to real. */
 const LEVELS = ["unit", "program", "engine", "lab"] as const;
@@ -84,6 +85,6 @@ void new Command("test")
   .action(async (names: string[]) => {
     const unknown = names.filter((name) => !LEVELS.includes(name as Level));
     if (unknown.length > 0) throw new Error(`unknown level: ${unknown.join(", ")}`);
-    await main(names.length > 0 ? LEVELS.filter((level) => names.includes(level)) : LEVELS);
+    await withCompileCache(() => main(names.length > 0 ? LEVELS.filter((level) => names.includes(level)) : LEVELS));
   })
   .parseAsync();

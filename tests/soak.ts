@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { withCompileCache } from "./support/compileCache";
 import { playAll } from "./support/sequences/playAll";
 
 function wholeNumber(text: string): number {
@@ -39,5 +40,5 @@ void new Command("soak")
   )
   .addOption(number("--parallel <n>", "sequences at a time").default(2))
   .option("--shrink", "look for the shortest sequence that fails too", false)
-  .action(main)
+  .action((options: Options) => withCompileCache(() => main(options)))
   .parseAsync();

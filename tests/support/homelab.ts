@@ -257,7 +257,8 @@ export class Homelab {
     fs.writeFileSync(this.path("host-key"), this.keys.host.private, { mode: 0o600 });
     fs.writeFileSync(this.path("node-key"), this.keys.node.private, { mode: 0o600 });
     const { PATH, ...settings } = toolchainEnv(toolchain, this.path("home"));
-    Object.assign(this.env, settings, {
+    const compileCache = process.env["NODE_COMPILE_CACHE"];
+    Object.assign(this.env, settings, compileCache && { NODE_COMPILE_CACHE: compileCache }, {
       PATH,
       HOME: this.folder,
       // Without the side files that a kill can leave empty (docs/operations.md).
