@@ -27,7 +27,7 @@ cmp -s "$from/keys.new" "$keys" || install -m 0600 "$from/keys.new" "$keys"
 
 put 0644 sshd.conf /etc/ssh/sshd_config.d/10-proxmox-k3s.conf
 put 0644 sshd-tmpfiles.conf /etc/tmpfiles.d/proxmox-k3s-sshd.conf
-[ -d /run/sshd ] || mkdir -m 0755 /run/sshd
+install -d -m 0755 /run/sshd # systemd may make it at the same moment
 [ -s /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 sshd -t
 
