@@ -23,7 +23,8 @@ export function orderProblems(entries: readonly Entry[], byHand: ReadonlySet<Ent
         if (life.gone) problems.push(`${name} left after its machine had gone`);
         if (entry.failure === undefined) left = entry.ended ?? Infinity;
       }
-      if (entry.what === `guest ${vmid} destroy` && !byHand.has(entry)) {
+      if (entry.what === `guest ${vmid} destroy` && byHand.has(entry)) life = {};
+      else if (entry.what === `guest ${vmid} destroy`) {
         const inTime = life.k3sBegan !== undefined && life.k3sBegan < left && left < entry.began;
         if (life.k3sBegan !== undefined && !inTime)
           problems.push(`the machine of ${name} went before ${name} had left`);
