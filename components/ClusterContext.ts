@@ -2,6 +2,7 @@ import type * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
 
 import type { ClusterPlan } from "../config/plan";
+import type { Reboots } from "./Reboots";
 import type { Connection } from "./RemoteScript";
 
 /** What every part of a cluster shares. */
@@ -15,6 +16,8 @@ export interface ClusterContext {
   /** The private key for root on the nodes. */
   readonly nodeKey: pulumi.Output<string>;
   readonly proxmox: proxmoxve.Provider;
+  /** Machines that a change reboots take turns. */
+  readonly reboots: Reboots;
   /** What every machine's resource says beside the client when that fails. */
   readonly machineFailure: pulumi.ErrorHook;
   /** The resource that lives exactly as long as the cluster: a full destroy runs no leave. */

@@ -10,6 +10,7 @@ import { renameKubeconfig } from "./kubeconfig";
 import { machineFailure } from "./machineFailure";
 import { markOf } from "./mark";
 import { preflight } from "./Preflight";
+import { Reboots } from "./Reboots";
 import { type Connection, RemoteScript } from "./RemoteScript";
 import { scriptFailure } from "./scriptFailure";
 
@@ -149,6 +150,7 @@ export class K3sCluster extends pulumi.ComponentResource {
       host,
       nodeKey: credentials.nodeKey,
       proxmox,
+      reboots: new Reboots(name, { plan, host, mark, clusterId: anchor.hex }),
       machineFailure: machineFailure(name),
       anchor,
       roster,

@@ -41,6 +41,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
     const guestArgs = { VMID: node.vmId, NAME: node.name };
     // The client changes or adopts whatever guest has the VMID, so each change is preceded by a look at whose it is.
     const claimed = claim(name, node, context);
+    const reboots = context.reboots.hooks;
 
     const container = new proxmoxve.ContainerLegacy(
       name,
@@ -49,7 +50,12 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         parent: this,
         provider: context.proxmox,
         dependsOn: [context.roster, context.preflight, ...args.after],
-        hooks: { beforeCreate: [claimed], beforeUpdate: [claimed], onError: [context.machineFailure] },
+        hooks: {
+          beforeCreate: [claimed],
+          beforeUpdate: [claimed, reboots.beforeUpdate],
+          afterUpdate: [reboots.afterUpdate],
+          onError: [context.machineFailure, reboots.onError],
+        },
         // The VMID and the address are fixed: the old one must have gone before the new one comes.
         deleteBeforeReplace: true,
         // Features other than nesting are root@pam's alone: the next step writes them. A new template must not rebuild

@@ -1,9 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { NodePlan } from "../config/plan";
-import type { ClusterContext } from "./ClusterContext";
-import { known } from "./known";
-import { runTask } from "./remoteShell";
+import { type HostTask, runOnHost } from "./hostTask";
+import type { Connection } from "./RemoteScript";
+
+/** What a look at a cluster's guests needs. */
+export interface Claims {
+  /** Root on the Proxmox host. */
+  readonly host: Connection;
+  readonly mark: pulumi.Output<string>;
+}
 
 /**
  * The claim: before each creation and each change of a guest, a look on the Proxmox host that its VMID is free or ours.
@@ -12,23 +18,27 @@ import { runTask } from "./remoteShell";
  * does: a creation that is tried again, a guest that a refresh dropped, and a stranger's guest that a refresh took for
  * ours would all pass unclaimed (docs/decisions/0003). Runs in no preview.
  */
-export function claim(name: string, node: NodePlan, context: ClusterContext): pulumi.ResourceHook {
-  const step = `${name}-claim`;
-  return new pulumi.ResourceHook(step, async ({ oldInputs }) => {
-    const { mark, connection } = await known({ mark: context.mark, connection: context.host });
-    const { host, port = 22, user = "root", privateKey = "", hostKey = "" } = connection;
-    await runTask(
-      { host, port, user, privateKey, hostKey },
-      {
-        task: "claim",
-        action: oldInputs ? "update" : "create",
-        step,
-        title: `VMID ${node.vmId} is free or ours`,
-        lock: `guest-${node.vmId}`,
-        boundSeconds: 300,
-        args: { VMID: node.vmId, NAME: node.name },
-        inputs: { MARK: mark },
-      },
-    );
+export function claim(name: string, node: NodePlan, claims: Claims): pulumi.ResourceHook {
+  return new pulumi.ResourceHook(`${name}-claim`, async ({ oldInputs }) => {
+    await look(name, node, claims, oldInputs ? "update" : "create");
+  });
+}
+
+/** @throws Error that names the guest which has the VMID, and what to do */
+export function look(
+  name: string,
+  node: NodePlan,
+  { host, mark }: Claims,
+  action: HostTask["action"],
+): Promise<string> {
+  return runOnHost(host, {
+    task: "claim",
+    action,
+    step: `${name}-claim`,
+    title: `VMID ${node.vmId} is free or ours`,
+    lock: `guest-${node.vmId}`,
+    boundSeconds: 300,
+    args: { VMID: node.vmId, NAME: node.name },
+    inputs: { MARK: mark },
   });
 }

@@ -21,6 +21,7 @@ const TASKS = {
   preflight: ["lib", "guest", "preflight", "preflight-host", "preflight-machines"],
   "push-artifacts": ["lib", "push-artifacts"],
   ready: ["lib", "cluster", "ready"],
+  rebooted: ["lib", "cluster", "rebooted"],
   "release-sums": ["lib", "release-sums"],
   roster: ["lib", "roster"],
 } as const;

@@ -88,6 +88,45 @@ it("a changed setting reaches the machines alone, after a look at whose they are
   expect((await lab.up()).code).toBe(0);
 });
 
+describe("a change that reboots guests", () => {
+  const AGENTS = { "k3s-worker-01": 102, "k3s-worker-02": 103 };
+  const notice = (name: string): string => `${name}: reboot, for its memory; one node at a time`;
+  const memories = (): string[] =>
+    Object.values(AGENTS).map(
+      (vmid) => /^memory: (\d+)$/m.exec(fs.readFileSync(lab.host.confFile(vmid), "utf8"))?.[1] ?? "none",
+    );
+  const reboots = (): string[] => lab.journal.whats().filter((what) => /^guest \d+ start$|-rebooted look$/.test(what));
+
+  it("is called so by the preview, and lets one guest go at a time", async () => {
+    lab.edit(({ pools }) => (pools.worker.memory = "9GB"));
+    const { warnings } = await lab.preview();
+    expect(warnings.filter((warning) => warning.includes("reboot,")).sort()).toEqual(Object.keys(AGENTS).map(notice));
+    expect(reboots()).toEqual([]);
+    const run = await lab.up();
+    expect([run.code, run.errors]).toEqual([0, []]);
+    const turns = Object.entries(AGENTS).map(([name, vmid]) => [`guest ${vmid} start`, `${name}-rebooted look`]);
+    expect([turns.flat(), turns.reverse().flat()]).toContainEqual(reboots());
+    expect(memories()).toEqual(["9216", "9216"]);
+  });
+
+  it("stops where a node does not become Ready, and goes on with the next up", async () => {
+    for (const name of Object.keys(AGENTS)) lab.host.failAt(`${name}-rebooted look`, "not Ready");
+    lab.edit(({ pools }) => (pools.worker.memory = "10GB"));
+    const stopped = await lab.up();
+    expect(stopped.code).not.toBe(0);
+    const [first, second] = memories()[0] === "10240" ? Object.keys(AGENTS) : Object.keys(AGENTS).reverse();
+    expect(memories().sort()).toEqual(["10240", "9216"]);
+    expect(stopped.errors.join("\n")).toContain(`error: ${first}-rebooted: not Ready`);
+    expect(stopped.errors.join("\n")).toContain(
+      `${second} was not changed, which would reboot it: ${first} is not Ready after its own reboot`,
+    );
+    lab.host.mend();
+    const next = await lab.up();
+    expect([next.code, Object.keys(next.changes)]).toEqual([0, [second]]);
+    expect(memories()).toEqual(["10240", "10240"]);
+  });
+});
+
 it("a new version reaches K3s, its sums and the check of each node, as the preview says", async () => {
   lab.edit((cluster) => (cluster.version = "v1.36.4+k3s1"));
   const preview = await lab.preview();

@@ -215,6 +215,29 @@ async function expectGone(name: string, vmid: number): Promise<void> {
   expect((await lab.host(`ls -d /etc/pve/lxc/${vmid}.conf /var/lib/lxc/${vmid} 2>/dev/null || true`)).trim()).toBe("");
 }
 
+describe("a change that reboots", () => {
+  it("takes one worker after the other, each Ready again before the next", async () => {
+    const masters = await starts({ "k3s-master": 100 });
+    await lab.pulumiOk("config", "set", "--path", "proxmox-k3s:cluster.pools.worker.memory", "7GB");
+    expect(await lab.pulumiOk("preview")).toMatch(/k3s-worker-01: reboot, for its memory/);
+    await up();
+    // When each guest was booted, and when its K3s was up after that.
+    const times = [102, 103].map(async (vmid) => {
+      const look = 'stat -c %Y /proc/1; date -d "$(systemctl show -p ActiveEnterTimestamp --value k3s-agent)" +%s';
+      const [booted, active] = (await lab.hostWithInput(`pct exec ${vmid} -- sh -e`, look))
+        .trim()
+        .split("\n")
+        .map(Number);
+      return { booted: booted!, active: active! };
+    });
+    const [first, second] = (await Promise.all(times)).sort((a, b) => a.booted - b.booted);
+    expect(second!.booted).toBeGreaterThan(first!.active);
+    expect((await status()).nodes.filter(({ ready }) => ready)).toHaveLength(3);
+    expect(await lab.host("cat /etc/pve/lxc/102.conf /etc/pve/lxc/103.conf")).toMatch(/memory: 7168[^]*memory: 7168/);
+    expect(await starts({ "k3s-master": 100 })).toEqual(masters);
+  }, 400_000);
+});
+
 describe("with everything off", () => {
   it("a preview knows that nothing changes", async () => {
     await lab.cli("stop");

@@ -286,6 +286,13 @@ const TASKS = {
     return `${name} is Ready at ${wanted}`;
   },
 
+  rebooted: (host, { args }) => {
+    host.liveServer(arg(args, "CLUSTER_ID"));
+    const [vmid, name] = [arg(args, "VMID"), arg(args, "NAME")];
+    if (!host.machines.isRunning(Number(vmid))) throw new ScriptFailure(`${name} (${vmid}) has not come back`);
+    return `${name} is Ready again`;
+  },
+
   "ca-hash": (host, { args }) => host.liveServer(arg(args, "CLUSTER_ID")).caHash,
 
   kubeconfig: (host, { args }) => {

@@ -1,0 +1,30 @@
+# rebooted (Proxmox host): after a reboot of its guest, the node takes part in the cluster again.
+# Arguments: VMID, NAME, ROLE server|agent, TIMEOUT (s). Input: CLUSTER_ID.
+
+case $ROLE in server) unit=k3s ;; *) unit=k3s-agent ;; esac
+in_guest() { timeout 30 pct exec "$VMID" -- "$@" </dev/null; }
+began=$(now)
+in_time() { [ $(($(now) - began)) -lt "$TIMEOUT" ]; }
+
+until in_guest test -S /run/systemd/private 2>/dev/null; do
+  in_time || fail "$NAME ($VMID) has not come back from its reboot" "pct status $VMID and pct start $VMID on the Proxmox host"
+  sleep 0.5
+done
+if ! in_guest systemctl is-enabled -q "$unit" 2>/dev/null; then
+  outcome "$NAME has no K3s yet"
+  exit 0
+fi
+# The API calls a node Ready for some 40 s after its kubelet has gone, so the guest is asked first.
+until in_guest systemctl is-active -q "$unit"; do
+  in_time || fail "$unit on $NAME ($VMID) is not up $TIMEOUT s after the reboot" "pct exec $VMID -- journalctl -u $unit on the Proxmox host"
+  sleep 0.5
+done
+await_server "$TIMEOUT" || fail "no server of the cluster answered within $TIMEOUT s" "see k3s.service on the servers: pct exec VMID -- journalctl -u k3s"
+is_ready() { kubectl get node "$NAME" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null || :; }
+steady=$(now)
+until [ $(($(now) - steady)) -ge 3 ]; do
+  if [ "$(is_ready)" != True ]; then steady=$(now); fi
+  in_time || fail "$NAME is not Ready $TIMEOUT s after its reboot" "kubectl describe node $NAME says why"
+  sleep 0.5
+done
+outcome "$NAME is Ready again"
