@@ -7,4 +7,8 @@ const level = (displayName, extra = {}) => ({
   ...extra,
 });
 // The bound is no measure: a machine that is busy is no failure. It has no effect inside a project.
-module.exports = { testTimeout: 60_000, projects: [level("unit"), level("program"), level("engine"), level("lab")] };
+module.exports = {
+  testTimeout: 60_000,
+  testSequencer: "<rootDir>/tests/sequencer.cjs",
+  projects: [level("unit"), level("program"), level("engine"), level("lab")],
+};

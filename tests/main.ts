@@ -41,9 +41,8 @@ async function runLevel(level: Level): Promise<Result> {
   const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "jest-")), "result.json");
   try {
     const args = ["--selectProjects", level, "--json", "--outputFile", file, "--verbose"];
-    // A lab is compared with the machine as it was before: one suite at a time. An engine suite has a network of its own.
-    if (level === "lab") args.push("--runInBand");
-    else if (level === "engine") args.push("--maxWorkers", "2");
+    // Suites of these have labs and networks of their own, and wait much of their time.
+    if (level === "lab" || level === "engine") args.push("--maxWorkers", "2");
     const code = await stream(bin("jest"), args);
     if (!fs.existsSync(file)) return { passed: 0, failed: 1 };
     const summary = JSON.parse(fs.readFileSync(file, "utf8")) as Record<string, number>;
