@@ -89,6 +89,8 @@ export class SimulatedMachines extends SimulatedDriver {
   }
 
   override async destroy(vmid: number): Promise<void> {
+    // A creation that failed before it began is cleared away all the same: nothing happens to a machine.
+    if (!this.guests.has(vmid)) return super.destroy(vmid);
     await this.record(vmid, "destroy", () => super.destroy(vmid));
     this.disks.delete(vmid);
   }
