@@ -10,20 +10,27 @@ import { runOnHost } from "./hostTask";
  * The settings of a container whose change the Proxmox client ends with a reboot (provider of bpg, `container.go`), as a
  * person calls them. The client does so for memory too, which Proxmox VE could change in a running container.
  */
-const SETTINGS = {
-  memory: "memory",
-  networkInterfaces: "network interface",
-  initialization: "host name, address or DNS",
-  operatingSystem: "operating system's type",
-} as const;
+const SETTINGS: Readonly<Record<string, (inputs: Inputs) => unknown>> = {
+  memory: ({ memory }) => memory,
+  "network interface": ({ networkInterfaces }) => networkInterfaces,
+  "host name, address or DNS": ({ initialization }) => initialization,
+  // Its template counts for new containers only.
+  "operating system's type": ({ operatingSystem }) => operatingSystem?.type,
+};
 
-type Inputs = Readonly<Record<string, unknown>>;
+/** Those of a container's inputs that count here. */
+interface Inputs {
+  readonly memory?: unknown;
+  readonly networkInterfaces?: unknown;
+  readonly initialization?: unknown;
+  readonly operatingSystem?: { readonly type?: unknown };
+}
 
 /** Why a change of a container's inputs reboots it; empty where it does not. */
 export function rebootReasons(before: Inputs = {}, after: Inputs = {}): string[] {
   return Object.entries(SETTINGS)
-    .filter(([name]) => !isDeepStrictEqual(before[name], after[name]))
-    .map(([, words]) => words);
+    .filter(([, of]) => !isDeepStrictEqual(of(before), of(after)))
+    .map(([words]) => words);
 }
 
 export interface RebootsArgs extends Claims {

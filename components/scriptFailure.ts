@@ -25,6 +25,10 @@ export function explain({ step, address, isHost, message }: ScriptFailure): stri
     ? "npm run doctor says what is wrong on the way there; then pulumi up"
     : "pulumi up --refresh, which starts a guest that has ended";
   const [, cause] = /after \d+ failed attempts: ([^\n]*)/.exec(message) ?? [];
+  if (!isHost && cause?.includes("host key mismatch")) {
+    const read = step.replace(/-[^-]*$/, "-host-key");
+    return `${step}: ${machine} shows another SSH host key than it had\nnext:  if the guest's keys were made anew, pulumi up --replace '**::${read}'; else somebody else has its address`;
+  }
   if (cause !== undefined || message.includes("deadline exceeded"))
     return `${step}: ${machine} cannot be reached by SSH: ${cause ?? "no answer in time"}\nnext:  ${next}`;
   return `${step}: the connection to ${machine} was lost while the script ran\nnext:  ${next}`;

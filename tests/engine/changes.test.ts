@@ -162,6 +162,19 @@ describe("keys and tokens", () => {
     );
   });
 
+  it("a guest's new host key stops what connects to it, and is read by the command that the error names", async () => {
+    lab.machines.disk(103).hostKey = newKeyPair();
+    // It also makes every node be dialled.
+    lab.editProgram("components/LxcK3sContainer.ts", (text) => text.replace("dialErrorLimit: 20", "dialErrorLimit: 2"));
+    const refused = await lab.up("--continue-on-error");
+    expect(refused.failed).toEqual(["k3s-worker-02-k3s"]);
+    const [, next = ""] = /pulumi up --replace '([^']+)'/.exec(refused.warnings.join("\n")) ?? [];
+    expect(next).toBe("**::k3s-worker-02-host-key");
+    const run = await lab.up("--replace", next);
+    expect([run.code, run.errors]).toEqual([0, []]);
+    expect((await lab.up()).changes).toEqual({});
+  });
+
   it("a new API token reaches the provider alone", async () => {
     lab.env["PROXMOX_VE_API_TOKEN"] = lab.newApiToken("second");
     const { code, changes } = await lab.up();

@@ -63,10 +63,11 @@ describe("the first up", () => {
   });
 
   it.each(NODES)("makes %s in order: claim, machine, host's part, host key, K3s, ready", (name) => {
+    const claim = `${name}-claim create`;
+    for (const step of ["homelab-roster create", "homelab-preflight create"])
+      expect([step, first.journal.inOrder(step, claim)]).toEqual([step, true]);
     const order = [
-      "homelab-roster create",
-      "homelab-preflight create",
-      `${name}-claim create`,
+      claim,
       `guest ${VMIDS[name]} create`,
       ...["lxc", "host-key", "k3s", "ready"].map((script) => `${name}-${script} create`),
     ];

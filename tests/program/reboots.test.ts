@@ -7,12 +7,13 @@ const inputs = {
   memory: { dedicated: 8192, swap: 0 },
   initialization: { hostname: "k3s-worker-01", dns: { servers: ["192.168.2.1"] } },
   networkInterfaces: [{ name: "eth0", bridge: "vmbr0" }],
-  operatingSystem: { type: "ubuntu" },
+  operatingSystem: { type: "ubuntu", templateFileId: "local:vztmpl/ubuntu-22.04.tar.zst" },
 };
 
 test.each([
   [{}, []],
   [{ cpu: { cores: 8 }, tags: ["k3s"] }, []],
+  [{ operatingSystem: { type: "ubuntu", templateFileId: "local:vztmpl/ubuntu-24.04.tar.zst" } }, []],
   [{ memory: { dedicated: 9216, swap: 0 } }, ["memory"]],
   [{ memory: { dedicated: 8192, swap: 512 } }, ["memory"]],
   [{ networkInterfaces: [{ name: "eth0", bridge: "vmbr1" }] }, ["network interface"]],

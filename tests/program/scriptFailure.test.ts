@@ -17,6 +17,13 @@ test("a node that nobody reaches: what starts its guest", () => {
   );
 });
 
+test("a node whose host key is another one: the command that reads it anew", () => {
+  expect(onNode("after 20 failed attempts: ssh: handshake failed: ssh: host key mismatch")).toBe(
+    "k3s-worker-01-k3s: 192.168.2.21 shows another SSH host key than it had\n" +
+      "next:  if the guest's keys were made anew, pulumi up --replace '**::k3s-worker-01-host-key'; else somebody else has its address",
+  );
+});
+
 test("a deletion whose bound ends while it dials", () => {
   expect(explained({ step: "k3s-worker-01-leave", isHost: true, message: "context deadline exceeded" })).toBe(
     "k3s-worker-01-leave: the Proxmox host (192.168.2.21) cannot be reached by SSH: no answer in time\n" +

@@ -16,7 +16,7 @@ export interface SimulatedK3s {
 
 /** What lives on a machine's disk and goes with it. */
 export interface SimulatedDisk {
-  readonly hostKey: KeyPair;
+  hostKey: KeyPair;
   authorizedKeys: string[];
   k3s?: SimulatedK3s;
 }
