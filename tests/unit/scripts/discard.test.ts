@@ -19,8 +19,11 @@ const locked = `${ours}lock: create\n`;
 const prepared = `${ours}lxc.apparmor.profile: unconfined\n`;
 const foreign = "#my mail server\narch: amd64\nhostname: mail\nrootfs: local-lvm:vm-103-disk-0,size=8G\n";
 
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "hosts-"));
+afterAll(() => fs.rmSync(scratch, { recursive: true }));
+
 class Host {
-  readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "host-"));
+  readonly root = fs.mkdtempSync(path.join(scratch, "host-"));
   private readonly lxc = path.join(this.root, "etc/nodes/pve/lxc");
 
   /** @param hasK3s what `pct exec … test -e /etc/rancher/k3s/config.yaml` answers */

@@ -20,8 +20,11 @@ interface Run {
   readonly pct: string[];
 }
 
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "hosts-"));
+afterAll(() => fs.rmSync(scratch, { recursive: true }));
+
 class Host {
-  readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "host-"));
+  readonly root = fs.mkdtempSync(path.join(scratch, "host-"));
 
   constructor() {
     for (const dir of ["bin", "work", "etc/nodes/pve/lxc", "etc/nodes/pve/qemu-server", "state"]) {

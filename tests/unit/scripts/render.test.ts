@@ -80,12 +80,15 @@ function hereDocuments(stdin: string): string[] {
 }
 
 describe("the runner", () => {
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "runners-"));
+  afterAll(() => fs.rmSync(scratch, { recursive: true }));
+
   /** Runs a rendered script on this machine with the paths of the runner below a scratch folder. */
   function run(
     task: string,
     env: Record<string, string> = {},
   ): { code: number | null; stdout: string; stderr: string; root: string } {
-    const root = fs.mkdtempSync(path.join(os.tmpdir(), "runner-"));
+    const root = fs.mkdtempSync(path.join(scratch, "runner-"));
     for (const dir of ["run/lock", "log"]) fs.mkdirSync(path.join(root, dir), { recursive: true });
     const runner = fs
       .readFileSync(path.join(__dirname, "../../../scripts/runner.sh"), "utf8")
