@@ -46,6 +46,9 @@ class Game {
    */
   private hasFailed = false;
 
+  /** An error has named `recover`, and nobody has run it since: no later `up` needs to come upon that guest again. */
+  private owesRecovery = false;
+
   constructor(private readonly lab: Homelab) {
     this.strangers = new Strangers(lab);
   }
@@ -62,6 +65,7 @@ class Game {
   /** Everything is put right, as far as the errors say how; then the promises are held against the world. */
   async end(): Promise<void> {
     this.story.push("- the end");
+    if (this.owesRecovery) await this.recover();
     this.drifted ||= this.hasFailed;
     if (!this.settled || this.drifted) await this.settle();
     this.report(await endProblems(this.lab, this.wish, this.strangers.vmids));
@@ -133,6 +137,7 @@ class Game {
     this.settled = run.code === 0;
     this.hasFailed = this.settled ? this.hasFailed && !this.drifted : true;
     if (this.settled) this.drifted = false;
+    else if (remedyFor(run)?.kind === "recover") this.owesRecovery = true;
     this.report([...orderProblems(lab.journal.entries, this.byHand), ...this.strangers.touched()]);
     return run;
   }
@@ -221,6 +226,7 @@ class Game {
   }
 
   private async recover(): Promise<void> {
+    this.owesRecovery = false;
     const { code, stdout, stderr } = await this.lab.command("recover", "--stack", "homelab", "--yes");
     if (code !== 0) throw new Error(`recover fails:\n${stdout}${stderr}`);
   }
