@@ -6,6 +6,7 @@ import { labCgroup } from "../lab";
 import { Faults } from "../pve/faults/faults";
 import { exchangeLog } from "../pve/http/exchangeLog";
 import { startPveServer } from "../pve/server";
+import type { Storages } from "../pve/storage/storageStore";
 import { apiSocket } from "./apiSocket";
 import { faultDir } from "./faultDir";
 
@@ -20,6 +21,16 @@ const gib = 1024 ** 3;
 function cgroupMode(): number {
   const file = "/var/lib/pve-api/cgroup-mode";
   return fs.existsSync(file) ? Number(fs.readFileSync(file, "utf8")) : 2;
+}
+
+/** What its own guests' disks lie on; a file adds storages that only a real host has, as `lab/pve` describes them. */
+function storages(): Storages {
+  const file = "/var/lib/pve-api/further-storages.json";
+  return {
+    local: { type: "dir", content: ["vztmpl", "iso", "snippets"], path: "/var/lib/vz" },
+    "local-lvm": { type: "lvmthin", content: ["rootdir", "images"], totalBytes: 1024 * gib },
+    ...(fs.existsSync(file) && (JSON.parse(fs.readFileSync(file, "utf8")) as Storages)),
+  };
 }
 
 async function main(): Promise<void> {
@@ -43,10 +54,7 @@ async function main(): Promise<void> {
     onTask: faults.onTask,
     onStorage: faults.storage,
     cgroupMode,
-    storages: {
-      local: { type: "dir", content: ["vztmpl", "iso", "snippets"], path: "/var/lib/vz" },
-      "local-lvm": { type: "lvmthin", content: ["rootdir", "images"], totalBytes: 1024 * gib },
-    },
+    storages,
   });
   console.log(`Proxmox VE API at ${url}, template ${templateName}`);
 }

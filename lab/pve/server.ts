@@ -52,7 +52,8 @@ export interface PveServerOptions {
   /** Unix socket that serves the same API to root, without login. */
   readonly socket?: string;
   readonly driver: GuestDriver;
-  readonly storages: Storages;
+  /** They may come and go while the API runs. */
+  readonly storages: Storages | (() => Storages);
   /** Default `vmbr0`. */
   readonly bridges?: readonly string[];
   /** Version of the control group hierarchy that the node says it runs; default 2. */
@@ -96,7 +97,7 @@ export async function startPveServer(options: PveServerOptions): Promise<PveServ
     name: options.node,
     access: new AccessStore(options.etcPve),
     guests,
-    storages: new StorageStore(options.storages, guests, options.onStorage),
+    storages: new StorageStore(storagesOf(options), guests, options.onStorage),
     tasks: new TaskStore(path.join(options.stateDir, "tasks"), options.node, options.onTask),
     driver: options.driver,
     bridges: options.bridges ?? ["vmbr0"],
@@ -138,4 +139,8 @@ function linkOwnNode(etcPve: string, node: string): void {
     const link = path.join(etcPve, name);
     if (!fs.existsSync(link)) fs.symlinkSync(target, link);
   }
+}
+
+function storagesOf({ storages }: PveServerOptions): () => Storages {
+  return typeof storages === "function" ? storages : () => storages;
 }

@@ -167,6 +167,33 @@ describe("a sick host", () => {
   });
 });
 
+describe("storages that cannot take the containers", () => {
+  const content = ["rootdir", "images"];
+  const further = {
+    tank: { type: "zfspool", content },
+    thick: { type: "lvm", content, totalBytes: 8 * 1024 ** 3 },
+    nas: { type: "lvmthin", content, active: false },
+  };
+  const file = "/var/lib/pve-api/further-storages.json";
+  beforeAll(() => lab.hostWithInput(`cat >${file}`, JSON.stringify(further)));
+  afterAll(() => lab.host(`rm ${file}`));
+
+  it("are named: one of ZFS, one without the room that it gives at once, one that is not active", async () => {
+    edit((cluster) => {
+      cluster.pools.master.datastore = "tank";
+      cluster.pools.worker.datastore = "thick";
+    });
+    expect(troubles(await doctor())).toEqual([
+      "fail storage: tank is ZFS, where the overlayfs of containers' root file systems does not work → set proxmox.datastore to LVM-thin or to a directory on ext4 or XFS",
+      "fail space: thick has 8 GiB free; 2 machines to make want 100 GiB → free some space on thick, or set another datastore",
+    ]);
+    edit((cluster) => (cluster.proxmox.datastore = "nas"));
+    expect(troubles(await doctor())).toEqual([
+      "fail storage: nas is not active → pvesm status on the Proxmox host says why",
+    ]);
+  });
+});
+
 describe("the way to the host", () => {
   it("names a wrong host key, a refused token and a dead agent", async () => {
     edit((cluster) => {

@@ -106,15 +106,29 @@ function list({ node: pve, user, params }: Call): unknown {
 }
 
 function storageStatus(pve: PveNode, name: string): Record<string, unknown> {
-  const { type, content: kinds } = pve.storages.get(name);
+  const { type, content: kinds, active = true } = pve.storages.get(name);
   const { total, used, avail } = pve.storages.usage(name);
-  return { type, content: [...kinds].sort().join(","), active: 1, enabled: 1, shared: 0, total, used, avail };
+  return {
+    type,
+    content: [...kinds].sort().join(","),
+    active: Number(active),
+    enabled: 1,
+    shared: 0,
+    total,
+    used,
+    avail,
+  };
 }
 
 function storageConfig(pve: PveNode, name: string): Record<string, unknown> {
   const { type, content: kinds, path } = pve.storages.get(name);
-  const place = type === "dir" ? { path: path ?? "/var/lib/vz" } : { vgname: "pve", thinpool: "data" };
-  return { storage: name, type, content: kinds.join(","), ...place, digest: pve.storages.digest() };
+  const places = {
+    dir: { path: path ?? "/var/lib/vz" },
+    lvmthin: { vgname: "pve", thinpool: "data" },
+    lvm: { vgname: name },
+    zfspool: { pool: name },
+  };
+  return { storage: name, type, content: kinds.join(","), ...places[type], digest: pve.storages.digest() };
 }
 
 function content({ node: pve, user, params }: Call): unknown {

@@ -7,8 +7,8 @@ import { storageOf, volumeBytes, volumesOf } from "../guests/volumes";
 
 /** A storage of the node. */
 export interface StorageOptions {
-  /** `dir` holds files, `lvmthin` disks only. */
-  readonly type: "dir" | "lvmthin";
+  /** `dir` holds files, `lvmthin` disks only. The others are listed as a host would have them, and take no disk here. */
+  readonly type: "dir" | "lvmthin" | "lvm" | "zfspool";
   /** What may be kept on it: `vztmpl`, `iso`, `snippets`, `rootdir`, `images`. */
   readonly content: readonly string[];
   /** Folder of a `dir` storage, laid out as PVE does (`template/cache`, `template/iso`, `snippets`). */
@@ -17,6 +17,8 @@ export interface StorageOptions {
   readonly templates?: Readonly<Record<string, string>>;
   /** Default 100 GiB. For a `dir` storage the file system's own size counts. */
   readonly totalBytes?: number;
+  /** Whether the node reaches it; default true. */
+  readonly active?: boolean;
 }
 
 export type Storages = Readonly<Record<string, StorageOptions>>;
@@ -56,10 +58,14 @@ export interface StorageHook {
 /** The storages of the node. Disks are known from the guests' configurations; files from the folder. */
 export class StorageStore {
   constructor(
-    private readonly storages: Storages,
+    private readonly read: () => Storages,
     private readonly guests: GuestStore,
     private readonly hook?: StorageHook,
   ) {}
+
+  private get storages(): Storages {
+    return this.read();
+  }
 
   names(): string[] {
     return Object.keys(this.storages).sort();
@@ -94,9 +100,11 @@ export class StorageStore {
    */
   allocate(volid: string): void {
     const storage = storageOf(volid);
+    const { type } = this.get(storage);
+    if (type === "lvm" || type === "zfspool") throw failure(`this double keeps no disks on a storage of type ${type}`);
     if (!this.hook?.strikeFull(storage, volid)) return;
     const name = volid.slice(storage.length + 1);
-    if (this.get(storage).type === "dir") throw failure(`unable to create image: No space left on device`);
+    if (type === "dir") throw failure(`unable to create image: No space left on device`);
     throw failure(
       `lvcreate 'pve/${name}' error:   Cannot create new thin volume, free space in thin pool pve/data reached threshold.`,
     );
@@ -137,7 +145,8 @@ export class StorageStore {
   }
 
   private measure(name: string): { total: number; used: number; avail: number } {
-    const { type, path: folder, totalBytes = 100 * 1024 ** 3 } = this.get(name);
+    const { type, path: folder, totalBytes = 100 * 1024 ** 3, active = true } = this.get(name);
+    if (!active) return { total: 0, used: 0, avail: 0 };
     if (type === "dir" && folder && fs.existsSync(folder)) {
       const { bsize, blocks, bfree, bavail } = fs.statfsSync(folder);
       return { total: blocks * bsize, used: (blocks - bfree) * bsize, avail: bavail * bsize };
