@@ -43,7 +43,7 @@ export const machines = {
     phase: "up",
     step: "k3s",
     part: "the guest",
-    fault: "it dies while K3s starts",
+    fault: "it dies while K3s is set up",
     set: { kind: "guest-dies", seconds: 0.3 },
     sees: [
       "NODE-k3s: the connection to … was lost while the script ran…next:  pulumi up --refresh, which starts a guest that has ended",
