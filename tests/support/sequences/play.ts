@@ -46,9 +46,6 @@ class Game {
    */
   private hasFailed = false;
 
-  /** An error has named `recover`, and nobody has run it since: no later `up` needs to come upon that guest again. */
-  private owesRecovery = false;
-
   constructor(private readonly lab: Homelab) {
     this.strangers = new Strangers(lab);
   }
@@ -65,7 +62,8 @@ class Game {
   /** Everything is put right, as far as the errors say how; then the promises are held against the world. */
   async end(): Promise<void> {
     this.story.push("- the end");
-    if (this.owesRecovery) await this.recover();
+    // No later `up` needs to come upon a guest that was half made: the plan may no longer want its VMID.
+    if (this.hasFailed) await this.recover();
     this.drifted ||= this.hasFailed;
     if (!this.settled || this.drifted) await this.settle();
     this.report(await endProblems(this.lab, this.wish, this.strangers.vmids));
@@ -137,7 +135,6 @@ class Game {
     this.settled = run.code === 0;
     this.hasFailed = this.settled ? this.hasFailed && !this.drifted : true;
     if (this.settled) this.drifted = false;
-    else if (remedyFor(run)?.kind === "recover") this.owesRecovery = true;
     this.report([...orderProblems(lab.journal.entries, this.byHand), ...this.strangers.touched()]);
     return run;
   }
@@ -226,7 +223,6 @@ class Game {
   }
 
   private async recover(): Promise<void> {
-    this.owesRecovery = false;
     const { code, stdout, stderr } = await this.lab.command("recover", "--stack", "homelab", "--yes");
     if (code !== 0) throw new Error(`recover fails:\n${stdout}${stderr}`);
   }
