@@ -62,8 +62,6 @@ class Game {
   /** Everything is put right, as far as the errors say how; then the promises are held against the world. */
   async end(): Promise<void> {
     this.story.push("- the end");
-    // No later `up` needs to come upon a guest that was half made: the plan may no longer want its VMID.
-    if (this.hasFailed) await this.recover();
     this.drifted ||= this.hasFailed;
     if (!this.settled || this.drifted) await this.settle();
     this.report(await endProblems(this.lab, this.wish, this.strangers.vmids));
