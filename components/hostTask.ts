@@ -2,7 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 
 import type { CommandText } from "../scripts/render";
 import { known } from "./known";
-import { type Connection } from "./RemoteScript";
+import type { Connection } from "./RemoteScript";
 import { runTask } from "./remoteShell";
 
 /** A task for the Proxmox host whose values the program may still be waiting for. */

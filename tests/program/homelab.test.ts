@@ -137,8 +137,11 @@ describe("the homelab stack", () => {
   it("claims the VMID before each creation and each change of a guest", () => {
     for (const name of NODES) {
       const claim = `${name}-claim`;
-      const { beforeCreate, beforeUpdate } = up.find(name, CONTAINER).options.hooks ?? {};
-      expect([beforeCreate, beforeUpdate?.[0]]).toEqual([[claim], claim]);
+      expect(up.find(name, CONTAINER).options.hooks).toEqual({
+        beforeCreate: [claim],
+        beforeUpdate: [claim, "homelab-reboot"],
+        afterUpdate: ["homelab-rebooted"],
+      });
     }
   });
 

@@ -20,8 +20,8 @@ export interface RecordedResource {
     readonly ignoreChanges: readonly string[];
     readonly deleteBeforeReplace: boolean;
     readonly additionalSecretOutputs: readonly string[];
-    /** Names of the hooks that run before a creation and before an update. */
-    readonly hooks: { readonly beforeCreate: readonly string[]; readonly beforeUpdate: readonly string[] };
+    /** Names of the hooks around a creation and an update. */
+    readonly hooks: Readonly<Record<"beforeCreate" | "beforeUpdate" | "afterUpdate", readonly string[]>>;
     readonly customTimeouts: { create: string; update: string; delete: string };
   };
 }
@@ -174,6 +174,7 @@ function describeRequest(request: Request, urn: string): RecordedResource {
       hooks: {
         beforeCreate: request.getHooks()?.getBeforeCreateList() ?? [],
         beforeUpdate: request.getHooks()?.getBeforeUpdateList() ?? [],
+        afterUpdate: request.getHooks()?.getAfterUpdateList() ?? [],
       },
       customTimeouts: {
         create: timeouts?.getCreate() ?? "",
