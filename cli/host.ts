@@ -9,8 +9,8 @@ export interface HostGuest {
   readonly lock: string;
   /** Number of its creation; empty where its description has none. */
   readonly creation: string;
-  /** Its steps after the creation have begun: it may be a node, or have been one. */
-  readonly prepared: boolean;
+  /** Its creation was begun by this program, and nothing that follows one. */
+  readonly unfinished: boolean;
   readonly name: string;
 }
 
@@ -57,7 +57,7 @@ export class ClusterHost {
   }
 }
 
-const LINE = /^(\d+) (\S+) (lxc|qemu-server) (\S+) (\S+) (bare|prepared) (\S*)$/;
+const LINE = /^(\d+) (\S+) (lxc|qemu-server) (\S+) (\S+) (unfinished|-) (\S*)$/;
 
 /** @param answer what `scripts/guests.sh` printed */
 export function parseGuests(answer: string): HostGuest[] {
@@ -74,7 +74,7 @@ function parseGuest(line: string): HostGuest {
     kind: kind as HostGuest["kind"],
     lock: lock === "-" ? "" : lock,
     creation: creation === "-" ? "" : creation,
-    prepared: state === "prepared",
+    unfinished: state === "unfinished",
     name,
   };
 }

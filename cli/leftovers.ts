@@ -13,32 +13,16 @@ export interface Leftovers {
   readonly vanished: readonly StateGuest[];
 }
 
-/** A node of the plan, as far as it matters here. */
-export interface PlannedGuest {
-  readonly name: string;
-  readonly vmId: number;
-}
-
 /**
  * Compares the state with the guests that carry the cluster's mark.
  *
- * A guest is given up only when all of this holds: it carries the mark, no resource of the state is it, nothing but its
- * creation has ever been done to it, and that creation was this stack's: an open operation has its number, or the plan
- * has its VMID under its name. A copy that somebody made of a node of ours meets no more than the first.
+ * A guest is given up only when all of this holds: it carries the mark, no resource of the state is it, and the Proxmox
+ * host has the record that this very creation was begun and never went on (`scripts/guest.sh`). A copy that somebody made
+ * of a node of ours meets no more than the first two.
  */
-export function findLeftovers(
-  state: Pick<StackState, "guests" | "open">,
-  onHost: readonly HostGuest[],
-  plan: readonly PlannedGuest[],
-): Leftovers {
+export function findLeftovers(state: Pick<StackState, "guests" | "open">, onHost: readonly HostGuest[]): Leftovers {
   const unknown = onHost.filter(({ vmId }) => !state.guests.some((guest) => guest.vmId === vmId));
-  const isCutOff = (guest: HostGuest): boolean => {
-    if (guest.prepared || guest.kind !== "lxc" || guest.creation === "") return false;
-    return (
-      state.open.some((operation) => operation.guest?.creation === guest.creation) ||
-      plan.some(({ name, vmId }) => name === guest.name && vmId === guest.vmId)
-    );
-  };
+  const isCutOff = ({ kind, unfinished }: HostGuest): boolean => kind === "lxc" && unfinished;
   return {
     open: state.open,
     discard: unknown.filter(isCutOff),

@@ -2,7 +2,6 @@ import { createInterface } from "node:readline/promises";
 
 import { fromEnvironment, hint, SOURCES } from "../components/credentialSources";
 import { loadPlan } from "../config/load";
-import type { ClusterPlan } from "../config/plan";
 import { mendFileBackend } from "./backend";
 import { ClusterHost, type HostGuest } from "./host";
 import { findLeftovers, type Leftovers } from "./leftovers";
@@ -31,8 +30,8 @@ export async function recover({ stack, wait, yes }: RecoverOptions): Promise<num
   await awaitPlugins({ folder: process.cwd(), env: process.env }, ORPHAN_SECONDS);
   for (const file of mendFileBackend(await backendUrl())) say([`removed ${file}, which the kill had left empty`]);
   const selected = stack === undefined ? [] : ["--stack", stack];
-  const { host, plan, state } = await openCluster(stack);
-  const left = findLeftovers(state, host ? await host.guests() : [], plan.nodes);
+  const { host, state } = await openCluster(stack);
+  const left = findLeftovers(state, host ? await host.guests() : []);
   say(describe(left));
   const steps = [...left.discard.map(discardText), ...(left.open.length > 0 ? ["forget the open operations"] : [])];
   if (steps.length === 0) return conclude(left);
@@ -50,21 +49,20 @@ export async function recover({ stack, wait, yes }: RecoverOptions): Promise<num
 
 interface OpenedCluster {
   readonly host?: ClusterHost;
-  readonly plan: ClusterPlan;
   readonly state: StackState;
 }
 
-/** The cluster's plan, state and place; no host before the first `up` has given the cluster its mark. */
+/** The cluster's state and place; no host before the first `up` has given the cluster its mark. */
 async function openCluster(name: string | undefined): Promise<OpenedCluster> {
   const opened = await readStack(name);
   const plan = loadPlan(opened.cluster);
   const state = parseState(opened.state);
   const mark = opened.mark(plan.name);
-  if (mark === undefined) return { plan, state };
+  if (mark === undefined) return { state };
   const privateKey = opened.config[SOURCES.hostKey.configKey] ?? fromEnvironment(SOURCES.hostKey);
   if (privateKey === undefined) throw new Error(`there is no ${hint(SOURCES.hostKey)}`);
   const { host, sshPort: port, sshUser: user, hostKey } = plan.proxmox;
-  return { host: new ClusterHost({ host, port, user, privateKey, hostKey }, plan.name, mark), plan, state };
+  return { host: new ClusterHost({ host, port, user, privateKey, hostKey }, plan.name, mark), state };
 }
 
 /**

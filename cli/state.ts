@@ -1,15 +1,12 @@
 import { z } from "zod";
 
-import { creationOf } from "../config/mark";
 import { pulumi } from "./pulumi";
 
-/** A machine's resource in the state, or one whose operation was cut off. */
+/** A machine's resource in the state. */
 export interface StateGuest {
   readonly urn: string;
   readonly name: string;
   readonly vmId: number;
-  /** Number of its creation, from its description; empty where it has none. */
-  readonly creation: string;
 }
 
 /** An operation that a killed run had begun. */
@@ -17,8 +14,6 @@ export interface OpenOperation {
   readonly urn: string;
   /** The engine's word: `creating`, `updating`, `deleting` … */
   readonly type: string;
-  /** Where it is about a machine. */
-  readonly guest?: StateGuest;
 }
 
 export interface StackState {
@@ -31,8 +26,7 @@ export interface StackState {
 const resource = z.looseObject({
   urn: z.string(),
   type: z.string(),
-  inputs: z.looseObject({ vmId: z.number().optional(), description: z.unknown().optional() }).nullish(),
-  outputs: z.looseObject({ description: z.unknown().optional() }).nullish(),
+  inputs: z.looseObject({ vmId: z.number().optional() }).nullish(),
 });
 const exported = z.object({
   deployment: z.object({
@@ -46,20 +40,14 @@ export function parseState(text: string): StackState {
   const { resources, pending_operations: open } = exported.parse(JSON.parse(text)).deployment;
   return {
     guests: (resources ?? []).flatMap((each) => guestOf(each) ?? []),
-    open: (open ?? []).map(({ resource: { urn, ...rest }, type }) => {
-      const guest = guestOf({ urn, ...rest });
-      return { urn, type, ...(guest && { guest }) };
-    }),
+    open: (open ?? []).map(({ resource: { urn }, type }) => ({ urn, type })),
     text,
   };
 }
 
-function guestOf({ urn, type, inputs, outputs }: z.infer<typeof resource>): StateGuest | undefined {
+function guestOf({ urn, type, inputs }: z.infer<typeof resource>): StateGuest | undefined {
   if (type !== "proxmoxve:index/containerLegacy:ContainerLegacy" || inputs?.vmId === undefined) return undefined;
-  // A creation that has ended is described by what the guest says, an open one by what it was asked for.
-  const description = outputs?.description ?? inputs.description;
-  const creation = typeof description === "string" ? creationOf(description) : "";
-  return { urn, name: nameOf(urn), vmId: inputs.vmId, creation };
+  return { urn, name: nameOf(urn), vmId: inputs.vmId };
 }
 
 /** Name of a resource. */

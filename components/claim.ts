@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { creationOf } from "../config/mark";
 import type { NodePlan } from "../config/plan";
-import { type HostTask, runOnHost } from "./hostTask";
+import { runOnHost } from "./hostTask";
 import type { Connection } from "./RemoteScript";
 
 /** What a look at a cluster's guests needs. */
@@ -19,17 +20,22 @@ export interface Claims {
  * ours would all pass unclaimed (docs/decisions/0003). Runs in no preview.
  */
 export function claim(name: string, node: NodePlan, claims: Claims): pulumi.ResourceHook {
-  return new pulumi.ResourceHook(`${name}-claim`, async ({ oldInputs }) => {
-    await look(name, node, claims, oldInputs ? "update" : "create");
+  return new pulumi.ResourceHook(`${name}-claim`, async ({ oldInputs, newInputs }) => {
+    if (oldInputs) await look(name, node, claims, "update");
+    else await look(name, node, claims, "create", creationOf(String(newInputs?.["description"])));
   });
 }
 
-/** @throws Error that names the guest which has the VMID, and what to do */
+/**
+ * @param creation the number of the creation that is about to begin, which the host keeps until the guest is prepared
+ * @throws Error that names the guest which has the VMID, and what to do
+ */
 export function look(
   name: string,
   node: NodePlan,
   { host, mark }: Claims,
-  action: HostTask["action"],
+  action: "create" | "update",
+  creation = "",
 ): Promise<string> {
   return runOnHost(host, {
     task: "claim",
@@ -38,7 +44,7 @@ export function look(
     title: `VMID ${node.vmId} is free or ours`,
     lock: `guest-${node.vmId}`,
     boundSeconds: 300,
-    args: { VMID: node.vmId, NAME: node.name },
+    args: { VMID: node.vmId, NAME: node.name, CREATION: creation },
     inputs: { MARK: mark },
   });
 }

@@ -39,7 +39,7 @@ export function explain({ operation, node, vmId, message }: MachineFailure): str
         );
       return text(
         `how the creation of guest ${vmId} ended is not known`,
-        "pulumi up; where the guest was made after all it stops and names the command that clears it away",
+        "npm run cluster -- recover, which clears away what was made of it; then pulumi up",
       );
     case "update":
       return isUnknown

@@ -16,6 +16,8 @@ still_worthless() {
     fail "guest $VMID is not the one that was found before, but was made anew; it was not touched" "$again"
   ! is_prepared "$conf" ||
     fail "guest $VMID ($NAME) has been a node's machine; it was not touched" "restore the stack's state, which once knew it; or pct destroy $VMID --force on the Proxmox host, if it is not wanted"
+  is_unfinished "$conf" ||
+    fail "no creation of guest $VMID ($NAME) was begun here and left unfinished; it was not touched" "pct destroy $VMID --force on the Proxmox host, if it is not wanted"
   [ -e "/etc/pve/lxc/$VMID.conf" ] || fail "guest $VMID ($NAME) is not on this Proxmox host ($conf)" "pct destroy $VMID --force on its own host"
 }
 
@@ -43,4 +45,5 @@ if [ "$(lock_of "$conf")" = create ]; then
 fi
 say "destroying $NAME ($VMID)"
 pct destroy "$VMID" --force 1 || fail "guest $VMID ($NAME) could not be destroyed; the lines above say why" "$again"
+forget_creation
 outcome "guest $VMID ($NAME) was destroyed"

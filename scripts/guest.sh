@@ -40,6 +40,22 @@ is_prepared() { main_section "$1" | grep -q '^lxc\.'; }
 # creation_of FILE: the number of its creation, which is in the description before the mark.
 creation_of() { main_section "$1" | sed -n "s|^#creation \([0-9a-f]\{16\}\) of .*$MARK\$|\1|p"; }
 
+# The record of a creation that was begun (claim.sh) and not yet followed by anything (lxc.sh): its number, by VMID.
+CREATIONS=/var/lib/proxmox-k3s/creations
+record_creation() {
+  mkdir -p "$CREATIONS"
+  printf '%s\n' "$1" >"$CREATIONS/$VMID"
+}
+forget_creation() { rm -f "$CREATIONS/$VMID"; }
+
+# is_unfinished FILE: a guest of ours that never was more than its creation. A copy has another VMID, a backup that was put
+# back has no record any more.
+is_unfinished() {
+  number=$(creation_of "$1")
+  vmid=${1##*/}
+  ! is_prepared "$1" && [ -n "$number" ] && [ "$(cat "$CREATIONS/${vmid%.conf}" 2>/dev/null || :)" = "$number" ]
+}
+
 # former_mark FILE: the mark of this very cluster under another project or stack name; empty for a stranger's guest.
 former_mark() { main_section "$1" | sed -n "s|^#.*\(proxmox-k3s [^ ]* ${MARK##* }\)\$|\1|p" | grep -vFx -- "$MARK" || :; }
 

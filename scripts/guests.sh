@@ -1,5 +1,5 @@
 # guests (Proxmox host): the guests that carry our mark, one a line:
-#   VMID PVE_NODE lxc|qemu-server LOCK|- CREATION|- bare|prepared NAME
+#   VMID PVE_NODE lxc|qemu-server LOCK|- CREATION|- unfinished|- NAME
 # Changes nothing. Input: MARK.
 
 for conf in /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/qemu-server/*.conf; do
@@ -8,9 +8,9 @@ for conf in /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/qemu-server/*.conf; do
   is_ours "$conf" || continue
   place=${conf#/etc/pve/nodes/} # pve/lxc/103.conf
   kind=${place#*/}
-  vmid=${place##*/}
+  file=${place##*/}
   lock=$(lock_of "$conf")
   creation=$(creation_of "$conf")
-  if is_prepared "$conf"; then state=prepared; else state=bare; fi
-  echo "${vmid%.conf} ${place%%/*} ${kind%%/*} ${lock:--} ${creation:--} $state $(guest_name "$conf")"
+  if is_unfinished "$conf"; then state=unfinished; else state=-; fi
+  echo "${file%.conf} ${place%%/*} ${kind%%/*} ${lock:--} ${creation:--} $state $(guest_name "$conf")"
 done >"$WORK/outcome"

@@ -63,6 +63,7 @@ if ! cmp -s "$WORK/before" "$WORK/after"; then
   cat "$WORK/wanted" >"$conf" # in one write: /etc/pve knows no rename from elsewhere
   change=written
 fi
+forget_creation
 
 running() { [ "$(pct status "$VMID")" = "status: running" ]; }
 

@@ -9,7 +9,7 @@ const TASK = { method: "GET", path: "/tasks/[^/]+vzcreate[^/]+/status$" } as con
 /** What the program adds to the client's words. */
 const NOT_MADE = "NODE: its machine (guest VMID) was not made or not started…next:  pulumi up";
 const NOT_KNOWN =
-  "NODE: how the creation of guest VMID ended is not known…next:  pulumi up; where the guest was made after all it stops";
+  "NODE: how the creation of guest VMID ended is not known…next:  npm run cluster -- recover, which clears away what was made of it; then pulumi up";
 
 /** What can strike while a machine is made: the requests of the Proxmox client and the tasks that they start. */
 export const creation: readonly Row[] = [

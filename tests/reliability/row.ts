@@ -15,7 +15,7 @@ export const REMEDIES = {
   nothing: "nothing: the same run goes on by itself",
   again: "the same command again",
   "again --refresh": "the same command again, with `--refresh`",
-  recover: "`pulumi up`: `NODE-claim` stops and names `npm run cluster -- recover`; then that, and `pulumi up`",
+  recover: "`npm run cluster -- recover`, then `pulumi up`, which stops at `NODE-claim` without it",
 } as const;
 export type Remedy = keyof typeof REMEDIES;
 

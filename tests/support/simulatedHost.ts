@@ -3,12 +3,12 @@ import type { Socket } from "node:net";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { GuestDriver } from "../../lab/pve/driver";
-import { type GuestConfigFile, parseGuestConfig, printGuestConfig, type RawLine } from "../../lab/pve/guestConfig";
+import { type GuestConfigFile, parseGuestConfig } from "../../lab/pve/guestConfig";
 import type { Journal } from "./journal";
 import { readRemoteTask, type RemoteTask } from "./remoteTask";
-import type { SimulatedMachines } from "./simulatedMachines";
-import { newCaHash, type SimulatedK3s } from "./simulatedMachines";
+import type { SimulatedK3s, SimulatedMachines } from "./simulatedMachines";
 import { serveShell } from "./simulatedShells";
+import { answerOf, ScriptFailure } from "./simulatedTasks";
 import { type KeyPair, newKeyPair } from "./sshKeys";
 
 /** What the roster wrote on the host for one cluster. */
@@ -26,6 +26,8 @@ export interface HostState {
   readonly rosters: Map<string, Roster>;
   /** Nodes that Kubernetes knows, with their version. */
   readonly members: Map<string, string>;
+  /** Numbers of creations that were begun and did not go on, by VMID. */
+  readonly creations: Map<string, string>;
 }
 
 export interface SimulatedHostOptions {
@@ -41,9 +43,6 @@ export interface SimulatedHostOptions {
   readonly authorizedKeys: readonly string[];
   readonly state?: HostState;
 }
-
-/** A cause that ends a script, as `fail` of scripts/lib.sh does. */
-class ScriptFailure extends Error {}
 
 /**
  * A double of the shells of a Proxmox host and of all its guests: SSH, host keys and logins are real, no command is run.
@@ -65,7 +64,7 @@ export class SimulatedHost {
     this.authorizedKeys = [...options.authorizedKeys];
     this.state = options.state
       ? structuredClone(options.state)
-      : { hostKey: newKeyPair(), rosters: new Map(), members: new Map() };
+      : { hostKey: newKeyPair(), rosters: new Map(), members: new Map(), creations: new Map() };
   }
 
   /** From now on a script fails before it does anything. `what` is as in the journal: `k3s-master-claim create`. */
@@ -104,7 +103,7 @@ export class SimulatedHost {
       await sleep(await this.delay(task));
       const failure = this.failures.get(what);
       if (failure !== undefined) throw new ScriptFailure(failure);
-      const outcome = await this.answer(vmid, task);
+      const outcome = await answerOf(this, task, vmid);
       return { status: 0, stdout: `${outcome}\n`, stderr: "" };
     } catch (error) {
       if (!(error instanceof ScriptFailure)) throw error;
@@ -113,14 +112,6 @@ export class SimulatedHost {
     } finally {
       journal.end(entry);
     }
-  }
-
-  /** The one line that the script answers. */
-  private async answer(vmid: number | undefined, task: RemoteTask): Promise<string> {
-    const name = NAMES.find((each) => task.step.endsWith(`-${each}`));
-    if (name === undefined) throw new Error(`the double knows no script for ${task.step}`);
-    if ((vmid !== undefined) !== (name === "k3s")) throw new Error(`${task.step} ran on the wrong machine`);
-    return TASKS[name](this, task, vmid ?? 0);
   }
 
   get driver(): GuestDriver {
@@ -157,196 +148,4 @@ export class SimulatedHost {
     }
     throw new ScriptFailure("no server of the cluster answered");
   }
-}
-
-type Answer = (host: SimulatedHost, task: RemoteTask, vmid: number) => string | Promise<string>;
-
-/** A task by the last part of its step's name. */
-const TASKS = {
-  roster: (host, { action, args }) => {
-    const id = arg(args, "CLUSTER_ID");
-    if (action === "delete") {
-      host.state.rosters.delete(id);
-      return "roster removed";
-    }
-    const servers = arg(args, "SERVERS")
-      .split("\n")
-      .map((line) => line.split(" "));
-    host.state.rosters.set(id, {
-      servers: servers.map(([vmid, name]) => ({ vmid: Number(vmid), name: name ?? "" })),
-      drainTimeout: arg(args, "DRAIN_TIMEOUT"),
-      onBlocked: arg(args, "ON_BLOCKED"),
-      allowControlPlaneLoss: arg(args, "ALLOW_CONTROL_PLANE_LOSS") === "yes",
-    });
-    return "roster";
-  },
-
-  // What it looks at and says is for the script's own tests: files in tests/unit/scripts, a host in tests/lab/doctor.
-  preflight: () => "the Proxmox host is ready",
-
-  "release-sums": () => `${"5a".repeat(32)} -`,
-
-  claim: async (host, { action, args }) => {
-    const vmid = arg(args, "VMID");
-    // A creation begins with a file that says only that it is locked.
-    const isUnborn = (): boolean => [...(host.conf(vmid)?.options.keys() ?? [])].join() === "lock";
-    for (let looks = 0; isUnborn() && looks < 600; looks++) await sleep(50);
-    const conf = host.conf(vmid);
-    if (!conf) return `VMID ${vmid} is free`;
-    if (!isOurs(conf, args)) throw foreign(vmid, conf);
-    const held = conf.options.get("hostname");
-    if (held !== arg(args, "NAME")) throw new ScriptFailure(`VMID ${vmid} is this cluster's node ${held}`);
-    if (action === "create")
-      throw new ScriptFailure(
-        `VMID ${vmid} carries our mark but is not in this stack's state\nnext:  npm run cluster -- recover`,
-      );
-    return `VMID ${vmid} is ours`;
-  },
-
-  guests: (host, { args }) =>
-    host
-      .confs()
-      .filter(([, conf]) => isOurs(conf, args))
-      .map(([vmid, conf]) => {
-        const lock = conf.options.get("lock") ?? "-";
-        const state = conf.raw.length > 0 ? "prepared" : "bare";
-        return `${vmid} pve lxc ${lock} ${creationOf(conf) ?? "-"} ${state} ${conf.options.get("hostname") ?? ""}`;
-      })
-      .join("\n"),
-
-  discard: async (host, { args }) => {
-    const vmid = arg(args, "VMID");
-    const deadline = Date.now() + Number(arg(args, "WAIT")) * 1000;
-    while (host.conf(vmid)?.options.get("lock") === "create" && Date.now() < deadline) await sleep(50);
-    const conf = host.conf(vmid);
-    if (!conf) return `guest ${vmid} is already gone`;
-    if (!isOurs(conf, args)) throw foreign(vmid, conf);
-    if (creationOf(conf) !== arg(args, "CREATION") || conf.raw.length > 0)
-      throw new ScriptFailure(`guest ${vmid} is not the one that was found before`);
-    await host.driver.destroy(Number(vmid), () => {});
-    fs.rmSync(host.confFile(vmid));
-    return `guest ${vmid} was destroyed`;
-  },
-
-  lxc: async (host, { action, args }) => {
-    const vmid = arg(args, "VMID");
-    const conf = host.conf(vmid);
-    if (!conf && action === "delete") return `guest ${vmid} is already gone`;
-    if (!conf) throw new ScriptFailure(`guest ${vmid} does not exist on this Proxmox host`);
-    if (!isOurs(conf, args)) throw foreign(vmid, conf);
-    if (action === "delete") return `guest ${vmid} is ours`;
-    const raw = arg(args, "RAW_LINES").split("\n").map(rawLine);
-    const wanted = { ...conf, options: new Map(conf.options).set("features", arg(args, "FEATURES")), raw };
-    const text = printGuestConfig(wanted);
-    const changed = text !== fs.readFileSync(host.confFile(vmid), "utf8");
-    fs.writeFileSync(host.confFile(vmid), text);
-    const number = Number(vmid);
-    if (changed && host.machines.isRunning(number)) await host.driver.stop(number, () => {});
-    if (!host.machines.isRunning(number)) await host.driver.start(number, wanted, () => {});
-    const addresses = (await host.driver.interfaces(number)).map(({ inet }) => inet?.replace(/\/.*/, ""));
-    if (addresses.length === 0)
-      throw new ScriptFailure(`${arg(args, "NAME")} (${vmid}) ended by itself while it was set up`);
-    if (!addresses.includes(arg(args, "ADDRESS")))
-      throw new ScriptFailure(`${arg(args, "NAME")} (${vmid}) runs, but without its address ${arg(args, "ADDRESS")}`);
-    host.machines.disk(number).authorizedKeys = arg(args, "AUTHORIZED_KEYS").split("\n");
-    return `container ${vmid}: configuration ${changed ? "written, started" : "kept"}`;
-  },
-
-  // The files of the release are not simulated, nor is the download of them.
-  artifacts: () => "files of the release are on the node",
-
-  "host-key": (host, { args }) => host.machines.disk(Number(arg(args, "VMID"))).hostKey.public,
-
-  k3s: (host, { args, secrets }, vmid) => {
-    const [role, name, version] = [arg(args, "ROLE"), arg(args, "NAME"), arg(args, "VERSION")];
-    if (host.conf(String(vmid))?.options.get("hostname") !== name)
-      throw new ScriptFailure(`the host name is not ${name}`);
-    if (!/^[0-9a-f]{64}$/.test(arg(args, "SHA256"))) throw new ScriptFailure("no SHA-256 of the binary");
-    const token = arg(secrets, "TOKEN");
-    const disk = host.machines.disk(vmid);
-    if (role === "server") {
-      const caHash = disk.k3s?.caHash ?? newCaHash();
-      disk.k3s = { role, version, token, agentToken: arg(secrets, "AGENT_TOKEN"), caHash };
-    } else {
-      const address = /^server: https:\/\/([\d.]+):6443$/m.exec(arg(args, "CONFIG"))?.[1] ?? "";
-      const server = host.machines.disks.get(host.machines.at(address) ?? 0)?.k3s;
-      if (!server) throw new ScriptFailure(`failed to get CA certs: no K3s server at "${address}"`);
-      if (token !== `K10${server.caHash}::node:${server.agentToken}`) throw new ScriptFailure("not authorized");
-      disk.k3s = { role, version, token, caHash: server.caHash };
-    }
-    host.state.members.set(name, version);
-    return `K3s ${version} on ${name}`;
-  },
-
-  ready: (host, { args }) => {
-    host.liveServer(arg(args, "CLUSTER_ID"));
-    const [name, wanted] = [arg(args, "NAME"), arg(args, "VERSION")];
-    const seen = host.state.members.get(name);
-    if (seen !== wanted) throw new ScriptFailure(`${name} is not Ready at ${wanted} (seen: ${seen ?? "no such node"})`);
-    return `${name} is Ready at ${wanted}`;
-  },
-
-  rebooted: (host, { args }) => {
-    host.liveServer(arg(args, "CLUSTER_ID"));
-    const [vmid, name] = [arg(args, "VMID"), arg(args, "NAME")];
-    if (!host.machines.isRunning(Number(vmid))) throw new ScriptFailure(`${name} (${vmid}) has not come back`);
-    return `${name} is Ready again`;
-  },
-
-  "ca-hash": (host, { args }) => host.liveServer(arg(args, "CLUSTER_ID")).caHash,
-
-  kubeconfig: (host, { args }) => {
-    const { caHash } = host.liveServer(arg(args, "CLUSTER_ID"));
-    return [
-      "apiVersion: v1",
-      "clusters:",
-      `- {cluster: {certificate-authority-data: ${caHash}, server: "https://127.0.0.1:6443"}, name: default}`,
-      "contexts:",
-      "- {context: {cluster: default, user: default}, name: default}",
-      "current-context: default",
-      "kind: Config",
-      "users:",
-      `- {name: default, user: {client-certificate-data: c29tZQ==, client-key-data: c29tZQ==}}`,
-    ].join("\n");
-  },
-
-  leave: (host, { args }) => {
-    const [id, name] = [arg(args, "CLUSTER_ID"), arg(args, "NAME")];
-    const roster = host.state.rosters.get(id);
-    if (roster?.servers.every((server) => server.name === name)) {
-      if (!roster.allowControlPlaneLoss) throw new ScriptFailure(`${name} is the only server`);
-      return `${name} was the only server; there is no cluster left to leave`;
-    }
-    host.liveServer(id, name);
-    const disk = host.machines.disks.get(Number(arg(args, "VMID")));
-    if (disk) delete disk.k3s;
-    host.state.members.delete(name);
-    return `${name} left the cluster`;
-  },
-} satisfies Record<string, Answer>;
-
-/** `host-key` before `key`, so to say: the longest name first. */
-const NAMES = (Object.keys(TASKS) as (keyof typeof TASKS)[]).sort((a, b) => b.length - a.length);
-
-function arg(values: Readonly<Record<string, string>>, name: string): string {
-  const value = values[name];
-  if (value === undefined) throw new Error(`the script got no ${name}`);
-  return value;
-}
-
-function isOurs(conf: GuestConfigFile, args: Readonly<Record<string, string>>): boolean {
-  return (conf.options.get("description") ?? "").trimEnd().endsWith(arg(args, "MARK"));
-}
-
-function creationOf(conf: GuestConfigFile): string | undefined {
-  return /^creation ([0-9a-f]{16}) of /.exec(conf.options.get("description") ?? "")?.[1];
-}
-
-function foreign(vmid: string, conf: GuestConfigFile): ScriptFailure {
-  return new ScriptFailure(`VMID ${vmid} belongs to the guest "${conf.options.get("hostname")}", which is not ours`);
-}
-
-function rawLine(line: string): RawLine {
-  const [, key, value] = /^([^:]+):\s*(.*)$/.exec(line) ?? [];
-  return [key ?? "", value ?? ""];
 }

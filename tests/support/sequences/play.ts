@@ -4,7 +4,7 @@ import { Homelab, type HomelabSnapshot } from "../homelab";
 import type { Entry } from "../journal";
 import type { PulumiResult } from "../pulumiResult";
 import { difference, endProblems, orderProblems } from "./promises";
-import { remedyFor } from "./remedies";
+import { namesRecovery, remedyFor } from "./remedies";
 import type { Change, Step, Trouble } from "./steps";
 import { Strangers } from "./strangers";
 import { INDICES, SERVER, vmidOf, type Wish, wishedNodes, workerName } from "./wish";
@@ -45,6 +45,8 @@ class Game {
    * wished for in place of what is there (a guest that did not start is `started: false`), until a refresh looks.
    */
   private hasFailed = false;
+  /** An error has named `recover`, or an `up` was killed (docs/operations.md names it then), and nobody has run it since. */
+  private owesRecovery = false;
 
   constructor(private readonly lab: Homelab) {
     this.strangers = new Strangers(lab);
@@ -62,6 +64,8 @@ class Game {
   /** Everything is put right, as far as the errors say how; then the promises are held against the world. */
   async end(): Promise<void> {
     this.story.push("- the end");
+    // No later `up` needs to come upon a guest that was half made: the plan may no longer want its VMID.
+    if (this.owesRecovery) await this.recover();
     this.drifted ||= this.hasFailed;
     if (!this.settled || this.drifted) await this.settle();
     this.report(await endProblems(this.lab, this.wish, this.strangers.vmids));
@@ -133,6 +137,7 @@ class Game {
     this.settled = run.code === 0;
     this.hasFailed = this.settled ? this.hasFailed && !this.drifted : true;
     if (this.settled) this.drifted = false;
+    else this.owesRecovery ||= namesRecovery(run);
     this.report([...orderProblems(lab.journal.entries, this.byHand), ...this.strangers.touched()]);
     return run;
   }
@@ -148,6 +153,7 @@ class Game {
     this.story.push(`  pulumi up, ${ended ? "ended too early to be killed" : "killed, and pulumi cancel"}`);
     if (!ended) {
       this.hasFailed = true;
+      this.owesRecovery = true;
       await lab.cancel();
     }
     await lab.idle();
@@ -221,6 +227,8 @@ class Game {
   }
 
   private async recover(): Promise<void> {
+    this.owesRecovery = false;
+    this.story.push("  npm run cluster -- recover");
     const { code, stdout, stderr } = await this.lab.command("recover", "--stack", "homelab", "--yes");
     if (code !== 0) throw new Error(`recover fails:\n${stdout}${stderr}`);
   }

@@ -10,21 +10,32 @@ export type Remedy =
   | { readonly kind: "recover" }
   | { readonly kind: "refresh" };
 
+const RECOVERY = /npm run cluster -- recover/;
+
 /** Errors that are the world's doing and that say what to do; every other one is the program's. */
 const SAYINGS: readonly [RegExp, (match: RegExpExecArray) => Remedy][] = [
   [/-claim: VMID (\d+).* belongs to the guest "/, ([, vmid]) => ({ kind: "give way", vmid: Number(vmid) })],
   [/error: (\S+)-lxc: VMID \d+ .*not ours/, ([, node]) => ({ kind: "forget", node: node! })],
-  [/npm run cluster -- recover/, () => ({ kind: "recover" })],
+  [RECOVERY, () => ({ kind: "recover" })],
   [/guest \d+ does not exist on this Proxmox host|next: {2}pulumi up --refresh/, () => ({ kind: "refresh" })],
   [/no server of the cluster answered/, () => ({ kind: "refresh" })],
 ];
 
 /** @returns undefined where the errors name none */
 export function remedyFor(run: PulumiResult): Remedy | undefined {
-  const said = [...run.errors, ...run.warnings, run.stderr].join("\n");
+  const said = saidBy(run);
   for (const [saying, remedy] of SAYINGS) {
     const match = saying.exec(said);
     if (match) return remedy(match);
   }
   return undefined;
+}
+
+/** Whether one of the errors does, whatever else has to be done first. */
+export function namesRecovery(run: PulumiResult): boolean {
+  return RECOVERY.test(saidBy(run));
+}
+
+function saidBy(run: PulumiResult): string {
+  return [...run.errors, ...run.warnings, run.stderr].join("\n");
 }

@@ -40,6 +40,13 @@ class Host {
     return this;
   }
 
+  /** What a claim has noted before the creation. */
+  record(vmid: number, creation = CREATION): this {
+    fs.mkdirSync(path.join(this.root, "state/creations"), { recursive: true });
+    fs.writeFileSync(path.join(this.root, `state/creations/${vmid}`), `${creation}\n`);
+    return this;
+  }
+
   /** The file that a worker of Proxmox VE holds while it makes a guest. */
   get workerLock(): string {
     return path.join(this.root, "lock/pve-config-103.lock");
@@ -51,7 +58,8 @@ class Host {
     const text = parts
       .join("\n")
       .replaceAll("/etc/pve", `${this.root}/etc`)
-      .replaceAll("/run/lock/lxc", `${this.root}/lock`);
+      .replaceAll("/run/lock/lxc", `${this.root}/lock`)
+      .replaceAll("/var/lib/proxmox-k3s", `${this.root}/state`);
     const { status, stdout } = spawnSync("sh", ["-c", text], {
       encoding: "utf8",
       env: {
@@ -70,15 +78,30 @@ describe("guests", () => {
   it("tells of each guest with our mark what it is, and of no other", () => {
     const host = new Host()
       .conf(103, locked)
+      .record(103)
       .conf(104, prepared)
+      .record(104)
       .conf(105, foreign)
-      .conf(106, `${foreign}[a]\n${ours}`);
+      .conf(106, `${foreign}[a]\n${ours}`)
+      .conf(107, ours)
+      .conf(108, ours)
+      .record(108, "0".repeat(16));
     const { code, outcome } = host.run("guests");
     expect([code, parseGuests(outcome)]).toEqual([
       0,
       [
-        { vmId: 103, pveNode: "pve", kind: "lxc", lock: "create", creation: CREATION, prepared: false, name: "node-1" },
-        { vmId: 104, pveNode: "pve", kind: "lxc", lock: "", creation: CREATION, prepared: true, name: "node-1" },
+        {
+          vmId: 103,
+          pveNode: "pve",
+          kind: "lxc",
+          lock: "create",
+          creation: CREATION,
+          unfinished: true,
+          name: "node-1",
+        },
+        { vmId: 104, pveNode: "pve", kind: "lxc", lock: "", creation: CREATION, unfinished: false, name: "node-1" },
+        { vmId: 107, pveNode: "pve", kind: "lxc", lock: "", creation: CREATION, unfinished: false, name: "node-1" },
+        { vmId: 108, pveNode: "pve", kind: "lxc", lock: "", creation: CREATION, unfinished: false, name: "node-1" },
       ],
     ]);
   });
@@ -91,7 +114,15 @@ describe("guests", () => {
 
 describe("discard", () => {
   it("destroys a container of ours that nothing but its creation was done to", () => {
-    expect(new Host().conf(103, ours).run("discard")).toMatchObject({ code: 0, pct: "destroy 103 --force 1" });
+    const host = new Host().conf(103, ours).record(103);
+    expect(host.run("discard")).toMatchObject({ code: 0, pct: "destroy 103 --force 1" });
+    expect(fs.readdirSync(path.join(host.root, "state/creations"))).toEqual([]);
+  });
+
+  it("refuses one whose creation is not on record: a backup that was put back, say", () => {
+    const run = new Host().conf(103, ours).run("discard");
+    expect([run.code, run.pct]).toEqual([1, ""]);
+    expect(run.output).toContain("no creation of guest 103 (node-1) was begun here and left unfinished");
   });
 
   it("is done when the guest is gone", () => {
@@ -105,7 +136,7 @@ describe("discard", () => {
     ["a guest made anew meanwhile", ours.replace(CREATION, "0".repeat(16)), "was made anew; it was not touched"],
     ["a guest of another name", ours.replace("node-1", "node-2"), "was made anew; it was not touched"],
   ])("refuses %s", (_, conf, cause) => {
-    const run = new Host().conf(103, conf).run("discard");
+    const run = new Host().conf(103, conf).record(103).run("discard");
     expect([run.code, run.pct]).toEqual([1, ""]);
     expect(run.output).toMatch(/^error: node-1-discard: /m);
     expect(run.output).toContain(cause);
@@ -113,13 +144,13 @@ describe("discard", () => {
   });
 
   it("refuses a guest with K3s on its disk, whatever its configuration says", () => {
-    const run = new Host(true).conf(103, ours).run("discard");
+    const run = new Host(true).conf(103, ours).record(103).run("discard");
     expect([run.code, run.pct]).toEqual([1, ""]);
     expect(run.output).toContain("has K3s on its disk; it was not touched");
   });
 
   it("takes the lock away that a worker left when it died", () => {
-    const host = new Host().conf(103, locked);
+    const host = new Host().conf(103, locked).record(103);
     fs.writeFileSync(host.workerLock, "");
     // The bound is not reached: nobody holds the worker's file.
     expect(host.run("discard", 60)).toMatchObject({ code: 0, pct: "unlock 103\ndestroy 103 --force 1" });
@@ -129,7 +160,7 @@ describe("discard", () => {
     let host: Host;
     let worker: ChildProcess;
     beforeEach(async () => {
-      host = new Host().conf(103, locked);
+      host = new Host().conf(103, locked).record(103);
       worker = spawn("flock", ["-F", host.workerLock, "sh", "-c", "echo held; exec sleep 60"], { stdio: "pipe" });
       await once(worker.stdout!, "data");
     });

@@ -64,6 +64,7 @@ class Host {
           NAME: "node-1",
           ADDRESS: "198.18.0.20",
           MARK,
+          CREATION: "",
           URN: "urn:pulumi:homelab::proxmox-k3s::a$b::node-1",
           FEATURES: LXC_FEATURES,
           RAW_LINES: LXC_RAW_LINES.join("\n"),
@@ -127,6 +128,23 @@ describe("claim", () => {
     const run = host.run("claim", "create");
     expect(run.code).toBe(1);
     expect(run.output).toMatch(/^next: +npm run cluster -- recover /m);
+  });
+
+  it("notes the number of a creation that is about to begin, until the guest is prepared", () => {
+    const host = new Host();
+    const record = path.join(host.root, "state/creations/103");
+    expect(host.run("claim", "create", { CREATION: "5f3a9c1e0b7d4421" })).toMatchObject({ code: 0 });
+    expect(fs.readFileSync(record, "utf8")).toBe("5f3a9c1e0b7d4421\n");
+    host.conf(103, ours);
+    expect(host.run("lxc", "create")).toMatchObject({ code: 0 });
+    expect(fs.existsSync(record)).toBe(false);
+  });
+
+  it("notes nothing where the VMID is taken", () => {
+    const host = new Host();
+    host.conf(103, foreign);
+    host.run("claim", "create", { CREATION: "5f3a9c1e0b7d4421" });
+    expect(fs.existsSync(path.join(host.root, "state/creations/103"))).toBe(false);
   });
 
   it("waits until a creation that has only just begun says whose guest it is", () => {
