@@ -35,9 +35,12 @@ export async function connectLab(subnet: number, initPid: number): Promise<void>
   await run("ip", ["link", "set", outerLink, "up"]);
 }
 
-/** Removes the veth pair; none there is fine. */
+/** What `ip` and the kernel say when the pair has gone, the kernel when that happens between its look and its deletion. */
+const GONE = /Cannot find device|No such device/;
+
+/** Removes the veth pair, which also goes with the lab's namespace; none there is fine. */
 export async function releaseSubnet(subnet: number): Promise<void> {
   await run("ip", ["link", "delete", labNetwork(subnet).outerLink]).catch((error: CommandError) => {
-    if (!/Cannot find device/.test(error.stderr)) throw error;
+    if (!GONE.test(error.stderr)) throw error;
   });
 }
