@@ -2,6 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { advice } from "../components/advice";
+
 /** Whose runs are meant. */
 export interface Project {
   readonly folder: string;
@@ -29,9 +31,11 @@ export async function awaitPlugins(project: Project, seconds: number): Promise<v
     if (running.length === 0) return;
     const list = running.map(({ pid, program }) => `${program} (process ${pid})`).join(", ");
     if (running.some(({ program }) => program === "pulumi"))
-      throw new Error(`pulumi is at work on this project: ${list}\nnext:  let it end, then run this again`);
+      throw new Error(advice(`pulumi is at work on this project: ${list}`, "let it end, then run this again"));
     if (Date.now() - began > seconds * 1000)
-      throw new Error(`plugins of an interrupted run still work: ${list}\nnext:  end them (kill), then run this again`);
+      throw new Error(
+        advice(`plugins of an interrupted run still work: ${list}`, "end them (kill), then run this again"),
+      );
   }
 }
 

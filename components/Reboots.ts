@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { ClusterPlan, NodePlan } from "../config/plan";
+import { advice } from "./advice";
 import { type Claims, look } from "./claim";
 import { runOnHost } from "./hostTask";
 
@@ -97,7 +98,7 @@ export class Reboots {
     try {
       await this.awaitNode(this.nodeOf(name)!);
     } catch (error) {
-      this.halt = `${name} is not Ready after its own reboot\nnext:  once it is Ready, pulumi up`;
+      this.halt = advice(`${name} is not Ready after its own reboot`, "once it is Ready, pulumi up");
       throw error;
     } finally {
       this.endTurn();

@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { advice } from "./advice";
+
 /** An operation on a machine that the Proxmox client gave up. */
 export interface MachineFailure {
   readonly operation: "create" | "update" | "delete";
@@ -22,7 +24,7 @@ const LOCKED = /CT is locked|configuration to become unlocked/;
  * prints beside it, names a request and a reason, and neither the node nor a way on.
  */
 export function explain({ operation, node, vmId, message }: MachineFailure): string {
-  const text = (cause: string, next: string): string => `${node}: ${cause}\nnext:  ${next}`;
+  const text = (cause: string, next: string): string => advice(`${node}: ${cause}`, next);
   const isUnknown = UNKNOWN.test(message);
   if (LOCKED.test(message)) {
     return text(

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { advice } from "./advice";
 import { known } from "./known";
 
 /** A remote script that did not end well. */
@@ -27,11 +28,14 @@ export function explain({ step, address, isHost, message }: ScriptFailure): stri
   const [, cause] = /after \d+ failed attempts: ([^\n]*)/.exec(message) ?? [];
   if (!isHost && cause?.includes("host key mismatch")) {
     const read = step.replace(/-[^-]*$/, "-host-key");
-    return `${step}: ${machine} shows another SSH host key than it had\nnext:  if the guest's keys were made anew, pulumi up --replace '**::${read}'; else somebody else has its address`;
+    return advice(
+      `${step}: ${machine} shows another SSH host key than it had`,
+      `if the guest's keys were made anew, pulumi up --replace '**::${read}'; else somebody else has its address`,
+    );
   }
   if (cause !== undefined || message.includes("deadline exceeded"))
-    return `${step}: ${machine} cannot be reached by SSH: ${cause ?? "no answer in time"}\nnext:  ${next}`;
-  return `${step}: the connection to ${machine} was lost while the script ran\nnext:  ${next}`;
+    return advice(`${step}: ${machine} cannot be reached by SSH: ${cause ?? "no answer in time"}`, next);
+  return advice(`${step}: the connection to ${machine} was lost while the script ran`, next);
 }
 
 /**

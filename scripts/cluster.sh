@@ -25,13 +25,44 @@ EOF
 
 # await_server SECONDS [EXCEPT]
 await_server() {
-  began=$(now)
+  asked=$(now)
   until find_server "${2:-}"; do
-    [ $(($(now) - began)) -lt "$1" ] || return 1
+    [ $(($(now) - asked)) -lt "$1" ] || return 1
     sleep 0.5
   done
+}
+
+# need_server SECONDS: the same; ends the step when none answers.
+need_server() {
+  await_server "$1" || fail "no server of the cluster answered within $1 s" "see k3s.service on the servers: pct exec VMID -- journalctl -u k3s"
 }
 
 # A server that hangs must not hold a step for longer than this many seconds a call.
 KUBECTL_BOUND=90
 kubectl() { timeout -k 5 "$KUBECTL_BOUND" pct exec "$SERVER" -- k3s kubectl "$@" </dev/null; }
+
+# node_look NAME: "Ready version uninitialized?|since when it has been (not) Ready"; empty when nobody tells.
+node_look() {
+  kubectl get node "$1" --ignore-not-found -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion} {range .spec.taints[?(@.key=="node.cloudprovider.kubernetes.io/uninitialized")]}uninitialized{end}|{.status.conditions[?(@.type=="Ready")].lastTransitionTime}' 2>/dev/null || :
+}
+
+# await_ready NAME VERSION SECONDS: waits until the node has been Ready for so long, without a moment in which it was not;
+# `*` stands for any version. When it is not Ready after TIMEOUT s since BEGAN: fails, with the last look in SEEN.
+await_ready() {
+  steady='' since=''
+  while :; do
+    SEEN=$(node_look "$1")
+    # shellcheck disable=SC2254 # VERSION is a pattern
+    case $SEEN in
+      "True "$2" |"*)
+        if [ "$SEEN" != "$steady" ]; then steady=$SEEN since=$(now); fi
+        if [ $(($(now) - since)) -ge "$3" ]; then return 0; fi
+        ;;
+      *)
+        steady=''
+        if [ $(($(now) - BEGAN)) -ge "$TIMEOUT" ]; then return 1; fi
+        ;;
+    esac
+    sleep 0.5
+  done
+}

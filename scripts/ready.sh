@@ -7,40 +7,19 @@
 LABELS_NOTE=proxmox-k3s/labels
 TAINTS_NOTE=proxmox-k3s/taints
 
-await_server "$TIMEOUT" || fail "no server of the cluster answered within $TIMEOUT s" "see k3s.service on the servers: pct exec VMID -- journalctl -u k3s"
+need_server "$TIMEOUT"
 
 node() { kubectl get node "$NAME" --ignore-not-found -o "jsonpath=$1"; }
-# One look: "Ready version uninitialized?|since when it has been (not) Ready".
-look() {
-  node '{.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion} {range .spec.taints[?(@.key=="node.cloudprovider.kubernetes.io/uninitialized")]}uninitialized{end}|{.status.conditions[?(@.type=="Ready")].lastTransitionTime}' 2>/dev/null || :
-}
-
-# await_ready SECONDS: waits until the node has been Ready for so long, without a moment in which it was not.
-steady=
-await_ready() {
-  while :; do
-    seen=$(look)
-    case $seen in
-      "True $VERSION |"*)
-        if [ "$seen" != "$steady" ]; then steady=$seen since=$(now); fi
-        if [ $(($(now) - since)) -ge "$1" ]; then return 0; fi
-        ;;
-      *)
-        steady=
-        if [ $(($(now) - began)) -ge "$TIMEOUT" ]; then
-          kubectl describe node "$NAME" | sed -n '/^Conditions:/,/^Addresses:/p' || :
-          seen=${seen%|*}
-          fail "$NAME is not Ready at $VERSION after $TIMEOUT s (seen: ${seen:-no such node})" "the conditions above and journalctl on the node say why"
-        fi
-        ;;
-    esac
-    sleep 0.5
-  done
+steady_for() {
+  if await_ready "$NAME" "$VERSION" "$1"; then return 0; fi
+  kubectl describe node "$NAME" | sed -n '/^Conditions:/,/^Addresses:/p' || :
+  SEEN=${SEEN%|*}
+  fail "$NAME is not Ready at $VERSION after $TIMEOUT s (seen: ${SEEN:-no such node})" "the conditions above and journalctl on the node say why"
 }
 
 say "waiting for $NAME to be Ready at $VERSION"
-began=$(now)
-await_ready 0
+BEGAN=$(now)
+steady_for 0
 
 # gone OLD NEW: what stands in OLD (one line, space separated) and not in NEW (one a line).
 gone() {
@@ -80,7 +59,7 @@ if [ -n "$(note 3)" ]; then
 fi
 
 # K3s may end or restart soon after its start.
-await_ready 3
+steady_for 3
 
 pods=$(kubectl -n kube-system get pods --no-headers 2>/dev/null | awk '$3 != "Completed" { all++; split($2, n, "/"); if (n[1] == n[2]) ready++ } END { printf "%d of %d", ready, all }')
 outcome "$NAME is Ready at $VERSION; kube-system pods ready: $pods"

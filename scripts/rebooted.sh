@@ -3,8 +3,8 @@
 
 case $ROLE in server) unit=k3s ;; *) unit=k3s-agent ;; esac
 in_guest() { timeout 30 pct exec "$VMID" -- "$@" </dev/null; }
-began=$(now)
-in_time() { [ $(($(now) - began)) -lt "$TIMEOUT" ]; }
+BEGAN=$(now)
+in_time() { [ $(($(now) - BEGAN)) -lt "$TIMEOUT" ]; }
 
 until in_guest test -S /run/systemd/private 2>/dev/null; do
   in_time || fail "$NAME ($VMID) has not come back from its reboot" "pct status $VMID and pct start $VMID on the Proxmox host"
@@ -19,12 +19,6 @@ until in_guest systemctl is-active -q "$unit"; do
   in_time || fail "$unit on $NAME ($VMID) is not up $TIMEOUT s after the reboot" "pct exec $VMID -- journalctl -u $unit on the Proxmox host"
   sleep 0.5
 done
-await_server "$TIMEOUT" || fail "no server of the cluster answered within $TIMEOUT s" "see k3s.service on the servers: pct exec VMID -- journalctl -u k3s"
-is_ready() { kubectl get node "$NAME" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null || :; }
-steady=$(now)
-until [ $(($(now) - steady)) -ge 3 ]; do
-  if [ "$(is_ready)" != True ]; then steady=$(now); fi
-  in_time || fail "$NAME is not Ready $TIMEOUT s after its reboot" "kubectl describe node $NAME says why"
-  sleep 0.5
-done
+need_server "$TIMEOUT"
+await_ready "$NAME" '*' 3 || fail "$NAME is not Ready $TIMEOUT s after its reboot" "kubectl describe node $NAME says why"
 outcome "$NAME is Ready again"
