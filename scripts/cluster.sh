@@ -46,22 +46,24 @@ node_look() {
   kubectl get node "$1" --ignore-not-found -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion} {range .spec.taints[?(@.key=="node.cloudprovider.kubernetes.io/uninitialized")]}uninitialized{end}|{.status.conditions[?(@.type=="Ready")].lastTransitionTime}' 2>/dev/null || :
 }
 
-# await_ready NAME VERSION SECONDS: waits until the node has been Ready for so long, without a moment in which it was not;
-# `*` stands for any version. When it is not Ready after TIMEOUT s since BEGAN: fails, with the last look in SEEN.
+# await_ready NAME VERSION SECONDS: waits until the node is Ready, and has been known for so long without a moment in which
+# it was not or lost its Ready: K3s may end or restart soon after its start. `*` stands for any version. The clock of a
+# former call goes on. When it is not Ready TIMEOUT s after BEGAN: fails, with the last look in SEEN.
+SEEN='' known_since=''
 await_ready() {
-  steady='' since=''
+  known="* $2 *" ready="True $2 |*"
   while :; do
+    before=$SEEN
     SEEN=$(node_look "$1")
-    # shellcheck disable=SC2254 # VERSION is a pattern
+    # shellcheck disable=SC2254 # patterns
     case $SEEN in
-      "True "$2" |"*)
-        if [ "$SEEN" != "$steady" ]; then steady=$SEEN since=$(now); fi
-        if [ $(($(now) - since)) -ge "$3" ]; then return 0; fi
-        ;;
-      *)
-        steady=''
-        if [ $(($(now) - BEGAN)) -ge "$TIMEOUT" ]; then return 1; fi
-        ;;
+      $known) if [ -z "$known_since" ] || { [ "${before%% *}" = True ] && [ "$SEEN" != "$before" ]; }; then known_since=$(now); fi ;;
+      *) known_since='' ;;
+    esac
+    # shellcheck disable=SC2254
+    case $SEEN in
+      $ready) if [ $(($(now) - known_since)) -ge "$3" ]; then return 0; fi ;;
+      *) if [ $(($(now) - BEGAN)) -ge "$TIMEOUT" ]; then return 1; fi ;;
     esac
     sleep 0.5
   done

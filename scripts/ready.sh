@@ -58,7 +58,6 @@ if [ -n "$(note 3)" ]; then
   kubectl annotate node "$NAME" proxmox-k3s/leaving- >/dev/null
 fi
 
-# K3s may end or restart soon after its start.
 steady_for 3
 
 pods=$(kubectl -n kube-system get pods --no-headers 2>/dev/null | awk '$3 != "Completed" { all++; split($2, n, "/"); if (n[1] == n[2]) ready++ } END { printf "%d of %d", ready, all }')
