@@ -5,7 +5,7 @@ import { titleOf } from "../reliability/row";
 import { Scene } from "../reliability/scene";
 import { expectSeen, strike } from "../reliability/strike";
 import { Homelab } from "../support/homelab";
-import type { PulumiResult } from "../support/pulumiResult";
+import { inTurns, type PulumiResult } from "../support/pulumiResult";
 
 /**
  * The rows of docs/reliability.md on machines that are made and changed: each strikes a worker of its own, all in one `up`.
@@ -75,7 +75,9 @@ describe("change", () => {
   const cases = () => change.map((row, at) => ({ ...scene.cases[at]!, row }));
   beforeAll(async () => {
     scene.lab.edit(({ pools }) => (pools.worker.memory = "9GB"));
-    struck = await strike(scene.lab, cases(), () => scene.lab.up(...ALL));
+    const run = await strike(scene.lab, cases(), () => scene.lab.up(...ALL));
+    const nodes = Object.keys(run.ended).filter((name) => /^k3s-worker-\d+$/.test(name));
+    struck = inTurns(run, nodes);
   });
 
   it.each(change.map((row, at) => [titleOf(row), at] as const))("%s", (_, at) => {

@@ -1,6 +1,8 @@
+import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 
-import { eventually, Lab, sampler } from "../support/lab";
+import { findLab, labNetwork } from "../../lab/lab";
+import { eventually, finish, Lab, sampler } from "../support/lab";
 import { keyLines, ProcessWatch, type Secret, secretsIn } from "../support/secretScan";
 
 /*
@@ -195,9 +197,23 @@ describe("scaling", () => {
     expect(await starts(THREE)).toEqual(before);
   }, 300_000);
 
-  it("down: a machine that was killed leaves as well", async () => {
+  it("up again: this machine does not look for the new node where the old one was", async () => {
+    const { prefix, outerLink } = labNetwork(findLab(lab.name)!.subnet);
+    const neighbour = ["neigh", "show", "dev", outerLink, "to", `${prefix}.23`];
+    const old = /lladdr (\S+)/.exec((await finish("ip", neighbour, process.env)).stdout)?.[1];
+    expect(old).toBeDefined();
+    const monitor = spawn("ip", ["monitor", "neigh", "dev", outerLink]);
+    let events = "";
+    monitor.stdout.on("data", (chunk: Buffer) => (events += chunk.toString()));
     await setWorkers(3);
     await up();
+    monitor.kill();
+    const seen = events.split("\n").filter((line) => line.startsWith(`${prefix}.23 `));
+    expect(seen.length).toBeGreaterThan(0);
+    expect(seen.filter((line) => line.includes(old!) || line.includes("FAILED"))).toEqual([]);
+  }, 300_000);
+
+  it("down: a machine that was killed leaves as well", async () => {
     await lab.host("pct stop 104");
     await setWorkers(2);
     await up();

@@ -21,6 +21,8 @@ export interface PulumiResult {
   readonly said: Readonly<Record<string, string>>;
   /** By name of the resource, how long its operation took, in whole seconds. */
   readonly seconds: Readonly<Record<string, number>>;
+  /** By name of the resource, when its operation ended, in whole seconds since the epoch. */
+  readonly ended: Readonly<Record<string, number>>;
 }
 
 const NO_CHANGE = ["same", "refresh"];
@@ -68,7 +70,7 @@ export function readResult(code: number, stdout: string, stderr: string, eventLo
     warnings: said("warning"),
     errors: said("error"),
     said: sayings(events),
-    seconds: durations(events),
+    ...times(events),
   };
 }
 
@@ -81,16 +83,28 @@ function sayings(events: readonly EngineEvent[]): Record<string, string> {
   return said;
 }
 
-function durations(events: readonly EngineEvent[]): Record<string, number> {
+function times(events: readonly EngineEvent[]): Pick<PulumiResult, "seconds" | "ended"> {
   const began = new Map<string, number>();
   const seconds: Record<string, number> = {};
+  const ended: Record<string, number> = {};
   for (const { timestamp, resourcePreEvent, resOutputsEvent, resOpFailedEvent } of events) {
-    const [begun, ended] = [resourcePreEvent?.metadata, (resOutputsEvent ?? resOpFailedEvent)?.metadata];
-    if (begun && !isComponent(begun.type)) began.set(begun.urn, timestamp);
-    const since = ended && began.get(ended.urn);
-    if (since !== undefined) seconds[nameOf(ended!.urn)] = timestamp - since;
+    const [first, last] = [resourcePreEvent?.metadata, (resOutputsEvent ?? resOpFailedEvent)?.metadata];
+    if (first && !isComponent(first.type)) began.set(first.urn, timestamp);
+    const since = last && began.get(last.urn);
+    if (since === undefined) continue;
+    seconds[nameOf(last!.urn)] = timestamp - since;
+    ended[nameOf(last!.urn)] = timestamp;
   }
-  return seconds;
+  return { seconds, ended };
+}
+
+/** The same run, but of operations that took turns each begins when the one before it ended. */
+export function inTurns(run: PulumiResult, names: readonly string[]): PulumiResult {
+  const seconds = { ...run.seconds };
+  const inOrder = [...names].sort((a, b) => run.ended[a]! - run.ended[b]!);
+  for (const [at, name] of inOrder.entries())
+    if (at > 0) seconds[name] = Math.min(seconds[name]!, run.ended[name]! - run.ended[inOrder[at - 1]!]!);
+  return { ...run, seconds };
 }
 
 export function nameOf(urn: string): string {
