@@ -35,7 +35,8 @@ export function runTask(target: ShellTarget, { inputs, ...text }: ShellTask): Pr
  * Runs a script of ours from the program itself, for hooks, which no command resource can serve.
  * @param stdin the script, as `renderStdin` makes it
  * @returns what it answered on stdout
- * @throws Error with all that it printed on stderr when it fails, or with the cause when the machine cannot be reached
+ * @throws Error with all that it printed on stderr when it fails
+ * @throws ConnectionError with the cause when the machine cannot be reached or is lost
  */
 export async function runScript(target: ShellTarget, command: string, stdin: string): Promise<string> {
   const client = await dial(target);
@@ -54,7 +55,9 @@ async function dial(target: ShellTarget): Promise<Client> {
       const { level, message } = error as Error & { level?: string };
       // A wrong key stays wrong; a server that is busy or coming up does not.
       if (attempt >= (target.dials ?? DIALS) || level === "client-authentication" || error instanceof HostKeyError)
-        throw new Error(`${target.user}@${target.host} cannot be reached by SSH: ${message}`, { cause: error });
+        throw new ConnectionError(`${target.user}@${target.host} cannot be reached by SSH: ${message}`, {
+          cause: error,
+        });
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
   }
@@ -62,6 +65,9 @@ async function dial(target: ShellTarget): Promise<Client> {
 
 /** The machine shows another host key than the one it must have. */
 export class HostKeyError extends Error {}
+
+/** The machine cannot be reached, or was lost while the script ran; the script itself has said nothing. */
+export class ConnectionError extends Error {}
 
 function connect(target: ShellTarget): Promise<Client> {
   const [keyType, key] = target.hostKey.split(" ");
@@ -99,8 +105,10 @@ function connect(target: ShellTarget): Promise<Client> {
 
 function execute(client: Client, command: string, stdin: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    client.on("error", reject);
-    client.on("close", () => reject(new Error("the connection was lost before the script had ended")));
+    const lost = (why = ""): void =>
+      reject(new ConnectionError(`the connection was lost before the script had ended${why}`));
+    client.on("error", ({ message }) => lost(`: ${message}`));
+    client.on("close", () => lost());
     client.exec(command, (failure: Error | undefined, channel: ClientChannel) => {
       if (failure) return reject(failure);
       const output = { stdout: "", stderr: "" };

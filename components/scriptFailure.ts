@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { advice } from "./advice";
+import { advice, REACH_HOST } from "./advice";
 import { known } from "./known";
 
 /** A remote script that did not end well. */
@@ -22,9 +22,7 @@ export interface ScriptFailure {
 export function explain({ step, address, isHost, message }: ScriptFailure): string | undefined {
   if (message.includes("Process exited with status")) return undefined;
   const machine = isHost ? `the Proxmox host (${address})` : address;
-  const next = isHost
-    ? "npm run doctor says what is wrong on the way there; then pulumi up"
-    : "pulumi up --refresh, which starts a guest that has ended";
+  const next = isHost ? REACH_HOST : "pulumi up --refresh, which starts a guest that has ended";
   const [, cause] = /after \d+ failed attempts: ([^\n]*)/.exec(message) ?? [];
   if (!isHost && cause?.includes("host key mismatch")) {
     const read = step.replace(/-[^-]*$/, "-host-key");

@@ -2,7 +2,7 @@ import { hostShell } from "../reliability/hostShell";
 import { titleOf, type Row } from "../reliability/row";
 import { Scene } from "../reliability/scene";
 import { deadServer } from "../reliability/server";
-import { type Case, expectSeen, strike } from "../reliability/strike";
+import { type Case, expectSeen, failsResource, strike } from "../reliability/strike";
 import { Homelab } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
 
@@ -32,7 +32,9 @@ const cases = (rows: readonly Row[], ...nodes: Omit<Case, "row">[]): Case[] =>
 
 /** Every row is seen, and nothing failed that no row speaks of. */
 function expectRows(all: readonly Case[], run: PulumiResult): void {
-  expect([run.failed.length, run.errors]).toEqual([all.length, run.errors]);
+  const failed = all.filter(({ row }) => failsResource(row));
+  expect([run.failed.length, run.errors]).toEqual([failed.length, run.errors]);
+  if (all.length > 0) expect(run.code).not.toBe(0);
   for (const each of all) expectSeen(each, run);
 }
 
@@ -95,6 +97,22 @@ describe("up with files from the host", () => {
     expect([up.code, up.errors]).toEqual([0, []]);
     expect((await lab.up()).changes).toEqual({});
   });
+});
+
+describe("change", () => {
+  it.each(["when a machine is to change", "once a machine was rebooted"] as const)(
+    "%s: the next up goes on, and a further one changes nothing",
+    async (when) => {
+      const memory = { "when a machine is to change": "5GB", "once a machine was rebooted": "6GB" }[when];
+      lab.edit(({ pools }) => (pools.master.memory = memory));
+      const all = cases(hostShell[when]);
+      expectRows(all, await strike(lab, all, () => lab.up(...ALL)));
+      const up = await lab.up();
+      expect([up.code, up.errors]).toEqual([0, []]);
+      expect(lab.host.conf("100")?.options.get("memory")).toBe(String(parseInt(memory) * 1024));
+      expect((await lab.up()).changes).toEqual({});
+    },
+  );
 });
 
 describe("scale down", () => {

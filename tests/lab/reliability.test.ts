@@ -7,7 +7,7 @@ import { labPaths, runningLab } from "../../lab/lab";
 import { hostShell } from "../reliability/hostShell";
 import { machines } from "../reliability/machines";
 import type { Row } from "../reliability/row";
-import { type Case, expectSeen } from "../reliability/strike";
+import { type Case, expectSeen, failsResource } from "../reliability/strike";
 import { eventually, finish, Lab } from "../support/lab";
 import { LabApi } from "../support/labApi";
 import { type PulumiResult, readResult } from "../support/pulumiResult";
@@ -26,6 +26,7 @@ const MUTE = { node: "k3s-worker-01", vmid: 102 };
 const DYING = { node: "k3s-worker-02", vmid: 103 };
 const CUT_OFF = { node: "k3s-worker-03", vmid: 104 };
 const COUNT = "proxmox-k3s:cluster.pools.worker.count";
+const SUMS = "proxmox-k3s:cluster.k3s.artifacts.sha256";
 
 beforeAll(async () => {
   await lab.down();
@@ -54,7 +55,7 @@ const clear = () => clearFaults(runningLab(lab.name));
 /** All that the rows say was seen, and nothing failed that no row speaks of. */
 function expectRows(run: PulumiResult, ...cases: readonly Case[]): void {
   for (const each of cases) expectSeen(each, run, lab.stack);
-  expect([...run.failed].sort()).toHaveLength(cases.filter(({ row }) => row.sees.length > 0).length);
+  expect([...run.failed].sort()).toHaveLength(cases.filter(({ row }) => failsResource(row)).length);
 }
 
 interface Status {
@@ -143,6 +144,16 @@ test("a node whose machine has died leaves all the same", async () => {
   expect([up.code, up.errors]).toEqual([0, []]);
   await expectNodes(MASTER, MUTE);
 }, 200_000);
+
+test("the sums that nobody pinned cannot be read: no node is touched", async () => {
+  await lab.pulumiOk("config", "rm", "--path", SUMS);
+  await fault(machines.sumless);
+  expectRows(await run("up"), { row: machines.sumless, ...MASTER });
+  await clear();
+  const up = await run("up");
+  expect([up.code, up.changes]).toEqual([0, { [`${lab.stack}-release-sums`]: ["create"] }]);
+  await expectNodes(MASTER, MUTE);
+}, 300_000);
 
 test("a destroy leaves nothing", async () => {
   expect((await run("destroy")).code).toBe(0);

@@ -6,8 +6,8 @@ import type { Row } from "./row";
  */
 type Given = Pick<Row, "phase" | "step"> & Partial<Row>;
 const FAILED = "after … failed attempts: …";
-const SAID =
-  "the Proxmox host (…) cannot be reached by SSH: …next:  npm run doctor says what is wrong on the way there; then pulumi up";
+const NEXT = "next:  npm run doctor says what is wrong on the way there; then pulumi up";
+const SAID = `the Proxmox host (…) cannot be reached by SSH: …${NEXT}`;
 const refused = (given: Given): Row => ({
   part: "connection to the Proxmox host",
   fault: "it is refused",
@@ -32,7 +32,7 @@ export const hostShell = {
       phase: "up",
       step: "claim",
       from: ["homelab-roster create", "homelab-preflight create", "homelab-release-sums create"],
-      sees: ['before hook "NODE-claim" failed: root@…cannot be reached by SSH'],
+      sees: [`before hook "NODE-claim" failed: NODE-claim: root@…cannot be reached by SSH: …${NEXT}`],
     }),
   ],
   "once K3s runs on the server": [
@@ -46,6 +46,21 @@ export const hostShell = {
     refused({ phase: "up", step: "lxc", from: ["guest 103 create"] }),
   ],
   "when nodes are to get their files from the host": [refused({ phase: "up", step: "artifacts" })],
+  "when a machine is to change": [
+    refused({
+      phase: "change",
+      step: "claim",
+      sees: [`before hook "NODE-claim" failed: NODE-claim: root@…cannot be reached by SSH: …${NEXT}`],
+    }),
+  ],
+  "once a machine was rebooted": [
+    refused({
+      phase: "change",
+      step: "rebooted",
+      from: ["guest VMID start"],
+      sees: [`after hook "…-rebooted" failed: NODE-rebooted: root@…cannot be reached by SSH: …${NEXT}`],
+    }),
+  ],
   "when a worker is to go": [refused({ phase: "scale down", step: "preflight" })],
   "once the host was looked at again": [
     refused({ phase: "scale down", step: "leave", from: ["homelab-preflight update"] }),

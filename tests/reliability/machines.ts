@@ -39,6 +39,20 @@ export const machines = {
     bound: 120,
     level: "lab",
   },
+  sumless: {
+    phase: "up",
+    step: "release-sums",
+    part: "the release's own list of sums",
+    fault: "the name server is silent",
+    set: { kind: "no-dns" },
+    sees: [
+      "could not be downloaded on the Proxmox host…next: set artifacts.sha256 in the config, or npm run pin -- VERSION",
+    ],
+    mend: "the name server answers again",
+    remedy: "again",
+    bound: 180,
+    level: "lab",
+  },
   cutOff: {
     phase: "up",
     step: "k3s",
