@@ -7,7 +7,7 @@ import { ClusterHost, type HostGuest } from "./host";
 import { findLeftovers, type Leftovers } from "./leftovers";
 import { awaitPlugins } from "./running";
 import { readStack } from "./stack";
-import { backendUrl, exportState, forgetOpenOperations, nameOf, parseState, type StackState } from "./state";
+import { backendUrl, exportState, forgetOpenOperations, nameOf, type StackState } from "./state";
 
 export interface RecoverOptions {
   /** The selected stack by default. */
@@ -56,8 +56,8 @@ interface OpenedCluster {
 async function openCluster(name: string | undefined): Promise<OpenedCluster> {
   const opened = await readStack(name);
   const plan = loadPlan(opened.cluster);
-  const state = parseState(opened.state);
-  const mark = opened.mark(plan.name);
+  const { state } = opened;
+  const mark = state.mark(plan.name);
   if (mark === undefined) return { state };
   const privateKey = opened.config[SOURCES.hostKey.configKey] ?? fromEnvironment(SOURCES.hostKey);
   if (privateKey === undefined) throw new Error(`there is no ${hint(SOURCES.hostKey)}`);

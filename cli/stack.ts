@@ -1,7 +1,7 @@
 import * as semver from "semver";
 
-import { markText } from "../config/mark";
 import { pulumi } from "./pulumi";
+import { exportState, type StackState } from "./state";
 
 /** What the Pulumi CLI knows of a stack. */
 export interface Stack {
@@ -9,16 +9,7 @@ export interface Stack {
   readonly cluster: unknown;
   /** Values of the stack's own config by key, decrypted. */
   readonly config: Readonly<Record<string, string>>;
-  /** Its state, as `pulumi stack export` prints it. */
-  readonly state: string;
-  /** The mark of a cluster's guests; undefined until its first `up`. */
-  mark(cluster: string): string | undefined;
-}
-
-interface Deployment {
-  readonly deployment: {
-    readonly resources?: readonly { readonly urn: string; readonly outputs?: { hex?: string } }[];
-  };
+  readonly state: StackState;
 }
 
 const PROJECT = "proxmox-k3s";
@@ -40,22 +31,14 @@ export async function readStack(name?: string): Promise<Stack> {
   const stack = name === undefined ? [] : ["--stack", name];
   const [configText, state] = await Promise.all([
     pulumi(["config", "--json", "--show-secrets", ...stack]),
-    pulumi(["stack", "export", ...stack]),
+    exportState(stack),
   ]);
   const entries = Object.entries(JSON.parse(configText) as Record<string, { value?: string }>);
   const own = entries.filter(([key]) => key.startsWith(`${PROJECT}:`));
   const config = Object.fromEntries(own.map(([key, { value = "" }]) => [key.slice(PROJECT.length + 1), value]));
-  const { resources = [] } = (JSON.parse(state) as Deployment).deployment;
   return {
     cluster: config["cluster"] === undefined ? undefined : (JSON.parse(config["cluster"]) as unknown),
     config,
     state,
-    mark: (cluster) => {
-      const anchor = resources.find(({ urn }) => urn.endsWith(`RandomId::${cluster}-anchor`));
-      const [stackUrn = "", project = ""] = anchor?.urn.split("::") ?? [];
-      const clusterId = anchor?.outputs?.hex;
-      if (clusterId === undefined) return undefined;
-      return markText({ project, stack: stackUrn.replace(/^urn:pulumi:/, ""), cluster, clusterId });
-    },
   };
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import { markText } from "../config/mark";
 import { pulumi } from "./pulumi";
 
 /** A machine's resource in the state. */
@@ -19,6 +20,8 @@ export interface OpenOperation {
 export interface StackState {
   readonly guests: readonly StateGuest[];
   readonly open: readonly OpenOperation[];
+  /** The mark of a cluster's guests; undefined until its first `up`. */
+  mark(cluster: string): string | undefined;
   /** The export as it came. */
   readonly text: string;
 }
@@ -27,6 +30,7 @@ const resource = z.looseObject({
   urn: z.string(),
   type: z.string(),
   inputs: z.looseObject({ vmId: z.number().optional() }).nullish(),
+  outputs: z.looseObject({ hex: z.unknown().optional() }).nullish(),
 });
 const exported = z.object({
   deployment: z.object({
@@ -40,6 +44,13 @@ export function parseState(text: string): StackState {
   const { resources, pending_operations: open } = exported.parse(JSON.parse(text)).deployment;
   return {
     guests: (resources ?? []).flatMap((each) => guestOf(each) ?? []),
+    mark: (cluster) => {
+      const anchor = (resources ?? []).find(({ urn }) => urn.endsWith(`RandomId::${cluster}-anchor`));
+      const [stackUrn = "", project = ""] = anchor?.urn.split("::") ?? [];
+      const clusterId = anchor?.outputs?.hex;
+      if (typeof clusterId !== "string") return undefined;
+      return markText({ project, stack: stackUrn.replace(/^urn:pulumi:/, ""), cluster, clusterId });
+    },
     open: (open ?? []).map(({ resource: { urn }, type }) => ({ urn, type })),
     text,
   };

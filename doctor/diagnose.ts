@@ -21,7 +21,7 @@ export async function diagnose(stackName?: string): Promise<Finding[]> {
   const { found, findings: credentials } = readCredentials(stack, plan);
   const [api, host] = await Promise.all([
     checkApi(plan, found.apiToken),
-    checkHost(plan, found.hostKey, stack.mark(plan.name)),
+    checkHost(plan, found.hostKey, stack.state.mark(plan.name)),
   ]);
   return [...here, ...findings, ...credentials, ...api, ...host];
 }

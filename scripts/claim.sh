@@ -9,8 +9,7 @@ if ! conf=$(guest_conf); then
   outcome "VMID $VMID is free"
   exit 0
 fi
-is_ours "$conf" || refuse_foreign "$conf" \
-  "give the node another VMID in the config (vmIds of its pool, or nodes: { <index>: { vmId: … } }), then pulumi up"
+is_ours "$conf" || refuse_foreign "$conf" "$ANOTHER_VMID"
 held=$(guest_name "$conf")
 if [ "$held" != "$NAME" ]; then
   fail "VMID $VMID, wanted for $NAME, is this cluster's node $held; it was not touched" \

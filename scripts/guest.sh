@@ -76,6 +76,8 @@ way_on() {
   fi
 }
 
+ANOTHER_VMID="give the node another VMID in the config (vmIds of its pool, or nodes: { <index>: { vmId: … } }), then pulumi up"
+
 # refuse_foreign FILE NEXT: ends the step, naming the guest that has our VMID, and what to do.
 refuse_foreign() {
   fail "VMID $VMID, wanted for $NAME, belongs to $(foreign_guest "$1"); it was not touched" "$(way_on "$1" "$2")"

@@ -18,7 +18,7 @@ if ! is_ours "$conf"; then
   if [ "$ACTION" = delete ]; then
     refuse_foreign "$conf" "$NAME's own guest is gone: let the stack forget it by pulumi state delete --yes --target-dependents '$URN', then run the same command again"
   fi
-  refuse_foreign "$conf" "give the node another VMID in the config (vmIds of its pool, or nodes: { <index>: { vmId: … } }), then pulumi up"
+  refuse_foreign "$conf" "$ANOTHER_VMID"
 fi
 if [ "$ACTION" = delete ]; then
   outcome "guest $VMID is ours"
