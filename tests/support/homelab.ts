@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
 import { connect } from "node:net";
@@ -8,9 +8,10 @@ import { parse, stringify } from "yaml";
 import { createAccess } from "../../lab/pve/access/createAccess";
 import { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
-import { type PveServer, startPveServer } from "../../lab/pve/server";
+import type { PveServer } from "../../lab/pve/server";
 import { ensureToolchain, makePulumiHome, toolchainEnv } from "../../lab/toolchain/install";
 import { quote } from "../../scripts/render";
+import { startHomelabApi } from "./homelabApi";
 import { IsolatedNetwork } from "./isolatedNetwork";
 import { type Entry, Journal } from "./journal";
 import type { Finished } from "./lab";
@@ -289,31 +290,12 @@ export class Homelab {
   }
 
   private async openNetwork(): Promise<void> {
-    const template = this.path("template.tar.zst");
-    fs.writeFileSync(template, "a template");
-    this.api = await startPveServer({
-      etcPve: this.path("etc-pve"),
-      stateDir: this.path("pve-state"),
-      node: "pve",
-      listen: { host: "127.0.0.1", port: 0 },
-      tls: certificate(this.folder),
+    this.api = await startHomelabApi({
+      folder: this.folder,
+      address: HOST,
       driver: this.host.driver,
-      onTask: this.faults.onTask,
-      onStorage: this.faults.storage,
-      storages: {
-        local: {
-          type: "dir",
-          content: ["vztmpl", "iso", "snippets"],
-          path: this.path("vz"),
-          templates: { "ubuntu-22.04-standard_22.04-1_amd64.tar.zst": template },
-        },
-        "local-lvm": { type: "lvmthin", content: ["rootdir", "images"] },
-      },
-      unauthorizedDelayMs: 0,
-      onRequest: async (request) => {
-        this.journal.end(this.journal.begin("request", `${request.method} ${request.path}`));
-        return this.faults.onRequest(request);
-      },
+      faults: this.faults,
+      onRequest: ({ method, path }) => this.journal.end(this.journal.begin("request", `${method} ${path}`)),
       onExchange: (exchange) => this.exchanges.push(exchange),
     });
     const port = Number(new URL(this.api.url).port);
@@ -340,13 +322,4 @@ const CREDENTIALS = ["PROXMOX_VE_API_TOKEN", "PROXMOX_K3S_HOST_SSH_KEY_FILE", "P
 /** Links stay links. */
 function copy(from: string, to: string): void {
   fs.cpSync(from, to, { recursive: true, verbatimSymlinks: true });
-}
-
-/** A certificate for the host's address that is its own CA, beside the other files of the world. */
-function certificate(folder: string): { cert: string; key: string } {
-  const [cert, key] = [path.join(folder, "cert.pem"), path.join(folder, "key.pem")];
-  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  const subject = ["-subj", "/CN=pve", "-addext", `subjectAltName=IP:${HOST}`, "-keyout", key, "-out", cert];
-  execFileSync("openssl", [...request, ...subject], { stdio: "pipe" });
-  return { cert: fs.readFileSync(cert, "utf8"), key: fs.readFileSync(key, "utf8") };
 }
