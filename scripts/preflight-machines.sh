@@ -95,6 +95,15 @@ if [ "$count" -gt 0 ]; then free="free for all machines to make"; else free="eve
 found vmid || ok vmid "$free"
 found address || ok address "$free"
 
+# A creation that was cut off is met by no `up` once the plan has given its VMID up.
+for file in "$@"; do
+  if marked "$file" && is_unfinished "$file"; then
+    warn creation "guest $(basename "$file" .conf) (\"$(guest_name "$file")\") was made by this program and never set up" \
+      "unless an up is at work: npm run cluster -- recover, then pulumi up"
+  fi
+done
+found creation || ok creation "none was cut off"
+
 # --- the answer -------------------------------------------------------------------------------------------------------
 if [ "$ACTION" = look ]; then
   outcome "$(cat "$findings")"

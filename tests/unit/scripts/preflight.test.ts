@@ -77,6 +77,7 @@ class Host {
       .map((part) => fs.readFileSync(path.join(scripts, `${part}.sh`), "utf8"))
       .join("\n")
       .replaceAll("/etc/pve", `${this.root}/etc`)
+      .replaceAll("/var/lib/proxmox-k3s", `${this.root}/state`)
       .replaceAll("/sys/class/net", `${this.root}/net`)
       .replaceAll("/sys/module", `${this.root}/sys/module`)
       .replaceAll(/\/proc\/(sys|filesystems)/g, `${this.root}/proc/$1`);
@@ -305,4 +306,14 @@ describe("numbers and addresses", () => {
       `warn address: 192.168.2.20, wanted for k3s-master, is also the guest's "off" (105), which does not answer now`,
     ]);
   });
+});
+
+it("names a guest whose creation was cut off, wanted or not, and no other guest of ours", () => {
+  const cutOff = host((each) => {
+    for (const vmid of [104, 105]) each.conf(vmid, conf(`k3s-worker-0${vmid - 101}`, "192.168.2.24", MARK));
+    each.write("state/creations/105", "5f3a9c1e0b7d4421\n");
+  });
+  expect(cutOff.troubles()).toEqual([
+    'warn creation: guest 105 ("k3s-worker-04") was made by this program and never set up',
+  ]);
 });
