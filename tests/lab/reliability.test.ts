@@ -26,7 +26,7 @@ const MUTE = { node: "k3s-worker-01", vmid: 102 };
 const DYING = { node: "k3s-worker-02", vmid: 103 };
 const CUT_OFF = { node: "k3s-worker-03", vmid: 104 };
 const COUNT = "proxmox-k3s:cluster.pools.worker.count";
-const SUMS = "proxmox-k3s:cluster.k3s.artifacts.sha256";
+const ARTIFACTS = "proxmox-k3s:cluster.k3s.artifacts";
 
 beforeAll(async () => {
   await lab.down();
@@ -146,10 +146,15 @@ test("a node whose machine has died leaves all the same", async () => {
 }, 200_000);
 
 test("the sums that nobody pinned cannot be read: no node is touched", async () => {
-  await lab.pulumiOk("config", "rm", "--path", SUMS);
+  const setUrl = (url: string) => lab.pulumiOk("config", "set", "--path", `${ARTIFACTS}.baseUrl`, url);
+  const url = (await lab.pulumiOk("config", "get", "--path", `${ARTIFACTS}.baseUrl`)).trim();
+  await lab.pulumiOk("config", "rm", "--path", `${ARTIFACTS}.sha256`);
+  // The host knows the lab's own name for releases without asking anybody.
+  await setUrl("http://releases.lab:8080/k3s");
   await fault(machines.sumless);
   expectRows(await run("up"), { row: machines.sumless, ...MASTER });
   await clear();
+  await setUrl(url);
   const up = await run("up");
   expect([up.code, up.changes]).toEqual([0, { [`${lab.stack}-release-sums`]: ["create"] }]);
   await expectNodes(MASTER, MUTE);
