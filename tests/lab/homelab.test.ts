@@ -209,8 +209,11 @@ describe("scaling", () => {
     await up();
     monitor.kill();
     const seen = events.split("\n").filter((line) => line.startsWith(`${prefix}.23 `));
-    expect(seen.length).toBeGreaterThan(0);
-    expect(seen.filter((line) => line.includes(old!) || line.includes("FAILED"))).toEqual([]);
+    expect(seen.filter((line) => !line.includes(old!))).not.toEqual([]);
+    // The old one may grow stale; nobody asks for it.
+    expect(seen.filter((line) => /PROBE|FAILED/.test(line) && (line.includes(old!) || !/lladdr/.test(line)))).toEqual(
+      [],
+    );
   }, 300_000);
 
   it("down: a machine that was killed leaves as well", async () => {
