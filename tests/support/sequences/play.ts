@@ -35,6 +35,7 @@ class Game {
   readonly story: string[] = [];
   private wish: Wish = { count: 2, retired: [], cores: 4, tier: "" };
   private readonly strangers: Strangers;
+  /** What a person did to guests: those that `recover` destroys have never been nodes. */
   private readonly byHand = new Set<Entry>();
   /** A guest has ended or gone, and no `up --refresh` has ended well since. */
   private drifted = false;
@@ -229,7 +230,9 @@ class Game {
   private async recover(): Promise<void> {
     this.owesRecovery = false;
     this.story.push("  npm run cluster -- recover");
+    const before = this.lab.journal.entries.length;
     const { code, stdout, stderr } = await this.lab.command("recover", "--stack", "homelab", "--yes");
+    for (const entry of this.lab.journal.entries.slice(before)) this.byHand.add(entry);
     if (code !== 0) throw new Error(`recover fails:\n${stdout}${stderr}`);
   }
 

@@ -6,7 +6,7 @@ import { INDICES, SERVER, vmidOf, type Wish, type WishedNode, wishedNodes, worke
 
 /**
  * Every worker leaves the cluster before its machine goes, and never after it, whatever else happens.
- * @param byHand entries of guests that somebody destroyed by hand: nobody could leave before that
+ * @param byHand entries of guests that somebody destroyed by hand or by `recover`: nobody could leave before that
  * @returns a line for each promise that was broken
  */
 export function orderProblems(entries: readonly Entry[], byHand: ReadonlySet<Entry>): string[] {
