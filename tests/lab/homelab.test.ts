@@ -205,9 +205,12 @@ describe("scaling", () => {
     const monitor = spawn("ip", ["monitor", "neigh", "dev", outerLink]);
     let events = "";
     monitor.stdout.on("data", (chunk: Buffer) => (events += chunk.toString()));
-    await setWorkers(3);
-    await up();
-    monitor.kill();
+    try {
+      await setWorkers(3);
+      await up();
+    } finally {
+      monitor.kill();
+    }
     const seen = events.split("\n").filter((line) => line.startsWith(`${prefix}.23 `));
     expect(seen.filter((line) => !line.includes(old!))).not.toEqual([]);
     // The old one may grow stale; nobody asks for it.
