@@ -2,9 +2,8 @@ import { hostShell } from "../reliability/hostShell";
 import { titleOf, type Row } from "../reliability/row";
 import { Scene } from "../reliability/scene";
 import { deadServer } from "../reliability/server";
-import { type Case, expectSeen, failsResource, strike } from "../reliability/strike";
+import { type Case, expectRows, strike } from "../reliability/strike";
 import { Homelab } from "../support/homelab";
-import type { PulumiResult } from "../support/pulumiResult";
 
 /**
  * The rows of docs/reliability.md on a Proxmox host that refuses SSH, at each step that needs it, and on a server that has
@@ -29,14 +28,6 @@ afterAll(() => lab?.dispose());
 const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.count = count));
 const cases = (rows: readonly Row[], ...nodes: Omit<Case, "row">[]): Case[] =>
   rows.map((row, at) => ({ row, ...(nodes[at] ?? MASTER) }));
-
-/** Every row is seen, and nothing failed that no row speaks of. */
-function expectRows(all: readonly Case[], run: PulumiResult): void {
-  const failed = all.filter(({ row }) => failsResource(row));
-  expect([run.failed.length, run.errors]).toEqual([failed.length, run.errors]);
-  if (all.length > 0) expect(run.code).not.toBe(0);
-  for (const each of all) expectSeen(each, run);
-}
 
 /** Time that a script takes once these have begun; a minute at most. */
 async function once(...whats: readonly string[]): Promise<number> {

@@ -7,7 +7,7 @@ import { labPaths, runningLab } from "../../lab/lab";
 import { hostShell } from "../reliability/hostShell";
 import { machines } from "../reliability/machines";
 import type { Row } from "../reliability/row";
-import { type Case, expectSeen, failsResource } from "../reliability/strike";
+import { expectRows } from "../reliability/strike";
 import { eventually, finish, Lab } from "../support/lab";
 import { LabApi } from "../support/labApi";
 import { type PulumiResult, readResult } from "../support/pulumiResult";
@@ -52,12 +52,6 @@ const fault = ({ set }: Row, guest?: number) =>
   setFault(runningLab(lab.name), { ...set, ...(guest !== undefined && { guest }) });
 const clear = () => clearFaults(runningLab(lab.name));
 
-/** All that the rows say was seen, and nothing failed that no row speaks of. */
-function expectRows(run: PulumiResult, ...cases: readonly Case[]): void {
-  for (const each of cases) expectSeen(each, run, lab.stack);
-  expect([...run.failed].sort()).toHaveLength(cases.filter(({ row }) => failsResource(row)).length);
-}
-
 interface Status {
   guests: { vmid: number; status: string }[];
   nodes: { name: string; ready: boolean }[];
@@ -90,11 +84,14 @@ test("an up in which everything fails: each says what, where, why and what next,
   await eventually(120, async () => fs.existsSync(conf) && /^lxc\./m.test(fs.readFileSync(conf, "utf8")));
   await fault(machines.dying, DYING.vmid);
   expectRows(
+    [
+      { row: machines.mute, ...MUTE },
+      { row: machines.dying, ...DYING },
+      { row: machines.nameless, ...MASTER },
+      { row: machines.late, ...MASTER },
+    ],
     await running,
-    { row: machines.mute, ...MUTE },
-    { row: machines.dying, ...DYING },
-    { row: machines.nameless, ...MASTER },
-    { row: machines.late, ...MASTER },
+    lab.stack,
   );
   expect(await managed()).toEqual([100, 102, 103]);
 }, 400_000);
@@ -117,7 +114,7 @@ test("a node that is new, whose machine dies while K3s is set up on it", async (
   await eventually(180, async () => (await lab.host(death)).includes("died"));
   await fault(machines.cutOff, CUT_OFF.vmid);
   await lab.host(`pct start ${CUT_OFF.vmid}`);
-  expectRows(await running, { row: machines.cutOff, ...CUT_OFF });
+  expectRows([{ row: machines.cutOff, ...CUT_OFF }], await running, lab.stack);
   expect(await managed()).toEqual([100, 102, 103, 104]);
   await clear();
   const up = await run("up", "--refresh");
@@ -133,14 +130,14 @@ test("a scale down without SSH to the host takes nothing away", async () => {
   await lab.pulumiOk("config", "set", "--path", COUNT, "1");
   const [preflight] = hostShell["when a worker is to go"];
   await fault(preflight);
-  expectRows(await run("up"), { row: preflight, ...MASTER });
+  expectRows([{ row: preflight, ...MASTER }], await run("up"), lab.stack);
   expect(await managed()).toEqual([100, 102, 103, 104]);
   await clear();
 }, 200_000);
 
 test("a node whose machine has died leaves all the same", async () => {
   const up = await run("up");
-  expectRows(up, { row: machines.gone, ...DYING });
+  expectRows([{ row: machines.gone, ...DYING }], up, lab.stack);
   expect([up.code, up.errors]).toEqual([0, []]);
   await expectNodes(MASTER, MUTE);
 }, 200_000);
@@ -152,7 +149,7 @@ test("the sums that nobody pinned cannot be read: no node is touched", async () 
   // The host knows the lab's own name for releases without asking anybody.
   await setUrl("http://releases.lab:8080/k3s");
   await fault(machines.sumless);
-  expectRows(await run("up"), { row: machines.sumless, ...MASTER });
+  expectRows([{ row: machines.sumless, ...MASTER }], await run("up"), lab.stack);
   await clear();
   await setUrl(url);
   const up = await run("up");

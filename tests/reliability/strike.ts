@@ -55,7 +55,7 @@ export async function strike(
 }
 
 /** Whether the operation itself fails: a hook after a change speaks of one that is done. */
-export function failsResource({ step, sees }: Row): boolean {
+function failsResource({ step, sees }: Row): boolean {
   return sees.length > 0 && step !== "rebooted";
 }
 
@@ -72,4 +72,12 @@ export function expectSeen({ row, node, vmid }: Case, run: PulumiResult, cluster
   for (const piece of row.sees) expect(said).toMatch(asPattern(forNode(piece, node, vmid)));
   const bound = typeof row.bound === "number" ? row.bound : SHORT[row.bound];
   expect(run.seconds[resource]).toBeLessThanOrEqual(bound + SLACK);
+}
+
+/** Every case is seen, and nothing failed that no row speaks of. As {@link expectSeen} in all else. */
+export function expectRows(cases: readonly Case[], run: PulumiResult, cluster = "homelab"): void {
+  const failing = cases.filter(({ row }) => failsResource(row));
+  expect([run.failed.length, run.errors]).toEqual([failing.length, run.errors]);
+  if (cases.some(({ row }) => row.sees.length > 0)) expect(run.code).not.toBe(0);
+  for (const each of cases) expectSeen(each, run, cluster);
 }
