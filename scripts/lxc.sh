@@ -106,7 +106,12 @@ set_up_ssh() {
     pct exec "$VMID" -- sh -c 'mkdir -p /run/proxmox-k3s && tar -C /run/proxmox-k3s -xf - && sh /run/proxmox-k3s/guest-ssh.sh'
 }
 if ! set_up_ssh; then
-  still_runs
+  # A guest that ends takes its services first, and is called running for some moments more.
+  failed=$(now)
+  while [ $(($(now) - failed)) -lt 5 ]; do
+    still_runs
+    sleep 0.2
+  done
   fail "SSH could not be set up in $NAME ($VMID); the lines above say why" "pct enter $VMID on the Proxmox host"
 fi
 outcome "container $VMID: configuration $change"

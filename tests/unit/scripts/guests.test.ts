@@ -250,6 +250,22 @@ describe("lxc", () => {
     ]);
   });
 
+  it("says that the guest ended, also where the host calls it running for a moment more", () => {
+    const host = new Host();
+    host.conf(103, ours);
+    const dying = path.join(host.root, "dying");
+    const pct = `
+case "$*" in
+  status*) if [ "$(cat "${dying}" 2>/dev/null | wc -l)" -lt 3 ]; then echo "status: running"; else echo "status: stopped"; fi
+    [ ! -e "${dying}" ] || echo looked >>"${dying}" ;;
+  *"ip -4"*) echo "2: eth0 inet 198.18.0.20/24 brd" ;;
+  *guest-ssh.sh*) echo dies >"${dying}"; echo "Failed to connect to bus: No such file or directory" >&2; exit 1 ;;
+esac`;
+    fs.writeFileSync(path.join(host.root, "bin/pct"), `#!/bin/sh\n${pct}\n`, { mode: 0o755 });
+    const { code, output } = host.run("lxc", "create");
+    expect([code, output]).toEqual([1, expect.stringContaining("node-1 (103) ended by itself while it was set up")]);
+  });
+
   it("refuses a foreign guest before it writes anything", () => {
     const host = new Host();
     host.conf(103, foreign);
