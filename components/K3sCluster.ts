@@ -151,7 +151,7 @@ export class K3sCluster extends pulumi.ComponentResource {
       nodeKey: credentials.nodeKey,
       proxmox,
       reboots: new Reboots(name, { plan, host, mark, clusterId: anchor.hex }),
-      machineFailure: machineFailure(name),
+      machineFailure: machineFailure(name, plan.proxmox.resourcePool),
       anchor,
       roster,
       preflight: preflight(

@@ -59,8 +59,9 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         // The VMID and the address are fixed: the old one must have gone before the new one comes.
         deleteBeforeReplace: true,
         // Features other than nesting are root@pam's alone: the next step writes them. A new template must not rebuild
-        // every node at once: a rebuild is asked for per node. The description tells one creation from the next.
-        ignoreChanges: ["features", "operatingSystem.templateFileId", "description"],
+        // every node at once: a rebuild is asked for per node; nor must a new pool, which a guest moves to on the host.
+        // The description tells one creation from the next.
+        ignoreChanges: ["features", "operatingSystem.templateFileId", "poolId", "description"],
       },
     );
     this.guest = container;
@@ -122,6 +123,7 @@ function containerSettings(node: NodePlan, plan: ClusterPlan): proxmoxve.Contain
   return {
     nodeName: node.proxmoxNode,
     vmId: node.vmId,
+    poolId: plan.proxmox.resourcePool,
     tags: [tag],
     operatingSystem: { templateFileId: node.template, type: node.osType },
     unprivileged: LXC_UNPRIVILEGED,

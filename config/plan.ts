@@ -82,6 +82,8 @@ export interface ProxmoxPlan {
   readonly endpoint: string;
   /** TLS is not verified; asked for in the config and warned of. */
   readonly insecure: boolean;
+  /** The pool of Proxmox VE that the guests are made in; the API token may change its guests and no others. */
+  readonly resourcePool: string;
 }
 
 export interface K3sPlan {
@@ -162,6 +164,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
       hostKey: settings.proxmox.hostKey,
       endpoint: settings.proxmox.endpoint ?? `https://${settings.proxmox.host}:8006/`,
       insecure: settings.proxmox.insecure,
+      resourcePool: settings.proxmox.resourcePool ?? settings.name,
     },
     k3s: {
       source: artifacts.file !== undefined ? { file: artifacts.file } : { baseUrl: artifacts.baseUrl },

@@ -8,6 +8,7 @@ export function preflightArgs(plan: ClusterPlan): Readonly<Record<string, string
   return {
     PVE_NODE: plan.proxmox.node,
     BRIDGE: plan.network.bridge,
+    POOL: plan.proxmox.resourcePool,
     NODES: plan.nodes
       .map(({ vmId, name, address, datastore, diskGiB, template }) =>
         [vmId, name, address, datastore, diskGiB, template].join(" "),

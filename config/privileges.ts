@@ -1,24 +1,28 @@
 import type { ClusterPlan } from "./plan";
 
-/** What a privilege is checked for: each guest's path, the storages', the bridge's, or the root of all. */
-type Scope = "guest" | "storage" | "bridge" | "root";
+/** What a privilege is checked for: the guests of the cluster's resource pool, all guests, the storages, the bridge, or the root of all. */
+type Scope = "pool" | "guests" | "storage" | "bridge" | "root";
 
 /**
  * The least privileges with which the Proxmox client creates, changes and deletes a privileged container, each with what
- * asks for it and where. The README grants all of them at `/`; narrower grants do as well.
+ * asks for it and where.
+ *
+ * What changes a guest is asked for at the cluster's resource pool alone: Proxmox VE itself then refuses every change of
+ * a guest that is not in it (docs/decisions/0007). Reading is asked for everywhere, because a guest that is gone is in no
+ * pool, and to whom may not read it Proxmox VE says "forbidden" and not "gone".
  */
 export const REQUIRED_PRIVILEGES: Readonly<Record<string, { readonly scope: Scope; readonly why: string }>> = {
-  "VM.Allocate": { scope: "guest", why: "create and destroy a container; change its nesting" },
-  "VM.Audit": { scope: "guest", why: "read its configuration, status and addresses" },
-  "VM.PowerMgmt": { scope: "guest", why: "start, shut down, reboot" },
-  "VM.Config.CPU": { scope: "guest", why: "cores, cpulimit, cpuunits" },
-  "VM.Config.Memory": { scope: "guest", why: "memory, swap" },
-  "VM.Config.Disk": { scope: "guest", why: "rootfs and its size" },
-  "VM.Config.Network": { scope: "guest", why: "network interfaces, hostname, DNS" },
+  "VM.Allocate": { scope: "pool", why: "create and destroy a container; change its nesting" },
+  "VM.PowerMgmt": { scope: "pool", why: "start, shut down, reboot" },
+  "VM.Config.CPU": { scope: "pool", why: "cores, cpulimit, cpuunits" },
+  "VM.Config.Memory": { scope: "pool", why: "memory, swap" },
+  "VM.Config.Disk": { scope: "pool", why: "rootfs and its size" },
+  "VM.Config.Network": { scope: "pool", why: "network interfaces, hostname, DNS" },
   "VM.Config.Options": {
-    scope: "guest",
+    scope: "pool",
     why: "description, tags, start at boot, protection, console, operating system type",
   },
+  "VM.Audit": { scope: "guests", why: "read a guest's configuration, status and addresses; learn that it is gone" },
   "Datastore.AllocateSpace": {
     scope: "storage",
     why: "the disk on its datastore; reading the template from its own",
@@ -27,12 +31,29 @@ export const REQUIRED_PRIVILEGES: Readonly<Record<string, { readonly scope: Scop
   "Sys.Modify": { scope: "root", why: "a privileged container (since Proxmox VE 9.0)" },
 };
 
+/** A role as the README has it made: where it is granted and what it holds. */
+export interface Role {
+  readonly name: string;
+  readonly privileges: readonly string[];
+}
+
+const names = Object.keys(REQUIRED_PRIVILEGES);
+const isOfPool = (privilege: string): boolean => REQUIRED_PRIVILEGES[privilege]!.scope === "pool";
+
+/** Changes guests; granted at the cluster's resource pool. */
+export const POOL_ROLE: Role = { name: "PulumiK3s", privileges: names.filter(isOfPool) };
+/** Reads guests and uses what the host has; granted at `/`. */
+export const HOST_ROLE: Role = { name: "PulumiK3sHost", privileges: names.filter((name) => !isOfPool(name)) };
+
+export const poolPath = (pool: string): string => `/pool/${pool}`;
+
 /** The paths of Proxmox VE's access control at which a cluster needs privileges, each with their names. */
 export function privilegePaths(plan: ClusterPlan): ReadonlyMap<string, readonly string[]> {
   const { bridge, vlan } = plan.network;
   const paths: Readonly<Record<Scope, readonly string[]>> = {
     root: ["/"],
-    guest: plan.nodes.map(({ vmId }) => `/vms/${vmId}`),
+    pool: [poolPath(plan.proxmox.resourcePool)],
+    guests: ["/vms"],
     storage: plan.nodes.flatMap(({ datastore, template }) => [
       `/storage/${datastore}`,
       `/storage/${storageOf(template)}`,

@@ -33,6 +33,13 @@ const bridge = text("the name of a Linux bridge", "for example vmbr0", /^[a-zA-Z
 /** Proxmox VE's `pve-storage-id`. */
 const datastore = text("the name of a Proxmox VE storage", "for example local-lvm", /^[a-z][a-z0-9\-_.]*[a-z0-9]$/i);
 
+/** Proxmox VE's `pve-poolid`: up to three names. */
+const resourcePool = text(
+  "the name of a Proxmox VE resource pool",
+  "for example homelab; `pveum pool list` prints them",
+  /^[a-z][\w.-]*(?:\/[a-z][\w.-]*){0,2}$/i,
+);
+
 const template = text(
   "the volume id of a container template",
   "for example local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst; `pveam list local` prints them",
@@ -172,6 +179,8 @@ const proxmoxSchema = z.strictObject({
   ).optional(),
   insecure: boolean.default(false),
   architecture: oneOf(["amd64", "arm64"]).default("amd64"),
+  /** Where Proxmox VE keeps the guests, and the API token's rights to change them; the cluster's name by default. */
+  resourcePool: resourcePool.optional(),
   /** Defaults for all pools. */
   datastore: datastore.optional(),
   template: template.optional(),
@@ -285,6 +294,7 @@ export const STAND_INS: Readonly<Record<string, Readonly<Record<string, unknown>
     sshUser: undefined,
     endpoint: undefined,
     insecure: undefined,
+    resourcePool: undefined,
   },
   k3s: {
     disable: undefined,

@@ -3,7 +3,7 @@ import * as https from "node:https";
 import * as tls from "node:tls";
 
 import type { ClusterPlan } from "../config/plan";
-import { privilegePaths } from "../config/privileges";
+import { HOST_ROLE, POOL_ROLE, poolPath, privilegePaths, type Role } from "../config/privileges";
 import { fail, type Finding, ok, skip, warn } from "./finding";
 
 interface Answer {
@@ -35,7 +35,7 @@ export async function checkApi(plan: ClusterPlan, token: string | undefined): Pr
     ];
   } catch (error) {
     const { code = "", message } = error as NodeJS.ErrnoException;
-    const others = [skip("token", "the API cannot be used"), skip("privileges", "the API cannot be used")];
+    const others = ["token", "privileges", "reach"].map((check) => skip(check, "the API cannot be used"));
     if (CERTIFICATE_ERRORS.test(code)) {
       const remedy = `scp root@${host}:/etc/pve/pve-root-ca.pem . and add it to your trusted CAs, or name a bundle with it in SSL_CERT_FILE`;
       return [
@@ -59,36 +59,80 @@ async function checkToken(
   version: Answer,
   get: (path: string) => Promise<Answer>,
 ): Promise<Finding[]> {
-  if (token === undefined) return [skip("token", "there is none"), skip("privileges", "there is no token")];
+  if (token === undefined)
+    return [
+      skip("token", "there is none"),
+      skip("privileges", "there is no token"),
+      skip("reach", "there is no token"),
+    ];
   const id = token.slice(0, token.lastIndexOf("="));
   if (version.status !== 200) {
     const user = id.split("!")[0];
     const seen = `${id} is refused: ${version.status} ${version.reason}`;
     const remedy = `pveum user token list ${user} on the host; then pulumi config set --secret proxmoxApiToken ${id}=…`;
-    return [fail("token", seen, remedy), skip("privileges", "the token is refused")];
+    return [
+      fail("token", seen, remedy),
+      skip("privileges", "the token is refused"),
+      skip("reach", "the token is refused"),
+    ];
   }
-  return [ok("token", `${id} is accepted`), await checkPrivileges(plan, id, get)];
+  const held = async (path: string): Promise<ReadonlySet<string>> => {
+    const { data } = await get(`/access/permissions?path=${encodeURIComponent(path)}`);
+    return new Set(Object.keys((data as Record<string, Record<string, number>> | null)?.[path] ?? {}));
+  };
+  const [privileges, reach] = await Promise.all([checkPrivileges(plan, id, held), checkReach(plan, id, held)]);
+  return [ok("token", `${id} is accepted`), privileges, reach];
 }
 
-async function checkPrivileges(
-  plan: ClusterPlan,
-  id: string,
-  get: (path: string) => Promise<Answer>,
-): Promise<Finding> {
+/** What the token's holder may do at a path. */
+type Held = (path: string) => Promise<ReadonlySet<string>>;
+
+async function checkPrivileges(plan: ClusterPlan, id: string, held: Held): Promise<Finding> {
   const lacking = new Map<string, string[]>();
   await Promise.all(
     [...privilegePaths(plan)].map(async ([path, privileges]) => {
-      const { data } = await get(`/access/permissions?path=${encodeURIComponent(path)}`);
-      const held = (data as Record<string, Record<string, number>> | null)?.[path] ?? {};
-      for (const name of privileges.filter((privilege) => !Object.hasOwn(held, privilege)))
+      const there = await held(path);
+      for (const name of privileges.filter((privilege) => !there.has(privilege)))
         lacking.set(name, [...(lacking.get(name) ?? []), path]);
     }),
   );
   if (lacking.size === 0) return ok("privileges", `${id} has all that the program needs`);
+  const user = id.split("!")[0];
+  const remedies = [
+    grant(POOL_ROLE, poolPath(plan.proxmox.resourcePool), user, lacking),
+    grant(HOST_ROLE, "/", user, lacking),
+  ];
   return fail(
     "privileges",
     `${id} lacks ${[...lacking].map(([privilege, paths]) => `${privilege} at ${paths.join(", ")}`).join("; ")}`,
-    `pveum role modify PulumiK3s --append 1 --privs "${[...lacking.keys()].join(" ")}" (a token with privilege separation needs the role itself)`,
+    `${remedies.filter(Boolean).join("; ")} (README, "An API token"; a token with privilege separation needs the role itself)`,
+  );
+}
+
+/** A role of which nothing is there was not granted; one of which something is there lacks the rest. */
+function grant(
+  { name, privileges }: Role,
+  path: string,
+  user: string | undefined,
+  lacking: ReadonlyMap<string, unknown>,
+): string {
+  const missing = privileges.filter((privilege) => lacking.has(privilege));
+  if (missing.length === 0) return "";
+  return missing.length === privileges.length
+    ? `pveum acl modify ${path} --users ${user} --roles ${name}`
+    : `pveum role modify ${name} --append 1 --privs "${missing.join(" ")}"`;
+}
+
+/** Whom the token could hurt: where it holds at all guests what it needs at its own, Proxmox VE refuses it nothing. */
+async function checkReach({ proxmox }: ClusterPlan, id: string, held: Held): Promise<Finding> {
+  const everywhere = await held("/vms");
+  const reaching = POOL_ROLE.privileges.filter((privilege) => everywhere.has(privilege));
+  const own = `resource pool ${proxmox.resourcePool}`;
+  if (reaching.length === 0) return ok("reach", `${id} can change no guest outside the ${own}`);
+  return warn(
+    "reach",
+    `${id} has ${reaching.join(", ")} at all guests of the host, and needs it in the ${own} only`,
+    `grant ${POOL_ROLE.name} at ${poolPath(proxmox.resourcePool)} in place of / or /vms (README, "An API token")`,
   );
 }
 

@@ -11,6 +11,21 @@ else
   bad bridge "there is no bridge $BRIDGE${there:+; there is:$there}" "set network.bridge, or make it: web interface, $PVE_NODE, System, Network"
 fi
 
+# Proxmox VE lets the API token change the guests of this pool alone.
+if ! listed pools poolid | grep -qxF "$POOL"; then
+  error=$(why pools)
+  if [ "$count" -gt 0 ]; then level=fail; else level=warn; fi
+  finding "$level" pool "there is no resource pool $POOL${error:+: $error}" "pveum pool add $POOL, with the token's role granted at /pool/$POOL (README, \"An API token\")"
+fi
+listed guests vmid pool | while read -r VMID pool; do
+  if [ "$pool" != "$POOL" ] && conf=$(guest_conf) && marked "$conf"; then printf '%s\n' "$VMID"; fi
+done >"$WORK/outside"
+if [ -s "$WORK/outside" ]; then
+  warn pool "guests of this cluster are outside the resource pool $POOL, where the API token may not change them: $(paste -sd ' ' "$WORK/outside")" \
+    "pveum pool modify $POOL --allow-move 1 --vms $(paste -sd , "$WORK/outside")"
+fi
+found pool || ok pool "$POOL"
+
 gib() { awk -v bytes="$1" 'BEGIN { printf "%d", bytes / 1073741824 }'; }
 listed storages storage type active avail content >"$WORK/stores"
 [ -s "$WORK/storages" ] || bad storage "Proxmox VE does not list the storages of $PVE_NODE: $(why storages)" "pvesm status on the Proxmox host says why"

@@ -1,6 +1,6 @@
 # preflight (Proxmox host): what must be right before the first machine is made. Changes nothing. Arguments: ACTION
 # create|update (fails with every problem at once; nothing is asked where all machines stand) | look (answers a line a
-# finding), PVE_NODE, BRIDGE, NODES ("VMID name address datastore GiB template" one a line). Input: MARK, empty where the
+# finding), PVE_NODE, BRIDGE, POOL, NODES ("VMID name address datastore GiB template" one a line). Input: MARK, empty where the
 # cluster has none yet.
 # A finding: ok|warn|fail <TAB> check <TAB> what was seen <TAB> remedy, one command or one sentence.
 
@@ -51,6 +51,8 @@ answers() {
   if ping -n -q -c 1 -w 1 "$1" >/dev/null 2>&1 || ip -4 neigh show to "$1" | grep -q lladdr; then : >"$WORK/answers.$1"; fi
 }
 ask nodes /cluster/resources --type node &
+ask guests /cluster/resources --type vm &
+ask pools /pools &
 ask storages "/nodes/$PVE_NODE/storage" &
 for store in $(printf '%s\n' "$NODES" | sed 's/.* \([^ :]*\):[^ ]*$/\1/' | sort -u); do
   ask "templates.$store" "/nodes/$PVE_NODE/storage/$store/content" --content vztmpl &

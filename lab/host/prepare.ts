@@ -2,8 +2,8 @@ import { randomBytes, randomUUID } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { build } from "esbuild";
-import { artifactHost, Lab, labNetwork, labPaths } from "../lab";
-import { createAccess } from "../pve/access/createAccess";
+import { artifactHost, Lab, labNetwork, labPaths, stackOf } from "../lab";
+import { createAccess, readmeGrants } from "../pve/access/createAccess";
 import { pvePackages } from "./pvePackages";
 import { run } from "./run";
 import { createCertificates, writeCaBundle } from "./tls";
@@ -28,7 +28,11 @@ export async function prepareState(
   const hostPublicKey = await writeHostFiles(name, subnet);
   await createCertificates(paths.etcPve, labNetwork(subnet).host);
   writeCaBundle(paths.caBundle, paths.etcPve);
-  const { apiToken } = createAccess(paths.etcPve, { rootPassword: secret(), tokenSecret: randomUUID() });
+  const { apiToken } = createAccess(paths.etcPve, {
+    ...{ rootPassword: secret(), tokenSecret: randomUUID() },
+    // The cluster's name, which is the stack's.
+    grants: readmeGrants(stackOf(name)),
+  });
   writeSecret(paths.apiToken, apiToken);
   writeSecret(paths.passphrase, secret());
   fs.writeFileSync(paths.knownHosts, `${labNetwork(subnet).host} ${hostPublicKey}\n`);

@@ -88,6 +88,31 @@ it("a changed setting reaches the machines alone, after a look at whose they are
   expect((await lab.up()).code).toBe(0);
 });
 
+describe("the resource pool", () => {
+  it("another one neither moves nor rebuilds what stands", async () => {
+    lab.edit(({ proxmox }) => (proxmox.resourcePool = "edge"));
+    expectUpdates(await lab.up(), ["preflight"], []);
+    lab.edit(({ proxmox }) => delete proxmox.resourcePool);
+    expectUpdates(await lab.up(), ["preflight"], []);
+  });
+
+  it("holds what the token may change: a guest that somebody moved out of it is not, until it is back", async () => {
+    const pool = (change: (vmids: Set<number>) => void): void =>
+      lab.host.access.update(({ pools }) => change(pools.get("homelab")!.vms));
+    pool((vmids) => vmids.delete(102));
+    lab.edit(({ pools }) => (pools.worker.cores = 5));
+    const refused = await lab.up();
+    expect([refused.code, refused.failed]).toEqual([1, ["k3s-worker-01"]]);
+    expect(refused.warnings.join("\n")).toContain(
+      "k3s-worker-01: the API token may not touch guest 102, which is not in the resource pool homelab\nnext:  pveum pool modify homelab --allow-move 1 --vms 102 on the Proxmox host, then pulumi up",
+    );
+    pool((vmids) => vmids.add(102));
+    lab.edit(({ pools }) => (pools.worker.cores = 4));
+    expect((await lab.up()).code).toBe(0);
+    expect((await lab.up()).changes).toEqual({});
+  });
+});
+
 describe("a change that reboots guests", () => {
   const AGENTS = { "k3s-worker-01": 102, "k3s-worker-02": 103 };
   const notice = (name: string): string => `${name}: reboot, for its memory; one node at a time`;

@@ -199,10 +199,7 @@ describe("destroy", () => {
 });
 
 describe("a machine that somebody destroyed", () => {
-  const vanish = async (vmid: number): Promise<void> => {
-    await lab.machines.destroy(vmid);
-    fs.rmSync(lab.host.confFile(vmid));
-  };
+  const vanish = (vmid: number): Promise<void> => lab.host.destroy(vmid);
 
   it("stops its removal at the client, which a refresh corrects: scaled away, and with all others", async () => {
     await vanish(103);
@@ -258,8 +255,7 @@ describe("a machine made anew", () => {
       lab.edit(({ pools }) => (pools.worker.nodes = { 1: { mac: fixed } }));
       succeeded(await lab.up());
     }
-    await lab.machines.destroy(102);
-    fs.rmSync(lab.host.confFile(102));
+    await lab.host.destroy(102);
     lab.journal.clear();
     succeeded(await lab.up("--refresh"));
     const again = ["k3s-worker-01-claim create", "guest 102 create", ...scriptsOf("k3s-worker-01")];

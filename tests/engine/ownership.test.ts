@@ -41,8 +41,7 @@ const vmids = (): number[] => [...lab.machines.guests.keys()].sort();
 const scripts = (name: string): string[] => lab.journal.whats("script").filter((what) => what.startsWith(`${name}-`));
 /** Ours is destroyed by hand, and a stranger's guest takes its VMID. */
 async function supplant(vmid: number): Promise<void> {
-  await lab.machines.destroy(vmid);
-  fs.rmSync(lab.host.confFile(vmid));
+  await lab.host.destroy(vmid);
   await strangers.make(vmid, true);
   lab.journal.clear();
 }
@@ -131,5 +130,43 @@ describe("a stranger's guest that took the VMID of one of ours", () => {
     expect(vmids()).toEqual([100, 102, 103, 113]);
     expect([...lab.host.state.members.keys()]).toContain("k3s-worker-02");
     expect((await lab.up()).changes).toEqual({});
+  });
+});
+
+/*
+ * The guard has spoken, and the client failed at what came after it: the next run asks for the removal again without the
+ * guard (seed 4146 of the random sequences). Proxmox VE is the one that refuses then.
+ */
+describe("a stranger's guest that took the VMID of one of ours after its guard had spoken", () => {
+  const FORBIDDEN = "Permission check failed (/vms/103, VM.PowerMgmt)";
+
+  beforeEach(async () => {
+    const fault = lab.faults.set({ kind: "task-fail", task: "vzdestroy", guest: 103 });
+    lab.edit(({ pools }) => (pools.worker.count = 1));
+    refused(await lab.up(), "k3s-worker-02", "");
+    lab.faults.clear(fault.id);
+    expect(scripts("k3s-worker-02").at(-1)).toBe("k3s-worker-02-lxc delete");
+    await supplant(103);
+  });
+  afterEach(() => {
+    expect(strangers.touched()).toEqual([]);
+    expect(vmids()).toContain(103);
+    expect(lab.machines.isRunning(103)).toBe(true);
+  });
+
+  it("is refused to up, which names the way on", async () => {
+    const run = await lab.up();
+    refused(run, "k3s-worker-02", FORBIDDEN);
+    expect(scripts("k3s-worker-02")).toEqual([]);
+    const [, forget] = /: (pulumi state delete --yes --target-dependents '[^']+'), then/.exec(run.warnings.join("\n"))!;
+    const [, ...args] = forget!.replaceAll("'", "").split(" ");
+    succeeded(await lab.pulumi(args[0]!, ...args.slice(1)));
+    succeeded(await lab.up());
+    expect((await lab.state()).filter(({ name }) => name.startsWith("k3s-worker-02"))).toEqual([]);
+  });
+
+  it("is refused to destroy, which takes everything else", async () => {
+    refused(await lab.destroy("--continue-on-error"), "k3s-worker-02", FORBIDDEN);
+    expect(vmids()).toEqual([103]);
   });
 });

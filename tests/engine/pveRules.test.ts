@@ -4,7 +4,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { AccessStore } from "../../lab/pve/access/accessStore";
-import { REQUIRED_PRIVILEGES } from "../../config/privileges";
+import { readmeGrants } from "../../lab/pve/access/createAccess";
+import { HOST_ROLE, POOL_ROLE, REQUIRED_PRIVILEGES } from "../../config/privileges";
 import type { PveClient } from "../support/httpClient";
 import { nodeFields, SimulatedNode } from "../support/pveNode";
 
@@ -74,15 +75,20 @@ describe("what only root@pam may set", () => {
   });
 });
 
-describe("privileges", () => {
+describe("privileges, as the README has them granted", () => {
+  const pool = "k3s";
+  beforeEach(() => {
+    client = pve.token(pve.grant("readme", readmeGrants(pool)));
+  });
   const without = (privilege: string) =>
-    new AccessStore(pve.etcPve).update((users) =>
-      users.roles.set("PulumiK3s", new Set(Object.keys(REQUIRED_PRIVILEGES).filter((name) => name !== privilege))),
-    );
+    new AccessStore(pve.etcPve).update((users) => {
+      for (const { name, privileges } of [POOL_ROLE, HOST_ROLE])
+        users.roles.set(name, new Set(privileges.filter((held) => held !== privilege)));
+    });
   const lifecycle = async () => {
-    const answers = [await client.post(lxc, nodeFields(101, { description: "mark", tags: "k3s-lab" }))];
+    const answers = [await client.post(lxc, nodeFields(101, { pool, description: "mark", tags: "k3s-lab" }))];
     if (answers[0]?.status === 200) await client.task(answers[0].body.data as string);
-    else await root.run(root.post(lxc, nodeFields(101)));
+    else await root.run(root.post(lxc, nodeFields(101, { pool })));
     answers.push(await client.get(config), await client.put(config, { cores: 3, memory: 512, tags: "b" }));
     answers.push(await client.put(`${lxc}/101/resize`, { disk: "rootfs", size: "+1G" }));
     if (answers.at(-1)?.status === 200) await client.task(answers.at(-1)!.body.data as string);
@@ -113,14 +119,47 @@ describe("privileges", () => {
 
   test("a privileged container takes Sys.Modify at /, an unprivileged one does not", async () => {
     without("Sys.Modify");
-    expect(await client.post(lxc, nodeFields(101))).toMatchObject(
+    expect(await client.post(lxc, nodeFields(101, { pool }))).toMatchObject(
       refusal(403, "Permission check failed (/, Sys.Modify)"),
     );
-    expect(await create({ unprivileged: 1, features: "nesting=1" })).toBe("OK");
+    expect(await create({ pool, unprivileged: 1, features: "nesting=1" })).toBe("OK");
+  });
+
+  test("a guest outside the pool may be read, and nothing else; one that is gone is said to be gone", async () => {
+    await root.run(root.post(lxc, nodeFields(101)));
+    await root.run(root.post(`${lxc}/101/status/start`));
+    const before = pve.conf(101);
+    const denied = (privilege: string) => refusal(403, `Permission check failed (/vms/101, ${privilege})`);
+    expect(await client.get(config)).toMatchObject({ status: 200 });
+    expect(await client.get(`${lxc}/101/status/current`)).toMatchObject({ status: 200 });
+    const anyConfig = "VM.Config.Disk|VM.Config.CPU|VM.Config.Memory|VM.Config.Network|VM.Config.Options";
+    expect(await client.put(config, { cores: 3 })).toMatchObject(denied(anyConfig));
+    expect(await client.put(`${lxc}/101/resize`, { disk: "rootfs", size: "+1G" })).toMatchObject(
+      denied("VM.Config.Disk"),
+    );
+    for (const verb of ["start", "shutdown", "stop", "reboot"])
+      expect(await client.post(`${lxc}/101/status/${verb}`)).toMatchObject(denied("VM.PowerMgmt"));
+    expect(await client.delete(`${lxc}/101`, { force: 1 })).toMatchObject(denied("VM.Allocate"));
+    expect(await client.post(lxc, nodeFields(102))).toMatchObject(refusal(403, "Permission check failed"));
+    expect(pve.conf(101)).toBe(before);
+    expect((await client.get(`${lxc}/101/status/current`)).body.data.status).toBe("running");
+    expect(await client.get("/nodes/pve/lxc/103/config")).toMatchObject({
+      status: 500,
+      reason: expect.stringContaining("does not exist"),
+    });
+  });
+
+  test("a guest that is destroyed leaves its pool: the next one with its VMID is not in it", async () => {
+    await create({ pool });
+    expect(await client.run(client.delete(`${lxc}/101`))).toBe("OK");
+    await root.run(root.post(lxc, nodeFields(101)));
+    expect(await client.delete(`${lxc}/101`)).toMatchObject(
+      refusal(403, "Permission check failed (/vms/101, VM.Allocate)"),
+    );
   });
 
   test("without a word on it a container is unprivileged", async () => {
-    const { unprivileged: _, ...fields } = nodeFields(101);
+    const { unprivileged: _, ...fields } = nodeFields(101, { pool });
     await client.run(client.post(lxc, fields));
     expect((await client.get(config)).body.data.unprivileged).toBe(1);
   });

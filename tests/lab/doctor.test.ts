@@ -215,6 +215,7 @@ describe("the way to the host", () => {
       `fail ssh-agent: SSH_AUTH_SOCK names ${socket}.dead, where no agent answers (ECONNREFUSED) → unset SSH_AUTH_SOCK`,
       "fail token: pulumi@pve!pulumi is refused: 401 Authentication failed! → pveum user token list pulumi@pve on the host; then pulumi config set --secret proxmoxApiToken pulumi@pve!pulumi=…",
       "skip privileges: not looked at: the token is refused",
+      "skip reach: not looked at: the token is refused",
       `fail host-key: it shows another host key than proxmox.hostKey: ${shown} → compare with /etc/ssh/ssh_host_ed25519_key.pub on the host itself; if it is the host's, set proxmox.hostKey to it`,
       "skip host: not looked at: the checks did not run there",
     ]);
@@ -227,6 +228,7 @@ describe("the way to the host", () => {
       expect.stringMatching(/^fail tls: its certificate is refused: .* → scp root@.*pve-root-ca\.pem/),
       "skip token: not looked at: the API cannot be used",
       "skip privileges: not looked at: the API cannot be used",
+      "skip reach: not looked at: the API cannot be used",
       expect.stringMatching(
         /^fail ssh: root@\S+ refuses the key → put its public half into \/root\/\.ssh\/authorized_keys/,
       ),
@@ -235,15 +237,32 @@ describe("the way to the host", () => {
   });
 
   it("names privileges that the token lacks, and where", async () => {
-    await lab.host("sed -i.sound '/^role:PulumiK3s:/{ s/SDN.Use,//; s/,VM.PowerMgmt// }' /etc/pve/user.cfg");
+    const { stack } = lab;
+    await lab.host("sed -i.sound '/^role:/{ s/SDN.Use,//; s/,VM.PowerMgmt// }' /etc/pve/user.cfg");
     const diagnosis = await doctor();
+    await lab.host(`sed '/^acl:1:.pool.${stack}:/d' /etc/pve/user.cfg.sound >/etc/pve/user.cfg`);
+    const ungranted = await doctor();
     await lab.host("mv /etc/pve/user.cfg.sound /etc/pve/user.cfg");
     expect(diagnosis.code).toBe(1);
-    expect(troubles(diagnosis)).toHaveLength(1);
-    const [line] = troubles(diagnosis);
-    expect(line).toContain("VM.PowerMgmt at /vms/100, /vms/102, /vms/103");
-    expect(line).toContain("SDN.Use at /sdn/zones/localnetwork/vmbr0");
-    expect(line).toMatch(/→ pveum role modify PulumiK3s --append 1 --privs "/);
+    expect(troubles(diagnosis)).toEqual([
+      `fail privileges: pulumi@pve!pulumi lacks VM.PowerMgmt at /pool/${stack}; SDN.Use at /sdn/zones/localnetwork/vmbr0 → pveum role modify PulumiK3s --append 1 --privs "VM.PowerMgmt"; pveum role modify PulumiK3sHost --append 1 --privs "SDN.Use" (README, "An API token"; a token with privilege separation needs the role itself)`,
+    ]);
+    expect(troubles(ungranted)).toEqual([
+      expect.stringContaining(`→ pveum acl modify /pool/${stack} --users pulumi@pve --roles PulumiK3s (README`),
+    ]);
+  });
+
+  it("warns of a token that may change other guests too, and of guests outside the pool", async () => {
+    const { stack } = lab;
+    await lab.host(`sed -i.sound '/^acl:1:.pool.${stack}:/{ p; s/:.pool.${stack}:/:\\/vms:/ }' /etc/pve/user.cfg`);
+    const reaching = await doctor();
+    await lab.host("mv /etc/pve/user.cfg.sound /etc/pve/user.cfg");
+    expect(reaching.code).toBe(0);
+    expect(troubles(reaching)).toEqual([
+      expect.stringMatching(
+        /^warn reach: pulumi@pve!pulumi has VM\.Allocate, .* at all guests of the host, and needs it in the resource pool \S+ only → grant PulumiK3s at \/pool\/\S+ in place of/,
+      ),
+    ]);
   });
 
   it("names an API and an SSH server that do not answer, and a config that cannot be planned", async () => {
@@ -255,7 +274,9 @@ describe("the way to the host", () => {
       expect.stringMatching(
         /^fail api: https:\/\/\S+:8007\/ does not answer: .*ECONNREFUSED.* → see that proxmox\.host/,
       ),
-      ...["tls", "token", "privileges"].map((check) => expect.stringMatching(new RegExp(`^skip ${check}:`)) as string),
+      ...["tls", "token", "privileges", "reach"].map(
+        (check) => expect.stringMatching(new RegExp(`^skip ${check}:`)) as string,
+      ),
       expect.stringMatching(
         /^fail ssh: root@\S+ does not answer: .*ECONNREFUSED.* → see that proxmox\.host and sshPort/,
       ),

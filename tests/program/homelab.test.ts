@@ -128,9 +128,10 @@ describe("the homelab stack", () => {
         unprivileged: false,
         startOnBoot: true,
         timeoutDelete: 300,
+        poolId: "homelab",
       });
       expect(up.find(name, CONTAINER).inputs).not.toHaveProperty("features");
-      expect(up.find(name, CONTAINER).options.ignoreChanges).toContain("features");
+      expect(up.find(name, CONTAINER).options.ignoreChanges).toEqual(expect.arrayContaining(["features", "poolId"]));
     }
   });
 

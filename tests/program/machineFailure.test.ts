@@ -3,12 +3,34 @@ import { explain, type MachineFailure } from "../../components/machineFailure";
 /** What the table in docs/reliability.md does not strike: it holds the rest against the real client. */
 
 const failure = (operation: MachineFailure["operation"], message: string): string =>
-  explain({ operation, node: "k3s-worker-01", vmId: 102, message });
+  explain({ operation, node: "k3s-worker-01", vmId: 102, urn: "urn:worker", pool: "homelab", message });
 
 test("a protected guest: the command that ends its protection", () => {
   expect(failure("delete", "can't remove CT 102 - protection mode enabled")).toBe(
     "k3s-worker-01: guest 102 is protected\nnext:  pct set 102 --protection 0 on the Proxmox host, then pulumi up",
   );
+});
+
+describe("a guest outside the pool", () => {
+  const said = (operation: MachineFailure["operation"], privilege: string): string =>
+    failure(operation, `received an HTTP 403 response - Reason: Permission check failed (/vms/102, ${privilege})`);
+  const outside =
+    "k3s-worker-01: the API token may not touch guest 102, which is not in the resource pool homelab\nnext:  ";
+  const move = "pveum pool modify homelab --allow-move 1 --vms 102 on the Proxmox host, then pulumi up";
+
+  test("that is to change is ours, as the claim has seen: it moves into the pool", () => {
+    expect(said("update", "VM.Config.CPU")).toBe(outside + move);
+  });
+
+  test("that is to go may be a stranger's: first a look, then the command for either", () => {
+    expect(said("delete", "VM.PowerMgmt")).toBe(
+      `${outside}pct config 102 on the Proxmox host says whose it is. A stranger's: pulumi state delete --yes --target-dependents 'urn:worker', then pulumi up. Ours: ${move}`,
+    );
+  });
+
+  test("that came in between is somebody's, and is not talked into the pool", () => {
+    expect(said("create", "VM.Config.Options")).toBe(`${outside}pulumi up, which says whose the guest is`);
+  });
 });
 
 test("a guest that is gone: the client fails for ever, and a refresh takes it out of the state", () => {

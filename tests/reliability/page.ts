@@ -46,7 +46,11 @@ const TAIL = `
 ## After a removal that failed
 
 The guard looks at whose guest it is once, before its machine is asked to go. When the removal fails after that, the next
-run asks again without the guard: do not give the VMID to a guest of yours in between.
+run asks again without the guard. Should our guest have gone all the same, and a guest of yours have its VMID by then,
+Proxmox VE refuses the removal, because that guest is not in the cluster's resource pool
+([decision 7](decisions/0007-a-pool-of-its-own.md)): \`Permission check failed (/vms/VMID, …)\`, and \`up\` names the
+\`pulumi state delete\` after which it goes on. This takes a token without rights on all guests; \`npm run doctor\` warns
+of one that has them.
 `;
 
 /** The whole page, formatted. */

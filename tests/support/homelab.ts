@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { parse, stringify } from "yaml";
-import { createAccess } from "../../lab/pve/access/createAccess";
+import { createAccess, readmeGrants } from "../../lab/pve/access/createAccess";
 import { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
 import type { PveServer } from "../../lab/pve/server";
@@ -206,7 +206,7 @@ export class Homelab {
 
   /** Makes an API token of its own name, with the privileges that the program needs. */
   newApiToken(tokenName: string, tokenSecret = randomUUID() as string): string {
-    const access = { rootPassword: "root-password", tokenName, tokenSecret };
+    const access = { rootPassword: "root-password", tokenName, tokenSecret, grants: readmeGrants("homelab") };
     return createAccess(this.path("etc-pve"), access).apiToken;
   }
 

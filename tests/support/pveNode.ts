@@ -2,7 +2,8 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { createAccess } from "../../lab/pve/access/createAccess";
+import { createAccess, type Grant } from "../../lab/pve/access/createAccess";
+import { REQUIRED_PRIVILEGES } from "../../config/privileges";
 import { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
 import { startPveServer, type PveServer, type PveServerOptions } from "../../lab/pve/server";
@@ -44,7 +45,7 @@ export class SimulatedNode {
   ) {
     this.driver = new SimulatedDriver(driverOptions);
     fs.mkdirSync(this.etcPve, { recursive: true });
-    this.apiToken = createAccess(this.etcPve, { rootPassword, tokenSecret }).apiToken;
+    this.apiToken = this.newToken("pulumi", Object.keys(REQUIRED_PRIVILEGES));
     const file = path.join(this.dir, "template.tar.zst");
     fs.writeFileSync(file, "a template");
     this.templateFile = file;
@@ -90,11 +91,15 @@ export class SimulatedNode {
 
   /** A new API token of a user of its own name, with exactly these privileges at `/`. */
   newToken(name: string, privileges: readonly string[]): string {
-    const access = { rootPassword, tokenSecret, user: `${name}@pve`, role: name, privileges };
-    return createAccess(this.etcPve, access).apiToken;
+    return this.grant(name, [{ path: "/", role: { name, privileges } }]);
   }
 
-  /** A client with the API token of the role `PulumiK3s`. */
+  /** A new API token of a user of its own name. */
+  grant(name: string, grants: readonly Grant[]): string {
+    return createAccess(this.etcPve, { rootPassword, tokenSecret, user: `${name}@pve`, grants }).apiToken;
+  }
+
+  /** A client with the API token, by default one that may do to all guests what the program does to its own. */
   token(apiToken = this.apiToken): PveClient {
     return new PveClient(this.url, this.tls.cert, { authorization: `PVEAPIToken=${apiToken}` });
   }

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import type { Socket } from "node:net";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { AccessStore } from "../../lab/pve/access/accessStore";
 import type { GuestDriver } from "../../lab/pve/driver";
 import { type GuestConfigFile, parseGuestConfig } from "../../lab/pve/guestConfig";
 import type { Journal } from "./journal";
@@ -136,6 +137,18 @@ export class SimulatedHost {
   confs(): [vmid: string, conf: GuestConfigFile][] {
     const files = fs.readdirSync(path.dirname(this.confFile(0))).filter((file) => file.endsWith(".conf"));
     return files.map((file) => path.basename(file, ".conf")).map((vmid) => [vmid, this.conf(vmid)!]);
+  }
+
+  /** `pct destroy --force`. */
+  async destroy(vmid: number, driver: GuestDriver = this.machines): Promise<void> {
+    await driver.destroy(vmid, () => {});
+    fs.rmSync(this.confFile(vmid));
+    this.access.forgetGuest(vmid);
+  }
+
+  /** Users, roles and pools of Proxmox VE. */
+  get access(): AccessStore {
+    return new AccessStore(this.options.etcPve);
   }
 
   /** The first server of the roster that runs K3s. */

@@ -75,8 +75,7 @@ const TASKS = {
     if (!isOurs(conf, args)) throw foreign(vmid, conf);
     if (creationOf(conf) !== arg(args, "CREATION") || !isUnfinished(host, vmid, conf))
       throw new ScriptFailure(`guest ${vmid} is not the one that was found before`);
-    await host.driver.destroy(Number(vmid), () => {});
-    fs.rmSync(host.confFile(vmid));
+    await host.destroy(Number(vmid), host.driver);
     host.state.creations.delete(vmid);
     return `guest ${vmid} was destroyed`;
   },

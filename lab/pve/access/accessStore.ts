@@ -38,6 +38,14 @@ export class AccessStore {
     return result;
   }
 
+  /** What a guest that is destroyed leaves behind: its own rights, and its place in a pool. */
+  forgetGuest(vmid: number): void {
+    this.update(({ acl, pools }) => {
+      acl.delete(`/vms/${vmid}`);
+      for (const pool of pools.values()) pool.vms.delete(vmid);
+    });
+  }
+
   permissions(): Permissions {
     return new Permissions(this.read());
   }

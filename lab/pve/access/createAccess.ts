@@ -1,38 +1,52 @@
-import { REQUIRED_PRIVILEGES } from "../../../config/privileges";
+import { HOST_ROLE, POOL_ROLE, poolPath, type Role } from "../../../config/privileges";
 import { AccessStore } from "./accessStore";
 import { aclNode, newUser } from "./userConfig";
+
+/** A role at a path of Proxmox VE's access control. */
+export interface Grant {
+  readonly path: string;
+  readonly role: Role;
+}
 
 export interface Access {
   rootPassword: string;
   /** The user that owns the token, default `pulumi@pve`. */
   user?: string;
-  /** Default `PulumiK3s`. */
-  role?: string;
   /** Default `pulumi`. */
   tokenName?: string;
   tokenSecret: string;
-  /** Default: what the program needs ({@link REQUIRED_PRIVILEGES}). */
-  privileges?: readonly string[];
+  grants: readonly Grant[];
 }
 
+/** What the README tells a person to grant for a cluster whose guests are in this resource pool. */
+export const readmeGrants = (pool: string): Grant[] => [
+  { path: poolPath(pool), role: POOL_ROLE },
+  { path: "/", role: HOST_ROLE },
+];
+
 /**
- * Sets up who may use the API: the password of root@pam, a role with the privileges listed, and a user of that role with
- * a privilege-separated API token of the same role, as the README tells a person to do. May be run again.
+ * Sets up who may use the API: the password of root@pam, and a user with a privilege-separated API token who both hold
+ * what is granted. Pools and roles of the grants are made. May be run again.
  *
  * @returns the token as clients want it, `user@realm!name=secret`.
  */
 export function createAccess(etcPve: string, access: Access): { apiToken: string } {
-  const { user = "pulumi@pve", role = "PulumiK3s", tokenName = "pulumi" } = access;
+  const { user = "pulumi@pve", tokenName = "pulumi", grants } = access;
   const store = new AccessStore(etcPve);
   const tokenId = `${user}!${tokenName}`;
   store.update((config) => {
     const account = config.users.get(user) ?? newUser();
     account.tokens.set(tokenName, { expire: 0, privsep: true, comment: "" });
     config.users.set(user, account);
-    config.roles.set(role, new Set(access.privileges ?? Object.keys(REQUIRED_PRIVILEGES)));
-    const node = aclNode(config, "/");
-    node.users.set(user, new Map([[role, true]]));
-    node.tokens.set(tokenId, new Map([[role, true]]));
+    for (const { path, role } of grants) {
+      const [, pool] = /^\/pool\/(.+)/.exec(path) ?? [];
+      if (pool !== undefined && !config.pools.has(pool))
+        config.pools.set(pool, { comment: "", vms: new Set(), storage: new Set() });
+      config.roles.set(role.name, new Set(role.privileges));
+      const node = aclNode(config, path);
+      node.users.set(user, new Map([[role.name, true]]));
+      node.tokens.set(tokenId, new Map([[role.name, true]]));
+    }
   });
   store.setPassword("root@pam", access.rootPassword);
   store.setTokenSecret(tokenId, access.tokenSecret);

@@ -84,10 +84,7 @@ export async function destroyTask(node: PveNode, user: string, vmid: number, for
       await node.driver.destroy(vmid, log);
       // Keeps the VMID taken until nothing refers to it any more.
       node.guests.write(vmid, guestConfig([["lock", "destroyed"]]));
-      node.access.update((config) => {
-        config.acl.delete(`/vms/${vmid}`);
-        for (const pool of config.pools.values()) pool.vms.delete(vmid);
-      });
+      node.access.forgetGuest(vmid);
       node.guests.remove(vmid);
     }),
   );

@@ -212,8 +212,7 @@ class Game {
   /** `pct destroy --force`. */
   private async remove(vmid: number): Promise<void> {
     const before = this.lab.journal.entries.length;
-    await this.lab.machines.destroy(vmid);
-    fs.rmSync(this.lab.host.confFile(vmid));
+    await this.lab.host.destroy(vmid);
     for (const entry of this.lab.journal.entries.slice(before)) this.byHand.add(entry);
     this.drifted = true;
   }

@@ -42,8 +42,13 @@ export class Strangers {
       if (!fs.existsSync(file) || !this.lab.machines.guests.has(vmid)) problems.push("is gone");
       else if (fs.readFileSync(file, "utf8") !== conf) problems.push(`was changed:\n${fs.readFileSync(file, "utf8")}`);
       if (this.startedAt(vmid) !== startedAt) problems.push("was started or stopped");
-      for (const { method, path, params } of this.lab.exchanges.slice(since))
-        if (method !== "GET" && (path.includes(`/lxc/${vmid}`) || String(params?.["vmid"]) === String(vmid)))
+      // What Proxmox VE forbids has touched nothing, and is its part of the promise.
+      for (const { method, path, params, status } of this.lab.exchanges.slice(since))
+        if (
+          method !== "GET" &&
+          status !== 403 &&
+          (path.includes(`/lxc/${vmid}`) || String(params?.["vmid"]) === String(vmid))
+        )
           problems.push(`was meant by ${method} ${path}`);
       return problems.map((problem) => `the stranger's guest ${vmid} ${problem}`);
     });

@@ -77,6 +77,7 @@ test("the Proxmox host", () => {
     hostKey: expect.stringMatching(/^ssh-ed25519 \S+/),
     endpoint: "https://192.168.2.167:8006/",
     insecure: false,
+    resourcePool: "homelab",
   });
   expect(plan.ssh.authorizedKeys).toEqual([expect.stringMatching(/^ssh-ed25519 \S+/)]);
 });

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { loadPlan } from "../../../config/load";
-import { privilegePaths, REQUIRED_PRIVILEGES } from "../../../config/privileges";
+import { HOST_ROLE, POOL_ROLE, privilegePaths } from "../../../config/privileges";
 import { preflightArgs } from "../../../config/preflight";
 import { parse } from "yaml";
 
@@ -15,22 +15,28 @@ const homelab = (change: (cluster: any) => void = () => {}) => {
 };
 
 describe("the privileges of the API token", () => {
-  it("are those that the README tells a person to grant", () => {
-    const [, granted] = /^pveum role add PulumiK3s --privs "([^"]+)"/m.exec(
-      fs.readFileSync(path.join(root, "README.md"), "utf8"),
-    )!;
-    expect(granted!.split(" ").sort()).toEqual(Object.keys(REQUIRED_PRIVILEGES).sort());
+  it.each([
+    [POOL_ROLE, "/pool/homelab"],
+    [HOST_ROLE, "/"],
+  ])("are those that the README tells a person to grant: $name", ({ name, privileges }, at) => {
+    const readme = fs.readFileSync(path.join(root, "README.md"), "utf8");
+    const [, granted] = new RegExp(`^pveum role add ${name} --privs "([^"]+)"`, "m").exec(readme)!;
+    expect(granted!.split(" ").sort()).toEqual([...privileges].sort());
+    expect(readme).toContain(`\npveum acl modify ${at} --users pulumi@pve --roles ${name}\n`);
   });
 
-  it("are needed at the guests, the storages of disk and template, the bridge, and the root", () => {
+  it("that change a guest are needed in the cluster's pool alone; the others where they are used", () => {
     const paths = privilegePaths(homelab());
     expect([...paths.keys()].sort()).toEqual([
-      ...["/", "/sdn/zones/localnetwork/vmbr0", "/storage/local", "/storage/local-lvm"],
-      ...["/vms/100", "/vms/102", "/vms/103"],
+      ...["/", "/pool/homelab", "/sdn/zones/localnetwork/vmbr0", "/storage/local", "/storage/local-lvm", "/vms"],
     ]);
     expect(paths.get("/")).toEqual(["Sys.Modify"]);
     expect(paths.get("/storage/local")).toEqual(["Datastore.AllocateSpace"]);
-    expect(paths.get("/vms/102")).toContain("VM.Config.Network");
+    expect(paths.get("/vms")).toEqual(["VM.Audit"]);
+    expect(paths.get("/pool/homelab")).toEqual([...POOL_ROLE.privileges]);
+    expect(POOL_ROLE.privileges).toEqual(expect.arrayContaining(["VM.Allocate", "VM.PowerMgmt", "VM.Config.Network"]));
+    const named = homelab((cluster) => (cluster.proxmox.resourcePool = "edge/k3s"));
+    expect([...privilegePaths(named).keys()]).toContain("/pool/edge/k3s");
   });
 
   it("are needed at the VLAN where the nodes are in one", () => {
@@ -46,6 +52,7 @@ describe("what the checks on the host are told", () => {
     expect(preflightArgs(homelab())).toEqual({
       PVE_NODE: "pve",
       BRIDGE: "vmbr0",
+      POOL: "homelab",
       NODES: [
         `100 k3s-master 192.168.2.20 local-lvm 32 ${template}`,
         `102 k3s-worker-01 192.168.2.21 local-lvm 50 ${template}`,

@@ -35,6 +35,9 @@ class Host {
   nodes: object[] = [{ node: "pve", type: "node", "cgroup-mode": 2 }];
   storages: Storage[] = [storage({ storage: "local", type: "dir", content: "vztmpl,iso" }), storage({})];
   templates: string[] = [TEMPLATE];
+  pools: string[] = ["homelab"];
+  /** Guests as Proxmox VE lists them. */
+  guests: { vmid: number; pool?: string }[] = [];
   /** Addresses that answer a ping, and those that answer ARP alone. */
   answering: string[] = [];
   silent: string[] = [];
@@ -86,7 +89,7 @@ class Host {
       env: {
         ...{ PATH: `${this.root}/bin:${process.env["PATH"]}`, WORK: `${this.root}/work`, RUNNER: String(process.pid) },
         ...{ STEP: "homelab-preflight", ACTION: action, MARK: mark },
-        ...{ PVE_NODE: "pve", BRIDGE: "vmbr0", NODES: NODES.join("\n") },
+        ...{ PVE_NODE: "pve", BRIDGE: "vmbr0", POOL: "homelab", NODES: NODES.join("\n") },
       },
     });
     const outcome = path.join(this.root, "work/outcome");
@@ -98,11 +101,18 @@ class Host {
 
   /** The findings that are not ok. */
   troubles(mark?: string): string[] {
+    return this.findings(mark).map(({ level, check, seen }) => `${level} ${check}: ${seen}`);
+  }
+
+  /** What to do about them. */
+  remedies(): string[] {
+    return this.findings().map(({ remedy = "" }) => remedy);
+  }
+
+  private findings(mark?: string) {
     const { outcome, output } = this.run("look", mark);
     expect(output).toBe("");
-    return parseFindings(outcome)
-      .filter(({ level }) => level !== "ok")
-      .map(({ level, check, seen }) => `${level} ${check}: ${seen}`);
+    return parseFindings(outcome).filter(({ level }) => level !== "ok");
   }
 
   private writeCommands(): void {
@@ -130,7 +140,8 @@ class Host {
         `: >${this.root}/asked`,
         "case $2 in",
         `${anyOf(this.deaf)}) echo "connection refused" >&2; exit 111 ;;`,
-        `/cluster/resources) echo '${JSON.stringify(this.nodes)}' ;;`,
+        `/cluster/resources) case $4 in node) echo '${JSON.stringify(this.nodes)}' ;; vm) echo '${JSON.stringify(this.guests)}' ;; esac ;;`,
+        `/pools) echo '${JSON.stringify(this.pools.map((poolid) => ({ poolid })))}' ;;`,
         `/nodes/pve/storage) echo '${JSON.stringify(this.storages)}' ;;`,
         `/nodes/pve/storage/local/content) echo '${JSON.stringify(this.templates.map((volid) => ({ volid })))}' ;;`,
         `*) echo "no such path $2" >&2; exit 2 ;; esac`,
@@ -263,6 +274,44 @@ describe("storage", () => {
       each.conf(100, conf("k3s-master", "192.168.2.20", MARK));
     });
     expect(half.troubles()).toEqual([]);
+  });
+});
+
+describe("the resource pool", () => {
+  const standing = (each: Host): void => {
+    each.conf(100, conf("k3s-master", "192.168.2.20", MARK));
+    each.conf(102, conf("k3s-worker-01", "192.168.2.21", MARK));
+    each.conf(105, conf("nas", "192.168.2.9"));
+    each.guests = [{ vmid: 100, pool: "homelab" }, { vmid: 102 }, { vmid: 105 }];
+  };
+
+  it("must be there before a machine is made in it", () => {
+    const without = host((each) => (each.pools = ["other"]));
+    expect(without.troubles()).toEqual(["fail pool: there is no resource pool homelab"]);
+    const { code, output } = without.run("create");
+    expect(code).toBe(1);
+    expect(output).toContain("there is no resource pool homelab (pveum pool add homelab, with");
+  });
+
+  it("is missed, too, where a cluster stands that was made without it", () => {
+    const early = host((each) => {
+      standing(each);
+      each.guests = [];
+      each.pools = [];
+    });
+    expect(early.troubles()).toEqual(["warn pool: there is no resource pool homelab"]);
+  });
+
+  it("holds all guests of ours, and need not hold a stranger's", () => {
+    const outside =
+      "guests of this cluster are outside the resource pool homelab, where the API token may not change them";
+    expect(host(standing).troubles()).toEqual([`warn pool: ${outside}: 102`]);
+    const moved = host((each) => {
+      standing(each);
+      each.guests = [{ vmid: 100, pool: "other" }, { vmid: 102 }];
+    });
+    expect(moved.troubles()).toEqual([`warn pool: ${outside}: 100 102`]);
+    expect(moved.remedies()).toEqual(["pveum pool modify homelab --allow-move 1 --vms 100,102"]);
   });
 });
 
