@@ -2,6 +2,7 @@ import type * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
 
 import type { ClusterPlan } from "../config/plan";
+import type { K3sChanges } from "./K3sChanges";
 import type { Reboots } from "./Reboots";
 import type { Connection } from "./RemoteScript";
 
@@ -18,6 +19,8 @@ export interface ClusterContext {
   readonly proxmox: proxmoxve.Provider;
   /** Machines that a change reboots take turns. */
   readonly reboots: Reboots;
+  /** So do nodes whose K3s is changed. */
+  readonly k3sChanges: K3sChanges;
   /** What every machine's resource says beside the client when that fails. */
   readonly machineFailure: pulumi.ErrorHook;
   /** The resource that lives exactly as long as the cluster: a full destroy runs no leave. */

@@ -5,6 +5,7 @@ import * as random from "@pulumi/random";
 import type { ClusterPlan, NodePlan } from "../config/plan";
 import type { ClusterContext } from "./ClusterContext";
 import type { Credentials } from "./credentials";
+import { K3sChanges } from "./K3sChanges";
 import { K3sNode, releaseUrl, type ReleaseSums } from "./K3sNode";
 import { renameKubeconfig } from "./kubeconfig";
 import { machineFailure } from "./machineFailure";
@@ -13,6 +14,7 @@ import { preflight } from "./Preflight";
 import { Reboots } from "./Reboots";
 import { type Connection, RemoteScript } from "./RemoteScript";
 import { scriptFailure } from "./scriptFailure";
+import { Turns } from "./Turns";
 
 export interface K3sClusterArgs {
   readonly plan: ClusterPlan;
@@ -143,6 +145,7 @@ export class K3sCluster extends pulumi.ComponentResource {
       pulumi.mergeOptions(scriptOptions, { parent: this, dependsOn: [anchor] }),
     );
     const mark = markOf(plan.name, anchor.hex);
+    const turns = new Turns(plan.rollout.concurrency);
     return {
       plan,
       clusterId: anchor.hex,
@@ -150,7 +153,8 @@ export class K3sCluster extends pulumi.ComponentResource {
       host,
       nodeKey: credentials.nodeKey,
       proxmox,
-      reboots: new Reboots(name, { plan, host, mark, clusterId: anchor.hex }),
+      reboots: new Reboots(name, turns, { plan, host, mark, clusterId: anchor.hex }),
+      k3sChanges: new K3sChanges(name, turns, { plan, host, clusterId: anchor.hex }),
       machineFailure: machineFailure(name, plan.proxmox.resourcePool),
       anchor,
       roster,

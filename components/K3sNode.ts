@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { NodePlan } from "../config/plan";
 import type { ClusterContext } from "./ClusterContext";
+import { k3sStep } from "./K3sChanges";
 import { k3sConfig } from "./k3sConfig";
 import { LxcK3sContainer } from "./LxcK3sContainer";
 import type { Machine } from "./Machine";
@@ -55,9 +56,10 @@ export class K3sNode extends pulumi.ComponentResource {
     this.machine = machine;
     const membership = { node, machine, context };
     const left = leave(name, { ...membership, dependsOn: [machine.usable, ...args.k3sAfter] }, this);
+    const changes = context.k3sChanges.hooks;
     const before = [left, ...pushedArtifacts(name, args, machine, this)];
     this.k3s = new RemoteScript(
-      `${name}-k3s`,
+      k3sStep(name),
       {
         task: "install-k3s",
         title: `K3s ${context.plan.version} on ${node.name}`,
@@ -81,12 +83,21 @@ export class K3sNode extends pulumi.ComponentResource {
         },
         triggers: [machine.creation],
       },
-      pulumi.mergeOptions(context.scriptOptions, {
-        parent: this,
-        dependsOn: before,
-        deletedWith: machine.guest,
-        replaceWith: [machine.guest],
-      }),
+      // Its own hooks first: the merge writes into those of its first argument.
+      pulumi.mergeOptions(
+        {
+          parent: this,
+          dependsOn: before,
+          deletedWith: machine.guest,
+          replaceWith: [machine.guest],
+          hooks: {
+            beforeUpdate: [changes.beforeUpdate],
+            afterUpdate: [changes.afterUpdate],
+            onError: [changes.onError],
+          },
+        },
+        context.scriptOptions,
+      ),
     );
     this.ready = ready(name, { ...membership, dependsOn: [this.k3s] }, this);
     this.registerOutputs({ role: node.role, kind: node.kind, vmId: node.vmId, address: node.address });

@@ -2,10 +2,11 @@ import { isDeepStrictEqual } from "node:util";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import type { ClusterPlan, NodePlan } from "../config/plan";
+import type { NodePlan } from "../config/plan";
 import { advice } from "./advice";
+import { isBack, type Lookout } from "./back";
 import { type Claims, look } from "./claim";
-import { runOnHost } from "./hostTask";
+import type { Turns } from "./Turns";
 
 /**
  * The settings of a container whose change the Proxmox client ends with a reboot (provider of bpg, `container.go`), as a
@@ -34,10 +35,8 @@ export function rebootReasons(before: Inputs = {}, after: Inputs = {}): string[]
     .map(([words]) => words);
 }
 
-export interface RebootsArgs extends Claims {
-  readonly plan: ClusterPlan;
-  readonly clusterId: pulumi.Output<string>;
-}
+/** What a look at whose guest it is needs, and one at its node afterwards. */
+export type RebootsArgs = Claims & Lookout;
 
 /**
  * Guests that a change reboots take turns: the next one goes when the node of the last one is Ready again, and none once
@@ -45,7 +44,6 @@ export interface RebootsArgs extends Claims {
  *
  * Hooks and not dependencies: nodes are made all at once, and the engine knows one order for makings and changes. One
  * set of hooks for all machines, because those of a node that has gone from the program would be missing at its deletion.
- * The guest in turn waits for nothing that another one holds, so the engine's parallelism cannot block it.
  */
 export class Reboots {
   readonly hooks: {
@@ -53,15 +51,10 @@ export class Reboots {
     readonly afterUpdate: pulumi.ResourceHook;
     readonly onError: pulumi.ErrorHook;
   };
-  /** Ends with the turn of the last guest in the row. */
-  private row: Promise<void> = Promise.resolve();
-  /** Name of the node whose guest has its turn, and what ends that. */
-  private turn: { readonly name: string; readonly end: () => void } | undefined;
-  /** Why no further guest is rebooted. */
-  private halt: string | undefined;
 
   constructor(
     cluster: string,
+    private readonly turns: Turns,
     private readonly args: RebootsArgs,
   ) {
     this.hooks = {
@@ -79,58 +72,32 @@ export class Reboots {
     const reasons = rebootReasons(oldInputs, newInputs);
     const node = this.nodeOf(name);
     if (reasons.length === 0 || !node) return;
-    if (pulumi.runtime.isDryRun())
-      return pulumi.log.warn(`${name}: reboot, for its ${reasons.join(" and ")}; one node at a time`);
-    await this.takeTurn(name);
+    if (pulumi.runtime.isDryRun()) {
+      const { concurrency } = this.args.plan.rollout;
+      const pace = concurrency === 1 ? "one node at a time" : `${concurrency} nodes at a time`;
+      return pulumi.log.warn(`${name}: reboot, for its ${reasons.join(" and ")}; ${pace}`);
+    }
+    await this.turns.take(name, "reboot it");
     try {
-      if (this.halt !== undefined) throw new Error(`${name} was not changed, which would reboot it: ${this.halt}`);
       // The wait may have been long.
       await look(name, node, this.args, "update");
     } catch (error) {
-      this.endTurn();
+      this.turns.end(name);
       throw error;
     }
   }
 
   /** Whatever the change has come to, its node is to be Ready before the next guest goes. */
   private async after(name: string): Promise<void> {
-    if (this.turn?.name !== name) return;
+    if (!this.turns.has(name)) return;
     try {
-      await this.awaitNode(this.nodeOf(name)!);
+      await isBack(this.nodeOf(name)!, "its reboot", this.args);
     } catch (error) {
-      this.halt = advice(`${name} is not Ready after its own reboot`, "once it is Ready, pulumi up");
+      this.turns.close(advice(`${name} is not Ready after its own reboot`, "once it is Ready, pulumi up"));
       throw error;
     } finally {
-      this.endTurn();
+      this.turns.end(name);
     }
-  }
-
-  private async takeTurn(name: string): Promise<void> {
-    const before = this.row;
-    let end = (): void => {};
-    this.row = new Promise((resolve) => (end = resolve));
-    await before;
-    this.turn = { name, end };
-  }
-
-  private endTurn(): void {
-    this.turn?.end();
-    this.turn = undefined;
-  }
-
-  private awaitNode(node: NodePlan): Promise<string> {
-    const { plan, host, clusterId } = this.args;
-    const timeout = plan.k3s.startTimeoutSeconds;
-    return runOnHost(host, {
-      task: "rebooted",
-      action: "look",
-      step: `${node.name}-rebooted`,
-      title: `${node.name} is Ready again`,
-      lock: `ready-${node.vmId}`,
-      boundSeconds: 2 * timeout + 60,
-      args: { VMID: node.vmId, NAME: node.name, ROLE: node.role, TIMEOUT: timeout },
-      inputs: { CLUSTER_ID: clusterId },
-    });
   }
 
   private nodeOf(name: string): NodePlan | undefined {

@@ -126,6 +126,10 @@ export interface ClusterPlan {
     /** The only server may be replaced or removed while the cluster stays in the program. */
     readonly allowControlPlaneLoss: boolean;
   };
+  readonly rollout: {
+    /** How many nodes at a time a change may disturb, 1 by default. */
+    readonly concurrency: number;
+  };
   readonly ssh: { readonly authorizedKeys: readonly string[] };
   /** In the order in which they are set up: by pool name, then index. */
   readonly servers: readonly NodePlan[];
@@ -180,6 +184,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
       extraAgentConfig: settings.k3s.agentConfig,
       startTimeoutSeconds: settings.k3s.startTimeout,
     },
+    rollout: settings.rollout,
     removal: {
       drainTimeoutSeconds: settings.removal.drainTimeout,
       onBlocked: settings.removal.onBlocked,

@@ -242,6 +242,11 @@ const removalSchema = z.strictObject({
   allowControlPlaneLoss: boolean.default(false),
 });
 
+const rolloutSchema = z.strictObject({
+  /** How many nodes at a time a change may disturb: a reboot of the guest, a change of K3s. */
+  concurrency: integer(1, 100).default(1),
+});
+
 const sshSchema = z.strictObject({
   /** Public keys that may log in to the nodes as root. */
   authorizedKeys: z.array(publicKey),
@@ -260,6 +265,7 @@ export const sectionSchemas = {
   ssh: sshSchema,
   k3s: k3sSchema.prefault({}),
   removal: removalSchema.prefault({}),
+  rollout: rolloutSchema.prefault({}),
 };
 
 export type PoolSettings = z.output<typeof poolSchema>;

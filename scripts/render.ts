@@ -9,6 +9,7 @@ export type Action = "create" | "update" | "delete" | "look";
 
 /** The tasks: each is `scripts/<name>.sh` behind the shared parts that it needs, in order. */
 const TASKS = {
+  back: ["lib", "cluster", "back"],
   "ca-hash": ["lib", "cluster", "ca-hash"],
   claim: ["lib", "guest", "claim"],
   discard: ["lib", "guest", "discard"],
@@ -21,7 +22,6 @@ const TASKS = {
   preflight: ["lib", "guest", "preflight", "preflight-host", "preflight-machines"],
   "push-artifacts": ["lib", "push-artifacts"],
   ready: ["lib", "cluster", "ready"],
-  rebooted: ["lib", "cluster", "rebooted"],
   "release-sums": ["lib", "release-sums"],
   roster: ["lib", "roster"],
 } as const;

@@ -120,7 +120,7 @@ describe("a change that reboots guests", () => {
     Object.values(AGENTS).map(
       (vmid) => /^memory: (\d+)$/m.exec(fs.readFileSync(lab.host.confFile(vmid), "utf8"))?.[1] ?? "none",
     );
-  const reboots = (): string[] => lab.journal.whats().filter((what) => /^guest \d+ start$|-rebooted look$/.test(what));
+  const reboots = (): string[] => lab.journal.whats().filter((what) => /^guest \d+ start$|-back look$/.test(what));
 
   it("is called so by the preview, and lets one guest go at a time", async () => {
     lab.edit(({ pools }) => (pools.worker.memory = "9GB"));
@@ -129,19 +129,19 @@ describe("a change that reboots guests", () => {
     expect(reboots()).toEqual([]);
     const run = await lab.up();
     expect([run.code, run.errors]).toEqual([0, []]);
-    const turns = Object.entries(AGENTS).map(([name, vmid]) => [`guest ${vmid} start`, `${name}-rebooted look`]);
+    const turns = Object.entries(AGENTS).map(([name, vmid]) => [`guest ${vmid} start`, `${name}-back look`]);
     expect([turns.flat(), turns.reverse().flat()]).toContainEqual(reboots());
     expect(memories()).toEqual(["9216", "9216"]);
   });
 
   it("stops where a node does not become Ready, and goes on with the next up", async () => {
-    for (const name of Object.keys(AGENTS)) lab.host.failAt(`${name}-rebooted look`, "not Ready");
+    for (const name of Object.keys(AGENTS)) lab.host.failAt(`${name}-back look`, "not Ready");
     lab.edit(({ pools }) => (pools.worker.memory = "10GB"));
     const stopped = await lab.up();
     expect(stopped.code).not.toBe(0);
     const [first, second] = memories()[0] === "10240" ? Object.keys(AGENTS) : Object.keys(AGENTS).reverse();
     expect(memories().sort()).toEqual(["10240", "9216"]);
-    expect(stopped.errors.join("\n")).toContain(`error: ${first}-rebooted: not Ready`);
+    expect(stopped.errors.join("\n")).toContain(`error: ${first}-back: not Ready`);
     expect(stopped.errors.join("\n")).toContain(
       `${second} was not changed, which would reboot it: ${first} is not Ready after its own reboot`,
     );
@@ -159,6 +159,71 @@ it("a new version reaches K3s, its sums and the check of each node, as the previ
   expectUpdates(run, ["release-sums"], ["k3s", "ready"]);
   expect(preview.changes).toEqual(run.changes);
   expect(new Set(lab.host.state.members.values())).toEqual(new Set(["v1.36.4+k3s1"]));
+});
+
+describe("a change of K3s", () => {
+  const AGENTS = ["k3s-worker-01", "k3s-worker-02"];
+  /** What a node goes through in its turn. */
+  const turn = (name: string): string[] => [`${name}-k3s update`, `${name}-back look`];
+  const turns = (): string[] => lab.journal.whats("script").filter((what) => /-k3s update$|-back look$/.test(what));
+  const label = (value: string): void =>
+    lab.edit((cluster) => (cluster.k3s.agentConfig = { "kubelet-arg": [`max-pods=${value}`] }));
+
+  it("reaches the agents one after another, each Ready before the next", async () => {
+    label("100");
+    const run = await lab.up();
+    expect([run.code, run.errors]).toEqual([0, []]);
+    expect(run.changes).toEqual(Object.fromEntries(AGENTS.map((name) => [`${name}-k3s`, ["update"]])));
+    expect([AGENTS.flatMap(turn), [...AGENTS].reverse().flatMap(turn)]).toContainEqual(turns());
+  });
+
+  it("reaches as many at a time as the config says", async () => {
+    lab.edit((cluster) => (cluster.rollout = { concurrency: 2 }));
+    label("101");
+    // Neither ends before both have begun.
+    const begun = new Set<string>();
+    let bothBegan = (): void => {};
+    const both = new Promise<number>((resolve) => (bothBegan = () => resolve(0)));
+    lab.host.delay = ({ step, action }) => {
+      if (!step.endsWith("-k3s") || action !== "update") return 10;
+      if (begun.add(step).size === AGENTS.length) bothBegan();
+      return both;
+    };
+    const run = await lab.up();
+    lab.host.delay = () => 10;
+    expect([run.code, run.errors]).toEqual([0, []]);
+    expect(turns().sort()).toEqual(AGENTS.flatMap(turn).sort());
+    lab.edit((cluster) => delete cluster.rollout);
+  });
+
+  it("that one node refuses reaches no other, and the next up goes on", async () => {
+    for (const name of AGENTS) lab.host.failAt(`${name}-k3s update`, "unknown flag: --max-pod");
+    label("102");
+    const stopped = await lab.up("--continue-on-error");
+    const [first, second] = turns()[0]!.startsWith(AGENTS[0]!) ? AGENTS : [...AGENTS].reverse();
+    expect([stopped.code, turns()]).toEqual([1, [`${first}-k3s update`]]);
+    expect(stopped.errors.join("\n")).toContain(
+      `${second} was not changed, which would change its K3s: the change of K3s failed on ${first}`,
+    );
+    lab.host.mend();
+    const next = await lab.up();
+    expect([next.code, Object.keys(next.changes).sort()]).toEqual([0, AGENTS.map((name) => `${name}-k3s`)]);
+  });
+
+  it("after which a node does not come back stops there", async () => {
+    for (const name of AGENTS) lab.host.failAt(`${name}-back look`, "not Ready");
+    label("103");
+    const stopped = await lab.up("--continue-on-error");
+    const [first, second] = turns()[0]!.startsWith(AGENTS[0]!) ? AGENTS : [...AGENTS].reverse();
+    expect([stopped.code, turns()]).toEqual([1, turn(first!)]);
+    expect(stopped.errors.join("\n")).toContain(`error: ${first}-back: not Ready`);
+    expect(stopped.errors.join("\n")).toContain(
+      `${second} was not changed, which would change its K3s: ${first} is not Ready after the change of its K3s`,
+    );
+    lab.host.mend();
+    const next = await lab.up();
+    expect([next.code, Object.keys(next.changes)]).toEqual([0, [`${second}-k3s`]]);
+  });
 });
 
 describe("keys and tokens", () => {

@@ -146,6 +146,18 @@ describe("the homelab stack", () => {
     }
   });
 
+  it("lets changes of K3s take turns, one set of hooks for all nodes", () => {
+    for (const name of NODES) {
+      expect(up.find(`${name}-k3s`, COMMAND).options.hooks).toEqual({
+        beforeCreate: [],
+        beforeUpdate: ["homelab-k3s-turn"],
+        afterUpdate: ["homelab-k3s-changed"],
+      });
+    }
+    const others = up.resources.filter(({ name, type }) => type === COMMAND && !name.endsWith("-k3s"));
+    for (const { options } of others) expect(options.hooks.beforeUpdate).toEqual([]);
+  });
+
   it("gives each guest a number of its creation that it keeps", () => {
     const numbers = NODES.map((name) => String(up.find(name, CONTAINER).inputs["description"]).split(" ")[1]);
     expect(new Set(numbers).size).toBe(NODES.length);

@@ -56,9 +56,9 @@ export const hostShell = {
   "once a machine was rebooted": [
     refused({
       phase: "change",
-      step: "rebooted",
+      step: "back",
       from: ["guest VMID start"],
-      sees: [`after hook "…-rebooted" failed: NODE-rebooted: root@…cannot be reached by SSH: …${NEXT}`],
+      sees: [`after hook "…-rebooted" failed: NODE-back: root@…cannot be reached by SSH: …${NEXT}`],
     }),
   ],
   "when a worker is to go": [refused({ phase: "scale down", step: "preflight" })],

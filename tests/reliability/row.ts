@@ -8,7 +8,7 @@ export type Phase = "up" | "change" | "scale down" | "destroy";
 /** Where it struck: the machine itself, or a step by the last part of its resource's name. */
 export type Step =
   | ("roster" | "preflight" | "release-sums" | "ca-hash" | "kubeconfig")
-  | ("claim" | "machine" | "lxc" | "host-key" | "leave" | "guard" | "artifacts" | "k3s" | "ready" | "rebooted");
+  | ("claim" | "machine" | "lxc" | "host-key" | "leave" | "guard" | "artifacts" | "k3s" | "ready" | "back");
 
 /** What a person does once the fault's cause is gone. */
 export const REMEDIES = {
@@ -59,7 +59,7 @@ export function titleOf({ step, part, fault }: Row): string {
 
 /** Name of the resource that the row is about. */
 export function resourceOf({ step }: Row, node: string, cluster: string): string {
-  if (["machine", "claim", "rebooted"].includes(step)) return node;
+  if (["machine", "claim", "back"].includes(step)) return node;
   if (step === "guard") return `${node}-lxc`;
   const isClusters = ["roster", "preflight", "release-sums", "ca-hash", "kubeconfig"].includes(step);
   return `${isClusters ? cluster : node}-${step}`;

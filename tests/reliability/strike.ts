@@ -56,7 +56,7 @@ export async function strike(
 
 /** Whether the operation itself fails: a hook after a change speaks of one that is done. */
 function failsResource({ step, sees }: Row): boolean {
-  return sees.length > 0 && step !== "rebooted";
+  return sees.length > 0 && step !== "back";
 }
 
 /**

@@ -12,6 +12,8 @@ export interface SimulatedK3s {
   readonly token: string;
   readonly agentToken?: string;
   readonly caHash: string;
+  /** `config.yaml`. */
+  readonly config: string;
 }
 
 /** What lives on a machine's disk and goes with it. */

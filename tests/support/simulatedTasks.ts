@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import * as fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type GuestConfigFile, printGuestConfig, type RawLine } from "../../lab/pve/guestConfig";
@@ -117,18 +118,20 @@ const TASKS = {
     if (!/^[0-9a-f]{64}$/.test(arg(args, "SHA256"))) throw new ScriptFailure("no SHA-256 of the binary");
     const token = arg(secrets, "TOKEN");
     const disk = host.machines.disk(vmid);
+    const [before, config] = [disk.k3s, arg(args, "CONFIG")];
     if (role === "server") {
       const caHash = disk.k3s?.caHash ?? newCaHash();
-      disk.k3s = { role, version, token, agentToken: arg(secrets, "AGENT_TOKEN"), caHash };
+      disk.k3s = { role, version, token, agentToken: arg(secrets, "AGENT_TOKEN"), caHash, config };
     } else {
-      const address = /^server: https:\/\/([\d.]+):6443$/m.exec(arg(args, "CONFIG"))?.[1] ?? "";
+      const address = /^server: https:\/\/([\d.]+):6443$/m.exec(config)?.[1] ?? "";
       const server = host.machines.disks.get(host.machines.at(address) ?? 0)?.k3s;
       if (!server) throw new ScriptFailure(`failed to get CA certs: no K3s server at "${address}"`);
       if (token !== `K10${server.caHash}::node:${server.agentToken}`) throw new ScriptFailure("not authorized");
-      disk.k3s = { role, version, token, caHash: server.caHash };
+      disk.k3s = { role, version, token, caHash: server.caHash, config };
     }
     host.state.members.set(name, version);
-    return `K3s ${version} on ${name}`;
+    const isSame = isDeepStrictEqual(before, disk.k3s);
+    return `K3s ${version} on ${name}: ${isSame ? "unchanged, not restarted" : "started"}`;
   },
 
   ready: (host, { args }) => {
@@ -139,7 +142,7 @@ const TASKS = {
     return `${name} is Ready at ${wanted}`;
   },
 
-  rebooted: (host, { args }) => {
+  back: (host, { args }) => {
     host.liveServer(arg(args, "CLUSTER_ID"));
     const [vmid, name] = [arg(args, "VMID"), arg(args, "NAME")];
     if (!host.machines.isRunning(Number(vmid))) throw new ScriptFailure(`${name} (${vmid}) has not come back`);

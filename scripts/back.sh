@@ -1,5 +1,5 @@
-# rebooted (Proxmox host): after a reboot of its guest, the node takes part in the cluster again.
-# Arguments: VMID, NAME, ROLE server|agent, TIMEOUT (s). Input: CLUSTER_ID.
+# back (Proxmox host): after what disturbed it, the node takes part in the cluster again.
+# Arguments: VMID, NAME, ROLE server|agent, AFTER (what disturbed it: "its reboot"), TIMEOUT (s). Input: CLUSTER_ID.
 
 case $ROLE in server) unit=k3s ;; *) unit=k3s-agent ;; esac
 in_guest() { timeout 30 pct exec "$VMID" -- "$@" </dev/null; }
@@ -7,7 +7,7 @@ BEGAN=$(now)
 in_time() { [ $(($(now) - BEGAN)) -lt "$TIMEOUT" ]; }
 
 until in_guest test -S /run/systemd/private 2>/dev/null; do
-  in_time || fail "$NAME ($VMID) has not come back from its reboot" "pct status $VMID and pct start $VMID on the Proxmox host"
+  in_time || fail "$NAME ($VMID) has not come back after $AFTER" "pct status $VMID and pct start $VMID on the Proxmox host"
   sleep 0.5
 done
 if ! in_guest systemctl is-enabled -q "$unit" 2>/dev/null; then
@@ -16,9 +16,9 @@ if ! in_guest systemctl is-enabled -q "$unit" 2>/dev/null; then
 fi
 # The API calls a node Ready for some 40 s after its kubelet has gone, so the guest is asked first.
 until in_guest systemctl is-active -q "$unit"; do
-  in_time || fail "$unit on $NAME ($VMID) is not up $TIMEOUT s after the reboot" "pct exec $VMID -- journalctl -u $unit on the Proxmox host"
+  in_time || fail "$unit on $NAME ($VMID) is not up $TIMEOUT s after $AFTER" "pct exec $VMID -- journalctl -u $unit on the Proxmox host"
   sleep 0.5
 done
 need_server "$TIMEOUT"
-await_ready "$NAME" '*' 3 || fail "$NAME is not Ready $TIMEOUT s after its reboot" "kubectl describe node $NAME says why"
+await_ready "$NAME" '*' 3 || fail "$NAME is not Ready $TIMEOUT s after $AFTER" "kubectl describe node $NAME says why"
 outcome "$NAME is Ready again"

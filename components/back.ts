@@ -1,0 +1,32 @@
+import type * as pulumi from "@pulumi/pulumi";
+
+import type { ClusterPlan, NodePlan } from "../config/plan";
+import { runOnHost } from "./hostTask";
+import type { Connection } from "./RemoteScript";
+
+/** What a look at a node in its cluster needs. */
+export interface Lookout {
+  readonly plan: ClusterPlan;
+  /** Root on the Proxmox host. */
+  readonly host: Connection;
+  readonly clusterId: pulumi.Output<string>;
+}
+
+/**
+ * Waits on the Proxmox host until a node that was disturbed takes part in the cluster again.
+ * @param after what disturbed it, "its reboot"
+ * @throws Error that names the node, the cause and what to do
+ */
+export function isBack(node: NodePlan, after: string, { plan, host, clusterId }: Lookout): Promise<string> {
+  const timeout = plan.k3s.startTimeoutSeconds;
+  return runOnHost(host, {
+    task: "back",
+    action: "look",
+    step: `${node.name}-back`,
+    title: `${node.name} is Ready again after ${after}`,
+    lock: `ready-${node.vmId}`,
+    boundSeconds: 2 * timeout + 60,
+    args: { VMID: node.vmId, NAME: node.name, ROLE: node.role, AFTER: after, TIMEOUT: timeout },
+    inputs: { CLUSTER_ID: clusterId },
+  });
+}
