@@ -22,7 +22,12 @@ interface Status {
 interface Pod {
   metadata: { name: string };
   spec: { nodeName: string };
-  status: { podIP: string; phase: string; conditions?: { type: string; status: string }[] };
+  status: {
+    podIP: string;
+    phase: string;
+    conditions?: { type: string; status: string }[];
+    containerStatuses?: { containerID: string }[];
+  };
 }
 
 const status = async (): Promise<Status> => JSON.parse((await lab.cli("status", "--json")).stdout) as Status;
@@ -237,23 +242,39 @@ async function expectGone(name: string, vmid: number): Promise<void> {
   expect((await lab.host(`ls -d /etc/pve/lxc/${vmid}.conf /var/lib/lxc/${vmid} 2>/dev/null || true`)).trim()).toBe("");
 }
 
-describe("a change that reboots", () => {
-  it("takes one worker after the other, each Ready again before the next", async () => {
+describe("a change of nodes that stand", () => {
+  /** On both workers: what a shell in the guest says are two moments, in seconds. */
+  async function moments(look: string): Promise<[number, number][]> {
+    const both = [102, 103].map(async (vmid) => {
+      const said = (await lab.hostWithInput(`pct exec ${vmid} -- sh -e`, look)).trim().split("\n").map(Number);
+      return said as [number, number];
+    });
+    return (await Promise.all(both)).sort(([a], [b]) => a - b);
+  }
+  const at = (property: string): string => `date -d "$(systemctl show -p ${property} --value k3s-agent)" +%s`;
+
+  it("of its K3s reaches one worker after the other, and stops no pod", async () => {
+    const masters = await starts({ "k3s-master": 100 });
+    const containers = async () => (await pods()).flatMap(({ status }) => status.containerStatuses ?? []);
+    const before = (await containers()).map(({ containerID }) => containerID).sort();
+    expect(before).toHaveLength(3);
+    await lab.pulumiOk("config", "set", "--path", "proxmox-k3s:cluster.k3s.agentConfig.kubelet-arg[0]", "max-pods=60");
+    await up();
+    const [first, second] = await moments(`${at("InactiveExitTimestamp")}; ${at("ActiveEnterTimestamp")}`);
+    expect(second![0]).toBeGreaterThan(first![1]);
+    expect((await containers()).map(({ containerID }) => containerID).sort()).toEqual(before);
+    const { items } = await lab.kubectlJson<{ items: { status: { capacity: { pods: string } } }[] }>("get", "nodes");
+    expect(items.map(({ status }) => status.capacity.pods).sort()).toEqual(["110", "60", "60"]);
+    expect(await starts({ "k3s-master": 100 })).toEqual(masters);
+  }, 400_000);
+
+  it("that reboots takes one worker after the other, each Ready again before the next", async () => {
     const masters = await starts({ "k3s-master": 100 });
     await lab.pulumiOk("config", "set", "--path", "proxmox-k3s:cluster.pools.worker.memory", "7GB");
     expect(await lab.pulumiOk("preview")).toMatch(/k3s-worker-01: reboot, for its memory/);
     await up();
-    // When each guest was booted, and when its K3s was up after that.
-    const times = [102, 103].map(async (vmid) => {
-      const look = 'stat -c %Y /proc/1; date -d "$(systemctl show -p ActiveEnterTimestamp --value k3s-agent)" +%s';
-      const [booted, active] = (await lab.hostWithInput(`pct exec ${vmid} -- sh -e`, look))
-        .trim()
-        .split("\n")
-        .map(Number);
-      return { booted: booted!, active: active! };
-    });
-    const [first, second] = (await Promise.all(times)).sort((a, b) => a.booted - b.booted);
-    expect(second!.booted).toBeGreaterThan(first!.active);
+    const [first, second] = await moments(`stat -c %Y /proc/1; ${at("ActiveEnterTimestamp")}`);
+    expect(second![0]).toBeGreaterThan(first![1]);
     expect((await status()).nodes.filter(({ ready }) => ready)).toHaveLength(3);
     expect(await lab.host("cat /etc/pve/lxc/102.conf /etc/pve/lxc/103.conf")).toMatch(/memory: 7168[^]*memory: 7168/);
     expect(await starts({ "k3s-master": 100 })).toEqual(masters);
