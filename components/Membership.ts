@@ -62,6 +62,7 @@ export function ready(name: string, args: MembershipArgs, parent: pulumi.Resourc
       lock: `ready-${node.vmId}`,
       boundSeconds: 2 * timeout + 60,
       args: {
+        VMID: node.vmId,
         NAME: node.name,
         VERSION: context.plan.version,
         LABELS: Object.entries(node.labels)

@@ -46,9 +46,10 @@ node_look() {
   kubectl get node "$1" --ignore-not-found -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion} {range .spec.taints[?(@.key=="node.cloudprovider.kubernetes.io/uninitialized")]}uninitialized{end}|{.status.conditions[?(@.type=="Ready")].lastTransitionTime}' 2>/dev/null || :
 }
 
-# await_ready NAME VERSION SECONDS: waits until the node is Ready, and has been known for so long without a moment in which
-# it was not or lost its Ready: K3s may end or restart soon after its start. `*` stands for any version. The clock of a
-# former call goes on. When it is not Ready TIMEOUT s after BEGAN: fails, with the last look in SEEN.
+# await_ready NAME VERSION SECONDS [LOOK]: waits until the node is Ready, and has been known for so long without a moment in
+# which it was not or lost its Ready: K3s may end or restart soon after its start. `*` stands for any version. The clock
+# of a former call goes on. Where it is not Ready, LOOK is called each time. When it is not Ready TIMEOUT s after BEGAN:
+# fails, with the last look in SEEN.
 SEEN='' known_since=''
 await_ready() {
   known="* $2 *" ready="True $2 |*"
@@ -63,7 +64,10 @@ await_ready() {
     # shellcheck disable=SC2254
     case $SEEN in
       $ready) if [ $(($(now) - known_since)) -ge "$3" ]; then return 0; fi ;;
-      *) if [ $(($(now) - BEGAN)) -ge "$TIMEOUT" ]; then return 1; fi ;;
+      *)
+        "${4:-:}"
+        if [ $(($(now) - BEGAN)) -ge "$TIMEOUT" ]; then return 1; fi
+        ;;
     esac
     sleep 0.5
   done

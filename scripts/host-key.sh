@@ -3,6 +3,7 @@
 
 began=$(now)
 until key=$(pct exec "$VMID" -- cat /etc/ssh/ssh_host_ed25519_key.pub 2>/dev/null); do
+  still_runs "its host key was read"
   [ $(($(now) - began)) -lt 60 ] || fail "$NAME ($VMID) has no ed25519 host key" "pct exec $VMID -- ssh-keygen -A on the Proxmox host"
   sleep 0.2
 done

@@ -65,8 +65,6 @@ if ! cmp -s "$WORK/before" "$WORK/after"; then
 fi
 forget_creation
 
-running() { [ "$(pct status "$VMID")" = "status: running" ]; }
-
 # The lines act at a start. A guest that has not been started since they were written is behind them: the stamp is
 # kept beside our other files, so that a run cut off between write and restart still restarts.
 stamp=/var/lib/proxmox-k3s/started/$VMID
@@ -82,18 +80,16 @@ if [ "$change" = written ] || ! running || [ "$(cat "$stamp" 2>/dev/null || :)" 
   printf '%s\n' "$sum" >"$stamp"
 fi
 
-still_runs() {
-  running || fail "$NAME ($VMID) ended by itself while it was set up" "pct start $VMID --debug 1 on the Proxmox host says why; then pulumi up"
-}
+set_up="it was set up"
 began=$(now)
 until pct exec "$VMID" -- test -S /run/systemd/private 2>/dev/null; do
-  still_runs
+  still_runs "$set_up" "pulumi up"
   [ $(($(now) - began)) -lt 60 ] || fail "$NAME ($VMID) did not boot: no systemd after 60 s" "pct console $VMID on the Proxmox host"
   sleep 0.2
 done
 # A guest whose network did not come up runs all the same, and nobody but its host reaches it.
 until pct exec "$VMID" -- ip -4 -oneline address show 2>/dev/null | grep -qF " $ADDRESS/"; do
-  still_runs
+  still_runs "$set_up" "pulumi up"
   [ $(($(now) - began)) -lt 60 ] || fail "$NAME ($VMID) runs, but without its address $ADDRESS" \
     "pct reboot $VMID on the Proxmox host, then pulumi up; if it stays, net0 of pct config $VMID and the bridge say why"
   sleep 0.2
@@ -106,12 +102,7 @@ set_up_ssh() {
     pct exec "$VMID" -- sh -c 'mkdir -p /run/proxmox-k3s && tar -C /run/proxmox-k3s -xf - && sh /run/proxmox-k3s/guest-ssh.sh'
 }
 if ! set_up_ssh; then
-  # A guest that ends takes its services first, and is called running for some moments more.
-  failed=$(now)
-  while [ $(($(now) - failed)) -lt 5 ]; do
-    still_runs
-    sleep 0.2
-  done
+  still_runs_after_failure "$set_up" "pulumi up"
   fail "SSH could not be set up in $NAME ($VMID); the lines above say why" "pct enter $VMID on the Proxmox host"
 fi
 outcome "container $VMID: configuration $change"

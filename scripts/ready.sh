@@ -1,5 +1,5 @@
 # ready (Proxmox host): the node is Ready at the wanted version and stays so, with the wanted labels and taints.
-# Arguments: NAME, VERSION, LABELS ("key=value" one a line), TAINTS ("key=value:Effect" or "key:Effect" one a line),
+# Arguments: VMID, NAME, VERSION, LABELS ("key=value" one a line), TAINTS ("key=value:Effect" or "key:Effect" one a line),
 # TIMEOUT (s). Input: CLUSTER_ID.
 # K3s never removes a label and sets taints at the first registration only: what we set is noted in two annotations of
 # the Node, so that what has gone from the config can be taken away, and nothing else.
@@ -9,9 +9,18 @@ TAINTS_NOTE=proxmox-k3s/taints
 
 need_server "$TIMEOUT"
 
+# The API calls a node Ready for some 40 s after its guest has ended. Each question takes the host a moment, so it is not
+# asked at every look.
+guest_seen=$(now)
+still_there() {
+  [ $(($(now) - guest_seen)) -ge 5 ] || return 0
+  still_runs "its node was awaited"
+  guest_seen=$(now)
+}
+
 node() { kubectl get node "$NAME" --ignore-not-found -o "jsonpath=$1"; }
 steady_for() {
-  if await_ready "$NAME" "$VERSION" "$1"; then return 0; fi
+  if await_ready "$NAME" "$VERSION" "$1" still_there; then return 0; fi
   kubectl describe node "$NAME" | sed -n '/^Conditions:/,/^Addresses:/p' || :
   SEEN=${SEEN%|*}
   fail "$NAME is not Ready at $VERSION after $TIMEOUT s (seen: ${SEEN:-no such node})" "the conditions above and journalctl on the node say why"
@@ -59,6 +68,7 @@ if [ -n "$(note 3)" ]; then
 fi
 
 steady_for 3
+still_runs "its node was awaited"
 
 pods=$(kubectl -n kube-system get pods --no-headers 2>/dev/null | awk '$3 != "Completed" { all++; split($2, n, "/"); if (n[1] == n[2]) ready++ } END { printf "%d of %d", ready, all }')
 outcome "$NAME is Ready at $VERSION; kube-system pods ready: $pods"

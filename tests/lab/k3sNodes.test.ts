@@ -1,5 +1,12 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
 import { findLab } from "../../lab/lab";
-import { eventually, finish, Lab } from "../support/lab";
+import { machines } from "../reliability/machines";
+import { expectRows } from "../reliability/strike";
+import { eventually, finish, Lab, logOf } from "../support/lab";
+import { readResult } from "../support/pulumiResult";
 
 /*
  * K3s from a folder on the Proxmox host, and what the scripts rely on in K3s once nodes run. With k3sStandIn.test.ts this
@@ -14,7 +21,7 @@ const AGENT = 102;
 const NODE = "k3s-worker-01";
 const DROP_IN = "/etc/rancher/k3s/config.yaml.d/50-test.yaml";
 
-const up = () => lab.pulumi("up", "--yes", "--skip-preview");
+const up = (...args: string[]) => lab.pulumi("up", "--yes", "--skip-preview", ...args);
 const configure = (path: string, value: string) => lab.pulumiOk("config", "set", "--path", `${CLUSTER}.${path}`, value);
 const inGuest = (vmid: number, command: string) => lab.hostWithInput(`pct exec ${vmid} -- sh -e`, command);
 const inAgent = (command: string) => inGuest(AGENT, command);
@@ -62,17 +69,30 @@ describe("K3s from a folder on the Proxmox host", () => {
     await configure("pools.worker.count", "1");
     await lab.pulumiOk("config", "rm", "--path", `${CLUSTER}.k3s.artifacts.baseUrl`);
     await configure("k3s.artifacts.file", `${FOLDER}/k3s`);
-    const failed = await up();
+    // All else is made, so that the next test strikes the one step that is left.
+    const failed = await up("--continue-on-error");
     expect(failed.code).not.toBe(0);
     expect(failed.stdout).toContain(`${FOLDER}/k3s is not there on the Proxmox host`);
     expect(failed.stdout).toContain("put it there, or set artifacts.baseUrl");
     expect(failed.stdout).toContain("k3s-master");
   }, 300_000);
 
-  it("makes the cluster out of the files there, and nothing is downloaded", async () => {
+  it("names a guest that dies before it has them", async () => {
     const { version } = findLab(lab.name)!.k3s;
     await lab.host(`mkdir ${FOLDER} && cp /srv/artifacts/k3s/${version}/k3s* ${FOLDER}/`);
-    const done = await up();
+    const step = `${NODE}-artifacts`;
+    await lab.host(`rm -f ${logOf(step)}`);
+    const events = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "nodes-")), "events.json");
+    const death = lab.dieAtStep(step, `guest-${AGENT}`, AGENT);
+    const { code, stdout, stderr } = await up("--continue-on-error", "--event-log", events);
+    await death;
+    const run = readResult(code, stdout, stderr, events);
+    fs.rmSync(path.dirname(events), { recursive: true });
+    expectRows([{ row: machines.fileless, node: NODE, vmid: AGENT }], run, lab.stack);
+  }, 300_000);
+
+  it("makes the cluster out of the files there, and nothing is downloaded", async () => {
+    const done = await up("--refresh");
     expect(done.stdout + done.stderr).toContain("Resources:");
     expect(done.code).toBe(0);
     const sums = await lab.host(`sha256sum <${FOLDER}/k3s; cat ${FOLDER}/k3s-airgap-images-amd64.tar | sha256sum`);

@@ -8,7 +8,7 @@ import { hostShell } from "../reliability/hostShell";
 import { machines } from "../reliability/machines";
 import type { Row } from "../reliability/row";
 import { expectRows } from "../reliability/strike";
-import { eventually, finish, Lab } from "../support/lab";
+import { eventually, finish, Lab, logOf } from "../support/lab";
 import { LabApi } from "../support/labApi";
 import { type PulumiResult, readResult } from "../support/pulumiResult";
 
@@ -25,6 +25,10 @@ const MASTER = { node: "k3s-master", vmid: 100 };
 const MUTE = { node: "k3s-worker-01", vmid: 102 };
 const DYING = { node: "k3s-worker-02", vmid: 103 };
 const CUT_OFF = { node: "k3s-worker-03", vmid: 104 };
+const UNREADY = { node: "k3s-worker-04", vmid: 105 };
+const KEYLESS = { node: "k3s-worker-05", vmid: 106 };
+const UNSERVED = { node: "k3s-worker-06", vmid: 107 };
+const ALL = [MASTER, MUTE, DYING, CUT_OFF, UNREADY, KEYLESS, UNSERVED];
 const COUNT = "proxmox-k3s:cluster.pools.worker.count";
 const ARTIFACTS = "proxmox-k3s:cluster.k3s.artifacts";
 
@@ -75,6 +79,7 @@ async function expectNodes(...nodes: readonly { node: string; vmid: number }[]):
 }
 
 test("an up in which everything fails: each says what, where, why and what next, and nothing is lost", async () => {
+  await lab.pulumiOk("config", "set", "--path", "proxmox-k3s:cluster.k3s.startTimeout", "90s");
   await fault(machines.late);
   await fault(machines.nameless);
   await fault(machines.mute, MUTE.vmid);
@@ -105,23 +110,50 @@ test("when all is mended, the next up ends in the plan, and a further one change
   expect((await run("up")).changes).toEqual({});
 }, 300_000);
 
-test("a node that is new, whose machine dies while K3s is set up on it", async () => {
-  await lab.pulumiOk("config", "set", "--path", COUNT, "3");
+test("nodes that are new, whose machines die at one step or another", async () => {
+  await lab.pulumiOk("config", "set", "--path", COUNT, "5");
   const running = run("up");
-  const log = `/var/log/proxmox-k3s/${CUT_OFF.node}-k3s.log`;
+  const unready = lab.dieAtStep(`${UNREADY.node}-ready`, `ready-${UNREADY.vmid}`, UNREADY.vmid);
+  const keyless = lab.dieAtStep(
+    `${KEYLESS.node}-host-key`,
+    `guest-${KEYLESS.vmid}`,
+    KEYLESS.vmid,
+    `${KEYLESS.node}-lxc`,
+  );
   // It dies in the same call that sees the step begin, as that takes some seconds only; the fault keeps it from coming back.
-  const death = `pct exec ${CUT_OFF.vmid} -- test -e ${log} 2>/dev/null && pct stop ${CUT_OFF.vmid} && echo died || true`;
+  const death = `pct exec ${CUT_OFF.vmid} -- test -e ${logOf(`${CUT_OFF.node}-k3s`)} 2>/dev/null && pct stop ${CUT_OFF.vmid} && echo died || true`;
   await eventually(180, async () => (await lab.host(death)).includes("died"));
   await fault(machines.cutOff, CUT_OFF.vmid);
   await lab.host(`pct start ${CUT_OFF.vmid}`);
-  expectRows([{ row: machines.cutOff, ...CUT_OFF }], await running, lab.stack);
-  expect(await managed()).toEqual([100, 102, 103, 104]);
+  await Promise.all([unready, keyless]);
+  expectRows(
+    [
+      { row: machines.cutOff, ...CUT_OFF },
+      { row: machines.unready, ...UNREADY },
+      { row: machines.keyless, ...KEYLESS },
+    ],
+    await running,
+    lab.stack,
+  );
+  expect(await managed()).toEqual([100, 102, 103, 104, 105, 106]);
   await clear();
   const up = await run("up", "--refresh");
   expect([up.code, up.errors]).toEqual([0, []]);
-  await expectNodes(MASTER, MUTE, DYING, CUT_OFF);
+  await expectNodes(MASTER, MUTE, DYING, CUT_OFF, UNREADY, KEYLESS);
   expect((await run("up")).changes).toEqual({});
-}, 400_000);
+}, 500_000);
+
+test("a node that is new, whose only server dies while it joins", async () => {
+  await lab.pulumiOk("config", "set", "--path", COUNT, "6");
+  const running = run("up");
+  await lab.until(`pct exec ${UNSERVED.vmid} -- test -e ${logOf(`${UNSERVED.node}-k3s`)} 2>/dev/null`);
+  await lab.host(`pct stop ${MASTER.vmid}`);
+  expectRows([{ row: machines.unserved, ...UNSERVED }], await running, lab.stack);
+  const up = await run("up", "--refresh");
+  expect([up.code, up.errors]).toEqual([0, []]);
+  await expectNodes(...ALL);
+  expect((await run("up")).changes).toEqual({});
+}, 500_000);
 
 test("a scale down without SSH to the host takes nothing away", async () => {
   await fault(machines.gone, DYING.vmid);
@@ -131,7 +163,7 @@ test("a scale down without SSH to the host takes nothing away", async () => {
   const [preflight] = hostShell["when a worker is to go"];
   await fault(preflight);
   expectRows([{ row: preflight, ...MASTER }], await run("up"), lab.stack);
-  expect(await managed()).toEqual([100, 102, 103, 104]);
+  expect(await managed()).toEqual(ALL.map(({ vmid }) => vmid));
   await clear();
 }, 200_000);
 

@@ -140,6 +140,22 @@ export class Lab {
     return (await this.cli("host", "--", command)).stdout;
   }
 
+  /** Waits on the host until a shell's condition holds. */
+  async until(condition: string): Promise<void> {
+    await this.host(waiting(condition));
+  }
+
+  /**
+   * Kills a guest at the beginning of a step on the host, which waits for its lock until then.
+   * @param after the step before it that has the same lock, if it is to run as well
+   */
+  async dieAtStep(step: string, lock: string, vmid: number, after?: string): Promise<void> {
+    const death = `${waiting(`[ -e ${logOf(step)} ]`)}; pct stop ${vmid}`;
+    const locked = `flock /run/lock/proxmox-k3s-${lock}.lock sh -ec "${death}"`;
+    // A step that has said something has the lock.
+    await this.host(after === undefined ? locked : `${waiting(`[ -s ${logOf(after)} ]`)} && ${locked}`);
+  }
+
   /** The same with standard input, which no transcript keeps. */
   async hostWithInput(command: string, input: string): Promise<string> {
     const tsx = path.join(repo, "node_modules/.bin/tsx");
@@ -153,6 +169,12 @@ export class Lab {
     return this.env;
   }
 }
+
+/** Where a step's script writes, on the host or on the node. */
+export const logOf = (step: string): string => `/var/log/proxmox-k3s/${step}.log`;
+
+/** A shell's wait, with an end for a test that fails. */
+const waiting = (condition: string): string => `timeout 180 sh -c 'until ${condition}; do sleep 0.1; done'`;
 
 /** What a shell's environment is after it has evaluated `text`. */
 async function evaluate(text: string): Promise<NodeJS.ProcessEnv> {

@@ -46,7 +46,7 @@ class Host {
   run(task: "claim" | "lxc", action: string, env: Record<string, string> = {}): Run {
     fs.rmSync(path.join(this.root, "pct"), { force: true });
     fs.rmSync(path.join(this.root, "work/outcome"), { force: true });
-    const text = ["lib", "guest", task]
+    const text = ["lib", "guest", "running", task]
       .map((part) => fs.readFileSync(path.join(scripts, `${part}.sh`), "utf8"))
       .join("\n");
     const result = spawnSync(
