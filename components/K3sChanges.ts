@@ -34,9 +34,9 @@ export class K3sChanges {
       afterUpdate: new pulumi.ResourceHook(`${cluster}-k3s-changed`, ({ name, newOutputs }) =>
         this.after(name, newOutputs),
       ),
-      onError: new pulumi.ErrorHook(`${cluster}-k3s-failed`, async ({ name }) => {
+      onError: new pulumi.ErrorHook(`${cluster}-k3s-failed`, ({ name }) => {
         this.failed(name);
-        return false;
+        return Promise.resolve(false);
       }),
     };
   }

@@ -1,5 +1,4 @@
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 
 import { clearFaults, setFault } from "../../lab/commands/fault";
@@ -8,9 +7,9 @@ import { hostShell } from "../reliability/hostShell";
 import { machines } from "../reliability/machines";
 import type { Row } from "../reliability/row";
 import { expectRows } from "../reliability/strike";
-import { eventually, finish, Lab, logOf } from "../support/lab";
+import { eventually, Lab, logOf } from "../support/lab";
 import { LabApi } from "../support/labApi";
-import { type PulumiResult, readResult } from "../support/pulumiResult";
+import type { PulumiResult } from "../support/pulumiResult";
 
 /**
  * The rows of docs/reliability.md on faults that real machines and a real network have: one lab, from nothing to nothing.
@@ -20,7 +19,6 @@ import { type PulumiResult, readResult } from "../support/pulumiResult";
 const lab = new Lab("reliability");
 const api = new LabApi(lab);
 const paths = labPaths(lab.name);
-const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "reliability-"));
 const MASTER = { node: "k3s-master", vmid: 100 };
 const MUTE = { node: "k3s-worker-01", vmid: 102 };
 const DYING = { node: "k3s-worker-02", vmid: 103 };
@@ -36,20 +34,11 @@ beforeAll(async () => {
   await lab.down();
   await lab.up();
 }, 20 * 60_000);
-afterAll(async () => {
-  fs.rmSync(scratch, { recursive: true });
-  await lab.down();
-}, 120_000);
+afterAll(() => lab.down(), 120_000);
 
 /** The steps of one node wait for none of another's, so that one failure hides no other. */
-async function run(command: string, ...flags: string[]): Promise<PulumiResult> {
-  const log = path.join(scratch, "events.json");
-  fs.rmSync(log, { force: true });
-  const all = [command, "--yes", "--skip-preview", "--continue-on-error", "--non-interactive", "--event-log", log];
-  const env = { ...lab.environment, PULUMI_DEBUG_COMMANDS: "true" };
-  const { code, stdout, stderr } = await finish("pulumi", [...all, ...flags], env);
-  return readResult(code, stdout, stderr, log);
-}
+const run = (command: string, ...flags: string[]): Promise<PulumiResult> =>
+  lab.pulumiResult(command, "--yes", "--skip-preview", "--continue-on-error", ...flags);
 
 /** Sets a row's fault, for one guest where it is meant for one. */
 const fault = ({ set }: Row, guest?: number) =>

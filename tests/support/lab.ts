@@ -1,10 +1,12 @@
 import { execFile, spawn } from "node:child_process";
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import { labPaths } from "../../lab/lab";
 import { readExchangeLog } from "../../lab/pve/http/exchangeLog";
 import { assertOfficial } from "./pveSchema";
 import { killTree } from "./processTree";
+import { type PulumiResult, readResult } from "./pulumiResult";
 
 const repo = path.join(__dirname, "../..");
 
@@ -88,6 +90,19 @@ export class Lab {
   async pulumi(...args: string[]): Promise<Finished> {
     const result = await finish("pulumi", [...args, "--non-interactive"], this.env);
     if (!args.includes("--show-secrets")) this.transcript.push(result.stdout, result.stderr);
+    return result;
+  }
+
+  /** The same, and what its events tell. */
+  async pulumiResult(command: string, ...args: string[]): Promise<PulumiResult> {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lab-events-"));
+    const events = path.join(folder, "events.json");
+    const env = { ...this.env, PULUMI_DEBUG_COMMANDS: "true" };
+    const all = [command, ...args, "--non-interactive", "--event-log", events];
+    const { code, stdout, stderr } = await finish("pulumi", all, env);
+    this.transcript.push(stdout, stderr);
+    const result = readResult(code, stdout, stderr, events);
+    fs.rmSync(folder, { recursive: true });
     return result;
   }
 
