@@ -24,6 +24,7 @@ const template = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
 async function create(vmid: number, more: Readonly<Record<string, string>> = {}): Promise<void> {
   const nodeKey = fs.readFileSync(`${paths.nodeKey}.pub`, "utf8");
   await api.task("POST", "/nodes/pve/lxc", {
+    pool: lab.stack,
     ...{ vmid: String(vmid), ostemplate: template, hostname: `guest-${vmid}`, ostype: "ubuntu", unprivileged: "0" },
     ...{ memory: "512", swap: "0", rootfs: "local-lvm:4", start: "1", "ssh-public-keys": nodeKey },
     ...{ net0: `name=eth0,bridge=vmbr0,ip=${network}.${vmid}/24,gw=${network}.1`, nameserver: `${network}.1` },

@@ -39,6 +39,7 @@ async function command(...args: string[]): Promise<string> {
 async function create(vmid: number): Promise<void> {
   const key = fs.readFileSync(`${paths.nodeKey}.pub`, "utf8");
   await api.task("POST", "/nodes/pve/lxc", {
+    pool: lab.stack,
     ...{ vmid: String(vmid), ostemplate: "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst" },
     ...{ hostname: `guest-${vmid}`, ostype: "ubuntu", unprivileged: "0", memory: "512", swap: "0" },
     ...{ rootfs: "local-lvm:4", "ssh-public-keys": key, nameserver: `${network}.1` },

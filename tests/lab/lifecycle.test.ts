@@ -54,6 +54,7 @@ const version = (lab: Lab) => new LabApi(lab).call("GET", "/version");
 async function createGuest(lab: Lab, onboot: string): Promise<void> {
   const network = labNetwork(findLab(lab.name)!.subnet).prefix;
   await new LabApi(lab).task("POST", "/nodes/pve/lxc", {
+    pool: lab.stack,
     ...{ vmid: "100", ostemplate: "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst", hostname: "guest" },
     ...{ ostype: "ubuntu", unprivileged: "0", rootfs: "local-lvm:4", start: "1", onboot },
     ...{ net0: `name=eth0,bridge=vmbr0,ip=${network}.20/24,gw=${network}.1` },
