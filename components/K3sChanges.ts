@@ -4,6 +4,7 @@ import type { NodePlan } from "../config/plan";
 import { advice } from "./advice";
 import { isBack, type Lookout } from "./back";
 import { known } from "./known";
+import { wasReached } from "./scriptFailure";
 import type { Turns } from "./Turns";
 
 /** What `install-k3s` answers where K3s runs on as it did. */
@@ -34,8 +35,8 @@ export class K3sChanges {
       afterUpdate: new pulumi.ResourceHook(`${cluster}-k3s-changed`, ({ name, newOutputs }) =>
         this.after(name, newOutputs),
       ),
-      onError: new pulumi.ErrorHook(`${cluster}-k3s-failed`, ({ name }) => {
-        this.failed(name);
+      onError: new pulumi.ErrorHook(`${cluster}-k3s-failed`, ({ name, errors }) => {
+        this.failed(name, errors[0] ?? "");
         return Promise.resolve(false);
       }),
     };
@@ -60,11 +61,12 @@ export class K3sChanges {
     }
   }
 
-  /** What one node refuses, the others would refuse as well. */
-  private failed(resource: string): void {
+  /** What one node refuses, the others would refuse as well; one that was not reached says nothing of them. */
+  private failed(resource: string, message: string): void {
     const name = this.nodeOf(resource)?.name;
     if (name === undefined || !this.turns.has(name)) return;
-    this.turns.close(advice(`the change of K3s failed on ${name}`, "what is said of that node, then pulumi up"));
+    if (wasReached(message))
+      this.turns.close(advice(`the change of K3s failed on ${name}`, "what is said of that node, then pulumi up"));
     this.turns.end(name);
   }
 

@@ -14,16 +14,25 @@ export interface ScriptFailure {
   readonly message: string;
 }
 
+/** The command plugin gave up dialling, for this reason. */
+const UNREACHED = /after \d+ failed attempts: ([^\n]*)/;
+
+/** The script ran, and what follows is its own output. */
+const EXITED = "Process exited with status";
+
+/** Whether the script may have begun. */
+export const wasReached = (message: string): boolean => message.includes(EXITED) || !UNREACHED.test(message);
+
 /**
  * What a failure of the connection means and what to do, in the form of the scripts' own errors: the command plugin's
  * message names neither the machine nor a way on.
  * @returns undefined where the script ran to its end and has said so itself
  */
 export function explain({ step, address, isHost, message }: ScriptFailure): string | undefined {
-  if (message.includes("Process exited with status")) return undefined;
+  if (message.includes(EXITED)) return undefined;
   const machine = isHost ? `the Proxmox host (${address})` : address;
   const next = isHost ? REACH_HOST : "pulumi up --refresh, which starts a guest that has ended";
-  const [, cause] = /after \d+ failed attempts: ([^\n]*)/.exec(message) ?? [];
+  const [, cause] = UNREACHED.exec(message) ?? [];
   if (!isHost && cause?.includes("host key mismatch")) {
     const read = step.replace(/-[^-]*$/, "-host-key");
     return advice(

@@ -29,13 +29,26 @@ blockers() {
   kubectl get pdb -A -o 'jsonpath={range .items[?(@.status.disruptionsAllowed==0)]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}' || :
 }
 
+# kubectl waits for the pods of a guest that has ended until its timeout, so the guest is asked meanwhile. What is left
+# running of kubectl then ends with the Node.
 drain() {
   say "draining $NAME (at most $DRAIN_TIMEOUT s)"
-  KUBECTL_BOUND=$((DRAIN_TIMEOUT + 60))
-  drained=0
-  kubectl drain "$NAME" --ignore-daemonsets --delete-emptydir-data --force --timeout="${DRAIN_TIMEOUT}s" "$@" || drained=$?
-  KUBECTL_BOUND=90
-  return "$drained"
+  rm -f "$WORK/drained"
+  {
+    KUBECTL_BOUND=$((DRAIN_TIMEOUT + 60))
+    drained=0
+    kubectl drain "$NAME" --ignore-daemonsets --delete-emptydir-data --force --timeout="${DRAIN_TIMEOUT}s" "$@" || drained=$?
+    echo "$drained" >"$WORK/drained"
+  } &
+  asked=$(now)
+  until [ -s "$WORK/drained" ]; do
+    sleep 0.2
+    if [ $(($(now) - asked)) -ge 5 ]; then
+      running || return 1
+      asked=$(now)
+    fi
+  done
+  return "$(cat "$WORK/drained")"
 }
 
 if node_exists; then
@@ -45,7 +58,9 @@ if node_exists; then
     say "$NAME does not run or is not Ready: nothing to drain"
     kubectl cordon "$NAME"
   elif ! drain; then
-    if [ "$ON_BLOCKED" = force ]; then
+    if ! running; then
+      say "$NAME ended while it was drained: the pods that it still had start elsewhere"
+    elif [ "$ON_BLOCKED" = force ]; then
       say "blocked: going on without the disruption budgets, as removal.onBlocked says"
       drain --disable-eviction || fail "$NAME could not be drained even without disruption budgets" "kubectl get pods -A --field-selector spec.nodeName=$NAME"
     else

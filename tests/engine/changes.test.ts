@@ -257,7 +257,9 @@ describe("keys and tokens", () => {
     // It also makes every node be dialled.
     lab.editProgram("components/LxcK3sContainer.ts", (text) => text.replace("dialErrorLimit: 20", "dialErrorLimit: 2"));
     const refused = await lab.up("--continue-on-error");
+    // The other workers are changed all the same, before it or after it.
     expect(refused.failed).toEqual(["k3s-worker-02-k3s"]);
+    expect(lab.journal.whats("script")).toContain("k3s-worker-01-k3s update");
     const [, next = ""] = /pulumi up --replace '([^']+)'/.exec(refused.warnings.join("\n")) ?? [];
     expect(next).toBe("**::k3s-worker-02-host-key");
     const run = await lab.up("--replace", next);

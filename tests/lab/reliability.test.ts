@@ -60,6 +60,14 @@ async function managed(): Promise<number[]> {
   return containers.map(({ inputs }) => inputs.vmId).sort();
 }
 
+/** A pod on the node, and a budget that lets nobody evict it. */
+async function blockDrain(node: string): Promise<void> {
+  const image = ["--image=docker.io/library/lab-test:1", "--image-pull-policy=Never", "--labels=app=held"];
+  await lab.kubectl("run", "held", ...image, "--overrides", JSON.stringify({ spec: { nodeName: node } }));
+  await lab.kubectl("create", "poddisruptionbudget", "held", "--selector=app=held", "--min-available=1");
+  await lab.kubectl("wait", "--for=condition=Ready", "pod/held", "--timeout=60s");
+}
+
 async function expectNodes(...nodes: readonly { node: string; vmid: number }[]): Promise<void> {
   const { guests, nodes: seen } = await status();
   expect(guests.map(({ vmid, status: state }) => [vmid, state])).toEqual(nodes.map(({ vmid }) => [vmid, "running"]));
@@ -156,9 +164,17 @@ test("a scale down without SSH to the host takes nothing away", async () => {
   await clear();
 }, 200_000);
 
-test("a node whose machine has died leaves all the same", async () => {
-  const up = await run("up");
-  expectRows([{ row: machines.gone, ...DYING }], up, lab.stack);
+test("a node whose machine has died leaves all the same, as does one whose machine dies while it is drained", async () => {
+  await blockDrain(CUT_OFF.node);
+  const running = run("up");
+  await lab.until(`grep -q "disruption budget" ${logOf(`${CUT_OFF.node}-leave`)} 2>/dev/null`);
+  await lab.host(`pct stop ${CUT_OFF.vmid}`);
+  const up = await running;
+  const both = [
+    { row: machines.gone, ...DYING },
+    { row: machines.drained, ...CUT_OFF },
+  ];
+  expectRows(both, up, lab.stack);
   expect([up.code, up.errors]).toEqual([0, []]);
   await expectNodes(MASTER, MUTE);
 }, 200_000);

@@ -1,4 +1,4 @@
-import { explain, type ScriptFailure } from "../../components/scriptFailure";
+import { explain, type ScriptFailure, wasReached } from "../../components/scriptFailure";
 
 /** The texts of the command plugin are those that tests/engine/commandPlugin.test.ts holds it to. */
 
@@ -8,6 +8,15 @@ const explained = (failure: Partial<ScriptFailure> & { readonly message: string 
 
 test("a script that failed has said so itself", () => {
   expect(onNode(`Process exited with status 7: running "exec sh -s":\nerror: k3s-worker-01-k3s: no`)).toBeUndefined();
+});
+
+test.each([
+  ["after 20 failed attempts: dial tcp 192.168.2.21:22: connect: no route to host", false],
+  ["after 2 failed attempts: ssh: handshake failed: ssh: host key mismatch", false],
+  ['Process exited with status 1: running "exec sh -s":\ngave up after 3 failed attempts: no server', true],
+  ["wait: remote command exited without exit status or exit signal", true],
+])("%s: whether the script may have begun is %s", (message, expected) => {
+  expect(wasReached(message)).toBe(expected);
 });
 
 test("a node that nobody reaches: what starts its guest", () => {

@@ -130,6 +130,17 @@ export const machines = {
     bound: 60,
     level: "lab",
   },
+  drained: {
+    phase: "scale down",
+    step: "leave",
+    part: "the guest",
+    fault: "it dies while the node is drained",
+    set: { kind: "guest-dies" },
+    sees: [],
+    remedy: "nothing",
+    bound: 120,
+    level: "lab",
+  },
   gone: {
     phase: "scale down",
     step: "leave",
