@@ -5,7 +5,7 @@ import { advice } from "./advice";
 import { isBack, type Lookout } from "./back";
 import { known } from "./known";
 import { wasReached } from "./scriptFailure";
-import type { Turns } from "./Turns";
+import type { TurnHooks, Turns } from "./Turns";
 
 /** What `install-k3s` answers where K3s runs on as it did. */
 const UNCHANGED = /: unchanged, not restarted\s*$/;
@@ -19,11 +19,7 @@ export const k3sStep = (node: string): string => `${node}-k3s`;
  * Every change counts, as only the node knows whether it restarts K3s; where it did not, the turn ends at once.
  */
 export class K3sChanges {
-  readonly hooks: {
-    readonly beforeUpdate: pulumi.ResourceHook;
-    readonly afterUpdate: pulumi.ResourceHook;
-    readonly onError: pulumi.ErrorHook;
-  };
+  readonly hooks: TurnHooks;
 
   constructor(
     cluster: string,
@@ -50,15 +46,11 @@ export class K3sChanges {
   private async after(resource: string, outputs: Record<string, unknown> = {}): Promise<void> {
     const node = this.nodeOf(resource);
     if (!node || !this.turns.has(node.name)) return;
-    try {
+    const change = "the change of its K3s";
+    await this.turns.endWhen(node.name, change, async () => {
       const outcome: unknown = pulumi.runtime.unwrapRpcSecret(await known<unknown>(outputs["stdout"]));
-      if (!UNCHANGED.test(String(outcome))) await isBack(node, "the change of its K3s", this.lookout);
-    } catch (error) {
-      this.turns.close(advice(`${node.name} is not Ready after the change of its K3s`, "once it is Ready, pulumi up"));
-      throw error;
-    } finally {
-      this.turns.end(node.name);
-    }
+      if (!UNCHANGED.test(String(outcome))) await isBack(node, change, this.lookout);
+    });
   }
 
   /** What one node refuses, the others would refuse as well; one that was not reached says nothing of them. */

@@ -3,10 +3,9 @@ import { isDeepStrictEqual } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { NodePlan } from "../config/plan";
-import { advice } from "./advice";
 import { isBack, type Lookout } from "./back";
 import { type Claims, look } from "./claim";
-import type { Turns } from "./Turns";
+import type { TurnHooks, Turns } from "./Turns";
 
 /**
  * The settings of a container whose change the Proxmox client ends with a reboot (provider of bpg, `container.go`), as a
@@ -46,11 +45,7 @@ export type RebootsArgs = Claims & Lookout;
  * set of hooks for all machines, because those of a node that has gone from the program would be missing at its deletion.
  */
 export class Reboots {
-  readonly hooks: {
-    readonly beforeUpdate: pulumi.ResourceHook;
-    readonly afterUpdate: pulumi.ResourceHook;
-    readonly onError: pulumi.ErrorHook;
-  };
+  readonly hooks: TurnHooks;
 
   constructor(
     cluster: string,
@@ -90,14 +85,7 @@ export class Reboots {
   /** Whatever the change has come to, its node is to be Ready before the next guest goes. */
   private async after(name: string): Promise<void> {
     if (!this.turns.has(name)) return;
-    try {
-      await isBack(this.nodeOf(name)!, "its reboot", this.args);
-    } catch (error) {
-      this.turns.close(advice(`${name} is not Ready after its own reboot`, "once it is Ready, pulumi up"));
-      throw error;
-    } finally {
-      this.turns.end(name);
-    }
+    await this.turns.endWhen(name, "its own reboot", () => isBack(this.nodeOf(name)!, "its reboot", this.args));
   }
 
   private nodeOf(name: string): NodePlan | undefined {

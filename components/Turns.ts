@@ -1,4 +1,14 @@
+import type * as pulumi from "@pulumi/pulumi";
 import { Semaphore } from "async-mutex";
+
+import { advice } from "./advice";
+
+/** The hooks of a resource whose changes take turns: one set for all nodes of a cluster. */
+export interface TurnHooks {
+  readonly beforeUpdate: pulumi.ResourceHook;
+  readonly afterUpdate: pulumi.ResourceHook;
+  readonly onError: pulumi.ErrorHook;
+}
 
 /**
  * Nodes that a change disturbs take turns, so many at a time as the config's `rollout.concurrency` says; once one of them
@@ -39,6 +49,22 @@ export class Turns {
   end(node: string): void {
     this.taken.get(node)?.();
     this.taken.delete(node);
+  }
+
+  /**
+   * Ends the node's turn once it is well again; where it is not, no further one is given.
+   * @param change what disturbed it, "its own reboot"
+   * @throws what `isWell` throws
+   */
+  async endWhen(node: string, change: string, isWell: () => Promise<unknown>): Promise<void> {
+    try {
+      await isWell();
+    } catch (error) {
+      this.close(advice(`${node} is not Ready after ${change}`, "once it is Ready, pulumi up"));
+      throw error;
+    } finally {
+      this.end(node);
+    }
   }
 
   /** No further turn is given, for this reason; the first one stands. */
