@@ -6,6 +6,7 @@ import type { GuestConfig } from "../pve/guestConfig";
 import { limitLines, removeCgroup, setLimit, usage, v1Twin } from "./cgroups";
 import { systemdVersion } from "./baseImage";
 import { CpuAssignment } from "./cpuAssignment";
+import { newDiskFolder } from "./diskFolder";
 import { DiskUsage } from "./diskUsage";
 import { guestInterfaces, processUptime } from "./inspect";
 import { lxcConfig, overriddenFeatures } from "./lxcConfig";
@@ -44,7 +45,7 @@ export class LxcDriver implements GuestDriver {
     assertSupported(config);
     const rootfs = this.rootfs(vmid);
     fs.rmSync(path.dirname(rootfs), { recursive: true, force: true });
-    fs.mkdirSync(rootfs, { recursive: true });
+    await newDiskFolder(rootfs, this.options.lxcPath);
     try {
       await run("tar", ["-xpf", from.template, "--zstd", "--numeric-owner", "--xattrs", "-C", rootfs]);
       log("Detected container architecture: amd64");
@@ -63,9 +64,9 @@ export class LxcDriver implements GuestDriver {
     assertSupported(config);
     const rootfs = this.rootfs(newid);
     fs.rmSync(path.dirname(rootfs), { recursive: true, force: true });
-    fs.mkdirSync(path.dirname(rootfs), { recursive: true });
+    await newDiskFolder(rootfs, this.options.lxcPath);
     try {
-      await run("cp", ["-a", "--reflink=auto", this.rootfs(vmid), rootfs]);
+      await run("cp", ["-a", "--reflink=auto", `${this.rootfs(vmid)}/.`, rootfs]);
       if (isManaged(config)) {
         setUpClone(rootfs);
         warnOfNesting(config, log);
