@@ -125,6 +125,7 @@ export class K3sCluster extends pulumi.ComponentResource {
       dialErrorLimit: 10,
       perDialTimeout: 5,
     };
+    const mark = markOf(plan.name, anchor.hex);
     const roster = new RemoteScript(
       `${name}-roster`,
       {
@@ -140,11 +141,10 @@ export class K3sCluster extends pulumi.ComponentResource {
           ON_BLOCKED: plan.removal.onBlocked,
           ALLOW_CONTROL_PLANE_LOSS: plan.removal.allowControlPlaneLoss ? "yes" : "no",
         },
-        inputs: { CLUSTER_ID: anchor.hex },
+        inputs: { CLUSTER_ID: anchor.hex, MARK: mark },
       },
       pulumi.mergeOptions(scriptOptions, { parent: this, dependsOn: [anchor] }),
     );
-    const mark = markOf(plan.name, anchor.hex);
     const turns = new Turns(plan.rollout.concurrency);
     return {
       plan,

@@ -1,6 +1,9 @@
 # The way from the Proxmox host to the cluster: kubectl inside a server that answers. No credential of the cluster is
 # ever on the host, and none of the host on a node.
 CLUSTER_DIR=/var/lib/proxmox-k3s/$CLUSTER_ID
+# As of the last `pulumi up`: a deletion brings the one of its own time along, and most steps bring none.
+if [ -r "$CLUSTER_DIR/mark" ]; then MARK=$(cat "$CLUSTER_DIR/mark"); fi
+[ -n "${MARK:-}" ] || fail "the roster $CLUSTER_DIR/mark is missing on the Proxmox host" "pulumi up writes it again"
 
 # servers: "VMID name" of every server that the last plan has, one a line.
 servers() {
@@ -8,11 +11,14 @@ servers() {
   cat "$CLUSTER_DIR/servers"
 }
 
+# has_our_guest VMID: a guest that took our server's VMID may well run a K3s of its own.
+has_our_guest() { conf=$(conf_of "$1") && is_ours "$conf"; }
+
 # find_server [EXCEPT]: sets SERVER to the VMID of a server whose API answers; EXCEPT is a node's name.
 find_server() {
   SERVER=
   while read -r vmid name; do
-    [ "$name" != "${1:-}" ] || continue
+    if [ "$name" = "${1:-}" ] || ! has_our_guest "$vmid"; then continue; fi
     if timeout 10 pct exec "$vmid" -- k3s kubectl get --raw=/readyz >/dev/null 2>&1 </dev/null; then
       SERVER=$vmid
       return 0

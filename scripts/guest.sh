@@ -1,8 +1,8 @@
 # Whose guest is it: on the Proxmox host, a guest is ours when the main section of its configuration carries our mark.
 
-# guest_conf: the configuration file of $VMID anywhere in the Proxmox cluster; fails when there is none.
-guest_conf() {
-  for file in /etc/pve/nodes/*/lxc/"$VMID".conf /etc/pve/nodes/*/qemu-server/"$VMID".conf; do
+# conf_of VMID: the guest's configuration file anywhere in the Proxmox cluster; fails when there is none.
+conf_of() {
+  for file in /etc/pve/nodes/*/lxc/"$1".conf /etc/pve/nodes/*/qemu-server/"$1".conf; do
     if [ -e "$file" ]; then
       printf '%s\n' "$file"
       return 0
@@ -10,6 +10,7 @@ guest_conf() {
   done
   return 1
 }
+guest_conf() { conf_of "$VMID"; }
 
 # main_section FILE: without snapshots and pending changes.
 main_section() { sed '/^\[/,$d' "$1"; }

@@ -9,21 +9,21 @@ export type Action = "create" | "update" | "delete" | "look";
 
 /** The tasks: each is `scripts/<name>.sh` behind the shared parts that it needs, in order. */
 const TASKS = {
-  back: ["lib", "cluster", "back"],
-  "ca-hash": ["lib", "cluster", "ca-hash"],
+  back: ["lib", "guest", "cluster", "back"],
+  "ca-hash": ["lib", "guest", "cluster", "ca-hash"],
   claim: ["lib", "guest", "claim"],
   discard: ["lib", "guest", "discard"],
   guests: ["lib", "guest", "guests"],
   "host-key": ["lib", "running", "host-key"],
   "install-k3s": ["lib", "install-k3s"],
-  kubeconfig: ["lib", "cluster", "kubeconfig"],
+  kubeconfig: ["lib", "guest", "cluster", "kubeconfig"],
   leave: ["lib", "leave-stub"],
   lxc: ["lib", "guest", "running", "lxc"],
   preflight: ["lib", "guest", "preflight", "preflight-host", "preflight-machines"],
   "push-artifacts": ["lib", "running", "push-artifacts"],
-  ready: ["lib", "running", "cluster", "ready"],
+  ready: ["lib", "guest", "running", "cluster", "ready"],
   "release-sums": ["lib", "release-sums"],
-  roster: ["lib", "roster"],
+  roster: ["lib", "guest", "roster"],
 } as const;
 
 export type TaskName = keyof typeof TASKS;

@@ -1,7 +1,7 @@
 # roster (Proxmox host): the servers of this plan, the removal script and its policy. Every leave reads them here, so a
 # change reaches the leave of a node that has gone from the program. Written before any delete of the same `up`.
 # Arguments: ACTION, SERVERS ("VMID name" one a line), DRAIN_TIMEOUT (s), ON_BLOCKED stop|force,
-# ALLOW_CONTROL_PLANE_LOSS yes|no. Input: CLUSTER_ID. Files: leave.
+# ALLOW_CONTROL_PLANE_LOSS yes|no. Inputs: CLUSTER_ID, MARK. Files: leave.
 
 dir=/var/lib/proxmox-k3s/$CLUSTER_ID
 if [ "$ACTION" = delete ]; then
@@ -11,11 +11,28 @@ if [ "$ACTION" = delete ]; then
 fi
 mkdir -p "$dir"
 printf '%s\n' "$SERVERS" >"$WORK/servers"
+
+# heirless: the servers of the last plan that still have their guest, when this plan keeps none of them. Another server in
+# their place would begin a cluster of its own, without a single object of this one.
+heirless() {
+  heirless=
+  while read -r vmid former; do
+    if printf '%s\n' "$SERVERS" | grep -q " $former\$"; then return 0; fi
+    if conf=$(conf_of "$vmid") && is_ours "$conf"; then heirless="$heirless $former ($vmid)"; fi
+  done <"$dir/servers"
+  printf '%s' "$heirless"
+}
+if [ -f "$dir/servers" ] && [ "$ALLOW_CONTROL_PLANE_LOSS" = no ]; then
+  lost=$(heirless)
+  [ -z "$lost" ] || fail "the config keeps none of the cluster's servers:$lost" \
+    "take the server back into the config; to lose the cluster and all its objects for a new one: set removal.allowControlPlaneLoss: true, pulumi up"
+fi
 cat >"$WORK/policy" <<EOF
 DRAIN_TIMEOUT=$DRAIN_TIMEOUT
 ON_BLOCKED=$ON_BLOCKED
 ALLOW_CONTROL_PLANE_LOSS=$ALLOW_CONTROL_PLANE_LOSS
 EOF
-for file in servers policy; do install_file 0600 "$WORK/$file" "$dir/$file" || :; done
+printf '%s\n' "$MARK" >"$WORK/mark"
+for file in servers policy mark; do install_file 0600 "$WORK/$file" "$dir/$file" || :; done
 install_file 0700 "$WORK/leave" "$dir/leave" || :
 outcome "roster: $(printf '%s' "$SERVERS" | cut -d' ' -f2 | tr '\n' ' ')"

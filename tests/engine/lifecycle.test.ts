@@ -218,6 +218,32 @@ describe("a machine that somebody destroyed", () => {
   });
 });
 
+describe("another server in place of the only one", () => {
+  const exchange = (): void =>
+    lab.edit(({ pools }) => {
+      pools.master.retired = [1];
+      pools.master.nodes = { 2: { vmId: 110, address: "192.168.2.60" } };
+    });
+
+  it("is refused before anything is touched: its K3s would begin a second cluster", async () => {
+    exchange();
+    const run = await lab.up();
+    expect(run.code).not.toBe(0);
+    expect(run.failed).toEqual(["homelab-roster"]);
+    expect(run.errors.join("\n")).toContain("the config keeps none of the cluster's servers: k3s-master");
+    expect(requests(lab)).toEqual([]);
+    expect(members(lab)).toEqual(NODES);
+  });
+
+  it("is made where the loss of the cluster is allowed, and the former one goes", async () => {
+    exchange();
+    lab.edit((cluster) => (cluster.removal = { allowControlPlaneLoss: true }));
+    succeeded(await lab.up());
+    expect([...lab.machines.guests.keys()].sort()).toEqual([102, 103, 110]);
+    expect((await lab.up()).changes).toEqual({});
+  });
+});
+
 describe("a machine made anew", () => {
   const replaced = ["delete-replaced", "replace", "create-replacement"];
   const scriptsOf = (name: string): string[] => NODE_SCRIPTS.slice(1).map((script) => `${name}-${script} create`);

@@ -133,6 +133,19 @@ describe("a stranger's guest that took the VMID of one of ours", () => {
   });
 });
 
+describe("a stranger's guest that took the VMID of the server, with a K3s of its own", () => {
+  it("is asked for nothing: the leave of a worker finds no server, and its machine stays", async () => {
+    const { k3s } = lab.machines.disk(100);
+    await supplant(100);
+    lab.machines.disk(100).k3s = k3s!;
+    lab.edit(({ pools }) => (pools.worker.count = 1));
+    refused(await lab.up(), "k3s-worker-02-leave", "no server of the cluster answered");
+    expect([...lab.host.state.members.keys()]).toContain("k3s-worker-02");
+    expect(strangers.touched()).toEqual([]);
+    expect(vmids()).toEqual([100, 102, 103]);
+  });
+});
+
 /*
  * The guard has spoken, and the client failed at what came after it: the next run asks for the removal again without the
  * guard (seed 4146 of the random sequences). Proxmox VE is the one that refuses then.

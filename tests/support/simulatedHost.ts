@@ -16,6 +16,7 @@ import { type KeyPair, newKeyPair } from "./sshKeys";
 interface Roster {
   /** VMIDs of the servers. */
   readonly servers: readonly { vmid: number; name: string }[];
+  readonly mark: string;
   readonly drainTimeout: string;
   readonly onBlocked: string;
   readonly allowControlPlaneLoss: boolean;
@@ -151,13 +152,18 @@ export class SimulatedHost {
     return new AccessStore(this.options.etcPve);
   }
 
-  /** The first server of the roster that runs K3s. */
+  /** A guest that carries the mark. */
+  isOurs(vmid: number | string, mark: string): boolean {
+    return (this.conf(String(vmid))?.options.get("description") ?? "").trimEnd().endsWith(mark);
+  }
+
+  /** The first server of the roster that has a guest of ours and runs K3s. */
   liveServer(clusterId: string, except = ""): SimulatedK3s {
     const roster = this.state.rosters.get(clusterId);
     if (!roster) throw new ScriptFailure(`the roster of ${clusterId} is missing on the Proxmox host`);
     for (const { vmid, name } of roster.servers) {
       const k3s = this.machines.disks.get(vmid)?.k3s;
-      if (name !== except && k3s && this.machines.isRunning(vmid)) return k3s;
+      if (name !== except && k3s && this.isOurs(vmid, roster.mark) && this.machines.isRunning(vmid)) return k3s;
     }
     throw new ScriptFailure("no server of the cluster answered");
   }

@@ -21,14 +21,23 @@ const TASKS = {
       host.state.rosters.delete(id);
       return "roster removed";
     }
+    const mark = arg(args, "MARK");
     const servers = arg(args, "SERVERS")
       .split("\n")
-      .map((line) => line.split(" "));
+      .map((line) => line.split(" "))
+      .map(([vmid, name]) => ({ vmid: Number(vmid), name: name ?? "" }));
+    const allowControlPlaneLoss = arg(args, "ALLOW_CONTROL_PLANE_LOSS") === "yes";
+    const former = host.state.rosters.get(id)?.servers ?? [];
+    const isKept = former.some((old) => servers.some(({ name }) => name === old.name));
+    const lost = isKept ? [] : former.filter(({ vmid }) => host.isOurs(vmid, mark));
+    if (lost.length > 0 && !allowControlPlaneLoss)
+      throw new ScriptFailure(`the config keeps none of the cluster's servers: ${lost.map(({ name }) => name).join()}`);
     host.state.rosters.set(id, {
-      servers: servers.map(([vmid, name]) => ({ vmid: Number(vmid), name: name ?? "" })),
+      servers,
+      mark,
       drainTimeout: arg(args, "DRAIN_TIMEOUT"),
       onBlocked: arg(args, "ON_BLOCKED"),
-      allowControlPlaneLoss: arg(args, "ALLOW_CONTROL_PLANE_LOSS") === "yes",
+      allowControlPlaneLoss,
     });
     return "roster";
   },
@@ -192,7 +201,8 @@ const NAMES = (Object.keys(TASKS) as (keyof typeof TASKS)[]).sort((a, b) => b.le
 export async function answerOf(host: SimulatedHost, task: RemoteTask, vmid: number | undefined): Promise<string> {
   const name = NAMES.find((each) => task.step.endsWith(`-${each}`));
   if (name === undefined) throw new Error(`the double knows no script for ${task.step}`);
-  if ((vmid !== undefined) !== (name === "k3s")) throw new Error(`${task.step} ran on the wrong machine`);
+  if ((vmid !== undefined) !== (name === "k3s"))
+    throw new Error(`${task.step} ran on the wrong machine`);
   return TASKS[name](host, task, vmid ?? 0);
 }
 

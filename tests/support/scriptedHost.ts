@@ -1,0 +1,82 @@
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+export const MARK = "proxmox-k3s project/stack/homelab 0123456789abcdef";
+
+const SCRIPTS = path.join(__dirname, "../../scripts");
+
+/** What a script said and did. */
+export interface ScriptRun {
+  readonly code: number | null;
+  /** All that it printed. */
+  readonly output: string;
+  readonly outcome: string;
+  /** The calls of `pct`, one a line. */
+  readonly pct: string;
+}
+
+/**
+ * The files of a Proxmox host in a scratch folder, on which scripts for the host decide and write. `pct` is a double: it
+ * records how it is called, and answers what the test says; that guests do as they are told is shown in the lab.
+ */
+export class ScriptedHost {
+  readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "scripted-host-"));
+
+  /** @param pct what `pct` does after it has recorded its arguments; shell */
+  constructor(pct = "") {
+    for (const dir of ["bin", "work", "lock", "state", "etc/nodes/pve/lxc", "etc/nodes/pve/qemu-server"])
+      fs.mkdirSync(path.join(this.root, dir), { recursive: true });
+    fs.symlinkSync("nodes/pve/lxc", path.join(this.root, "etc/lxc"));
+    this.pct(pct);
+  }
+
+  dispose(): void {
+    fs.rmSync(this.root, { recursive: true });
+  }
+
+  /** From now on `pct` does this. */
+  pct(text: string): void {
+    const file = path.join(this.root, "bin/pct");
+    fs.writeFileSync(file, `#!/bin/sh\necho "$*" >>"${this.root}/pct"\n${text}\n`, { mode: 0o755 });
+  }
+
+  /** A guest's configuration, written first where a text is given. */
+  conf(vmid: number, text?: string, kind: "lxc" | "qemu-server" = "lxc"): string {
+    const file = path.join(this.root, `etc/nodes/pve/${kind}/${vmid}.conf`);
+    if (text !== undefined) fs.writeFileSync(file, text);
+    return fs.readFileSync(file, "utf8");
+  }
+
+  /** A file of the program's own on the host, below `/var/lib/proxmox-k3s`; empty where there is none. */
+  kept(file: string): string {
+    const full = path.join(this.root, "state", file);
+    return fs.existsSync(full) ? fs.readFileSync(full, "utf8") : "";
+  }
+
+  /**
+   * Runs a task as the runner would.
+   * @param parts the files of `scripts/` that it is made of, in order
+   */
+  run(parts: readonly string[], action: string, env: Readonly<Record<string, string>> = {}): ScriptRun {
+    for (const file of ["pct", "work/outcome"]) fs.rmSync(path.join(this.root, file), { force: true });
+    const text = parts
+      .map((part) => fs.readFileSync(path.join(SCRIPTS, `${part}.sh`), "utf8"))
+      .join("\n")
+      .replaceAll("/etc/pve", `${this.root}/etc`)
+      .replaceAll("/run/lock/lxc", `${this.root}/lock`)
+      .replaceAll("/var/lib/proxmox-k3s", `${this.root}/state`);
+    const { status, stdout, stderr } = spawnSync("sh", ["-c", text], {
+      encoding: "utf8",
+      env: {
+        PATH: `${this.root}/bin:${process.env["PATH"]}`,
+        ...{ WORK: `${this.root}/work`, RUNNER: String(process.pid), STEP: `node-1-${parts.at(-1)}`, ACTION: action },
+        ...{ MARK, VMID: "103", NAME: "node-1", ...env },
+      },
+    });
+    const read = (file: string) =>
+      fs.existsSync(path.join(this.root, file)) ? fs.readFileSync(path.join(this.root, file), "utf8").trim() : "";
+    return { code: status, output: stdout + stderr, outcome: read("work/outcome"), pct: read("pct") };
+  }
+}

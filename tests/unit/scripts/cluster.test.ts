@@ -1,0 +1,113 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { MARK, ScriptedHost } from "../../support/scriptedHost";
+
+/*
+ * The servers that the host knows of, and which of them is asked: what the roster writes and refuses, and what the way to
+ * the cluster makes of it.
+ */
+
+const CLUSTER_ID = "0123456789abcdef";
+const ours = (name: string) => `#creation 5f3a9c1e0b7d4421 of ${MARK}\narch: amd64\nhostname: ${name}\n`;
+const FOREIGN = "#my own cluster\narch: amd64\nhostname: k3s-master\n";
+
+let host: ScriptedHost;
+beforeEach(() => {
+  // Every guest runs a K3s that answers, a stranger's too.
+  host = new ScriptedHost();
+  fs.writeFileSync(path.join(host.root, "work/leave"), "# the removal script\n");
+});
+afterEach(() => host.dispose());
+
+function roster(servers: Record<number, string>, policy: Record<string, string> = {}) {
+  return host.run(["lib", "guest", "roster"], "update", {
+    CLUSTER_ID,
+    SERVERS: Object.entries(servers)
+      .map(([vmid, name]) => `${vmid} ${name}`)
+      .join("\n"),
+    DRAIN_TIMEOUT: "300",
+    ON_BLOCKED: "stop",
+    ALLOW_CONTROL_PLANE_LOSS: "no",
+    ...policy,
+  });
+}
+
+describe("the roster", () => {
+  const known = (): string => host.kept(`${CLUSTER_ID}/servers`);
+
+  it("keeps the servers, the mark and the removal with its policy", () => {
+    expect(roster({ 100: "k3s-master" })).toMatchObject({ code: 0, outcome: "roster: k3s-master" });
+    expect(known()).toBe("100 k3s-master\n");
+    expect(host.kept(`${CLUSTER_ID}/mark`)).toBe(`${MARK}\n`);
+    expect(host.kept(`${CLUSTER_ID}/leave`)).toBe("# the removal script\n");
+    expect(host.kept(`${CLUSTER_ID}/policy`)).toContain("DRAIN_TIMEOUT=300\n");
+  });
+
+  describe("where the config has another server in place of the only one", () => {
+    beforeEach(() => {
+      roster({ 100: "k3s-master" });
+      host.conf(100, ours("k3s-master"));
+    });
+
+    it("refuses it, as that would begin a second cluster, and keeps what it knew", () => {
+      const run = roster({ 101: "k3s-master-02" });
+      expect(run.code).toBe(1);
+      expect(run.output).toContain("the config keeps none of the cluster's servers: k3s-master (100)\n");
+      expect(run.output).toContain("set removal.allowControlPlaneLoss: true");
+      expect(known()).toBe("100 k3s-master\n");
+    });
+
+    it("takes it where the loss of the cluster is allowed", () => {
+      expect(roster({ 101: "k3s-master-02" }, { ALLOW_CONTROL_PLANE_LOSS: "yes" })).toMatchObject({ code: 0 });
+      expect(known()).toBe("101 k3s-master-02\n");
+    });
+
+    it.each([
+      ["is gone", () => fs.rmSync(path.join(host.root, "etc/nodes/pve/lxc/100.conf"))],
+      ["is a stranger's by now", () => void host.conf(100, FOREIGN)],
+    ])("takes it where the former one's guest %s", (_, change) => {
+      change();
+      expect(roster({ 101: "k3s-master-02" })).toMatchObject({ code: 0 });
+    });
+
+    it("takes it beside one that stays", () => {
+      expect(roster({ 100: "k3s-master", 101: "k3s-master-02", 102: "k3s-master-03" })).toMatchObject({ code: 0 });
+      host.conf(101, ours("k3s-master-02"));
+      expect(roster({ 101: "k3s-master-02" })).toMatchObject({ code: 0 });
+    });
+  });
+});
+
+describe("the way to the cluster", () => {
+  const READYZ = "k3s kubectl get --raw=/readyz";
+  // As a step that has no mark of its own.
+  const kubeconfig = () =>
+    host.run(["lib", "guest", "cluster", "kubeconfig"], "create", { CLUSTER_ID, MARK: "", TIMEOUT: "0" });
+
+  beforeEach(() => {
+    host.pct('case "$*" in *k3s.yaml) echo "the kubeconfig of $2" ;; esac');
+    roster({ 100: "k3s-master", 101: "k3s-master-02" });
+  });
+
+  it("is through a server's guest that is ours", () => {
+    host.conf(100, ours("k3s-master"));
+    expect(kubeconfig()).toMatchObject({ code: 0, outcome: "the kubeconfig of 100" });
+  });
+
+  it("is never through a stranger's that has a server's VMID and a K3s of its own", () => {
+    host.conf(100, FOREIGN);
+    const refused = kubeconfig();
+    expect(refused).toMatchObject({ code: 1, pct: "" });
+    expect(refused.output).toContain("no server of the cluster answered within 0 s");
+    host.conf(101, ours("k3s-master-02"));
+    expect(kubeconfig()).toMatchObject({ code: 0, outcome: "the kubeconfig of 101" });
+  });
+
+  it("is through the next server where one does not answer", () => {
+    host.conf(100, ours("k3s-master"));
+    host.conf(101, ours("k3s-master-02"));
+    host.pct(`case "$*" in "exec 100 -- ${READYZ}") exit 1 ;; *k3s.yaml) echo "the kubeconfig of $2" ;; esac`);
+    expect(kubeconfig()).toMatchObject({ code: 0, outcome: "the kubeconfig of 101" });
+  });
+});
