@@ -32,7 +32,7 @@ export interface NodeOutput {
 
 /**
  * The whole cluster. Order: the anchor, the roster and the checks of the host; the servers, strictly one at a time; the
- * agents in parallel, their machines from the start and their K3s after all servers. Names, numbers and addresses come
+ * agents in parallel, their machines and files from the start and their K3s once that of all servers answers. Names, numbers and addresses come
  * from the plan, so a preview is exact with Proxmox and the cluster off.
  */
 export class K3sCluster extends pulumi.ComponentResource {
@@ -84,7 +84,7 @@ export class K3sCluster extends pulumi.ComponentResource {
         ),
       );
     }
-    const allServers = servers.map((server) => server.ready);
+    const allServers = servers.map((server) => server.k3s);
     const caHash = this.readBack(name, "ca-hash", "the CA hash that joining nodes check", context, servers);
     const joinToken = k10(caHash, "node", agentToken.result);
     for (const node of plan.agents) {
@@ -219,7 +219,7 @@ export class K3sCluster extends pulumi.ComponentResource {
       },
       pulumi.mergeOptions(context.scriptOptions, {
         parent: this,
-        // Not on their `ready`, which takes some seconds more: what joins waits for that in any case.
+        // Not on their `ready`, which takes some seconds more.
         dependsOn: servers.map((server) => server.k3s),
       }),
     );

@@ -29,14 +29,14 @@ export interface K3sNodeArgs {
   readonly k3sAfter: readonly pulumi.Resource[];
 }
 
-/** Where a node keeps the files that were brought from the Proxmox host. */
-const PUSHED = "/var/lib/proxmox-k3s/artifacts";
+/** Where a node keeps the release's files until K3s uses them. */
+const ARTIFACTS = "/var/lib/proxmox-k3s/artifacts";
 
 /**
  * One node of the cluster: a machine, its place in the cluster, and the K3s service on it.
  *
- * Children, in order of creation: the machine (`LxcK3sContainer`), `<name>-leave`, `<name>-k3s`, `<name>-ready`; a
- * deletion goes the other way, so the node leaves the cluster before its machine goes.
+ * Children, in order of creation: the machine (`LxcK3sContainer`), `<name>-artifacts`, `<name>-leave`, `<name>-k3s`,
+ * `<name>-ready`; a deletion goes the other way, so the node leaves the cluster before its machine goes.
  */
 export class K3sNode extends pulumi.ComponentResource {
   readonly machine: Machine;
@@ -57,7 +57,7 @@ export class K3sNode extends pulumi.ComponentResource {
     const membership = { node, machine, context };
     const left = leave(name, { ...membership, dependsOn: [machine.usable, ...args.k3sAfter] }, this);
     const changes = context.k3sChanges.hooks;
-    const before = [left, ...pushedArtifacts(name, args, machine, this)];
+    const files = artifacts(name, args, machine, this);
     this.k3s = new RemoteScript(
       k3sStep(name),
       {
@@ -65,13 +65,13 @@ export class K3sNode extends pulumi.ComponentResource {
         title: `K3s ${context.plan.version} on ${node.name}`,
         connection: machine.connection,
         lock: "k3s",
-        boundSeconds: context.plan.k3s.startTimeoutSeconds + 600,
+        boundSeconds: context.plan.k3s.startTimeoutSeconds + 120,
         args: {
           ROLE: node.role,
           VERSION: context.plan.version,
           NAME: node.name,
           ARCH: node.arch,
-          SOURCE: "file" in context.plan.k3s.source ? PUSHED : releaseUrl(context.plan),
+          FROM: ARTIFACTS,
           IMAGES: context.plan.k3s.airgapImages ? "yes" : "no",
           CONFIG: k3sConfig(node, context.plan),
           START_TIMEOUT: context.plan.k3s.startTimeoutSeconds,
@@ -87,7 +87,7 @@ export class K3sNode extends pulumi.ComponentResource {
       pulumi.mergeOptions(
         {
           parent: this,
-          dependsOn: before,
+          dependsOn: [left, files],
           deletedWith: machine.guest,
           replaceWith: [machine.guest],
           hooks: {
@@ -111,42 +111,62 @@ export function releaseUrl(plan: { readonly version: string; readonly k3s: Clust
   return `${source.baseUrl.replace(/\/+$/, "")}/${encodeURIComponent(plan.version)}`;
 }
 
-/** Nodes that download nothing get the release's files from the Proxmox host. */
-function pushedArtifacts(
-  name: string,
-  args: K3sNodeArgs,
-  machine: Machine,
-  parent: pulumi.Resource,
-): pulumi.Resource[] {
-  const { node, context } = args;
+/**
+ * The release's files on the node: downloaded there, or brought from the Proxmox host to a node that downloads nothing. A
+ * step of its own, so that all nodes have theirs while the first servers start, and while a new version waits its turn.
+ */
+function artifacts(name: string, args: K3sNodeArgs, machine: Machine, parent: pulumi.Resource): pulumi.Resource {
+  const { node, context, sums } = args;
   const { source, airgapImages } = context.plan.k3s;
-  if (!("file" in source)) return [];
-  const files = [node.arch === "amd64" ? "k3s" : `k3s-${node.arch}`];
-  if (airgapImages) files.push(`k3s-airgap-images-${node.arch}.tar`);
-  return [
-    new RemoteScript(
+  const { version } = context.plan;
+  const options = pulumi.mergeOptions(context.scriptOptions, {
+    parent,
+    dependsOn: [machine.usable],
+    deletedWith: machine.guest,
+    replaceWith: [machine.guest],
+  });
+  if ("baseUrl" in source) {
+    return new RemoteScript(
       `${name}-artifacts`,
       {
-        task: "push-artifacts",
-        title: `the files of K3s ${context.plan.version} from the Proxmox host to ${node.name}`,
-        connection: context.host,
-        lock: `guest-${node.vmId}`,
-        boundSeconds: 600,
+        task: "fetch-artifacts",
+        title: `the files of K3s ${version} on ${node.name}`,
+        connection: machine.connection,
+        lock: "artifacts",
+        boundSeconds: 540,
         args: {
-          VMID: node.vmId,
           NAME: node.name,
-          FROM: path.posix.dirname(source.file),
-          TO: PUSHED,
-          FILES: files.join("\n"),
+          ARCH: node.arch,
+          VERSION: version,
+          SOURCE: releaseUrl(context.plan),
+          TO: ARTIFACTS,
+          IMAGES: airgapImages ? "yes" : "no",
         },
+        inputs: { SHA256: sums.binary, IMAGES_SHA256: sums.images },
         triggers: [machine.creation],
       },
-      pulumi.mergeOptions(context.scriptOptions, {
-        parent,
-        dependsOn: [machine.usable],
-        deletedWith: machine.guest,
-        replaceWith: [machine.guest],
-      }),
-    ),
-  ];
+      options,
+    );
+  }
+  const files = [node.arch === "amd64" ? "k3s" : `k3s-${node.arch}`];
+  if (airgapImages) files.push(`k3s-airgap-images-${node.arch}.tar`);
+  return new RemoteScript(
+    `${name}-artifacts`,
+    {
+      task: "push-artifacts",
+      title: `the files of K3s ${version} from the Proxmox host to ${node.name}`,
+      connection: context.host,
+      lock: `guest-${node.vmId}`,
+      boundSeconds: 540,
+      args: {
+        VMID: node.vmId,
+        NAME: node.name,
+        FROM: path.posix.dirname(source.file),
+        TO: ARTIFACTS,
+        FILES: files.join("\n"),
+      },
+      triggers: [machine.creation],
+    },
+    options,
+  );
 }

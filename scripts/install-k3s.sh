@@ -1,65 +1,29 @@
 # install-k3s (the node itself): the K3s binary, its configuration and its unit, and a start that is bounded.
-# Arguments: ROLE server|agent, VERSION, NAME, ARCH amd64|arm64, SOURCE (folder of the release: a URL, or an absolute path
-# on the node), SHA256, IMAGES yes|no, IMAGES_SHA256, CONFIG (config.yaml), START_TIMEOUT (s).
+# Arguments: ROLE server|agent, VERSION, NAME, ARCH amd64|arm64, FROM (folder with the release's files), IMAGES yes|no,
+# CONFIG (config.yaml), START_TIMEOUT (s). Inputs: SHA256, IMAGES_SHA256.
 # Secrets: TOKEN (server: the server token; agent: the agent's token in K10 form), AGENT_TOKEN (server only).
 # Files: k3s.service, k3s-agent.service.
 
-BIN=/usr/local/bin/k3s
 ETC=/etc/rancher/k3s
-IMAGES_DIR=/var/lib/rancher/k3s/agent/images
 case $ROLE in
   server) unit=k3s other=k3s-agent ;;
   agent) unit=k3s-agent other=k3s ;;
   *) fail "unknown role $ROLE" ;;
 esac
-case $ARCH in
-  amd64) machine=x86_64 file=k3s ;;
-  arm64) machine=aarch64 file=k3s-arm64 ;;
-  *) fail "unknown architecture $ARCH" ;;
-esac
 
-# --- before anything is changed -------------------------------------------------------------------------------------
-preflight() {
-  problems=
-  problem() { problems="$problems
-  - $1 ($2)"; }
-  [ "$(hostname)" = "$NAME" ] || problem "the host name is $(hostname), not $NAME" "a changed host name needs a reboot of the guest"
-  [ "$(uname -m)" = "$machine" ] || problem "the machine is $(uname -m), not $ARCH" "set proxmox.architecture"
-  [ -c /dev/kmsg ] || problem "/dev/kmsg is missing: kubelet would not start" "container: raw line lxc.mount.entry: /dev/kmsg …, then restart the guest"
-  ip -4 route show default | grep -q . || problem "there is no default route" "set network.gateway"
-  free=$(df -Pk /var/lib | awk 'NR == 2 { print int($4 / 1024) }')
-  [ "$free" -ge 1024 ] || problem "only $free MiB are free below /var/lib" "give the node a larger disk"
-  [ "$(awk '$2 == "/" { type = $3 } END { print type }' /proc/mounts)" != zfs ] ||
-    problem "the root file system is ZFS, where overlayfs does not work" "put the guest on LVM-thin, ext4 or a zvol"
-  command -v curl >/dev/null || [ "${SOURCE#/}" != "$SOURCE" ] || command -v wget >/dev/null || problem "neither curl nor wget is there" "take a template with one of them, or artifacts.file"
-  [ -z "$problems" ] || fail "$NAME is not ready for K3s:$problems" "mend these, then pulumi up"
-}
+check_node
 
-# --- files, each held against its sum before use --------------------------------------------------------------------
-fetch() { # fetch FILE TARGET
-  case $SOURCE in
-    /*) cp "$SOURCE/$1" "$2" || fail "$SOURCE/$1 is not there on $NAME" ;;
-    *)
-      if command -v curl >/dev/null; then
-        curl -fsSL --retry 5 --retry-delay 1 --retry-max-time 120 --connect-timeout 10 -o "$2" "$SOURCE/$1"
-      else
-        wget -q -T 30 -t 5 -O "$2" "$SOURCE/$1"
-      fi || fail "$SOURCE/$1 could not be downloaded on $NAME" "see that the node reaches it (DNS, route, proxy), or set artifacts.baseUrl to a place it reaches"
-      ;;
-  esac
-}
-
-# place FILE SUM TARGET MODE: answers 0 when TARGET changed.
+# place FILE SUM TARGET MODE: answers 0 when TARGET changed. A download stands by the name of the sum that it was held
+# against; what was brought from the host is held against it here.
 place() {
-  if [ -f "$3" ] && printf '%s  %s\n' "$2" "$3" | sha256sum -c --status; then return 1; fi
-  say "fetching $1 $VERSION"
+  if has_sum "$3" "$2"; then return 1; fi
   mkdir -p "$(dirname "$3")"
-  fetch "$1" "$3.new"
-  found=$(sha256sum "$3.new" | cut -d' ' -f1)
-  if [ "$found" != "$2" ]; then
-    rm -f "$3.new"
-    fail "$1 has the SHA-256 $found, not the expected $2; it was not used" \
-      "check artifacts.baseUrl and artifacts.sha256 in the config: the file or the sum is wrong"
+  if [ -f "$FROM/$2" ]; then
+    mv -f "$FROM/$2" "$3.new"
+  else
+    [ -f "$FROM/$1" ] || fail "$1 $VERSION is not there on $NAME any more" "pulumi up --replace with the URN of $NAME-artifacts brings it again"
+    need_sum "$FROM/$1" "$2"
+    ln -f "$FROM/$1" "$3.new" 2>/dev/null || cp "$FROM/$1" "$3.new"
   fi
   chmod "$4" "$3.new"
   mv -f "$3.new" "$3"
@@ -68,12 +32,8 @@ place() {
 changed=
 note() { changed="$changed $1"; }
 
-preflight
-if place "$file" "$SHA256" "$BIN" 0755; then note binary; fi
-if [ "$IMAGES" = yes ]; then
-  images=k3s-airgap-images-$ARCH.tar
-  if place "$images" "$IMAGES_SHA256" "$IMAGES_DIR/$images" 0644; then note images; fi
-fi
+if place "$BINARY_FILE" "$SHA256" "$BIN" 0755; then note binary; fi
+if [ "$IMAGES" = yes ] && place "$IMAGES_FILE" "$IMAGES_SHA256" "$IMAGES_DIR/$IMAGES_FILE" 0644; then note images; fi
 case $("$BIN" --version) in
   "k3s version $VERSION "*) ;;
   *) fail "$BIN says \"$("$BIN" --version | head -n 1)\", not $VERSION" "the file at artifacts.baseUrl is another version than k3s.version" ;;

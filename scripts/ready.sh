@@ -26,8 +26,19 @@ steady_for() {
   fail "$NAME is not Ready at $VERSION after $TIMEOUT s (seen: ${SEEN:-no such node})" "the conditions above and journalctl on the node say why"
 }
 
+# The node's own installation has seen K3s up, with its kubelet: the seconds since count, by the clock of that machine, and
+# as many of them as could be waited for here.
+STEADY=3
+up_for() {
+  # shellcheck disable=SC2016 # the guest's values
+  pct exec "$VMID" -- sh -c 'echo $(($(date +%s) - $(stat -c %Y /var/lib/proxmox-k3s/started)))' 2>/dev/null </dev/null || echo 0
+}
+up=$(up_for)
+if [ "$up" -lt 0 ]; then up=0; elif [ "$up" -gt "$STEADY" ]; then up=$STEADY; fi
+
 say "waiting for $NAME to be Ready at $VERSION"
 BEGAN=$(now)
+known_since=$((BEGAN - up))
 steady_for 0
 
 # gone OLD NEW: what stands in OLD (one line, space separated) and not in NEW (one a line).
@@ -67,7 +78,7 @@ if [ -n "$(note 3)" ]; then
   kubectl annotate node "$NAME" proxmox-k3s/leaving- >/dev/null
 fi
 
-steady_for 3
+steady_for "$STEADY"
 still_runs "its node was awaited"
 
 pods=$(kubectl -n kube-system get pods --no-headers 2>/dev/null | awk '$3 != "Completed" { all++; split($2, n, "/"); if (n[1] == n[2]) ready++ } END { printf "%d of %d", ready, all }')

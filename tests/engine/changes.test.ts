@@ -156,7 +156,7 @@ it("a new version reaches K3s, its sums and the check of each node, as the previ
   lab.edit((cluster) => (cluster.version = "v1.36.4+k3s1"));
   const preview = await lab.preview();
   const run = await lab.up();
-  expectUpdates(run, ["release-sums"], ["k3s", "ready"]);
+  expectUpdates(run, ["release-sums"], ["artifacts", "k3s", "ready"]);
   expect(preview.changes).toEqual(run.changes);
   expect(new Set(lab.host.state.members.values())).toEqual(new Set(["v1.36.4+k3s1"]));
 });
@@ -237,7 +237,7 @@ describe("keys and tokens", () => {
   it("the switch to it reaches what connects to the nodes, and works", async () => {
     fs.writeFileSync(lab.env["PROXMOX_K3S_NODE_SSH_KEY_FILE"]!, fresh.private);
     lab.edit((cluster) => (cluster.ssh.authorizedKeys = [fresh.public]));
-    expectUpdates(await lab.up(), [], ["lxc", "k3s"]);
+    expectUpdates(await lab.up(), [], ["lxc", "artifacts", "k3s"]);
   });
 
   it("a new key for the host runs its scripts again and restarts nothing on the nodes", async () => {
@@ -258,7 +258,7 @@ describe("keys and tokens", () => {
     lab.editProgram("components/LxcK3sContainer.ts", (text) => text.replace("dialErrorLimit: 20", "dialErrorLimit: 2"));
     const refused = await lab.up("--continue-on-error");
     // The other workers are changed all the same, before it or after it.
-    expect(refused.failed).toEqual(["k3s-worker-02-k3s"]);
+    expect(refused.failed).toEqual(["k3s-worker-02-artifacts"]);
     expect(lab.journal.whats("script")).toContain("k3s-worker-01-k3s update");
     const [, next = ""] = /pulumi up --replace '([^']+)'/.exec(refused.warnings.join("\n")) ?? [];
     expect(next).toBe("**::k3s-worker-02-host-key");

@@ -11,7 +11,7 @@ const AGENTS = ["k3s-worker-01", "k3s-worker-02"];
 const NODES = ["k3s-master", ...AGENTS];
 const VMIDS: Readonly<Record<string, number>> = { "k3s-master": 100, "k3s-worker-01": 102, "k3s-worker-02": 103 };
 /** The scripts of a node, in their order of creation; the claim is a hook of the machine, `leave` has nothing to run then. */
-const NODE_SCRIPTS = ["claim", "lxc", "host-key", "k3s", "ready"];
+const NODE_SCRIPTS = ["claim", "lxc", "host-key", "artifacts", "k3s", "ready"];
 
 /** S1 to S3 as the first `up` made them; every test starts from there. */
 let cluster: HomelabSnapshot;
@@ -260,7 +260,9 @@ describe("a machine made anew", () => {
     lab.journal.clear();
     const run = await lab.up("--replace", machine!.urn);
     succeeded(run);
-    const parts = ["", "-lxc", "-host-key", "-leave", "-k3s", "-ready"].map((part) => `k3s-worker-01${part}`);
+    const parts = ["", "-lxc", "-host-key", "-artifacts", "-leave", "-k3s", "-ready"].map(
+      (part) => `k3s-worker-01${part}`,
+    );
     expect(Object.keys(run.changes).sort()).toEqual([...parts].sort());
     expect(run.changes["k3s-worker-01"]).toEqual(replaced);
     const again = ["guest 102 create", ...scriptsOf("k3s-worker-01")];

@@ -72,7 +72,7 @@ describe("the homelab stack", () => {
           `K3sNode ${name}`,
           `LxcK3sContainer ${name}`,
           `ContainerLegacy ${name}`,
-          ...["lxc", "host-key", "leave", "k3s", "ready"].map((step) => `Command ${name}-${step}`),
+          ...["lxc", "host-key", "artifacts", "leave", "k3s", "ready"].map((step) => `Command ${name}-${step}`),
         ]),
       ].sort(),
     );
@@ -166,11 +166,12 @@ describe("the homelab stack", () => {
 
   it("checks the host key of every connection and bounds every dial", () => {
     const commands = up.resources.filter((r) => r.type === COMMAND);
-    expect(commands).toHaveLength(20);
+    expect(commands).toHaveLength(23);
     for (const command of commands) {
       expect(isSecret(command.inputs["connection"])).toBe(true);
       const connection = reveal(command.inputs["connection"]) as Record<string, unknown>;
-      expect(connection["hostKey"]).toMatch(command.name.endsWith("-k3s") ? /^stdout-of-a-command$/ : /^ssh-ed25519 /);
+      const isOnNode = /-(artifacts|k3s)$/.test(command.name);
+      expect(connection["hostKey"]).toMatch(isOnNode ? /^stdout-of-a-command$/ : /^ssh-ed25519 /);
       expect(connection["perDialTimeout"]).toBe(5);
       expect(command.inputs["addPreviousOutputInEnv"]).toBe(false);
       expect(command.options.deleteBeforeReplace).toBe(true);
@@ -193,9 +194,9 @@ describe("the homelab stack", () => {
       const guest = urnOf(name, CONTAINER);
       const creation = String(up.find(name, CONTAINER).inputs["description"]).split(" ")[1];
       expect(up.find(`${name}-leave`).options.deletedWith).toBe(urnOf("homelab-anchor"));
-      for (const step of ["host-key", "k3s", "ready"])
+      for (const step of ["host-key", "artifacts", "k3s", "ready"])
         expect(up.find(`${name}-${step}`).options.deletedWith).toBe(guest);
-      for (const step of ["lxc", "host-key", "leave", "k3s", "ready"]) {
+      for (const step of ["lxc", "host-key", "artifacts", "leave", "k3s", "ready"]) {
         expect(up.find(`${name}-${step}`).options.replaceWith).toEqual([guest]);
         expect(reveal(up.find(`${name}-${step}`).inputs["triggers"])).toEqual([creation]);
       }
@@ -203,18 +204,22 @@ describe("the homelab stack", () => {
     }
   });
 
-  it("orders: leave before K3s, agents' K3s after the server is ready, every machine after the roster", () => {
+  it("orders: leave and files before K3s, agents' K3s after the server's, every machine after the roster", () => {
     const depends = (name: string, type?: string) => up.find(name, type).options.dependencies;
     for (const name of NODES) {
-      expect(depends(`${name}-k3s`)).toContain(urnOf(`${name}-leave`));
+      expect(depends(`${name}-k3s`)).toEqual(
+        expect.arrayContaining([urnOf(`${name}-leave`), urnOf(`${name}-artifacts`)]),
+      );
       expect(depends(`${name}-ready`)).toContain(urnOf(`${name}-k3s`));
       expect(depends(name, CONTAINER)).toEqual(
         expect.arrayContaining([urnOf("homelab-roster"), urnOf("homelab-preflight")]),
       );
     }
     for (const agent of NODES.slice(1)) {
-      expect(depends(`${agent}-leave`)).toContain(urnOf("k3s-master-ready"));
-      expect(depends(agent, CONTAINER)).not.toContain(urnOf("k3s-master-ready"));
+      expect(depends(`${agent}-leave`)).toContain(urnOf("k3s-master-k3s"));
+      // Idle time of the cores and of the line: machines and files wait for no server.
+      for (const early of [depends(agent, CONTAINER), depends(`${agent}-artifacts`)])
+        expect(early.filter((urn) => urn.includes("k3s-master"))).toEqual([]);
     }
   });
 
@@ -264,6 +269,9 @@ describe("a first preview without Proxmox and without a credential", () => {
     expect([...new Set(unknown)].sort()).toEqual(
       [
         "<node> description",
+        "<node>-artifacts connection",
+        "<node>-artifacts stdin",
+        "<node>-artifacts triggers.0",
         "<node>-host-key triggers.0",
         "<node>-k3s connection",
         "<node>-k3s stdin",

@@ -29,7 +29,7 @@ export const machines = {
   },
   nameless: {
     phase: "up",
-    step: "k3s",
+    step: "artifacts",
     part: "download of K3s",
     fault: "the name server is silent",
     set: { kind: "no-dns" },

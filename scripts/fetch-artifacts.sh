@@ -1,0 +1,35 @@
+# fetch-artifacts (the node itself): downloads the release's files into a folder of the node, as far as K3s does not use
+# them already. On all nodes at once, and before a node's K3s is touched.
+# Arguments: NAME, ARCH amd64|arm64, VERSION, SOURCE (URL of the release's folder), TO (folder), IMAGES yes|no.
+# Inputs: SHA256, IMAGES_SHA256.
+
+check_node
+command -v curl >/dev/null || command -v wget >/dev/null ||
+  fail "neither curl nor wget is there on $NAME" "take a template with one of them, or set artifacts.file"
+
+download() {
+  if command -v curl >/dev/null; then
+    curl -fsSL --retry 5 --retry-delay 1 --retry-max-time 120 --connect-timeout 10 -o "$TO/$1.new" "$SOURCE/$1"
+  else
+    wget -q -T 30 -t 5 -O "$TO/$1.new" "$SOURCE/$1"
+  fi
+}
+
+# fetch FILE SUM IN_USE: unless K3s uses that very file. A file gets the name of its sum, so that what has one is whole.
+fetched=
+fetch() {
+  if has_sum "$3" "$2" || [ -f "$TO/$2" ]; then return 0; fi
+  say "fetching $1 $VERSION"
+  download "$1" || fail "$SOURCE/$1 could not be downloaded on $NAME" \
+    "see that the node reaches it (DNS, route, proxy), or set artifacts.baseUrl to a place it reaches"
+  need_sum "$TO/$1.new" "$2"
+  mv -f "$TO/$1.new" "$TO/$2"
+  fetched="$fetched $1"
+}
+
+mkdir -p "$TO"
+# Of a version that never got its turn.
+find "$TO" -type f ! -name "$SHA256" ! -name "$IMAGES_SHA256" -delete
+fetch "$BINARY_FILE" "$SHA256" "$BIN"
+[ "$IMAGES" = no ] || fetch "$IMAGES_FILE" "$IMAGES_SHA256" "$IMAGES_DIR/$IMAGES_FILE"
+outcome "the files of K3s $VERSION on $NAME: ${fetched:-they were there}"
