@@ -62,14 +62,14 @@ describe("the first up", () => {
     expect(members(first)).toEqual(NODES);
   });
 
-  it.each(NODES)("makes %s in order: claim, machine, host's part, host key, K3s, ready", (name) => {
+  it.each(NODES)("makes %s in order: claim, machine, host's part, host key, files, K3s, ready", (name) => {
     const claim = `${name}-claim create`;
     for (const step of ["homelab-roster create", "homelab-preflight create"])
       expect([step, first.journal.inOrder(step, claim)]).toEqual([step, true]);
     const order = [
       claim,
       `guest ${VMIDS[name]} create`,
-      ...["lxc", "host-key", "k3s", "ready"].map((script) => `${name}-${script} create`),
+      ...NODE_SCRIPTS.slice(1).map((script) => `${name}-${script} create`),
     ];
     expect(first.journal.inOrder(...order)).toBe(true);
     // The leave is in the state before K3s starts; the engine writes it down when it is made.
@@ -78,9 +78,10 @@ describe("the first up", () => {
     expect(made("leave")).toBeLessThan(made("k3s"));
   });
 
-  it.each(AGENTS)("makes the machine of %s beside the server, and its K3s after it", (name) => {
-    expect(first.journal.inOrder(`${name}-host-key create`, "k3s-master-k3s create")).toBe(true);
-    expect(first.journal.inOrder("k3s-master-ready create", `${name}-k3s create`)).toBe(true);
+  it.each(AGENTS)("makes the machine of %s and brings its files beside the server, and its K3s after the server's", (name) => {
+    expect(first.journal.inOrder(`${name}-artifacts create`, `${name}-k3s create`)).toBe(true);
+    expect(first.journal.inOrder("k3s-master-k3s create", `${name}-k3s create`)).toBe(true);
+    expect(first.journal.overlap(`guest ${VMIDS[name]} create`, "guest 100 create")).toBe(true);
     expect(first.journal.overlap("k3s-worker-01-k3s create", "k3s-worker-02-k3s create")).toBe(true);
   });
 });

@@ -32,7 +32,7 @@ export interface Step {
   readonly again: boolean;
 }
 
-const SCRIPTS = ["claim", "lxc", "host-key", "k3s", "ready", "leave"] as const;
+const SCRIPTS = ["claim", "lxc", "host-key", "artifacts", "k3s", "ready", "leave"] as const;
 
 const worker = fc.integer({ min: 1, max: 3 });
 const running = fc.boolean();
