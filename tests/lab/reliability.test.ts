@@ -143,7 +143,8 @@ test("nodes that are new, whose machines die at one step or another", async () =
 test("a node that is new, whose only server dies while it joins", async () => {
   await lab.pulumiOk("config", "set", "--path", COUNT, "6");
   const running = run("up");
-  await lab.until(`pct exec ${UNSERVED.vmid} -- test -e ${logOf(`${UNSERVED.node}-k3s`)} 2>/dev/null`);
+  // While it fetches its files: K3s' own step may be over as soon as it is seen.
+  await lab.until(`pct exec ${UNSERVED.vmid} -- test -e ${logOf(`${UNSERVED.node}-artifacts`)} 2>/dev/null`);
   await lab.host(`pct stop ${MASTER.vmid}`);
   expectRows([{ row: machines.unserved, ...UNSERVED }], await running, lab.stack);
   const up = await run("up", "--refresh");
