@@ -2,10 +2,13 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { renderStdin, taskNames } from "./render";
+import { renderStdin, type TaskName, taskNames } from "./render";
 
-/** Tasks that run on the Proxmox host; the others run on nodes, with the nodes' key. */
-export const HOST_TASKS = taskNames.filter((task) => task !== "install-k3s");
+/** Tasks that run on nodes, with the nodes' key: the host's key may not have them run on the host. */
+export const NODE_TASKS: readonly TaskName[] = ["fetch-artifacts", "install-k3s"];
+
+/** Tasks that run on the Proxmox host. */
+export const HOST_TASKS = taskNames.filter((task) => !NODE_TASKS.includes(task));
 
 /** The SHA-256 of a script as the gate sees it: without the values that stand at its head. */
 export function gateSum(stdin: string): string {

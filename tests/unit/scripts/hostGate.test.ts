@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { HOST_TASKS, renderGate } from "../../../scripts/hostGate";
+import { HOST_TASKS, NODE_TASKS, renderGate } from "../../../scripts/hostGate";
 import { renderCommand, renderStdin } from "../../../scripts/render";
 
 const command = (args: Record<string, string>): string =>
@@ -36,8 +36,8 @@ describe("the forced command", () => {
     expect(knock(command({ NAME: "it's\n$(reboot)", VMID: "100" }), stdin)).toBe("passed");
   });
 
-  it("refuses the scripts for nodes, which bring secrets", () => {
-    expect(knock(command({}), renderStdin("install-k3s"))).toMatch(
+  it.each(NODE_TASKS)("refuses %s, which is for nodes: it brings secrets, or files to wherever it is told", (task) => {
+    expect(knock(command({}), renderStdin(task))).toMatch(
       /^the script with the SHA-256 [0-9a-f]{64} is not one of this gate's$/,
     );
   });
