@@ -3,6 +3,10 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+/** Of one test file, which imports this. */
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "scripted-hosts-"));
+afterAll(() => fs.rmSync(scratch, { recursive: true }));
+
 export const MARK = "proxmox-k3s project/stack/homelab 0123456789abcdef";
 
 const SCRIPTS = path.join(__dirname, "../../scripts");
@@ -13,8 +17,8 @@ export interface ScriptRun {
   /** All that it printed. */
   readonly output: string;
   readonly outcome: string;
-  /** The calls of `pct`, one a line. */
-  readonly pct: string;
+  /** The calls of `pct`: their arguments. */
+  readonly pct: readonly string[];
 }
 
 /**
@@ -22,7 +26,7 @@ export interface ScriptRun {
  * records how it is called, and answers what the test says; that guests do as they are told is shown in the lab.
  */
 export class ScriptedHost {
-  readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "scripted-host-"));
+  readonly root = fs.mkdtempSync(path.join(scratch, "host-"));
 
   /** @param pct what `pct` does after it has recorded its arguments; shell */
   constructor(pct = "") {
@@ -30,10 +34,6 @@ export class ScriptedHost {
       fs.mkdirSync(path.join(this.root, dir), { recursive: true });
     fs.symlinkSync("nodes/pve/lxc", path.join(this.root, "etc/lxc"));
     this.pct(pct);
-  }
-
-  dispose(): void {
-    fs.rmSync(this.root, { recursive: true });
   }
 
   /** From now on `pct` does this. */
@@ -59,7 +59,7 @@ export class ScriptedHost {
    * Runs a task as the runner would.
    * @param parts the files of `scripts/` that it is made of, in order
    */
-  run(parts: readonly string[], action: string, env: Readonly<Record<string, string>> = {}): ScriptRun {
+  script(parts: readonly string[], action: string, env: Readonly<Record<string, string>> = {}): ScriptRun {
     for (const file of ["pct", "work/outcome"]) fs.rmSync(path.join(this.root, file), { force: true });
     const text = parts
       .map((part) => fs.readFileSync(path.join(SCRIPTS, `${part}.sh`), "utf8"))
@@ -77,6 +77,12 @@ export class ScriptedHost {
     });
     const read = (file: string) =>
       fs.existsSync(path.join(this.root, file)) ? fs.readFileSync(path.join(this.root, file), "utf8").trim() : "";
-    return { code: status, output: stdout + stderr, outcome: read("work/outcome"), pct: read("pct") };
+    const pct = read("pct");
+    return {
+      code: status,
+      output: stdout + stderr,
+      outcome: read("work/outcome"),
+      pct: pct === "" ? [] : pct.split("\n"),
+    };
   }
 }

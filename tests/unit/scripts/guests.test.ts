@@ -1,81 +1,30 @@
 import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 
 import { LXC_FEATURES, LXC_RAW_LINES } from "../../../config/lxcRecipe";
+import { MARK, ScriptedHost } from "../../support/scriptedHost";
 
 /*
  * What claim, guard and lxc decide and write, on configuration files in a scratch folder. `pct` is a recorder here: that
  * the guests do what it says is shown in the lab.
  */
 
-const MARK = "proxmox-k3s project/stack/homelab 0123456789abcdef";
-const scripts = path.join(__dirname, "../../../scripts");
-
-interface Run {
-  readonly code: number | null;
-  readonly output: string;
-  readonly outcome: string;
-  readonly pct: string[];
-}
-
-const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "hosts-"));
-afterAll(() => fs.rmSync(scratch, { recursive: true }));
-
-class Host {
-  readonly root = fs.mkdtempSync(path.join(scratch, "host-"));
-
+class Host extends ScriptedHost {
   constructor() {
-    for (const dir of ["bin", "work", "etc/nodes/pve/lxc", "etc/nodes/pve/qemu-server", "state"]) {
-      fs.mkdirSync(path.join(this.root, dir), { recursive: true });
-    }
-    fs.writeFileSync(
-      path.join(this.root, "bin/pct"),
-      `#!/bin/sh\necho "$*" >>"${this.root}/pct"\ncase "$*" in status*) echo "status: running" ;; *" ip -4 "*) echo "2: eth0    inet 198.18.0.20/24" ;; esac\n`,
-      { mode: 0o755 },
-    );
+    super(`case "$*" in status*) echo "status: running" ;; *" ip -4 "*) echo "2: eth0    inet 198.18.0.20/24" ;; esac`);
   }
 
-  conf(vmid: number, text?: string, kind = "lxc"): string {
-    const file = path.join(this.root, `etc/nodes/pve/${kind}/${vmid}.conf`);
-    if (text !== undefined) fs.writeFileSync(file, text);
-    return fs.readFileSync(file, "utf8");
-  }
-
-  run(task: "claim" | "lxc", action: string, env: Record<string, string> = {}): Run {
-    fs.rmSync(path.join(this.root, "pct"), { force: true });
-    fs.rmSync(path.join(this.root, "work/outcome"), { force: true });
-    const text = ["lib", "guest", "running", task]
-      .map((part) => fs.readFileSync(path.join(scripts, `${part}.sh`), "utf8"))
-      .join("\n");
-    const result = spawnSync(
-      "sh",
-      ["-c", text.replaceAll("/etc/pve", `${this.root}/etc`).replaceAll("/var/lib/proxmox-k3s", `${this.root}/state`)],
-      {
-        encoding: "utf8",
-        env: {
-          PATH: `${this.root}/bin:${process.env["PATH"]}`,
-          WORK: `${this.root}/work`,
-          RUNNER: String(process.pid),
-          STEP: `node-1-${task}`,
-          ACTION: action,
-          VMID: "103",
-          NAME: "node-1",
-          ADDRESS: "198.18.0.20",
-          MARK,
-          CREATION: "",
-          URN: "urn:pulumi:homelab::proxmox-k3s::a$b::node-1",
-          FEATURES: LXC_FEATURES,
-          RAW_LINES: LXC_RAW_LINES.join("\n"),
-          AUTHORIZED_KEYS: "ssh-ed25519 AAAA",
-          ...env,
-        },
-      },
-    );
-    const read = (file: string) =>
-      fs.existsSync(path.join(this.root, file)) ? fs.readFileSync(path.join(this.root, file), "utf8").trim() : "";
-    return { code: result.status, output: result.stdout, outcome: read("work/outcome"), pct: read("pct").split("\n") };
+  run(task: "claim" | "lxc", action: string, env: Readonly<Record<string, string>> = {}) {
+    return this.script(["lib", "guest", "running", task], action, {
+      ADDRESS: "198.18.0.20",
+      CREATION: "",
+      URN: "urn:pulumi:homelab::proxmox-k3s::a$b::node-1",
+      FEATURES: LXC_FEATURES,
+      RAW_LINES: LXC_RAW_LINES.join("\n"),
+      AUTHORIZED_KEYS: "ssh-ed25519 AAAA",
+      ...env,
+    });
   }
 }
 
@@ -87,14 +36,14 @@ describe("claim", () => {
     expect(new Host().run("claim", "create")).toMatchObject({ code: 0, outcome: "VMID 103 is free" });
   });
 
-  it.each(["lxc", "qemu-server"])("refuses a stranger's guest (%s), names it and leaves it alone", (kind) => {
+  it.each(["lxc", "qemu-server"] as const)("refuses a stranger's guest (%s), names it and leaves it alone", (kind) => {
     const host = new Host();
     host.conf(103, foreign, kind);
     const run = host.run("claim", "create");
     expect(run.code).toBe(1);
     expect(run.output).toContain('error: node-1-claim: VMID 103, wanted for node-1, belongs to the guest "mail"');
     expect(host.conf(103, undefined, kind)).toBe(foreign);
-    expect(run.pct).toEqual([""]);
+    expect(run.pct).toEqual([]);
   });
 
   it("refuses a guest of another cluster, or of a cluster of the same name in another state", () => {
@@ -192,7 +141,7 @@ describe("the guard", () => {
     expect(run.output).toContain(
       "pulumi state delete --yes --target-dependents 'urn:pulumi:homelab::proxmox-k3s::a$b::node-1'",
     );
-    expect(run.pct).toEqual([""]);
+    expect(run.pct).toEqual([]);
   });
 });
 
@@ -239,8 +188,7 @@ describe("lxc", () => {
   it("says at once that the guest ended right after its start", () => {
     const host = new Host();
     host.conf(103, ours);
-    const pct = `case $1 in status) echo "status: stopped" ;; exec) exit 255 ;; esac`;
-    fs.writeFileSync(path.join(host.root, "bin/pct"), `#!/bin/sh\n${pct}\n`, { mode: 0o755 });
+    host.pct('case $1 in status) echo "status: stopped" ;; exec) exit 255 ;; esac');
     const { code, output } = host.run("lxc", "create");
     expect([code, output]).toEqual([
       1,
@@ -254,14 +202,13 @@ describe("lxc", () => {
     const host = new Host();
     host.conf(103, ours);
     const dying = path.join(host.root, "dying");
-    const pct = `
+    host.pct(`
 case "$*" in
   status*) if [ "$(cat "${dying}" 2>/dev/null | wc -l)" -lt 3 ]; then echo "status: running"; else echo "status: stopped"; fi
     [ ! -e "${dying}" ] || echo looked >>"${dying}" ;;
   *"ip -4"*) echo "2: eth0 inet 198.18.0.20/24 brd" ;;
   *guest-ssh.sh*) echo dies >"${dying}"; echo "Failed to connect to bus: No such file or directory" >&2; exit 1 ;;
-esac`;
-    fs.writeFileSync(path.join(host.root, "bin/pct"), `#!/bin/sh\n${pct}\n`, { mode: 0o755 });
+esac`);
     const { code, output } = host.run("lxc", "create");
     expect([code, output]).toEqual([1, expect.stringContaining("node-1 (103) ended by itself while it was set up")]);
   });
@@ -269,7 +216,7 @@ esac`;
   it("refuses a foreign guest before it writes anything", () => {
     const host = new Host();
     host.conf(103, foreign);
-    expect(host.run("lxc", "create")).toMatchObject({ code: 1, pct: [""] });
+    expect(host.run("lxc", "create")).toMatchObject({ code: 1, pct: [] });
     expect(host.conf(103)).toBe(foreign);
   });
 });
