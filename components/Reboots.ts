@@ -75,7 +75,7 @@ export class Reboots {
     await this.turns.take(name, "reboot it");
     try {
       // The wait may have been long.
-      await look(name, node, this.args, "update");
+      await look(name, node, this.args);
     } catch (error) {
       this.turns.end(name);
       throw error;

@@ -21,30 +21,24 @@ export interface Claims {
  */
 export function claim(name: string, node: NodePlan, claims: Claims): pulumi.ResourceHook {
   return new pulumi.ResourceHook(`${name}-claim`, async ({ oldInputs, newInputs }) => {
-    if (oldInputs) await look(name, node, claims, "update");
-    else await look(name, node, claims, "create", creationOf(String(newInputs?.["description"])));
+    await look(name, node, claims, oldInputs ? undefined : creationOf(String(newInputs?.["description"])));
   });
 }
 
 /**
- * @param creation the number of the creation that is about to begin, which the host keeps until the guest is prepared
+ * @param creation the number of the creation that is about to begin, which the host keeps until the guest is prepared;
+ * without one the guest is to be changed
  * @throws Error that names the guest which has the VMID, and what to do
  */
-export function look(
-  name: string,
-  node: NodePlan,
-  { host, mark }: Claims,
-  action: "create" | "update",
-  creation = "",
-): Promise<string> {
+export function look(name: string, node: NodePlan, { host, mark }: Claims, creation?: string): Promise<string> {
   return runOnHost(host, {
     task: "claim",
-    action,
+    action: creation === undefined ? "update" : "create",
     step: `${name}-claim`,
     title: `VMID ${node.vmId} is free or ours`,
     lock: `guest-${node.vmId}`,
     boundSeconds: 300,
-    args: { VMID: node.vmId, NAME: node.name, CREATION: creation },
+    args: { VMID: node.vmId, NAME: node.name, CREATION: creation ?? "" },
     inputs: { MARK: mark },
   });
 }

@@ -35,7 +35,7 @@ export async function checkApi(plan: ClusterPlan, token: string | undefined): Pr
     ];
   } catch (error) {
     const { code = "", message } = error as NodeJS.ErrnoException;
-    const others = ["token", "privileges", "reach"].map((check) => skip(check, "the API cannot be used"));
+    const others = [skip("token", "the API cannot be used"), ...withoutToken("the API cannot be used")];
     if (CERTIFICATE_ERRORS.test(code)) {
       const remedy = `scp root@${host}:/etc/pve/pve-root-ca.pem . and add it to your trusted CAs, or name a bundle with it in SSL_CERT_FILE`;
       return [
@@ -59,22 +59,13 @@ async function checkToken(
   version: Answer,
   get: (path: string) => Promise<Answer>,
 ): Promise<Finding[]> {
-  if (token === undefined)
-    return [
-      skip("token", "there is none"),
-      skip("privileges", "there is no token"),
-      skip("reach", "there is no token"),
-    ];
+  if (token === undefined) return [skip("token", "there is none"), ...withoutToken("there is no token")];
   const id = token.slice(0, token.lastIndexOf("="));
   if (version.status !== 200) {
     const user = id.split("!")[0];
     const seen = `${id} is refused: ${version.status} ${version.reason}`;
     const remedy = `pveum user token list ${user} on the host; then pulumi config set --secret proxmoxApiToken ${id}=…`;
-    return [
-      fail("token", seen, remedy),
-      skip("privileges", "the token is refused"),
-      skip("reach", "the token is refused"),
-    ];
+    return [fail("token", seen, remedy), ...withoutToken("the token is refused")];
   }
   const held = async (path: string): Promise<ReadonlySet<string>> => {
     const { data } = await get(`/access/permissions?path=${encodeURIComponent(path)}`);
@@ -83,6 +74,9 @@ async function checkToken(
   const [privileges, reach] = await Promise.all([checkPrivileges(plan, id, held), checkReach(plan, id, held)]);
   return [ok("token", `${id} is accepted`), privileges, reach];
 }
+
+/** The checks of what a token may do, where none can be asked about. */
+const withoutToken = (why: string): Finding[] => ["privileges", "reach"].map((check) => skip(check, why));
 
 /** What the token's holder may do at a path. */
 type Held = (path: string) => Promise<ReadonlySet<string>>;
