@@ -32,8 +32,8 @@ export interface NodeOutput {
 
 /**
  * The whole cluster. Order: the anchor, the roster and the checks of the host; the servers, strictly one at a time; the
- * agents in parallel, their machines and files from the start and their K3s once that of all servers answers. Names, numbers and addresses come
- * from the plan, so a preview is exact with Proxmox and the cluster off.
+ * agents in parallel, their machines and files from the start and their K3s once that of all servers answers. Names,
+ * numbers and addresses come from the plan, so a preview is exact with Proxmox and the cluster off.
  */
 export class K3sCluster extends pulumi.ComponentResource {
   /** A kubeconfig of the cluster's admin with the first server's address; a secret. */
