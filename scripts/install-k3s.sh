@@ -27,7 +27,18 @@ place() {
     cp "$FROM/$1" "$3.new"
   fi
   chmod "$4" "$3.new"
+  if [ "$3" = "$BIN" ] && [ -f "$BIN" ]; then ln -f "$BIN" "$FORMER"; fi
   mv -f "$3.new" "$3"
+}
+
+# The binary of the last good start, until the one that has taken its place has started too.
+FORMER=$BIN.former
+
+# take_back: that binary again, where there is one; the other one is where it came from, for the next try.
+take_back() {
+  [ -f "$FORMER" ] || return 1
+  [ -f "$FROM/$BINARY_FILE" ] || mv -f "$BIN" "$FROM/$SHA256"
+  mv -f "$FORMER" "$BIN"
 }
 
 changed=
@@ -37,7 +48,11 @@ if place "$BINARY_FILE" "$SHA256" "$BIN" 0755; then note binary; fi
 if [ "$IMAGES" = yes ] && place "$IMAGES_FILE" "$IMAGES_SHA256" "$IMAGES_DIR/$IMAGES_FILE" 0644; then note images; fi
 case $("$BIN" --version) in
   "k3s version $VERSION "*) ;;
-  *) fail "$BIN says \"$("$BIN" --version | head -n 1)\", not $VERSION" "the file at artifacts.baseUrl is another version than k3s.version" ;;
+  *)
+    says=$("$BIN" --version | head -n 1)
+    take_back || :
+    fail "$BIN says \"$says\", not $VERSION" "the file at artifacts.baseUrl is another version than the config's"
+    ;;
 esac
 
 printf '%s\n' "$CONFIG" >"$WORK/config.yaml"
@@ -57,12 +72,14 @@ systemctl is-enabled -q "$unit" 2>/dev/null || systemctl enable -q "$unit"
 # --- the start, with every refusal named ----------------------------------------------------------------------------
 # The inputs of the last good start: a run cut off between a change and its restart must still restart.
 stamp=/var/lib/proxmox-k3s/started
-# The engine keeps the former inputs of an update that failed. So must the node: else an option that K3s refuses, taken
-# back in the config, would be no change, and the node would stay without K3s. This is the last good start's config.yaml.
+# The engine keeps the former inputs of an update that failed. So must the node: else an option that K3s refuses, or a
+# version that does not start, taken back in the config would be no change, and the node would stay without K3s. This is the
+# last good start's config.yaml; its binary is $FORMER.
 good=/var/lib/proxmox-k3s/config.yaml
 inputs=$({ echo "$SHA256"; cat "$ETC/config.yaml" "$ETC"/*token "/etc/systemd/system/$unit.service"; } | sha256sum | cut -d' ' -f1)
 if systemctl is-active -q "$unit" && [ "$(cat "$stamp" 2>/dev/null || :)" = "$inputs" ]; then
   cp -p "$ETC/config.yaml" "$good"
+  rm -f "$FORMER"
   outcome "K3s $VERSION on $NAME: unchanged, not restarted"
   exit 0
 fi
@@ -82,11 +99,16 @@ seen() { grep -c -- "$1" "$WORK/journal" || :; }
 refused() { # refused CAUSE NEXT
   say "--- the last lines of $unit on $NAME ---"
   journal | tail -n 20 | cut -c1-300
+  if take_back; then
+    if [ -f "$good" ]; then install_file 0600 "$good" "$ETC/config.yaml" || :; fi
+    systemctl restart --no-block "$unit"
+    fail "$unit on $NAME: $1; it starts again with the version it had" "set that version in the config again, or mend what the lines above say; then pulumi up"
+  fi
   fail "$unit on $NAME: $1" "$2"
 }
 refused_options() { # refused_options CAUSE [NEXT]
   next=${2:-correct k3s.serverConfig or k3s.agentConfig in the config, then pulumi up}
-  if [ -f "$good" ] && install_file 0600 "$good" "$ETC/config.yaml"; then
+  if [ ! -f "$FORMER" ] && [ -f "$good" ] && install_file 0600 "$good" "$ETC/config.yaml"; then
     systemctl restart --no-block "$unit"
     refused "$1; it starts again with the configuration it had" "$next"
   fi
@@ -142,5 +164,6 @@ until is_up; do
 done
 mkdir -p "$(dirname "$stamp")"
 cp -p "$ETC/config.yaml" "$good"
+rm -f "$FORMER"
 printf '%s\n' "$inputs" >"$stamp"
 outcome "K3s $VERSION on $NAME: started${changed:+ (changed:$changed)}"

@@ -191,6 +191,40 @@ describe("a node that is deleted under a running agent", () => {
   }, 180_000);
 });
 
+describe("a version that does not start", () => {
+  const VERSION = "v1.36.99+k3s1";
+  const BROKEN = "/root/broken";
+  const sum = (file: string) => lab.host(`sha256sum <${file} | cut -d' ' -f1`).then((text) => text.trim());
+
+  it("is taken back by the node, so that the former one in the config is no change and K3s runs", async () => {
+    const { version } = findLab(lab.name)!.k3s;
+    const former = await sum(`${FOLDER}/k3s`);
+    const script = `case $1 in --version) echo "k3s version ${VERSION} (broken)" ;; *) echo 'level=fatal msg="broken"' >&2; exit 1 ;; esac`;
+    await lab.hostWithInput(
+      `mkdir -p ${BROKEN} && cp ${FOLDER}/*.tar ${BROKEN}/ && cat >${BROKEN}/k3s`,
+      `#!/bin/sh\n${script}\n`,
+    );
+    await configure("version", VERSION);
+    await configure("k3s.artifacts.file", `${BROKEN}/k3s`);
+    await configure("k3s.artifacts.sha256.amd64", await sum(`${BROKEN}/k3s`));
+    const failed = await up();
+    expect(failed.code).not.toBe(0);
+    expect(failed.stdout).toMatch(/k3s on k3s-master: [^\n]*broken[^\n]*; it starts again with the version it had/);
+    expect(failed.stdout).toContain("set that version in the config again");
+
+    await configure("version", version);
+    await configure("k3s.artifacts.file", `${FOLDER}/k3s`);
+    await configure("k3s.artifacts.sha256.amd64", former);
+    const done = await lab.pulumiResult("up", "--yes", "--skip-preview");
+    expect([done.code, Object.keys(done.changes).filter((name) => name.endsWith("-k3s"))]).toEqual([0, []]);
+    await eventually(60, async () => (await lab.kubectl("get", "--raw", "/readyz")) === "ok");
+    for (const vmid of [SERVER, AGENT])
+      expect(await inGuest(vmid, "sha256sum </usr/local/bin/k3s; ls /usr/local/bin | grep former || true")).toBe(
+        `${former}  -\n`,
+      );
+  }, 300_000);
+});
+
 describe("an option that K3s does not take", () => {
   /** The former inputs stay in the state of a failed update: taking the option back must find the node as it was. */
   async function isRefused(option: string, value: string, words: string): Promise<void> {

@@ -117,9 +117,8 @@ test("nodes that are new, whose machines die at one step or another", async () =
     KEYLESS.vmid,
     `${KEYLESS.node}-lxc`,
   );
-  // It dies in the same call that sees the step begin, as that takes some seconds only; the fault keeps it from coming back.
-  const death = `pct exec ${CUT_OFF.vmid} -- test -e ${logOf(`${CUT_OFF.node}-k3s`)} 2>/dev/null && pct stop ${CUT_OFF.vmid} && echo died || true`;
-  await eventually(180, async () => (await lab.host(death)).includes("died"));
+  await lab.atK3sStep(CUT_OFF.node, CUT_OFF.vmid, `pct stop ${CUT_OFF.vmid}`);
+  // It keeps it from coming back.
   await fault(machines.cutOff, CUT_OFF.vmid);
   await lab.host(`pct start ${CUT_OFF.vmid}`);
   await Promise.all([unready, keyless]);
@@ -143,9 +142,7 @@ test("nodes that are new, whose machines die at one step or another", async () =
 test("a node that is new, whose only server dies while it joins", async () => {
   await lab.pulumiOk("config", "set", "--path", COUNT, "6");
   const running = run("up");
-  // While it fetches its files: K3s' own step may be over as soon as it is seen.
-  await lab.until(`pct exec ${UNSERVED.vmid} -- test -e ${logOf(`${UNSERVED.node}-artifacts`)} 2>/dev/null`);
-  await lab.host(`pct stop ${MASTER.vmid}`);
+  await lab.atK3sStep(UNSERVED.node, UNSERVED.vmid, `pct stop ${MASTER.vmid}`);
   expectRows([{ row: machines.unserved, ...UNSERVED }], await running, lab.stack);
   const up = await run("up", "--refresh");
   expect([up.code, up.errors]).toEqual([0, []]);

@@ -171,7 +171,26 @@ export class Lab {
     await this.host(after === undefined ? locked : `${waiting(`[ -s ${logOf(after)} ]`)} && ${locked}`);
   }
 
-  /** The same with standard input, which no transcript keeps. */
+  /**
+   * Runs a command on the host at the beginning of K3s' step in a new guest, which waits for its lock until the command has
+   * ended. To be called before the guest is made.
+   */
+  async atK3sStep(node: string, vmid: number, command: string): Promise<void> {
+    const begun = `until [ -e ${logOf(`${node}-k3s`)} ]; do sleep 0.1; done; echo begun`;
+    const holding = `${begun}; until [ -e /run/go-on ]; do sleep 0.1; done`;
+    // The step before it is seen first: its guest has booted, and a guest that is made starts twice.
+    await this.hostWithInput(
+      "timeout 240 sh -e",
+      `until pct exec ${vmid} -- test -e ${logOf(`${node}-artifacts`)} 2>/dev/null; do sleep 0.1; done
+       pct exec ${vmid} -- flock /run/lock/proxmox-k3s-k3s.lock sh -c '${holding}' </dev/null | {
+         read -r begun
+         ${command}
+         pct exec ${vmid} -- touch /run/go-on || :
+       }`,
+    );
+  }
+
+  /** A command of the host with standard input, which no transcript keeps. */
   async hostWithInput(command: string, input: string): Promise<string> {
     const tsx = path.join(repo, "node_modules/.bin/tsx");
     const result = await finish(tsx, ["lab/cli.ts", "host", "--name", this.name, "--", command], this.env, input);
