@@ -28,7 +28,7 @@ export async function halt(name: string): Promise<void> {
   const lab = findLab(name);
   // The kernel ends all processes of a PID namespace with its first, and the namespaces with their last process.
   if (lab?.init && isAlive(lab.init)) await end(lab.init);
-  if (lab) await releaseSubnet(lab.subnet);
+  if (lab) await releaseSubnet(name, lab.subnet);
   await eventually(() => removeCgroup(labCgroup(name)));
 }
 

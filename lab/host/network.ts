@@ -5,18 +5,19 @@ const lastSubnet = 250;
 
 /**
  * Claims a free network for a lab by making its veth pair: the name of the outer end can exist once only, so two labs
- * that are raised at the same moment never get the same.
+ * that are raised at the same moment never get the same. The lab's name stands on it as its alias.
  *
  * @param wanted the only one that will do.
  * @returns N of 198.18.N.0/24.
  */
-export async function claimSubnet(wanted?: number): Promise<number> {
+export async function claimSubnet(lab: string, wanted?: number): Promise<number> {
   const taken = await run("ip", ["-4", "-oneline", "address", "show"]);
   for (let subnet = wanted ?? 1; subnet <= (wanted ?? lastSubnet); subnet++) {
     const { prefix, outerLink, innerLink } = labNetwork(subnet);
     if (taken.includes(` ${prefix}.`)) continue;
     try {
       await run("ip", ["link", "add", outerLink, "type", "veth", "peer", "name", innerLink]);
+      await run("ip", ["link", "set", outerLink, "alias", lab]);
       return subnet;
     } catch (error) {
       if (!(error instanceof CommandError && /File exists/.test(error.stderr))) throw error;
@@ -38,9 +39,16 @@ export async function connectLab(subnet: number, initPid: number): Promise<void>
 /** What `ip` and the kernel say when the pair has gone, the kernel when that happens between its look and its deletion. */
 const GONE = /Cannot find device|No such device/;
 
-/** Removes the veth pair, which also goes with the lab's namespace; none there is fine. */
-export async function releaseSubnet(subnet: number): Promise<void> {
-  await run("ip", ["link", "delete", labNetwork(subnet).outerLink]).catch((error: CommandError) => {
-    if (!GONE.test(error.stderr)) throw error;
-  });
+/**
+ * Removes the lab's veth pair, which also goes with its namespace; none there is fine. One of that name may be another
+ * lab's: a lab that is off holds no network.
+ */
+export async function releaseSubnet(lab: string, subnet: number): Promise<void> {
+  const { outerLink } = labNetwork(subnet);
+  try {
+    const [link] = JSON.parse(await run("ip", ["-json", "link", "show", "dev", outerLink])) as { ifalias?: string }[];
+    if (link?.ifalias === lab) await run("ip", ["link", "delete", outerLink]);
+  } catch (error) {
+    if (!(error instanceof CommandError && GONE.test(error.stderr))) throw error;
+  }
 }

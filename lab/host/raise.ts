@@ -46,7 +46,7 @@ export async function raise(name: string, parts: LabParts, log: Log): Promise<La
   await reserve(name, log);
   try {
     raiseSysctls(labRoot());
-    const subnet = await claimSubnet();
+    const subnet = await claimSubnet(name);
     const { prefix } = labNetwork(subnet);
     const base = { name, stack: stackOf(name), subnet, prefix, ...lastingParts(parts) };
     // From here on `lower` knows what there is to remove.
@@ -71,7 +71,7 @@ export async function resume(lab: Lab, parts: LabParts): Promise<Lab> {
     // A lab that ended by itself has left its link and its cgroups, and LXC makes no container in an old cgroup.
     await halt(lab.name);
     raiseSysctls(labRoot());
-    await claimSubnet(lab.subnet);
+    await claimSubnet(lab.name, lab.subnet);
     const running = await boot({ ...lab, ...lastingParts(parts) }, parts);
     await startGuestsOnBoot(running);
     return running;

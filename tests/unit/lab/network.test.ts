@@ -9,20 +9,37 @@ const root = path.join(__dirname, "../../..");
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "ip-"));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-/** Removes a lab's links by an `ip` that says this and fails; answers what comes of it. */
-function release(stderr: string): { status: number | null; stderr: string } {
-  fs.writeFileSync(path.join(folder, "ip"), `#!/bin/sh\necho '${stderr}' >&2\nexit 2\n`, { mode: 0o755 });
-  const code = `require("./lab/host/network.ts").releaseSubnet(2)`;
+/** Removes the links of the lab "one" by an `ip` that does this; answers what comes of it. */
+function release(ip: string): { status: number | null; stdout: string; stderr: string } {
+  fs.writeFileSync(path.join(folder, "ip"), `#!/bin/sh\n${ip}\n`, { mode: 0o755 });
+  const code = `require("./lab/host/network.ts").releaseSubnet("one", 2)`;
   const env = { ...process.env, PATH: `${folder}:${process.env["PATH"]}` };
   return spawnSync(process.execPath, ["--import", "tsx", "-e", code], { cwd: root, env, encoding: "utf8" });
 }
 
 it.each(['Cannot find device "pk3s2"', "RTNETLINK answers: No such device"])(
   "a lab's links may go with its namespace at any moment of their removal: %s",
-  (stderr) => expect(release(stderr)).toMatchObject({ status: 0, stderr: "" }),
+  (said) => {
+    const fails = `echo '${said}' >&2; exit 2`;
+    expect(release(fails)).toMatchObject({ status: 0, stderr: "" });
+    expect(release(`case $* in *show*) echo '[{"ifalias":"one"}]' ;; *) ${fails} ;; esac`)).toMatchObject({
+      status: 0,
+      stderr: "",
+    });
+  },
 );
 
 it("any other failure to remove them is one", () => {
-  const { status, stderr } = release("RTNETLINK answers: Operation not permitted");
+  const { status, stderr } = release("echo 'RTNETLINK answers: Operation not permitted' >&2; exit 2");
   expect([status, stderr]).toEqual([1, expect.stringContaining("Operation not permitted")]);
+});
+
+it.each([
+  ["its own", "one", ["-json link show dev pk3s2", "link delete pk3s2"]],
+  ["not those of the lab that has taken its network while it was off", "two", ["-json link show dev pk3s2"]],
+])("removes %s", (_, alias, calls) => {
+  const log = path.join(folder, "calls");
+  fs.rmSync(log, { force: true });
+  expect(release(`echo "$*" >>${log}; echo '[{"ifalias":"${alias}"}]'`)).toMatchObject({ status: 0, stderr: "" });
+  expect(fs.readFileSync(log, "utf8").trim().split("\n")).toEqual(calls);
 });
