@@ -16,7 +16,10 @@ if ! conf=$(guest_conf); then
 fi
 if ! is_ours "$conf"; then
   if [ "$ACTION" = delete ]; then
-    refuse_foreign "$conf" "$NAME's own guest is gone: let the stack forget it by pulumi state delete --yes --target-dependents '$URN', then run the same command again"
+    # A refresh may have dropped the guest from the state before; this step, its sibling, is there in any case.
+    delete="pulumi state delete --yes --target-dependents"
+    guard="${URN%\$*}\$command:remote:Command::$NAME-lxc"
+    refuse_foreign "$conf" "$NAME's own guest is gone: let the stack forget it by $delete '$URN' || $delete '$guard', then run the same command again"
   fi
   refuse_foreign "$conf" "$ANOTHER_VMID"
 fi

@@ -133,6 +133,25 @@ describe("a stranger's guest that took the VMID of one of ours", () => {
   });
 });
 
+describe("a stranger's guest that took a VMID which the state has no guest for any more", () => {
+  it("is refused where a refresh had dropped ours before (seed 6096), and the guard's second command ends it", async () => {
+    await lab.host.destroy(103);
+    lab.host.failAt("k3s-worker-02-claim create", "interrupted");
+    refused(await lab.up("--refresh"), "k3s-worker-02", "interrupted");
+    await strangers.make(103, true);
+    lab.edit(({ pools }) => (pools.worker.count = 1));
+    refused(await lab.up(), "k3s-worker-02-lxc", TAKEN);
+    const { urn } = (await lab.state()).find(({ name }) => name === "k3s-worker-02-lxc")!;
+    expect(
+      (await lab.state()).filter(({ name, type }) => name === "k3s-worker-02" && type.startsWith("proxmoxve:")),
+    ).toEqual([]);
+    succeeded(await lab.pulumi("state", "delete", "--yes", "--target-dependents", urn));
+    succeeded(await lab.up());
+    expect((await lab.state()).filter(({ name }) => name.startsWith("k3s-worker-02"))).toEqual([]);
+    expect(strangers.touched()).toEqual([]);
+  });
+});
+
 describe("a stranger's guest that took the VMID of the server, with a K3s of its own", () => {
   it("is asked for nothing: the leave of a worker finds no server, and its machine stays", async () => {
     const { k3s } = lab.machines.disk(100);

@@ -217,12 +217,17 @@ class Game {
     this.drifted = true;
   }
 
-  /** A node that is still wanted goes first, so that it leaves; then `pulumi state delete` of its guest. */
+  /**
+   * A node that is still wanted goes first, so that it leaves; then `pulumi state delete` of its guest, or of the guard's
+   * step where a refresh has dropped the guest.
+   */
   private async forget(node: string): Promise<void> {
     if (wishedNodes(this.wish).some(({ name }) => name === node))
       return this.retire(INDICES.find((index) => workerName(index) === node) ?? 0, true);
-    const guest = (await this.lab.state()).find(({ name, type }) => name === node && type.startsWith("proxmoxve:"));
-    const { code, stderr } = await this.lab.pulumi("state", "delete", guest!.urn, "--target-dependents", "--yes");
+    const state = await this.lab.state();
+    const guest = state.find(({ name, type }) => name === node && type.startsWith("proxmoxve:"));
+    const { urn } = guest ?? state.find(({ name }) => name === `${node}-lxc`)!;
+    const { code, stderr } = await this.lab.pulumi("state", "delete", urn, "--target-dependents", "--yes");
     if (code !== 0) throw new Error(`pulumi state delete: ${stderr}`);
   }
 

@@ -139,7 +139,8 @@ describe("the guard", () => {
     expect(run.code).toBe(1);
     expect(run.output).toContain('error: node-1-lxc: VMID 103, wanted for node-1, belongs to the guest "mail"');
     expect(run.output).toContain(
-      "pulumi state delete --yes --target-dependents 'urn:pulumi:homelab::proxmox-k3s::a$b::node-1'",
+      "pulumi state delete --yes --target-dependents 'urn:pulumi:homelab::proxmox-k3s::a$b::node-1' || " +
+        "pulumi state delete --yes --target-dependents 'urn:pulumi:homelab::proxmox-k3s::a$command:remote:Command::node-1-lxc', then",
     );
     expect(run.pct).toEqual([]);
   });
