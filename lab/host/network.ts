@@ -37,7 +37,7 @@ export async function connectLab(subnet: number, initPid: number): Promise<void>
 }
 
 /** What `ip` and the kernel say when the pair has gone, the kernel when that happens between its look and its deletion. */
-const GONE = /Cannot find device|No such device/;
+const GONE = /Cannot find device|No such device|does not exist/;
 
 /**
  * Removes the lab's veth pair, which also goes with its namespace; none there is fine. One of that name may be another

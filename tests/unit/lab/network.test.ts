@@ -17,7 +17,7 @@ function release(ip: string): { status: number | null; stdout: string; stderr: s
   return spawnSync(process.execPath, ["--import", "tsx", "-e", code], { cwd: root, env, encoding: "utf8" });
 }
 
-it.each(['Cannot find device "pk3s2"', "RTNETLINK answers: No such device"])(
+it.each(['Cannot find device "pk3s2"', 'Device "pk3s2" does not exist.', "RTNETLINK answers: No such device"])(
   "a lab's links may go with its namespace at any moment of their removal: %s",
   (said) => {
     const fails = `echo '${said}' >&2; exit 2`;
