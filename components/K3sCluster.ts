@@ -3,10 +3,11 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
 import type { ClusterPlan, NodePlan } from "../config/plan";
+import { releaseUrl, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
 import type { Credentials } from "./credentials";
 import { K3sChanges } from "./K3sChanges";
-import { K3sNode, releaseUrl, type ReleaseSums } from "./K3sNode";
+import { K3sNode } from "./K3sNode";
 import { renameKubeconfig } from "./kubeconfig";
 import { machineFailure } from "./machineFailure";
 import { markOf } from "./mark";

@@ -1,8 +1,7 @@
-import * as path from "node:path";
-
 import * as pulumi from "@pulumi/pulumi";
 
 import type { NodePlan } from "../config/plan";
+import { artifacts, ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
 import { k3sStep } from "./K3sChanges";
 import { k3sConfig } from "./k3sConfig";
@@ -10,12 +9,6 @@ import { LxcK3sContainer } from "./LxcK3sContainer";
 import type { Machine } from "./Machine";
 import { leave, ready } from "./Membership";
 import { RemoteScript } from "./RemoteScript";
-
-/** The sums that the node's files are held against. */
-export interface ReleaseSums {
-  readonly binary: pulumi.Input<string>;
-  readonly images: pulumi.Input<string>;
-}
 
 export interface K3sNodeArgs {
   readonly node: NodePlan;
@@ -28,9 +21,6 @@ export interface K3sNodeArgs {
   /** The node's membership and K3s wait for these. */
   readonly k3sAfter: readonly pulumi.Resource[];
 }
-
-/** Where a node keeps the release's files until K3s uses them. */
-const ARTIFACTS = "/var/lib/proxmox-k3s/artifacts";
 
 /**
  * One node of the cluster: a machine, its place in the cluster, and the K3s service on it.
@@ -57,7 +47,7 @@ export class K3sNode extends pulumi.ComponentResource {
     const membership = { node, machine, context };
     const left = leave(name, { ...membership, dependsOn: [machine.usable, ...args.k3sAfter] }, this);
     const changes = context.k3sChanges.hooks;
-    const files = artifacts(name, args, machine, this);
+    const files = artifacts(name, { node, machine, context, sums: args.sums }, this);
     this.k3s = new RemoteScript(
       k3sStep(name),
       {
@@ -71,7 +61,7 @@ export class K3sNode extends pulumi.ComponentResource {
           VERSION: context.plan.version,
           NAME: node.name,
           ARCH: node.arch,
-          FROM: ARTIFACTS,
+          FROM: ARTIFACTS_FOLDER,
           IMAGES: context.plan.k3s.airgapImages ? "yes" : "no",
           CONFIG: k3sConfig(node, context.plan),
           START_TIMEOUT: context.plan.k3s.startTimeoutSeconds,
@@ -102,71 +92,4 @@ export class K3sNode extends pulumi.ComponentResource {
     this.ready = ready(name, { ...membership, dependsOn: [this.k3s] }, this);
     this.registerOutputs({ role: node.role, kind: node.kind, vmId: node.vmId, address: node.address });
   }
-}
-
-/** Folder of the release below the base URL; `+` of the version must be escaped in a URL. */
-export function releaseUrl(plan: { readonly version: string; readonly k3s: ClusterContext["plan"]["k3s"] }): string {
-  const { source } = plan.k3s;
-  if ("file" in source) throw new Error("a release from a file has no URL");
-  return `${source.baseUrl.replace(/\/+$/, "")}/${encodeURIComponent(plan.version)}`;
-}
-
-/**
- * The release's files on the node: downloaded there, or brought from the Proxmox host to a node that downloads nothing. A
- * step of its own, so that all nodes have theirs while the first servers start, and while a new version waits its turn.
- */
-function artifacts(name: string, args: K3sNodeArgs, machine: Machine, parent: pulumi.Resource): pulumi.Resource {
-  const { node, context, sums } = args;
-  const { source, airgapImages } = context.plan.k3s;
-  const { version } = context.plan;
-  const options = pulumi.mergeOptions(context.scriptOptions, {
-    parent,
-    dependsOn: [machine.usable],
-    deletedWith: machine.guest,
-    replaceWith: [machine.guest],
-  });
-  if ("baseUrl" in source) {
-    return new RemoteScript(
-      `${name}-artifacts`,
-      {
-        task: "fetch-artifacts",
-        title: `the files of K3s ${version} on ${node.name}`,
-        connection: machine.connection,
-        lock: "artifacts",
-        boundSeconds: 540,
-        args: {
-          NAME: node.name,
-          ARCH: node.arch,
-          VERSION: version,
-          SOURCE: releaseUrl(context.plan),
-          TO: ARTIFACTS,
-          IMAGES: airgapImages ? "yes" : "no",
-        },
-        inputs: { SHA256: sums.binary, IMAGES_SHA256: sums.images },
-        triggers: [machine.creation],
-      },
-      options,
-    );
-  }
-  const files = [node.arch === "amd64" ? "k3s" : `k3s-${node.arch}`];
-  if (airgapImages) files.push(`k3s-airgap-images-${node.arch}.tar`);
-  return new RemoteScript(
-    `${name}-artifacts`,
-    {
-      task: "push-artifacts",
-      title: `the files of K3s ${version} from the Proxmox host to ${node.name}`,
-      connection: context.host,
-      lock: `guest-${node.vmId}`,
-      boundSeconds: 540,
-      args: {
-        VMID: node.vmId,
-        NAME: node.name,
-        FROM: path.posix.dirname(source.file),
-        TO: ARTIFACTS,
-        FILES: files.join("\n"),
-      },
-      triggers: [machine.creation],
-    },
-    options,
-  );
 }

@@ -11,10 +11,8 @@ servers() {
   cat "$CLUSTER_DIR/servers"
 }
 
-# has_our_guest VMID: a guest that took our server's VMID may well run a K3s of its own.
-has_our_guest() { conf=$(conf_of "$1") && is_ours "$conf"; }
-
-# find_server [EXCEPT]: sets SERVER to the VMID of a server whose API answers; EXCEPT is a node's name.
+# find_server [EXCEPT]: sets SERVER to the VMID of a server whose API answers; EXCEPT is a node's name. A guest that took
+# our server's VMID may well run a K3s of its own.
 find_server() {
   SERVER=
   while read -r vmid name; do

@@ -18,6 +18,9 @@ main_section() { sed '/^\[/,$d' "$1"; }
 # is_ours FILE
 is_ours() { main_section "$1" | grep -q "^#.*$MARK\$"; }
 
+# has_our_guest VMID: there is a guest, and it is ours.
+has_our_guest() { conf=$(conf_of "$1") && is_ours "$conf"; }
+
 # guest_name FILE: what a person calls it.
 guest_name() { main_section "$1" | sed -n 's/^\(hostname\|name\): *//p' | head -n 1; }
 

@@ -13,6 +13,9 @@ esac
 
 check_node
 
+# The binary of the last good start, until the one that has taken its place has started too.
+FORMER=$BIN.former
+
 # place FILE SUM TARGET MODE: answers 0 when TARGET changed. A download stands by the name of the sum that it was held
 # against; what was brought from the host is held against it here.
 place() {
@@ -30,9 +33,6 @@ place() {
   if [ "$3" = "$BIN" ] && [ -f "$BIN" ]; then ln -f "$BIN" "$FORMER"; fi
   mv -f "$3.new" "$3"
 }
-
-# The binary of the last good start, until the one that has taken its place has started too.
-FORMER=$BIN.former
 
 # take_back: that binary again, where there is one; the other one is where it came from, for the next try.
 take_back() {

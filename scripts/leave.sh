@@ -17,7 +17,7 @@ await_server "$API_WAIT" "$NAME" || fail "no server of the cluster answered with
 
 node_exists() { [ -n "$(kubectl get node "$NAME" --ignore-not-found -o name)" ]; }
 # A guest that took our VMID is a stranger's: it is as if the machine were gone.
-running() { conf=$(guest_conf) && is_ours "$conf" && [ "$(pct status "$VMID" 2>/dev/null)" = "status: running" ]; }
+running() { has_our_guest "$VMID" && [ "$(pct status "$VMID" 2>/dev/null)" = "status: running" ]; }
 # A machine that runs is not yet the node: it may have been made anew, or its K3s may be dead.
 node_is_ready() { [ "$(kubectl get node "$NAME" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
 

@@ -18,7 +18,7 @@ heirless() {
   heirless=
   while read -r vmid former; do
     if printf '%s\n' "$SERVERS" | grep -q " $former\$"; then return 0; fi
-    if conf=$(conf_of "$vmid") && is_ours "$conf"; then heirless="$heirless $former ($vmid)"; fi
+    if has_our_guest "$vmid"; then heirless="$heirless $former ($vmid)"; fi
   done <"$dir/servers"
   printf '%s' "$heirless"
 }

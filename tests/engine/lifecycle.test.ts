@@ -1,5 +1,4 @@
 import * as fs from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Homelab, type HomelabSnapshot } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
 import { schemaProblems } from "../support/pveSchema";
@@ -24,9 +23,8 @@ beforeAll(async () => {
   first = await Homelab.start();
   // The server's machine is ready when the agents have their files, or they wait for it and the test is red.
   const files = AGENTS.map((name) => `${name}-artifacts create`);
-  const allAreThere = (): boolean => files.every((what) => first.journal.whats("script").includes(what));
-  first.host.delay = async ({ step }) => {
-    for (let waited = 0; step === "k3s-master-lxc" && !allAreThere() && waited < 30_000; waited += 50) await sleep(50);
+  first.host.delay = ({ step }) => {
+    if (step === "k3s-master-lxc") return first.once(...files);
     // Long enough to see what waits for what.
     return step.endsWith("-k3s") ? 1500 : 10;
   };

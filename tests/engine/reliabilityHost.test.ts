@@ -29,14 +29,6 @@ const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.c
 const cases = (rows: readonly Row[], ...nodes: Omit<Case, "row">[]): Case[] =>
   rows.map((row, at) => ({ row, ...(nodes[at] ?? MASTER) }));
 
-/** Time that a script takes once these have begun; a minute at most. */
-async function once(...whats: readonly string[]): Promise<number> {
-  const deadline = Date.now() + 60_000;
-  while (Date.now() < deadline && !whats.every((what) => lab.journal.whats().includes(what)))
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  return 10;
-}
-
 /** The tests of several rows that one run shows. */
 const titles = (rows: readonly Row[]): string => rows.map(titleOf).join("; ");
 
@@ -45,7 +37,7 @@ describe("up", () => {
   it.each(early.map((when) => [titles(hostShell[when]), when] as const))("%s", async (_, when) => {
     // They dial at the same time: none ends before all have begun.
     const first = ["homelab-roster create", "homelab-preflight create", "homelab-release-sums create"];
-    lab.host.delay = () => once(...first);
+    lab.host.delay = () => lab.once(...first);
     const all = cases(hostShell[when]);
     expectRows(all, await strike(lab, all, () => lab.up(...ALL)));
     expect(scene.isThere(100)).toBe(false);
@@ -64,8 +56,8 @@ describe("up", () => {
   it(titles(hostShell["while workers are made"]), async () => {
     const all = cases(hostShell["while workers are made"], worker(1), worker(2));
     lab.host.delay = ({ step }) => {
-      if (step === "k3s-worker-01-lxc") return once("guest 103 create");
-      return step === "k3s-worker-02-claim" ? once("k3s-worker-01-lxc create") : 10;
+      if (step === "k3s-worker-01-lxc") return lab.once("guest 103 create");
+      return step === "k3s-worker-02-claim" ? lab.once("k3s-worker-01-lxc create") : 10;
     };
     scaleTo(2);
     expectRows(all, await strike(lab, all, () => lab.up(...ALL)));

@@ -109,6 +109,14 @@ export class Homelab {
     fs.writeFileSync(this.stackFile, stringify(content));
   }
 
+  /** How long a script takes (`host.delay`) that is to end once these have begun; they get a minute at most. */
+  async once(...whats: readonly string[]): Promise<number> {
+    const deadline = Date.now() + 60_000;
+    while (Date.now() < deadline && !whats.every((what) => this.journal.whats().includes(what)))
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    return 10;
+  }
+
   /** Changes a file of this world's copy of the program. */
   editProgram(file: string, change: (text: string) => string): void {
     const target = this.path("program", file);

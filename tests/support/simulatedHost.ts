@@ -46,6 +46,11 @@ export interface SimulatedHostOptions {
   readonly state?: HostState;
 }
 
+/** Whether the guest carries the mark; none does where there is no guest. */
+export function isOurs(conf: GuestConfigFile | undefined, mark: string): boolean {
+  return (conf?.options.get("description") ?? "").trimEnd().endsWith(mark);
+}
+
 /**
  * A double of the shells of a Proxmox host and of all its guests: SSH, host keys and logins are real, no command is run.
  * Each script of the program is told by its name and arguments and answered as it would answer, with the effects that
@@ -152,18 +157,14 @@ export class SimulatedHost {
     return new AccessStore(this.options.etcPve);
   }
 
-  /** A guest that carries the mark. */
-  isOurs(vmid: number | string, mark: string): boolean {
-    return (this.conf(String(vmid))?.options.get("description") ?? "").trimEnd().endsWith(mark);
-  }
-
   /** The first server of the roster that has a guest of ours and runs K3s. */
   liveServer(clusterId: string, except = ""): SimulatedK3s {
     const roster = this.state.rosters.get(clusterId);
     if (!roster) throw new ScriptFailure(`the roster of ${clusterId} is missing on the Proxmox host`);
     for (const { vmid, name } of roster.servers) {
       const k3s = this.machines.disks.get(vmid)?.k3s;
-      if (name !== except && k3s && this.isOurs(vmid, roster.mark) && this.machines.isRunning(vmid)) return k3s;
+      if (name !== except && k3s && isOurs(this.conf(String(vmid)), roster.mark) && this.machines.isRunning(vmid))
+        return k3s;
     }
     throw new ScriptFailure("no server of the cluster answered");
   }

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type GuestConfigFile, printGuestConfig, type RawLine } from "../../lab/pve/guestConfig";
 import type { RemoteTask } from "./remoteTask";
-import type { SimulatedHost } from "./simulatedHost";
+import { isOurs, type SimulatedHost } from "./simulatedHost";
 import { newCaHash } from "./simulatedMachines";
 
 /** What the double of the host's shells answers to each script of the program. */
@@ -29,7 +29,7 @@ const TASKS = {
     const allowControlPlaneLoss = arg(args, "ALLOW_CONTROL_PLANE_LOSS") === "yes";
     const former = host.state.rosters.get(id)?.servers ?? [];
     const isKept = former.some((old) => servers.some(({ name }) => name === old.name));
-    const lost = isKept ? [] : former.filter(({ vmid }) => host.isOurs(vmid, mark));
+    const lost = isKept ? [] : former.filter(({ vmid }) => isOurs(host.conf(String(vmid)), mark));
     if (lost.length > 0 && !allowControlPlaneLoss)
       throw new ScriptFailure(`the config keeps none of the cluster's servers: ${lost.map(({ name }) => name).join()}`);
     host.state.rosters.set(id, {
@@ -55,7 +55,7 @@ const TASKS = {
     const conf = host.conf(vmid);
     if (!conf && action === "create") host.state.creations.set(vmid, arg(args, "CREATION"));
     if (!conf) return `VMID ${vmid} is free`;
-    if (!isOurs(conf, args)) throw foreign(vmid, conf);
+    if (!isOurs(conf, arg(args, "MARK"))) throw foreign(vmid, conf);
     const held = conf.options.get("hostname");
     if (held !== arg(args, "NAME")) throw new ScriptFailure(`VMID ${vmid} is this cluster's node ${held}`);
     if (action === "create")
@@ -68,7 +68,7 @@ const TASKS = {
   guests: (host, { args }) =>
     host
       .confs()
-      .filter(([, conf]) => isOurs(conf, args))
+      .filter(([, conf]) => isOurs(conf, arg(args, "MARK")))
       .map(([vmid, conf]) => {
         const lock = conf.options.get("lock") ?? "-";
         const state = isUnfinished(host, vmid, conf) ? "unfinished" : "-";
@@ -82,7 +82,7 @@ const TASKS = {
     while (host.conf(vmid)?.options.get("lock") === "create" && Date.now() < deadline) await sleep(50);
     const conf = host.conf(vmid);
     if (!conf) return `guest ${vmid} is already gone`;
-    if (!isOurs(conf, args)) throw foreign(vmid, conf);
+    if (!isOurs(conf, arg(args, "MARK"))) throw foreign(vmid, conf);
     if (creationOf(conf) !== arg(args, "CREATION") || !isUnfinished(host, vmid, conf))
       throw new ScriptFailure(`guest ${vmid} is not the one that was found before`);
     await host.destroy(Number(vmid), host.driver);
@@ -95,7 +95,7 @@ const TASKS = {
     const conf = host.conf(vmid);
     if (!conf && action === "delete") return `guest ${vmid} is already gone`;
     if (!conf) throw new ScriptFailure(`guest ${vmid} does not exist on this Proxmox host`);
-    if (!isOurs(conf, args)) throw foreign(vmid, conf);
+    if (!isOurs(conf, arg(args, "MARK"))) throw foreign(vmid, conf);
     if (action === "delete") return `guest ${vmid} is ours`;
     const raw = arg(args, "RAW_LINES").split("\n").map(rawLine);
     const wanted = { ...conf, options: new Map(conf.options).set("features", arg(args, "FEATURES")), raw };
@@ -211,10 +211,6 @@ function arg(values: Readonly<Record<string, string>>, name: string): string {
   const value = values[name];
   if (value === undefined) throw new Error(`the script got no ${name}`);
   return value;
-}
-
-function isOurs(conf: GuestConfigFile, args: Readonly<Record<string, string>>): boolean {
-  return (conf.options.get("description") ?? "").trimEnd().endsWith(arg(args, "MARK"));
 }
 
 function creationOf(conf: GuestConfigFile): string | undefined {

@@ -1,0 +1,93 @@
+import * as path from "node:path";
+
+import * as pulumi from "@pulumi/pulumi";
+
+import type { NodePlan } from "../config/plan";
+import type { ClusterContext } from "./ClusterContext";
+import type { Machine } from "./Machine";
+import { RemoteScript, type RemoteScriptArgs } from "./RemoteScript";
+
+/** The sums that a node's files are held against. */
+export interface ReleaseSums {
+  readonly binary: pulumi.Input<string>;
+  readonly images: pulumi.Input<string>;
+}
+
+/** Where a node keeps the release's files until K3s uses them. */
+export const ARTIFACTS_FOLDER = "/var/lib/proxmox-k3s/artifacts";
+
+/** Folder of the release below the base URL; `+` of the version must be escaped in a URL. */
+export function releaseUrl(plan: { readonly version: string; readonly k3s: ClusterContext["plan"]["k3s"] }): string {
+  const { source } = plan.k3s;
+  if ("file" in source) throw new Error("a release from a file has no URL");
+  return `${source.baseUrl.replace(/\/+$/, "")}/${encodeURIComponent(plan.version)}`;
+}
+
+interface ArtifactsArgs {
+  readonly node: NodePlan;
+  readonly machine: Machine;
+  readonly context: ClusterContext;
+  readonly sums: ReleaseSums;
+}
+
+/**
+ * The release's files on the node: downloaded there, or brought from the Proxmox host to a node that downloads nothing. A
+ * step of its own, so that all nodes have theirs while the first servers start, and while a new version waits its turn.
+ */
+export function artifacts(name: string, args: ArtifactsArgs, parent: pulumi.Resource): RemoteScript {
+  const { machine, context } = args;
+  return new RemoteScript(
+    `${name}-artifacts`,
+    {
+      ...("file" in context.plan.k3s.source ? fromHost(args, context.plan.k3s.source.file) : byDownload(args)),
+      boundSeconds: 540,
+      triggers: [machine.creation],
+    },
+    pulumi.mergeOptions(context.scriptOptions, {
+      parent,
+      dependsOn: [machine.usable],
+      deletedWith: machine.guest,
+      replaceWith: [machine.guest],
+    }),
+  );
+}
+
+/** What differs by where the files come from. */
+type Source = Pick<RemoteScriptArgs, "task" | "title" | "connection" | "lock" | "args" | "inputs">;
+
+function byDownload({ node, machine, context: { plan }, sums }: ArtifactsArgs): Source {
+  return {
+    task: "fetch-artifacts",
+    title: `the files of K3s ${plan.version} on ${node.name}`,
+    connection: machine.connection,
+    lock: "artifacts",
+    args: {
+      NAME: node.name,
+      ARCH: node.arch,
+      VERSION: plan.version,
+      SOURCE: releaseUrl(plan),
+      TO: ARTIFACTS_FOLDER,
+      IMAGES: plan.k3s.airgapImages ? "yes" : "no",
+    },
+    inputs: { SHA256: sums.binary, IMAGES_SHA256: sums.images },
+  };
+}
+
+/** @param file the binary's path on the Proxmox host; the images are beside it */
+function fromHost({ node, context: { plan, host } }: ArtifactsArgs, file: string): Source {
+  const files = [node.arch === "amd64" ? "k3s" : `k3s-${node.arch}`];
+  if (plan.k3s.airgapImages) files.push(`k3s-airgap-images-${node.arch}.tar`);
+  return {
+    task: "push-artifacts",
+    title: `the files of K3s ${plan.version} from the Proxmox host to ${node.name}`,
+    connection: host,
+    lock: `guest-${node.vmId}`,
+    args: {
+      VMID: node.vmId,
+      NAME: node.name,
+      FROM: path.posix.dirname(file),
+      TO: ARTIFACTS_FOLDER,
+      FILES: files.join("\n"),
+    },
+  };
+}
