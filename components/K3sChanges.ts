@@ -4,6 +4,7 @@ import type { NodePlan } from "../config/plan";
 import { advice } from "./advice";
 import { isBack, type Lookout } from "./back";
 import { known } from "./known";
+import { keepsMajority } from "./quorum";
 import { wasReached } from "./scriptFailure";
 import type { TurnHooks, Turns } from "./Turns";
 
@@ -40,7 +41,8 @@ export class K3sChanges {
 
   private async before(resource: string): Promise<void> {
     const node = this.nodeOf(resource);
-    if (node) await this.turns.take(node.name, "change its K3s");
+    if (node)
+      await this.turns.take(node.name, "change its K3s", () => keepsMajority(node, "change its K3s", this.lookout));
   }
 
   private async after(resource: string, outputs: Record<string, unknown> = {}): Promise<void> {

@@ -55,13 +55,6 @@ export class K3sCluster extends pulumi.ComponentResource {
       opts,
     );
 
-    // The config knows them already; joining etcd and leaving it with a quorum is work of its own. Without it three
-    // servers would be three clusters.
-    if (plan.servers.length > 1) {
-      throw new pulumi.RunError(
-        `cluster.pools: ${plan.servers.length} servers in one cluster arrive later (use one for now)`,
-      );
-    }
     const context = this.context(name, plan, credentials);
     const serverToken = password(`${name}-server-token`, this);
     const agentToken = password(`${name}-agent-token`, this);

@@ -4,6 +4,7 @@ import type { NodePlan } from "../config/plan";
 import { artifacts, ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
 import { k3sStep } from "./K3sChanges";
+import { join } from "./join";
 import { k3sConfig } from "./k3sConfig";
 import { LxcK3sContainer } from "./LxcK3sContainer";
 import type { Machine } from "./Machine";
@@ -81,6 +82,7 @@ export class K3sNode extends pulumi.ComponentResource {
           deletedWith: machine.guest,
           replaceWith: [machine.guest],
           hooks: {
+            ...(node.role === "server" ? { beforeCreate: [join(node, context)] } : {}),
             beforeUpdate: [changes.beforeUpdate],
             afterUpdate: [changes.afterUpdate],
             onError: [changes.onError],

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { LXC_FEATURES, LXC_RAW_LINES, LXC_UNPRIVILEGED } from "../config/lxcRecipe";
 import { creationOf } from "../config/mark";
 import { MACHINE_TIMEOUTS } from "../config/machineTimeouts";
-import type { ClusterPlan, NetworkPlan, NodePlan } from "../config/plan";
+import { type ClusterPlan, isEtcdMember, type NetworkPlan, type NodePlan } from "../config/plan";
 import type { ClusterContext } from "./ClusterContext";
 import { claim } from "./claim";
 import type { Machine } from "./Machine";
@@ -58,6 +58,8 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         },
         // The VMID and the address are fixed: the old one must have gone before the new one comes.
         deleteBeforeReplace: true,
+        // etcd knows its members by their addresses: such a server leaves and joins anew.
+        replaceOnChanges: isEtcdMember(node, context.plan) ? ["initialization.ipConfigs"] : [],
         // Features other than nesting are root@pam's alone: the next step writes them. A new template must not rebuild
         // every node at once: a rebuild is asked for per node; nor must a new pool, which a guest moves to on the host.
         // The description tells one creation from the next.

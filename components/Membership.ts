@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { NodePlan } from "../config/plan";
+import { isEtcdMember, type NodePlan } from "../config/plan";
 import { formatTaint } from "../config/taints";
 import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./Machine";
@@ -69,6 +69,7 @@ export function ready(name: string, args: MembershipArgs, parent: pulumi.Resourc
           .map(([key, value]) => `${key}=${value}`)
           .join("\n"),
         TAINTS: node.taints.map(formatTaint).join("\n"),
+        VOTES: isEtcdMember(node, context.plan) ? "yes" : "no",
         TIMEOUT: timeout,
       },
       inputs: { CLUSTER_ID: context.clusterId },

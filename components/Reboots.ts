@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { NodePlan } from "../config/plan";
 import { isBack, type Lookout } from "./back";
 import { type Claims, look } from "./claim";
+import { keepsMajority } from "./quorum";
 import type { TurnHooks, Turns } from "./Turns";
 
 /**
@@ -72,14 +73,11 @@ export class Reboots {
       const pace = concurrency === 1 ? "one node at a time" : `${concurrency} nodes at a time`;
       return pulumi.log.warn(`${name}: reboot, for its ${reasons.join(" and ")}; ${pace}`);
     }
-    await this.turns.take(name, "reboot it");
-    try {
+    await this.turns.take(name, "reboot it", async () => {
       // The wait may have been long.
       await look(name, node, this.args);
-    } catch (error) {
-      this.turns.end(name);
-      throw error;
-    }
+      await keepsMajority(node, "reboot it", this.args);
+    });
   }
 
   /** Whatever the change has come to, its node is to be Ready before the next guest goes. */

@@ -30,15 +30,22 @@ export class Turns {
   /**
    * Resolves when it is the node's turn, in the order in which they came.
    * @param effect what the change would do, for the error
-   * @throws Error when no further node is changed
+   * @param may a last look; where it throws, the node's turn is over
+   * @throws Error when no further node is changed, and what `may` throws
    */
-  async take(node: string, effect: string): Promise<void> {
+  async take(node: string, effect: string, may: () => Promise<unknown>): Promise<void> {
     const [, release] = await this.places.acquire();
     if (this.closed !== undefined) {
       release();
       throw new Error(`${node} was not changed, which would ${effect}: ${this.closed}`);
     }
     this.taken.set(node, release);
+    try {
+      await may();
+    } catch (error) {
+      this.end(node);
+      throw error;
+    }
   }
 
   has(node: string): boolean {

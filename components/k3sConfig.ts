@@ -26,7 +26,9 @@ export function k3sConfig(node: NodePlan, plan: ClusterPlan): string {
         ...plan.k3s.extraServerConfig,
         ...common,
         "agent-token-file": AGENT_TOKEN_FILE,
-        "tls-san": [...plan.servers.flatMap((server) => [server.address, server.name]), ...plan.k3s.tlsSans],
+        ...(plan.k3s.datastore === "etcd" ? { "cluster-init": true } : {}),
+        // Its own only, so that it need not restart for another server: K3s adds the addresses of all servers by itself.
+        "tls-san": [node.address, node.name, ...plan.k3s.tlsSans],
         "write-kubeconfig-mode": plan.k3s.kubeconfigMode.padStart(4, "0"),
         "cluster-cidr": plan.network.podCidr,
         "service-cidr": plan.network.serviceCidr,

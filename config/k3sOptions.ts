@@ -8,7 +8,7 @@ export const OWNED_KEYS: Readonly<Record<string, string | undefined>> = {
   "agent-token": undefined,
   "agent-token-file": undefined,
   server: undefined,
-  "cluster-init": undefined,
+  "cluster-init": "cluster.k3s.datastore",
   "cluster-reset": undefined,
   "cluster-reset-restore-path": undefined,
   "data-dir": undefined,

@@ -86,7 +86,11 @@ export interface ProxmoxPlan {
   readonly resourcePool: string;
 }
 
+/** Where servers keep the cluster's objects. */
+export type Datastore = "sqlite" | "etcd";
+
 export interface K3sPlan {
+  readonly datastore: Datastore;
   readonly source: K3sSource;
   /** Hex SHA-256 of the binary; no entry for an architecture whose sum is the release's own list's to give. */
   readonly sha256: Sums;
@@ -140,6 +144,11 @@ export interface ClusterPlan {
   readonly warnings: readonly string[];
 }
 
+/** Whether the node has a vote in etcd once it is Ready. */
+export function isEtcdMember({ role }: NodePlan, { k3s }: Pick<ClusterPlan, "k3s">): boolean {
+  return role === "server" && k3s.datastore === "etcd";
+}
+
 /**
  * Turns valid settings into the plan. Pure: equal settings give an equal plan.
  * @param settings as `loadPlan` has checked them; this function reports no problems of its own
@@ -171,6 +180,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
       resourcePool: settings.proxmox.resourcePool ?? settings.name,
     },
     k3s: {
+      datastore: settings.k3s.datastore ?? (servers.length > 1 ? "etcd" : "sqlite"),
       source: artifacts.file !== undefined ? { file: artifacts.file } : { baseUrl: artifacts.baseUrl },
       sha256: binary.sums,
       sumOrigin: binary.origin,

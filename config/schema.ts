@@ -219,6 +219,11 @@ const artifactsSchema = z.strictObject({
 
 const k3sSchema = z.strictObject({
   artifacts: artifactsSchema.prefault({}),
+  /**
+   * Where servers keep the cluster's objects: `etcd` is what several servers share, and has snapshots; by default that where
+   * there are several, else K3s' own default `sqlite`. A server changes from sqlite to etcd by itself, and never back.
+   */
+  datastore: oneOf(["sqlite", "etcd"]).optional(),
   disable: z
     .array(oneOf(["coredns", "servicelb", "traefik", "local-storage", "metrics-server", "runtimes"]))
     .default([]),
@@ -303,6 +308,7 @@ export const STAND_INS: Readonly<Record<string, Readonly<Record<string, unknown>
     resourcePool: undefined,
   },
   k3s: {
+    datastore: undefined,
     disable: undefined,
     kubeconfigMode: undefined,
     tlsSans: undefined,

@@ -11,18 +11,24 @@ servers() {
   cat "$CLUSTER_DIR/servers"
 }
 
-# find_server [EXCEPT]: sets SERVER to the VMID of a server whose API answers; EXCEPT is a node's name. A guest that took
-# our server's VMID may well run a K3s of its own.
+# former_servers: the same of every server that has gone from the plan, or gets another VMID, and has not left the cluster yet.
+former_servers() { cat "$CLUSTER_DIR/former" 2>/dev/null || :; }
+
+all_servers() {
+  servers
+  former_servers
+}
+
+# api_answers VMID: the API of the K3s in it, which needs a majority of all servers. A guest that took our server's VMID may
+# well run a K3s of its own.
+api_answers() { has_our_guest "$1" && timeout 10 pct exec "$1" -- k3s kubectl get --raw=/readyz >/dev/null 2>&1 </dev/null; }
+
+# find_server [EXCEPT]: sets SERVER to the VMID of a server whose API answers; EXCEPT is a node's name.
 find_server() {
-  SERVER=
-  while read -r vmid name; do
-    if [ "$name" = "${1:-}" ] || ! has_our_guest "$vmid"; then continue; fi
-    if timeout 10 pct exec "$vmid" -- k3s kubectl get --raw=/readyz >/dev/null 2>&1 </dev/null; then
-      SERVER=$vmid
-      return 0
-    fi
+  while read -r SERVER name; do
+    if [ "$name" != "${1:-}" ] && api_answers "$SERVER"; then return 0; fi
   done <<EOF
-$(servers)
+$(all_servers)
 EOF
   return 1
 }
@@ -44,6 +50,12 @@ need_server() {
 # A server that hangs must not hold a step for longer than this many seconds a call.
 KUBECTL_BOUND=90
 kubectl() { timeout -k 5 "$KUBECTL_BOUND" pct exec "$SERVER" -- k3s kubectl "$@" </dev/null; }
+
+# ca_hash: the SHA-256 of the cluster's CA as K3s writes it into its tokens (K10<hash>::…).
+ca_hash() {
+  hash=$(pct exec "$SERVER" -- sed -n 's/^K10\([0-9a-f]\{64\}\)::server:.*/\1/p' /var/lib/rancher/k3s/server/token </dev/null)
+  [ -n "$hash" ] || fail "the server's token file has no CA hash" "pct exec $SERVER -- ls -l /var/lib/rancher/k3s/server"
+}
 
 # node_look NAME: "Ready version uninitialized?|since when it has been (not) Ready"; empty when nobody tells.
 node_look() {

@@ -56,6 +56,15 @@ case $("$BIN" --version) in
 esac
 
 printf '%s\n' "$CONFIG" >"$WORK/config.yaml"
+# A server that joins others (join.sh) checks them as agents do. Once it has data of its own it goes by these.
+JOIN=/var/lib/proxmox-k3s/join
+joins() { [ "$ROLE" = server ] && [ -s "$JOIN" ]; }
+if joins; then
+  read -r url ca_hash <"$JOIN"
+  printf 'server: %s\n' "$url" >>"$WORK/config.yaml"
+  printf 'K10%s::server:%s\n' "$ca_hash" "$(cat "$WORK/secret.TOKEN")" >"$WORK/secret.JOIN"
+  mv -f "$WORK/secret.JOIN" "$WORK/secret.TOKEN"
+fi
 if install_file 0600 "$WORK/config.yaml" "$ETC/config.yaml"; then note configuration; fi
 if install_file 0600 "$WORK/secret.TOKEN" "$ETC/token"; then note token; fi
 if [ "$ROLE" = server ] && install_file 0600 "$WORK/secret.AGENT_TOKEN" "$ETC/agent-token"; then note agent-token; fi
@@ -82,6 +91,14 @@ if systemctl is-active -q "$unit" && [ "$(cat "$stamp" 2>/dev/null || :)" = "$in
   rm -f "$FORMER"
   outcome "K3s $VERSION on $NAME: unchanged, not restarted"
   exit 0
+fi
+
+# K3s takes a migration from SQLite to etcd that was cut off for a finished one. SQLite's file keeps its name until then.
+db=/var/lib/rancher/k3s/server/db
+if [ -e "$db/state.db" ] && [ -d "$db/etcd/member/wal" ]; then
+  say "the migration to etcd was cut off; it begins anew"
+  systemctl stop "$unit"
+  rm -rf "$db/etcd"
 fi
 
 say "starting $unit${changed:+ (changed:$changed)}"
@@ -115,6 +132,10 @@ refused_options() { # refused_options CAUSE [NEXT]
   refused "$1" "$next"
 }
 
+UNREACHED='failed to get CA certs'
+# Where an agent waits for its server, a server that joins ends, and systemd starts it again.
+tries_again() { joins && [ "$(seen "$UNREACHED\|etcd cluster member list\|etcd cluster join failed\|Waiting for other members")" -gt 0 ]; }
+
 # Lines and their meaning as observed with K3s v1.36.3: a refused join stays "activating" without end, so that only
 # the journal tells. The first group is final; the second is final when seen twice; the rest is waited for.
 check_refusals() {
@@ -124,7 +145,13 @@ check_refusals() {
     refused "the token is malformed" "pulumi up; if it stays, the read-back of the CA hash failed: see /var/log/proxmox-k3s on the Proxmox host"
   elif [ "$(seen 'Waiting for file')" -gt 0 ]; then
     refused "a token file is missing" "pulumi up writes it again"
-  elif [ "$(seen 'level=fatal')" -gt 0 ]; then
+  elif [ "$(seen 'duplicate node name found')" -gt 0 ]; then
+    refused "etcd still has a member of the name $NAME" "kubectl delete node $NAME takes it out of etcd, where that machine is gone; then pulumi up"
+  elif [ "$(seen 'critical configuration mismatched')" -gt 0 ]; then
+    refused_options "its options differ from the other servers': $(journal | sed -n 's/.*critical configuration mismatched: //p' | sort -u | paste -s -d ' ' -)"
+  elif [ "$(seen 'not authorized')" -gt "$(if joins; then echo 0; else echo 1; fi)" ]; then
+    refused "the server refuses the token" "the token on the servers differs from the stack's: pulumi up --refresh, or see token rotation in the documentation"
+  elif ! tries_again && [ "$(seen 'level=fatal')" -gt 0 ]; then
     refused_options "$(journal | grep 'level=fatal' | tail -n 1)"
   elif [ "$(seen 'Unknown flag .* found in config.yaml')" -gt 0 ]; then
     # A server goes on without what it does not know, where an agent ends.
@@ -132,11 +159,9 @@ check_refusals() {
   elif [ "$(seen 'kubelet exited')" -gt 0 ]; then
     refused_options "kubelet does not run: $(journal | grep 'kubelet exited' | tail -n 1)" \
       "if the line names an option, correct k3s.serverConfig or k3s.agentConfig; else see the container recipe in the documentation"
-  elif [ "$(seen 'not authorized')" -gt 1 ]; then
-    refused "the server refuses the token" "the token on the servers differs from the stack's: pulumi up --refresh, or see token rotation in the documentation"
   elif [ "$(seen 'Node password rejected')" -gt 1 ]; then
     refused "the cluster knows another machine by the name $NAME" "if that machine is gone: kubectl delete node $NAME, then pulumi up; else give this node another hostname"
-  elif [ "$(systemctl show -p NRestarts --value "$unit")" -gt "${restarts:-0}" ]; then
+  elif ! tries_again && [ "$(systemctl show -p NRestarts --value "$unit")" -gt "${restarts:-0}" ]; then
     refused_options "K3s ends right after its start" "the lines above say why"
   fi
 }
@@ -155,7 +180,7 @@ until is_up; do
   read_journal
   check_refusals
   if [ $(($(now) - began)) -ge "$START_TIMEOUT" ]; then
-    if [ "$(seen 'failed to get CA certs')" -gt 0 ]; then
+    if [ "$(seen "$UNREACHED")" -gt 0 ]; then
       refused "no server answered within $START_TIMEOUT s" "see that $(sed -n 's/^server: *//p' "$ETC/config.yaml") is reachable from $NAME and that K3s runs there"
     fi
     refused "not up within $START_TIMEOUT s" "the lines above say what it waits for"

@@ -5,7 +5,13 @@
 . "$CLUSTER_DIR/policy"
 API_WAIT=60
 
-if [ "$ROLE" = server ] && ! servers | grep -qv " $NAME\$"; then
+# others: the guests of the other servers.
+others() {
+  all_servers | while read -r vmid name; do
+    if [ "$name" != "$NAME" ] && has_our_guest "$vmid"; then echo "$vmid"; fi
+  done
+}
+if [ "$ROLE" = server ] && [ -z "$(others)" ]; then
   [ "$ALLOW_CONTROL_PLANE_LOSS" = yes ] || fail "$NAME is the only server: without it the cluster and all its objects are lost" \
     "to rebuild it all the same: set removal.allowControlPlaneLoss: true, pulumi up"
   outcome "$NAME was the only server; there is no cluster left to leave"
@@ -27,6 +33,10 @@ blockers() {
   kubectl get pods -A --field-selector "spec.nodeName=$NAME" -o wide || :
   say "disruption budgets that allow no eviction:"
   kubectl get pdb -A -o 'jsonpath={range .items[?(@.status.disruptionsAllowed==0)]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}' || :
+}
+
+takes_pods_again() {
+  if kubectl uncordon "$NAME"; then kubectl annotate node "$NAME" proxmox-k3s/leaving- >/dev/null; fi
 }
 
 # kubectl waits for the pods of a guest that has ended until its timeout, so the guest is asked meanwhile. What is left
@@ -51,6 +61,12 @@ drain() {
   return "$(cat "$WORK/drained")"
 }
 
+if [ "$ROLE" = server ] && is_member "$NAME"; then
+  await_others "$NAME" majority_without ||
+    fail "without $NAME etcd would have no majority: $WELL of the $OTHERS other servers answer, not$SILENT; $NAME keeps its machine" \
+      "bring them back (pct status, pct start on the Proxmox host), then pulumi up"
+fi
+
 if node_exists; then
   kubectl annotate node "$NAME" --overwrite proxmox-k3s/leaving=true >/dev/null
   if ! running || ! node_is_ready; then
@@ -65,10 +81,24 @@ if node_exists; then
       drain --disable-eviction || fail "$NAME could not be drained even without disruption budgets" "kubectl get pods -A --field-selector spec.nodeName=$NAME"
     else
       blockers
-      if kubectl uncordon "$NAME"; then kubectl annotate node "$NAME" proxmox-k3s/leaving- >/dev/null; fi
+      takes_pods_again
       fail "the drain of $NAME did not finish within $DRAIN_TIMEOUT s; it takes pods again and keeps its machine" \
         "make room for the pods above or relax their budget, then pulumi up; or set removal.onBlocked: force"
     fi
+  fi
+fi
+
+# A server ends when its member has gone from etcd; started again, it would join anew.
+unit_override() { timeout 60 pct exec "$VMID" -- sh -c "$1 && systemctl daemon-reload" </dev/null; }
+OVERRIDE=/run/systemd/system/k3s.service.d
+if [ "$ROLE" = server ] && is_member "$NAME"; then
+  say "taking $NAME out of etcd"
+  if running; then unit_override "mkdir -p $OVERRIDE && printf '[Service]\nRestart=no\n' >$OVERRIDE/leaving.conf" || :; fi
+  if ! remove_member "$NAME"; then
+    if running; then unit_override "rm -rf $OVERRIDE" || :; fi
+    takes_pods_again
+    fail "etcd did not let $NAME go within 2 min; it takes pods again and keeps its machine" \
+      "pct exec $SERVER -- journalctl -u k3s on the Proxmox host says why; then pulumi up"
   fi
 fi
 
@@ -83,4 +113,8 @@ say "deleting the node $NAME and its password"
 kubectl delete node "$NAME" --ignore-not-found --timeout=60s
 kubectl -n kube-system delete secret "$NAME.node-password.k3s" --ignore-not-found --timeout=60s
 ! node_exists || fail "the node $NAME came back after its deletion" "pct stop $VMID on the Proxmox host, then pulumi up"
+if [ "$ROLE" = server ]; then
+  former_servers | grep -vxF "$VMID $NAME" >"$WORK/former" || :
+  install_file 0600 "$WORK/former" "$CLUSTER_DIR/former" || :
+fi
 outcome "$NAME left the cluster"

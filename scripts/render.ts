@@ -17,11 +17,13 @@ const TASKS = {
   guests: ["lib", "guest", "guests"],
   "host-key": ["lib", "running", "host-key"],
   "install-k3s": ["lib", "node", "install-k3s"],
+  join: ["lib", "guest", "cluster", "etcd", "join"],
   kubeconfig: ["lib", "guest", "cluster", "kubeconfig"],
   leave: ["lib", "leave-stub"],
   lxc: ["lib", "guest", "running", "lxc"],
   preflight: ["lib", "guest", "preflight", "preflight-host", "preflight-machines"],
   "push-artifacts": ["lib", "running", "push-artifacts"],
+  quorum: ["lib", "guest", "cluster", "etcd", "quorum"],
   ready: ["lib", "guest", "running", "cluster", "ready"],
   "release-sums": ["lib", "release-sums"],
   roster: ["lib", "guest", "roster"],
@@ -41,7 +43,7 @@ const FILES: Partial<Record<TaskName, Readonly<Record<string, readonly string[]>
     "sshd-tmpfiles.conf": ["files/sshd-tmpfiles.conf"],
   },
   // The stub brings its own lib; what the roster keeps is whose guest it is, the way to the cluster, and the removal itself.
-  roster: { leave: ["guest.sh", "cluster.sh", "leave.sh"] },
+  roster: { leave: ["guest.sh", "cluster.sh", "etcd.sh", "leave.sh"] },
 };
 
 export const taskNames = Object.keys(TASKS) as TaskName[];

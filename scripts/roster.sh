@@ -17,7 +17,7 @@ printf '%s\n' "$SERVERS" >"$WORK/servers"
 heirless() {
   heirless=
   while read -r vmid former; do
-    if printf '%s\n' "$SERVERS" | grep -q " $former\$"; then return 0; fi
+    if grep -q " $former\$" "$WORK/servers"; then return 0; fi
     if has_our_guest "$vmid"; then heirless="$heirless $former ($vmid)"; fi
   done <"$dir/servers"
   printf '%s' "$heirless"
@@ -27,12 +27,15 @@ if [ -f "$dir/servers" ] && [ "$ALLOW_CONTROL_PLANE_LOSS" = no ]; then
   [ -z "$lost" ] || fail "the config keeps none of the cluster's servers:$lost" \
     "take the server back into the config; to lose the cluster and all its objects for a new one: set removal.allowControlPlaneLoss: true, pulumi up"
 fi
+# Until it has left (leave.sh), a server that has gone from the plan holds the cluster with the others; so does one that gets
+# another VMID, under its former one.
+cat "$dir/servers" "$dir/former" 2>/dev/null | sort -u | grep -vxFf "$WORK/servers" >"$WORK/former" || :
 cat >"$WORK/policy" <<EOF
 DRAIN_TIMEOUT=$DRAIN_TIMEOUT
 ON_BLOCKED=$ON_BLOCKED
 ALLOW_CONTROL_PLANE_LOSS=$ALLOW_CONTROL_PLANE_LOSS
 EOF
 printf '%s\n' "$MARK" >"$WORK/mark"
-for file in servers policy mark; do install_file 0600 "$WORK/$file" "$dir/$file" || :; done
+for file in servers former policy mark; do install_file 0600 "$WORK/$file" "$dir/$file" || :; done
 install_file 0700 "$WORK/leave" "$dir/leave" || :
 outcome "roster: $(printf '%s' "$SERVERS" | cut -d' ' -f2 | tr '\n' ' ')"

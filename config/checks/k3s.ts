@@ -5,12 +5,14 @@ import type { Draft, K3sSettings } from "../schema";
 import { isModernKey } from "../sshKeys";
 import { binaryName, resolveSums } from "../sums";
 import { versionProblem } from "../versions";
+import { serverCount } from "./pools";
 
 /** The release, its sums, K3s's own options and the keys that open the nodes. */
 export function checkK3s(draft: Draft, pins: Pins): Problem[] {
   return [
     ...checkVersion(draft),
     ...checkSums(draft, pins),
+    ...checkDatastore(draft),
     ...checkExtraConfig(draft.k3s),
     ...checkAuthorizedKeys(draft),
   ];
@@ -62,6 +64,14 @@ function checkSums({ version, proxmox, k3s }: Draft, pins: Pins): Problem[] {
     }
   }
   return problems;
+}
+
+/** Servers share nothing but etcd: with SQLite each of them would be a cluster of its own. */
+function checkDatastore({ k3s, pools }: Draft): Problem[] {
+  const servers = serverCount(pools);
+  if (k3s?.datastore !== "sqlite" || servers < 2) return [];
+  const problem = `must be etcd for ${servers} servers, not sqlite`;
+  return [{ path: "cluster.k3s.datastore", problem, hint: "leave it out: the number of servers decides" }];
 }
 
 function checkExtraConfig(k3s: K3sSettings | undefined): Problem[] {

@@ -16,10 +16,15 @@ export function checkPools(draft: Draft): Problem[] {
   ];
 }
 
+/** How many servers the pools have in all. */
+export function serverCount(pools: Draft["pools"]): number {
+  return Object.values(pools).reduce((sum, { role, count }) => sum + (role === "server" ? count : 0), 0);
+}
+
 function checkServerCount({ pools, allPools }: Draft): Problem[] {
   if (!allPools) return [];
   const servers = Object.entries(pools).filter(([, { role }]) => role === "server");
-  const count = servers.reduce((sum, [, pool]) => sum + pool.count, 0);
+  const count = serverCount(pools);
   if (SERVER_COUNTS.includes(count)) return [];
   const path = servers.length === 1 ? `cluster.pools.${servers[0]?.[0]}.count` : "cluster.pools";
   const problem = `must give 1, 3 or 5 servers in all, not ${count}`;

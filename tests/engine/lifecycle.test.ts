@@ -57,6 +57,7 @@ describe("the first up", () => {
       [
         ...["roster", "preflight", "release-sums", "ca-hash", "kubeconfig"].map((script) => `homelab-${script} create`),
         ...NODES.flatMap((name) => NODE_SCRIPTS.map((script) => `${name}-${script} create`)),
+        "k3s-master-join look",
       ].sort(),
     );
     expect(requests(first)).toEqual(Array(3).fill("POST /nodes/pve/lxc"));

@@ -18,6 +18,7 @@ export interface RecordedResource {
     readonly replaceWith: readonly string[];
     readonly dependencies: readonly string[];
     readonly ignoreChanges: readonly string[];
+    readonly replaceOnChanges: readonly string[];
     readonly deleteBeforeReplace: boolean;
     readonly additionalSecretOutputs: readonly string[];
     /** Names of the hooks around a creation and an update. */
@@ -169,6 +170,7 @@ function describeRequest(request: Request, urn: string): RecordedResource {
       replaceWith: request.getReplaceWithList?.() ?? [],
       dependencies: request.getDependenciesList(),
       ignoreChanges: request.getIgnorechangesList(),
+      replaceOnChanges: request.getReplaceonchangesList(),
       deleteBeforeReplace: request.getDeletebeforereplace(),
       additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
       hooks: {

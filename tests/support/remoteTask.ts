@@ -10,6 +10,16 @@ export interface RemoteTask {
   readonly stdin: string;
 }
 
+/** A cause that ends a script, as `fail` of scripts/lib.sh does. */
+export class ScriptFailure extends Error {}
+
+/** A value that a script cannot do without. */
+export function arg(values: Readonly<Record<string, string>>, name: string): string {
+  const value = values[name];
+  if (value === undefined) throw new Error(`the script got no ${name}`);
+  return value;
+}
+
 const EXPORT = /^export ([A-Z][A-Z0-9_]*)='((?:[^']|'\\'')*)'$/gm;
 const SECRET = /^cat >"\$WORK\/secret\.([A-Z0-9_]+)" <<'(\w+)'\n([\s\S]*?)\n\2$/gm;
 

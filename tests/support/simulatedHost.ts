@@ -6,16 +6,23 @@ import { AccessStore } from "../../lab/pve/access/accessStore";
 import type { GuestDriver } from "../../lab/pve/driver";
 import { type GuestConfigFile, parseGuestConfig } from "../../lab/pve/guestConfig";
 import type { Journal } from "./journal";
-import { readRemoteTask, type RemoteTask } from "./remoteTask";
-import type { SimulatedK3s, SimulatedMachines } from "./simulatedMachines";
+import { readRemoteTask, type RemoteTask, ScriptFailure } from "./remoteTask";
+import type { SimulatedMachines } from "./simulatedMachines";
 import { serveShell } from "./simulatedShells";
-import { answerOf, ScriptFailure } from "./simulatedTasks";
+import { answerOf } from "./simulatedTasks";
 import { type KeyPair, newKeyPair } from "./sshKeys";
 
+/** A line of the roster. */
+export interface ServerLine {
+  readonly vmid: number;
+  readonly name: string;
+}
+
 /** What the roster wrote on the host for one cluster. */
-interface Roster {
-  /** VMIDs of the servers. */
-  readonly servers: readonly { vmid: number; name: string }[];
+export interface Roster {
+  readonly servers: readonly ServerLine[];
+  /** Gone from the plan, or with another VMID there, and not yet from the cluster. */
+  former: readonly ServerLine[];
   readonly mark: string;
   readonly drainTimeout: string;
   readonly onBlocked: string;
@@ -28,6 +35,8 @@ export interface HostState {
   readonly rosters: Map<string, Roster>;
   /** Nodes that Kubernetes knows, with their version. */
   readonly members: Map<string, string>;
+  /** Servers that are members of etcd; none where the only server has SQLite. */
+  readonly etcd: Set<string>;
   /** Numbers of creations that were begun and did not go on, by VMID. */
   readonly creations: Map<string, string>;
 }
@@ -71,7 +80,7 @@ export class SimulatedHost {
     this.authorizedKeys = [...options.authorizedKeys];
     this.state = options.state
       ? structuredClone(options.state)
-      : { hostKey: newKeyPair(), rosters: new Map(), members: new Map(), creations: new Map() };
+      : { hostKey: newKeyPair(), rosters: new Map(), members: new Map(), etcd: new Set(), creations: new Map() };
   }
 
   /** From now on a script fails before it does anything. `what` is as in the journal: `k3s-master-claim create`. */
@@ -155,17 +164,5 @@ export class SimulatedHost {
   /** Users, roles and pools of Proxmox VE. */
   get access(): AccessStore {
     return new AccessStore(this.options.etcPve);
-  }
-
-  /** The first server of the roster that has a guest of ours and runs K3s. */
-  liveServer(clusterId: string, except = ""): SimulatedK3s {
-    const roster = this.state.rosters.get(clusterId);
-    if (!roster) throw new ScriptFailure(`the roster of ${clusterId} is missing on the Proxmox host`);
-    for (const { vmid, name } of roster.servers) {
-      const k3s = this.machines.disks.get(vmid)?.k3s;
-      if (name !== except && k3s && isOurs(this.conf(String(vmid)), roster.mark) && this.machines.isRunning(vmid))
-        return k3s;
-    }
-    throw new ScriptFailure("no server of the cluster answered");
   }
 }

@@ -21,6 +21,8 @@ export interface SimulatedDisk {
   hostKey: KeyPair;
   authorizedKeys: string[];
   k3s?: SimulatedK3s;
+  /** Of a server's: whom its K3s is to join. */
+  join?: { readonly address: string; readonly caHash: string };
 }
 
 export interface MachinesSnapshot {

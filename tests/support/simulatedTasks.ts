@@ -2,45 +2,18 @@ import { isDeepStrictEqual } from "node:util";
 import * as fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type GuestConfigFile, printGuestConfig, type RawLine } from "../../lab/pve/guestConfig";
-import type { RemoteTask } from "./remoteTask";
+import { arg, type RemoteTask, ScriptFailure } from "./remoteTask";
 import { isOurs, type SimulatedHost } from "./simulatedHost";
 import { newCaHash } from "./simulatedMachines";
+import { join, joined, leave, liveServer, quorum, roster } from "./simulatedServers";
 
 /** What the double of the host's shells answers to each script of the program. */
-
-/** A cause that ends a script, as `fail` of scripts/lib.sh does. */
-export class ScriptFailure extends Error {}
 
 type Answer = (host: SimulatedHost, task: RemoteTask, vmid: number) => string | Promise<string>;
 
 /** A task by the last part of its step's name. */
 const TASKS = {
-  roster: (host, { action, args }) => {
-    const id = arg(args, "CLUSTER_ID");
-    if (action === "delete") {
-      host.state.rosters.delete(id);
-      return "roster removed";
-    }
-    const mark = arg(args, "MARK");
-    const servers = arg(args, "SERVERS")
-      .split("\n")
-      .map((line) => line.split(" "))
-      .map(([vmid, name]) => ({ vmid: Number(vmid), name: name ?? "" }));
-    const allowControlPlaneLoss = arg(args, "ALLOW_CONTROL_PLANE_LOSS") === "yes";
-    const former = host.state.rosters.get(id)?.servers ?? [];
-    const isKept = former.some((old) => servers.some(({ name }) => name === old.name));
-    const lost = isKept ? [] : former.filter(({ vmid }) => isOurs(host.conf(String(vmid)), mark));
-    if (lost.length > 0 && !allowControlPlaneLoss)
-      throw new ScriptFailure(`the config keeps none of the cluster's servers: ${lost.map(({ name }) => name).join()}`);
-    host.state.rosters.set(id, {
-      servers,
-      mark,
-      drainTimeout: arg(args, "DRAIN_TIMEOUT"),
-      onBlocked: arg(args, "ON_BLOCKED"),
-      allowControlPlaneLoss,
-    });
-    return "roster";
-  },
+  roster,
 
   // What it looks at and says is for the script's own tests: files in tests/unit/scripts, a host in tests/lab/doctor.
   preflight: () => "the Proxmox host is ready",
@@ -129,8 +102,9 @@ const TASKS = {
     const disk = host.machines.disk(vmid);
     const [before, config] = [disk.k3s, arg(args, "CONFIG")];
     if (role === "server") {
-      const caHash = disk.k3s?.caHash ?? newCaHash();
+      const caHash = disk.k3s?.caHash ?? joined(host, disk, token) ?? newCaHash();
       disk.k3s = { role, version, token, agentToken: arg(secrets, "AGENT_TOKEN"), caHash, config };
+      if (/^cluster-init: true$/m.test(config)) host.state.etcd.add(name);
     } else {
       const address = /^server: https:\/\/([\d.]+):6443$/m.exec(config)?.[1] ?? "";
       const server = host.machines.disks.get(host.machines.at(address) ?? 0)?.k3s;
@@ -144,24 +118,26 @@ const TASKS = {
   },
 
   ready: (host, { args }) => {
-    host.liveServer(arg(args, "CLUSTER_ID"));
+    liveServer(host, arg(args, "CLUSTER_ID"));
     const [name, wanted] = [arg(args, "NAME"), arg(args, "VERSION")];
+    if (arg(args, "VOTES") === "yes" && !host.state.etcd.has(name))
+      throw new ScriptFailure(`${name} has no vote in etcd`);
     const seen = host.state.members.get(name);
     if (seen !== wanted) throw new ScriptFailure(`${name} is not Ready at ${wanted} (seen: ${seen ?? "no such node"})`);
     return `${name} is Ready at ${wanted}`;
   },
 
   back: (host, { args }) => {
-    host.liveServer(arg(args, "CLUSTER_ID"));
+    liveServer(host, arg(args, "CLUSTER_ID"));
     const [vmid, name] = [arg(args, "VMID"), arg(args, "NAME")];
     if (!host.machines.isRunning(Number(vmid))) throw new ScriptFailure(`${name} (${vmid}) has not come back`);
     return `${name} is Ready again`;
   },
 
-  "ca-hash": (host, { args }) => host.liveServer(arg(args, "CLUSTER_ID")).caHash,
+  "ca-hash": (host, { args }) => liveServer(host, arg(args, "CLUSTER_ID")).caHash,
 
   kubeconfig: (host, { args }) => {
-    const { caHash } = host.liveServer(arg(args, "CLUSTER_ID"));
+    const { caHash } = liveServer(host, arg(args, "CLUSTER_ID"));
     return [
       "apiVersion: v1",
       "clusters:",
@@ -175,19 +151,11 @@ const TASKS = {
     ].join("\n");
   },
 
-  leave: (host, { args }) => {
-    const [id, name] = [arg(args, "CLUSTER_ID"), arg(args, "NAME")];
-    const roster = host.state.rosters.get(id);
-    if (roster?.servers.every((server) => server.name === name)) {
-      if (!roster.allowControlPlaneLoss) throw new ScriptFailure(`${name} is the only server`);
-      return `${name} was the only server; there is no cluster left to leave`;
-    }
-    host.liveServer(id, name);
-    const disk = host.machines.disks.get(Number(arg(args, "VMID")));
-    if (disk) delete disk.k3s;
-    host.state.members.delete(name);
-    return `${name} left the cluster`;
-  },
+  join,
+
+  quorum,
+
+  leave,
 } satisfies Record<string, Answer>;
 
 /** `host-key` before `key`, so to say: the longest name first. */
@@ -205,12 +173,6 @@ export async function answerOf(host: SimulatedHost, task: RemoteTask, vmid: numb
   if (name !== "artifacts" && (vmid !== undefined) !== (name === "k3s"))
     throw new Error(`${task.step} ran on the wrong machine`);
   return TASKS[name](host, task, vmid ?? 0);
-}
-
-function arg(values: Readonly<Record<string, string>>, name: string): string {
-  const value = values[name];
-  if (value === undefined) throw new Error(`the script got no ${name}`);
-  return value;
 }
 
 function creationOf(conf: GuestConfigFile): string | undefined {

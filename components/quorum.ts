@@ -1,0 +1,23 @@
+import type { NodePlan } from "../config/plan";
+import type { Lookout } from "./back";
+import { runOnHost } from "./hostTask";
+
+/**
+ * Waits on the Proxmox host until the other servers hold etcd's majority while this node is disturbed; of an agent, or of the
+ * only server, there is nothing to ask.
+ * @param effect what the disturbance does, "reboot it"
+ * @throws Error that names the servers which do not answer, and what to do
+ */
+export async function keepsMajority(node: NodePlan, effect: string, lookout: Lookout): Promise<void> {
+  if (node.role !== "server" || lookout.plan.servers.length < 2) return;
+  await runOnHost(lookout.host, {
+    task: "quorum",
+    action: "look",
+    step: `${node.name}-quorum`,
+    title: `etcd keeps its majority without ${node.name}`,
+    lock: `ready-${node.vmId}`,
+    boundSeconds: 300,
+    args: { NAME: node.name, EFFECT: effect },
+    inputs: { CLUSTER_ID: lookout.clusterId },
+  });
+}

@@ -1,0 +1,59 @@
+# The servers' etcd, as K3s shows it on their Nodes: on the Proxmox host, through a server that answers ($SERVER).
+# Sources: K3s, pkg/etcd/member_controller.go; etcd, server/etcdserver/server.go (mayAddMember, mayRemoveMember).
+
+# list_members: sets MEMBERS to the names of the Nodes that have a member, one a line; to none where the only server has SQLite.
+list_members() {
+  listed=$(kubectl get nodes -l node-role.kubernetes.io/etcd -o 'jsonpath={range .items[*]}{.metadata.name} {.metadata.annotations.etcd\.k3s\.cattle\.io/node-name}{"\n"}{end}') || return 1
+  MEMBERS=$(printf '%s\n' "$listed" | awk 'NF == 2 { print $1 }')
+}
+listed_member() { printf '%s\n' "$MEMBERS" | grep -qxF -- "$1"; }
+
+# is_member NAME: ends the step where nobody tells.
+is_member() {
+  list_members || fail "the API of the server $SERVER did not say who is a member of etcd" "the same again: pulumi up"
+  listed_member "$1"
+}
+
+# answers NAME: this server's own API, which nothing but its own member serves. One that gets another VMID has two.
+answers() {
+  for vmid in $(all_servers | awk -v name="$1" '$2 == name { print $1 }'); do
+    if api_answers "$vmid"; then return 0; fi
+  done
+  return 1
+}
+
+# look_at_others NAME: how many other members there are (OTHERS) and answer (WELL), and which do not (SILENT).
+look_at_others() {
+  OTHERS=0 WELL=0 SILENT=''
+  list_members || return 1
+  for member in $MEMBERS; do
+    if [ "$member" = "$1" ]; then continue; fi
+    OTHERS=$((OTHERS + 1))
+    if answers "$member"; then WELL=$((WELL + 1)); else SILENT="$SILENT $member"; fi
+  done
+}
+
+# When one goes for good, the rest must hold a majority of the rest. Beside one that does not answer, be it new or
+# disturbed, it must hold a majority of all; a rest that is all there can do no more.
+majority_without() { [ "$WELL" -ge $((OTHERS / 2 + 1)) ]; }
+majority_beside() { [ "$WELL" -ge $(((OTHERS + 1) / 2 + 1)) ] || [ "$WELL" -eq "$OTHERS" ]; }
+
+# await_others NAME CONDITION: until it holds; answers 1 when it does not within a minute, the time of a restart.
+await_others() {
+  waited_since=$(now)
+  until look_at_others "$1" && "$2"; do
+    [ $(($(now) - waited_since)) -lt 60 ] || return 1
+    sleep 0.5
+  done
+}
+
+# remove_member NAME: K3s' own way, by an annotation that it acts on; it withdraws a request that etcd refuses. Answers 1 when
+# the member has not gone in time: where the server that did this work goes, another one takes it over after 45 s.
+remove_member() {
+  asked_since=$(now)
+  until list_members && ! listed_member "$1"; do
+    kubectl annotate node "$1" --overwrite etcd.k3s.cattle.io/remove=true >/dev/null || :
+    [ $(($(now) - asked_since)) -lt 120 ] || return 1
+    sleep 0.5
+  done
+}

@@ -1,0 +1,231 @@
+import * as fs from "node:fs";
+import { Homelab, type HomelabSnapshot } from "../support/homelab";
+import type { Entry } from "../support/journal";
+import type { PulumiResult } from "../support/pulumiResult";
+
+/**
+ * Several servers on the real engine, machines simulated: they come and go one at a time, etcd keeps its majority, and there
+ * is never a second cluster.
+ */
+
+jest.setTimeout(900_000);
+
+const SERVERS = ["k3s-master", "k3s-master-2", "k3s-master-3", "k3s-master-4", "k3s-master-5"];
+const VMIDS = [100, 110, 111, 112, 113];
+const ADDRESSES = [20, 60, 61, 62, 63].map((last) => `192.168.2.${last}`);
+
+/** The homelab with one worker, grown from one server to three. */
+let three: HomelabSnapshot;
+let grown: Homelab;
+let growth: PulumiResult;
+let lab: Homelab;
+
+beforeAll(async () => {
+  grown = await Homelab.start();
+  grown.edit(({ pools }) => (pools.worker.count = 1));
+  succeeded(await grown.up());
+  grown.journal.clear();
+  serversOf(grown, 3);
+  growth = await grown.up();
+  three = grown.save();
+  await grown.dispose();
+});
+beforeEach(async () => {
+  lab = await Homelab.start(three);
+});
+afterEach(() => lab?.dispose());
+afterAll(() => three && fs.rmSync(three.folder, { recursive: true }));
+
+/** A run that succeeded; else its output is the failure's text. */
+const succeeded = (run: PulumiResult): void => expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
+
+function serversOf(world: Homelab, count: number, ...retired: number[]): void {
+  world.edit(({ pools }) => {
+    Object.assign(pools.master, { count, retired, hostname: "k3s-master-{0}", vmIds: VMIDS, addresses: ADDRESSES });
+  });
+}
+
+const etcd = (world: Homelab): string[] => [...world.host.state.etcd].sort();
+const guests = (world: Homelab): number[] => [...world.machines.guests.keys()].sort((a, b) => a - b);
+/** What was done to a node's guest or by one of its scripts. */
+const doneTo = ({ journal }: Homelab, name: string, vmid: number): string[] =>
+  journal
+    .whats()
+    .filter((what) => new RegExp(`^${name}-(?!\\d)|^guest ${vmid} |^(?!GET).*/lxc/${vmid}(/|$)`).test(what));
+/** Every machine with K3s is of one cluster. */
+const clusters = (world: Homelab): number =>
+  new Set([...world.machines.disks.values()].flatMap(({ k3s }) => k3s?.caHash ?? [])).size;
+
+/** From the beginning of a server's leave to the end of its machine, and from that machine's beginning to its node's `ready`. */
+function absences({ journal: { entries } }: Homelab): { name: string; from: number; to: number }[] {
+  const end = (entry: Entry | undefined): number => entry?.ended ?? Infinity;
+  return SERVERS.flatMap((name, at) =>
+    entries
+      .filter(({ what }) => what === `${name}-leave delete`)
+      .map(({ began }) => ({
+        name,
+        from: began,
+        to: end(entries.find((each) => each.what === `guest ${VMIDS[at]} destroy` && each.began > began)),
+      })),
+  );
+}
+
+/** No two of them at a time. */
+function expectOneAtATime(world: Homelab, ...names: string[]): void {
+  const all = absences(world).sort((a, b) => a.from - b.from);
+  expect(all.map(({ name }) => name)).toEqual(names);
+  for (const [at, each] of all.entries())
+    if (at > 0) expect([each.name, each.from > all[at - 1]!.to]).toEqual([each.name, true]);
+}
+
+describe("from one server to three", () => {
+  it("moves the first to etcd, then brings one after the other, each joining the cluster that lives", () => {
+    succeeded(growth);
+    const order = [
+      "k3s-master-k3s update",
+      "k3s-master-ready update",
+      "guest 110 create",
+      "k3s-master-2-join look",
+      "k3s-master-2-k3s create",
+      "k3s-master-2-ready create",
+      "guest 111 create",
+      "k3s-master-3-join look",
+      "k3s-master-3-k3s create",
+      "k3s-master-3-ready create",
+    ];
+    expect(grown.journal.inOrder(...order)).toBe(true);
+    expect(etcd(grown)).toEqual(SERVERS.slice(0, 3));
+    expect(clusters(grown)).toBe(1);
+  });
+
+  it("leaves the workers alone", () => {
+    expect(doneTo(grown, "k3s-worker-01", 102)).toEqual([]);
+  });
+
+  it("is then at rest", async () => {
+    expect((await lab.up()).changes).toEqual({});
+    expect(lab.network.connections).toBe(0);
+  });
+});
+
+it("from nothing, three servers are one cluster, begun by the first", async () => {
+  const fresh = await Homelab.start();
+  try {
+    serversOf(fresh, 3);
+    succeeded(await fresh.up());
+    expect(etcd(fresh)).toEqual(SERVERS.slice(0, 3));
+    expect(clusters(fresh)).toBe(1);
+    const joins = fresh.host.tasks.filter(({ step }) => step.endsWith("-join")).map(({ args }) => args["NAME"]);
+    expect(joins).toEqual(SERVERS.slice(0, 3));
+  } finally {
+    await fresh.dispose();
+  }
+});
+
+describe("from three servers to one", () => {
+  it("takes the last first and one at a time, and the first stays on etcd", async () => {
+    serversOf(lab, 1);
+    succeeded(await lab.up());
+    expectOneAtATime(lab, "k3s-master-3", "k3s-master-2");
+    expect([etcd(lab), guests(lab)]).toEqual([["k3s-master"], [100, 102]]);
+    expect((await lab.up()).changes).toEqual({});
+  });
+});
+
+describe("the first server", () => {
+  it("goes like any other once another has come, and the agents get another address", async () => {
+    serversOf(lab, 3, 1);
+    const run = await lab.up();
+    succeeded(run);
+    expect(lab.journal.inOrder("k3s-master-4-ready create", "k3s-master-leave delete", "guest 100 destroy")).toBe(true);
+    expect(lab.journal.inOrder("k3s-worker-01-k3s update", "k3s-master-leave delete")).toBe(true);
+    expect([etcd(lab), guests(lab), clusters(lab)]).toEqual([SERVERS.slice(1, 4), [102, 110, 111, 112], 1]);
+    expect(lab.machines.disk(102).k3s?.config).toContain(`server: https://${ADDRESSES[1]}:6443`);
+    // No server had anything to do with it.
+    for (const at of [1, 2]) expect(doneTo(lab, SERVERS[at]!, VMIDS[at]!)).toEqual([]);
+    expect((await lab.up()).changes).toEqual({});
+  });
+
+  it("made anew joins the others, and begins no cluster of its own", async () => {
+    const machine = (await lab.state()).find(
+      ({ name, type }) => name === "k3s-master" && type.startsWith("proxmoxve:"),
+    );
+    succeeded(await lab.up("--replace", machine!.urn));
+    const order = ["k3s-master-leave delete", "guest 100 destroy", "guest 100 create", "k3s-master-join look"];
+    expect(lab.journal.inOrder(...order, "k3s-master-k3s create")).toBe(true);
+    expect(lab.machines.disk(100).join?.address).toBe(ADDRESSES[1]);
+    expect([etcd(lab), clusters(lab)]).toEqual([SERVERS.slice(0, 3), 1]);
+    expect((await lab.up()).changes).toEqual({});
+  });
+});
+
+describe("a change that makes all servers anew", () => {
+  it.each([
+    { what: "other VMIDs", change: { vmIds: [200, 210, 211] }, vmids: [200, 210, 211] },
+    // etcd knows its members by them.
+    { what: "other addresses", change: { addresses: ["192.168.2.80", "192.168.2.81", "192.168.2.82"] }, vmids: VMIDS },
+  ])("takes them one after the other: $what", async ({ change, vmids }) => {
+    lab.edit(({ pools }) => Object.assign(pools.master, change));
+    succeeded(await lab.up());
+    expectOneAtATime(lab, "k3s-master", "k3s-master-2", "k3s-master-3");
+    // Each was Ready again before the next one went.
+    expect(lab.journal.inOrder("k3s-master-ready create", "k3s-master-2-leave delete")).toBe(true);
+    expect(lab.journal.inOrder("k3s-master-2-ready create", "k3s-master-3-leave delete")).toBe(true);
+    expect([etcd(lab), guests(lab)]).toEqual([SERVERS.slice(0, 3), [102, ...vmids.slice(0, 3)].sort((a, b) => a - b)]);
+    expect(clusters(lab)).toBe(1);
+    expect((await lab.up()).changes).toEqual({});
+  });
+});
+
+describe("a dead server", () => {
+  const die = (at: number): Promise<void> => lab.machines.stop(VMIDS[at]!);
+
+  it("makes room for the one in its place, which etcd would not take beside it", async () => {
+    await die(1);
+    serversOf(lab, 3, 2);
+    succeeded(await lab.up());
+    expect([etcd(lab), guests(lab)]).toEqual([
+      ["k3s-master", "k3s-master-3", "k3s-master-4"],
+      [100, 102, 111, 112],
+    ]);
+    expect(clusters(lab)).toBe(1);
+  });
+
+  it("keeps another from being disturbed, and is named; the workers go on", async () => {
+    await die(1);
+    lab.edit((cluster) => (cluster.version = "v1.36.4+k3s1"));
+    const run = await lab.up();
+    expect(run.code).not.toBe(0);
+    expect(run.errors.join("\n")).toContain("k3s-master was not touched");
+    expect(lab.machines.disk(100).k3s?.version).toBe("v1.36.3+k3s1");
+  });
+
+  it("does not keep a destroy, not even beside a second one", async () => {
+    await die(1);
+    await die(2);
+    lab.journal.clear();
+    succeeded(await lab.destroy());
+    expect(lab.journal.whats("script").filter((what) => what.includes("leave"))).toEqual([]);
+    expect(lab.machines.guests.size).toBe(0);
+  });
+});
+
+describe("five servers, two of them dead", () => {
+  it("let no third one go; the dead ones may", async () => {
+    serversOf(lab, 5);
+    succeeded(await lab.up());
+    for (const vmid of [110, 111]) await lab.machines.stop(vmid);
+    lab.journal.clear();
+    serversOf(lab, 3);
+    const refused = await lab.up();
+    expect([refused.code, refused.failed]).toEqual([1, ["k3s-master-5-leave"]]);
+    expect(refused.errors.join("\n")).toContain("without k3s-master-5 etcd would have no majority");
+    expect(guests(lab)).toEqual([100, 102, 110, 111, 112, 113]);
+    serversOf(lab, 3, 2, 3);
+    succeeded(await lab.up());
+    expect([etcd(lab), guests(lab)]).toEqual([
+      ["k3s-master", "k3s-master-4", "k3s-master-5"],
+      [100, 102, 112, 113],
+    ]);
+  });
+});
