@@ -70,6 +70,16 @@ describe("the roster", () => {
       expect(roster({ 101: "k3s-master-02" })).toMatchObject({ code: 0 });
     });
 
+    it("keeps in mind who has gone from the plan, or gets another VMID, until he has left", () => {
+      const former = (): string => host.kept(`${CLUSTER_ID}/former`);
+      roster({ 100: "k3s-master", 101: "k3s-master-02", 102: "k3s-master-03" });
+      expect(former()).toBe("");
+      roster({ 100: "k3s-master", 201: "k3s-master-02", 103: "k3s-master-04" });
+      expect(former()).toBe("101 k3s-master-02\n102 k3s-master-03\n");
+      roster({ 100: "k3s-master", 101: "k3s-master-02", 103: "k3s-master-04" });
+      expect(former()).toBe("102 k3s-master-03\n201 k3s-master-02\n");
+    });
+
     it("takes it beside one that stays", () => {
       expect(roster({ 100: "k3s-master", 101: "k3s-master-02", 102: "k3s-master-03" })).toMatchObject({ code: 0 });
       host.conf(101, ours("k3s-master-02"));
