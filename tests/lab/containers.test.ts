@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 
 import { LXC_RAW_LINES } from "../../config/lxcRecipe";
-import { labPaths } from "../../lab/lab";
+import { labCgroup, labPaths } from "../../lab/lab";
 import { eventually, finish, Lab } from "../support/lab";
 import { LabApi } from "../support/labApi";
 
@@ -212,7 +212,8 @@ describe("pct", () => {
 
   it("destroys without a trace", async () => {
     await lab.host("pct destroy 113 --force; pct destroy 110");
-    expect(await lab.host("pct list; ls /var/lib/lxc; ls -d /sys/fs/cgroup/*/pk3s-*/11? 2>/dev/null || true")).toBe("");
+    const cgroups = `/sys/fs/cgroup/*/${labCgroup(lab.name)}/11?`;
+    expect(await lab.host(`pct list; ls /var/lib/lxc; ls -d ${cgroups} 2>/dev/null || true`)).toBe("");
   }, 60_000);
 });
 
