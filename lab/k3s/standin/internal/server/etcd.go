@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -32,6 +33,8 @@ type etcd struct {
 	// managed tells that the datastore is etcd in K3s' sense: members may join, snapshots may be taken.
 	managed bool
 	name    string
+	// served tells that the member has served since this start.
+	served atomic.Bool
 }
 
 // Where the datastore lies below server, in K3s' places.
@@ -44,8 +47,9 @@ const (
 
 const (
 	localEtcd = "https://127.0.0.1:2379"
-	// sayEvery is how often K3s says what a start waits for.
-	sayEvery = 5 * time.Second
+	// testEvery and testTimeout are K3s' own.
+	testEvery   = 5 * time.Second
+	testTimeout = 30 * time.Second
 )
 
 func newEtcd(o options, joinToken string, clusterInit bool) *etcd {
@@ -151,24 +155,27 @@ func (e *etcd) start(ctx context.Context, group *daemon.Group) error {
 	return nil
 }
 
-// waitServing waits until the member serves: as a voter, with a leader. What is in the way is said in K3s' words.
+// waitServing waits until the member serves: as a voter, with a leader.
 func (e *etcd) waitServing(ctx context.Context) error {
-	for said := time.Now(); ; {
-		// The health of etcd is asked more often than a connection could be made; it says nothing of a learner.
-		healthy := isHealthy()
-		if healthy || time.Since(said) > sayEvery {
-			err := e.test(ctx)
-			if err == nil {
-				logrus.Info("Connection to etcd is ready")
-				return nil
-			}
-			if time.Since(said) > sayEvery {
-				logrus.Infof("Failed to test etcd connection: %v", err)
-				said = time.Now()
-			}
-		}
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	go e.explainWaiting(waiting)
+	// The health says nothing of a learner, but costs no connection.
+	for !isHealthy() || e.test(ctx) != nil {
 		if !sleep(ctx, 50*time.Millisecond) {
 			return ctx.Err()
+		}
+	}
+	e.served.Store(true)
+	logrus.Info("Connection to etcd is ready")
+	return nil
+}
+
+// explainWaiting says what is in the way, in K3s' words and as seldom: a member without a leader answers nothing.
+func (e *etcd) explainWaiting(ctx context.Context) {
+	for sleep(ctx, testEvery) {
+		if err := e.test(ctx); err != nil && ctx.Err() == nil {
+			logrus.Infof("Failed to test etcd connection: %v", err)
 		}
 	}
 }
@@ -185,7 +192,7 @@ func isHealthy() bool {
 
 // test answers why the member does not serve, nil when it does.
 func (e *etcd) test(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, sayEvery)
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
 	defer cancel()
 	client, err := e.client(ctx, localEtcd)
 	if err != nil {

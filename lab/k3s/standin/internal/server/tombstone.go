@@ -22,10 +22,15 @@ const keptBackups = 5
 func (e *etcd) tombstone() string { return e.file(etcdData, "tombstone") }
 
 // layTombstone notes for the next start that this member was removed, where that is why etcd ended. As in K3s the
-// server goes on without etcd, and without readiness, until somebody restarts it or it loses an election.
+// server goes on without etcd, and without readiness, until somebody restarts it or it loses an election. A member that
+// learns of its removal when it starts comes too late in K3s as often as not; here it always does: its start waits for ever.
 func (e *etcd) layTombstone(said string) bool {
 	if !strings.Contains(said, removedWords) {
 		return false
+	}
+	if !e.served.Load() {
+		logrus.Error("etcd exited: server is stopping")
+		return true
 	}
 	if err := pki.WriteFile(e.tombstone(), nil); err != nil {
 		logrus.Errorf("Failed to write tombstone file to %s: %v", e.tombstone(), err)
