@@ -8,24 +8,34 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
+	"k3s-standin/internal/pki"
 	"k3s-standin/internal/token"
 )
 
+// followEvery is how soon a new server is known. K3s watches the API for it.
+const followEvery = 5 * time.Second
+
 // LoadBalancer takes the node's connections to the API on loopback and passes them to a server that answers. It learns
-// the other servers from the first, and remembers them over a restart.
+// the other servers from the first, and remembers them over a restart: with these, the first may be gone.
 type LoadBalancer struct {
 	listener net.Listener
 	file     string
 	mu       sync.Mutex
+	// servers are the cluster's, in the order in which they are tried; the one of the configuration is the last resort.
 	servers  []string
-	first    string
+	fallback string
+}
+
+// remembered is the file's content, K3s' own. It counts only while the configuration names the same server.
+type remembered struct {
+	ServerURL       string
+	ServerAddresses []string
 }
 
 // StartLoadBalancer listens on 127.0.0.1:port.
@@ -34,22 +44,17 @@ func StartLoadBalancer(ctx context.Context, port int, server, file string) (*Loa
 	if err != nil {
 		return nil, fmt.Errorf("Invalid server url, failed to parse: %s: %w", server, err)
 	}
-	first := parsed.Host
+	fallback := parsed.Host
 	if parsed.Port() == "" {
-		first = net.JoinHostPort(parsed.Hostname(), "443")
+		fallback = net.JoinHostPort(parsed.Hostname(), "443")
 	}
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return nil, err
 	}
-	balancer := &LoadBalancer{listener: listener, file: file, first: first, servers: []string{first}}
-	if text, err := os.ReadFile(file); err == nil {
-		var known []string
-		if json.Unmarshal(text, &known) == nil {
-			balancer.add(known)
-		}
-	}
-	logrus.Infof("Running load balancer k3s-agent-load-balancer %s -> %v", listener.Addr(), balancer.servers)
+	balancer := &LoadBalancer{listener: listener, file: file, fallback: fallback}
+	balancer.recall()
+	logrus.Infof("Running load balancer k3s-agent-load-balancer %s -> %v [default: %s]", listener.Addr(), balancer.servers, fallback)
 	go func() { <-ctx.Done(); listener.Close() }()
 	go balancer.accept()
 	return balancer, nil
@@ -71,35 +76,47 @@ func (b *LoadBalancer) Follow(ctx context.Context, config Config, api string) {
 				}
 			}
 		}
-		if !sleep(ctx, 15*time.Second) {
+		if !sleep(ctx, followEvery) {
 			return
 		}
 	}
 }
 
-func (b *LoadBalancer) add(servers []string) {
-	for _, server := range servers {
-		if !slices.Contains(b.servers, server) {
-			b.servers = append(b.servers, server)
-		}
+// recall takes the servers that an earlier start has learned.
+func (b *LoadBalancer) recall() {
+	var known remembered
+	if text, err := os.ReadFile(b.file); err == nil && json.Unmarshal(text, &known) == nil && known.ServerURL == b.serverURL() {
+		b.servers = known.ServerAddresses
+		return
+	}
+	b.remember()
+}
+
+func (b *LoadBalancer) remember() {
+	text, err := json.MarshalIndent(remembered{b.serverURL(), b.servers}, "", "  ")
+	if err == nil {
+		err = pki.WriteFile(b.file, text)
+	}
+	if err != nil {
+		logrus.Warnf("Error updating load balancer k3s-agent-load-balancer config: %s", err)
 	}
 }
 
+func (b *LoadBalancer) serverURL() string { return "https://" + b.fallback }
+
+// replace takes the cluster's servers as they are now. Those that are known stay in their order.
 func (b *LoadBalancer) replace(servers []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	old := b.servers
-	b.servers = nil
-	b.add(servers)
-	b.add([]string{b.first})
-	if slices.Equal(old, b.servers) {
+	isGone := func(server string) bool { return !slices.Contains(servers, server) }
+	isKnown := func(server string) bool { return slices.Contains(b.servers, server) }
+	if len(servers) == len(b.servers) && !slices.ContainsFunc(b.servers, isGone) {
 		return
 	}
-	text, _ := json.Marshal(servers)
-	_ = os.MkdirAll(filepath.Dir(b.file), 0o700)
-	if err := os.WriteFile(b.file, text, 0o600); err != nil {
-		logrus.Warnf("Failed to remember the servers: %v", err)
-	}
+	added := slices.DeleteFunc(slices.Clone(servers), isKnown)
+	b.servers = append(slices.DeleteFunc(b.servers, isGone), added...)
+	logrus.Infof("Updated load balancer k3s-agent-load-balancer server addresses -> %v [default: %s]", b.servers, b.fallback)
+	b.remember()
 }
 
 func (b *LoadBalancer) accept() {
@@ -117,6 +134,9 @@ func (b *LoadBalancer) serve(client net.Conn) {
 	b.mu.Lock()
 	servers := slices.Clone(b.servers)
 	b.mu.Unlock()
+	if !slices.Contains(servers, b.fallback) {
+		servers = append(servers, b.fallback)
+	}
 	for _, address := range servers {
 		server, err := net.DialTimeout("tcp", address, 5*time.Second)
 		if err != nil {

@@ -2,7 +2,6 @@
 package daemon
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -22,6 +21,7 @@ type Group struct {
 	children []*child
 	stopping bool
 	failed   chan error
+	excused  map[string]func(said string) bool
 }
 
 type child struct {
@@ -31,7 +31,9 @@ type child struct {
 }
 
 // NewGroup returns a group without children.
-func NewGroup() *Group { return &Group{failed: make(chan error, 1)} }
+func NewGroup() *Group {
+	return &Group{failed: make(chan error, 1), excused: map[string]func(string) bool{}}
+}
 
 // Failed yields the first child's unwanted end.
 func (g *Group) Failed() <-chan error { return g.failed }
@@ -42,6 +44,14 @@ func (g *Group) Fail(err error) {
 	case g.failed <- err:
 	default:
 	}
+}
+
+// Excuse has the unwanted end of a component that is yet to start judged by what it said last. One that is excused does
+// not end its supervisor.
+func (g *Group) Excuse(name string, excused func(said string) bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.excused[name] = excused
 }
 
 // StartSelf starts a component of this binary under its own name.
@@ -78,8 +88,8 @@ func (g *Group) Start(name string, command *exec.Cmd, output *os.File, env ...st
 		close(c.done)
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if !g.stopping {
-			g.Fail(fmt.Errorf("%s exited: %s", name, cause(err, last.String())))
+		if excused := g.excused[name]; !g.stopping && (excused == nil || !excused(last.text())) {
+			g.Fail(fmt.Errorf("%s exited: %s", name, cause(err, last.error())))
 		}
 	}()
 	if err := <-started; err != nil {
@@ -148,17 +158,21 @@ func (l *lastLines) Write(p []byte) (int, error) {
 	return l.to.Write(p)
 }
 
-func (l *lastLines) String() string {
+func (l *lastLines) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	lines := bytes.Split(bytes.TrimSpace(l.tail), []byte("\n"))
+	return string(l.tail)
+}
+
+func (l *lastLines) error() string {
+	lines := strings.Split(strings.TrimSpace(l.text()), "\n")
 	for i := len(lines) - 1; i >= 0; i-- {
-		line := string(lines[i])
+		line := lines[i]
 		if strings.HasPrefix(line, "E") || strings.HasPrefix(line, "F") || strings.HasPrefix(line, "Error:") {
 			return line
 		}
 	}
-	return string(lines[len(lines)-1])
+	return lines[len(lines)-1]
 }
 
 func cause(err error, line string) string {

@@ -135,8 +135,8 @@ func saveSnapshot(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(serverFile(managedMarker)); err != nil {
-		return errors.New("etcd datastore disabled")
+	if !exists(serverFile(walDir)) {
+		return errors.New(etcdDisabled)
 	}
 	file, err := client.Do(http.MethodPost, "/db/snapshot?name="+url.QueryEscape(c.String("name")), nil, nil)
 	if err != nil {
@@ -147,8 +147,8 @@ func saveSnapshot(c *cli.Context) error {
 }
 
 func listSnapshots(c *cli.Context) error {
-	if _, err := os.Stat(serverFile(managedMarker)); err != nil {
-		return errors.New("etcd datastore disabled")
+	if !exists(serverFile(walDir)) {
+		return errors.New(etcdDisabled)
 	}
 	folder := c.String("etcd-snapshot-dir")
 	if folder == "" {

@@ -48,6 +48,7 @@ func (s *server) startControllers(ctx context.Context) error {
 	}
 	factory.Start(ctx.Done())
 	factory.WaitForCacheSync(ctx.Done())
+	go s.manageVoters(ctx, nodes.Lister())
 	go func() {
 		for {
 			all, err := nodes.Lister().List(labels.Everything())
@@ -71,8 +72,8 @@ func (s *server) startControllers(ctx context.Context) error {
 	return nil
 }
 
-// adopt gives a new Node what K3s' cloud controller gives it, this server's Node its role, and acts on the annotation
-// that asks for an etcd member's removal.
+// adopt gives a new Node what K3s' cloud controller gives it, this server's Node its role, and acts where an etcd member
+// is to be removed. Every server does it for every Node, where K3s elects one: nothing waits for an election here.
 func (s *server) adopt(ctx context.Context, node *corev1.Node) {
 	before, _ := json.Marshal(node)
 	if node.Labels == nil {
@@ -82,6 +83,7 @@ func (s *server) adopt(ctx context.Context, node *corev1.Node) {
 		node.Labels[controlPlaneLabel] = "true"
 		s.etcd.describe(node)
 	}
+	s.etcd.hold(node)
 	if !s.cluster.DisableCCM {
 		if node.Spec.ProviderID == "" {
 			node.Spec.ProviderID = "k3s://" + node.Name

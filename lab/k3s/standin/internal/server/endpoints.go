@@ -11,12 +11,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// publishAddresses writes where the `kubernetes` service leads: the supervisor's port on every server. The API server's
-// own reconciler would name its own port, which is open on loopback only.
+// publishAddresses writes where the `kubernetes` service leads: the supervisor's port on every server that is not known
+// to be gone. The API server's own reconciler would name its own port, which is open on loopback only.
 func (s *server) publishAddresses(ctx context.Context, nodes []*corev1.Node) error {
 	addresses := []string{s.advertiseAddress}
 	for _, node := range nodes {
 		if _, ok := node.Labels[controlPlaneLabel]; !ok || node.Name == s.agent.NodeName {
+			continue
+		}
+		if isLost(node) {
 			continue
 		}
 		for _, address := range node.Status.Addresses {
@@ -51,4 +54,11 @@ func (s *server) publishAddresses(ctx context.Context, nodes []*corev1.Node) err
 		s.published = addresses
 	}
 	return err
+}
+
+// isLost tells a Node whose kubelet has not been heard of for so long that the cluster has given it up.
+func isLost(node *corev1.Node) bool {
+	return slices.ContainsFunc(node.Status.Conditions, func(condition corev1.NodeCondition) bool {
+		return condition.Type == corev1.NodeReady && condition.Status == corev1.ConditionUnknown
+	})
 }

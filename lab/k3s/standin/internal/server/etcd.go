@@ -4,18 +4,19 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
-	"net/url"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
@@ -24,76 +25,101 @@ import (
 )
 
 // etcd is this server's member. K3s keeps a single server's data in SQLite; the stand-in uses etcd there too, on
-// loopback, and then refuses what only etcd can do, as K3s would.
+// loopback and in a folder by the name of SQLite's file, and then refuses what only etcd can do, as K3s would.
 type etcd struct {
 	options
-	// managed tells that the configuration asked for etcd: members may join, snapshots may be taken.
+	// joinToken is the server token as it was given: what `server` names is held against its CA.
+	joinToken string
+	// managed tells that the datastore is etcd in K3s' sense: members may join, snapshots may be taken.
 	managed bool
 	name    string
-	// member tells that this server was a serving member before this start.
-	member bool
+	// served tells that the member has served since this start.
+	served atomic.Bool
 }
 
-// Files that say what the datastore was at its last start.
+// Where the datastore lies below server, in K3s' places.
 const (
-	memberMarker  = "db/etcd-member"
-	managedMarker = "db/etcd-managed"
+	sqliteData = "db/state.db"
+	etcdData   = "db/etcd"
+	// walDir is there once etcd has started, and from then on decides, whatever the configuration says.
+	walDir = "db/etcd/member/wal"
 )
 
-const etcdHealth = "http://127.0.0.1:2381/readyz"
+const (
+	localEtcd = "https://127.0.0.1:2379"
+	// testEvery and testTimeout are K3s' own.
+	testEvery   = 5 * time.Second
+	testTimeout = 30 * time.Second
+)
 
-func newEtcd(o options, clusterInit bool) (*etcd, error) {
-	e := &etcd{options: o}
-	_, err := os.Stat(o.file(memberMarker))
-	e.member = err == nil
-	_, err = os.Stat(o.file(managedMarker))
-	e.managed = err == nil || clusterInit || e.joins()
-	nameFile := o.file("db", "etcd-name")
-	text, err := os.ReadFile(nameFile)
-	if e.name = strings.TrimSpace(string(text)); err != nil {
-		random := make([]byte, 4)
-		if _, err := rand.Read(random); err != nil {
-			return nil, err
-		}
-		e.name = o.agent.NodeName + "-" + hex.EncodeToString(random)
-		if err := pki.WriteFile(nameFile, []byte(e.name+"\n")); err != nil {
-			return nil, err
-		}
-	}
-	return e, nil
+func newEtcd(o options, joinToken string, clusterInit bool) *etcd {
+	e := &etcd{options: o, joinToken: joinToken}
+	e.managed = clusterInit || o.joinURL != "" || e.isInitialized()
+	return e
 }
 
-// joins tells whether this start makes the server a member of another's cluster. Once it has been one, `server` in the
-// configuration means nothing any more; until then, data of a start that was cut off is no data: kept, it would make
-// a cluster of its own.
-func (e *etcd) joins() bool { return e.joinURL != "" && !e.member }
+func (e *etcd) isInitialized() bool { return exists(e.file(walDir)) }
+
+// joins tells whether this start makes the server a member of another's cluster: `server` and `cluster-init` in the
+// configuration mean nothing once there is data, and `server` wins before that.
+func (e *etcd) joins() bool { return e.joinURL != "" && !e.isInitialized() }
 
 func (e *etcd) dataDir(name ...string) string {
-	return e.file(append([]string{"db", "etcd"}, name...)...)
+	folder := sqliteData
+	if e.managed {
+		folder = etcdData
+	}
+	return e.file(append([]string{folder}, name...)...)
 }
 
 func (e *etcd) peerURL() string {
 	if e.managed {
-		return fmt.Sprintf("https://%s:2380", e.agent.NodeIP)
+		return peerURLOf(e.agent.NodeIP)
 	}
-	return "https://127.0.0.1:2380"
+	return peerURLOf("127.0.0.1")
+}
+
+// prepare decides from what lies on the disk: what is left of a member that others have removed goes, the data of a
+// single server becomes etcd's, and the member has its name from its first start on.
+func (e *etcd) prepare() error {
+	if err := e.obeyTombstone(); err != nil {
+		return err
+	}
+	if e.managed && !e.isInitialized() && !e.joins() && exists(e.file(sqliteData, "member")) {
+		logrus.Info("Migrating content from sqlite to etcd")
+		if err := os.RemoveAll(e.file(etcdData)); err != nil {
+			return err
+		}
+		if err := os.Rename(e.file(sqliteData), e.file(etcdData)); err != nil {
+			return err
+		}
+	}
+	text, err := os.ReadFile(e.dataDir("name"))
+	if err == nil {
+		e.name = strings.TrimSpace(string(text))
+		return nil
+	}
+	random := make([]byte, 4)
+	if _, err := rand.Read(random); err != nil {
+		return err
+	}
+	e.name = e.agent.NodeName + "-" + hex.EncodeToString(random)
+	return pki.WriteFile(e.dataDir("name"), []byte(e.name))
 }
 
 // start runs the member and waits until it serves.
-func (e *etcd) start(ctx context.Context, group *daemon.Group, a *authorities) error {
+func (e *etcd) start(ctx context.Context, group *daemon.Group) error {
 	initial, state := e.name+"="+e.peerURL(), "new"
 	if e.joins() {
-		if err := os.RemoveAll(e.dataDir()); err != nil {
-			return err
-		}
-		members, err := e.addMember(ctx)
+		members, err := e.join(ctx)
 		if err != nil {
-			return fmt.Errorf("joining etcd cluster: %w", err)
+			group.Fail(fmt.Errorf("etcd cluster join failed: %w", err))
+			<-ctx.Done()
+			return ctx.Err()
 		}
 		initial, state = members, "existing"
 	}
-	clients := "https://127.0.0.1:2379"
-	advertised := clients
+	clients, advertised := localEtcd, localEtcd
 	if e.managed {
 		advertised = fmt.Sprintf("https://%s:2379", e.agent.NodeIP)
 		clients += "," + advertised
@@ -116,24 +142,11 @@ func (e *etcd) start(ctx context.Context, group *daemon.Group, a *authorities) e
 	if err := os.MkdirAll(e.dataDir(), 0o700); err != nil {
 		return err
 	}
+	group.Excuse("etcd", e.layTombstone)
 	if err := group.StartSelf("etcd", append(args, flagArgs(e.etcdArgs)...)); err != nil {
 		return err
 	}
-	if e.managed {
-		if err := pki.WriteFile(e.file(managedMarker), nil); err != nil {
-			return err
-		}
-	}
-	if state == "existing" {
-		// A learner is not healthy in etcd's sense: it serves no reads.
-		if err := e.promote(ctx); err != nil {
-			return err
-		}
-	}
-	if err := e.waitHealthy(ctx); err != nil {
-		return err
-	}
-	if err := pki.WriteFile(e.file(memberMarker), nil); err != nil {
+	if err := e.waitServing(ctx); err != nil {
 		return err
 	}
 	if e.managed && state == "new" {
@@ -142,155 +155,84 @@ func (e *etcd) start(ctx context.Context, group *daemon.Group, a *authorities) e
 	return nil
 }
 
-func (e *etcd) waitHealthy(ctx context.Context) error {
-	client := &http.Client{Timeout: 2 * time.Second}
-	for {
-		response, err := client.Get(etcdHealth)
-		if err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
+// waitServing waits until the member serves: as a voter, with a leader.
+func (e *etcd) waitServing(ctx context.Context) error {
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	go e.explainWaiting(waiting)
+	// The health says nothing of a learner, but costs no connection.
+	for !isHealthy() || e.test(ctx) != nil {
+		if !sleep(ctx, 50*time.Millisecond) {
 			return ctx.Err()
-		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	e.served.Store(true)
+	logrus.Info("Connection to etcd is ready")
+	return nil
+}
+
+// explainWaiting says what is in the way, in K3s' words and as seldom: a member without a leader answers nothing.
+func (e *etcd) explainWaiting(ctx context.Context) {
+	for sleep(ctx, testEvery) {
+		if err := e.test(ctx); err != nil && ctx.Err() == nil {
+			logrus.Infof("Failed to test etcd connection: %v", err)
 		}
 	}
 }
 
-// client talks to the member on loopback, or to that of another server.
-func (e *etcd) client(ctx context.Context, host string) (*clientv3.Client, error) {
+func isHealthy() bool {
+	client := &http.Client{Timeout: 2 * time.Second}
+	response, err := client.Get("http://127.0.0.1:2381/readyz")
+	if err != nil {
+		return false
+	}
+	response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+// test answers why the member does not serve, nil when it does.
+func (e *etcd) test(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
+	client, err := e.client(ctx, localEtcd)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	status, err := client.Status(ctx, localEtcd)
+	switch {
+	case err != nil:
+		return fmt.Errorf("failed to get etcd status: %w", err)
+	case status.IsLearner:
+		return errors.New("this server has not yet been promoted from learner to voting member")
+	case status.Leader == 0:
+		return rpctypes.ErrNoLeader
+	}
+	_, err = client.MemberList(ctx)
+	return err
+}
+
+// client talks to members at their client URLs.
+func (e *etcd) client(ctx context.Context, endpoints ...string) (*clientv3.Client, error) {
 	certificate, err := tls.LoadX509KeyPair(e.file("tls", "etcd", "client.crt"), e.file("tls", "etcd", "client.key"))
 	if err != nil {
 		return nil, err
 	}
-	pool, err := certPool(e.file("tls", "etcd", "server-ca.crt"))
+	ca, err := os.ReadFile(e.file("tls", "etcd", "server-ca.crt"))
 	if err != nil {
 		return nil, err
 	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
 	return clientv3.New(clientv3.Config{
-		Context: ctx, Endpoints: []string{"https://" + host + ":2379"}, DialTimeout: 5 * time.Second, Logger: zap.NewNop(),
+		Context: ctx, Endpoints: endpoints, DialTimeout: 5 * time.Second, Logger: zap.NewNop(),
 		TLS: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{certificate}},
 	})
 }
 
-// addMember announces this server as a learner and returns the cluster's members as etcd's flag wants them. One
-// member joins at a time: while another is a learner, etcd refuses, and we wait as K3s does.
-func (e *etcd) addMember(ctx context.Context) (string, error) {
-	join, err := url.Parse(e.joinURL)
-	if err != nil {
-		return "", err
-	}
-	client, err := e.client(ctx, join.Hostname())
-	if err != nil {
-		return "", err
-	}
-	defer client.Close()
-	for {
-		attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
-		added, err := client.MemberAddAsLearner(attempt, []string{e.peerURL()})
-		cancel()
-		if err == nil {
-			var initial []string
-			for _, member := range added.Members {
-				name := member.Name
-				if member.ID == added.Member.ID {
-					name = e.name
-				}
-				for _, peer := range member.PeerURLs {
-					initial = append(initial, name+"="+peer)
-				}
-			}
-			logrus.Infof("Adding member %s=%s to etcd cluster %v", e.name, e.peerURL(), initial)
-			return strings.Join(initial, ","), nil
-		}
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		if strings.Contains(err.Error(), "Peer URLs already exists") {
-			if err := e.forget(ctx, client); err != nil {
-				return "", err
-			}
-			continue
-		}
-		logrus.Infof("Waiting for other members to finish joining etcd cluster: %v", err)
-		select {
-		case <-ctx.Done():
-			return "", ctx.Err()
-		case <-time.After(2 * time.Second):
-		}
-	}
-}
-
-// forget removes the member that an earlier join of this server, cut off, has left at our address.
-func (e *etcd) forget(ctx context.Context, client *clientv3.Client) error {
-	members, err := client.MemberList(ctx)
-	if err != nil {
-		return err
-	}
-	for _, member := range members.Members {
-		if slices.Contains(member.PeerURLs, e.peerURL()) {
-			_, err := client.MemberRemove(ctx, member.ID)
-			return err
-		}
-	}
-	return nil
-}
-
-// promote makes the learner a voter, as soon as it has caught up.
-func (e *etcd) promote(ctx context.Context) error {
-	client, err := e.client(ctx, "127.0.0.1")
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	deadline := time.Now().Add(5 * time.Minute)
-	for {
-		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
-		status, err := client.Status(attempt, "https://127.0.0.1:2379")
-		cancel()
-		if err == nil && !status.IsLearner {
-			return nil
-		}
-		if err == nil {
-			if err = e.promoteByLeader(ctx, status.Header.MemberId); err == nil {
-				logrus.Infof("Promoted etcd member %s", e.name)
-				return nil
-			}
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("etcd member %s was not promoted: %w", e.name, err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(500 * time.Millisecond):
-		}
-	}
-}
-
-// promoteByLeader asks the server that we joined: a learner answers no such request.
-func (e *etcd) promoteByLeader(ctx context.Context, member uint64) error {
-	join, err := url.Parse(e.joinURL)
-	if err != nil {
-		return err
-	}
-	client, err := e.client(ctx, join.Hostname())
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	attempt, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	_, err = client.MemberPromote(attempt, member)
-	return err
-}
-
 // publishPeerURL gives a member that was alone on loopback the address at which others find it.
 func (e *etcd) publishPeerURL(ctx context.Context) error {
-	client, err := e.client(ctx, "127.0.0.1")
+	client, err := e.client(ctx, localEtcd)
 	if err != nil {
 		return err
 	}
@@ -308,27 +250,18 @@ func (e *etcd) publishPeerURL(ctx context.Context) error {
 	return nil
 }
 
-// snapshot saves the datastore and removes the oldest of its name beyond the number to keep.
-func (e *etcd) snapshot(ctx context.Context, name string) (string, error) {
-	if !e.managed {
-		return "", errors.New("etcd datastore disabled")
+func peerURLOf(address string) string { return "https://" + net.JoinHostPort(address, "2380") }
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+func sleep(ctx context.Context, duration time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(duration):
+		return true
 	}
-	client, err := e.client(ctx, "127.0.0.1")
-	if err != nil {
-		return "", err
-	}
-	defer client.Close()
-	stream, err := client.Snapshot(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer stream.Close()
-	if err := os.MkdirAll(e.snapshotDir, 0o700); err != nil {
-		return "", err
-	}
-	file := filepath.Join(e.snapshotDir, fmt.Sprintf("%s-%s-%d", name, e.agent.NodeName, time.Now().Unix()))
-	if err := copyTo(file, stream); err != nil {
-		return "", err
-	}
-	return file, prune(filepath.Join(e.snapshotDir, name+"-"+e.agent.NodeName+"-*"), e.snapshots)
 }

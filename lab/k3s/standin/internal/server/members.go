@@ -2,19 +2,16 @@ package server
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"os"
-	"path/filepath"
+	"net/url"
 	"slices"
-	"sort"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
-	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -28,125 +25,143 @@ const (
 	memberFinalizer = "wrangler.cattle.io/managed-etcd-controller"
 )
 
-var errOnlyVoter = errors.New("it is the only voting member")
+const removalTimeout = time.Minute
 
 // describe puts the member's name and address on its Node.
 func (e *etcd) describe(node *corev1.Node) {
-	if !e.managed || node.DeletionTimestamp != nil || node.Annotations[removedMember] != "" {
+	if !e.managed || node.DeletionTimestamp != nil {
 		return
 	}
 	if node.Annotations == nil {
 		node.Annotations = map[string]string{}
 	}
 	node.Labels[etcdLabel] = "true"
-	if !slices.Contains(node.Finalizers, memberFinalizer) {
-		node.Finalizers = append(node.Finalizers, memberFinalizer)
-	}
 	node.Annotations[memberName], node.Annotations[memberAddress] = e.name, e.agent.NodeIP
 }
 
-// answerRemoval removes the member of a Node whose annotation asks for it, and says so by another annotation; the only
-// voter stays, and the request is withdrawn.
-func (e *etcd) answerRemoval(ctx context.Context, node *corev1.Node) {
-	if !e.managed || node.Annotations[removeMember] != "true" || node.Annotations[removedMember] != "" {
-		return
+// hold keeps a Node that is deleted until its member, if it has one, has been removed; K3s holds every Node.
+func (e *etcd) hold(node *corev1.Node) {
+	if e.managed && node.DeletionTimestamp == nil && !slices.Contains(node.Finalizers, memberFinalizer) {
+		node.Finalizers = append(node.Finalizers, memberFinalizer)
 	}
-	name, err := e.remove(ctx, node)
-	if err != nil {
-		logrus.Errorf("Unable to remove etcd member of node %s: %v", node.Name, err)
-		delete(node.Annotations, removeMember)
-		return
-	}
-	node.Annotations[removedMember] = name
-	delete(node.Annotations, memberName)
-	delete(node.Annotations, memberAddress)
-	delete(node.Labels, etcdLabel)
 }
 
-// answerDeletion removes the member of a server whose Node is being deleted; until then the finalizer, K3s' own, keeps
-// the Node, so that a deletion while no other server watches is not missed.
+// answerRemoval removes the member of a Node whose annotation asks for it, and answers by another annotation. The only
+// voter stays, and the request is withdrawn; whatever else is in the way, it stands and is tried again.
+func (e *etcd) answerRemoval(ctx context.Context, node *corev1.Node) {
+	if _, ok := node.Labels[etcdLabel]; !ok || !e.managed || node.DeletionTimestamp != nil {
+		return
+	}
+	asked, ok := node.Annotations[removeMember]
+	if !ok {
+		return
+	}
+	if removed, ok := node.Annotations[removedMember]; ok {
+		// The answer of an earlier removal. A member that has joined since has another name, and must be asked for anew.
+		if removed != node.Annotations[memberName] {
+			delete(node.Annotations, removedMember)
+			delete(node.Annotations, removeMember)
+		}
+		return
+	}
+	if strings.ToLower(asked) != "true" {
+		return
+	}
+	name := node.Annotations[memberName]
+	switch err := e.remove(ctx, node); {
+	case errors.Is(err, rpctypes.ErrMemberNotEnoughStarted):
+		logrus.Errorf("etcd member removal rejected, clearing remove annotation: %v", err)
+		delete(node.Annotations, removeMember)
+	case err != nil:
+		logrus.Errorf("Unable to remove etcd member of node %s: %v", node.Name, err)
+	default:
+		node.Annotations[removedMember] = name
+		delete(node.Annotations, removeMember)
+		delete(node.Annotations, memberName)
+		delete(node.Annotations, memberAddress)
+	}
+}
+
+// answerDeletion removes the member of a server whose Node is being deleted. Where it cannot, the Node stays: that of the
+// only voter for ever.
 func (e *etcd) answerDeletion(ctx context.Context, node *corev1.Node) {
 	if node.DeletionTimestamp == nil || !slices.Contains(node.Finalizers, memberFinalizer) {
 		return
 	}
-	if _, err := e.remove(ctx, node); err != nil && !errors.Is(err, errOnlyVoter) {
-		logrus.Errorf("Unable to remove etcd member of deleted node %s: %v", node.Name, err)
-		return
+	if _, isMember := node.Labels[etcdLabel]; isMember && node.Annotations[removedMember] == "" {
+		if err := e.remove(ctx, node); err != nil {
+			logrus.Errorf("Unable to remove etcd member of deleted node %s: %v", node.Name, err)
+			return
+		}
 	}
 	node.Finalizers = slices.DeleteFunc(node.Finalizers, func(name string) bool { return name == memberFinalizer })
 }
 
-func (e *etcd) remove(ctx context.Context, node *corev1.Node) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+// remove takes a Node's member out of the cluster, after another has taken the lead from it. One that is out already is
+// no failure.
+func (e *etcd) remove(ctx context.Context, node *corev1.Node) error {
+	name, address := node.Annotations[memberName], node.Annotations[memberAddress]
+	if name == "" || address == "" {
+		return fmt.Errorf("node name or address annotation for node %s not found", node.Name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, removalTimeout)
 	defer cancel()
-	client, err := e.client(ctx, "127.0.0.1")
+	client, err := e.client(ctx, localEtcd)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer client.Close()
-	members, err := client.MemberList(ctx)
+	list, err := client.MemberList(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
-	name, address := node.Annotations[memberName], node.Annotations[memberAddress]
-	voters := 0
-	var found *clientv3.Member
-	for _, member := range members.Members {
-		if !member.IsLearner {
-			voters++
-		}
-		if member.Name == name || (len(member.PeerURLs) > 0 && member.PeerURLs[0] == "https://"+net.JoinHostPort(address, "2380")) {
-			found = (*clientv3.Member)(member)
+	var found *etcdserverpb.Member
+	var others []*etcdserverpb.Member
+	for _, member := range list.Members {
+		switch {
+		case member.Name == name && isAt(member, address):
+			found = member
+		case !member.IsLearner:
+			others = append(others, member)
 		}
 	}
 	if found == nil {
-		return name, nil
+		return nil
 	}
-	if voters < 2 && !found.IsLearner {
-		return "", fmt.Errorf("%s: %w", found.Name, errOnlyVoter)
-	}
-	logrus.Infof("Removing name=%s id=%d address=%s from etcd", found.Name, found.ID, address)
-	_, err = client.MemberRemove(ctx, found.ID)
-	return found.Name, err
-}
-
-func certPool(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(text)
-	return pool, nil
-}
-
-func copyTo(file string, from io.Reader) error {
-	target, err := os.OpenFile(file+".part", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	status, err := client.Status(ctx, localEtcd)
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(target, from); err != nil {
-		target.Close()
-		return err
-	}
-	if err := target.Close(); err != nil {
-		return err
-	}
-	return os.Rename(file+".part", file)
-}
-
-// prune keeps the newest files of a pattern; their names end in the time they were made.
-func prune(pattern string, keep int) error {
-	files, err := filepath.Glob(pattern)
-	if err != nil {
-		return err
-	}
-	sort.Strings(files)
-	for len(files) > keep && keep > 0 {
-		if err := os.Remove(files[0]); err != nil {
+	if status.Leader == found.ID {
+		if len(others) == 0 {
+			return rpctypes.ErrMemberNotEnoughStarted
+		}
+		if err := e.moveLeader(ctx, found, others[0]); err != nil {
 			return err
 		}
-		files = files[1:]
 	}
-	return nil
+	logrus.Infof("Removing name=%s id=%d address=%s from etcd", found.Name, found.ID, address)
+	if _, err = client.MemberRemove(ctx, found.ID); errors.Is(err, rpctypes.ErrMemberNotFound) {
+		return nil
+	}
+	return err
+}
+
+// moveLeader asks the leader itself: nobody else may.
+func (e *etcd) moveLeader(ctx context.Context, from, to *etcdserverpb.Member) error {
+	client, err := e.client(ctx, from.ClientURLs...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	logrus.Infof("Moving etcd cluster leader from %s to %s", from.Name, to.Name)
+	_, err = client.MoveLeader(ctx, to.ID)
+	return err
+}
+
+func isAt(member *etcdserverpb.Member, address string) bool {
+	return slices.ContainsFunc(member.PeerURLs, func(peer string) bool {
+		parsed, err := url.Parse(peer)
+		return err == nil && parsed.Hostname() == address
+	})
 }

@@ -61,8 +61,11 @@ func readOptions(c *cli.Context) (options, error) {
 	o.cluster = supervisor.ClusterConfig{
 		ClusterIPRange: one(c, "cluster-cidr", defaultPods), ServiceIPRange: one(c, "service-cidr", defaultServ),
 		ClusterDomain: c.String("cluster-domain"), FlannelBackend: c.String("flannel-backend"),
-		DisableCCM: c.Bool("disable-cloud-controller"), DisableKubeProxy: c.Bool("disable-kube-proxy"),
-		HTTPSPort: port, SupervisorPort: port,
+		EgressSelectorMode: c.String("egress-selector-mode"), EncryptSecrets: c.Bool("secrets-encryption"),
+		DisableCCM: c.Bool("disable-cloud-controller"), DisableHelmController: c.Bool("disable-helm-controller"),
+		DisableNPC: c.Bool("disable-network-policy"), DisableServiceLB: disables(c, "servicelb"),
+		DisableKubeProxy: c.Bool("disable-kube-proxy"),
+		HTTPSPort:        port, SupervisorPort: port,
 	}
 	if o.cluster.ClusterDNS = one(c, "cluster-dns", ""); o.cluster.ClusterDNS == "" {
 		if o.cluster.ClusterDNS, err = nth(o.cluster.ServiceIPRange, 10); err != nil {
@@ -89,6 +92,11 @@ func readOptions(c *cli.Context) (options, error) {
 		}
 	}
 	return o, nil
+}
+
+// disables tells whether an add-on is named by `disable`, one value or several in one.
+func disables(c *cli.Context, addOn string) bool {
+	return slices.Contains(strings.Split(strings.Join(c.StringSlice("disable"), ","), ","), addOn)
 }
 
 func (o options) file(name ...string) string {

@@ -50,9 +50,7 @@ func Run(c *cli.Context) error {
 	}
 	logrus.Infof("Starting k3s %s", version.Describe())
 	agent.WarnIgnored(cmdline.Ignored(c))
-	if s.etcd, err = newEtcd(s.options, c.Bool("cluster-init")); err != nil {
-		return err
-	}
+	s.etcd = newEtcd(s.options, s.tokens.full, c.Bool("cluster-init"))
 	s.cluster.ClusterInit = s.etcd.managed
 
 	started := make(chan error, 1)
@@ -68,8 +66,11 @@ func (s *server) start(ctx context.Context) error {
 	if err := os.MkdirAll(s.file(), 0o700); err != nil {
 		return err
 	}
+	if err := s.etcd.prepare(); err != nil {
+		return fmt.Errorf("preparing server: failed to start supervisor listener: %w", err)
+	}
 	if s.etcd.joins() {
-		if err := s.bootstrapFrom(s.joinURL); err != nil {
+		if err := s.bootstrap(); err != nil {
 			return fmt.Errorf("preparing server: failed to bootstrap cluster data: %w", err)
 		}
 	}
@@ -83,7 +84,7 @@ func (s *server) start(ctx context.Context) error {
 	if err := s.listen(); err != nil {
 		return err
 	}
-	if err := s.etcd.start(ctx, s.group, s.authorities); err != nil {
+	if err := s.etcd.start(ctx, s.group); err != nil {
 		return fmt.Errorf("starting kubernetes: failed to start cluster: %w", err)
 	}
 	if err := s.startAPIServer(); err != nil {
@@ -133,10 +134,11 @@ func (s *server) listen() error {
 		ServingBase: s.file("tls", "serving-supervisor"), ProxyBase: s.file("tls", "client-auth-proxy"),
 		APIServer: fmt.Sprintf("127.0.0.1:%d", apiPort), Config: s.cluster, NodeName: s.agent.NodeName,
 		Extra: map[string]http.HandlerFunc{
-			"/v1-k3s/server-bootstrap": s.handleBootstrap,
-			"/v1-k3s/token":            s.handleTokenRotation,
-			"/db/snapshot":             s.handleSnapshot,
+			bootstrapPath:   s.handleBootstrap,
+			"/v1-k3s/token": s.handleTokenRotation,
+			"/db/snapshot":  s.handleSnapshot,
 		},
+		Local: map[string]http.HandlerFunc{infoPath: s.handleMembers},
 	}, s.tokens.server, s.tokens.agent)
 	s.supervisor = started
 	return err

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"crypto/x509"
 	"encoding/json"
+	"net"
 	"net/http"
 	"strings"
 
@@ -67,23 +68,37 @@ func (s *Supervisor) authenticate(request *http.Request) (id identity, known, wr
 	return identity{}, false, false
 }
 
+// allowLocal is allow, but lets callers on this machine through whoever they are.
+func (s *Supervisor) allowLocal(handler http.HandlerFunc, groups ...string) http.HandlerFunc {
+	others := s.allow(handler, groups...)
+	return func(response http.ResponseWriter, request *http.Request) {
+		host, _, _ := net.SplitHostPort(request.RemoteAddr)
+		if address := net.ParseIP(host); address != nil && address.IsLoopback() {
+			handler(response, request)
+			return
+		}
+		others(response, request)
+	}
+}
+
 // allow lets only callers with one of the groups through; the refusals are K3s'.
 func (s *Supervisor) allow(handler http.HandlerFunc, groups ...string) http.HandlerFunc {
 	return func(response http.ResponseWriter, request *http.Request) {
 		id, known, wrong := s.authenticate(request)
 		if wrong {
-			sendError(response, http.StatusUnauthorized, "not authorized")
+			SendError(response, http.StatusUnauthorized, "not authorized")
 			return
 		}
 		if !known || !hasAny(id.groups, groups) {
-			sendError(response, http.StatusForbidden, "forbidden")
+			SendError(response, http.StatusForbidden, "forbidden")
 			return
 		}
 		handler(response, request.WithContext(context.WithValue(request.Context(), identityKey{}, id)))
 	}
 }
 
-func sendError(response http.ResponseWriter, code int, message string) {
+// SendError answers as K3s does: with a Status, whose message callers log.
+func SendError(response http.ResponseWriter, code int, message string) {
 	reason := metav1.StatusReason(strings.ReplaceAll(http.StatusText(code), " ", ""))
 	response.Header().Set("Content-Type", "application/json")
 	response.WriteHeader(code)

@@ -25,7 +25,7 @@ func (s *Supervisor) servingKubelet(response http.ResponseWriter, request *http.
 			continue
 		}
 		if net.ParseIP(address) == nil {
-			sendError(response, http.StatusInternalServerError, "invalid node IP address "+address)
+			SendError(response, http.StatusInternalServerError, "invalid node IP address "+address)
 			return
 		}
 		sans = append(sans, address)
@@ -45,12 +45,12 @@ func (s *Supervisor) sign(authority *pki.Authority, profile pki.Profile) http.Ha
 	return func(response http.ResponseWriter, request *http.Request) {
 		posted, err := readRequest(request)
 		if err != nil {
-			sendError(response, http.StatusBadRequest, err.Error())
+			SendError(response, http.StatusBadRequest, err.Error())
 			return
 		}
 		signed, err := authority.Sign(profile, posted.PublicKey)
 		if err != nil {
-			sendError(response, http.StatusInternalServerError, err.Error())
+			SendError(response, http.StatusInternalServerError, err.Error())
 			return
 		}
 		_, _ = response.Write(signed)

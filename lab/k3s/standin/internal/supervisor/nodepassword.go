@@ -36,7 +36,7 @@ const (
 // the API is not up.
 func (s *Supervisor) verifiedNode(response http.ResponseWriter, request *http.Request) (string, bool) {
 	refuse := func(code int, message string) (string, bool) {
-		sendError(response, code, message)
+		SendError(response, code, message)
 		return "", false
 	}
 	name, password := strings.ToLower(request.Header.Get("k3s-Node-Name")), request.Header.Get("k3s-Node-Password")

@@ -56,7 +56,7 @@ func reverse(target *url.URL, config *tls.Config) *httputil.ReverseProxy {
 		FlushInterval: -1, // watches and logs are streams
 		ErrorLog:      stdlog.New(io.Discard, "", 0),
 		ErrorHandler: func(response http.ResponseWriter, _ *http.Request, err error) {
-			sendError(response, http.StatusServiceUnavailable, "apiserver not ready")
+			SendError(response, http.StatusServiceUnavailable, "apiserver not ready")
 		},
 		// HTTP/1.1 only: exec, attach and port-forward upgrade their connection.
 		Transport: &http.Transport{TLSClientConfig: config, MaxIdleConnsPerHost: 64, TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}},

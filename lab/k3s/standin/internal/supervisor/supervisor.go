@@ -22,13 +22,21 @@ import (
 	"k3s-standin/internal/pki"
 )
 
-// ClusterConfig is what a joining node is told; the names are K3s'.
+// ClusterConfig is what a joining node is told; the names are K3s'. Those with a flag must be the same on all servers.
 type ClusterConfig struct {
-	ClusterIPRange, ServiceIPRange string
-	ClusterDNS, ClusterDomain      string
-	FlannelBackend                 string
-	DisableCCM, DisableKubeProxy   bool
-	HTTPSPort, SupervisorPort      int
+	ClusterIPRange            string `cli:"cluster-cidr"`
+	ServiceIPRange            string `cli:"service-cidr"`
+	ClusterDNS                string `cli:"cluster-dns"`
+	ClusterDomain             string `cli:"cluster-domain"`
+	FlannelBackend            string `cli:"flannel-backend"`
+	EgressSelectorMode        string `cli:"egress-selector-mode"`
+	DisableCCM                bool   `cli:"disable-cloud-controller"`
+	DisableHelmController     bool   `cli:"disable-helm-controller"`
+	DisableNPC                bool   `cli:"disable-network-policy"`
+	DisableServiceLB          bool   `cli:"disable-service-lb"`
+	EncryptSecrets            bool   `cli:"secrets-encryption"`
+	DisableKubeProxy          bool
+	HTTPSPort, SupervisorPort int
 	// ClusterInit tells a joining server whether there is an etcd to join.
 	ClusterInit bool
 }
@@ -49,6 +57,8 @@ type Options struct {
 	NodeName string
 	// Extra are more handlers, for callers with the server token.
 	Extra map[string]http.HandlerFunc
+	// Local are those that every caller on this machine may use too.
+	Local map[string]http.HandlerFunc
 }
 
 // Supervisor is a running one.
@@ -153,6 +163,9 @@ func (s *Supervisor) routes(api http.Handler) http.Handler {
 	for path, handler := range s.Extra {
 		mux.HandleFunc(path, s.allow(handler, groupServer))
 	}
+	for path, handler := range s.Local {
+		mux.HandleFunc(path, s.allowLocal(handler, groupServer))
+	}
 	mux.HandleFunc("/", func(response http.ResponseWriter, request *http.Request) {
 		if strings.HasPrefix(request.URL.Path, prefix) {
 			http.NotFound(response, request)
@@ -167,7 +180,7 @@ func (s *Supervisor) file(authority *pki.Authority) http.HandlerFunc {
 	return func(response http.ResponseWriter, _ *http.Request) {
 		text, err := authority.PEM()
 		if err != nil {
-			sendError(response, http.StatusInternalServerError, err.Error())
+			SendError(response, http.StatusInternalServerError, err.Error())
 			return
 		}
 		response.Header().Set("Content-Type", "text/plain")
@@ -181,7 +194,7 @@ func (s *Supervisor) config(response http.ResponseWriter, _ *http.Request) {
 
 func (s *Supervisor) readyz(response http.ResponseWriter, _ *http.Request) {
 	if s.Client() == nil {
-		sendError(response, http.StatusServiceUnavailable, coreNotReady)
+		SendError(response, http.StatusServiceUnavailable, coreNotReady)
 		return
 	}
 	fmt.Fprint(response, "ok")
