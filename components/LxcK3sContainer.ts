@@ -59,7 +59,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         // The VMID and the address are fixed: the old one must have gone before the new one comes.
         deleteBeforeReplace: true,
         // etcd knows its members by their addresses: such a server leaves and joins anew.
-        replaceOnChanges: isEtcdMember(node, context.plan) ? ["initialization.ipConfigs"] : [],
+        replaceOnChanges: isEtcdMember(node, context.plan) ? ["initialization.ipConfigs[*].ipv4.address"] : [],
         // Features other than nesting are root@pam's alone: the next step writes them. A new template must not rebuild
         // every node at once: a rebuild is asked for per node; nor must a new pool, which a guest moves to on the host.
         // The description tells one creation from the next.

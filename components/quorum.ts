@@ -3,13 +3,13 @@ import type { Lookout } from "./back";
 import { runOnHost } from "./hostTask";
 
 /**
- * Waits on the Proxmox host until the other servers hold etcd's majority while this node is disturbed; of an agent, or of the
- * only server, there is nothing to ask.
+ * Waits on the Proxmox host until the other servers hold etcd's majority while this node is disturbed. An agent has no part in
+ * it; whether a server has, the cluster knows: the plan's only one may still have others beside it.
  * @param effect what the disturbance does, "reboot it"
  * @throws Error that names the servers which do not answer, and what to do
  */
 export async function keepsMajority(node: NodePlan, effect: string, lookout: Lookout): Promise<void> {
-  if (node.role !== "server" || lookout.plan.servers.length < 2) return;
+  if (node.role !== "server") return;
   await runOnHost(lookout.host, {
     task: "quorum",
     action: "look",

@@ -8,9 +8,10 @@ list_members() {
 }
 listed_member() { printf '%s\n' "$MEMBERS" | grep -qxF -- "$1"; }
 
-# is_member NAME: ends the step where nobody tells.
+# need_members: the same; ends the step where nobody tells.
+need_members() { list_members || fail "the API of the server $SERVER did not say who is a member of etcd" "the same again: pulumi up"; }
 is_member() {
-  list_members || fail "the API of the server $SERVER did not say who is a member of etcd" "the same again: pulumi up"
+  need_members
   listed_member "$1"
 }
 
@@ -45,6 +46,20 @@ await_others() {
     [ $(($(now) - waited_since)) -lt 60 ] || return 1
     sleep 0.5
   done
+}
+
+# adopt_member VMID NAME: a join that was cut off may have made a member without a Node, by whose annotations alone K3s removes
+# one. It gets a Node where its guest still knows the member's name; deleted later like any other.
+adopt_member() {
+  if is_member "$2" || ! has_our_guest "$1"; then return 0; fi
+  own=$(pct exec "$1" -- cat /var/lib/rancher/k3s/server/db/etcd/name 2>/dev/null </dev/null) || return 0
+  address=$(pct exec "$1" -- sed -n 's/^node-ip: *//p' /etc/rancher/k3s/config.yaml </dev/null)
+  say "$2 may be a member of etcd without a Node: $own"
+  if [ -z "$(kubectl get node "$2" --ignore-not-found -o name)" ]; then
+    printf '{"apiVersion":"v1","kind":"Node","metadata":{"name":"%s"}}' "$2" | timeout 30 pct exec "$SERVER" -- k3s kubectl create -f -
+  fi
+  kubectl label node "$2" --overwrite node-role.kubernetes.io/etcd=true
+  kubectl annotate node "$2" --overwrite "etcd.k3s.cattle.io/node-name=$own" "etcd.k3s.cattle.io/node-address=$address"
 }
 
 # remove_member NAME: K3s' own way, by an annotation that it acts on; it withdraws a request that etcd refuses. Answers 1 when

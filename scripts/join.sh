@@ -21,19 +21,31 @@ holders() {
   done
 }
 holders=$(holders)
-if [ -z "$holders" ]; then
+begin() {
   in_guest rm -f "$JOIN"
   outcome "$NAME begins the cluster"
   exit 0
-fi
+}
+[ -n "$holders" ] || begin
 
 await_server "$TIMEOUT" "$NAME" ||
   fail "none of the cluster's servers answered within $TIMEOUT s:$holders; $NAME would have begun a second cluster" \
     "see k3s.service on them: pct exec VMID -- journalctl -u k3s on the Proxmox host; then pulumi up"
 
+# Nobody can join what is in SQLite. Another server in place of that one begins anew, where that is allowed.
+need_members
+. "$CLUSTER_DIR/policy"
+if [ -z "$MEMBERS" ]; then
+  [ "$ALLOW_CONTROL_PLANE_LOSS" = yes ] || fail "$NAME cannot join$holders, which keeps the cluster in SQLite" \
+    "set k3s.datastore: etcd and pulumi up; then again"
+  begin
+fi
+
 # etcd takes no new member while too few of the others answer. A server that has gone from the plan and is dead makes room; its
 # leave comes later, and finds less to do.
-for gone in $(former_servers | cut -d' ' -f2); do
+for former in $(former_servers | tr ' ' :); do
+  gone=${former#*:}
+  adopt_member "${former%%:*}" "$gone"
   if is_member "$gone" && ! answers "$gone" && look_at_others "$gone" && majority_without; then
     say "$gone has gone from the plan and does not answer: taking it out of etcd"
     remove_member "$gone" || say "etcd kept $gone"

@@ -61,6 +61,7 @@ drain() {
   return "$(cat "$WORK/drained")"
 }
 
+if [ "$ROLE" = server ]; then adopt_member "$VMID" "$NAME"; fi
 if [ "$ROLE" = server ] && is_member "$NAME"; then
   await_others "$NAME" majority_without ||
     fail "without $NAME etcd would have no majority: $WELL of the $OTHERS other servers answer, not$SILENT; $NAME keeps its machine" \

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { withCompileCache } from "./support/compileCache";
-import { playAll } from "./support/sequences/playAll";
+import { type GameName, games, playAll } from "./support/sequences/playAll";
 
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("a whole number is needed");
@@ -10,18 +10,19 @@ function wholeNumber(text: string): number {
 const number = (flags: string, description: string) => new Option(flags, description).argParser(wholeNumber);
 
 interface Options {
+  readonly game: GameName;
   readonly runs: number;
   readonly seed: number;
   readonly parallel: number;
   readonly shrink: boolean;
 }
 
-async function main({ runs, seed, parallel, shrink }: Options): Promise<void> {
+async function main({ game, runs, seed, parallel, shrink }: Options): Promise<void> {
   const began = Date.now();
   const seeds = Array.from({ length: runs }, (_, at) => seed + at);
-  console.log(`${runs} sequences from seed ${seed}`);
+  console.log(`${runs} sequences of ${game} from seed ${seed}`);
   const failed = await playAll({
-    ...{ seeds, parallel, shrink },
+    ...{ game, seeds, parallel, shrink },
     onEnd: ({ seed: each, seconds, failure }) =>
       console.log(`seed ${each}: ${Math.round(seconds)} s${failure === undefined ? "" : `\n${failure}\n`}`),
   });
@@ -32,6 +33,7 @@ async function main({ runs, seed, parallel, shrink }: Options): Promise<void> {
 
 void new Command("soak")
   .description("Plays random sequences of changes and faults on the real engine, machines simulated.")
+  .addOption(new Option("--game <name>", "whose changes and faults").choices(games).default("workers"))
   .addOption(number("--runs <n>", "how many sequences").env("RUNS").default(300))
   .addOption(
     number("--seed <n>", "the first one's seed; each further one has the next")

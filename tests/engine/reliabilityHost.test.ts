@@ -1,7 +1,7 @@
 import { hostShell } from "../reliability/hostShell";
 import { titleOf, type Row } from "../reliability/row";
 import { Scene } from "../reliability/scene";
-import { deadServer } from "../reliability/server";
+import { deadServers } from "../reliability/server";
 import { type Case, expectRows, strike } from "../reliability/strike";
 import { Homelab } from "../support/homelab";
 
@@ -119,11 +119,11 @@ describe("scale down", () => {
     expect((await lab.up()).changes).toEqual({});
   });
 
-  it(titleOf(deadServer), async () => {
+  it(titleOf(deadServers.only), async () => {
     const { driver } = lab.host;
     const start = (): Promise<void> => driver.start(MASTER.vmid, lab.host.conf(String(MASTER.vmid))!, () => {});
     scaleTo(0);
-    const dead = [{ row: deadServer, node: worker(1).node, vmid: MASTER.vmid }];
+    const dead = [{ row: deadServers.only, node: worker(1).node, vmid: MASTER.vmid }];
     const run = await strike(lab, dead, async () => {
       await driver.stop(MASTER.vmid, () => {});
       await start();

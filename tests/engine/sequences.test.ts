@@ -5,15 +5,17 @@ import { playAll } from "../support/sequences/playAll";
  * fault of what was changed. `npm run soak` plays new ones, and more of them, and any one again.
  */
 
-const RUNS = 30;
 const FIRST = 200;
 
 // A bound and no measure: some minutes on a quiet machine.
 jest.setTimeout(2_700_000);
 
-it(`${RUNS} random sequences: no leave after its machine, no stranger touched, the end is what was wished for`, async () => {
-  process.stderr.write(`${RUNS} sequences: SEED=${FIRST} RUNS=${RUNS} npm run soak\n`);
-  const seeds = Array.from({ length: RUNS }, (_, at) => FIRST + at);
-  const failed = await playAll({ seeds, parallel: 2 });
+it.each([
+  { game: "workers", runs: 30, promise: "no leave after its machine, no stranger touched" },
+  { game: "servers", runs: 8, promise: "one at a time, no member's machine goes, never a second cluster" },
+] as const)("$runs random sequences of $game: $promise, the end is what was wished for", async ({ game, runs }) => {
+  process.stderr.write(`${runs} sequences: SEED=${FIRST} RUNS=${runs} npm run soak -- --game ${game}\n`);
+  const seeds = Array.from({ length: runs }, (_, at) => FIRST + at);
+  const failed = await playAll({ game, seeds, parallel: 2 });
   expect(failed.map(({ failure }) => failure).join("\n\n")).toBe("");
 });

@@ -362,7 +362,7 @@ describe("three servers", () => {
       expect(config).toContain(`tls-san:\n  - 192.168.2.${[20, 30, 31][at]}\n  - ${name}\n`);
       expect(config).not.toMatch(/^server:/m);
       expect(up.find(`${name}-ready`, COMMAND).inputs["create"]).toContain("VOTES='yes'");
-      expect(up.find(name, CONTAINER).options.replaceOnChanges).toEqual(["initialization.ipConfigs"]);
+      expect(up.find(name, CONTAINER).options.replaceOnChanges).toEqual(["initialization.ipConfigs[*].ipv4.address"]);
     }
   });
 

@@ -8,7 +8,8 @@ export type Phase = "up" | "change" | "scale down" | "destroy";
 /** Where it struck: the machine itself, or a step by the last part of its resource's name. */
 export type Step =
   | ("roster" | "preflight" | "release-sums" | "ca-hash" | "kubeconfig")
-  | ("claim" | "machine" | "lxc" | "host-key" | "leave" | "guard" | "artifacts" | "k3s" | "ready" | "back");
+  | ("claim" | "machine" | "lxc" | "host-key" | "leave" | "guard" | "artifacts" | "join" | "quorum" | "k3s")
+  | ("ready" | "back");
 
 /** What a person does once the fault's cause is gone. */
 export const REMEDIES = {
@@ -61,6 +62,7 @@ export function titleOf({ step, part, fault }: Row): string {
 export function resourceOf({ step }: Row, node: string, cluster: string): string {
   if (["machine", "claim", "back"].includes(step)) return node;
   if (step === "guard") return `${node}-lxc`;
+  if (step === "join" || step === "quorum") return `${node}-k3s`;
   const isClusters = ["roster", "preflight", "release-sums", "ca-hash", "kubeconfig"].includes(step);
   return `${isClusters ? cluster : node}-${step}`;
 }

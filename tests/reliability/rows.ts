@@ -4,7 +4,7 @@ import { hostShell } from "./hostShell";
 import { machines } from "./machines";
 import { machineRemoval } from "./removal";
 import type { Row } from "./row";
-import { deadServer } from "./server";
+import { deadServers } from "./server";
 
 /** Every row there is, in the order of the page. */
 export const rows: readonly Row[] = [
@@ -13,7 +13,7 @@ export const rows: readonly Row[] = [
   ...fullStorage,
   ...Object.values(machines),
   ...change,
-  deadServer,
+  ...Object.values(deadServers),
   ...machineRemoval("scale down"),
   ...machineRemoval("destroy"),
 ];

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import { arg, type RemoteTask, ScriptFailure } from "./remoteTask";
 import { isOurs, type Roster, type ServerLine, type SimulatedHost } from "./simulatedHost";
 import type { SimulatedDisk, SimulatedK3s } from "./simulatedMachines";
@@ -18,7 +17,8 @@ export function roster(host: SimulatedHost, { action, args }: RemoteTask): strin
     .map((line) => line.split(" "))
     .map(([vmid, name]): ServerLine => ({ vmid: Number(vmid), name: name! }));
   const isKept = ({ name }: ServerLine): boolean => servers.some((server) => server.name === name);
-  const isInPlan = (line: ServerLine): boolean => servers.some((server) => isDeepStrictEqual(server, line));
+  const isInPlan = (line: ServerLine): boolean =>
+    servers.some(({ vmid, name }) => vmid === line.vmid && name === line.name);
   const before = host.state.rosters.get(id);
   const allowControlPlaneLoss = arg(args, "ALLOW_CONTROL_PLANE_LOSS") === "yes";
   const lost = before?.servers.some(isKept) ? [] : (before?.servers.filter(hasOurGuest(host, mark)) ?? []);
@@ -38,7 +38,7 @@ export function roster(host: SimulatedHost, { action, args }: RemoteTask): strin
 /** Whom a server's K3s is to join, if anybody: written on its disk. */
 export function join(host: SimulatedHost, { args }: RemoteTask): string {
   const [id, name] = [arg(args, "CLUSTER_ID"), arg(args, "NAME")];
-  const { servers, former, mark } = rosterOf(host, id);
+  const { servers, former, mark, allowControlPlaneLoss } = rosterOf(host, id);
   const disk = host.machines.disk(Number(arg(args, "VMID")));
   if (disk.k3s) return `${name} is a server already`;
   const holders = [...servers, ...former]
@@ -49,10 +49,26 @@ export function join(host: SimulatedHost, { args }: RemoteTask): string {
     delete disk.join;
     return `${name} begins the cluster`;
   }
-  const { config, caHash } = liveServer(host, id, name);
+  const live = findServer(host, id, name);
+  if (!live) {
+    const who = holders.map((line) => `${line.name} (${line.vmid})`).join(" ");
+    throw new ScriptFailure(
+      `none of the cluster's servers answered within 0 s: ${who}; ${name} would have begun a second cluster`,
+    );
+  }
+  const { config, caHash } = live;
+  if (host.state.etcd.size === 0) {
+    if (!allowControlPlaneLoss) throw new ScriptFailure(`${name} cannot join what is in SQLite`);
+    delete disk.join;
+    return `${name} begins the cluster`;
+  }
   for (const gone of former.map((line) => line.name).filter((each) => host.state.etcd.has(each)))
     if (!answers(host, id, gone) && holdsWithout(host, id, gone)) host.state.etcd.delete(gone);
-  if (!holdsBeside(host, id, name)) throw new ScriptFailure(`etcd takes no new member, so that ${name} cannot join`);
+  const { others, silent } = othersOf(host, id, name);
+  if (!holdsBeside(host, id, name))
+    throw new ScriptFailure(
+      `etcd takes no new member, so that ${name} cannot join: of ${others.length} servers these do not answer: ${silent.join(" ")}`,
+    );
   const address = /^node-ip: (.*)$/m.exec(config)![1]!;
   disk.join = { address, caHash };
   return `${name} joins through ${address}`;
@@ -72,7 +88,10 @@ export function joined(host: SimulatedHost, disk: SimulatedDisk, token: string):
 export function quorum(host: SimulatedHost, { args }: RemoteTask): string {
   const [id, name] = [arg(args, "CLUSTER_ID"), arg(args, "NAME")];
   if (!host.state.etcd.has(name) || !answers(host, id, name)) return `${name} has no part in etcd's majority now`;
-  if (!holdsBeside(host, id, name)) throw new ScriptFailure(`${name} was not touched: without it etcd has no majority`);
+  if (!holdsBeside(host, id, name))
+    throw new ScriptFailure(
+      `${name} was not touched, which would ${arg(args, "EFFECT")}: without it etcd has no majority, as these servers do not answer: ${othersOf(host, id, name).silent.join(" ")}`,
+    );
   return "the other servers hold the majority";
 }
 
@@ -80,17 +99,20 @@ export function quorum(host: SimulatedHost, { args }: RemoteTask): string {
 export function leave(host: SimulatedHost, { args }: RemoteTask): string {
   const [id, name, vmid] = [arg(args, "CLUSTER_ID"), arg(args, "NAME"), Number(arg(args, "VMID"))];
   const known = rosterOf(host, id);
-  const others = [...known.servers, ...known.former]
+  const isLast = ![...known.servers, ...known.former]
     .filter((line) => line.name !== name)
-    .filter(hasOurGuest(host, known.mark));
-  if (arg(args, "ROLE") === "server" && others.length === 0) {
+    .some(hasOurGuest(host, known.mark));
+  if (arg(args, "ROLE") === "server" && isLast) {
     if (!known.allowControlPlaneLoss) throw new ScriptFailure(`${name} is the only server`);
     host.state.etcd.delete(name);
     return `${name} was the only server; there is no cluster left to leave`;
   }
   liveServer(host, id, name);
-  if (host.state.etcd.has(name) && !holdsWithout(host, id, name))
-    throw new ScriptFailure(`without ${name} etcd would have no majority`);
+  const { well, others, silent } = othersOf(host, id, name);
+  if (host.state.etcd.has(name) && !isMajority(well, others))
+    throw new ScriptFailure(
+      `without ${name} etcd would have no majority: ${well.length} of the ${others.length} other servers answer, not ${silent.join(" ")}`,
+    );
   host.state.etcd.delete(name);
   known.former = known.former.filter((line) => line.name !== name || line.vmid !== vmid);
   const disk = host.machines.disks.get(vmid);
@@ -104,10 +126,15 @@ export function leave(host: SimulatedHost, { args }: RemoteTask): string {
  * @throws ScriptFailure when none does
  */
 export function liveServer(host: SimulatedHost, id: string, except = ""): SimulatedK3s {
-  const { servers, former } = rosterOf(host, id);
-  const live = [...servers, ...former].find(({ name }) => name !== except && answers(host, id, name));
+  const live = findServer(host, id, except);
   if (!live) throw new ScriptFailure("no server of the cluster answered");
-  return host.machines.disk(vmidOf(host, id, live.name)!).k3s!;
+  return live;
+}
+
+function findServer(host: SimulatedHost, id: string, except: string): SimulatedK3s | undefined {
+  const { servers, former } = rosterOf(host, id);
+  const line = [...servers, ...former].find(({ name }) => name !== except && answers(host, id, name));
+  return line && host.machines.disk(vmidOf(host, id, line.name)!).k3s;
 }
 
 function rosterOf(host: SimulatedHost, id: string): Roster {
@@ -156,7 +183,11 @@ function holdsBeside(host: SimulatedHost, id: string, name: string): boolean {
   return isMajority(well, [...others, name]) || well.length === others.length;
 }
 
-function othersOf(host: SimulatedHost, id: string, name: string): { others: string[]; well: string[] } {
+type Members = Readonly<Record<"others" | "well" | "silent", readonly string[]>>;
+
+/** The other members of etcd, and which of them answer. */
+function othersOf(host: SimulatedHost, id: string, name: string): Members {
   const others = [...host.state.etcd].filter((each) => each !== name);
-  return { others, well: others.filter((member) => answers(host, id, member)) };
+  const well = others.filter((member) => answers(host, id, member));
+  return { others, well, silent: others.filter((member) => !well.includes(member)) };
 }

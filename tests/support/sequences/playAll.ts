@@ -3,9 +3,25 @@ import * as fs from "node:fs";
 import { Homelab, type HomelabSnapshot } from "../homelab";
 import { compileProgram } from "./compiled";
 import { play } from "./play";
+import { playServers, serverSequences, threeServers } from "./servers";
 import { sequences } from "./steps";
 
+/** What may be played: a cluster's life as its workers see it, or as its servers do. */
+const GAMES = {
+  workers: {
+    prepare: () => {},
+    property: (from: HomelabSnapshot) => fc.asyncProperty(sequences, (steps) => play(from, steps)),
+  },
+  servers: {
+    prepare: threeServers,
+    property: (from: HomelabSnapshot) => fc.asyncProperty(serverSequences, (steps) => playServers(from, steps)),
+  },
+} as const;
+export const games = Object.keys(GAMES) as GameName[];
+export type GameName = keyof typeof GAMES;
+
 export interface PlayOptions {
+  readonly game: GameName;
   /** Each gives one sequence, the same at every time. */
   readonly seeds: readonly number[];
   /** Sequences at a time; one keeps about a core busy. */
@@ -23,15 +39,15 @@ export interface Outcome {
   readonly seconds: number;
 }
 
-/** Plays random sequences, each in a world of its own that begins with a running homelab. Returns those that failed. */
-export async function playAll({ seeds, parallel, shrink = false, onEnd }: PlayOptions): Promise<Outcome[]> {
-  const from = await runningHomelab();
+/** Plays random sequences, each in a world of its own that begins with a running cluster. Returns those that failed. */
+export async function playAll({ game, seeds, parallel, shrink = false, onEnd }: PlayOptions): Promise<Outcome[]> {
+  const from = await runningHomelab(game);
   const waiting = [...seeds];
   const failed: Outcome[] = [];
   const lane = async (): Promise<void> => {
     for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
       const began = Date.now();
-      const failure = await playOne(from, seed, shrink);
+      const failure = await playOne(game, from, seed, shrink);
       const outcome = { seed, seconds: (Date.now() - began) / 1000, ...(failure === undefined ? {} : { failure }) };
       if (failure !== undefined) failed.push(outcome);
       onEnd?.(outcome);
@@ -45,20 +61,30 @@ export async function playAll({ seeds, parallel, shrink = false, onEnd }: PlayOp
   return failed;
 }
 
-async function playOne(from: HomelabSnapshot, seed: number, shrink: boolean): Promise<string | undefined> {
-  const property = fc.asyncProperty(sequences, (steps) => play(from, steps));
+async function playOne(
+  game: GameName,
+  from: HomelabSnapshot,
+  seed: number,
+  shrink: boolean,
+): Promise<string | undefined> {
   try {
-    await fc.assert(property, { seed, numRuns: 1, endOnFailure: !shrink, includeErrorInReport: true });
+    await fc.assert(GAMES[game].property(from) as fc.IAsyncProperty<unknown>, {
+      seed,
+      numRuns: 1,
+      endOnFailure: !shrink,
+      includeErrorInReport: true,
+    });
     return undefined;
   } catch (error) {
-    return `${(error as Error).message}\nAgain: SEED=${seed} RUNS=1 npm run soak`;
+    return `${(error as Error).message}\nAgain: SEED=${seed} RUNS=1 npm run soak -- --game ${game}`;
   }
 }
 
-async function runningHomelab(): Promise<HomelabSnapshot> {
+async function runningHomelab(game: GameName): Promise<HomelabSnapshot> {
   const lab = await Homelab.start();
   try {
     compileProgram(lab);
+    GAMES[game].prepare(lab);
     const { code, stdout } = await lab.up();
     if (code !== 0) throw new Error(`the homelab cannot be set up:\n${stdout}`);
     return lab.save();

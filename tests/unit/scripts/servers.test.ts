@@ -108,6 +108,14 @@ describe("whom a new server joins", () => {
     expect(join(100)).toMatchObject(begun(100));
   });
 
+  it("is nobody where the only other one keeps the cluster in SQLite: refused, unless the loss of it is allowed", () => {
+    world({ 100: "live", 101: "new" }, { plan: [101], former: [100] });
+    fs.writeFileSync(at("members"), "");
+    expect(join(101).output).toContain("k3s-2 cannot join k3s-1 (100), which keeps the cluster in SQLite");
+    fs.appendFileSync(path.join(host.root, "state", CLUSTER_ID, "policy"), "ALLOW_CONTROL_PLANE_LOSS=yes\n");
+    expect(join(101)).toMatchObject(begun(101));
+  });
+
   it("was decided once K3s has run: the node keeps its datastore", () => {
     world({ 100: "live", 101: "live" });
     fs.writeFileSync(at("started-100"), "");

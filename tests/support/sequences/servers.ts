@@ -1,0 +1,287 @@
+import fc from "fast-check";
+import { Homelab, type HomelabSnapshot } from "../homelab";
+import type { Entry } from "../journal";
+import type { PulumiResult } from "../pulumiResult";
+import { difference } from "./promises";
+
+/*
+ * Random sequences of what people and fate do to a cluster's servers. What must hold: there is never a second cluster; no server's
+ * machine goes before the server has left etcd; servers go one at a time; and what a person wished for is there in the end.
+ */
+
+/** Pulumi.homelab.yaml's server pool with room for more; servers are told by their index. */
+const INDICES = Array.from({ length: 12 }, (_, at) => at + 1);
+const vmidOf = (index: number): number => (index === 1 ? 100 : 108 + index);
+const nameOf = (index: number): string => (index === 1 ? "k3s-master" : `k3s-master-${index}`);
+const POOL = {
+  hostname: "k3s-master-{0}",
+  vmIds: INDICES.map(vmidOf),
+  addresses: INDICES.map((index) => `192.168.2.${index === 1 ? 20 : 58 + index}`),
+};
+
+type Change =
+  | { readonly change: "count"; readonly to: 1 | 3 | 5 }
+  /** Some server that is there goes for good; one with a new index comes in its place. */
+  | { readonly change: "retire"; readonly place: number }
+  /** A server's guest ends, its disk stays. It takes place only where a majority lives on, or was lost before. */
+  | { readonly change: "die"; readonly place: number }
+  /** Somebody runs `pct destroy` by hand, with the same restraint. */
+  | { readonly change: "remove"; readonly place: number }
+  /** Something that every server's K3s is restarted for. */
+  | { readonly change: "version"; readonly to: string };
+
+type Trouble =
+  /** Every script of the name fails before it does anything. */
+  | { readonly trouble: "script"; readonly name: string }
+  /** Engine and plugins are killed once so many things have happened in the world. */
+  | { readonly trouble: "kill"; readonly after: number };
+
+export interface ServerStep {
+  readonly change: Change;
+  readonly trouble?: Trouble;
+}
+
+const place = fc.nat(4);
+const change: fc.Arbitrary<Change> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      change: fc.constant("count" as const),
+      to: fc.constantFrom(1 as const, 3 as const, 5 as const),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ change: fc.constant("retire" as const), place }) },
+  { weight: 3, arbitrary: fc.record({ change: fc.constant("die" as const), place }) },
+  { weight: 2, arbitrary: fc.record({ change: fc.constant("remove" as const), place }) },
+  { weight: 1, arbitrary: fc.record({ change: fc.constant("version" as const), to: fc.constant("v1.36.4+k3s1") }) },
+);
+const trouble: fc.Arbitrary<Trouble> = fc.oneof(
+  fc.record({
+    trouble: fc.constant("script" as const),
+    name: fc.constantFrom("claim", "lxc", "join", "quorum", "k3s", "ready", "leave"),
+  }),
+  fc.record({ trouble: fc.constant("kill" as const), after: fc.integer({ min: 1, max: 40 }) }),
+);
+
+export const serverSequences = fc.array(
+  fc
+    .record({ change, trouble: fc.option(trouble, { freq: 2, nil: undefined }) })
+    .map(({ trouble: some, ...rest }): ServerStep => (some === undefined ? rest : { ...rest, trouble: some })),
+  { minLength: 3, maxLength: 3 },
+);
+
+/** More than any sequence needs. */
+const TRIES = 8;
+/** What the program says where something has to be brought back first, which a refresh does here: it starts what has ended. */
+const BROUGHT_BACK =
+  /pulumi up --refresh|pct start|does not exist on this Proxmox host|no server of the cluster answered/;
+const RECOVERY = /npm run cluster -- recover/;
+
+/**
+ * Plays a sequence in a world of its own.
+ * @param from a world at rest with three servers and a worker
+ * @throws Error with everything that was broken, and the story so far
+ */
+export async function playServers(from: HomelabSnapshot, steps: readonly ServerStep[]): Promise<void> {
+  const lab = await Homelab.start(from);
+  const game = new ServerGame(lab);
+  try {
+    for (const step of steps) await game.step(step);
+    await game.end();
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n\nThe story:\n${game.story.join("\n")}`, { cause: error });
+  } finally {
+    await lab.dispose();
+  }
+}
+
+/** Three servers in place of the homelab's one, and one worker. */
+export function threeServers(lab: Homelab): void {
+  lab.edit(({ pools }) => {
+    Object.assign(pools.master, { ...POOL, count: 3, retired: [] });
+    pools.worker.count = 1;
+  });
+}
+
+class ServerGame {
+  readonly story: string[] = [];
+  private count = 3;
+  private retired: number[] = [];
+  /** The cluster, told by its CA: it is the same from the beginning to the end. */
+  private readonly ca: string;
+  /** A guest has ended or gone, or an `up` has failed, and no `up --refresh` has ended well since. */
+  private drifted = false;
+  private settled = true;
+  private owesRecovery = false;
+  private readonly broken: string[] = [];
+  /** The last server whose leave has begun in this run. */
+  private leaving: number | undefined;
+
+  constructor(private readonly lab: Homelab) {
+    this.ca = lab.machines.disk(100).k3s!.caHash;
+  }
+
+  async step({ change: what, trouble: some }: ServerStep): Promise<void> {
+    this.story.push(`- ${JSON.stringify(what)}${some ? `, then ${JSON.stringify(some)}` : ""}`);
+    await this.change(what);
+    await this.up(some);
+    // A person does what the error says before the next wish; a cluster that is half lost is no place for another.
+    await this.settle();
+  }
+
+  async end(): Promise<void> {
+    this.story.push("- the end");
+    this.drifted ||= !this.settled;
+    await this.settle();
+    const { lab } = this;
+    const names = this.wished().map(nameOf);
+    this.report([
+      ...difference("guests", lab.machines.guests.keys(), [...this.wished().map(vmidOf), 102]),
+      ...difference("nodes", lab.host.state.members.keys(), [...names, "k3s-worker-01"]),
+      ...difference("members of etcd", lab.host.state.etcd, names),
+      ...difference(
+        "servers that were not forgotten",
+        [...lab.host.state.rosters.values()].flatMap(({ former }) => former),
+        [],
+      ),
+    ]);
+    const second = await this.up();
+    this.report(difference("changes of a second up", Object.keys(second.changes), []));
+    const destroyed = await lab.destroy();
+    this.report(difference("guests after destroy", lab.machines.guests.keys(), []));
+    if (destroyed.code !== 0) this.report([`destroy fails:\n${textOf(destroyed)}`]);
+  }
+
+  private async change(what: Change): Promise<void> {
+    switch (what.change) {
+      case "count":
+        return this.wishFor(what.to, this.retired);
+      case "retire":
+        // The only server is never exchanged.
+        return this.count === 1 ? undefined : this.wishFor(this.count, [...this.retired, this.at(what.place)]);
+      case "version":
+        return this.lab.edit((cluster) => (cluster.version = what.to));
+      case "die":
+        return this.strike(this.at(what.place), (vmid) => this.lab.machines.stop(vmid));
+      case "remove":
+        return this.strike(this.at(what.place), (vmid) => this.lab.host.destroy(vmid));
+    }
+  }
+
+  /** Where the others hold the majority: with it lost for good, so is the cluster. */
+  private async strike(index: number, blow: (vmid: number) => Promise<void>): Promise<void> {
+    const { etcd } = this.lab.host.state;
+    const others = [...etcd].filter((name) => name !== nameOf(index));
+    const well = others.filter((name) =>
+      this.lab.machines.isRunning(vmidOf(INDICES.find((each) => nameOf(each) === name)!)),
+    );
+    if (!this.lab.machines.isRunning(vmidOf(index)) || well.length * 2 <= etcd.size) return;
+    await blow(vmidOf(index));
+    this.drifted = true;
+  }
+
+  private async settle(): Promise<void> {
+    for (let tries = 0; !this.settled || this.drifted; tries++) {
+      if (tries === TRIES) throw new Error(`up still fails after ${TRIES} times`);
+      if (this.owesRecovery) await this.recover();
+      const run = await this.up();
+      if (run.code === 0) continue;
+      const said = textOf(run);
+      if (RECOVERY.test(said)) this.owesRecovery = true;
+      else if (BROUGHT_BACK.test(said)) this.drifted = true;
+      else throw new Error(`up fails, and does not say what to do:\n${said}`);
+    }
+  }
+
+  private async up(some?: Trouble): Promise<PulumiResult> {
+    const { lab } = this;
+    const flags = this.drifted ? ["--refresh"] : [];
+    this.leaving = undefined;
+    if (some?.trouble === "kill") await this.killed(some.after, flags);
+    lab.journal.watch = (entry) => this.judge(entry);
+    if (some?.trouble === "script")
+      for (const index of INDICES)
+        for (const action of ["create", "update", "delete", "look"])
+          lab.host.failAt(
+            `${nameOf(index)}-${some.name} ${action}`,
+            "a fault of the sequence; next: pulumi up --refresh",
+          );
+    const run = await lab.up(...flags);
+    lab.journal.watch = () => {};
+    lab.host.mend();
+    this.story.push(`  pulumi up ${flags.join(" ")}: ${run.code === 0 ? "ok" : textOf(run)}`);
+    this.settled = run.code === 0;
+    this.drifted = this.settled ? false : this.drifted || some !== undefined;
+    if (RECOVERY.test(textOf(run))) this.owesRecovery = true;
+    const cas = [...lab.machines.disks.values()].flatMap(({ k3s }) => k3s?.caHash ?? []);
+    this.report([...this.broken, ...difference("clusters", new Set(cas), [this.ca])]);
+    return run;
+  }
+
+  /** A machine goes only once its server is out of etcd, and no leave begins before the last one's machine has gone. */
+  private judge({ what }: Entry): void {
+    const { guests } = this.lab.machines;
+    for (const index of INDICES) {
+      const name = nameOf(index);
+      if (what === `guest ${vmidOf(index)} destroy` && this.lab.host.state.etcd.has(name))
+        this.broken.push(`the machine of ${name} went while it was a member of etcd`);
+      if (what !== `${name}-leave delete`) continue;
+      if (this.leaving !== undefined && this.leaving !== index && guests.has(vmidOf(this.leaving)))
+        this.broken.push(`${name} leaves while the machine of ${nameOf(this.leaving)} still stands`);
+      this.leaving = index;
+    }
+  }
+
+  private async killed(after: number, flags: readonly string[]): Promise<void> {
+    const { lab } = this;
+    let things = 0;
+    const ended = await lab
+      .killed((entry) => (this.judge(entry), ++things >= after), "up", ...flags)
+      .then(() => false)
+      .catch((error: Error) => /ended before it could be killed/.test(error.message) || Promise.reject(error));
+    this.story.push(`  pulumi up, ${ended ? "ended too early to be killed" : "killed, and pulumi cancel"}`);
+    if (ended) return;
+    this.owesRecovery = this.drifted = true;
+    await lab.cancel();
+    await lab.idle();
+    for (const end = Date.now() + 60_000; lab.journal.entries.some((entry) => entry.ended === undefined);)
+      if (Date.now() > end) throw new Error("what the killed up had begun has not ended within a minute");
+      else await new Promise((resolve) => setTimeout(resolve, 20));
+    await this.recover();
+  }
+
+  private async recover(): Promise<void> {
+    this.owesRecovery = false;
+    this.story.push("  npm run cluster -- recover");
+    const { code, stdout, stderr } = await this.lab.command("recover", "--stack", "homelab", "--yes");
+    if (code !== 0) throw new Error(`recover fails:\n${stdout}${stderr}`);
+  }
+
+  private wishFor(count: number, retired: readonly number[]): void {
+    // One that stays, or the cluster would have no heir.
+    if (!this.wished().some((index) => wishedOf(count, retired).includes(index))) return;
+    [this.count, this.retired] = [count, [...retired]];
+    this.lab.edit(({ pools }) => Object.assign(pools.master, { count, retired }));
+  }
+
+  private wished(): number[] {
+    return wishedOf(this.count, this.retired);
+  }
+
+  private at(place: number): number {
+    const wished = this.wished();
+    return wished[place % wished.length]!;
+  }
+
+  private report(problems: readonly string[]): void {
+    if (problems.length > 0) throw new Error(problems.join("\n"));
+  }
+}
+
+/** Worked out once more, on purpose not by `config/`. */
+const wishedOf = (count: number, retired: readonly number[]): number[] =>
+  INDICES.filter((index) => !retired.includes(index)).slice(0, count);
+
+function textOf(run: PulumiResult): string {
+  return [...run.errors, ...run.warnings, run.stderr.trim()].join("\n").replaceAll(/^/gm, "    ").trim();
+}
