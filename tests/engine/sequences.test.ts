@@ -11,8 +11,8 @@ const FIRST = 200;
 jest.setTimeout(2_700_000);
 
 it.each([
-  { game: "workers", runs: 30, promise: "no leave after its machine, no stranger touched" },
-  { game: "servers", runs: 8, promise: "one at a time, no member's machine goes, never a second cluster" },
+  { game: "workers", runs: 20, promise: "no leave after its machine, no stranger touched" },
+  { game: "servers", runs: 6, promise: "one at a time, no member's machine goes, never a second cluster" },
 ] as const)("$runs random sequences of $game: $promise, the end is what was wished for", async ({ game, runs }) => {
   process.stderr.write(`${runs} sequences: SEED=${FIRST} RUNS=${runs} npm run soak -- --game ${game}\n`);
   const seeds = Array.from({ length: runs }, (_, at) => FIRST + at);

@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Homelab, type HomelabSnapshot } from "../homelab";
 import type { Entry } from "../journal";
 import type { PulumiResult } from "../pulumiResult";
 import { difference, endProblems, orderProblems } from "./promises";
 import { namesRecovery, remedyFor } from "./remedies";
+import { killUp, recover, textOf } from "./runs";
 import type { Change, Step, Trouble } from "./steps";
 import { Strangers } from "./strangers";
 import { INDICES, SERVER, vmidOf, type Wish, wishedNodes, workerName } from "./wish";
@@ -145,20 +145,10 @@ class Game {
 
   /** An `up` that is killed, unless it ends before; what it had begun goes on to its end. */
   private async killed(after: number): Promise<void> {
-    const { lab } = this;
-    let things = 0;
-    const ended = await lab
-      .killed(() => ++things >= after, "up", ...this.flags)
-      .then(() => false)
-      .catch((error: Error) => /ended before it could be killed/.test(error.message) || Promise.reject(error));
-    this.story.push(`  pulumi up, ${ended ? "ended too early to be killed" : "killed, and pulumi cancel"}`);
-    if (!ended) {
-      this.hasFailed = true;
-      this.owesRecovery = true;
-      await lab.cancel();
-    }
-    await lab.idle();
-    await until(() => lab.journal.entries.every((entry) => entry.ended !== undefined));
+    const isKilled = await killUp(this.lab, after, this.flags);
+    this.story.push(`  pulumi up, ${isKilled ? "killed, and pulumi cancel" : "ended too early to be killed"}`);
+    this.hasFailed ||= isKilled;
+    this.owesRecovery ||= isKilled;
   }
 
   /** @throws Error when the program gives no way on. */
@@ -235,9 +225,11 @@ class Game {
     this.owesRecovery = false;
     this.story.push("  npm run cluster -- recover");
     const before = this.lab.journal.entries.length;
-    const { code, stdout, stderr } = await this.lab.command("recover", "--stack", "homelab", "--yes");
-    for (const entry of this.lab.journal.entries.slice(before)) this.byHand.add(entry);
-    if (code !== 0) throw new Error(`recover fails:\n${stdout}${stderr}`);
+    try {
+      await recover(this.lab);
+    } finally {
+      for (const entry of this.lab.journal.entries.slice(before)) this.byHand.add(entry);
+    }
   }
 
   private isOurs(vmid: number): boolean {
@@ -247,14 +239,4 @@ class Game {
   private report(problems: readonly string[]): void {
     if (problems.length > 0) throw new Error(problems.join("\n"));
   }
-}
-
-/** Polls, a minute at most. */
-async function until(condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + 60_000; !condition(); await sleep(20))
-    if (Date.now() > end) throw new Error("what the killed up had begun has not ended within a minute");
-}
-
-function textOf(run: PulumiResult): string {
-  return [...run.errors, run.stderr.trim()].join("\n").replaceAll(/^/gm, "    ").trim();
 }

@@ -37,6 +37,7 @@ export function namesRecovery(run: PulumiResult): boolean {
   return RECOVERY.test(saidBy(run));
 }
 
-function saidBy(run: PulumiResult): string {
+/** All that a run complained of or warned of. */
+export function saidBy(run: PulumiResult): string {
   return [...run.errors, ...run.warnings, run.stderr].join("\n");
 }

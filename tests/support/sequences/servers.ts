@@ -3,6 +3,8 @@ import { Homelab, type HomelabSnapshot } from "../homelab";
 import type { Entry } from "../journal";
 import type { PulumiResult } from "../pulumiResult";
 import { difference } from "./promises";
+import { namesRecovery, saidBy } from "./remedies";
+import { killUp, recover, textOf } from "./runs";
 
 /*
  * Random sequences of what people and fate do to a cluster's servers. What must hold: there is never a second cluster; no server's
@@ -53,7 +55,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ change: fc.constant("retire" as const), place }) },
   { weight: 3, arbitrary: fc.record({ change: fc.constant("die" as const), place }) },
   { weight: 2, arbitrary: fc.record({ change: fc.constant("remove" as const), place }) },
-  { weight: 1, arbitrary: fc.record({ change: fc.constant("version" as const), to: fc.constant("v1.36.4+k3s1") }) },
+  { weight: 2, arbitrary: fc.record({ change: fc.constant("version" as const), to: fc.constant("v1.36.4+k3s1") }) },
 );
 const trouble: fc.Arbitrary<Trouble> = fc.oneof(
   fc.record({
@@ -72,10 +74,9 @@ export const serverSequences = fc.array(
 
 /** More than any sequence needs. */
 const TRIES = 8;
-/** What the program says where something has to be brought back first, which a refresh does here: it starts what has ended. */
-const BROUGHT_BACK =
-  /pulumi up --refresh|pct start|does not exist on this Proxmox host|no server of the cluster answered/;
-const RECOVERY = /npm run cluster -- recover/;
+/** What the program says where a server has to be brought back first; and where a refresh does what is needed. */
+const BROUGHT_BACK = /these servers do not answer|would have begun a second cluster|would have no majority/;
+const REFRESHED = /pulumi up --refresh|does not exist on this Proxmox host|no server of the cluster answered/;
 
 /**
  * Plays a sequence in a world of its own.
@@ -186,11 +187,20 @@ class ServerGame {
       if (this.owesRecovery) await this.recover();
       const run = await this.up();
       if (run.code === 0) continue;
-      const said = textOf(run);
-      if (RECOVERY.test(said)) this.owesRecovery = true;
-      else if (BROUGHT_BACK.test(said)) this.drifted = true;
+      const said = saidBy(run);
+      if (namesRecovery(run)) this.owesRecovery = true;
+      else if (BROUGHT_BACK.test(said)) await this.bringBack();
+      else if (REFRESHED.test(said)) this.drifted = true;
       else throw new Error(`up fails, and does not say what to do:\n${said}`);
     }
+  }
+
+  /** `pct start` of every server's guest that does not run. */
+  private async bringBack(): Promise<void> {
+    this.story.push("  pct start");
+    const { machines, host } = this.lab;
+    for (const vmid of INDICES.map(vmidOf).filter((each) => machines.guests.has(each) && !machines.isRunning(each)))
+      await machines.start(vmid, host.conf(String(vmid))!, () => {});
   }
 
   private async up(some?: Trouble): Promise<PulumiResult> {
@@ -202,17 +212,14 @@ class ServerGame {
     if (some?.trouble === "script")
       for (const index of INDICES)
         for (const action of ["create", "update", "delete", "look"])
-          lab.host.failAt(
-            `${nameOf(index)}-${some.name} ${action}`,
-            "a fault of the sequence; next: pulumi up --refresh",
-          );
+          lab.host.failAt(`${nameOf(index)}-${some.name} ${action}`, "a fault of the sequence");
     const run = await lab.up(...flags);
     lab.journal.watch = () => {};
     lab.host.mend();
     this.story.push(`  pulumi up ${flags.join(" ")}: ${run.code === 0 ? "ok" : textOf(run)}`);
     this.settled = run.code === 0;
     this.drifted = this.settled ? false : this.drifted || some !== undefined;
-    if (RECOVERY.test(textOf(run))) this.owesRecovery = true;
+    if (namesRecovery(run)) this.owesRecovery = true;
     const cas = [...lab.machines.disks.values()].flatMap(({ k3s }) => k3s?.caHash ?? []);
     this.report([...this.broken, ...difference("clusters", new Set(cas), [this.ca])]);
     return run;
@@ -233,28 +240,17 @@ class ServerGame {
   }
 
   private async killed(after: number, flags: readonly string[]): Promise<void> {
-    const { lab } = this;
-    let things = 0;
-    const ended = await lab
-      .killed((entry) => (this.judge(entry), ++things >= after), "up", ...flags)
-      .then(() => false)
-      .catch((error: Error) => /ended before it could be killed/.test(error.message) || Promise.reject(error));
-    this.story.push(`  pulumi up, ${ended ? "ended too early to be killed" : "killed, and pulumi cancel"}`);
-    if (ended) return;
-    this.owesRecovery = this.drifted = true;
-    await lab.cancel();
-    await lab.idle();
-    for (const end = Date.now() + 60_000; lab.journal.entries.some((entry) => entry.ended === undefined);)
-      if (Date.now() > end) throw new Error("what the killed up had begun has not ended within a minute");
-      else await new Promise((resolve) => setTimeout(resolve, 20));
+    const isKilled = await killUp(this.lab, after, flags, (entry) => this.judge(entry));
+    this.story.push(`  pulumi up, ${isKilled ? "killed, and pulumi cancel" : "ended too early to be killed"}`);
+    if (!isKilled) return;
+    this.drifted = true;
     await this.recover();
   }
 
   private async recover(): Promise<void> {
     this.owesRecovery = false;
     this.story.push("  npm run cluster -- recover");
-    const { code, stdout, stderr } = await this.lab.command("recover", "--stack", "homelab", "--yes");
-    if (code !== 0) throw new Error(`recover fails:\n${stdout}${stderr}`);
+    await recover(this.lab);
   }
 
   private wishFor(count: number, retired: readonly number[]): void {
@@ -281,7 +277,3 @@ class ServerGame {
 /** Worked out once more, on purpose not by `config/`. */
 const wishedOf = (count: number, retired: readonly number[]): number[] =>
   INDICES.filter((index) => !retired.includes(index)).slice(0, count);
-
-function textOf(run: PulumiResult): string {
-  return [...run.errors, ...run.warnings, run.stderr.trim()].join("\n").replaceAll(/^/gm, "    ").trim();
-}
