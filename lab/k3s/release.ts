@@ -8,11 +8,13 @@ import { sha256 } from "./images";
 import { k3sVersion, releaseFiles } from "./versions";
 
 const probeMs = 4_000;
-const releaseUrl = `https://github.com/k3s-io/k3s/releases/download/${encodeURIComponent(k3sVersion)}`;
+/** Where the K3s project publishes its releases. */
+const RELEASES = "https://github.com/k3s-io/k3s/releases/download";
+const releaseUrl = (releases: string): string => `${releases}/${encodeURIComponent(k3sVersion)}`;
 
 /** Whether K3s' releases can be had from here within a few seconds. */
-export function releaseAnswers(): Promise<boolean> {
-  return fetch(`${releaseUrl}/${releaseFiles.sums}`, { signal: AbortSignal.timeout(probeMs) }).then(
+export function releaseAnswers(releases = RELEASES): Promise<boolean> {
+  return fetch(`${releaseUrl(releases)}/${releaseFiles.sums}`, { signal: AbortSignal.timeout(probeMs) }).then(
     async (response) => response.ok && (await response.text()).includes(releaseFiles.binary),
     () => false,
   );
@@ -23,11 +25,12 @@ export function releaseAnswers(): Promise<boolean> {
  *
  * @throws Error when a file does not come or differs from its sum.
  */
-export async function downloadRelease(dir: string, log: Log): Promise<void> {
+export async function downloadRelease(dir: string, log: Log, releases = RELEASES): Promise<void> {
   for (const file of [releaseFiles.sums, releaseFiles.images, releaseFiles.binary]) {
     log(`downloading ${file} of K3s ${k3sVersion}`);
-    const response = await fetch(`${releaseUrl}/${file}`);
-    if (!response.ok || !response.body) throw new Error(`${releaseUrl}/${file} answered ${response.status}`);
+    const url = `${releaseUrl(releases)}/${file}`;
+    const response = await fetch(url);
+    if (!response.ok || !response.body) throw new Error(`${url} answered ${response.status}`);
     await pipeline(Readable.fromWeb(response.body as ReadableStream), fs.createWriteStream(path.join(dir, file)));
   }
   const sums = readSums(path.join(dir, releaseFiles.sums));

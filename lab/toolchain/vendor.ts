@@ -7,28 +7,44 @@ import { cliVersion, PluginName, pluginVersion } from "./versions";
 /** How long the vendor's site may take to answer before the tool chain is built instead. */
 const probeMs = 4_000;
 
+/** Where the vendors keep their releases. */
+export interface Vendors {
+  /** Folder of the CLI's archives. */
+  readonly cli: string;
+  /** `--server` of `pulumi plugin install`, for plugins that the CLI does not find by itself. */
+  readonly plugins: Partial<Record<PluginName, string>>;
+}
+
+export const VENDORS: Vendors = {
+  cli: "https://get.pulumi.com/releases/sdk",
+  plugins: { proxmoxve: "github://api.github.com/muhlba91/pulumi-proxmoxve" },
+};
+
 /** The release archive of the CLI, which holds the Node.js language host too. */
-function archiveUrl(): string {
+function archiveUrl({ cli }: Vendors): string {
   const arch = process.arch === "x64" ? "x64" : "arm64";
-  return `https://get.pulumi.com/releases/sdk/pulumi-v${cliVersion}-${process.platform}-${arch}.tar.gz`;
+  return `${cli}/pulumi-v${cliVersion}-${process.platform}-${arch}.tar.gz`;
+}
+
+/** Whether the downloads can be had from here within a few seconds. */
+export function answers(vendors: Vendors): Promise<boolean> {
+  return fetch(archiveUrl(vendors), { method: "HEAD", signal: AbortSignal.timeout(probeMs) }).then(
+    (response) => response.ok,
+    () => false,
+  );
 }
 
 let answer: Promise<boolean> | undefined;
 
-/** Whether the vendor's downloads can be had from here; asked once a process. */
-export function vendorAnswers(): Promise<boolean> {
-  answer ??= fetch(archiveUrl(), { method: "HEAD", signal: AbortSignal.timeout(probeMs) }).then(
-    (response) => response.ok,
-    () => false,
-  );
-  return answer;
-}
+/** The same of the vendors themselves; asked once a process. */
+export const vendorAnswers = (): Promise<boolean> => (answer ??= answers(VENDORS));
 
 /** Downloads the released CLI with its language host into `dir`. */
-export async function downloadCli(dir: string, log: Log): Promise<void> {
+export async function downloadCli(dir: string, log: Log, vendors = VENDORS): Promise<void> {
   log(`downloading the Pulumi CLI ${cliVersion}`);
-  const response = await fetch(archiveUrl());
-  if (!response.ok) throw new Error(`${archiveUrl()} answered ${response.status}`);
+  const url = archiveUrl(vendors);
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   const archive = path.join(dir, "archive.tar.gz");
   fs.writeFileSync(archive, Buffer.from(await response.arrayBuffer()));
   await run("tar", ["-xzf", archive, "-C", dir, "--strip-components=1"]);
@@ -36,13 +52,19 @@ export async function downloadCli(dir: string, log: Log): Promise<void> {
 }
 
 /** Lets the CLI download a released resource plugin, whose files end up in `dir`. */
-export async function downloadPlugin(pulumi: string, name: PluginName, dir: string, log: Log): Promise<void> {
+export async function downloadPlugin(
+  pulumi: string,
+  name: PluginName,
+  dir: string,
+  log: Log,
+  vendors = VENDORS,
+): Promise<void> {
   const version = pluginVersion(name);
   log(`downloading the plugin ${name} ${version}`);
   const home = path.join(dir, "home");
-  const server = name === "proxmoxve" ? ["--server", "github://api.github.com/muhlba91/pulumi-proxmoxve"] : [];
+  const server = vendors.plugins[name];
   const env = { ...process.env, PULUMI_HOME: home, PULUMI_SKIP_UPDATE_CHECK: "true" };
-  await run(pulumi, ["plugin", "install", "resource", name, version, ...server], { env });
+  await run(pulumi, ["plugin", "install", "resource", name, version, ...(server ? ["--server", server] : [])], { env });
   const installed = path.join(home, "plugins", `resource-${name}-v${version}`);
   for (const file of fs.readdirSync(installed)) fs.renameSync(path.join(installed, file), path.join(dir, file));
   fs.rmSync(home, { recursive: true });
