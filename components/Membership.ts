@@ -69,7 +69,7 @@ export function ready(name: string, args: MembershipArgs, parent: pulumi.Resourc
           .map(([key, value]) => `${key}=${value}`)
           .join("\n"),
         TAINTS: node.taints.map(formatTaint).join("\n"),
-        VOTES: isEtcdMember(node, context.plan) ? "yes" : "no",
+        ETCD: isEtcdMember(node, context.plan) ? "yes" : "no",
         TIMEOUT: timeout,
       },
       inputs: { CLUSTER_ID: context.clusterId },

@@ -144,7 +144,7 @@ export interface ClusterPlan {
   readonly warnings: readonly string[];
 }
 
-/** Whether the node has a vote in etcd once it is Ready. */
+/** Whether the node is a member of etcd once it is Ready. */
 export function isEtcdMember({ role }: NodePlan, { k3s }: Pick<ClusterPlan, "k3s">): boolean {
   return role === "server" && k3s.datastore === "etcd";
 }

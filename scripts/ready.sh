@@ -1,6 +1,6 @@
 # ready (Proxmox host): the node is Ready at the wanted version and stays so, with the wanted labels and taints.
 # Arguments: VMID, NAME, VERSION, LABELS ("key=value" one a line), TAINTS ("key=value:Effect" or "key:Effect" one a line),
-# VOTES yes|no (it is a member of etcd), TIMEOUT (s). Input: CLUSTER_ID.
+# ETCD yes|no (it is a member), TIMEOUT (s). Input: CLUSTER_ID.
 # K3s never removes a label and sets taints at the first registration only: what we set is noted in two annotations of
 # the Node, so that what has gone from the config can be taken away, and nothing else.
 
@@ -79,12 +79,13 @@ if [ -n "$(note 3)" ]; then
 fi
 
 steady_for "$STEADY"
-# The next server joins when this one counts: etcd takes one at a time.
-votes() { [ "$(node '{.status.conditions[?(@.type=="EtcdIsVoter")].status}')" = True ]; }
-until [ "$VOTES" = no ] || votes; do
+# K3s starts a server's API when its member has a vote, and names the member on its Node soon after: without that it could not
+# leave again.
+is_named() { [ -n "$(node '{.metadata.annotations.etcd\.k3s\.cattle\.io/node-name}')" ]; }
+until [ "$ETCD" = no ] || is_named; do
   still_there
   [ $(($(now) - BEGAN)) -lt "$TIMEOUT" ] ||
-    fail "$NAME has no vote in etcd after $TIMEOUT s" "pct exec $VMID -- journalctl -u k3s on the Proxmox host says why; then pulumi up"
+    fail "$NAME is no member of etcd after $TIMEOUT s" "pct exec $VMID -- journalctl -u k3s on the Proxmox host says why; then pulumi up"
   sleep 0.5
 done
 still_runs "its node was awaited"

@@ -361,7 +361,7 @@ describe("three servers", () => {
       expect(config).toContain("cluster-init: true\n");
       expect(config).toContain(`tls-san:\n  - 192.168.2.${[20, 30, 31][at]}\n  - ${name}\n`);
       expect(config).not.toMatch(/^server:/m);
-      expect(up.find(`${name}-ready`, COMMAND).inputs["create"]).toContain("VOTES='yes'");
+      expect(up.find(`${name}-ready`, COMMAND).inputs["create"]).toContain("ETCD='yes'");
       expect(up.find(name, CONTAINER).options.replaceOnChanges).toEqual(["initialization.ipConfigs[*].ipv4.address"]);
     }
   });
@@ -369,6 +369,6 @@ describe("three servers", () => {
   it("are all awaited by an agent's K3s", () => {
     const k3s = SERVERS.map((name) => up.find(`${name}-k3s`, COMMAND).urn);
     expect(dependsOn("k3s-worker-01-leave")).toEqual(expect.arrayContaining(k3s));
-    expect(up.find("k3s-worker-01-ready", COMMAND).inputs["create"]).toContain("VOTES='no'");
+    expect(up.find("k3s-worker-01-ready", COMMAND).inputs["create"]).toContain("ETCD='no'");
   });
 });

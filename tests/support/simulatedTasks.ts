@@ -120,8 +120,8 @@ const TASKS = {
   ready: (host, { args }) => {
     liveServer(host, arg(args, "CLUSTER_ID"));
     const [name, wanted] = [arg(args, "NAME"), arg(args, "VERSION")];
-    if (arg(args, "VOTES") === "yes" && !host.state.etcd.has(name))
-      throw new ScriptFailure(`${name} has no vote in etcd`);
+    if (arg(args, "ETCD") === "yes" && !host.state.etcd.has(name))
+      throw new ScriptFailure(`${name} is no member of etcd`);
     const seen = host.state.members.get(name);
     if (seen !== wanted) throw new ScriptFailure(`${name} is not Ready at ${wanted} (seen: ${seen ?? "no such node"})`);
     return `${name} is Ready at ${wanted}`;
