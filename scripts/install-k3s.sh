@@ -93,21 +93,20 @@ if systemctl is-active -q "$unit" && [ "$(cat "$stamp" 2>/dev/null || :)" = "$in
   exit 0
 fi
 
+say "starting $unit${changed:+ (changed:$changed)}"
+began=$(now)
+# Ended first, as the last words of a K3s that is stopped while it starts are those of a failure.
+systemctl stop "$unit"
+systemctl reset-failed "$unit" 2>/dev/null || :
 # K3s takes a migration from SQLite to etcd that was cut off for a finished one. SQLite's file keeps its name until then.
 db=/var/lib/rancher/k3s/server/db
 if [ -e "$db/state.db" ] && [ -d "$db/etcd/member/wal" ]; then
   say "the migration to etcd was cut off; it begins anew"
-  systemctl stop "$unit"
   rm -rf "$db/etcd"
 fi
-
-say "starting $unit${changed:+ (changed:$changed)}"
-restarts=$(systemctl show -p NRestarts --value "$unit" 2>/dev/null || echo 0)
-began=$(now)
-# Not a time: its second would bring along the last words of a start that failed just before.
+# Not a time: its second would bring along those words.
 cursor=$(journalctl -q -n 1 -o cat --show-cursor | sed -n 's/^-- cursor: //p')
-systemctl reset-failed "$unit" 2>/dev/null || :
-systemctl restart --no-block "$unit"
+systemctl start --no-block "$unit"
 
 # One look at the journal for all that is asked of it: each costs as much as K3s' own start can spare.
 read_journal() { journalctl -u "$unit" ${cursor:+--after-cursor="$cursor"} -o cat --no-pager >"$WORK/journal" 2>/dev/null || :; }
@@ -161,7 +160,7 @@ check_refusals() {
       "if the line names an option, correct k3s.serverConfig or k3s.agentConfig; else see the container recipe in the documentation"
   elif [ "$(seen 'Node password rejected')" -gt 1 ]; then
     refused "the cluster knows another machine by the name $NAME" "if that machine is gone: kubectl delete node $NAME, then pulumi up; else give this node another hostname"
-  elif ! tries_again && [ "$(systemctl show -p NRestarts --value "$unit")" -gt "${restarts:-0}" ]; then
+  elif ! tries_again && [ "$(systemctl show -p NRestarts --value "$unit")" -gt 0 ]; then
     refused_options "K3s ends right after its start" "the lines above say why"
   fi
 }
