@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
-import { Homelab, type HomelabSnapshot } from "../homelab";
+import type { Homelab, HomelabSnapshot } from "../homelab";
 import type { Entry } from "../journal";
 import type { PulumiResult } from "../pulumiResult";
 import { difference, endProblems, orderProblems } from "./promises";
 import { namesRecovery, remedyFor } from "./remedies";
-import { killUp, recover, textOf } from "./runs";
+import { type Game, killUp, playGame, recover, textOf } from "./runs";
 import type { Change, Step, Trouble } from "./steps";
 import { Strangers } from "./strangers";
 import { INDICES, SERVER, vmidOf, type Wish, wishedNodes, workerName } from "./wish";
@@ -12,26 +12,11 @@ import { INDICES, SERVER, vmidOf, type Wish, wishedNodes, workerName } from "./w
 /** More than any sequence needs; each `up` that fails must name something that has to be done first. */
 const TRIES = 12;
 
-/**
- * Plays a sequence in a world of its own.
- * @param from a world at rest with two workers
- * @throws Error with everything that was broken, and the story so far
- */
-export async function play(from: HomelabSnapshot, steps: readonly Step[]): Promise<void> {
-  const lab = await Homelab.start(from);
-  const game = new Game(lab);
-  try {
-    for (const step of steps) await game.step(step);
-    await game.end();
-  } catch (error) {
-    throw new Error(`${(error as Error).message}\n\nThe story:\n${game.story.join("\n")}`, { cause: error });
-  } finally {
-    await lab.dispose();
-  }
-}
+/** @param from a world at rest with two workers */
+export const play = (from: HomelabSnapshot, steps: readonly Step[]): Promise<void> =>
+  playGame(from, steps, (lab) => new WorkerGame(lab));
 
-class Game {
-  /** One line for each thing that a person, fate or `pulumi` did. */
+class WorkerGame implements Game<Step> {
   readonly story: string[] = [];
   private wish: Wish = { count: 2, retired: [], cores: 4, tier: "" };
   private readonly strangers: Strangers;
@@ -62,7 +47,6 @@ class Game {
     if (again) await this.settle();
   }
 
-  /** Everything is put right, as far as the errors say how; then the promises are held against the world. */
   async end(): Promise<void> {
     this.story.push("- the end");
     // No later `up` needs to come upon a guest that was half made: the plan may no longer want its VMID.

@@ -1,7 +1,37 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Homelab } from "../homelab";
+import { Homelab, type HomelabSnapshot } from "../homelab";
 import type { Entry } from "../journal";
 import type { PulumiResult } from "../pulumiResult";
+
+/** One world, and what a sequence does to it. */
+export interface Game<Step> {
+  /** One line for each thing that a person, fate or `pulumi` did. */
+  readonly story: readonly string[];
+  step(step: Step): Promise<void>;
+  /** Everything is put right, as far as the errors say how; then the promises are held against the world. */
+  end(): Promise<void>;
+}
+
+/**
+ * Plays a sequence in a world of its own.
+ * @throws Error with everything that was broken, and the story so far
+ */
+export async function playGame<Step>(
+  from: HomelabSnapshot,
+  steps: readonly Step[],
+  begin: (lab: Homelab) => Game<Step>,
+): Promise<void> {
+  const lab = await Homelab.start(from);
+  const game = begin(lab);
+  try {
+    for (const step of steps) await game.step(step);
+    await game.end();
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n\nThe story:\n${game.story.join("\n")}`, { cause: error });
+  } finally {
+    await lab.dispose();
+  }
+}
 
 /**
  * Runs an `up` that is killed once so many things have begun, and frees the stack; what it had begun goes on to its end.

@@ -1,10 +1,10 @@
 import fc from "fast-check";
-import { Homelab, type HomelabSnapshot } from "../homelab";
+import type { Homelab, HomelabSnapshot } from "../homelab";
 import type { Entry } from "../journal";
 import type { PulumiResult } from "../pulumiResult";
 import { difference } from "./promises";
 import { namesRecovery, saidBy } from "./remedies";
-import { killUp, recover, textOf } from "./runs";
+import { type Game, killUp, playGame, recover, textOf } from "./runs";
 
 /*
  * Random sequences of what people and fate do to a cluster's servers. What must hold: there is never a second cluster; no server's
@@ -78,23 +78,9 @@ const TRIES = 8;
 const BROUGHT_BACK = /these servers do not answer|would have begun a second cluster|would have no majority/;
 const REFRESHED = /pulumi up --refresh|does not exist on this Proxmox host|no server of the cluster answered/;
 
-/**
- * Plays a sequence in a world of its own.
- * @param from a world at rest with three servers and a worker
- * @throws Error with everything that was broken, and the story so far
- */
-export async function playServers(from: HomelabSnapshot, steps: readonly ServerStep[]): Promise<void> {
-  const lab = await Homelab.start(from);
-  const game = new ServerGame(lab);
-  try {
-    for (const step of steps) await game.step(step);
-    await game.end();
-  } catch (error) {
-    throw new Error(`${(error as Error).message}\n\nThe story:\n${game.story.join("\n")}`, { cause: error });
-  } finally {
-    await lab.dispose();
-  }
-}
+/** @param from a world at rest with three servers and a worker */
+export const playServers = (from: HomelabSnapshot, steps: readonly ServerStep[]): Promise<void> =>
+  playGame(from, steps, (lab) => new ServerGame(lab));
 
 /** Three servers in place of the homelab's one, and one worker. */
 export function threeServers(lab: Homelab): void {
@@ -104,7 +90,7 @@ export function threeServers(lab: Homelab): void {
   });
 }
 
-class ServerGame {
+class ServerGame implements Game<ServerStep> {
   readonly story: string[] = [];
   private count = 3;
   private retired: number[] = [];
