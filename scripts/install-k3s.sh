@@ -65,6 +65,12 @@ if joins; then
   printf 'K10%s::server:%s\n' "$ca_hash" "$(cat "$WORK/secret.TOKEN")" >"$WORK/secret.JOIN"
   mv -f "$WORK/secret.JOIN" "$WORK/secret.TOKEN"
 fi
+# An agent that has a server knows all of its cluster. With another one to begin with it would forget them, and depend on that one
+# alone: the plan's first server is for agents that have none, or that get into another cluster, which the token tells.
+has_server() { timeout 10 "$BIN" kubectl --kubeconfig=/var/lib/rancher/k3s/agent/kubelet.kubeconfig get --raw=/readyz >/dev/null 2>&1; }
+if [ "$ROLE" = agent ] && cmp -s "$WORK/secret.TOKEN" "$ETC/token" && has_server; then
+  sed -i "s|^server: .*|$(grep '^server: ' "$ETC/config.yaml")|" "$WORK/config.yaml"
+fi
 if install_file 0600 "$WORK/config.yaml" "$ETC/config.yaml"; then note configuration; fi
 if install_file 0600 "$WORK/secret.TOKEN" "$ETC/token"; then note token; fi
 if [ "$ROLE" = server ] && install_file 0600 "$WORK/secret.AGENT_TOKEN" "$ETC/agent-token"; then note agent-token; fi

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type GuestConfigFile, printGuestConfig, type RawLine } from "../../lab/pve/guestConfig";
 import { arg, type RemoteTask, ScriptFailure } from "./remoteTask";
 import { isOurs, type SimulatedHost } from "./simulatedHost";
-import { newCaHash } from "./simulatedMachines";
+import { newCaHash, type SimulatedK3s } from "./simulatedMachines";
 import { join, joined, leave, liveServer, quorum, roster } from "./simulatedServers";
 
 /** What the double of the host's shells answers to each script of the program. */
@@ -106,11 +106,14 @@ const TASKS = {
       disk.k3s = { role, version, token, agentToken: arg(secrets, "AGENT_TOKEN"), caHash, config };
       if (/^cluster-init: true$/m.test(config)) host.state.etcd.add(name);
     } else {
-      const address = /^server: https:\/\/([\d.]+):6443$/m.exec(config)?.[1] ?? "";
-      const server = host.machines.disks.get(host.machines.at(address) ?? 0)?.k3s;
-      if (!server) throw new ScriptFailure(`failed to get CA certs: no K3s server at "${address}"`);
-      if (token !== `K10${server.caHash}::node:${server.agentToken}`) throw new ScriptFailure("not authorized");
-      disk.k3s = { role, version, token, caHash: server.caHash, config };
+      // One that has a server keeps the one that it began with, and knows all others of its cluster.
+      const isKept = before?.token === token && serverIn(host, before.config) !== undefined;
+      const server = isKept ? before : serverIn(host, config);
+      if (!server) throw new ScriptFailure(`failed to get CA certs: ${SERVER_LINE.exec(config)?.[0]}`);
+      if (!isKept && token !== `K10${server.caHash}::node:${server.agentToken}`)
+        throw new ScriptFailure("not authorized");
+      const own = isKept ? config.replace(SERVER_LINE, SERVER_LINE.exec(before.config)![0]) : config;
+      disk.k3s = { role, version, token, caHash: server.caHash, config: own };
     }
     host.state.members.set(name, version);
     const isSame = isDeepStrictEqual(before, disk.k3s);
@@ -173,6 +176,14 @@ export async function answerOf(host: SimulatedHost, task: RemoteTask, vmid: numb
   if (name !== "artifacts" && (vmid !== undefined) !== (name === "k3s"))
     throw new Error(`${task.step} ran on the wrong machine`);
   return TASKS[name](host, task, vmid ?? 0);
+}
+
+const SERVER_LINE = /^server: https:\/\/([\d.]+):6443$/m;
+
+/** The server that an agent's configuration names; undefined where none runs at its address. */
+function serverIn(host: SimulatedHost, config: string): SimulatedK3s | undefined {
+  const address = SERVER_LINE.exec(config)?.[1] ?? "";
+  return host.machines.disks.get(host.machines.at(address) ?? 0)?.k3s;
 }
 
 function creationOf(conf: GuestConfigFile): string | undefined {
