@@ -19,6 +19,13 @@ all_servers() {
   former_servers
 }
 
+# other_guests NAME: those of them that are another server's than NAME and have a guest of ours.
+other_guests() {
+  all_servers | while read -r vmid name; do
+    if [ "$name" != "$1" ] && has_our_guest "$vmid"; then printf '%s\n' "$vmid $name"; fi
+  done
+}
+
 # api_answers VMID: the API of the K3s in it, which needs a majority of all servers. A guest that took our server's VMID may
 # well run a K3s of its own.
 api_answers() { has_our_guest "$1" && timeout 10 pct exec "$1" -- k3s kubectl get --raw=/readyz >/dev/null 2>&1 </dev/null; }

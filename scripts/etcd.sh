@@ -48,12 +48,15 @@ await_others() {
   done
 }
 
+# own_address VMID: the address by which a server's K3s goes; in the plan it may have another one already.
+own_address() { pct exec "$1" -- sed -n 's/^node-ip: *//p' /etc/rancher/k3s/config.yaml </dev/null; }
+
 # adopt_member VMID NAME: a join that was cut off may have made a member without a Node, by whose annotations alone K3s removes
 # one. It gets a Node where its guest still knows the member's name; deleted later like any other.
 adopt_member() {
   if is_member "$2" || ! has_our_guest "$1"; then return 0; fi
   own=$(pct exec "$1" -- cat /var/lib/rancher/k3s/server/db/etcd/name 2>/dev/null </dev/null) || return 0
-  address=$(pct exec "$1" -- sed -n 's/^node-ip: *//p' /etc/rancher/k3s/config.yaml </dev/null)
+  address=$(own_address "$1")
   say "$2 may be a member of etcd without a Node: $own"
   if [ -z "$(kubectl get node "$2" --ignore-not-found -o name)" ]; then
     printf '{"apiVersion":"v1","kind":"Node","metadata":{"name":"%s"}}' "$2" | timeout 30 pct exec "$SERVER" -- k3s kubectl create -f -

@@ -12,8 +12,7 @@ fi
 
 # holders: the other servers that have the cluster's data, or may have them because they do not run.
 holders() {
-  all_servers | while read -r vmid name; do
-    if [ "$name" = "$NAME" ] || ! has_our_guest "$vmid"; then continue; fi
+  other_guests "$NAME" | while read -r vmid name; do
     if [ "$(pct status "$vmid" </dev/null)" != "status: running" ] ||
       pct exec "$vmid" -- test -e /var/lib/rancher/k3s/server/db </dev/null; then
       printf ' %s (%s)' "$name" "$vmid"
@@ -56,8 +55,7 @@ await_others "$NAME" majority_beside ||
     "bring them back (pct status, pct start on the Proxmox host), or take one out of the config; then pulumi up"
 
 ca_hash
-# Its own word: in the plan it may have another address already.
-address=$(pct exec "$SERVER" -- sed -n 's/^node-ip: *//p' /etc/rancher/k3s/config.yaml </dev/null)
+address=$(own_address "$SERVER")
 printf 'https://%s:6443 %s\n' "$address" "$hash" >"$WORK/join"
 in_guest mkdir -p "${JOIN%/*}"
 pct push "$VMID" "$WORK/join" "$JOIN" --perms 0600

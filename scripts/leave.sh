@@ -5,13 +5,7 @@
 . "$CLUSTER_DIR/policy"
 API_WAIT=60
 
-# others: the guests of the other servers.
-others() {
-  all_servers | while read -r vmid name; do
-    if [ "$name" != "$NAME" ] && has_our_guest "$vmid"; then echo "$vmid"; fi
-  done
-}
-if [ "$ROLE" = server ] && [ -z "$(others)" ]; then
+if [ "$ROLE" = server ] && [ -z "$(other_guests "$NAME")" ]; then
   [ "$ALLOW_CONTROL_PLANE_LOSS" = yes ] || fail "$NAME is the only server: without it the cluster and all its objects are lost" \
     "to rebuild it all the same: set removal.allowControlPlaneLoss: true, pulumi up"
   outcome "$NAME was the only server; there is no cluster left to leave"

@@ -59,7 +59,7 @@ const doneTo = ({ journal }: Homelab, name: string, vmid: number): string[] =>
 const clusters = (world: Homelab): number =>
   new Set([...world.machines.disks.values()].flatMap(({ k3s }) => k3s?.caHash ?? [])).size;
 
-/** From the beginning of a server's leave to the end of its machine, and from that machine's beginning to its node's `ready`. */
+/** From the beginning of each server's leave to the end of its machine. */
 function absences({ journal: { entries } }: Homelab): { name: string; from: number; to: number }[] {
   const end = (entry: Entry | undefined): number => entry?.ended ?? Infinity;
   return SERVERS.flatMap((name, at) =>
