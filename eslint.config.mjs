@@ -1,5 +1,30 @@
 import tseslint from "typescript-eslint";
 
+/**
+ * What may import what: config <- plan <- remote <- credentials <- components <- index, cli; the lab and the tests stand on
+ * top and nothing of the program knows them.
+ */
+const LAYERS = ["config", "plan", "remote", "credentials", "components", "cli", "lab", "tests"];
+const layer = (name, { pure = false } = {}) => ({
+  files: [`${name}/**/*.ts`],
+  rules: {
+    "no-restricted-imports": [
+      "error",
+      {
+        patterns: [
+          {
+            regex: `^(\\.\\./)+(${LAYERS.slice(LAYERS.indexOf(name) + 1).join("|")})/`,
+            message: `${name}/ must not import what stands above it (docs/architecture.md)`,
+          },
+          ...(pure
+            ? [{ regex: "^(@pulumi/|@muhlba91/|node:(fs|net|child_process|https?)$)", message: `${name}/ is pure` }]
+            : []),
+        ],
+      },
+    ],
+  },
+});
+
 export default tseslint.config(
   { ignores: ["node_modules/", "**/*.js", "**/*.mjs", "**/*.cjs"] },
   ...tseslint.configs.recommendedTypeChecked,
@@ -11,6 +36,9 @@ export default tseslint.config(
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
     },
   },
+  layer("config", { pure: true }),
+  layer("plan", { pure: true }),
+  ...["remote", "credentials", "components", "cli"].map((name) => layer(name)),
   {
     // Tests and the JSON of foreign programs are read without types.
     files: ["tests/**/*.ts", "lab/**/*.ts"],

@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { loadCredentials } from "./components/credentials";
+import { loadCredentials } from "./credentials/load";
 import { K3sCluster } from "./components/K3sCluster";
-import { ConfigError, loadPlan } from "./config/load";
-import type { ClusterPlan } from "./config/plan";
+import { ConfigError, loadPlan } from "./plan/load";
+import type { ClusterPlan } from "./plan/plan";
 
 /** Reads the stack's config; every problem in it is reported at once, before any resource is made. */
 function readPlan(): ClusterPlan {

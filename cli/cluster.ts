@@ -1,6 +1,6 @@
 import { Command } from "commander";
 
-import { recover } from "./recover";
+import { recover } from "./recover/recover";
 
 /* `npm run cluster -- COMMAND`: what a cluster needs now and then beside `pulumi up`. */
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { markText } from "../config/mark";
+import { markText } from "../plan/mark";
 import { pulumi } from "./pulumi";
 
 /** A machine's resource in the state. */

@@ -1,10 +1,10 @@
 import type * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
 
-import type { ClusterPlan } from "../config/plan";
-import type { K3sChanges } from "./K3sChanges";
-import type { Reboots } from "./Reboots";
-import type { Connection } from "./RemoteScript";
+import type { ClusterPlan } from "../plan/plan";
+import type { K3sChanges } from "./rollout/K3sChanges";
+import type { Reboots } from "./rollout/Reboots";
+import type { Connection } from "../remote/RemoteScript";
 
 /** What every part of a cluster shares. */
 export interface ClusterContext {

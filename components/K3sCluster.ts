@@ -2,20 +2,20 @@ import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import type { ClusterPlan, NodePlan } from "../config/plan";
+import type { ClusterPlan, NodePlan } from "../plan/plan";
 import { releaseUrl, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
-import type { Credentials } from "./credentials";
-import { K3sChanges } from "./K3sChanges";
+import type { Credentials } from "../credentials/load";
+import { K3sChanges } from "./rollout/K3sChanges";
 import { K3sNode } from "./K3sNode";
-import { renameKubeconfig } from "./kubeconfig";
-import { machineFailure } from "./machineFailure";
-import { markOf } from "./mark";
-import { preflight } from "./Preflight";
-import { Reboots } from "./Reboots";
-import { type Connection, RemoteScript } from "./RemoteScript";
-import { scriptFailure } from "./scriptFailure";
-import { Turns } from "./Turns";
+import { renameKubeconfig } from "../plan/render/kubeconfig";
+import { machineFailure } from "./machine/machineFailure";
+import { markOf } from "./machine/description";
+import { preflight } from "./preflight";
+import { Reboots } from "./rollout/Reboots";
+import { type Connection, RemoteScript } from "../remote/RemoteScript";
+import { scriptFailure } from "../remote/scriptFailure";
+import { RollingTurns } from "./rollout/RollingTurns";
 
 export interface K3sClusterArgs {
   readonly plan: ClusterPlan;
@@ -139,7 +139,7 @@ export class K3sCluster extends pulumi.ComponentResource {
       },
       pulumi.mergeOptions(scriptOptions, { parent: this, dependsOn: [anchor] }),
     );
-    const turns = new Turns(plan.rollout.concurrency);
+    const turns = new RollingTurns(plan.rollout.concurrency);
     return {
       plan,
       clusterId: anchor.hex,

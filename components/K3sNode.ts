@@ -1,15 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { NodePlan } from "../config/plan";
+import type { NodePlan } from "../plan/plan";
 import { artifacts, ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
-import { k3sStep } from "./K3sChanges";
-import { join } from "./join";
-import { k3sConfig } from "./k3sConfig";
+import { k3sStep } from "./rollout/K3sChanges";
+import { join } from "./membership/joinGate";
+import { k3sConfig } from "../plan/render/k3sConfig";
 import { LxcK3sContainer } from "./LxcK3sContainer";
-import type { Machine } from "./Machine";
-import { leave, ready } from "./Membership";
-import { RemoteScript } from "./RemoteScript";
+import type { Machine } from "./machine/Machine";
+import { leave, ready } from "./membership/membership";
+import { RemoteScript } from "../remote/RemoteScript";
 
 export interface K3sNodeArgs {
   readonly node: NodePlan;

@@ -1,15 +1,15 @@
 import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 
-import { LXC_FEATURES, LXC_RAW_LINES, LXC_UNPRIVILEGED } from "../config/lxcRecipe";
-import { creationOf } from "../config/mark";
-import { MACHINE_TIMEOUTS } from "../config/machineTimeouts";
-import { type ClusterPlan, isEtcdMember, type NetworkPlan, type NodePlan } from "../config/plan";
+import { LXC_FEATURES, LXC_RAW_LINES, LXC_UNPRIVILEGED } from "../plan/lxcProfile";
+import { creationOf } from "../plan/mark";
+import { MACHINE_TIMEOUTS } from "../plan/machineTimeouts";
+import { type ClusterPlan, isEtcdMember, type NetworkPlan, type NodePlan } from "../plan/plan";
 import type { ClusterContext } from "./ClusterContext";
-import { claim } from "./claim";
-import type { Machine } from "./Machine";
-import { describe } from "./mark";
-import { type Connection, RemoteScript } from "./RemoteScript";
+import { claim } from "./machine/claim";
+import type { Machine } from "./machine/Machine";
+import { describe } from "./machine/description";
+import { type Connection, RemoteScript } from "../remote/RemoteScript";
 
 export interface LxcK3sContainerArgs {
   readonly node: NodePlan;

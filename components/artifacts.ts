@@ -2,10 +2,10 @@ import * as path from "node:path";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import type { NodePlan } from "../config/plan";
+import type { NodePlan } from "../plan/plan";
 import type { ClusterContext } from "./ClusterContext";
-import type { Machine } from "./Machine";
-import { RemoteScript, type RemoteScriptArgs } from "./RemoteScript";
+import type { Machine } from "./machine/Machine";
+import { RemoteScript, type RemoteScriptArgs } from "../remote/RemoteScript";
 
 /** The sums that a node's files are held against. */
 export interface ReleaseSums {

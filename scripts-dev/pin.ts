@@ -1,13 +1,13 @@
-/** `npm run pin -- VERSION`: records the published SHA-256 sums of a K3s release in `config/pinned-sums.json`. */
+/** `npm run pin -- VERSION`: records the published SHA-256 sums of a K3s release in `plan/pinned-sums.json`. */
 import path from "node:path";
 import { Command } from "commander";
 import { K3S_RELEASES } from "../config/schema";
 import { recordRelease } from "./releaseSums";
 
-const PINS = path.join(__dirname, "../config/pinned-sums.json");
+const PINS = path.join(__dirname, "../plan/pinned-sums.json");
 
 new Command("pin")
-  .description("record the published SHA-256 sums of a K3s release in config/pinned-sums.json")
+  .description("record the published SHA-256 sums of a K3s release in plan/pinned-sums.json")
   .argument("<version>", "for example v1.36.3+k3s1")
   .option("--base-url <url>", "folder that holds a folder for each version", K3S_RELEASES)
   .action(async (version: string, { baseUrl }: { baseUrl: string }, command: Command) => {

@@ -4,7 +4,7 @@ import { CommandError, run } from "./run";
 const lastSubnet = 250;
 
 /**
- * Claims a free network for a lab by making its veth pair: the name of the outer end can exist once only, so two labs
+ * HostAccess a free network for a lab by making its veth pair: the name of the outer end can exist once only, so two labs
  * that are raised at the same moment never get the same. The lab's name stands on it as its alias.
  *
  * @param wanted the only one that will do.

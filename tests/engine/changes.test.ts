@@ -38,8 +38,8 @@ function expectUpdates(run: PulumiResult, cluster: readonly string[], node: read
 }
 
 it("an edited script runs again where it stands; the removal script reaches the roster alone", async () => {
-  lab.editProgram("scripts/ready.sh", (text) => `${text}\n# edited\n`);
-  lab.editProgram("scripts/leave.sh", (text) => `${text}\n# edited\n`);
+  lab.editProgram("scripts/host/ready.sh", (text) => `${text}\n# edited\n`);
+  lab.editProgram("scripts/host/leave.sh", (text) => `${text}\n# edited\n`);
   expectUpdates(await lab.up(), ["roster"], ["ready"]);
   expect(lab.journal.whats("script").sort()).toEqual(resources(["roster"], ["ready"]).map((step) => `${step} update`));
 });

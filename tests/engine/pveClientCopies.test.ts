@@ -1,7 +1,7 @@
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { REQUIRED_PRIVILEGES } from "../../config/privileges";
+import { REQUIRED_PRIVILEGES } from "../../plan/privileges";
 import { SimulatedNode } from "../support/pveNode";
 import { PulumiRun } from "../support/pulumiRun";
 

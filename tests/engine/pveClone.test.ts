@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { REQUIRED_PRIVILEGES } from "../../config/privileges";
+import { REQUIRED_PRIVILEGES } from "../../plan/privileges";
 import type { PveClient } from "../support/httpClient";
 import { nodeFields, SimulatedNode } from "../support/pveNode";
 

@@ -5,7 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { AccessStore } from "../../lab/pve/access/accessStore";
 import { readmeGrants } from "../../lab/pve/access/createAccess";
-import { HOST_ROLE, POOL_ROLE, REQUIRED_PRIVILEGES } from "../../config/privileges";
+import { HOST_ROLE, POOL_ROLE, REQUIRED_PRIVILEGES } from "../../plan/privileges";
 import type { PveClient } from "../support/httpClient";
 import { nodeFields, SimulatedNode } from "../support/pveNode";
 

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 
-import { LXC_RAW_LINES } from "../../config/lxcRecipe";
+import { LXC_RAW_LINES } from "../../plan/lxcProfile";
 import { labCgroup, labPaths } from "../../lab/lab";
 import { eventually, finish, Lab } from "../support/lab";
 import { LabApi } from "../support/labApi";

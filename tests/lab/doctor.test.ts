@@ -4,8 +4,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parse, stringify } from "yaml";
 
-import type { Finding } from "../../doctor/finding";
-import { renderGate } from "../../scripts/hostGate";
+import type { Finding } from "../../cli/doctor/finding";
+import { renderGate } from "../../remote/hostGate";
 import { labPaths } from "../../lab/lab";
 import { stackFile } from "../../lab/stack";
 import { finish, Lab } from "../support/lab";

@@ -1,4 +1,4 @@
-import { explain, type MachineFailure } from "../../components/machineFailure";
+import { explain, type MachineFailure } from "../../components/machine/machineFailure";
 
 /** What the table in docs/reliability.md does not strike: it holds the rest against the real client. */
 

@@ -1,4 +1,4 @@
-import { rebootReasons } from "../../components/Reboots";
+import { rebootReasons } from "../../components/rollout/Reboots";
 
 /** What the Proxmox client does with such a change: tests/engine/changes.test.ts. */
 

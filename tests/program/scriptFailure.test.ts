@@ -1,4 +1,4 @@
-import { explain, type ScriptFailure, wasReached } from "../../components/scriptFailure";
+import { explain, type ScriptFailure, wasReached } from "../../remote/scriptFailure";
 
 /** The texts of the command plugin are those that tests/engine/commandPlugin.test.ts holds it to. */
 

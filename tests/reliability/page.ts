@@ -1,6 +1,6 @@
 import * as path from "node:path";
 import prettier from "prettier";
-import { MACHINE_TIMEOUTS } from "../../config/machineTimeouts";
+import { MACHINE_TIMEOUTS } from "../../plan/machineTimeouts";
 import { type Phase, REMEDIES, type Row } from "./row";
 import { rows } from "./rows";
 

@@ -10,7 +10,7 @@ import { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
 import type { PveServer } from "../../lab/pve/server";
 import { ensureToolchain, makePulumiHome, toolchainEnv } from "../../lab/toolchain/install";
-import { quote } from "../../scripts/render";
+import { quote } from "../../remote/script";
 import { startHomelabApi } from "./homelabApi";
 import { IsolatedNetwork } from "./isolatedNetwork";
 import { type Entry, Journal } from "./journal";
@@ -26,7 +26,7 @@ const REPO = path.join(__dirname, "../..");
 const TSX = path.join(REPO, "node_modules/.bin/tsx");
 /** What `pulumi` reads of the repo; each stack works on a copy, so that a test may edit it and nothing is written here. */
 const PROGRAM = ["Pulumi.yaml", "package.json", "tsconfig.json", "tsconfig.pulumi.json", "transpiler.cjs", "index.ts"];
-const PROGRAM_FOLDERS = ["config", "components", "scripts", "doctor", "cli"];
+const PROGRAM_FOLDERS = ["config", "plan", "remote", "credentials", "components", "scripts", "cli"];
 
 /** Addresses of Pulumi.homelab.yaml. */
 const NETWORK = "192.168.2.0/24";

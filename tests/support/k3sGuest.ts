@@ -1,12 +1,12 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { LXC_FEATURES, LXC_RAW_LINES } from "../../config/lxcRecipe";
+import { LXC_FEATURES, LXC_RAW_LINES } from "../../plan/lxcProfile";
 import { findLab } from "../../lab/lab";
 import type { Lab } from "./lab";
 
 const template = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
-const files = path.join(__dirname, "../../scripts/files");
+const files = path.join(__dirname, "../../scripts/node/files");
 
 /** What every script in a guest may call. */
 const words = `

@@ -1,4 +1,5 @@
 import { execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -37,6 +38,9 @@ export function finish(
   });
 }
 
+/** Two checkouts that are tested on one machine at a time have labs of their own: the same suite ends no other's. */
+const labPrefix = `t${createHash("sha256").update(repo).digest("hex").slice(0, 4)}`;
+
 /** One lab of its own for a suite, by the commands that a person uses. */
 export class Lab {
   private env: NodeJS.ProcessEnv = process.env;
@@ -44,7 +48,12 @@ export class Lab {
   /** All that the commands run through this lab have printed; the secret scan reads it. */
   readonly transcript: string[] = [];
 
-  constructor(readonly name: string) {}
+  readonly name: string;
+
+  /** @param suite what it is for; the lab's own name also tells this checkout's from another's */
+  constructor(suite: string) {
+    this.name = `${labPrefix}-${suite}`;
+  }
 
   get stack(): string {
     return `lab-${this.name}`;

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { createAccess, type Grant } from "../../lab/pve/access/createAccess";
-import { REQUIRED_PRIVILEGES } from "../../config/privileges";
+import { REQUIRED_PRIVILEGES } from "../../plan/privileges";
 import { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
 import { startPveServer, type PveServer, type PveServerOptions } from "../../lab/pve/server";

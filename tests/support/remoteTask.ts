@@ -10,7 +10,7 @@ export interface RemoteTask {
   readonly stdin: string;
 }
 
-/** A cause that ends a script, as `fail` of scripts/lib.sh does. */
+/** A cause that ends a script, as `fail` of scripts/lib/task.sh does. */
 export class ScriptFailure extends Error {}
 
 /** A value that a script cannot do without. */

@@ -3,13 +3,13 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import { taskText } from "../../remote/script";
+
 /** Of one test file, which imports this. */
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "scripted-hosts-"));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
 export const MARK = "proxmox-k3s project/stack/homelab 0123456789abcdef";
-
-const SCRIPTS = path.join(__dirname, "../../scripts");
 
 /** What a script said and did. */
 export interface ScriptRun {
@@ -67,13 +67,11 @@ export class ScriptedHost {
 
   /**
    * Runs a task as the runner would.
-   * @param parts the files of `scripts/` that it is made of, in order
+   * @param task one of the program's, or the removal that the roster keeps
    */
-  script(parts: readonly string[], action: string, env: Readonly<Record<string, string>> = {}): ScriptRun {
+  script(task: Parameters<typeof taskText>[0], action: string, env: Readonly<Record<string, string>> = {}): ScriptRun {
     for (const file of ["pct", "work/outcome"]) fs.rmSync(path.join(this.root, file), { force: true });
-    const text = parts
-      .map((part) => fs.readFileSync(path.join(SCRIPTS, `${part}.sh`), "utf8"))
-      .join("\n")
+    const text = taskText(task)
       .replaceAll("/etc/pve", `${this.root}/etc`)
       .replaceAll("/proc/uptime", this.uptime)
       .replaceAll("/run/lock/lxc", `${this.root}/lock`)
@@ -82,7 +80,7 @@ export class ScriptedHost {
       encoding: "utf8",
       env: {
         PATH: `${this.root}/bin:${process.env["PATH"]}`,
-        ...{ WORK: `${this.root}/work`, RUNNER: String(process.pid), STEP: `node-1-${parts.at(-1)}`, ACTION: action },
+        ...{ WORK: `${this.root}/work`, RUNNER: String(process.pid), STEP: `node-1-${task}`, ACTION: action },
         ...{ MARK, VMID: "103", NAME: "node-1", ...env },
       },
     });

@@ -1,4 +1,4 @@
-import { HOST_ROLE, POOL_ROLE, poolPath, type Role } from "../../../config/privileges";
+import { HOST_ROLE, POOL_ROLE, poolPath, type Role } from "../../../plan/privileges";
 import { AccessStore } from "./accessStore";
 import { aclNode, newUser } from "./userConfig";
 

@@ -1,5 +1,5 @@
-import type { HostGuest } from "../../../cli/host";
-import { findLeftovers } from "../../../cli/leftovers";
+import type { HostGuest } from "../../../cli/recover/guests";
+import { findLeftovers } from "../../../cli/recover/leftovers";
 import { parseState } from "../../../cli/state";
 
 const CREATION = "0123456789abcdef";

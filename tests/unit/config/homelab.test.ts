@@ -1,5 +1,5 @@
-import { loadPlan, ConfigError } from "../../../config/load";
-import type { NodePlan } from "../../../config/plan";
+import { loadPlan, ConfigError } from "../../../plan/load";
+import type { NodePlan } from "../../../plan/plan";
 import { changed, homelabConfig } from "./support";
 
 /** `Pulumi.homelab.yaml` is S1 to S3 of the requirements; every figure here is theirs. */

@@ -1,4 +1,4 @@
-import { ConfigError, loadPlan } from "../../../config/load";
+import { ConfigError, loadPlan } from "../../../plan/load";
 import { baseConfig, configOf, readMistakes } from "./support";
 
 /** One fixture a mistake, with the exact lines that a person sees. */

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { baseConfig, changed, homelabConfig, readYaml } from "./support";
-import { loadPlan } from "../../../config/load";
+import { loadPlan } from "../../../plan/load";
 import { closest } from "../../../config/suggest";
 
 const project = readYaml(path.join(__dirname, "../../../Pulumi.yaml")) as {

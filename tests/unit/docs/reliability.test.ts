@@ -27,7 +27,7 @@ test("a row that a person does not notice needs nothing done, and every other on
 test.each(Object.values(deadServers).map((row) => [titleOf(row), row] as const))(
   "what a double of a script says in a row, the script says: %s",
   (_, { step, sees }) => {
-    const script = fs.readFileSync(path.join(repo, "scripts", `${step}.sh`), "utf8");
+    const script = fs.readFileSync(path.join(repo, "scripts/host", `${step}.sh`), "utf8");
     const values = { $NAME: "NODE", $EFFECT: "change its K3s", $OTHERS: "3", $WELL: "2" };
     const words = Object.entries(values).reduce((text, [name, value]) => text.replaceAll(name, value), script);
     for (const piece of sees) expect(words).toMatch(asPattern(piece.replace("of the 4", "of the 3")));

@@ -3,7 +3,7 @@ import { CpuAssignment } from "../../../lab/containers/cpuAssignment";
 import { lxcConfig, overriddenFeatures } from "../../../lab/containers/lxcConfig";
 import { guestNetworks } from "../../../lab/containers/network";
 import { guestConfig, type RawLine } from "../../../lab/pve/guestConfig";
-import { LXC_RAW_LINES } from "../../../config/lxcRecipe";
+import { LXC_RAW_LINES } from "../../../plan/lxcProfile";
 
 const proxmoxLike = { cgroupV1: false, canProtectFromOom: true, appArmor: true };
 const place = { lxcPath: "/var/lib/lxc", cgroup: "pk3s-test", traits: proxmoxLike };

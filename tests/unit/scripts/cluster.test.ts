@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 
 function roster(servers: Record<number, string>, policy: Record<string, string> = {}) {
-  return host.script(["lib", "guest", "roster"], "update", {
+  return host.script("roster", "update", {
     CLUSTER_ID,
     SERVERS: Object.entries(servers)
       .map(([vmid, name]) => `${vmid} ${name}`)
@@ -91,8 +91,7 @@ describe("the roster", () => {
 describe("the way to the cluster", () => {
   const READYZ = "k3s kubectl get --raw=/readyz";
   // As a step that has no mark of its own.
-  const kubeconfig = () =>
-    host.script(["lib", "guest", "cluster", "kubeconfig"], "create", { CLUSTER_ID, MARK: "", TIMEOUT: "0" });
+  const kubeconfig = () => host.script("kubeconfig", "create", { CLUSTER_ID, MARK: "", TIMEOUT: "0" });
 
   beforeEach(() => {
     host.pct('case "$*" in *k3s.yaml) echo "the kubeconfig of $2" ;; esac');

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { parseGuests } from "../../../cli/host";
+import { parseGuests } from "../../../cli/recover/guests";
 import { MARK, ScriptedHost } from "../../support/scriptedHost";
 
 /*
@@ -42,7 +42,7 @@ class Host extends ScriptedHost {
 
   /** `pct` has what changed a guest. */
   run(task: "guests" | "discard", wait = 0) {
-    const run = this.script(["lib", "guest", task], "look", { CREATION, WAIT: String(wait) });
+    const run = this.script(task, "look", { CREATION, WAIT: String(wait) });
     return { ...run, pct: run.pct.filter((call) => !call.startsWith("exec ")) };
   }
 }

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { LXC_FEATURES, LXC_RAW_LINES } from "../../../config/lxcRecipe";
+import { LXC_FEATURES, LXC_RAW_LINES } from "../../../plan/lxcProfile";
 import { MARK, ScriptedHost } from "../../support/scriptedHost";
 
 /*
@@ -16,7 +16,7 @@ class Host extends ScriptedHost {
   }
 
   run(task: "claim" | "lxc", action: string, env: Readonly<Record<string, string>> = {}) {
-    return this.script(["lib", "guest", "running", task], action, {
+    return this.script(task, action, {
       ADDRESS: "198.18.0.20",
       CREATION: "",
       URN: "urn:pulumi:homelab::proxmox-k3s::a$b::node-1",

@@ -3,7 +3,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { parseFindings } from "../../../doctor/finding";
+import { parseFindings } from "../../../cli/doctor/finding";
+import { taskText } from "../../../remote/script";
 
 /*
  * What the checks conclude from what a Proxmox host shows, on files and answers in a scratch folder: also from what no lab
@@ -17,7 +18,6 @@ const NODES = [
   `102 k3s-worker-01 192.168.2.21 local-lvm 50 ${TEMPLATE}`,
 ];
 const GIB = 1024 ** 3;
-const scripts = path.join(__dirname, "../../../scripts");
 
 interface Storage {
   readonly storage: string;
@@ -76,9 +76,7 @@ class Host {
     this.writeCommands();
     for (const file of ["work", "asked"]) fs.rmSync(path.join(this.root, file), { recursive: true, force: true });
     fs.mkdirSync(path.join(this.root, "work"));
-    const text = ["lib", "guest", "preflight", "preflight-host", "preflight-machines"]
-      .map((part) => fs.readFileSync(path.join(scripts, `${part}.sh`), "utf8"))
-      .join("\n")
+    const text = taskText("preflight")
       .replaceAll("/etc/pve", `${this.root}/etc`)
       .replaceAll("/var/lib/proxmox-k3s", `${this.root}/state`)
       .replaceAll("/sys/class/net", `${this.root}/net`)

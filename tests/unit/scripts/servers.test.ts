@@ -63,13 +63,17 @@ function world(
   fs.writeFileSync(at("members"), members.map(([vmid]) => `${NAMES[Number(vmid)]} member-${vmid}\n`).join(""));
 }
 
-function run(parts: readonly string[], vmid: number, env: Readonly<Record<string, string>> = {}): ScriptRun {
+function run(
+  task: "join" | "quorum" | "kept-leave",
+  vmid: number,
+  env: Readonly<Record<string, string>> = {},
+): ScriptRun {
   const node = { CLUSTER_ID, MARK: "", VMID: String(vmid), NAME: NAMES[vmid]!, ROLE: "server", TIMEOUT: "0" };
-  return host.script(["lib", ...parts], "look", { ...node, ...env });
+  return host.script(task, "look", { ...node, ...env });
 }
 
 describe("whom a new server joins", () => {
-  const join = (vmid: number): ScriptRun => run(["guest", "cluster", "etcd", "join"], vmid);
+  const join = (vmid: number): ScriptRun => run("join", vmid);
   const joined = (): string => (fs.existsSync(at("joined")) ? fs.readFileSync(at("joined"), "utf8") : "");
   const begun = (vmid: number) => ({ code: 0, outcome: `${NAMES[vmid]} begins the cluster` });
 
@@ -138,8 +142,7 @@ describe("whom a new server joins", () => {
 });
 
 describe("a server's moment of disturbance", () => {
-  const quorum = (vmid: number): ScriptRun =>
-    run(["guest", "cluster", "etcd", "quorum"], vmid, { EFFECT: "reboot it" });
+  const quorum = (vmid: number): ScriptRun => run("quorum", vmid, { EFFECT: "reboot it" });
 
   it("is had while the others answer", () => {
     world({ 100: "live", 101: "live", 102: "live" });
@@ -162,7 +165,7 @@ describe("a server's moment of disturbance", () => {
 });
 
 describe("a server that leaves", () => {
-  const leave = (vmid: number): ScriptRun => run(["guest", "cluster", "etcd", "leave"], vmid);
+  const leave = (vmid: number): ScriptRun => run("kept-leave", vmid);
   const members = (): string => fs.readFileSync(at("members"), "utf8");
 
   it("is out of etcd before its K3s is stopped, and not started again in between", () => {

@@ -1,0 +1,86 @@
+import * as sources from "../../credentials/sources";
+import { keyProblems } from "../../credentials/keyProblems";
+import { agentProblem } from "../../credentials/sshAgent";
+import { ConfigError, loadPlan } from "../../plan/load";
+import type { ClusterPlan } from "../../plan/plan";
+import { checkApi } from "./api";
+import { fail, type Finding, ok, skip } from "./finding";
+import { checkHost } from "./host";
+import { pulumiVersion, readStack, type Stack } from "../stack";
+
+/**
+ * Looks at everything that an `up` needs, from the person's machine to the Proxmox host, and changes nothing.
+ * @param stackName the selected stack by default
+ */
+export async function diagnose(stackName?: string): Promise<Finding[]> {
+  const [pulumi, { stack, finding }] = await Promise.all([checkPulumi(), openStack(stackName)]);
+  const here = [pulumi, finding, checkAgent()];
+  if (!stack) return [...here, skip("config", "the stack cannot be read")];
+  const { plan, findings } = readPlan(stack.cluster);
+  if (!plan) return [...here, ...findings];
+  const { found, findings: credentials } = readCredentials(stack, plan);
+  const [api, host] = await Promise.all([
+    checkApi(plan, found.apiToken),
+    checkHost(plan, found.hostKey, stack.state.mark(plan.name)),
+  ]);
+  return [...here, ...findings, ...credentials, ...api, ...host];
+}
+
+async function checkPulumi(): Promise<Finding> {
+  const remedy = "install Pulumi 3.259 or newer: https://www.pulumi.com/docs/install/";
+  try {
+    const { version, isEnough } = await pulumiVersion();
+    return isEnough ? ok("pulumi", version) : fail("pulumi", `${version} is too old`, remedy);
+  } catch (error) {
+    return fail("pulumi", (error as Error).message, remedy);
+  }
+}
+
+async function openStack(name: string | undefined): Promise<{ stack?: Stack; finding: Finding }> {
+  try {
+    return { stack: await readStack(name), finding: ok("stack", "its config and state can be read") };
+  } catch (error) {
+    const remedy = "pulumi stack select, and PULUMI_CONFIG_PASSPHRASE_FILE for the file with its passphrase";
+    return { finding: fail("stack", (error as Error).message, remedy) };
+  }
+}
+
+function checkAgent(): Finding {
+  const problem = agentProblem();
+  return problem ? fail("ssh-agent", problem.seen, problem.remedy) : ok("ssh-agent", "none is in the way");
+}
+
+/** A failure for each problem, with its hint. */
+function readPlan(cluster: unknown): { plan?: ClusterPlan; findings: Finding[] } {
+  try {
+    const plan = loadPlan(cluster);
+    return { plan, findings: [ok("config", `${plan.name}: ${plan.nodes.length} nodes, K3s ${plan.version}`)] };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const findings = error.problems.map(({ path, problem, hint }) =>
+      fail("config", `${path}: ${problem}`, hint ?? "config/schema.ts says what may stand there"),
+    );
+    return { findings };
+  }
+}
+
+type Found = Partial<Record<keyof typeof sources.SOURCES, string>>;
+
+/** What is there and can be used; a failure for each that is not. */
+function readCredentials(stack: Stack, plan: ClusterPlan): { found: Found; findings: Finding[] } {
+  const found: Found = {};
+  const findings: Finding[] = [];
+  for (const [name, source] of Object.entries(sources.SOURCES) as [keyof Found, sources.CredentialSource][]) {
+    try {
+      const value = stack.config[source.configKey] ?? sources.fromEnvironment(source);
+      const accepted = name === "nodeKey" ? plan.ssh.authorizedKeys : undefined;
+      const problems = name === "apiToken" ? [] : keyProblems(source.configKey, value, accepted);
+      if (value === undefined) findings.push(fail("credentials", `no ${source.what}`, sources.hint(source)));
+      else if (problems.length === 0) found[name] = value;
+      findings.push(...problems.map((problem) => fail("credentials", problem, sources.hint(source))));
+    } catch (error) {
+      findings.push(fail("credentials", `${source.env}: ${(error as Error).message}`, sources.hint(source)));
+    }
+  }
+  return { found, findings: findings.length > 0 ? findings : [ok("credentials", "API token and both SSH keys")] };
+}

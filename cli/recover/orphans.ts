@@ -1,0 +1,62 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { advice } from "../../remote/advice";
+
+/** Whose runs are meant. */
+export interface Project {
+  readonly folder: string;
+  /** Environment of the person's shell: the same folder may serve several backends. */
+  readonly env: NodeJS.ProcessEnv;
+}
+
+interface PulumiProcess {
+  readonly pid: number;
+  /** `pulumi`, or `pulumi-resource-…`. */
+  readonly program: string;
+}
+
+/** What tells one person's, or one test's, runs in a folder from another's. */
+const BACKEND = ["PULUMI_HOME", "PULUMI_BACKEND_URL"];
+
+/**
+ * Waits for plugins that have outlived their engine: one of them may be about to ask for a guest. Sees the processes of
+ * this machine, and where it has no `/proc` none.
+ * @throws Error when an engine runs, or a plugin does not end within `seconds`
+ */
+export async function awaitPlugins(project: Project, seconds: number): Promise<void> {
+  for (const began = Date.now(); ; await sleep(200)) {
+    const running = pulumiProcesses(project);
+    if (running.length === 0) return;
+    const list = running.map(({ pid, program }) => `${program} (process ${pid})`).join(", ");
+    if (running.some(({ program }) => program === "pulumi"))
+      throw new Error(advice(`pulumi is at work on this project: ${list}`, "let it end, then run this again"));
+    if (Date.now() - began > seconds * 1000)
+      throw new Error(
+        advice(`plugins of an interrupted run still work: ${list}`, "end them (kill), then run this again"),
+      );
+  }
+}
+
+function pulumiProcesses(project: Project): PulumiProcess[] {
+  if (!fs.existsSync("/proc/self/exe")) return [];
+  return fs.readdirSync("/proc").flatMap((name) => (/^\d+$/.test(name) ? (inspect(Number(name), project) ?? []) : []));
+}
+
+function inspect(pid: number, { folder, env }: Project): PulumiProcess | undefined {
+  try {
+    const program = path.basename(fs.readlinkSync(`/proc/${pid}/exe`));
+    if (program !== "pulumi" && !program.startsWith("pulumi-resource-")) return undefined;
+    if (path.relative(folder, fs.readlinkSync(`/proc/${pid}/cwd`)).startsWith("..")) return undefined;
+    const its = new Map(fs.readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").map(variable));
+    return BACKEND.every((name) => its.get(name) === env[name]) ? { pid, program } : undefined;
+  } catch {
+    return undefined; // it has just ended, or is another user's
+  }
+}
+
+function variable(pair: string): [name: string, value: string] {
+  const end = pair.indexOf("=");
+  return [pair.slice(0, end), pair.slice(end + 1)];
+}

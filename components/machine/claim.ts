@@ -1,0 +1,49 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import { creationOf } from "../../plan/mark";
+import type { NodePlan } from "../../plan/plan";
+import { runOnHost } from "../../remote/hostTask";
+import type { Connection } from "../../remote/RemoteScript";
+
+/** What a look at a cluster's guests needs. */
+export interface HostAccess {
+  /** Root on the Proxmox host. */
+  readonly host: Connection;
+  readonly mark: pulumi.Output<string>;
+}
+
+/**
+ * The claim: before each creation and each change of a guest, a look on the Proxmox host that its VMID is free or ours.
+ *
+ * A hook and not a resource, because a resource would run again when *its* inputs change, and not when the guest's state
+ * does: a creation that is tried again, a guest that a refresh dropped, and a stranger's guest that a refresh took for
+ * ours would all pass unclaimed (docs/decisions/0003). Runs in no preview.
+ */
+export function claim(name: string, node: NodePlan, claims: HostAccess): pulumi.ResourceHook {
+  return new pulumi.ResourceHook(`${name}-claim`, async ({ oldInputs, newInputs }) => {
+    await checkOwnership(name, node, claims, oldInputs ? undefined : creationOf(String(newInputs?.["description"])));
+  });
+}
+
+/**
+ * @param creation the number of the creation that is about to begin, which the host keeps until the guest is prepared;
+ * without one the guest is to be changed
+ * @throws Error that names the guest which has the VMID, and what to do
+ */
+export function checkOwnership(
+  name: string,
+  node: NodePlan,
+  { host, mark }: HostAccess,
+  creation?: string,
+): Promise<string> {
+  return runOnHost(host, {
+    task: "claim",
+    action: creation === undefined ? "update" : "create",
+    step: `${name}-claim`,
+    title: `VMID ${node.vmId} is free or ours`,
+    lock: `guest-${node.vmId}`,
+    boundSeconds: 300,
+    args: { VMID: node.vmId, NAME: node.name, CREATION: creation ?? "" },
+    inputs: { MARK: mark },
+  });
+}

@@ -1,0 +1,94 @@
+import { isDeepStrictEqual } from "node:util";
+
+import * as pulumi from "@pulumi/pulumi";
+
+import type { NodePlan } from "../../plan/plan";
+import { awaitReadyAgain, type ClusterAccess } from "./awaitReadyAgain";
+import { checkOwnership, type HostAccess } from "../machine/claim";
+import { requireQuorumWithout } from "./quorumGate";
+import type { TurnHooks, RollingTurns } from "./RollingTurns";
+
+/**
+ * The settings of a container whose change the Proxmox client ends with a reboot (provider of bpg, `container.go`), as a
+ * person calls them. The client does so for memory too, which Proxmox VE could change in a running container.
+ */
+const SETTINGS: Readonly<Record<string, (inputs: Inputs) => unknown>> = {
+  memory: ({ memory }) => memory,
+  "network interface": ({ networkInterfaces }) => networkInterfaces,
+  "host name, address or DNS": ({ initialization }) => initialization,
+  // Its template counts for new containers only.
+  "operating system's type": ({ operatingSystem }) => operatingSystem?.type,
+};
+
+/** Those of a container's inputs that count here. */
+interface Inputs {
+  readonly memory?: unknown;
+  readonly networkInterfaces?: unknown;
+  readonly initialization?: unknown;
+  readonly operatingSystem?: { readonly type?: unknown };
+}
+
+/** Why a change of a container's inputs reboots it; empty where it does not. */
+export function rebootReasons(before: Inputs = {}, after: Inputs = {}): string[] {
+  return Object.entries(SETTINGS)
+    .filter(([, of]) => !isDeepStrictEqual(of(before), of(after)))
+    .map(([words]) => words);
+}
+
+/** What a look at whose guest it is needs, and one at its node afterwards. */
+export type RebootsArgs = HostAccess & ClusterAccess;
+
+/**
+ * Guests that a change reboots take turns: the next one goes when the node of the last one is Ready again, and none once
+ * one is not. A preview calls each by that name.
+ *
+ * Hooks and not dependencies: nodes are made all at once, and the engine knows one order for makings and changes. One
+ * set of hooks for all machines, because those of a node that has gone from the program would be missing at its deletion.
+ */
+export class Reboots {
+  readonly hooks: TurnHooks;
+
+  constructor(
+    cluster: string,
+    private readonly turns: RollingTurns,
+    private readonly args: RebootsArgs,
+  ) {
+    this.hooks = {
+      beforeUpdate: new pulumi.ResourceHook(`${cluster}-reboot`, (change) => this.before(change), { onDryRun: true }),
+      afterUpdate: new pulumi.ResourceHook(`${cluster}-rebooted`, ({ name }) => this.after(name)),
+      onError: new pulumi.ErrorHook(`${cluster}-reboot-failed`, async ({ name }) => {
+        // The client has spoken; what counts here is whether the next one may go.
+        await this.after(name).catch(() => {});
+        return false;
+      }),
+    };
+  }
+
+  private async before({ name, oldInputs, newInputs }: pulumi.ResourceHookArgs): Promise<void> {
+    const reasons = rebootReasons(oldInputs, newInputs);
+    const node = this.nodeOf(name);
+    if (reasons.length === 0 || !node) return;
+    if (pulumi.runtime.isDryRun()) {
+      const { concurrency } = this.args.plan.rollout;
+      const pace = concurrency === 1 ? "one node at a time" : `${concurrency} nodes at a time`;
+      return pulumi.log.warn(`${name}: reboot, for its ${reasons.join(" and ")}; ${pace}`);
+    }
+    await this.turns.take(name, "reboot it", async () => {
+      // The wait may have been long.
+      await checkOwnership(name, node, this.args);
+      await requireQuorumWithout(node, "reboot it", this.args);
+    });
+  }
+
+  /** Whatever the change has come to, its node is to be Ready before the next guest goes. */
+  private async after(name: string): Promise<void> {
+    if (!this.turns.has(name)) return;
+    await this.turns.endWhen(name, "its own reboot", () =>
+      awaitReadyAgain(this.nodeOf(name)!, "its reboot", this.args),
+    );
+  }
+
+  private nodeOf(name: string): NodePlan | undefined {
+    return this.args.plan.nodes.find((node) => node.name === name);
+  }
+}

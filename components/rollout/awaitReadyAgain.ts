@@ -1,0 +1,36 @@
+import type * as pulumi from "@pulumi/pulumi";
+
+import type { ClusterPlan, NodePlan } from "../../plan/plan";
+import { runOnHost } from "../../remote/hostTask";
+import type { Connection } from "../../remote/RemoteScript";
+
+/** What a look at a node in its cluster needs. */
+export interface ClusterAccess {
+  readonly plan: ClusterPlan;
+  /** Root on the Proxmox host. */
+  readonly host: Connection;
+  readonly clusterId: pulumi.Output<string>;
+}
+
+/**
+ * Waits on the Proxmox host until a node that was disturbed takes part in the cluster again.
+ * @param after what disturbed it, "its reboot"
+ * @throws Error that names the node, the cause and what to do
+ */
+export function awaitReadyAgain(
+  node: NodePlan,
+  after: string,
+  { plan, host, clusterId }: ClusterAccess,
+): Promise<string> {
+  const timeout = plan.k3s.startTimeoutSeconds;
+  return runOnHost(host, {
+    task: "back",
+    action: "look",
+    step: `${node.name}-back`,
+    title: `${node.name} is Ready again after ${after}`,
+    lock: `ready-${node.vmId}`,
+    boundSeconds: 2 * timeout + 60,
+    args: { VMID: node.vmId, NAME: node.name, ROLE: node.role, AFTER: after, TIMEOUT: timeout },
+    inputs: { CLUSTER_ID: clusterId },
+  });
+}

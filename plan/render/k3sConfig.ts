@@ -1,0 +1,49 @@
+import { stringify } from "yaml";
+
+import type { ClusterPlan, K3sConfigValue, NodePlan } from "../plan";
+import { formatTaint } from "../taints";
+
+/** Where the tokens stand on a node; `scripts/node/install-k3s.sh` writes them. */
+const TOKEN_FILE = "/etc/rancher/k3s/token";
+const AGENT_TOKEN_FILE = "/etc/rancher/k3s/agent-token";
+
+/**
+ * The node's `/etc/rancher/k3s/config.yaml`. Everything that K3s is told stands here, in no flag and no environment, so
+ * that a preview shows it and the Node's annotations repeat no secret. Keys are sorted: equal plans give equal text.
+ */
+export function k3sConfig(node: NodePlan, plan: ClusterPlan): string {
+  const common: Record<string, K3sConfigValue> = {
+    "node-name": node.name,
+    "node-ip": node.address,
+    "token-file": TOKEN_FILE,
+    // Labels act at each start; taints at the first registration, so that no pod slips in before `ready` sees to them.
+    "node-label": Object.entries(node.labels).map(([key, value]) => `${key}=${value}`),
+    "node-taint": node.taints.map(formatTaint),
+  };
+  switch (node.role) {
+    case "server":
+      return render({
+        ...plan.k3s.extraServerConfig,
+        ...common,
+        "agent-token-file": AGENT_TOKEN_FILE,
+        ...(plan.k3s.datastore === "etcd" ? { "cluster-init": true } : {}),
+        // Its own only, so that it need not restart for another server: K3s adds the addresses of all servers by itself.
+        "tls-san": [node.address, node.name, ...plan.k3s.tlsSans],
+        "write-kubeconfig-mode": plan.k3s.kubeconfigMode.padStart(4, "0"),
+        "cluster-cidr": plan.network.podCidr,
+        "service-cidr": plan.network.serviceCidr,
+        disable: plan.k3s.disable,
+      });
+    case "agent":
+      return render({ ...plan.k3s.extraAgentConfig, ...common, server: plan.endpoint });
+    default: {
+      const exhaustive: never = node.role;
+      throw new Error(`unknown role ${String(exhaustive)}`);
+    }
+  }
+}
+
+function render(values: Record<string, K3sConfigValue>): string {
+  const set = Object.entries(values).filter(([, value]) => !Array.isArray(value) || value.length > 0);
+  return stringify(Object.fromEntries(set), { sortMapEntries: true, lineWidth: 0 }).trimEnd();
+}

@@ -1,0 +1,118 @@
+import { OWNED_KEYS, SECRET_KEYS, isServerOnly } from "../../config/k3sOptions";
+import type { Pins } from "../pins";
+import type { Problem } from "../../config/problems";
+import type { Draft, K3sSettings } from "../../config/schema";
+import { isModernKey } from "../../config/sshKeys";
+import { binaryName, resolveSums } from "../sums";
+import { versionProblem } from "../versions";
+import { serverCount } from "./pools";
+
+/** The release, its sums, K3s's own options and the keys that open the nodes. */
+export function checkK3s(draft: Draft, pins: Pins): Problem[] {
+  return [
+    ...checkVersion(draft),
+    ...checkSums(draft, pins),
+    ...checkDatastore(draft),
+    ...checkExtraConfig(draft.k3s),
+    ...checkAuthorizedKeys(draft),
+  ];
+}
+
+function checkVersion({ version }: Draft): Problem[] {
+  const problem = version === undefined ? undefined : versionProblem(version);
+  return problem === undefined ? [] : [{ path: "cluster.version", problem, hint: "v1.36.3+k3s1 is a good choice" }];
+}
+
+function checkSums({ version, proxmox, k3s }: Draft, pins: Pins): Problem[] {
+  if (version === undefined || !proxmox || !k3s) return [];
+  const { artifacts } = k3s;
+  const path = "cluster.k3s.artifacts";
+  const arch = proxmox.architecture;
+  const files = [
+    { key: "sha256", name: "the K3s binary", ...resolveSums("k3s", arch, artifacts.sha256, pins[version]) },
+    ...(artifacts.airgapImages
+      ? [
+          {
+            key: "imagesSha256",
+            name: "the image archive",
+            ...resolveSums("images", arch, artifacts.imagesSha256, pins[version]),
+          },
+        ]
+      : []),
+  ].filter(({ origin }) => origin === "release");
+  const problems: Problem[] = [];
+  if (artifacts.file !== undefined && !artifacts.file.endsWith(`/${binaryName(arch)}`)) {
+    problems.push({
+      path: `${path}.file`,
+      problem: `must be a file ${binaryName(arch)}, not ${artifacts.file}`,
+      hint: `the release's name for ${arch}, which is cluster.proxmox.architecture`,
+    });
+  }
+  for (const { key, name } of files) {
+    if (artifacts.requirePinned) {
+      problems.push({
+        path: `${path}.${key}`,
+        problem: `has no sum for ${name} of ${version} on ${arch}, and requirePinned is set`,
+        hint: `\`npm run pin -- ${version}\` records the release's published sums; or set ${key}.${arch}`,
+      });
+    } else if (artifacts.file !== undefined) {
+      problems.push({
+        path: `${path}.${key}`,
+        problem: `has no sum for ${name} of ${version} on ${arch}, and a file has no release list`,
+        hint: `set ${key}.${arch} to what sha256sum prints`,
+      });
+    }
+  }
+  return problems;
+}
+
+/** Servers share nothing but etcd: with SQLite each of them would be a cluster of its own. */
+function checkDatastore({ k3s, pools }: Draft): Problem[] {
+  const servers = serverCount(pools);
+  if (k3s?.datastore !== "sqlite" || servers < 2) return [];
+  const problem = `must be etcd for ${servers} servers, not sqlite`;
+  return [{ path: "cluster.k3s.datastore", problem, hint: "leave it out: the number of servers decides" }];
+}
+
+function checkExtraConfig(k3s: K3sSettings | undefined): Problem[] {
+  if (!k3s) return [];
+  return (["serverConfig", "agentConfig"] as const).flatMap((section) =>
+    Object.keys(k3s[section]).flatMap((key): Problem[] => {
+      const path = `cluster.k3s.${section}.${key}`;
+      if (Object.hasOwn(OWNED_KEYS, key)) {
+        const place = OWNED_KEYS[key];
+        return [
+          {
+            path,
+            problem: "is written by the program itself",
+            ...(place === undefined ? {} : { hint: `set ${place} instead` }),
+          },
+        ];
+      }
+      if (Object.hasOwn(SECRET_KEYS, key)) {
+        return [{ path, problem: "would put a secret into the config in the clear", hint: SECRET_KEYS[key] }];
+      }
+      if (section === "agentConfig" && isServerOnly(key)) {
+        return [
+          {
+            path,
+            problem: "is an option of servers alone: an agent would not start with it",
+            hint: "move it to cluster.k3s.serverConfig",
+          },
+        ];
+      }
+      return [];
+    }),
+  );
+}
+
+function checkAuthorizedKeys({ ssh }: Draft): Problem[] {
+  if (!ssh || ssh.authorizedKeys.some(isModernKey)) return [];
+  return [
+    {
+      path: "cluster.ssh.authorizedKeys",
+      problem: "must have at least one ed25519 or ECDSA key",
+      hint: "the program logs in to the nodes with it; `ssh-keygen -t ed25519` makes one",
+    },
+  ];
+}

@@ -1,0 +1,72 @@
+import type { Problem } from "../../config/problems";
+
+const NAME = /^[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?$/;
+const PREFIX = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
+
+/** Kubernetes' own prefixes under which a kubelet may still set labels (kubelet, `getLabelNamespace`; NodeRestriction). */
+const KUBELET_PREFIXES = ["kubelet.kubernetes.io", "node.kubernetes.io"];
+const KUBELET_LABELS: ReadonlySet<string> = new Set(["topology.kubernetes.io/region", "topology.kubernetes.io/zone"]);
+
+/** Whether a text is a Kubernetes qualified name, as keys of labels and taints are. */
+export function isQualifiedName(key: string): boolean {
+  const parts = key.split("/");
+  const [prefix, name] = parts.length === 1 ? [undefined, parts[0]] : parts;
+  return parts.length <= 2 && NAME.test(name ?? "") && (prefix === undefined || PREFIX.test(prefix));
+}
+
+/** Whether a text may be the value of a label or taint. */
+export const isLabelValue = (value: string): boolean => value === "" || NAME.test(value);
+
+export function checkLabels(path: string, labels: Readonly<Record<string, string>>): Problem[] {
+  return Object.entries(labels).flatMap(([key, value]) => [...checkKey(path, key), ...checkValue(path, key, value)]);
+}
+
+function checkKey(path: string, key: string): Problem[] {
+  const at = `${path}${step(key)}`;
+  if (!isQualifiedName(key)) {
+    return [
+      {
+        path: at,
+        problem: `"${key}" is no label key`,
+        hint: "at most 63 letters, digits, -, _ and ., perhaps after a DNS name and a slash; for example storage or node.longhorn.io/create-default-disk",
+      },
+    ];
+  }
+  const prefix = key.includes("/") ? (key.split("/")[0] ?? "") : "";
+  if (prefix === "node-role.kubernetes.io") {
+    return [
+      {
+        path: at,
+        problem: "is refused by Kubernetes: no kubelet may give itself a role",
+        hint: "K3s sets the roles of servers; label agents under a name of your own",
+      },
+    ];
+  }
+  const reserved = ["kubernetes.io", "k8s.io"].some((domain) => prefix === domain || prefix.endsWith(`.${domain}`));
+  const allowed =
+    KUBELET_LABELS.has(key) || KUBELET_PREFIXES.some((domain) => prefix === domain || prefix.endsWith(`.${domain}`));
+  if (reserved && !allowed) {
+    return [
+      {
+        path: at,
+        problem: "is refused by Kubernetes: a kubelet may not set it under this prefix",
+        hint: "allowed are node.kubernetes.io/…, kubelet.kubernetes.io/…, topology.kubernetes.io/region and …/zone, and names outside kubernetes.io and k8s.io",
+      },
+    ];
+  }
+  return [];
+}
+
+function checkValue(path: string, key: string, value: string): Problem[] {
+  if (isLabelValue(value)) return [];
+  return [
+    {
+      path: `${path}${step(key)}`,
+      problem: `must have a label value, not "${value}"`,
+      hint: "at most 63 letters, digits, -, _ and ., with a letter or digit at both ends",
+    },
+  ];
+}
+
+/** Keys with dots are quoted in Pulumi's config paths. */
+const step = (key: string): string => (/^[\w-]+$/.test(key) ? `.${key}` : `["${key}"]`);

@@ -1,0 +1,106 @@
+import { isIPv4 } from "../../config/fields";
+import { contains, overlap, prefixOf, rangeOf, toNumber } from "../network";
+import type { Problem } from "../../config/problems";
+import type { Draft, NetworkSettings } from "../../config/schema";
+
+/** Kubernetes gives each node a /24 of the pod network (`--node-cidr-mask-size`). */
+const NODE_POD_PREFIX = 24;
+/** kube-apiserver: "the mask must be >= 12". */
+const WIDEST_SERVICE_PREFIX = 12;
+
+/** The node network in itself, and the three networks against each other. */
+export function checkNetwork({ network, proxmox }: Draft, nodeCount: number): Problem[] {
+  if (!network) return [];
+  return [
+    ...checkGateway(network),
+    ...checkOverlaps(network),
+    ...checkSizes(network, nodeCount),
+    ...checkOutside(network, proxmox?.host),
+  ];
+}
+
+function checkGateway({ cidr, gateway }: NetworkSettings): Problem[] {
+  const path = "cluster.network.gateway";
+  const range = rangeOf(cidr);
+  if (prefixOf(cidr) > 30)
+    return [
+      {
+        path: "cluster.network.cidr",
+        problem: `has no room for a gateway and a node: ${cidr}`,
+        hint: "a prefix of /30 or less",
+      },
+    ];
+  if (!contains(range, gateway))
+    return [
+      {
+        path,
+        problem: `must be an address in ${cidr}, not ${gateway}`,
+        hint: "nodes reach their gateway without another router",
+      },
+    ];
+  const value = toNumber(gateway);
+  if (value === range.first || value === range.last) {
+    return [
+      {
+        path,
+        problem: `must not be the ${value === range.first ? "network" : "broadcast"} address of ${cidr}, ${gateway}`,
+      },
+    ];
+  }
+  return [];
+}
+
+function checkOverlaps({ cidr, podCidr, serviceCidr }: NetworkSettings): Problem[] {
+  const networks = { cidr, podCidr, serviceCidr };
+  const pairs = [
+    ["podCidr", "cidr"],
+    ["serviceCidr", "cidr"],
+    ["serviceCidr", "podCidr"],
+  ] as const;
+  return pairs
+    .filter(([one, other]) => overlap(rangeOf(networks[one]), rangeOf(networks[other])))
+    .map(([one, other]) => ({
+      path: `cluster.network.${one}`,
+      problem: `must not overlap cluster.network.${other}: ${networks[one]} and ${networks[other]} share addresses`,
+      hint: "nodes, pods and services each need a network of their own",
+    }));
+}
+
+function checkSizes({ podCidr, serviceCidr }: NetworkSettings, nodeCount: number): Problem[] {
+  const room = 2 ** (NODE_POD_PREFIX - prefixOf(podCidr));
+  const problems: Problem[] = [];
+  if (room < nodeCount || room < 1) {
+    const problem = `must hold a /${NODE_POD_PREFIX} for each of ${nodeCount} nodes; ${podCidr} has room for ${Math.floor(room)}`;
+    problems.push({ path: "cluster.network.podCidr", problem, hint: "10.42.0.0/16, the default, has room for 256" });
+  }
+  const servicePrefix = prefixOf(serviceCidr);
+  if (servicePrefix < WIDEST_SERVICE_PREFIX || servicePrefix > 28) {
+    const problem = `must have a prefix from /${WIDEST_SERVICE_PREFIX} to /28, not /${servicePrefix}`;
+    problems.push({
+      path: "cluster.network.serviceCidr",
+      problem,
+      hint: "the API server takes no wider one, and cluster DNS is its tenth address",
+    });
+  }
+  return problems;
+}
+
+/** A host inside the pod or service network would be out of the nodes' reach. */
+function checkOutside(
+  { cidr: nodes, nameservers, podCidr, serviceCidr }: NetworkSettings,
+  host: string | undefined,
+): Problem[] {
+  const outsiders = [
+    ...nameservers.map((address, at) => ({ path: `cluster.network.nameservers[${at}]`, address })),
+    ...(isIPv4(host) ? [{ path: "cluster.proxmox.host", address: host }] : []),
+  ];
+  return outsiders.flatMap(({ path, address }) =>
+    Object.entries({ podCidr, serviceCidr })
+      .filter(([, cidr]) => contains(rangeOf(cidr), address) && !overlap(rangeOf(cidr), rangeOf(nodes)))
+      .map(([name, cidr]) => ({
+        path,
+        problem: `must not be inside cluster.network.${name}: ${address} is in ${cidr}`,
+        hint: "nodes would look for it in the cluster",
+      })),
+  );
+}

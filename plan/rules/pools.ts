@@ -1,0 +1,85 @@
+import type { Problem } from "../../config/problems";
+import type { Draft, PoolSettings, ProxmoxSettings } from "../../config/schema";
+import { osTypeOf } from "../../config/template";
+import { checkLabels } from "./labels";
+import { checkTaints } from "./taints";
+
+/** Sizes of etcd that gain something: an even one stops after as many failures as the odd one below it. */
+const SERVER_COUNTS: readonly number[] = [1, 3, 5];
+
+/** What each pool needs, and how many servers there are in all. */
+export function checkPools(draft: Draft): Problem[] {
+  const pools = Object.entries(draft.pools);
+  return [
+    ...checkServerCount(draft),
+    ...pools.flatMap(([name, pool]) => checkPool(draft, `cluster.pools.${name}`, pool)),
+  ];
+}
+
+/** How many servers the pools have in all. */
+export function serverCount(pools: Draft["pools"]): number {
+  return Object.values(pools).reduce((sum, { role, count }) => sum + (role === "server" ? count : 0), 0);
+}
+
+function checkServerCount({ pools, allPools }: Draft): Problem[] {
+  if (!allPools) return [];
+  const servers = Object.entries(pools).filter(([, { role }]) => role === "server");
+  const count = serverCount(pools);
+  if (SERVER_COUNTS.includes(count)) return [];
+  const path = servers.length === 1 ? `cluster.pools.${servers[0]?.[0]}.count` : "cluster.pools";
+  const problem = `must give 1, 3 or 5 servers in all, not ${count}`;
+  const hint =
+    count === 0
+      ? "a cluster needs a pool with role: server"
+      : count % 2 === 0
+        ? "an even number of servers tolerates no more failures than one less"
+        : "more servers make etcd slower, not safer";
+  return [{ path, problem, hint }];
+}
+
+function checkPool({ proxmox }: Draft, path: string, pool: PoolSettings): Problem[] {
+  const overrides = Object.entries(pool.nodes);
+  return [
+    ...(pool.kind === "vm" ? [{ path: `${path}.kind`, problem: "must be lxc: virtual machines arrive later" }] : []),
+    ...(proxmox ? [...checkPlace(proxmox, path, pool), ...checkTemplate(proxmox, path, pool)] : []),
+    ...repeated(pool.retired).map((index) => ({ path: `${path}.retired`, problem: `names the index ${index} twice` })),
+    ...checkLabels(`${path}.labels`, pool.labels),
+    ...overrides.flatMap(([index, own]) => checkLabels(`${path}.nodes.${index}.labels`, own.labels)),
+    ...checkTaints(`${path}.taints`, pool.taints),
+  ];
+}
+
+/** Features and raw lines are written over SSH on the host that runs the guest, and one host is known. */
+function checkPlace(proxmox: ProxmoxSettings, path: string, pool: PoolSettings): Problem[] {
+  const places = [
+    { at: `${path}.node`, node: pool.node },
+    ...Object.entries(pool.nodes).map(([index, { node }]) => ({ at: `${path}.nodes.${index}.node`, node })),
+  ];
+  return places
+    .filter(({ node }) => node !== undefined && node !== proxmox.node)
+    .map(({ at, node }) => ({
+      path: at,
+      problem: `must be ${proxmox.node}, not ${node}: guests on several Proxmox nodes arrive later`,
+      hint: "cluster.proxmox.host is the one host that is reached over SSH",
+    }));
+}
+
+function checkTemplate(proxmox: ProxmoxSettings, path: string, pool: PoolSettings): Problem[] {
+  const missing = (["datastore", "template"] as const).filter((key) => (pool[key] ?? proxmox[key]) === undefined);
+  const problems = missing.map((key) => ({
+    path: `${path}.${key}`,
+    problem: "is missing",
+    hint: `set it here or, for all pools, as cluster.proxmox.${key}`,
+  }));
+  const template = pool.template ?? proxmox.template;
+  if (template === undefined || (pool.osType ?? proxmox.osType ?? osTypeOf(template)) !== undefined) return problems;
+  const problem = `is missing: the name of the template ${template} does not tell it`;
+  return [
+    ...problems,
+    { path: `${path}.osType`, problem, hint: "Proxmox writes network and SSH keys by it; for example ubuntu" },
+  ];
+}
+
+const repeated = (values: readonly number[]): number[] => [
+  ...new Set(values.filter((value, at) => values.indexOf(value) !== at)),
+];

@@ -1,0 +1,20 @@
+import { allocatePool } from "./allocate";
+import { checkIdentities } from "./rules/identities";
+import { checkK3s } from "./rules/k3s";
+import { checkNetwork } from "./rules/network";
+import { checkPools } from "./rules/pools";
+import type { Pins } from "./pins";
+import type { Problem } from "../config/problems";
+import type { Draft } from "../config/schema";
+
+/** The rules between values, over every section that has the right shape. */
+export function validate(draft: Draft, pins: Pins): Problem[] {
+  const pools = Object.entries(draft.pools).sort(([a], [b]) => (a < b ? -1 : 1));
+  const identities = pools.flatMap(([name, pool]) => allocatePool(draft.name ?? "cluster", name, pool));
+  return [
+    ...checkNetwork(draft, identities.length),
+    ...checkPools(draft),
+    ...checkIdentities(draft, identities),
+    ...checkK3s(draft, pins),
+  ];
+}

@@ -1,0 +1,52 @@
+import { type Finding, fail, ok, parseFindings, skip, warn } from "../../../cli/doctor/finding";
+import { isHealthy, renderJson, renderReport } from "../../../cli/doctor/report";
+
+const findings: readonly Finding[] = [
+  ok("api", "it answers"),
+  warn("sysctls", "lower than it should be", "sysctl --system"),
+  fail("host-key", "it is another one", "compare it on the host"),
+  skip("host", "the checks did not run there"),
+];
+
+describe("what the script on the host answers", () => {
+  it("is read with and without a remedy, also where the last tab is gone", () => {
+    const text =
+      "ok\tbridge\tvmbr0\t\nfail\ttemplate\tlocal:vztmpl/x is not there\tpveam download local x\nok\tvmid\tfree";
+    expect(parseFindings(text)).toEqual([
+      ok("bridge", "vmbr0"),
+      fail("template", "local:vztmpl/x is not there", "pveam download local x"),
+      ok("vmid", "free"),
+    ]);
+  });
+
+  it.each(["the Proxmox host is ready", "skip\thost\tno", "ok\tbridge"])("is refused where it is none: %j", (text) => {
+    expect(() => parseFindings(text)).toThrow(`not a finding: ${text}`);
+  });
+});
+
+describe("the report", () => {
+  it("has a line for each finding, the remedy below it, and the count", () => {
+    expect(renderReport(findings)).toBe(
+      [
+        "✓ api       it answers",
+        "! sysctls   lower than it should be",
+        "            → sysctl --system",
+        "✗ host-key  it is another one",
+        "            → compare it on the host",
+        "– host      not looked at: the checks did not run there",
+        "",
+        "1 passed, 1 to look at, 1 failed, 1 not looked at",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("says the same to programs", () => {
+    expect(JSON.parse(renderJson(findings))).toEqual({ ok: false, findings });
+  });
+
+  it("is bad with a failure, and not with a warning", () => {
+    expect(isHealthy(findings)).toBe(false);
+    expect(isHealthy(findings.slice(0, 2))).toBe(true);
+  });
+});

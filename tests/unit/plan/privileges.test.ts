@@ -1,0 +1,69 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { loadPlan } from "../../../plan/load";
+import { HOST_ROLE, POOL_ROLE, privilegePaths } from "../../../plan/privileges";
+import { preflightArgs } from "../../../plan/render/preflightArgs";
+import { parse } from "yaml";
+
+const root = path.join(__dirname, "../../..");
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+const homelab = (change: (cluster: any) => void = () => {}) => {
+  const cluster = parse(fs.readFileSync(path.join(root, "Pulumi.homelab.yaml"), "utf8")).config["proxmox-k3s:cluster"];
+  change(cluster);
+  return loadPlan(cluster);
+};
+
+describe("the privileges of the API token", () => {
+  it.each([
+    [POOL_ROLE, "/pool/homelab"],
+    [HOST_ROLE, "/"],
+  ])("are those that the README tells a person to grant: $name", ({ name, privileges }, at) => {
+    const readme = fs.readFileSync(path.join(root, "README.md"), "utf8");
+    const [, granted] = new RegExp(`^pveum role add ${name} --privs "([^"]+)"`, "m").exec(readme)!;
+    expect(granted!.split(" ").sort()).toEqual([...privileges].sort());
+    expect(readme).toContain(`\npveum acl modify ${at} --users pulumi@pve --roles ${name}\n`);
+  });
+
+  it("that change a guest are needed in the cluster's pool alone; the others where they are used", () => {
+    const paths = privilegePaths(homelab());
+    expect([...paths.keys()].sort()).toEqual([
+      ...["/", "/pool/homelab", "/sdn/zones/localnetwork/vmbr0", "/storage/local", "/storage/local-lvm", "/vms"],
+    ]);
+    expect(paths.get("/")).toEqual(["Sys.Modify"]);
+    expect(paths.get("/storage/local")).toEqual(["Datastore.AllocateSpace"]);
+    expect(paths.get("/vms")).toEqual(["VM.Audit"]);
+    expect(paths.get("/pool/homelab")).toEqual([...POOL_ROLE.privileges]);
+    expect(POOL_ROLE.privileges).toEqual(expect.arrayContaining(["VM.Allocate", "VM.PowerMgmt", "VM.Config.Network"]));
+    const named = homelab((cluster) => (cluster.proxmox.resourcePool = "edge/k3s"));
+    expect([...privilegePaths(named).keys()]).toContain("/pool/edge/k3s");
+  });
+
+  it("are needed at the VLAN where the nodes are in one", () => {
+    expect([...privilegePaths(homelab((cluster) => (cluster.network.vlan = 30))).keys()]).toContain(
+      "/sdn/zones/localnetwork/vmbr0/30",
+    );
+  });
+});
+
+describe("what the checks on the host are told", () => {
+  it("is what the machines take there, and nothing whose change need not be checked", () => {
+    const template = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
+    expect(preflightArgs(homelab())).toEqual({
+      PVE_NODE: "pve",
+      BRIDGE: "vmbr0",
+      POOL: "homelab",
+      NODES: [
+        `100 k3s-master 192.168.2.20 local-lvm 32 ${template}`,
+        `102 k3s-worker-01 192.168.2.21 local-lvm 50 ${template}`,
+        `103 k3s-worker-02 192.168.2.22 local-lvm 50 ${template}`,
+      ].join("\n"),
+    });
+    const changed = homelab((cluster) => {
+      cluster.pools.worker.cores = 8;
+      cluster.pools.worker.memory = "16GB";
+      cluster.removal = { drainTimeout: "7m" };
+    });
+    expect(preflightArgs(changed)).toEqual(preflightArgs(homelab()));
+  });
+});

@@ -1,0 +1,135 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import * as fc from "fast-check";
+
+import { quote, renderCommand, renderStdin, taskNames } from "../../../remote/script";
+
+const command = {
+  task: "claim" as const,
+  action: "create" as const,
+  step: "node-1-claim",
+  title: "VMID 100 is free or ours",
+  lock: "guest-100",
+  boundSeconds: 300,
+  args: { VMID: 100, NAME: "node-1" },
+};
+
+describe("quote", () => {
+  it("brings any text through a POSIX shell as it is", () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: "grapheme" }).filter((text) => !text.includes("\0") && !/[\r\n]$/.test(text)),
+        (text) => {
+          expect(execFileSync("sh", ["-c", `printf %s ${quote(text)}`], { encoding: "utf8" })).toBe(text);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe("renderCommand", () => {
+  it("shows the arguments and nothing of the script", () => {
+    expect(renderCommand(command)).toBe(
+      [
+        "# VMID 100 is free or ours",
+        "export STEP='node-1-claim'",
+        "export ACTION='create'",
+        "export LOCK='guest-100'",
+        "export BOUND='300'",
+        "export VMID='100'",
+        "export NAME='node-1'",
+        "exec sh -s",
+      ].join("\n"),
+    );
+  });
+
+  it("refuses a name that a shell would not take", () => {
+    expect(() => renderCommand({ ...command, args: { "a b": 1 } })).toThrow("not a name for an argument: a b");
+  });
+});
+
+describe("renderStdin", () => {
+  it("refuses a value that would end its own here-document", () => {
+    expect(() => renderStdin("install-k3s", { secrets: { TOKEN: "a\nPROXMOX_K3S_END\nb" } })).toThrow(
+      "PROXMOX_K3S_END",
+    );
+  });
+
+  it.each(taskNames)("%s passes shellcheck, assembled as it is sent", (task) => {
+    const shell = spawnSync("shellcheck", ["--version"]);
+    if (shell.error) throw new Error("shellcheck is missing: apt-get install shellcheck");
+    for (const text of [...hereDocuments(renderStdin(task, { inputs: { CLUSTER_ID: "0" } })), renderStdin(task)]) {
+      // 2034: variables for the parts that follow; 2153, 2154: arguments come from the command text; 1090, 1091: files of the host.
+      const check = spawnSync("shellcheck", ["-s", "sh", "-e", "SC2034,SC2153,SC2154,SC1090,SC1091", "-"], {
+        input: text,
+      });
+      expect(check.stdout.toString()).toBe("");
+    }
+  });
+});
+
+/** The shell scripts inside a rendered stdin; unit files and settings are not shell. */
+function hereDocuments(stdin: string): string[] {
+  const documents = [
+    ...stdin.matchAll(/^cat >"\$WORK\/(task|leave|.*\.sh)" <<'PROXMOX_K3S_END'\n([\s\S]*?)^PROXMOX_K3S_END$/gm),
+  ];
+  return documents.map((match) => match[2] ?? "");
+}
+
+describe("the runner", () => {
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "runners-"));
+  afterAll(() => fs.rmSync(scratch, { recursive: true }));
+
+  /** Runs a rendered script on this machine with the paths of the runner below a scratch folder. */
+  function run(
+    task: string,
+    env: Record<string, string> = {},
+  ): { code: number | null; stdout: string; stderr: string; root: string } {
+    const root = fs.mkdtempSync(path.join(scratch, "runner-"));
+    for (const dir of ["run/lock", "log"]) fs.mkdirSync(path.join(root, dir), { recursive: true });
+    const runner = fs
+      .readFileSync(path.join(__dirname, "../../../scripts/lib/runner.sh"), "utf8")
+      .replaceAll("/run/", `${root}/run/`)
+      .replaceAll("/var/log/proxmox-k3s", `${root}/log`);
+    const lib = fs.readFileSync(path.join(__dirname, "../../../scripts/lib/task.sh"), "utf8");
+    const input = `${runner}cat >"$WORK/secret.TOKEN" <<'END'\nhunter2\nEND\ncat >"$WORK/task" <<'END'\n${lib}\n${task}\nEND\nmain\n`;
+    const result = spawnSync("sh", ["-s"], {
+      input,
+      encoding: "utf8",
+      env: { ...process.env, STEP: "test-step", ACTION: "create", LOCK: "test", BOUND: "20", ...env },
+    });
+    return { code: result.status, stdout: result.stdout, stderr: result.stderr, root };
+  }
+
+  it("answers the outcome alone on stdout and the progress on stderr", () => {
+    const result = run('say working\noutcome "done $(cat "$WORK/secret.TOKEN" | wc -c)"');
+    expect(result).toMatchObject({ code: 0, stdout: "done 8\n", stderr: "working\n" });
+  });
+
+  it("leaves nothing of its own behind but the log", () => {
+    const { root } = run("stat -c %a \"$WORK/secret.TOKEN\"\nfail 'no luck' 'try again'");
+    expect(fs.readdirSync(path.join(root, "run")).filter((name) => name !== "lock")).toEqual([]);
+    expect(fs.readFileSync(path.join(root, "log/test-step.log"), "utf8")).toBe(
+      "600\n\nerror: test-step: no luck\nnext:  try again\n",
+    );
+  });
+
+  it("fails with the step, the cause and the next command", () => {
+    const result = run("fail 'no luck' 'try again'");
+    expect(result).toMatchObject({ code: 1, stdout: "" });
+    expect(result.stderr).toBe("\nerror: test-step: no luck\nnext:  try again\n");
+  });
+
+  it("ends a task that outlives its bound and says so", () => {
+    const result = run("say waiting\nsleep 60", { BOUND: "1" });
+    expect(result.code).toBe(124);
+    expect(result.stderr).toContain("error: test-step: not finished within 1 s");
+  });
+
+  it("treats a failing command in the task as a failure", () => {
+    expect(run("false\noutcome unreachable")).toMatchObject({ code: 1, stdout: "" });
+  });
+});

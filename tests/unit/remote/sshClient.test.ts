@@ -1,0 +1,58 @@
+import { generateKeyPairSync } from "node:crypto";
+
+import { runScript, type ShellTarget } from "../../../remote/sshClient";
+import { newKeyPair } from "../../support/sshKeys";
+import { type SshServer, startSshServer } from "../../support/sshServer";
+
+let server: SshServer;
+let target: ShellTarget;
+beforeEach(async () => {
+  server = await startSshServer();
+  target = {
+    host: "127.0.0.1",
+    port: server.port,
+    user: "root",
+    privateKey: server.clientKeys[0],
+    hostKey: `${server.hostKey} root@pve`,
+  };
+});
+afterEach(() => server.close());
+
+const run = (command: string, stdin = "", to: Partial<ShellTarget> = {}) =>
+  runScript({ ...target, ...to }, command, stdin);
+
+it("hands the script over on stdin and returns what it answered", async () => {
+  expect(await run("export A='x'\nexec sh -s", "echo to stderr >&2\necho $A $((40 + 2))\n")).toBe("x 42");
+});
+
+it("fails with what the script printed on stderr, and with the status where it printed nothing", async () => {
+  await expect(run("sh -s", "echo half; echo error: no >&2; exit 3")).rejects.toThrow(/^error: no$/);
+  await expect(run("exit 7")).rejects.toThrow("the script ended with 7");
+});
+
+it("tries again while the server is busy", async () => {
+  server.dropNext = 1;
+  expect(await run("echo here")).toBe("here");
+  expect(server.dials).toHaveLength(2);
+});
+
+it("accepts no other host key, and says which setting holds the right one", async () => {
+  await expect(run("touch reached", "", { hostKey: newKeyPair().public })).rejects.toThrow(
+    "root@127.0.0.1 cannot be reached by SSH: it shows another host key than proxmox.hostKey",
+  );
+  expect(server.dials).toHaveLength(1);
+  expect(await run("ls")).toBe("");
+});
+
+it("does not try a key that is refused again and again", async () => {
+  await expect(run("true", "", { privateKey: newKeyPair().private })).rejects.toThrow(
+    /cannot be reached by SSH: .*auth/i,
+  );
+  expect(server.dials).toHaveLength(1);
+});
+
+it("reads private keys in the forms that the commands read", async () => {
+  const pkcs8 = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  // Nobody lets it in; that it is offered is what counts.
+  await expect(run("true", "", { privateKey: pkcs8 })).rejects.toThrow(/cannot be reached by SSH: .*auth/i);
+});
