@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { field, text } from "./fields";
+import options from "./k3s-options.json";
 
 /** Keys of K3s's config file that the program writes itself, with the place of the setting that decides them, where there is one. */
 export const OWNED_KEYS: Readonly<Record<string, string | undefined>> = {
+  config: undefined,
   token: undefined,
   "token-file": undefined,
   "agent-token": undefined,
@@ -32,44 +34,16 @@ export const SECRET_KEYS: Readonly<Record<string, string>> = {
   "datastore-endpoint": "embedded etcd is the datastore that this program knows how to keep",
   "etcd-s3-access-key": "etcd-s3-config-secret names a Secret that holds it",
   "etcd-s3-secret-key": "etcd-s3-config-secret names a Secret that holds it",
+  "etcd-s3-session-token": "etcd-s3-config-secret names a Secret that holds it",
   "vpn-auth": "vpn-auth-file names a file on the node that holds it",
 };
 
-const SERVER_ONLY_KEYS: ReadonlySet<string> = new Set([
-  "advertise-address",
-  "advertise-port",
-  "cluster-dns",
-  "cluster-domain",
-  "default-local-storage-path",
-  "disable-apiserver",
-  "disable-cloud-controller",
-  "disable-controller-manager",
-  "disable-helm-controller",
-  "disable-kube-proxy",
-  "disable-network-policy",
-  "disable-scheduler",
-  "egress-selector-mode",
-  "embedded-registry",
-  "flannel-backend",
-  "flannel-external-ip",
-  "flannel-ipv6-masq",
-  "helm-job-image",
-  "kube-apiserver-arg",
-  "kube-cloud-controller-manager-arg",
-  "kube-controller-manager-arg",
-  "kube-scheduler-arg",
-  "secrets-encryption",
-  "secrets-encryption-provider",
-  "service-node-port-range",
-  "servicelb-namespace",
-  "supervisor-metrics",
-  "tls-san-security",
-  "write-kubeconfig-group",
-]);
-
-/** Whether only a server knows a key: an agent ends with "flag provided but not defined" (K3s, `pkg/cli/cmds/{server,agent}.go`). */
-export const isServerOnly = (key: string): boolean =>
-  SERVER_ONLY_KEYS.has(key) || /^(?:etcd|datastore|disable-etcd)(?:-|$)/.test(key);
+/** The options of K3s' servers, those of its agents, and the full names of the one-letter ones. */
+export const K3S_OPTIONS: {
+  readonly server: readonly string[];
+  readonly agent: readonly string[];
+  readonly short: Readonly<Record<string, string>>;
+} = options;
 
 const isScalar = (value: unknown): boolean => typeof value === "string" || typeof value === "number";
 
@@ -81,7 +55,7 @@ export const extraConfig = z.record(
     /^[a-z][a-z0-9-]*$/,
   ),
   field<string | number | boolean | (string | number)[]>(
-    { must: "a text, a number, true, false or a list of texts and numbers" },
+    { must: "a text, a number, true, false or a list of texts and numbers", hidden: true },
     (value) => isScalar(value) || typeof value === "boolean" || (Array.isArray(value) && value.every(isScalar)),
   ),
 );

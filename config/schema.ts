@@ -43,7 +43,7 @@ const resourcePool = text(
 const template = text(
   "the volume id of a container template",
   "for example local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst; `pveam list local` prints them",
-  /^[a-z][a-z0-9\-_.]*[a-z0-9]:vztmpl\/[^/\s]+\.tar\.(?:gz|xz|zst)$/i,
+  /^[a-z][a-z0-9\-_.]*[a-z0-9]:vztmpl\/[\w.+~-]+\.tar\.(?:gz|xz|zst)$/i,
 );
 
 const osType = oneOf(OS_TYPES);
@@ -170,7 +170,9 @@ const proxmoxSchema = z.strictObject({
   host,
   hostKey,
   sshPort: integer(1, 65535).default(22),
-  sshUser: text("the name of a Unix user", undefined, /^[a-z_][a-z0-9_-]{0,31}$/).default("root"),
+  sshUser: oneOf(["root"], "the scripts on the host need root, and the host gate limits the key to them").default(
+    "root",
+  ),
   /** The API's URL; `https://<host>:8006/` by default. */
   endpoint: hiddenText(
     "an https URL without credentials or a path",

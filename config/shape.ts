@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Problem } from "./problems";
+import { isHidden } from "./secretForms";
 import { STAND_INS, poolName, poolSchema, sectionSchemas, type Draft, type PoolSettings } from "./schema";
 import { closest } from "./suggest";
 
@@ -110,7 +111,7 @@ const hintOf = (params: Record<string, unknown> | undefined) =>
 
 function found(must: string, value: unknown, params: Record<string, unknown> | undefined): string {
   const shown = JSON.stringify(value);
-  if (params?.hidden === true || shown.includes("PRIVATE KEY")) return must;
+  if (params?.hidden === true || isHidden(shown)) return must;
   return `${must}, not ${shown.length > 60 ? `${shown.slice(0, 57)}...` : shown}`;
 }
 
