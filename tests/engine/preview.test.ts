@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { Homelab } from "../support/homelab";
+import { secretsIn } from "../support/secretScan";
 
 /** What a person sees before anything is made, on the real engine. */
 
@@ -180,5 +181,39 @@ describe("what stops a run before it does anything", () => {
     for (const path of ["cluster.version: ", "cluster.network.gateway: ", "cluster.pools.worker"])
       expect(all).toContain(path);
     expect(stdout + stderr).not.toMatch(/^\s+at .*\.ts:\d+/m);
+  });
+});
+
+describe("credentials that may not be used are named and not shown, by the preview and by the doctor", () => {
+  const uuid = "0a1b2c3d-1111-2222-3333-444455556666";
+  const credentials = async (): Promise<string[]> => {
+    const { code, stdout } = await lab.doctor("--json");
+    expect(code).toBe(1);
+    expect(secretsIn(stdout, [{ name: "the token", value: uuid }])).toEqual([]);
+    const { findings } = JSON.parse(stdout) as { findings: { check: string; seen: string }[] };
+    expect(findings).toContainEqual({ level: "skip", check: "token", seen: "not looked at: there is none" });
+    return findings.filter(({ check }) => check === "credentials").map(({ seen }) => seen);
+  };
+  const previewErrors = async (): Promise<string> => {
+    const { code, errors, events } = await lab.pulumi("preview");
+    expect(code).not.toBe(0);
+    expect(secretsIn(events, [{ name: "the token", value: uuid }])).toEqual([]);
+    return errors.join("\n");
+  };
+
+  it("a token's secret alone, the usual slip", async () => {
+    const { PROXMOX_VE_API_TOKEN: token } = lab.env;
+    lab.env["PROXMOX_VE_API_TOKEN"] = uuid;
+    const words = 'proxmoxApiToken: must be user@realm!name=uuid, and has no "@", no "!" and no "="';
+    expect(await credentials()).toEqual([expect.stringContaining(words)]);
+    expect(await previewErrors()).toContain(words);
+    lab.env["PROXMOX_VE_API_TOKEN"] = token!;
+  });
+
+  it("a token in plain text in the stack's file", async () => {
+    await lab.pulumi("config", "set", "--plaintext", "proxmoxApiToken", `pulumi@pve!k3s=${uuid}`);
+    const words = "proxmoxApiToken: stands in plain text in the stack's config";
+    expect(await credentials()).toEqual([words]);
+    expect(await previewErrors()).toContain(`${words} (pulumi config set --secret proxmoxApiToken;`);
   });
 });

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import * as fs from "node:fs";
 import type { Socket } from "node:net";
 import * as path from "node:path";
@@ -29,6 +30,12 @@ export interface Roster {
   readonly allowControlPlaneLoss: boolean;
 }
 
+/** A key as K3s makes it for its admin. */
+function newAdminKey(): string {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  return privateKey.export({ type: "sec1", format: "pem" }) as string;
+}
+
 /** What outlives the process in the world of one test: the host's files and the cluster's nodes. */
 export interface HostState {
   readonly hostKey: KeyPair;
@@ -37,6 +44,8 @@ export interface HostState {
   readonly members: Map<string, string>;
   /** Servers that are members of etcd; none where the only server has SQLite. */
   readonly etcd: Set<string>;
+  /** Private key of the cluster's admin, PEM. */
+  readonly adminKey: string;
   /** Numbers of creations that were begun and did not go on, by VMID. */
   readonly creations: Map<string, string>;
 }
@@ -80,7 +89,14 @@ export class SimulatedHost {
     this.authorizedKeys = [...options.authorizedKeys];
     this.state = options.state
       ? structuredClone(options.state)
-      : { hostKey: newKeyPair(), rosters: new Map(), members: new Map(), etcd: new Set(), creations: new Map() };
+      : {
+          hostKey: newKeyPair(),
+          rosters: new Map(),
+          members: new Map(),
+          etcd: new Set(),
+          adminKey: newAdminKey(),
+          creations: new Map(),
+        };
   }
 
   /** From now on a script fails before it does anything. `what` is as in the journal: `k3s-master-claim create`. */

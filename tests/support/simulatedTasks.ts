@@ -150,7 +150,7 @@ const TASKS = {
       "current-context: default",
       "kind: Config",
       "users:",
-      `- {name: default, user: {client-certificate-data: c29tZQ==, client-key-data: c29tZQ==}}`,
+      `- {name: default, user: {client-certificate-data: c29tZQ==, client-key-data: ${base64(host.state.adminKey)}}}`,
     ].join("\n");
   },
 
@@ -177,6 +177,8 @@ export async function answerOf(host: SimulatedHost, task: RemoteTask, vmid: numb
     throw new Error(`${task.step} ran on the wrong machine`);
   return TASKS[name](host, task, vmid ?? 0);
 }
+
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
 const SERVER_LINE = /^server: https:\/\/([\d.]+):6443$/m;
 
