@@ -137,7 +137,7 @@ export class Lab {
 
   /** `npm run cluster -- ARGS…`. */
   async cluster(...args: string[]): Promise<Finished> {
-    const result = await finish(path.join(repo, "node_modules/.bin/tsx"), ["cli/cluster.ts", ...args], this.env);
+    const result = await finish(path.join(repo, "node_modules/.bin/tsx"), ["cli/main.ts", ...args], this.env);
     this.transcript.push(result.stdout, result.stderr);
     return result;
   }
