@@ -96,8 +96,8 @@ function checkExtraConfig(k3s: K3sSettings | undefined): Problem[] {
 
 /** What is wrong with an option of K3s, whatever its value. */
 function optionProblem(role: NodeRole, key: string): Omit<Problem, "path"> | undefined {
-  const name = K3S_OPTIONS.short[key] ?? key;
-  if (name !== key) {
+  const name = Object.hasOwn(K3S_OPTIONS.short, key) ? K3S_OPTIONS.short[key] : undefined;
+  if (name !== undefined) {
     const full = optionProblem(role, name);
     const which = full === undefined ? "" : `, which ${full.problem}`;
     return { ...(full ?? { hint: `write ${name}` }), problem: `is K3s' short name for ${name}${which}` };
