@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { loadCredentials } from "./credentials/load";
 import { K3sCluster } from "./components/K3sCluster";
 import { ConfigError, loadPlan } from "./plan/load";
-import type { ClusterPlan } from "./plan/plan";
+import type { ClusterPlan } from "./plan/model";
 
 /** Reads the stack's config; every problem in it is reported at once, before any resource is made. */
 function readPlan(): ClusterPlan {
@@ -20,7 +20,7 @@ function readPlan(): ClusterPlan {
 Error.stackTraceLimit = 1;
 
 const plan = readPlan();
-for (const warning of plan.warnings) void pulumi.log.warn(warning);
+for (const warning of plan.warnings) void pulumi.log.warn(warning.text);
 
 const cluster = new K3sCluster(plan.name, { plan, credentials: loadCredentials(plan.ssh.authorizedKeys) });
 

@@ -2,7 +2,7 @@ import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import type { ClusterPlan, NodePlan } from "../plan/plan";
+import type { ClusterPlan, NodePlan } from "../plan/model";
 import { releaseUrl, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
 import type { Credentials } from "../credentials/load";

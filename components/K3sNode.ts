@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { NodePlan } from "../plan/plan";
+import type { NodePlan } from "../plan/model";
 import { artifacts, ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
 import { k3sStep } from "./rollout/K3sChanges";

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { LXC_FEATURES, LXC_RAW_LINES, LXC_UNPRIVILEGED } from "../plan/lxcProfile";
 import { creationOf } from "../plan/mark";
 import { MACHINE_TIMEOUTS } from "../plan/machineTimeouts";
-import { type ClusterPlan, isEtcdMember, type NetworkPlan, type NodePlan } from "../plan/plan";
+import { type ClusterPlan, isEtcdMember, type NetworkPlan, type NodePlan } from "../plan/model";
 import type { ClusterContext } from "./ClusterContext";
 import { claim } from "./machine/claim";
 import type { Machine } from "./machine/Machine";

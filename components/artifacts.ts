@@ -2,7 +2,7 @@ import * as path from "node:path";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import type { NodePlan } from "../plan/plan";
+import type { NodePlan } from "../plan/model";
 import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./machine/Machine";
 import { RemoteScript, type RemoteScriptArgs } from "../remote/RemoteScript";

@@ -1,4 +1,4 @@
-import type { ClusterPlan } from "./plan";
+import type { ClusterPlan } from "./model";
 
 /** What a privilege is checked for: the guests of the cluster's resource pool, all guests, the storages, the bridge, or the root of all. */
 type Scope = "pool" | "guests" | "storage" | "bridge" | "root";

@@ -1,5 +1,5 @@
 import { HostKeyError, runTask, type ShellTask } from "../../remote/sshClient";
-import type { ClusterPlan } from "../../plan/plan";
+import type { ClusterPlan } from "../../plan/model";
 import { preflightArgs } from "../../plan/render/preflightArgs";
 import { fail, type Finding, ok, parseFindings, skip } from "./finding";
 

@@ -1,4 +1,4 @@
-import type { ClusterPlan } from "../plan";
+import type { ClusterPlan } from "../model";
 
 /**
  * What the checks on the Proxmox host (`scripts/host/preflight.sh`) are told of a plan: its place, and for each machine what

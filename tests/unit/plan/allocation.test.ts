@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { allocatePool, fillPattern, indicesOf } from "../../../plan/allocate";
 import { ConfigError, loadPlan } from "../../../plan/load";
 import { contains, fromNumber, rangeOf, toNumber } from "../../../plan/network";
-import type { NodePlan } from "../../../plan/plan";
+import type { NodePlan } from "../../../plan/model";
 import { poolSchema, type PoolSettings } from "../../../config/schema";
 import { baseConfig, changed } from "../config/support";
 
