@@ -131,7 +131,7 @@ function containerSettings(node: NodePlan, plan: ClusterPlan): proxmoxve.Contain
     unprivileged: LXC_UNPRIVILEGED,
     cpu: { cores: node.cores },
     memory: { dedicated: node.memoryMiB, swap: node.swapMiB },
-    disk: { datastoreId: node.datastore, size: node.diskGiB },
+    disk: { datastoreId: node.storage, size: node.diskGiB },
     initialization: {
       hostname: node.name,
       dns: dns(network),

@@ -31,7 +31,7 @@ import { OS_TYPES } from "./template";
 const bridge = text("the name of a Linux bridge", "for example vmbr0", /^[a-zA-Z][\w.-]{0,14}$/);
 
 /** Proxmox VE's `pve-storage-id`. */
-const datastore = text("the name of a Proxmox VE storage", "for example local-lvm", /^[a-z][a-z0-9\-_.]*[a-z0-9]$/i);
+const storage = text("the name of a Proxmox VE storage", "for example local-lvm", /^[a-z][a-z0-9\-_.]*[a-z0-9]$/i);
 
 /** Proxmox VE's `pve-poolid`: up to three names. */
 const resourcePool = text(
@@ -98,7 +98,7 @@ const nodeSchema = z.strictObject({
   address: ipv4.optional(),
   mac: mac.optional(),
   /** Proxmox VE node. */
-  node: proxmoxNode.optional(),
+  proxmoxNode: proxmoxNode.optional(),
   cores: cores.optional(),
   memory: memory(LEAST_MEMORY_MIB).optional(),
   disk: disk.optional(),
@@ -130,12 +130,12 @@ export const poolSchema = z.strictObject({
   ).optional(),
   vmIds: vmIds.optional(),
   addresses: addresses.optional(),
-  node: proxmoxNode.optional(),
+  proxmoxNode: proxmoxNode.optional(),
   cores,
   memory: memory(LEAST_MEMORY_MIB),
   swap: memory(0).default(0),
   disk,
-  datastore: datastore.optional(),
+  storage: storage.optional(),
   template: template.optional(),
   osType: osType.optional(),
   labels: labels.default({}),
@@ -182,7 +182,7 @@ const proxmoxSchema = z.strictObject({
   /** Where Proxmox VE keeps the guests, and the API token's rights to change them; the cluster's name by default. */
   resourcePool: resourcePool.optional(),
   /** Defaults for all pools. */
-  datastore: datastore.optional(),
+  storage: storage.optional(),
   template: template.optional(),
   osType: osType.optional(),
 });

@@ -31,7 +31,7 @@ export interface NodePlan {
   readonly swapMiB: number;
   readonly diskGiB: number;
   /** Proxmox VE storage of the root file system. */
-  readonly datastore: string;
+  readonly storage: string;
   /** Volume id of the container template, `<storage>:vztmpl/<file>`. */
   readonly template: string;
   /** Proxmox VE's `ostype`; never `unmanaged`, with which it writes neither network, hostname nor keys. */

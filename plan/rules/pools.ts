@@ -52,8 +52,11 @@ function checkPool({ proxmox }: Draft, path: string, pool: PoolSettings): Proble
 /** Features and raw lines are written over SSH on the host that runs the guest, and one host is known. */
 function checkPlace(proxmox: ProxmoxSettings, path: string, pool: PoolSettings): Problem[] {
   const places = [
-    { at: `${path}.node`, node: pool.node },
-    ...Object.entries(pool.nodes).map(([index, { node }]) => ({ at: `${path}.nodes.${index}.node`, node })),
+    { at: `${path}.proxmoxNode`, node: pool.proxmoxNode },
+    ...Object.entries(pool.nodes).map(([index, own]) => ({
+      at: `${path}.nodes.${index}.proxmoxNode`,
+      node: own.proxmoxNode,
+    })),
   ];
   return places
     .filter(({ node }) => node !== undefined && node !== proxmox.node)
@@ -65,7 +68,7 @@ function checkPlace(proxmox: ProxmoxSettings, path: string, pool: PoolSettings):
 }
 
 function checkTemplate(proxmox: ProxmoxSettings, path: string, pool: PoolSettings): Problem[] {
-  const missing = (["datastore", "template"] as const).filter((key) => (pool[key] ?? proxmox[key]) === undefined);
+  const missing = (["storage", "template"] as const).filter((key) => (pool[key] ?? proxmox[key]) === undefined);
   const problems = missing.map((key) => ({
     path: `${path}.${key}`,
     problem: "is missing",

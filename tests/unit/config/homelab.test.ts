@@ -12,7 +12,7 @@ const common = {
   prefix: 24,
   arch: "amd64",
   swapMiB: 0,
-  datastore: "local-lvm",
+  storage: "local-lvm",
   template: TEMPLATE,
   osType: "ubuntu",
   labels: {},

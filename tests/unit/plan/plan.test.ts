@@ -21,9 +21,9 @@ describe("nodes", () => {
       disk: "100GB",
       protect: true,
     };
-    expect(agent({ datastore: "fast", nodes: { 1: own } })).toMatchObject({
+    expect(agent({ storage: "fast", nodes: { 1: own } })).toMatchObject({
       ...{ name: "big", vmId: 500, address: "192.168.2.99", mac: "BC:24:11:00:00:01" },
-      ...{ cores: 8, memoryMiB: 16384, diskGiB: 100, protect: true, datastore: "fast" },
+      ...{ cores: 8, memoryMiB: 16384, diskGiB: 100, protect: true, storage: "fast" },
     });
   });
 
