@@ -164,9 +164,8 @@ export class K3sCluster extends pulumi.ComponentResource {
   /** From the config or the repo's pins; else read once from the release's own list. */
   private releaseSums(name: string, context: ClusterContext): ReleaseSums {
     const { plan } = context;
-    const arch = plan.nodes[0]?.arch ?? "amd64";
-    const binary = plan.k3s.sha256[arch];
-    const images = plan.k3s.imagesSha256[arch];
+    const binary = plan.k3s.sha256[plan.arch];
+    const images = plan.k3s.imagesSha256[plan.arch];
     if (binary !== undefined && (images !== undefined || !plan.k3s.airgapImages))
       return { binary, images: images ?? "" };
     const list = new RemoteScript(
@@ -177,7 +176,7 @@ export class K3sCluster extends pulumi.ComponentResource {
         connection: context.host,
         lock: `release-sums-${plan.name}`,
         boundSeconds: 300,
-        args: { SOURCE: releaseUrl(plan), ARCH: arch, IMAGES: plan.k3s.airgapImages ? "yes" : "no" },
+        args: { SOURCE: releaseUrl(plan), ARCH: plan.arch, IMAGES: plan.k3s.airgapImages ? "yes" : "no" },
       },
       pulumi.mergeOptions(context.scriptOptions, { parent: this, dependsOn: [context.anchor] }),
     );

@@ -61,7 +61,7 @@ export class K3sNode extends pulumi.ComponentResource {
           ROLE: node.role,
           VERSION: context.plan.version,
           NAME: node.name,
-          ARCH: node.arch,
+          ARCH: context.plan.arch,
           FROM: ARTIFACTS_FOLDER,
           IMAGES: context.plan.k3s.airgapImages ? "yes" : "no",
           CONFIG: k3sConfig(node, context.plan),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { field, text } from "./fields";
+import { text } from "./fields";
 
 /** Keys of K3s's config file that the program writes itself, with the place of the setting that decides them, where there is one. */
 export const OWNED_KEYS: Readonly<Record<string, string | undefined>> = {
@@ -71,17 +71,16 @@ const SERVER_ONLY_KEYS: ReadonlySet<string> = new Set([
 export const isServerOnly = (key: string): boolean =>
   SERVER_ONLY_KEYS.has(key) || /^(?:etcd|datastore|disable-etcd)(?:-|$)/.test(key);
 
-const isScalar = (value: unknown): boolean => typeof value === "string" || typeof value === "number";
+const scalar = z.union([z.string(), z.number()]);
 
 /** More keys for `/etc/rancher/k3s/config.yaml`, handed to K3s as they are. */
 export const extraConfig = z.record(
-  text(
-    "a key of K3s's config file",
-    "the flag's name without its dashes, for example flannel-backend",
-    /^[a-z][a-z0-9-]*$/,
-  ),
-  field<string | number | boolean | (string | number)[]>(
-    { must: "a text, a number, true, false or a list of texts and numbers" },
-    (value) => isScalar(value) || typeof value === "boolean" || (Array.isArray(value) && value.every(isScalar)),
-  ),
+  text("a key of K3s's config file", /^[a-z][a-z0-9-]*$/, {
+    hint: "the flag's name without its dashes, for example flannel-backend",
+    example: "flannel-backend",
+  }).meta({ placeholder: "<option>" }),
+  z.union([scalar, z.boolean(), z.array(scalar)]).meta({
+    must: "a text, a number, true, false or a list of texts and numbers",
+    example: "host-gw",
+  }),
 );

@@ -3,11 +3,9 @@ import type { Taint } from "./taints";
 
 /** What a node is in the cluster: a K3s server (control plane) or an agent (worker). */
 export type NodeRole = "server" | "agent";
-/** What a node is in Proxmox VE: a container or a virtual machine. */
-export type NodeKind = "lxc" | "vm";
 
-/** One node, in full. Nothing about it is worked out anywhere else. */
-export interface NodePlan {
+/** What nodes of every kind have. */
+interface NodeBase {
   /** Hostname, Kubernetes Node name and Pulumi resource name in one; an RFC 1123 label. */
   readonly name: string;
   /** The pool's key under `cluster.pools`. */
@@ -15,7 +13,6 @@ export interface NodePlan {
   /** Place in the pool, from 1; with `pool` it is the node's identity and never moves. */
   readonly index: number;
   readonly role: NodeRole;
-  readonly kind: NodeKind;
   /** Name of the Proxmox VE node that runs the guest. */
   readonly proxmoxNode: string;
   readonly vmId: number;
@@ -25,23 +22,33 @@ export interface NodePlan {
   readonly prefix: number;
   /** MAC address in upper case; Proxmox VE assigns one where it is absent. */
   readonly mac?: string;
-  readonly arch: Architecture;
   readonly cores: number;
   readonly memoryMiB: number;
-  readonly swapMiB: number;
   readonly diskGiB: number;
   /** Proxmox VE storage of the root file system. */
   readonly storage: string;
-  /** Volume id of the container template, `<storage>:vztmpl/<file>`. */
-  readonly template: string;
-  /** Proxmox VE's `ostype`; never `unmanaged`, with which it writes neither network, hostname nor keys. */
-  readonly osType: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
   readonly startOnBoot: boolean;
   /** Pulumi's `protect` for all of the node's resources. */
   readonly protect: boolean;
 }
+
+/** A node in a container. */
+export interface LxcNodePlan extends NodeBase {
+  readonly kind: "lxc";
+  readonly swapMiB: number;
+  /** Volume id of the container template, `<storage>:vztmpl/<file>`. */
+  readonly template: string;
+  /** Proxmox VE's `ostype`; never `unmanaged`, with which it writes neither network, hostname nor keys. */
+  readonly osType: string;
+}
+
+/**
+ * One node, in full. Nothing about it is worked out anywhere else. A union by `kind`, of one member as long as the config
+ * refuses virtual machines; who asks for the kind closes the question with `never`.
+ */
+export type NodePlan = LxcNodePlan;
 
 /** Where the K3s binary comes from: `<baseUrl>/<version>/<binaryName>`, or its absolute path on the Proxmox host. */
 export type K3sSource = { readonly baseUrl: string } | { readonly file: string };
@@ -121,6 +128,8 @@ export interface ClusterPlan {
   readonly tag: string;
   /** `https://<address of the first server>:6443`. */
   readonly endpoint: string;
+  /** Of all nodes: they run on one Proxmox host. */
+  readonly arch: Architecture;
   readonly network: NetworkPlan;
   readonly proxmox: ProxmoxPlan;
   readonly k3s: K3sPlan;

@@ -27,6 +27,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
     version: settings.version,
     tag: `k3s-${settings.name}`,
     endpoint: `https://${servers[0]?.address}:6443`,
+    arch,
     network: settings.network,
     proxmox: {
       node: settings.proxmox.node,
@@ -71,31 +72,38 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
   const { network, proxmox } = settings;
   return allocatePool(settings.name, poolName, pool).map((identity): NodePlan => {
     const own: Partial<NodeSettings> = pool.nodes[identity.index] ?? {};
-    const template = required(pool.template ?? proxmox.template, "template");
-    return {
+    const common = {
       name: identity.hostname.value,
       pool: poolName,
       index: identity.index,
       role: pool.role,
-      kind: pool.kind,
       proxmoxNode: own.proxmoxNode ?? pool.proxmoxNode ?? proxmox.node,
       vmId: required(identity.vmId.value, "VMID"),
       address: required(identity.address.value, "address"),
       prefix: prefixOf(network.cidr),
       ...(own.mac === undefined ? {} : { mac: own.mac }),
-      arch: proxmox.architecture,
       cores: own.cores ?? pool.cores,
       memoryMiB: own.memory ?? pool.memory,
-      swapMiB: pool.swap,
       diskGiB: own.disk ?? pool.disk,
       storage: required(pool.storage ?? proxmox.storage, "storage"),
-      template,
-      osType: required(pool.osType ?? proxmox.osType ?? osTypeOf(template), "osType"),
       labels: { ...pool.labels, ...own.labels },
       taints: taintsOf(settings, pool),
       startOnBoot: pool.startOnBoot,
       protect: own.protect ?? pool.protect,
     };
+    switch (pool.kind) {
+      case "lxc": {
+        const template = required(pool.template ?? proxmox.template, "template");
+        const osType = required(pool.osType ?? proxmox.osType ?? osTypeOf(template), "osType");
+        return { ...common, kind: pool.kind, swapMiB: pool.swap, template, osType };
+      }
+      case "vm":
+        throw new Error("planCluster was called with settings that were not checked: a virtual machine");
+      default: {
+        const exhaustive: never = pool;
+        throw new Error(`unknown kind of pool: ${JSON.stringify(exhaustive)}`);
+      }
+    }
   });
 }
 

@@ -1,7 +1,7 @@
 /** `npm run pin -- VERSION`: records the published SHA-256 sums of a K3s release in `plan/pinned-sums.json`. */
 import path from "node:path";
 import { Command } from "commander";
-import { K3S_RELEASES } from "../config/schema";
+import { K3S_RELEASES } from "../config/sections/k3s";
 import { recordRelease } from "./releaseSums";
 
 const PINS = path.join(__dirname, "../plan/pinned-sums.json");

@@ -10,7 +10,6 @@ const common = {
   kind: "lxc",
   proxmoxNode: "pve",
   prefix: 24,
-  arch: "amd64",
   swapMiB: 0,
   storage: "local-lvm",
   template: TEMPLATE,
@@ -58,6 +57,7 @@ test("the nodes are the servers, then the agents", () => expect(plan.nodes).toEq
 test("network, endpoint and tag", () => {
   expect(plan.endpoint).toBe("https://192.168.2.20:6443");
   expect(plan.tag).toBe("k3s-homelab");
+  expect(plan.arch).toBe("amd64");
   expect(plan.network).toEqual({
     cidr: "192.168.2.0/24",
     gateway: "192.168.2.1",
