@@ -30,14 +30,14 @@ export function integer(least: number, most: number, words: Words = {}) {
 export const boolean = z.boolean().meta({ must: "true or false, without quotes", example: true });
 
 /** `"a", "b" or "c"` */
-export function anyOf(words: readonly string[]): string {
+export function alternatives(words: readonly string[]): string {
   const listed = words.map((word) => `"${word}"`);
   return listed.length > 1 ? `${listed.slice(0, -1).join(", ")} or ${listed.at(-1)}` : String(listed[0]);
 }
 
 /** One of a few words. */
 export function oneOf<const T extends readonly [string, ...string[]]>(words: T) {
-  return z.enum(words).meta({ must: anyOf(words), example: words[0] });
+  return z.enum(words).meta({ must: alternatives(words), example: words[0] });
 }
 
 /** A text with a unit, read as a whole number. */
@@ -122,7 +122,7 @@ export const domain = text("a DNS name in small letters", new RegExp(`^${DOMAIN}
   example: "lan.example.org",
 });
 
-const NUMBER = "(?:25[0-5]|2[0-4]\\d|1?\\d\\d|\\d)";
+const NUMBER = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
 const IPV4 = `${NUMBER}(?:\\.${NUMBER}){3}`;
 
 /** An IPv4 address or a DNS name; four numbers that are no address are no name either. */

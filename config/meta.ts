@@ -1,16 +1,28 @@
 import type { z } from "zod";
 
-/** What a change of a key does to a cluster that runs, in the order of what it disturbs. */
+/** What a change of a key does to a cluster that runs, in the order of what it disturbs; by `docs/config.md`'s words. */
 export const EFFECTS = {
-  none: "nothing: no node is touched",
-  newNodes: "nothing to nodes that stand; it counts for nodes that are made later",
-  live: "applied to the running nodes, without a restart",
-  members: "nodes join or leave; the others are not touched",
-  k3sRestart: "K3s restarts, one node after the other; pods keep running",
-  reboot: "the guests reboot, one after the other",
-  rebuild: "drain and rebuild: the node leaves, its guest is destroyed and made anew, and joins again",
-  refused: "refused",
-  unguarded: "do not change it on a cluster that runs: nothing stops you yet",
+  none: { label: "nothing", text: "No node is touched." },
+  newNodes: {
+    label: "new nodes only",
+    text: "Nodes that stand stay as they are; it counts for nodes that are made later.",
+  },
+  live: { label: "live", text: "It is applied to the running nodes, without a restart." },
+  members: { label: "nodes join or leave", text: "The other nodes are not touched." },
+  k3sRestart: {
+    label: "K3s restart",
+    text: "K3s restarts on the nodes that it concerns, in turns; pods keep running. A node takes its turn when the last one is Ready again (`rollout.concurrency`).",
+  },
+  reboot: {
+    label: "reboot",
+    text: "The guests that it concerns reboot, in the same turns. The preview names each of them.",
+  },
+  rebuild: {
+    label: "drain and rebuild",
+    text: "The node leaves the cluster, its guest is destroyed with its disk and made anew, and joins again. The preview calls it `replace`.",
+  },
+  refused: { label: "refused", text: "The preview or `up` stops and says why; the cluster stays as it is." },
+  unguarded: { label: "do not", text: "Do not change it on a cluster that runs. Nothing stops you yet." },
 } as const;
 
 export type Effect = keyof typeof EFFECTS;

@@ -2,13 +2,14 @@ import sshpk from "sshpk";
 import { z } from "zod";
 
 /** Key types that the SSH client of the command provider can agree on with a host: RSA ends in "no common algorithm for host key". */
-const MODERN = /^(?:ssh-ed25519|ecdsa-sha2-nistp(?:256|384|521))$/;
+export const MODERN = "^(?:ssh-ed25519|ecdsa-sha2-nistp(?:256|384|521))";
 
+const BODY = " [A-Za-z0-9+/]+=*(?: [^\\n]*)?$";
 /** The form of a key line; whether it is a key, its content says. */
-const LINE = /^[a-z0-9@.-]+ [A-Za-z0-9+/]+=*(?: [^\n]*)?$/;
+const LINE = new RegExp(`^[a-z0-9@.-]+${BODY}`);
 
 /** A key of the right form that nobody has. */
-const EXAMPLE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+export const EXAMPLE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /** The type of an OpenSSH public key line (`ssh-ed25519 AAAA… comment`); `undefined` when it is none. */
 export function publicKeyType(line: unknown): string | undefined {
@@ -21,7 +22,7 @@ export function publicKeyType(line: unknown): string | undefined {
   }
 }
 
-export const isModernKey = (line: unknown): boolean => MODERN.test(publicKeyType(line) ?? "");
+export const isModernKey = (line: unknown): boolean => new RegExp(`${MODERN}$`).test(publicKeyType(line) ?? "");
 
 /** One line of an `authorized_keys` file, without options. */
 export const publicKey = z
@@ -38,7 +39,7 @@ export const publicKey = z
 /** The public host key of the Proxmox host. */
 export const hostKey = z
   .string()
-  .regex(LINE)
+  .regex(new RegExp(MODERN + BODY))
   .refine(isModernKey)
   .meta({
     must: "the Proxmox host's ed25519 or ECDSA public key",

@@ -1,20 +1,18 @@
 import { z } from "zod";
 import { boolean, duration, host, oneOf, sha256, text } from "../fields";
 import { extraConfig } from "../k3sOptions";
+import type { KeyMeta } from "../meta";
 
 /** Where the K3s project publishes its releases. */
 export const K3S_RELEASES = "https://github.com/k3s-io/k3s/releases/download";
 
 const SERVERS = "servers alone";
-const OTHER_BINARY = "only where it names another binary";
 
-const sums = (description: string, change: "k3sRestart" | "live", changeNote?: string) =>
-  z
-    .strictObject({
-      amd64: sha256.meta({ description: `${description} for amd64.`, change, changeNote }).optional(),
-      arm64: sha256.meta({ description: `${description} for arm64.`, change, changeNote }).optional(),
-    })
-    .meta({ description: `${description}.`, otherwise: "the repository's pins, else the release's own list" });
+const sums = (of: string, words: Pick<KeyMeta, "change" | "changeNote">) => {
+  const otherwise = "the repository's pins, else the release's own list";
+  const sum = (arch: string) => sha256.meta({ description: `SHA-256 of ${of} for ${arch}.`, otherwise, ...words });
+  return z.strictObject({ amd64: sum("amd64").optional(), arm64: sum("arm64").optional() });
+};
 
 const artifactsSchema = z
   .strictObject({
@@ -36,11 +34,13 @@ const artifactsSchema = z
         change: "none",
       })
       .optional(),
-    sha256: sums("SHA-256 of the K3s binary", "k3sRestart", OTHER_BINARY).default({}),
+    sha256: sums("the K3s binary", { change: "k3sRestart", changeNote: "only where it names another binary" }).default(
+      {},
+    ),
     airgapImages: boolean
       .meta({ description: "Whether nodes get the release's archive of images too.", change: "live" })
       .default(false),
-    imagesSha256: sums("SHA-256 of the image archive", "live").default({}),
+    imagesSha256: sums("the image archive", { change: "live" }).default({}),
     requirePinned: boolean
       .meta({ description: "Whether a release whose sums nobody has recorded is refused.", change: "none" })
       .default(false),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { boolean, duration, integer, oneOf } from "../fields";
-import { publicKey } from "../sshKeys";
+import { EXAMPLE_KEY, publicKey } from "../sshKeys";
 
 /** `cluster.removal`: how a node leaves. */
 export const removalSchema = z
@@ -43,6 +43,7 @@ export const sshSchema = z
   .strictObject({
     authorizedKeys: z.array(publicKey).meta({
       description: "Public keys that may log in to the nodes as root. One is that of `nodePrivateKey`.",
+      example: [EXAMPLE_KEY],
       change: "live",
     }),
   })

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { anyOf, boolean, disk, hostname, integer, ipv4, looseText, mac, memory, oneOf, text } from "../fields";
+import { alternatives, boolean, disk, hostname, integer, ipv4, looseText, mac, memory, oneOf, text } from "../fields";
 import { osType, protect, proxmoxNode, storage, template } from "./placement";
 
 /** Proxmox VE's range (`pve-vmid`). */
@@ -10,7 +10,11 @@ const MOST_NODES = 250;
 const LEAST_MEMORY_MIB = 512;
 
 export const KINDS = ["lxc", "vm"] as const;
-const kindWords = { must: anyOf(KINDS), description: "What a node is in Proxmox VE.", change: "refused" } as const;
+const kindWords = {
+  must: alternatives(KINDS),
+  description: "What a node is in Proxmox VE: a container. Virtual machines (`vm`) arrive later.",
+  change: "refused",
+} as const;
 
 const REBUILT = { change: "rebuild", changeNote: "without turns: all nodes that it concerns at once" } as const;
 const RENAMED = {
@@ -95,7 +99,7 @@ const index = text("the index of a node, from 1", /^[1-9]\d{0,3}$/, {
 }).meta({ placeholder: "<index>" });
 
 /** What pools of every kind have. */
-const poolBase = z.strictObject({
+const poolBase = {
   role: oneOf(["server", "agent"]).meta({
     description: "What the nodes are in the cluster: servers run the control plane, agents the pods.",
     example: "agent",
@@ -157,6 +161,7 @@ const poolBase = z.strictObject({
     )
     .meta({
       description: "Taints of the Kubernetes nodes, in kubectl's form.",
+      example: ["dedicated=storage:NoSchedule"],
       change: "k3sRestart",
       changeNote: "taints that others set are left alone",
     })
@@ -169,13 +174,15 @@ const poolBase = z.strictObject({
     })
     .default(true),
   protect: protect.default(false),
-  nodes: z.record(index, nodeSchema).default({}),
-});
+};
+
+const nodes = z.record(index, nodeSchema).default({});
 
 /** A pool of containers. */
-export const lxcPoolSchema = poolBase
-  .extend({
+export const lxcPoolSchema = z
+  .strictObject({
     kind: z.literal("lxc").meta({ ...kindWords, example: "lxc" }),
+    ...poolBase,
     swap: memory(0)
       .meta({
         description: "Swap of a node, beside its memory.",
@@ -186,11 +193,16 @@ export const lxcPoolSchema = poolBase
       .prefault("0GB"),
     template: template.meta({ otherwise: "`proxmox.template`" }).optional(),
     osType: osType.meta({ otherwise: "`proxmox.osType`, else what the template's name tells" }).optional(),
+    nodes,
   })
   .meta({ description: "A pool of equal nodes." });
 
 /** A pool of virtual machines. `plan/rules/pools.ts` refuses it for now. */
-export const vmPoolSchema = poolBase.extend({ kind: z.literal("vm").meta({ ...kindWords, example: "vm" }) });
+export const vmPoolSchema = z.strictObject({
+  kind: z.literal("vm").meta({ ...kindWords, example: "vm" }),
+  ...poolBase,
+  nodes,
+});
 
 /** The schema of a pool by its `kind`. */
 export const poolSchemas = { lxc: lxcPoolSchema, vm: vmPoolSchema } as const;
