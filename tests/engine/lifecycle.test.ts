@@ -30,13 +30,15 @@ beforeAll(async () => {
   };
   firstUp = await first.up();
   cluster = first.save();
-  await first.dispose();
 });
 beforeEach(async () => {
   lab = await Homelab.start(cluster);
 });
 afterEach(() => lab?.dispose());
-afterAll(() => fs.rmSync(cluster.folder, { recursive: true }));
+afterAll(async () => {
+  await first?.dispose();
+  if (cluster) fs.rmSync(cluster.folder, { recursive: true });
+});
 
 const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.count = count));
 const members = (world: Homelab): string[] => [...world.host.members.keys()].sort();

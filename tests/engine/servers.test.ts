@@ -31,13 +31,15 @@ beforeAll(async () => {
   serversOf(grown, 3);
   growth = await grown.up();
   three = grown.save();
-  await grown.dispose();
 });
 beforeEach(async () => {
   lab = await Homelab.start(three);
 });
 afterEach(() => lab?.dispose());
-afterAll(() => three && fs.rmSync(three.folder, { recursive: true }));
+afterAll(async () => {
+  await grown?.dispose();
+  if (three) fs.rmSync(three.folder, { recursive: true });
+});
 
 /** A run that succeeded; else its output is the failure's text. */
 const succeeded = (run: PulumiResult): void => expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);

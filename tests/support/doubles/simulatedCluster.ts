@@ -105,7 +105,9 @@ export class SimulatedClusters {
 
   /** Deletes a Node, which takes its member out of etcd first. @returns whether it could */
   deleteNode(caHash: string, name: string): boolean {
-    return this.dropMember(caHash, name) && this.of(caHash).nodes.delete(name);
+    if (!this.dropMember(caHash, name)) return false;
+    this.of(caHash).nodes.delete(name);
+    return true;
   }
 
   of(caHash: string): SimulatedCluster {
