@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AccessStore } from "../../lab/pve/access/accessStore";
 import type { GuestDriver } from "../../lab/pve/driver";
 import { type GuestConfigFile, parseGuestConfig } from "../../lab/pve/guestConfig";
+import { acknowledgement } from "../../remote/answer";
 import { HastyClock, makeCommands, makeHastySleep, serveCommands } from "./doubles/commands";
 import { answerInGuest } from "./doubles/guestCommands";
 import { answerOnHost, HOST_COMMANDS } from "./doubles/hostCommands";
@@ -155,7 +156,10 @@ export class SimulatedHost {
     stdin: string,
   ): Promise<Finished> {
     const { machines } = this.options;
-    const told = (outcome: string): Finished => ({ status: 0, stdout: `${outcome}\n`, stderr: "" });
+    const told = (outcome: string): Finished => {
+      const stdout = `${outcome}\n${acknowledgement(task.step, task.action)}\n`;
+      return { status: 0, stdout, stderr: "" };
+    };
     if (vmid !== undefined) {
       const hostname = this.conf(String(vmid))?.options.get("hostname");
       return told(await answerOnNode({ machines, clusters: this.clusters, vmid, hostname }, task));

@@ -68,6 +68,7 @@ function parse(args: readonly string[]): [words: string[], options: Record<strin
   const options: Record<string, string> = {};
   for (let at = 0; at < args.length; at++) {
     const [, name, value] = /^--?([a-zA-Z][\w-]*)(?:=([^]*))?$/.exec(args[at]!) ?? [];
+    if (args[at] === "--") return [[...words, ...args.slice(at + 1)], options];
     if (name === undefined) words.push(args[at]!);
     else options[name] = value ?? (WITH_VALUE.test(name) ? (args[++at] ?? "") : "true");
   }
