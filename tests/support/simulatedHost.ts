@@ -59,7 +59,7 @@ interface Finished {
  * times as fast there.
  *
  * Two kinds of scripts are doubles themselves: what runs on the nodes (`nodeScripts.ts`), and `preflight`, which looks at what
- * only a real host has: its own tests are tests/unit/scripts and tests/lab/doctor.
+ * only a real host has and would find what the claims are to find first: tests/unit/scripts and tests/lab/doctor run it.
  */
 export class SimulatedHost {
   readonly state: HostState;
@@ -149,12 +149,7 @@ export class SimulatedHost {
     }
   }
 
-  private async answer(
-    vmid: number | undefined,
-    task: RemoteTask,
-    command: string,
-    stdin: string,
-  ): Promise<Finished> {
+  private async answer(vmid: number | undefined, task: RemoteTask, command: string, stdin: string): Promise<Finished> {
     const { machines } = this.options;
     const told = (outcome: string): Finished => {
       const stdout = `${outcome}\n${acknowledgement(task.step, task.action)}\n`;

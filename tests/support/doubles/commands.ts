@@ -108,7 +108,7 @@ class Messages {
 
 function wordsOf(message: Buffer): string[] {
   const words: string[] = [];
-  for (let at = 0; at < message.length; ) {
+  for (let at = 0; at < message.length;) {
     const end = at + 4 + message.readUInt32BE(at);
     words.push(message.subarray(at + 4, end).toString());
     at = end;

@@ -13,7 +13,8 @@ function render(template: string, value: unknown): [text: string, rest: string] 
   let text = "";
   let rest = template;
   while (rest !== "") {
-    const [, plain = "", expression, after = ""] = /^([^{]*)(?:\{((?:[^}"']|"[^"]*"|'[^']*')*)\}([^]*))?$/.exec(rest) ?? [];
+    const [, plain = "", expression, after = ""] =
+      /^([^{]*)(?:\{((?:[^}"']|"[^"]*"|'[^']*')*)\}([^]*))?$/.exec(rest) ?? [];
     text += plain;
     if (expression === undefined) return [text, rest.slice(plain.length)];
     rest = after;
@@ -37,7 +38,7 @@ const STEP =
 
 function find(path: string, value: unknown): unknown[] {
   let found: unknown[] = [value];
-  for (let rest = path.replace(/^[$@](?=[.[]|$)/, ""); rest !== "" && rest !== "."; ) {
+  for (let rest = path.replace(/^[$@](?=[.[]|$)/, ""); rest !== "" && rest !== ".";) {
     const step = STEP.exec(rest);
     if (!step) throw new Error(`error parsing jsonpath {${path}}: ${rest}`);
     rest = rest.slice(step[0].length);
