@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { field, text } from "./fields";
+import { text } from "./fields";
 import options from "./k3s-options.json";
 
 /** Keys of K3s's config file that the program writes itself, with the place of the setting that decides them, where there is one. */
@@ -45,17 +45,17 @@ export const K3S_OPTIONS: {
   readonly short: Readonly<Record<string, string>>;
 } = options;
 
-const isScalar = (value: unknown): boolean => typeof value === "string" || typeof value === "number";
+const scalar = z.union([z.string(), z.number()]);
 
 /** More keys for `/etc/rancher/k3s/config.yaml`, handed to K3s as they are. */
 export const extraConfig = z.record(
-  text(
-    "a key of K3s's config file",
-    "the flag's name without its dashes, for example flannel-backend",
-    /^[a-z][a-z0-9-]*$/,
-  ),
-  field<string | number | boolean | (string | number)[]>(
-    { must: "a text, a number, true, false or a list of texts and numbers", hidden: true },
-    (value) => isScalar(value) || typeof value === "boolean" || (Array.isArray(value) && value.every(isScalar)),
-  ),
+  text("a key of K3s's config file", /^[a-z][a-z0-9-]*$/, {
+    hint: "the flag's name without its dashes, for example flannel-backend",
+    example: "flannel-backend",
+  }).meta({ placeholder: "<option>" }),
+  z.union([scalar, z.boolean(), z.array(scalar)]).meta({
+    must: "a text, a number, true, false or a list of texts and numbers",
+    example: "host-gw",
+    hidden: true,
+  }),
 );

@@ -5,7 +5,7 @@ import { credentialIn } from "../../config/secretForms";
 import { isModernKey } from "../../config/sshKeys";
 import { closest } from "../../config/suggest";
 import type { Pins } from "../pins";
-import type { K3sConfigValue, NodeRole } from "../plan";
+import type { K3sConfigValue, NodeRole } from "../model";
 import { binaryName, resolveSums } from "../sums";
 import { versionProblem } from "../versions";
 import { serverCount } from "./pools";
