@@ -3,6 +3,7 @@ import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { NodePlan } from "../plan/model";
+import { stepName } from "../plan/steps";
 import { binaryName, imagesName } from "../plan/sums";
 import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./machine/Machine";
@@ -14,7 +15,7 @@ export interface ReleaseSums {
   readonly images: pulumi.Input<string>;
 }
 
-/** Where a node keeps the release's files until K3s uses them. */
+/** Where a node keeps the release's files until K3s uses them; `scripts/host/push-artifacts.sh` knows it too. */
 export const ARTIFACTS_FOLDER = "/var/lib/proxmox-k3s/artifacts";
 
 /** Folder of the release below the base URL; `+` of the version must be escaped in a URL. */
@@ -38,7 +39,7 @@ interface ArtifactsArgs {
 export function artifacts(name: string, args: ArtifactsArgs, parent: pulumi.Resource): RemoteScript {
   const { machine, context } = args;
   return new RemoteScript(
-    `${name}-artifacts`,
+    stepName(name, "artifacts"),
     {
       ...("file" in context.plan.k3s.source ? fromHost(args, context.plan.k3s.source.file) : byDownload(args)),
       boundSeconds: 540,
@@ -75,7 +76,7 @@ function byDownload({ node, machine, context: { plan }, sums }: ArtifactsArgs): 
 }
 
 /** @param file the binary's path on the Proxmox host; the images are beside it */
-function fromHost({ node, context: { plan, host } }: ArtifactsArgs, file: string): Source {
+function fromHost({ node, context: { plan, host, mark } }: ArtifactsArgs, file: string): Source {
   const files = [binaryName(plan.arch)];
   if (plan.k3s.airgapImages) files.push(imagesName(plan.arch));
   return {
@@ -87,8 +88,8 @@ function fromHost({ node, context: { plan, host } }: ArtifactsArgs, file: string
       VMID: node.vmId,
       NAME: node.name,
       FROM: path.posix.dirname(file),
-      TO: ARTIFACTS_FOLDER,
       FILES: files.join("\n"),
     },
+    inputs: { MARK: mark },
   };
 }

@@ -26,7 +26,7 @@ describe("versions", () => {
 
   test("the SDK is that of the newest CLI that can be built, and TypeScript is one that has the API which it needs", () => {
     expect(packageJson.dependencies["@pulumi/pulumi"]).toBe("3.259.0");
-    expect(packageJson.devDependencies.typescript).toMatch(/^5\.9\./);
+    expect(packageJson.dependencies.typescript).toMatch(/^5\.9\./);
   });
 
   test("the CLI's module is built at the SDK's version", () => {
