@@ -3,6 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { findLab, labNetwork, labPaths } from "../../lab/lab";
+import { renderCommand, renderStdin } from "../../remote/script";
 import { eventually, type Finished, finish, Lab } from "../support/lab";
 
 /*
@@ -81,7 +82,6 @@ describe("a host with the gate", () => {
   });
 
   it("gives the key's thief no shell, and no file of the host's own", async () => {
-    const { renderCommand, renderStdin } = await import("../../remote/script");
     const before = await hostFiles();
     const honest = renderCommand({
       ...{ task: "claim", action: "create", step: "a-claim", title: "t", lock: "l", boundSeconds: 30 },
@@ -107,7 +107,6 @@ describe("a host with the gate", () => {
   });
 
   it("lets a cut script do nothing, and does not call that done", async () => {
-    const { renderCommand } = await import("../../remote/script");
     const command = renderCommand({
       ...{ task: "gate-check", action: "look", step: "a-check", title: "t", lock: "l", boundSeconds: 30 },
       args: { NONCE: "0123456789abcdef" },
