@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { NodePlan } from "../plan/plan";
+import type { NodePlan } from "../plan/model";
 import { artifacts, ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
 import { join } from "./membership/joinGate";
@@ -61,7 +61,7 @@ export class K3sNode extends pulumi.ComponentResource {
           ROLE: node.role,
           VERSION: context.plan.version,
           NAME: node.name,
-          ARCH: node.arch,
+          ARCH: context.plan.arch,
           FROM: ARTIFACTS_FOLDER,
           IMAGES: context.plan.k3s.airgapImages ? "yes" : "no",
           CONFIG: k3sConfig(node, context.plan),

@@ -4,8 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { LXC_UNPRIVILEGED } from "../plan/lxcProfile";
 import { creationOf } from "../plan/mark";
 import { MACHINE_TIMEOUTS } from "../plan/machineTimeouts";
-import { type ClusterPlan, isEtcdMember, type NetworkPlan, type NodePlan } from "../plan/plan";
 import { stepName } from "../plan/steps";
+import { type ClusterPlan, isEtcdMember, type NetworkPlan, type NodePlan } from "../plan/model";
 import type { ClusterContext } from "./ClusterContext";
 import { claim } from "./machine/claim";
 import { guard } from "./machine/guard";
@@ -127,7 +127,7 @@ function containerSettings(node: NodePlan, plan: ClusterPlan): proxmoxve.Contain
     unprivileged: LXC_UNPRIVILEGED,
     cpu: { cores: node.cores },
     memory: { dedicated: node.memoryMiB, swap: node.swapMiB },
-    disk: { datastoreId: node.datastore, size: node.diskGiB },
+    disk: { datastoreId: node.storage, size: node.diskGiB },
     initialization: {
       hostname: node.name,
       dns: dns(network),
