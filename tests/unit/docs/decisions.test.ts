@@ -8,7 +8,7 @@ const index = fs.readFileSync(path.join(folder, "README.md"), "utf8");
 test.each(files)("%s has the one form, and its line in the index", (file) => {
   const text = fs.readFileSync(path.join(folder, file), "utf8");
   const [, number, title] = /^# (\d+)\. (.+)\n/.exec(text) ?? [];
-  const [, status, date] = /^- \*\*Status:\*\* (.+)\n- \*\*Date:\*\* (\d{4}-\d\d-\d\d)\n/m.exec(text) ?? [];
+  const [, status, date] = /^- Status: (.+)\n- Date: (\d{4}-\d\d-\d\d)\n/m.exec(text) ?? [];
   expect(file.startsWith(String(number).padStart(4, "0"))).toBe(true);
   expect(text.match(/^## .+$/gm)).toEqual(["## Context", "## Decision", "## Consequences"]);
   const row = index.split("\n").find((line) => line.includes(`](${file})`));
@@ -16,5 +16,5 @@ test.each(files)("%s has the one form, and its line in the index", (file) => {
 });
 
 test("each decision has one number", () => {
-  expect(files.map((file) => Number(file.slice(0, 4)))).toEqual(files.map((_, at) => at + 1));
+  expect(new Set(files.map((file) => file.slice(0, 4))).size).toBe(files.length);
 });
