@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { loadCredentials } from "./credentials/load";
 import { K3sCluster } from "./components/K3sCluster";
 import { ConfigError, loadPlan } from "./plan/load";
+import { nodeJsProblem } from "./plan/nodeJs";
 import type { ClusterPlan } from "./plan/plan";
 
 /** Reads the stack's config; every problem in it is reported at once, before any resource is made. */
@@ -16,8 +17,11 @@ function readPlan(): ClusterPlan {
 }
 
 // The SDK records a stack with every promise, and each of its frames is mapped to its source: a quarter of the time of a
-// preview of 100 nodes.
-Error.stackTraceLimit = 1;
+// preview of 100 nodes. PROXMOX_K3S_STACKS=1 keeps whole stacks, for debugging.
+if (!process.env["PROXMOX_K3S_STACKS"]) Error.stackTraceLimit = 1;
+
+const tooOld = nodeJsProblem();
+if (tooOld) throw new pulumi.RunError(`${tooOld.seen}\nnext: ${tooOld.remedy}`);
 
 const plan = readPlan();
 for (const warning of plan.warnings) void pulumi.log.warn(warning);

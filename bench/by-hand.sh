@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What the program's first `up` makes of the lab's stack, by hand, for `npm run bench`: three containers made and set up at
 # once, and K3s started everywhere at once, as an agent waits for its server by itself. It knows no plan, no mark, no
 # check, no second run and no way back.

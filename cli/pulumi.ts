@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import * as path from "node:path";
 
 /** The program's own folder: its stacks are found from there. */
-const PROGRAM = path.join(__dirname, "..");
+export const PROGRAM = path.join(__dirname, "..");
 
 /**
  * Runs the Pulumi CLI on the program, with whatever backend and secrets provider the person has.

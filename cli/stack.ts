@@ -1,6 +1,9 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
 import * as semver from "semver";
+import { parse } from "yaml";
 
-import { pulumi } from "./pulumi";
+import { PROGRAM, pulumi } from "./pulumi";
 import { exportState, type StackState } from "./state";
 
 /** What the Pulumi CLI knows of a stack. */
@@ -13,14 +16,18 @@ export interface Stack {
 }
 
 const PROJECT = "proxmox-k3s";
-const MINIMUM = "3.259.0";
+
+/** The oldest Pulumi CLI that the program runs with: what Pulumi.yaml requires. */
+export const LEAST_PULUMI = (
+  parse(fs.readFileSync(path.join(PROGRAM, "Pulumi.yaml"), "utf8")) as { requiredPulumiVersion: string }
+).requiredPulumiVersion.replace(/^>=/, "");
 
 /** The Pulumi CLI's version, and whether it is one that the program runs with. */
 export async function pulumiVersion(): Promise<{ version: string; isEnough: boolean }> {
   const version = (await pulumi(["version"])).trim();
   // Without what follows the three numbers: a build of the minimum itself is enough.
   const numbers = semver.coerce(version);
-  return { version, isEnough: numbers !== null && semver.gte(numbers, MINIMUM) };
+  return { version, isEnough: numbers !== null && semver.gte(numbers, LEAST_PULUMI) };
 }
 
 /**

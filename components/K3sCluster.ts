@@ -13,13 +13,26 @@ import { machineFailure } from "./machine/machineFailure";
 import { markOf } from "./machine/description";
 import { preflight } from "./preflight";
 import { Reboots } from "./rollout/Reboots";
+import { checkGate } from "../remote/gateCheck";
 import { type Connection, RemoteScript } from "../remote/RemoteScript";
 import { scriptFailure } from "../remote/scriptFailure";
 import { RollingTurns } from "./rollout/RollingTurns";
+import { clusterStepName } from "../plan/steps";
 
 export interface K3sClusterArgs {
   readonly plan: ClusterPlan;
   readonly credentials: Credentials;
+}
+
+/** Root on the Proxmox host, with all that the config says of it. */
+interface HostConnection {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly privateKey: pulumi.Output<string>;
+  readonly hostKey: string;
+  readonly dialErrorLimit: number;
+  readonly perDialTimeout: number;
 }
 
 /** What a stack tells of a node. */
@@ -56,8 +69,8 @@ export class K3sCluster extends pulumi.ComponentResource {
     );
 
     const context = this.context(name, plan, credentials);
-    const serverToken = password(`${name}-server-token`, this);
-    const agentToken = password(`${name}-agent-token`, this);
+    const serverToken = password(clusterStepName(name, "server-token"), this);
+    const agentToken = password(clusterStepName(name, "agent-token"), this);
     const sums = this.releaseSums(name, context);
 
     const servers: K3sNode[] = [];
@@ -104,13 +117,13 @@ export class K3sCluster extends pulumi.ComponentResource {
       ...(credentials.placeholder ? { ignoreChanges: ["connection"] } : {}),
     };
     // No other input, never protected, never replaced: it goes only when the whole cluster does.
-    const anchor = new random.RandomId(`${name}-anchor`, { byteLength: 8 }, { parent: this });
+    const anchor = new random.RandomId(clusterStepName(name, "anchor"), { byteLength: 8 }, { parent: this });
     const proxmox = new proxmoxve.Provider(
       name,
       { endpoint: plan.proxmox.endpoint, apiToken: credentials.apiToken, insecure: plan.proxmox.insecure },
       { parent: this, ...(credentials.placeholder ? { ignoreChanges: ["apiToken"] } : {}) },
     );
-    const host: Connection = {
+    const host = this.gated(name, {
       host: plan.proxmox.host,
       port: plan.proxmox.sshPort,
       user: plan.proxmox.sshUser,
@@ -118,10 +131,10 @@ export class K3sCluster extends pulumi.ComponentResource {
       hostKey: plan.proxmox.hostKey,
       dialErrorLimit: 10,
       perDialTimeout: 5,
-    };
+    });
     const mark = markOf(plan.name, anchor.hex);
     const roster = new RemoteScript(
-      `${name}-roster`,
+      clusterStepName(name, "roster"),
       {
         task: "roster",
         title: "the servers and the removal script on the Proxmox host",
@@ -170,7 +183,7 @@ export class K3sCluster extends pulumi.ComponentResource {
     if (binary !== undefined && (images !== undefined || !plan.k3s.airgapImages))
       return { binary, images: images ?? "" };
     const list = new RemoteScript(
-      `${name}-release-sums`,
+      clusterStepName(name, "release-sums"),
       {
         task: "release-sums",
         title: `the published SHA-256 sums of K3s ${plan.version}`,
@@ -181,7 +194,7 @@ export class K3sCluster extends pulumi.ComponentResource {
       },
       pulumi.mergeOptions(context.scriptOptions, { parent: this, dependsOn: [context.anchor] }),
     );
-    const published = list.stdout.apply((line) => line.trim().split(" "));
+    const published = list.answer.apply((line) => line.split(" "));
     return {
       binary: binary ?? published.apply(([sum]) => sum ?? ""),
       images: images ?? published.apply(([, sum]) => sum ?? ""),
@@ -198,7 +211,7 @@ export class K3sCluster extends pulumi.ComponentResource {
   ): pulumi.Output<string> {
     const secretOutput = task === "kubeconfig";
     const command = new RemoteScript(
-      `${name}-${task}`,
+      clusterStepName(name, task),
       {
         task,
         title,
@@ -217,7 +230,21 @@ export class K3sCluster extends pulumi.ComponentResource {
         dependsOn: servers.map((server) => server.k3s),
       }),
     );
-    return command.stdout.apply((text) => text.trim());
+    return command.answer;
+  }
+
+  /** The way to the Proxmox host; in an `up` it opens once the host has shown that it runs this program's scripts. */
+  private gated(name: string, connection: HostConnection): Connection {
+    if (pulumi.runtime.isDryRun()) return connection;
+    const { host, port, user, hostKey } = connection;
+    return connection.privateKey.apply(async (privateKey) => {
+      try {
+        await checkGate({ host, port, user, hostKey, privateKey, dials: 2 }, name);
+      } catch (error) {
+        throw new pulumi.RunError((error as Error).message);
+      }
+      return { ...connection, privateKey };
+    });
   }
 }
 

@@ -3,8 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import type { NodePlan } from "../plan/plan";
 import { artifacts, ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
-import { k3sStep } from "./rollout/K3sChanges";
 import { join } from "./membership/joinGate";
+import { stepName } from "../plan/steps";
 import { k3sConfig } from "../plan/render/k3sConfig";
 import { LxcK3sContainer } from "./LxcK3sContainer";
 import type { Machine } from "./machine/Machine";
@@ -50,7 +50,7 @@ export class K3sNode extends pulumi.ComponentResource {
     const changes = context.k3sChanges.hooks;
     const files = artifacts(name, { node, machine, context, sums: args.sums }, this);
     this.k3s = new RemoteScript(
-      k3sStep(name),
+      stepName(name, "k3s"),
       {
         task: "install-k3s",
         title: `K3s ${context.plan.version} on ${node.name}`,

@@ -1,12 +1,14 @@
 import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 
-import { LXC_FEATURES, LXC_RAW_LINES, LXC_UNPRIVILEGED } from "../plan/lxcProfile";
+import { LXC_UNPRIVILEGED } from "../plan/lxcProfile";
 import { creationOf } from "../plan/mark";
 import { MACHINE_TIMEOUTS } from "../plan/machineTimeouts";
 import { type ClusterPlan, isEtcdMember, type NetworkPlan, type NodePlan } from "../plan/plan";
+import { stepName } from "../plan/steps";
 import type { ClusterContext } from "./ClusterContext";
 import { claim } from "./machine/claim";
+import { guard } from "./machine/guard";
 import type { Machine } from "./machine/Machine";
 import { describe } from "./machine/description";
 import { type Connection, RemoteScript } from "../remote/RemoteScript";
@@ -70,38 +72,32 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
     this.creation = container.description.apply((text) => creationOf(text ?? ""));
 
     const withGuest = { deletedWith: container, replaceWith: [container] };
+    guard(name, { node, context, guest: container, creation: this.creation }, this);
     const lxc = new RemoteScript(
-      `${name}-lxc`,
+      stepName(name, "lxc"),
       {
         ...onHost,
         task: "lxc",
-        title: `features, raw lines and SSH of ${node.name}; as a deletion: the guest is ours`,
-        on: "apply and delete",
+        title: `features, raw lines and SSH of ${node.name}`,
         args: {
           ...guestArgs,
           ADDRESS: node.address,
-          FEATURES: LXC_FEATURES,
-          RAW_LINES: LXC_RAW_LINES.join("\n"),
           AUTHORIZED_KEYS: context.plan.ssh.authorizedKeys.join("\n"),
         },
-        inputs: { MARK: context.mark, URN: container.urn },
+        inputs: { MARK: context.mark },
         triggers: [this.creation],
       },
-      // Not deletedWith the container: the guard has to speak before the container goes.
-      pulumi.mergeOptions(context.scriptOptions, {
-        parent: this,
-        dependsOn: [container],
-        replaceWith: [container],
-      }),
+      pulumi.mergeOptions(context.scriptOptions, { parent: this, dependsOn: [container], ...withGuest }),
     );
 
     const hostKey = new RemoteScript(
-      `${name}-host-key`,
+      stepName(name, "host-key"),
       {
         ...onHost,
         task: "host-key",
         title: `the SSH host key of ${node.name}`,
         args: guestArgs,
+        inputs: { MARK: context.mark },
         triggers: [this.creation],
       },
       pulumi.mergeOptions(context.scriptOptions, { parent: this, dependsOn: [lxc], ...withGuest }),
@@ -111,7 +107,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
       host: node.address,
       user: "root",
       privateKey: context.nodeKey,
-      hostKey: hostKey.stdout.apply((key) => key.trim()),
+      hostKey: hostKey.answer,
       dialErrorLimit: 20,
       perDialTimeout: 5,
     };

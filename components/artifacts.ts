@@ -3,6 +3,7 @@ import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { NodePlan } from "../plan/plan";
+import { stepName } from "../plan/steps";
 import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./machine/Machine";
 import { RemoteScript, type RemoteScriptArgs } from "../remote/RemoteScript";
@@ -13,7 +14,7 @@ export interface ReleaseSums {
   readonly images: pulumi.Input<string>;
 }
 
-/** Where a node keeps the release's files until K3s uses them. */
+/** Where a node keeps the release's files until K3s uses them; `scripts/host/push-artifacts.sh` knows it too. */
 export const ARTIFACTS_FOLDER = "/var/lib/proxmox-k3s/artifacts";
 
 /** Folder of the release below the base URL; `+` of the version must be escaped in a URL. */
@@ -37,7 +38,7 @@ interface ArtifactsArgs {
 export function artifacts(name: string, args: ArtifactsArgs, parent: pulumi.Resource): RemoteScript {
   const { machine, context } = args;
   return new RemoteScript(
-    `${name}-artifacts`,
+    stepName(name, "artifacts"),
     {
       ...("file" in context.plan.k3s.source ? fromHost(args, context.plan.k3s.source.file) : byDownload(args)),
       boundSeconds: 540,
@@ -74,7 +75,7 @@ function byDownload({ node, machine, context: { plan }, sums }: ArtifactsArgs): 
 }
 
 /** @param file the binary's path on the Proxmox host; the images are beside it */
-function fromHost({ node, context: { plan, host } }: ArtifactsArgs, file: string): Source {
+function fromHost({ node, context: { plan, host, mark } }: ArtifactsArgs, file: string): Source {
   const files = [node.arch === "amd64" ? "k3s" : `k3s-${node.arch}`];
   if (plan.k3s.airgapImages) files.push(`k3s-airgap-images-${node.arch}.tar`);
   return {
@@ -86,8 +87,8 @@ function fromHost({ node, context: { plan, host } }: ArtifactsArgs, file: string
       VMID: node.vmId,
       NAME: node.name,
       FROM: path.posix.dirname(file),
-      TO: ARTIFACTS_FOLDER,
       FILES: files.join("\n"),
     },
+    inputs: { MARK: mark },
   };
 }

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ClusterPlan } from "../plan/plan";
 import { preflightArgs } from "../plan/render/preflightArgs";
 import { type Connection, RemoteScript } from "../remote/RemoteScript";
+import { clusterStepName } from "../plan/steps";
 
 export interface PreflightArgs {
   readonly plan: ClusterPlan;
@@ -18,7 +19,7 @@ export interface PreflightArgs {
  */
 export function preflight(name: string, args: PreflightArgs, opts: pulumi.CustomResourceOptions): RemoteScript {
   return new RemoteScript(
-    `${name}-preflight`,
+    clusterStepName(name, "preflight"),
     {
       task: "preflight",
       title: "the Proxmox host is ready for the machines to come",

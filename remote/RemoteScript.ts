@@ -1,7 +1,9 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 
-import { type Action, renderCommand, renderStdin, type TaskName } from "./script";
+import { readAnswer } from "./answer";
+import { type Action, type Arguments, renderCommand, renderStdin, type TaskName } from "./script";
+import { type ArgumentName, requireArguments } from "./tasks";
 
 export type Connection = pulumi.Input<command.types.input.remote.ConnectionArgs>;
 
@@ -11,9 +13,9 @@ export interface RemoteScriptArgs {
   readonly title: string;
   readonly connection: Connection;
   /** Plain arguments, known in every preview. */
-  readonly args: Readonly<Record<string, string | number>>;
+  readonly args: Arguments;
   /** Plain values that a first preview may not know. */
-  readonly inputs?: Readonly<Record<string, pulumi.Input<string>>>;
+  readonly inputs?: Readonly<Partial<Record<ArgumentName, pulumi.Input<string>>>>;
   readonly secrets?: Readonly<Record<string, pulumi.Input<string>>>;
   /** When it runs: at creation and every change, at the deletion, or both. @default "apply" */
   readonly on?: "apply" | "delete" | "apply and delete";
@@ -38,7 +40,11 @@ const DIAL_SECONDS = 60;
  * of its own, so the script has; a deletion uses the old text, so what may need correction lives on the machine.
  */
 export class RemoteScript extends command.remote.Command {
+  /** What it answered, of the shape that its task gives; a secret where `secretOutput` says so. Empty for one that only deletes. */
+  readonly answer: pulumi.Output<string>;
+
   constructor(name: string, args: RemoteScriptArgs, opts: pulumi.CustomResourceOptions) {
+    requireArguments(args.task, [...Object.keys(args.args), ...Object.keys(args.inputs ?? {})]);
     const text = (action: Action): string =>
       renderCommand({
         task: args.task,
@@ -70,7 +76,14 @@ export class RemoteScript extends command.remote.Command {
         opts,
       ),
     );
+    // Also where nobody asks for the answer: a script that did not run must not pass for one that did.
+    this.answer = on === "delete" ? pulumi.output("") : this.stdout.apply((text) => answerIn(args.task, name, text));
   }
+}
+
+/** The last run was the creation or an update; which of them, the state does not tell. */
+function answerIn(task: TaskName, step: string, stdout: string): string {
+  return readAnswer(task, step, / create done\s*$/.test(stdout) ? "create" : "update", stdout);
 }
 
 /** Secret when it carries a secret; otherwise readable, so that a changed script shows in the preview. */

@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 
 import type { CommandText } from "./script";
+import type { ArgumentName } from "./tasks";
 import { advice, REACH_HOST } from "./advice";
 import { known } from "./known";
 import type { Connection } from "./RemoteScript";
@@ -8,7 +9,7 @@ import { ConnectionError, runTask } from "./sshClient";
 
 /** A task for the Proxmox host whose values the program may still be waiting for. */
 export interface HostTask extends CommandText {
-  readonly inputs: Readonly<Record<string, pulumi.Input<string>>>;
+  readonly inputs: Readonly<Partial<Record<ArgumentName, pulumi.Input<string>>>>;
 }
 
 /**

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { parseStep, stepName } from "../plan/steps";
 import { advice, REACH_HOST } from "./advice";
 import { known } from "./known";
 
@@ -34,7 +35,7 @@ export function explain({ step, address, isHost, message }: ScriptFailure): stri
   const next = isHost ? REACH_HOST : "pulumi up --refresh, which starts a guest that has ended";
   const [, cause] = UNREACHED.exec(message) ?? [];
   if (!isHost && cause?.includes("host key mismatch")) {
-    const read = step.replace(/-[^-]*$/, "-host-key");
+    const read = stepName(parseStep(step)?.of ?? step, "host-key");
     return advice(
       `${step}: ${machine} shows another SSH host key than it had`,
       `if the guest's keys were made anew, pulumi up --replace '**::${read}'; else somebody else has its address`,

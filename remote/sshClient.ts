@@ -1,7 +1,9 @@
 import * as sshpk from "sshpk";
 import { Client, type ClientChannel } from "ssh2";
 
-import { type CommandText, renderCommand, renderStdin } from "./script";
+import { readAnswer } from "./answer";
+import { type Arguments, type CommandText, renderCommand, renderStdin } from "./script";
+import { requireArguments } from "./tasks";
 
 /** A machine that the program itself reaches by SSH; the same facts as a command's connection. */
 export interface ShellTarget {
@@ -23,12 +25,18 @@ const DIAL_SECONDS = 5;
 /** A task of `scripts/`, as the program itself runs it. */
 export interface ShellTask extends CommandText {
   /** Values that the command's text does not show. */
-  readonly inputs: Readonly<Record<string, string>>;
+  readonly inputs: Arguments;
 }
 
-/** Renders a task and runs it; as {@link runScript} in all else. */
-export function runTask(target: ShellTarget, { inputs, ...text }: ShellTask): Promise<string> {
-  return runScript(target, renderCommand(text), renderStdin(text.task, { inputs }));
+/**
+ * Renders a task, runs it, and demands that the machine says it has run it.
+ * @returns its answer, of the shape that the task gives
+ * @throws UnacknowledgedError where the machine did not run the script; all else as {@link runScript}
+ */
+export async function runTask(target: ShellTarget, { inputs, ...text }: ShellTask): Promise<string> {
+  requireArguments(text.task, [...Object.keys(text.args), ...Object.keys(inputs)]);
+  const stdout = await runScript(target, renderCommand(text), renderStdin(text.task, { inputs }));
+  return readAnswer(text.task, text.step, text.action, stdout);
 }
 
 /**

@@ -6,10 +6,18 @@ import { Command } from "commander";
 
 import { ensurePackages, machinePackages } from "../lab/host/packages";
 import { withCompileCache } from "./support/compileCache";
+import { readApiSource } from "./support/pveFacts";
 
 /** From fast to real. */
 const LEVELS = ["unit", "program", "engine", "lab"] as const;
 type Level = (typeof LEVELS)[number];
+
+/** What a change needs before it is committed: types, lint, format and the unit level. */
+const CHECK = "check";
+type Part = Level | typeof CHECK;
+const PARTS: readonly Part[] = [CHECK, ...LEVELS];
+/** The check has the unit level in it. */
+const ALL: readonly Part[] = [CHECK, "program", "engine", "lab"];
 
 interface Result {
   readonly passed: number;
@@ -19,71 +27,106 @@ interface Result {
 const root = path.join(__dirname, "..");
 const bin = (name: string): string => path.join(root, "node_modules/.bin", name);
 
-/** The whole output goes to the person; the exit code comes back. */
-function stream(command: string, args: readonly string[]): Promise<number> {
+interface Ended {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** Runs a command to its end, whatever its exit code. With `isShown` the person sees its output as it comes. */
+function run(command: string, args: readonly string[], isShown: boolean): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+    const stdio = isShown ? "inherit" : "pipe";
+    const child = spawn(command, args, { cwd: root, stdio: ["ignore", stdio, stdio] });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on("data", (data: Buffer) => (output += data.toString()));
     child.on("error", reject);
-    child.on("exit", (code) => resolve(code ?? 1));
+    child.on("close", (code) => resolve({ code: code ?? 1, output }));
   });
 }
 
-/** A check that counts as one test. */
-async function check(title: string, command: string, args: readonly string[]): Promise<Result> {
-  console.log(`\n== ${title}`);
-  const ok = (await stream(command, args)) === 0;
-  return { passed: ok ? 1 : 0, failed: ok ? 0 : 1 };
+/** Checks of all files, at the same time; each counts as one test, and the unit level as its tests. */
+async function check(): Promise<Result> {
+  console.log("\n== check: types, lint, format, unit");
+  const cache = path.join(root, "node_modules/.cache");
+  const reported = async (title: string, work: Promise<{ result: Result; output: string }>): Promise<Result> => {
+    const started = Date.now();
+    const { result, output } = await work;
+    const seconds = Math.round((Date.now() - started) / 1000);
+    console.log(`${result.failed === 0 ? "✓" : `✗ ${title} fails:\n${output}\n✗`} ${title} (${seconds} s)`);
+    return result;
+  };
+  const tool = async (name: string, ...args: string[]): Promise<{ result: Result; output: string }> => {
+    const { code, output } = await run(bin(name), args, false);
+    return { result: code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }, output };
+  };
+  return sum(
+    await Promise.all([
+      reported("lint", tool("eslint", ".")),
+      reported("unit", jest("unit", false)),
+      reported("types", tool("tsc", "-p", ".", "--incremental", "--tsBuildInfoFile", `${cache}/tsc.json`)),
+      reported("format", tool("prettier", "--check", "--cache", "--cache-location", `${cache}/prettier.json`, ".")),
+    ]),
+  );
 }
 
 /** Runs one level and counts its tests; a level that could not run at all counts as one failure. */
-async function runLevel(level: Level): Promise<Result> {
-  console.log(`\n== tests: ${level}`);
+async function jest(level: Level, isShown: boolean): Promise<{ result: Result; output: string }> {
   const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "jest-")), "result.json");
   try {
-    const args = ["--selectProjects", level, "--json", "--outputFile", file, "--verbose"];
+    const args = ["--selectProjects", level, "--json", "--outputFile", file, ...(isShown ? ["--verbose"] : [])];
     // Suites of these have labs and networks of their own, and wait much of their time.
     if (level === "lab" || level === "engine") args.push("--maxWorkers", "2");
-    const code = await stream(bin("jest"), args);
-    if (!fs.existsSync(file)) return { passed: 0, failed: 1 };
+    const { code, output } = await run(bin("jest"), args, isShown);
+    if (!fs.existsSync(file)) return { result: { passed: 0, failed: 1 }, output };
     const summary = JSON.parse(fs.readFileSync(file, "utf8")) as Record<string, number>;
     const failed = (summary["numFailedTests"] ?? 0) + (summary["numRuntimeErrorTestSuites"] ?? 0);
     const skipped = (summary["numPendingTests"] ?? 0) + (summary["numTodoTests"] ?? 0);
     if (skipped > 0) console.log(`${skipped} tests of ${level} were skipped, which counts as failed`);
     const passed = summary["numPassedTests"] ?? 0;
-    return { passed, failed: Math.max(failed + skipped, code === 0 && passed > 0 ? 0 : 1) };
+    return { result: { passed, failed: Math.max(failed + skipped, code === 0 && passed > 0 ? 0 : 1) }, output };
   } finally {
     fs.rmSync(path.dirname(file), { recursive: true, force: true });
   }
 }
 
-/** The tests' own needs beside the lab's. */
-const TEST_PACKAGES = [...machinePackages, { name: "shellcheck", command: "shellcheck" }];
+async function runPart(part: Part): Promise<Result> {
+  if (part === CHECK) return check();
+  console.log(`\n== tests: ${part}`);
+  return (await jest(part, true)).result;
+}
 
-async function main(levels: readonly Level[]): Promise<void> {
+function sum(results: readonly Result[]): Result {
+  const total = (key: keyof Result): number => results.reduce((count, result) => count + result[key], 0);
+  return { passed: total("passed"), failed: total("failed") };
+}
+
+/** What the quick parts need of the machine. */
+const TOOLS = [
+  { name: "shellcheck", command: "shellcheck" },
+  { name: "openssh-client", command: "ssh-keygen" },
+];
+
+async function main(parts: readonly Part[]): Promise<void> {
   const started = Date.now();
+  const packages = parts.some((part) => part === "engine" || part === "lab") ? [...machinePackages, ...TOOLS] : TOOLS;
   // What is missing and cannot be installed shows in the tests that need it.
-  await ensurePackages(console.log, TEST_PACKAGES).catch((error: Error) => console.error(error.message));
+  await ensurePackages(console.log, packages).catch((error: Error) => console.error(error.message));
+  console.log(`Proxmox VE's API: ${readApiSource().name}`);
   const results: Result[] = [];
-  if (levels.length === LEVELS.length) {
-    results.push(await check("types", bin("tsc"), ["--noEmit", "-p", "."]));
-    results.push(await check("lint", bin("eslint"), ["."]));
-    results.push(await check("format", bin("prettier"), ["--check", "."]));
-  }
-  for (const level of levels) results.push(await runLevel(level));
-  const passed = results.reduce((sum, result) => sum + result.passed, 0);
-  const failed = results.reduce((sum, result) => sum + result.failed, 0);
-  console.log(
-    `\n${levels.join(", ")}: ${Math.round((Date.now() - started) / 1000)} s\n${passed} passed, ${failed} failed`,
-  );
+  for (const part of parts) results.push(await runPart(part));
+  const { passed, failed } = sum(results);
+  const seconds = Math.round((Date.now() - started) / 1000);
+  console.log(`\n${parts.join(", ")}: ${seconds} s\n${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
 void new Command("test")
-  .description("Runs the checks and the tests, from fast to real, and counts them in one closing line.")
-  .argument("[levels...]", `some of: ${LEVELS.join(", ")}; all, and the checks, by default`)
+  .description("Runs the check and the tests, from fast to real, and counts them in one closing line.")
+  .argument("[parts...]", `some of: ${PARTS.join(", ")}; ${ALL.join(", ")} by default`)
   .action(async (names: string[]) => {
-    const unknown = names.filter((name) => !LEVELS.includes(name as Level));
-    if (unknown.length > 0) throw new Error(`unknown level: ${unknown.join(", ")}`);
-    await withCompileCache(() => main(names.length > 0 ? LEVELS.filter((level) => names.includes(level)) : LEVELS));
+    const unknown = names.filter((name) => !PARTS.includes(name as Part));
+    if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(", ")}; there are ${PARTS.join(", ")}`);
+    await withCompileCache(() => main(names.length > 0 ? PARTS.filter((part) => names.includes(part)) : ALL));
   })
   .parseAsync();

@@ -2,11 +2,12 @@ import * as sources from "../../credentials/sources";
 import { keyProblems } from "../../credentials/keyProblems";
 import { agentProblem } from "../../credentials/sshAgent";
 import { ConfigError, loadPlan } from "../../plan/load";
+import { nodeJsProblem } from "../../plan/nodeJs";
 import type { ClusterPlan } from "../../plan/plan";
 import { checkApi } from "./api";
 import { fail, type Finding, ok, skip } from "./finding";
 import { checkHost } from "./host";
-import { pulumiVersion, readStack, type Stack } from "../stack";
+import { LEAST_PULUMI, pulumiVersion, readStack, type Stack } from "../stack";
 
 /**
  * Looks at everything that an `up` needs, from the person's machine to the Proxmox host, and changes nothing.
@@ -14,7 +15,7 @@ import { pulumiVersion, readStack, type Stack } from "../stack";
  */
 export async function diagnose(stackName?: string): Promise<Finding[]> {
   const [pulumi, { stack, finding }] = await Promise.all([checkPulumi(), openStack(stackName)]);
-  const here = [pulumi, finding, checkAgent()];
+  const here = [checkNodeJs(), pulumi, finding, checkAgent()];
   if (!stack) return [...here, skip("config", "the stack cannot be read")];
   const { plan, findings } = readPlan(stack.cluster);
   if (!plan) return [...here, ...findings];
@@ -26,8 +27,13 @@ export async function diagnose(stackName?: string): Promise<Finding[]> {
   return [...here, ...findings, ...credentials, ...api, ...host];
 }
 
+function checkNodeJs(): Finding {
+  const problem = nodeJsProblem();
+  return problem ? fail("node.js", problem.seen, problem.remedy) : ok("node.js", process.versions.node);
+}
+
 async function checkPulumi(): Promise<Finding> {
-  const remedy = "install Pulumi 3.259 or newer: https://www.pulumi.com/docs/install/";
+  const remedy = `install Pulumi ${LEAST_PULUMI} or newer: https://www.pulumi.com/docs/install/`;
   try {
     const { version, isEnough } = await pulumiVersion();
     return isEnough ? ok("pulumi", version) : fail("pulumi", `${version} is too old`, remedy);

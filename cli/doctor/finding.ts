@@ -15,12 +15,29 @@ export const warn = (check: string, seen: string, remedy: string): Finding => ({
 export const fail = (check: string, seen: string, remedy: string): Finding => ({ level: "fail", check, seen, remedy });
 export const skip = (check: string, why: string): Finding => ({ level: "skip", check, seen: `not looked at: ${why}` });
 
+/** The checks of `scripts/host/preflight*.sh` that always report, in their order. */
+export const HOST_CHECKS = [
+  "proxmox-version",
+  "proxmox-node",
+  "lxc-pve",
+  "cgroup",
+  "kernel-modules",
+  "sysctls",
+  "bridge",
+  "pool",
+  "storage",
+  "template",
+  "vmid",
+  "address",
+  "creation",
+] as const;
+
 /**
  * Reads what `scripts/host/preflight.sh` answers: a line a finding, level, check, seen and remedy separated by tabs.
- * @throws Error where a line has another form
+ * @throws Error where a line has another form, or a check did not report: what was not looked at is not well
  */
 export function parseFindings(text: string): Finding[] {
-  return text
+  const findings = text
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => {
@@ -28,6 +45,9 @@ export function parseFindings(text: string): Finding[] {
       if (!isScriptLevel(level) || !check || seen === undefined) throw new Error(`not a finding: ${line}`);
       return { level, check, seen, ...(remedy ? { remedy } : {}) };
     });
+  const silent = HOST_CHECKS.filter((name) => !findings.some(({ check }) => check === name));
+  if (silent.length > 0) throw new Error(`these checks on the Proxmox host did not report: ${silent.join(", ")}`);
+  return findings;
 }
 
 function isScriptLevel(level: string | undefined): level is "ok" | "warn" | "fail" {

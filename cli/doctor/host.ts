@@ -1,7 +1,9 @@
-import { HostKeyError, runTask, type ShellTask } from "../../remote/sshClient";
+import { installGate } from "../../remote/gateCheck";
+import { ConnectionError, HostKeyError, runTask, type ShellTask } from "../../remote/sshClient";
 import type { ClusterPlan } from "../../plan/plan";
 import { preflightArgs } from "../../plan/render/preflightArgs";
 import { fail, type Finding, ok, parseFindings, skip } from "./finding";
+import { clusterStepName } from "../../plan/steps";
 
 /**
  * Checks the way to the Proxmox host, and there what `pulumi up` checks before the first machine is made: the same script.
@@ -14,7 +16,7 @@ export async function checkHost(plan: ClusterPlan, hostKey: string | undefined, 
   const task: ShellTask = {
     task: "preflight",
     action: "look",
-    step: `${plan.name}-doctor`,
+    step: clusterStepName(plan.name, "doctor"),
     title: "npm run doctor",
     lock: `doctor-${plan.name}`,
     boundSeconds: 60,
@@ -25,13 +27,25 @@ export async function checkHost(plan: ClusterPlan, hostKey: string | undefined, 
   const where = `${sshUser}@${host}`;
   try {
     const findings = parseFindings(await runTask(target, task));
-    return [ok("ssh", `${where} lets us in`), ok("host-key", "it is proxmox.hostKey"), ...findings];
+    return [
+      ok("ssh", `${where} accepts the key`),
+      ok("host-key", "it is proxmox.hostKey"),
+      ok("gate", "the host runs the program's scripts"),
+      ...findings,
+    ];
   } catch (error) {
-    return [...explain(error as Error, where, pinned), skip("host", "the checks did not run there")];
+    return [...explain(error as Error, { where, host, pinned }), skip("host", "the checks did not run there")];
   }
 }
 
-function explain(error: Error, where: string, pinned: string): Finding[] {
+interface Place {
+  /** `root@192.168.2.167` */
+  readonly where: string;
+  readonly host: string;
+  readonly pinned: string;
+}
+
+function explain(error: Error, { where, host, pinned }: Place): Finding[] {
   const cause = (error.cause ?? error) as Error & { level?: string };
   if (cause instanceof HostKeyError) {
     const remedy = `compare with /etc/ssh/ssh_host_ed25519_key.pub on the host itself; if it is the host's, set proxmox.hostKey to it`;
@@ -67,12 +81,15 @@ function explain(error: Error, where: string, pinned: string): Finding[] {
         ),
       ];
     default: {
+      // Lost before the host has shown a key: nothing is known of that.
+      if (cause instanceof ConnectionError || error instanceof ConnectionError)
+        return [
+          fail("ssh", `${where}: ${cause.message}`, `see that sshd on ${host} takes connections: journalctl -u ssh`),
+          skip("host-key", "no answer"),
+        ];
       // What the machine itself says: the gate's refusal, or the script's own failure with its next step.
       const [, seen = cause.message, remedy] = /error: ([^\n]*)(?:\nnext: +([^\n]*))?/.exec(cause.message) ?? [];
-      return [
-        ok("host-key", "it is proxmox.hostKey"),
-        fail("ssh", seen, remedy ?? `ssh ${where} and read /var/log/proxmox-k3s`),
-      ];
+      return [ok("host-key", "it is proxmox.hostKey"), fail("gate", seen, remedy ?? installGate(host))];
     }
   }
 }

@@ -1,4 +1,5 @@
 import { runTask, type ShellTarget } from "../../remote/sshClient";
+import { clusterStepName, stepName } from "../../plan/steps";
 
 /** A guest on the Proxmox host that carries the cluster's mark. */
 export interface HostGuest {
@@ -27,7 +28,7 @@ export class ClusterHost {
     const answer = await runTask(this.shell, {
       task: "guests",
       action: "look",
-      step: `${this.cluster}-guests`,
+      step: clusterStepName(this.cluster, "guests"),
       title: "guests with the cluster's mark",
       lock: `guests-${this.cluster}`,
       boundSeconds: 120,
@@ -47,7 +48,7 @@ export class ClusterHost {
     return runTask(this.shell, {
       task: "discard",
       action: "delete",
-      step: `${guest.name}-discard`,
+      step: stepName(guest.name, "discard"),
       title: `destroys guest ${guest.vmId}, whose creation was cut off`,
       lock: `guest-${guest.vmId}`,
       boundSeconds: waitSeconds + 300,

@@ -6,6 +6,7 @@ import { mendFileBackend } from "./backend";
 import { ClusterHost, type HostGuest } from "./guests";
 import { findLeftovers, type Leftovers } from "./leftovers";
 import { awaitPlugins } from "./orphans";
+import { PROGRAM } from "../pulumi";
 import { readStack } from "../stack";
 import { backendUrl, exportState, forgetOpenOperations, nameOf, type StackState } from "../state";
 
@@ -27,7 +28,7 @@ const ORPHAN_SECONDS = 60;
  * @returns the exit code: 0 when nothing is left that a person has to judge
  */
 export async function recover({ stack, wait, yes }: RecoverOptions): Promise<number> {
-  await awaitPlugins({ folder: process.cwd(), env: process.env }, ORPHAN_SECONDS);
+  await awaitPlugins({ folder: PROGRAM, env: process.env }, ORPHAN_SECONDS);
   for (const file of mendFileBackend(await backendUrl())) say([`removed ${file}, which the kill had left empty`]);
   const selected = stack === undefined ? [] : ["--stack", stack];
   const { host, state } = await openCluster(stack);

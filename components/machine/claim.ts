@@ -4,6 +4,7 @@ import { creationOf } from "../../plan/mark";
 import type { NodePlan } from "../../plan/plan";
 import { runOnHost } from "../../remote/hostTask";
 import type { Connection } from "../../remote/RemoteScript";
+import { stepName } from "../../plan/steps";
 
 /** What a look at a cluster's guests needs. */
 export interface HostAccess {
@@ -20,7 +21,7 @@ export interface HostAccess {
  * ours would all pass unclaimed (docs/decisions/0003). Runs in no preview.
  */
 export function claim(name: string, node: NodePlan, claims: HostAccess): pulumi.ResourceHook {
-  return new pulumi.ResourceHook(`${name}-claim`, async ({ oldInputs, newInputs }) => {
+  return new pulumi.ResourceHook(stepName(name, "claim"), async ({ oldInputs, newInputs }) => {
     await checkOwnership(name, node, claims, oldInputs ? undefined : creationOf(String(newInputs?.["description"])));
   });
 }
@@ -39,7 +40,7 @@ export function checkOwnership(
   return runOnHost(host, {
     task: "claim",
     action: creation === undefined ? "update" : "create",
-    step: `${name}-claim`,
+    step: stepName(name, "claim"),
     title: `VMID ${node.vmId} is free or ours`,
     lock: `guest-${node.vmId}`,
     boundSeconds: 300,

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { NodePlan } from "../../plan/plan";
 import type { ClusterAccess } from "../rollout/awaitReadyAgain";
 import { runOnHost } from "../../remote/hostTask";
+import { stepName } from "../../plan/steps";
 
 /** Seconds for which a server that is to join waits until one of the others answers: the time of a restart. */
 const OTHERS_TIMEOUT = 120;
@@ -13,11 +14,11 @@ const OTHERS_TIMEOUT = 120;
  * that is tried again may have to join through another server (docs/decisions/0009).
  */
 export function join(server: NodePlan, { host, clusterId }: ClusterAccess): pulumi.ResourceHook {
-  return new pulumi.ResourceHook(`${server.name}-join`, async () => {
+  return new pulumi.ResourceHook(stepName(server.name, "join"), async () => {
     await runOnHost(host, {
       task: "join",
       action: "look",
-      step: `${server.name}-join`,
+      step: stepName(server.name, "join"),
       title: `${server.name} begins the cluster, or joins the one that lives`,
       lock: `guest-${server.vmId}`,
       boundSeconds: OTHERS_TIMEOUT + 300,

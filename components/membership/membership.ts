@@ -5,6 +5,7 @@ import { formatTaint } from "../../plan/taints";
 import type { ClusterContext } from "../ClusterContext";
 import type { Machine } from "../machine/Machine";
 import { RemoteScript } from "../../remote/RemoteScript";
+import { stepName } from "../../plan/steps";
 
 /**
  * Seconds after which a removal ends, come what may. It is stored with the leave, so it must not follow the policy: a new
@@ -28,7 +29,7 @@ interface MembershipArgs {
 export function leave(name: string, args: MembershipArgs, parent: pulumi.Resource): RemoteScript {
   const { node, machine, context } = args;
   return new RemoteScript(
-    `${name}-leave`,
+    stepName(name, "leave"),
     {
       task: "leave",
       title: `${node.name} leaves the cluster`,
@@ -54,7 +55,7 @@ export function ready(name: string, args: MembershipArgs, parent: pulumi.Resourc
   const { node, machine, context } = args;
   const timeout = context.plan.k3s.startTimeoutSeconds;
   return new RemoteScript(
-    `${name}-ready`,
+    stepName(name, "ready"),
     {
       task: "ready",
       title: `${node.name} is Ready at ${context.plan.version}`,

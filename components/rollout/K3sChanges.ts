@@ -7,12 +7,10 @@ import { known } from "../../remote/known";
 import { requireQuorumWithout } from "./quorumGate";
 import { wasReached } from "../../remote/scriptFailure";
 import type { TurnHooks, RollingTurns } from "./RollingTurns";
+import { stepName } from "../../plan/steps";
 
 /** What `install-k3s` answers where K3s runs on as it did. */
-const UNCHANGED = /: unchanged, not restarted\s*$/;
-
-/** Name of the resource that installs K3s on a node, and changes it. */
-export const k3sStep = (node: string): string => `${node}-k3s`;
+const UNCHANGED = /: unchanged, not restarted$/m;
 
 /**
  * Changes of K3s itself (its version, its options, its tokens) take turns: the next node's K3s is changed when the last
@@ -67,6 +65,6 @@ export class K3sChanges {
   }
 
   private nodeOf(resource: string): NodePlan | undefined {
-    return this.access.plan.nodes.find(({ name }) => k3sStep(name) === resource);
+    return this.access.plan.nodes.find(({ name }) => stepName(name, "k3s") === resource);
   }
 }

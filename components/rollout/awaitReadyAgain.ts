@@ -3,6 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterPlan, NodePlan } from "../../plan/plan";
 import { runOnHost } from "../../remote/hostTask";
 import type { Connection } from "../../remote/RemoteScript";
+import { stepName } from "../../plan/steps";
 
 /** What a look at a node in its cluster needs. */
 export interface ClusterAccess {
@@ -26,7 +27,7 @@ export function awaitReadyAgain(
   return runOnHost(host, {
     task: "back",
     action: "look",
-    step: `${node.name}-back`,
+    step: stepName(node.name, "back"),
     title: `${node.name} is Ready again after ${after}`,
     lock: `ready-${node.vmId}`,
     boundSeconds: 2 * timeout + 60,

@@ -1,6 +1,7 @@
 import type { NodePlan } from "../../plan/plan";
 import type { ClusterAccess } from "./awaitReadyAgain";
 import { runOnHost } from "../../remote/hostTask";
+import { stepName } from "../../plan/steps";
 
 /**
  * Waits on the Proxmox host until the other servers hold etcd's majority while this node is disturbed. An agent has no part in
@@ -13,7 +14,7 @@ export async function requireQuorumWithout(node: NodePlan, effect: string, acces
   await runOnHost(access.host, {
     task: "quorum",
     action: "look",
-    step: `${node.name}-quorum`,
+    step: stepName(node.name, "quorum"),
     title: `etcd keeps its majority without ${node.name}`,
     lock: `ready-${node.vmId}`,
     boundSeconds: 300,

@@ -1,11 +1,14 @@
 # claim (Proxmox host): $VMID is free or ours. The Proxmox client would adopt a foreign guest silently: its create
 # retries a 500 and takes "already exists" on the retry for success; and it changes whatever guest has the VMID.
 # Runs before each creation and each change of a guest. Arguments: ACTION create|update, VMID, NAME (the node), CREATION (the
-# number of the creation that is about to begin, kept here until lxc.sh has followed it; empty for a change). Input: MARK.
+# number of the creation that is about to begin, kept here until host/lxc.sh has followed it; empty for a change). Input: MARK.
 
 if conf=$(guest_conf); then await_birth "$conf"; fi
 if ! conf=$(guest_conf); then
-  if [ "$ACTION" = create ]; then record_creation "$CREATION"; fi
+  if [ "$ACTION" = create ]; then
+    record "$CREATIONS" "$CREATION"
+    rm -f "$PREPARED/$VMID" # of a guest that had this VMID before
+  fi
   outcome "VMID $VMID is free"
   exit 0
 fi

@@ -14,7 +14,7 @@ still_worthless() {
   is_ours "$conf" || refuse_foreign "$conf" "$again"
   [ "$(creation_of "$conf") $(guest_name "$conf")" = "$CREATION $NAME" ] ||
     fail "guest $VMID is not the one that was found before, but was made anew; it was not touched" "$again"
-  ! is_prepared "$conf" ||
+  ! was_node "$conf" ||
     fail "guest $VMID ($NAME) has been a node's machine; it was not touched" "restore the stack's state, which once knew it; or pct destroy $VMID --force on the Proxmox host, if it is not wanted"
   is_unfinished "$conf" ||
     fail "no creation of guest $VMID ($NAME) was begun here and left unfinished; it was not touched" "pct destroy $VMID --force on the Proxmox host, if it is not wanted"
@@ -36,14 +36,8 @@ while [ "$(lock_of "$conf")" = create ] && [ "$free" -lt 3 ]; do
   still_worthless
 done
 
-if pct exec "$VMID" -- test -e /etc/rancher/k3s/config.yaml 2>/dev/null </dev/null; then
-  fail "guest $VMID ($NAME) has K3s on its disk; it was not touched" "pct destroy $VMID --force on the Proxmox host, if it is not wanted"
-fi
-if [ "$(lock_of "$conf")" = create ]; then
-  say "the creation of $VMID ended without an outcome; taking its lock away"
-  pct unlock "$VMID"
-fi
+! has_k3s_on_disk "$conf" || fail "guest $VMID ($NAME) has K3s on its disk; it was not touched" "pct destroy $VMID --force on the Proxmox host, if it is not wanted"
 say "destroying $NAME ($VMID)"
-pct destroy "$VMID" --force 1 || fail "guest $VMID ($NAME) could not be destroyed; the lines above say why" "$again"
-forget_creation
+guest_discard "$conf" || fail "guest $VMID ($NAME) could not be destroyed; the lines above say why" "$again"
+rm -f "$CREATIONS/$VMID"
 outcome "guest $VMID ($NAME) was destroyed"

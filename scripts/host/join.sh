@@ -3,9 +3,9 @@
 # Arguments: VMID, NAME, TIMEOUT (s). Input: CLUSTER_ID. Leaves in the guest: the URL to join and the hash of the cluster's CA.
 
 JOIN=/var/lib/proxmox-k3s/join
-in_guest() { pct exec "$VMID" -- "$@" </dev/null; }
 
-if in_guest test -e /var/lib/proxmox-k3s/started; then
+need_trusted "$VMID" || fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
+if guest_exec "$VMID" test -e /var/lib/proxmox-k3s/started; then
   outcome "$NAME is a server already"
   exit 0
 fi
@@ -13,15 +13,14 @@ fi
 # holders: the other servers that have the cluster's data, or may have them because they do not run.
 holders() {
   other_guests "$NAME" | while read -r vmid name; do
-    if [ "$(pct status "$vmid" </dev/null)" != "status: running" ] ||
-      pct exec "$vmid" -- test -e /var/lib/rancher/k3s/server/db </dev/null; then
+    if ! trusts "$vmid" "$name" || ! guest_runs "$vmid" || guest_exec "$vmid" test -e /var/lib/rancher/k3s/server/db; then
       printf ' %s (%s)' "$name" "$vmid"
     fi
   done
 }
 holders=$(holders)
 begin() {
-  in_guest rm -f "$JOIN"
+  guest_exec "$VMID" rm -f "$JOIN"
   outcome "$NAME begins the cluster"
   exit 0
 }
@@ -33,9 +32,8 @@ await_server "$TIMEOUT" "$NAME" ||
 
 # Nobody can join what is in SQLite. Another server in place of that one begins anew, where that is allowed.
 need_members
-. "$CLUSTER_DIR/policy"
 if [ -z "$MEMBERS" ]; then
-  [ "$ALLOW_CONTROL_PLANE_LOSS" = yes ] || fail "$NAME cannot join$holders, which keeps the cluster in SQLite" \
+  [ "$(policy ALLOW_CONTROL_PLANE_LOSS)" = yes ] || fail "$NAME cannot join$holders, which keeps the cluster in SQLite" \
     "set k3s.datastore: etcd and pulumi up; then again"
   begin
 fi
@@ -55,8 +53,8 @@ await_others "$NAME" majority_beside ||
     "bring them back (pct status, pct start on the Proxmox host), or take one out of the config; then pulumi up"
 
 ca_hash
-address=$(own_address "$SERVER")
+address=$(own_address "$SERVER") || fail "the server $SERVER has no node-ip in /etc/rancher/k3s/config.yaml" "pulumi up writes it again"
 printf 'https://%s:6443 %s\n' "$address" "$hash" >"$WORK/join"
-in_guest mkdir -p "${JOIN%/*}"
-pct push "$VMID" "$WORK/join" "$JOIN" --perms 0600
+guest_exec "$VMID" mkdir -p "${JOIN%/*}"
+guest_push "$VMID" "$WORK/join" "$JOIN" 0600
 outcome "$NAME joins through $address"

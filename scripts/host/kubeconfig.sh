@@ -1,5 +1,5 @@
 # kubeconfig (Proxmox host): answers the server's kubeconfig, a secret. Argument: TIMEOUT (s). Input: CLUSTER_ID.
 
 need_server "$TIMEOUT"
-pct exec "$SERVER" -- cat /etc/rancher/k3s/k3s.yaml </dev/null >"$WORK/outcome"
+guest_exec "$SERVER" cat /etc/rancher/k3s/k3s.yaml >"$WORK/outcome"
 [ -s "$WORK/outcome" ] || fail "the server has no /etc/rancher/k3s/k3s.yaml" "see k3s.service on the servers"

@@ -2,11 +2,12 @@
 # it may run twice, with the node or its machine gone, or after a drain that was cut off.
 # Arguments: VMID, NAME, ROLE server|agent. Inputs: CLUSTER_ID, MARK.
 
-. "$CLUSTER_DIR/policy"
+DRAIN_TIMEOUT=$(number "$(policy DRAIN_TIMEOUT)")
+ON_BLOCKED=$(policy ON_BLOCKED)
 API_WAIT=60
 
 if [ "$ROLE" = server ] && [ -z "$(other_guests "$NAME")" ]; then
-  [ "$ALLOW_CONTROL_PLANE_LOSS" = yes ] || fail "$NAME is the only server: without it the cluster and all its objects are lost" \
+  [ "$(policy ALLOW_CONTROL_PLANE_LOSS)" = yes ] || fail "$NAME is the only server: without it the cluster and all its objects are lost" \
     "to rebuild it all the same: set removal.allowControlPlaneLoss: true, pulumi up"
   outcome "$NAME was the only server; there is no cluster left to leave"
   exit 0
@@ -17,7 +18,7 @@ await_server "$API_WAIT" "$NAME" || fail "no server of the cluster answered with
 
 node_exists() { [ -n "$(kubectl get node "$NAME" --ignore-not-found -o name)" ]; }
 # A guest that took our VMID is a stranger's: it is as if the machine were gone.
-running() { has_our_guest "$VMID" && [ "$(pct status "$VMID" 2>/dev/null)" = "status: running" ]; }
+running() { trusts "$VMID" "$NAME" && guest_runs "$VMID"; }
 # A machine that runs is not yet the node: it may have been made anew, or its K3s may be dead.
 node_is_ready() { [ "$(kubectl get node "$NAME" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
 
@@ -30,7 +31,7 @@ blockers() {
 }
 
 takes_pods_again() {
-  if kubectl uncordon "$NAME"; then kubectl annotate node "$NAME" proxmox-k3s/leaving- >/dev/null; fi
+  if kubectl uncordon "$NAME"; then rm -f "$LEAVING/$NAME"; fi
 }
 
 # kubectl waits for the pods of a guest that has ended until its timeout, so the guest is asked meanwhile. What is left
@@ -63,7 +64,8 @@ if [ "$ROLE" = server ] && is_member "$NAME"; then
 fi
 
 if node_exists; then
-  kubectl annotate node "$NAME" --overwrite proxmox-k3s/leaving=true >/dev/null
+  mkdir -p "$LEAVING"
+  : >"$LEAVING/$NAME"
   if ! running || ! node_is_ready; then
     # Nothing there can end a pod in order. The deletion of the Node lets the cluster start them elsewhere.
     say "$NAME does not run or is not Ready: nothing to drain"
@@ -84,7 +86,7 @@ if node_exists; then
 fi
 
 # A server ends when its member has gone from etcd; started again, it would join anew.
-unit_override() { timeout 60 pct exec "$VMID" -- sh -c "$1 && systemctl daemon-reload" </dev/null; }
+unit_override() { guest_exec "$VMID" sh -c "$1 && systemctl daemon-reload"; }
 OVERRIDE=/run/systemd/system/k3s.service.d
 if [ "$ROLE" = server ] && is_member "$NAME"; then
   say "taking $NAME out of etcd"
@@ -101,7 +103,7 @@ if running; then
   say "stopping K3s on $NAME, so that it cannot register again"
   unit=k3s-agent
   [ "$ROLE" = agent ] || unit=k3s
-  timeout 60 pct exec "$VMID" -- systemctl disable --now "$unit" </dev/null || say "K3s on $NAME did not stop in time; its machine is destroyed next"
+  guest_exec "$VMID" systemctl disable --now "$unit" || say "K3s on $NAME did not stop in time; its machine is destroyed next"
 fi
 
 say "deleting the node $NAME and its password"
@@ -114,4 +116,5 @@ if [ "$ROLE" = server ]; then
   former_servers | grep -vxF "$VMID $NAME" >"$WORK/former" || :
   install_file 0600 "$WORK/former" "$CLUSTER_DIR/former" || :
 fi
+rm -f "$LEAVING/$NAME" "$NOTES/$NAME.labels" "$NOTES/$NAME.taints"
 outcome "$NAME left the cluster"

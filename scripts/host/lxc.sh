@@ -1,37 +1,17 @@
-# lxc (Proxmox host): what only root on the host may set for a container: features, raw lines, and the way in by SSH.
-# As the deletion it is the guard: it refuses a guest that is not ours before the machine is destroyed.
-# Arguments: ACTION, VMID, NAME, ADDRESS, FEATURES, RAW_LINES (one a line), AUTHORIZED_KEYS (one a line). Inputs: MARK, URN (the
-# guest's resource).
-# Files: sshd.conf (hardening), sshd-tmpfiles.conf, guest-ssh.sh.
+# lxc (Proxmox host): what only root on the host may set for a container: features, raw lines, and the way in by SSH. When
+# they are written, the host records that this program finished the guest.
+# Arguments: ACTION, VMID, NAME, ADDRESS, AUTHORIZED_KEYS (one a line). Input: MARK.
+# Files: features, raw-lines (one a line), sshd.conf (hardening), sshd-tmpfiles.conf, guest-ssh.sh.
 
-if ! conf=$(guest_conf); then
-  if [ "$ACTION" = delete ]; then
-    # The client fails at a guest that is not there, and `pulumi destroy` runs no program that could explain it.
-    say "guest $VMID of $NAME is already gone; should its deletion fail now (\"does not exist\"):"
-    say "next:  run the same command again with --refresh"
-    outcome "guest $VMID is already gone"
-    exit 0
-  fi
-  fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
-fi
-if ! is_ours "$conf"; then
-  if [ "$ACTION" = delete ]; then
-    # A refresh may have dropped the guest from the state before; this step, its sibling, is there in any case.
-    delete="pulumi state delete --yes --target-dependents"
-    guard="${URN%\$*}\$command:remote:Command::$NAME-lxc"
-    refuse_foreign "$conf" "$NAME's own guest is gone: let the stack forget it by $delete '$URN' || $delete '$guard', then run the same command again"
-  fi
-  refuse_foreign "$conf" "$ANOTHER_VMID"
-fi
-if [ "$ACTION" = delete ]; then
-  outcome "guest $VMID is ours"
-  exit 0
-fi
+conf=$(guest_conf) || fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
+is_ours "$conf" || refuse_foreign "$conf" "$ANOTHER_VMID"
+[ "$(guest_name "$conf")" = "$NAME" ] || fail "guest $VMID is this cluster's node $(guest_name "$conf"), not $NAME; it was not touched" "$ANOTHER_VMID"
+# The mark alone is anybody's to copy. The creation was begun here, or finished here before.
+has_record "$CREATIONS" "$conf" || has_record "$PREPARED" "$conf" || refuse_unknown "$conf"
 
 # wanted FILE: the configuration with our lines in its main section. Lines of others stay as they are.
 wanted() {
-  printf '%s\n' "$RAW_LINES" >"$WORK/raw-lines"
-  awk -v features="$FEATURES" -v raw_file="$WORK/raw-lines" '
+  awk -v features="$(cat "$WORK/features")" -v raw_file="$WORK/raw-lines" '
     BEGIN { while ((getline line < raw_file) > 0) if (line != "") { raw[++count] = line; ours[line] = 1 } }
     function add_ours(   i) {
       if (added) return
@@ -49,8 +29,8 @@ wanted() {
 }
 
 waited=0
-while main_section "$conf" | grep -q '^lock:'; do
-  [ "$waited" -lt 240 ] || fail "guest $VMID stays locked ($(main_section "$conf" | sed -n 's/^lock: *//p'))" \
+while [ -n "$(lock_of "$conf")" ]; do
+  [ "$waited" -lt 240 ] || fail "guest $VMID stays locked ($(lock_of "$conf"))" \
     "see the running task in the Proxmox task log; if none runs: pct unlock $VMID"
   waited=$((waited + 1))
   sleep 0.5
@@ -66,18 +46,19 @@ if ! cmp -s "$WORK/before" "$WORK/after"; then
   cat "$WORK/wanted" >"$conf" # in one write: /etc/pve knows no rename from elsewhere
   change=written
 fi
-forget_creation
+record "$PREPARED" "$(creation_of "$conf")"
+rm -f "$CREATIONS/$VMID"
 
 # The lines act at a start. A guest that has not been started since they were written is behind them: the stamp is
 # kept beside our other files, so that a run cut off between write and restart still restarts.
-stamp=/var/lib/proxmox-k3s/started/$VMID
-sum=$(printf '%s\n' "$FEATURES" "$RAW_LINES" | sha256sum | cut -d' ' -f1)
-if [ "$change" = written ] || ! running || [ "$(cat "$stamp" 2>/dev/null || :)" != "$sum" ]; then
-  if running; then
+stamp=/var/lib/proxmox-k3s/lxc-started/$VMID
+sum=$(cat "$WORK/features" "$WORK/raw-lines" | sha256sum | cut -d' ' -f1)
+if [ "$change" = written ] || ! guest_runs "$VMID" || [ "$(cat "$stamp" 2>/dev/null || :)" != "$sum" ]; then
+  if guest_runs "$VMID"; then
     say "restarting $NAME ($VMID)"
-    if [ "$ACTION" = create ]; then pct stop "$VMID"; else pct shutdown "$VMID" --forceStop 1 --timeout 120; fi
+    if [ "$ACTION" = create ]; then guest_stop "$VMID"; else guest_shut_down "$VMID"; fi
   fi
-  pct start "$VMID"
+  guest_start "$VMID"
   change="$change, started"
   mkdir -p "$(dirname "$stamp")"
   printf '%s\n' "$sum" >"$stamp"
@@ -85,13 +66,13 @@ fi
 
 set_up="it was set up"
 began=$(now)
-until pct exec "$VMID" -- test -S /run/systemd/private 2>/dev/null; do
+until guest_exec "$VMID" test -S /run/systemd/private 2>/dev/null; do
   still_runs "$set_up" "pulumi up"
   [ $(($(now) - began)) -lt 60 ] || fail "$NAME ($VMID) did not boot: no systemd after 60 s" "pct console $VMID on the Proxmox host"
   sleep 0.2
 done
 # A guest whose network did not come up runs all the same, and nobody but its host reaches it.
-until pct exec "$VMID" -- ip -4 -oneline address show 2>/dev/null | grep -qF " $ADDRESS/"; do
+until guest_exec "$VMID" ip -4 -oneline address show 2>/dev/null | grep -qF " $ADDRESS/"; do
   still_runs "$set_up" "pulumi up"
   [ $(($(now) - began)) -lt 60 ] || fail "$NAME ($VMID) runs, but without its address $ADDRESS" \
     "pct reboot $VMID on the Proxmox host, then pulumi up; if it stays, net0 of pct config $VMID and the bridge say why"
@@ -102,7 +83,7 @@ printf '%s\n' "$AUTHORIZED_KEYS" >"$WORK/authorized_keys"
 # One call for all files: each `pct` costs as much as what it does here.
 set_up_ssh() {
   tar -C "$WORK" -cf - authorized_keys sshd.conf sshd-tmpfiles.conf guest-ssh.sh |
-    pct exec "$VMID" -- sh -c 'mkdir -p /run/proxmox-k3s && tar -C /run/proxmox-k3s -xf - && sh /run/proxmox-k3s/guest-ssh.sh'
+    guest_feed "$VMID" sh -c 'mkdir -p /run/proxmox-k3s && tar -C /run/proxmox-k3s -xf - && sh /run/proxmox-k3s/guest-ssh.sh'
 }
 if ! set_up_ssh; then
   still_runs_after_failure "$set_up" "pulumi up"

@@ -1,18 +1,22 @@
 # push-artifacts (Proxmox host): the release's files from a folder on the host into the guest, for nodes that download
-# nothing. Their sums are checked on the node before use. Arguments: VMID, NAME, FROM and TO (folders), FILES (one a line).
+# nothing. Their sums are checked on the node before use. Arguments: VMID, NAME, FROM (folder on the host; the gate lists those
+# that it allows), FILES (one a line). Input: MARK.
 
+TO=/var/lib/proxmox-k3s/artifacts
+need_trusted "$VMID" || fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
+GUEST_BOUND=300
 printf '%s\n' "$FILES" >"$WORK/files"
 not_copied() {
   still_runs_after_failure "K3s was copied into it"
   fail "$1 could not be copied into $NAME ($VMID)" "pct enter $VMID on the Proxmox host, and see that $TO can be written; then pulumi up"
 }
-pct exec "$VMID" -- mkdir -p "$TO" </dev/null || not_copied "the files of K3s"
+guest_exec "$VMID" mkdir -p "$TO" || not_copied "the files of K3s"
 while read -r file; do
   [ -f "$FROM/$file" ] || fail "$FROM/$file is not there on the Proxmox host" "put it there, or set artifacts.baseUrl"
   sum=$(sha256sum "$FROM/$file" | cut -d' ' -f1)
-  if [ "$(pct exec "$VMID" -- sha256sum "$TO/$file" 2>/dev/null </dev/null | cut -d' ' -f1)" != "$sum" ]; then
+  if [ "$(guest_exec "$VMID" sha256sum "$TO/$file" 2>/dev/null | cut -d' ' -f1)" != "$sum" ]; then
     say "copying $file into $NAME"
-    pct push "$VMID" "$FROM/$file" "$TO/$file" --perms 0755 || not_copied "$file"
+    guest_push "$VMID" "$FROM/$file" "$TO/$file" 0755 || not_copied "$file"
   fi
 done <"$WORK/files"
 outcome "files of the release are on $NAME"

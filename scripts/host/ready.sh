@@ -1,12 +1,10 @@
 # ready (Proxmox host): the node is Ready at the wanted version and stays so, with the wanted labels and taints.
 # Arguments: VMID, NAME, VERSION, LABELS ("key=value" one a line), TAINTS ("key=value:Effect" or "key:Effect" one a line),
 # ETCD yes|no (it is a member), TIMEOUT (s). Input: CLUSTER_ID.
-# K3s never removes a label and sets taints at the first registration only: what we set is noted in two annotations of
-# the Node, so that what has gone from the config can be taken away, and nothing else.
+# K3s never removes a label and sets taints at the first registration only: what we set is noted on the host, so that what
+# has gone from the config can be taken away, and nothing else.
 
-LABELS_NOTE=proxmox-k3s/labels
-TAINTS_NOTE=proxmox-k3s/taints
-
+need_trusted "$VMID" || fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
 need_server "$TIMEOUT"
 
 # The API calls a node Ready for some 40 s after its guest has ended. Each question takes the host a moment, so it is not
@@ -29,53 +27,43 @@ steady_for() {
 # The node's own installation has seen K3s up, with its kubelet: the seconds since count, by the clock of that machine, and
 # as many of them as could be waited for here.
 STEADY=3
-up_for() {
-  # shellcheck disable=SC2016 # the guest's values
-  pct exec "$VMID" -- sh -c 'echo $(($(date +%s) - $(stat -c %Y /var/lib/proxmox-k3s/started)))' 2>/dev/null </dev/null || echo 0
-}
-up=$(up_for)
-if [ "$up" -lt 0 ]; then up=0; elif [ "$up" -gt "$STEADY" ]; then up=$STEADY; fi
+# shellcheck disable=SC2016 # the guest's values
+up=$(number "$(guest_exec "$VMID" sh -c 'echo $(($(date +%s) - $(stat -c %Y /var/lib/proxmox-k3s/started)))' 2>/dev/null || :)")
+if [ "$up" -gt "$STEADY" ]; then up=$STEADY; fi
 
 say "waiting for $NAME to be Ready at $VERSION"
 BEGAN=$(now)
 known_since=$((BEGAN - up))
 steady_for 0
 
-# gone OLD NEW: what stands in OLD (one line, space separated) and not in NEW (one a line).
-gone() {
-  for item in $1; do
-    printf '%s\n' "$2" | grep -qxF -- "$item" || printf '%s\n' "$item"
-  done
-}
-one_line() { printf '%s' "$1" | tr '\n' ' '; }
-annotation() { printf '%s' "{.metadata.annotations['$1']}{'\n'}"; }
-node "$(annotation "$LABELS_NOTE")$(annotation "$TAINTS_NOTE")$(annotation proxmox-k3s/leaving)" >"$WORK/notes"
-note() { sed -n "$1p" "$WORK/notes"; }
+# Labels and taints. Of those that are on the Node and no longer in the config, only what the notes say was ours goes.
+mkdir -p "$NOTES"
+touch "$NOTES/$NAME.labels" "$NOTES/$NAME.taints"
+printf '%s\n' "$LABELS" | sed '/^$/d' >"$WORK/labels"
+printf '%s\n' "$TAINTS" | sed '/^$/d' >"$WORK/taints"
+
+# A label that has gone is taken away by its key, unless the key has another value now.
+set --
+while IFS= read -r label; do
+  cut -d= -f1 "$WORK/labels" | grep -qxF -- "${label%%=*}" || set -- "$@" "${label%%=*}-"
+done <"$NOTES/$NAME.labels"
+while IFS= read -r label; do set -- "$@" "$label"; done <"$WORK/labels"
+if [ $# -gt 0 ]; then kubectl label node "$NAME" --overwrite -- "$@"; fi
 
 set --
-for label in $(gone "$(note 1)" "$LABELS"); do
-  key=${label%%=*}
-  printf '%s\n' "$LABELS" | grep -q "^$key=" || set -- "$@" "$key-"
-done
-for label in $LABELS; do set -- "$@" "$label"; done
-if [ $# -gt 0 ]; then kubectl label node "$NAME" --overwrite "$@"; fi
-
+while IFS= read -r taint; do
+  grep -qxF -- "$taint" "$WORK/taints" || set -- "$@" "${taint%%[=:]*}:${taint##*:}-"
+done <"$NOTES/$NAME.taints"
+if [ $# -gt 0 ]; then kubectl taint node "$NAME" -- "$@" || :; fi
 set --
-for taint in $(gone "$(note 2)" "$TAINTS"); do
-  set -- "$@" "${taint%%[=:]*}:${taint##*:}-"
-done
-if [ $# -gt 0 ]; then kubectl taint node "$NAME" "$@" || :; fi
-set --
-for taint in $TAINTS; do set -- "$@" "$taint"; done
-if [ $# -gt 0 ]; then kubectl taint node "$NAME" --overwrite "$@"; fi
-if [ "$(note 1)" != "$(one_line "$LABELS")" ] || [ "$(note 2)" != "$(one_line "$TAINTS")" ]; then
-  kubectl annotate node "$NAME" --overwrite "$LABELS_NOTE=$(one_line "$LABELS")" "$TAINTS_NOTE=$(one_line "$TAINTS")" >/dev/null
-fi
+while IFS= read -r taint; do set -- "$@" "$taint"; done <"$WORK/taints"
+if [ $# -gt 0 ]; then kubectl taint node "$NAME" --overwrite -- "$@"; fi
+for kind in labels taints; do install_file 0600 "$WORK/$kind" "$NOTES/$NAME.$kind" || :; done
 
 # A removal that was cut off left the node cordoned: it takes pods again. A cordon of somebody else's stays.
-if [ -n "$(note 3)" ]; then
+if [ -e "$LEAVING/$NAME" ]; then
   kubectl uncordon "$NAME"
-  kubectl annotate node "$NAME" proxmox-k3s/leaving- >/dev/null
+  rm -f "$LEAVING/$NAME"
 fi
 
 steady_for "$STEADY"

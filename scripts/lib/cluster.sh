@@ -1,9 +1,19 @@
 # The way from the Proxmox host to the cluster: kubectl inside a server that answers. No credential of the cluster is
 # ever on the host, and none of the host on a node.
+case $CLUSTER_ID in *[!0-9a-f]* | '') fail "this is no cluster's id: $CLUSTER_ID" "pulumi up" ;; esac
 CLUSTER_DIR=/var/lib/proxmox-k3s/$CLUSTER_ID
 # As of the last `pulumi up`: a deletion brings the one of its own time along, and most steps bring none.
 if [ -r "$CLUSTER_DIR/mark" ]; then MARK=$(cat "$CLUSTER_DIR/mark"); fi
 [ -n "${MARK:-}" ] || fail "the roster $CLUSTER_DIR/mark is missing on the Proxmox host" "pulumi up writes it again"
+export MARK
+
+# policy KEY: a value of the removal's policy, which the roster keeps as data.
+policy() { sed -n "s/^$1=\([a-z0-9]*\)\$/\1/p" "$CLUSTER_DIR/policy"; }
+
+# Notes about nodes, kept here because a node may write its own Node object, and because they are read back with more rights
+# than a node has.
+NOTES=$CLUSTER_DIR/nodes
+LEAVING=$CLUSTER_DIR/leaving
 
 # servers: "VMID name" of every server that the last plan has, one a line.
 servers() {
@@ -19,21 +29,21 @@ all_servers() {
   former_servers
 }
 
-# other_guests NAME: those of them that are another server's than NAME and have a guest of ours.
+# other_guests NAME: those of them that are another server's than NAME and have a guest with our mark.
 other_guests() {
   all_servers | while read -r vmid name; do
     if [ "$name" != "$1" ] && has_our_guest "$vmid"; then printf '%s\n' "$vmid $name"; fi
   done
 }
 
-# api_answers VMID: the API of the K3s in it, which needs a majority of all servers. A guest that took our server's VMID may
-# well run a K3s of its own.
-api_answers() { has_our_guest "$1" && timeout 10 pct exec "$1" -- k3s kubectl get --raw=/readyz >/dev/null 2>&1 </dev/null; }
+# api_answers VMID NAME: the API of the K3s in it, which needs a majority of all servers. A guest that took our server's VMID
+# may well run a K3s of its own, so only a trusted one of that name is asked.
+api_answers() { trusts "$1" "$2" && GUEST_BOUND=10 guest_exec "$1" k3s kubectl get --raw=/readyz >/dev/null 2>&1; }
 
 # find_server [EXCEPT]: sets SERVER to the VMID of a server whose API answers; EXCEPT is a node's name.
 find_server() {
   while read -r SERVER name; do
-    if [ "$name" != "${1:-}" ] && api_answers "$SERVER"; then return 0; fi
+    if [ "$name" != "${1:-}" ] && api_answers "$SERVER" "$name"; then return 0; fi
   done <<EOF
 $(all_servers)
 EOF
@@ -56,12 +66,12 @@ need_server() {
 
 # A server that hangs must not hold a step for longer than this many seconds a call.
 KUBECTL_BOUND=90
-kubectl() { timeout -k 5 "$KUBECTL_BOUND" pct exec "$SERVER" -- k3s kubectl "$@" </dev/null; }
+kubectl() { GUEST_BOUND=$KUBECTL_BOUND guest_exec "$SERVER" k3s kubectl "$@"; }
 
 # ca_hash: the SHA-256 of the cluster's CA as K3s writes it into its tokens (K10<hash>::…).
 ca_hash() {
-  hash=$(pct exec "$SERVER" -- sed -n 's/^K10\([0-9a-f]\{64\}\)::server:.*/\1/p' /var/lib/rancher/k3s/server/token </dev/null)
-  [ -n "$hash" ] || fail "the server's token file has no CA hash" "pct exec $SERVER -- ls -l /var/lib/rancher/k3s/server"
+  hash=$(guest_exec "$SERVER" sed -n 's/^K10\([0-9a-f]\{64\}\)::server:.*/\1/p' /var/lib/rancher/k3s/server/token)
+  printf '%s' "$hash" | grep -qxE '[0-9a-f]{64}' || fail "the server's token file has no CA hash" "pct exec $SERVER -- ls -l /var/lib/rancher/k3s/server"
 }
 
 # node_look NAME: "Ready version uninitialized?|since when it has been (not) Ready"; empty when nobody tells.

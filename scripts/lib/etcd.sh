@@ -18,7 +18,7 @@ is_member() {
 # answers NAME: this server's own API, which nothing but its own member serves. One that gets another VMID has two.
 answers() {
   for vmid in $(all_servers | awk -v name="$1" '$2 == name { print $1 }'); do
-    if api_answers "$vmid"; then return 0; fi
+    if api_answers "$vmid" "$1"; then return 0; fi
   done
   return 1
 }
@@ -49,17 +49,17 @@ await_others() {
 }
 
 # own_address VMID: the address by which a server's K3s goes; in the plan it may have another one already.
-own_address() { pct exec "$1" -- sed -n 's/^node-ip: *//p' /etc/rancher/k3s/config.yaml </dev/null; }
+own_address() { guest_exec "$1" sed -n 's/^node-ip: *//p' /etc/rancher/k3s/config.yaml | grep -xE '[0-9]{1,3}([.][0-9]{1,3}){3}'; }
 
 # adopt_member VMID NAME: a join that was cut off may have made a member without a Node, by whose annotations alone K3s removes
 # one. It gets a Node where its guest still knows the member's name; deleted later like any other.
 adopt_member() {
-  if is_member "$2" || ! has_our_guest "$1"; then return 0; fi
-  own=$(pct exec "$1" -- cat /var/lib/rancher/k3s/server/db/etcd/name 2>/dev/null </dev/null) || return 0
-  address=$(own_address "$1")
+  if is_member "$2" || ! trusts "$1" "$2"; then return 0; fi
+  own=$(guest_exec "$1" cat /var/lib/rancher/k3s/server/db/etcd/name 2>/dev/null | grep -xE '[a-z0-9][a-z0-9.-]{0,252}') || return 0
+  address=$(own_address "$1") || return 0
   say "$2 may be a member of etcd without a Node: $own"
   if [ -z "$(kubectl get node "$2" --ignore-not-found -o name)" ]; then
-    printf '{"apiVersion":"v1","kind":"Node","metadata":{"name":"%s"}}' "$2" | timeout 30 pct exec "$SERVER" -- k3s kubectl create -f -
+    printf '{"apiVersion":"v1","kind":"Node","metadata":{"name":"%s"}}' "$2" | GUEST_BOUND=30 guest_feed "$SERVER" k3s kubectl create -f -
   fi
   kubectl label node "$2" --overwrite node-role.kubernetes.io/etcd=true
   kubectl annotate node "$2" --overwrite "etcd.k3s.cattle.io/node-name=$own" "etcd.k3s.cattle.io/node-address=$address"

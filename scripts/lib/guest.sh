@@ -1,7 +1,15 @@
-# Whose guest is it: on the Proxmox host, a guest is ours when the main section of its configuration carries our mark.
+# Guests of the Proxmox host: whose they are, and the only way to act on one. What a description says is public, and any
+# user of Proxmox VE can copy it: it tells our guests from strangers' and proves nothing. A guest is trusted only when the
+# root-only record on the host says too that this program finished it.
+# Inputs: MARK; VMID and NAME of the node that the step is about.
 
-# conf_of VMID: the guest's configuration file anywhere in the Proxmox cluster; fails when there is none.
+CREATIONS=/var/lib/proxmox-k3s/creations
+PREPARED=/var/lib/proxmox-k3s/prepared
+
+# --- configuration files ----------------------------------------------------------------------------------------------
+# conf_of VMID: the guest's configuration file anywhere in the Proxmox VE cluster; fails when there is none.
 conf_of() {
+  case $1 in *[!0-9]* | '') return 1 ;; esac
   for file in /etc/pve/nodes/*/lxc/"$1".conf /etc/pve/nodes/*/qemu-server/"$1".conf; do
     if [ -e "$file" ]; then
       printf '%s\n' "$file"
@@ -12,56 +20,70 @@ conf_of() {
 }
 guest_conf() { conf_of "$VMID"; }
 
+# What the path of a configuration file says: /etc/pve/nodes/NODE/KIND/VMID.conf, KIND lxc or qemu-server.
+kind_of() { basename "$(dirname "$1")"; }
+pve_node_of() { basename "$(dirname "$(dirname "$1")")"; }
+vmid_of() { basename "$1" .conf; }
+
 # main_section FILE: without snapshots and pending changes.
 main_section() { sed '/^\[/,$d' "$1"; }
 
-# is_ours FILE
-is_ours() { main_section "$1" | grep -q "^#.*$MARK\$"; }
-
-# has_our_guest VMID: there is a guest, and it is ours.
-has_our_guest() { conf=$(conf_of "$1") && is_ours "$conf"; }
-
-# guest_name FILE: what a person calls it.
-guest_name() { main_section "$1" | sed -n 's/^\(hostname\|name\): *//p' | head -n 1; }
+# guest_name FILE: what a person calls it, as far as it is a host name.
+guest_name() { main_section "$1" | sed -n 's/^\(hostname\|name\): *\([A-Za-z0-9][A-Za-z0-9.-]*\) *$/\2/p' | head -n 1; }
 
 # lock_of FILE: what holds the guest: `create`, `backup` …; empty when nothing does.
-lock_of() { main_section "$1" | sed -n 's/^lock: *//p'; }
-
-# await_birth FILE: Proxmox VE begins a creation with a file that says only that it is locked. Whose the guest is shows
-# when the rest is written.
-await_birth() {
-  looks=0
-  while [ -e "$1" ] && [ "$(lock_of "$1")" = create ] && [ -z "$(guest_name "$1")" ] && [ "$looks" -lt 60 ]; do
-    looks=$((looks + 1))
-    sleep 0.5
-  done
-}
-
-# is_prepared FILE: it has raw lines. Only root on the host can write them, after the creation (lxc.sh), and without them
-# no K3s runs in a container: a guest of ours that has none never was a node.
-is_prepared() { main_section "$1" | grep -q '^lxc\.'; }
+lock_of() { main_section "$1" | sed -n 's/^lock: *\([a-z-]*\) *$/\1/p' | head -n 1; }
 
 # creation_of FILE: the number of its creation, which is in the description before the mark.
-creation_of() { main_section "$1" | sed -n "s|^#creation \([0-9a-f]\{16\}\) of .*$MARK\$|\1|p"; }
+creation_of() { main_section "$1" | sed -n 's/^#creation \([0-9a-f]\{16\}\) of .*$/\1/p' | head -n 1; }
 
-# The record of a creation that was begun (claim.sh) and not yet followed by anything (lxc.sh): its number, by VMID.
-CREATIONS=/var/lib/proxmox-k3s/creations
-record_creation() {
-  mkdir -p "$CREATIONS"
-  printf '%s\n' "$1" >"$CREATIONS/$VMID"
+# --- whose it is ------------------------------------------------------------------------------------------------------
+# is_ours FILE: the main section carries our mark. The mark is compared as text, never as a pattern.
+is_ours() {
+  [ -n "$MARK" ] && main_section "$1" |
+    awk 'BEGIN { mark = ENVIRON["MARK"] } /^#/ && length($0) > length(mark) && substr($0, length($0) - length(mark) + 1) == mark { found = 1 } END { exit !found }'
 }
-forget_creation() { rm -f "$CREATIONS/$VMID"; }
+
+# has_our_guest VMID: there is a guest, and it carries our mark.
+has_our_guest() { conf=$(conf_of "$1") && is_ours "$conf"; }
+
+# has_record FOLDER FILE: the root-only record of this very creation of the guest is in FOLDER.
+has_record() {
+  number=$(creation_of "$2")
+  [ -n "$number" ] && [ "$(cat "$1/$(vmid_of "$2")" 2>/dev/null || :)" = "$number" ]
+}
+record() { # record FOLDER CREATION
+  mkdir -p "$1"
+  printf '%s\n' "$2" >"$1/$VMID"
+}
+
+# Only root on the host can write raw lines of a container.
+has_raw_lines() { main_section "$1" | grep -q '^lxc\.'; }
+
+# is_prepared FILE: this program finished it. In a container the raw lines are a second sign: one that somebody made later in
+# its place, with its description, has none.
+is_prepared() { has_record "$PREPARED" "$1" && { [ "$(kind_of "$1")" != lxc ] || has_raw_lines "$1"; }; }
+
+# was_node FILE: it is or was a node's machine, or may have been: either sign counts.
+was_node() { has_record "$PREPARED" "$1" || has_raw_lines "$1"; }
 
 # is_unfinished FILE: a guest of ours that never was more than its creation. A copy has another VMID, a backup that was put
 # back has no record any more.
-is_unfinished() {
-  number=$(creation_of "$1")
-  vmid=${1##*/}
-  ! is_prepared "$1" && [ -n "$number" ] && [ "$(cat "$CREATIONS/${vmid%.conf}" 2>/dev/null || :)" = "$number" ]
+is_unfinished() { has_record "$CREATIONS" "$1" && ! was_node "$1"; }
+
+# is_trusted FILE: a guest that may be asked and given something.
+is_trusted() { is_ours "$1" && is_prepared "$1"; }
+
+# trusts VMID [NAME]: there is such a guest; with NAME it must also have that name.
+trusts() {
+  conf=$(conf_of "$1") && is_trusted "$conf" && { [ -z "${2:-}" ] || [ "$(guest_name "$conf")" = "$2" ]; }
 }
 
 # former_mark FILE: the mark of this very cluster under another project or stack name; empty for a stranger's guest.
-former_mark() { main_section "$1" | sed -n "s|^#.*\(proxmox-k3s [^ ]* ${MARK##* }\)\$|\1|p" | grep -vFx -- "$MARK" || :; }
+former_mark() {
+  main_section "$1" | sed -n "s|^#.* of \(proxmox-k3s [A-Za-z0-9._-]*/[A-Za-z0-9._-]*/[A-Za-z0-9._-]* ${MARK##* }\)\$|\1|p" |
+    grep -vFx -- "$MARK" | head -n 1 || :
+}
 
 # foreign_guest FILE: whose the guest is that is not ours.
 foreign_guest() {
@@ -85,4 +107,83 @@ ANOTHER_VMID="give the node another VMID in the config (vmIds of its pool, or no
 # refuse_foreign FILE NEXT: ends the step, naming the guest that has our VMID, and what to do.
 refuse_foreign() {
   fail "VMID $VMID, wanted for $NAME, belongs to $(foreign_guest "$1"); it was not touched" "$(way_on "$1" "$2")"
+}
+
+# refuse_unknown FILE: ends the step for a guest that carries our mark, of which the host has no record.
+refuse_unknown() {
+  fail "guest $(vmid_of "$1") ($(guest_name "$1")) carries this cluster's mark, but this Proxmox host has no record that the program made it; it was not touched" \
+    "if somebody copied the description: delete that guest. If it is the cluster's own node and /var/lib/proxmox-k3s was lost: printf '%s\\n' $(creation_of "$1") >$PREPARED/$(vmid_of "$1") on the Proxmox host"
+}
+
+# await_birth FILE: Proxmox VE begins a creation with a file that says only that it is locked. Whose the guest is shows
+# when the rest is written.
+await_birth() {
+  looks=0
+  while [ -e "$1" ] && [ "$(lock_of "$1")" = create ] && [ -z "$(guest_name "$1")" ] && [ "$looks" -lt 60 ]; do
+    looks=$((looks + 1))
+    sleep 0.5
+  done
+}
+
+# --- acts: no other script calls pct ----------------------------------------------------------------------------------
+# The longest that a command in a guest may take, in seconds.
+GUEST_BOUND=60
+
+# need_trusted VMID: ends the step unless the guest may be asked; fails where there is none.
+need_trusted() {
+  conf=$(conf_of "$1") || return 1
+  is_ours "$conf" || fail "guest $1 ($(guest_name "$conf"), $conf) is not ours; it was not touched" "$(way_on "$conf" "delete or move that guest, then pulumi up --refresh")"
+  is_prepared "$conf" || refuse_unknown "$conf"
+  case $(kind_of "$conf") in
+    lxc) ;;
+    *) fail "guest $1 is a virtual machine, which this version of the program does not manage" "take it out of the config" ;;
+  esac
+}
+
+# guest_exec VMID COMMAND…: runs it in the guest, without stdin. guest_feed: the same with the caller's stdin.
+guest_exec() { guest_feed "$@" </dev/null; }
+guest_feed() {
+  need_trusted "$1" || return 1
+  acts_on=$1
+  shift
+  timeout -k 5 "$GUEST_BOUND" pct exec "$acts_on" -- "$@"
+}
+
+# guest_push VMID FILE TARGET MODE: copies a file of the host into the guest.
+guest_push() {
+  need_trusted "$1" || return 1
+  pct push "$1" "$2" "$3" --perms "$4"
+}
+
+# guest_runs VMID: asks Proxmox VE alone.
+guest_runs() { [ "$(pct status "$1" 2>/dev/null)" = "status: running" ]; }
+
+guest_start() { need_trusted "$1" && pct start "$1"; }
+guest_stop() { need_trusted "$1" && pct stop "$1"; }
+# guest_shut_down VMID: in order; by force after two minutes.
+guest_shut_down() { need_trusted "$1" && pct shutdown "$1" --forceStop 1 --timeout 120; }
+
+# has_k3s_on_disk FILE: of a guest that never was more than its creation.
+has_k3s_on_disk() { is_unfinished "$1" && timeout -k 5 "$GUEST_BOUND" pct exec "$(vmid_of "$1")" -- test -e /etc/rancher/k3s/config.yaml 2>/dev/null </dev/null; }
+
+# guest_discard FILE: destroys a guest that never was more than its creation.
+guest_discard() {
+  is_ours "$1" && is_unfinished "$1" || return 1
+  if [ "$(lock_of "$1")" = create ]; then pct unlock "$(vmid_of "$1")"; fi
+  pct destroy "$(vmid_of "$1")" --force 1
+}
+
+# still_runs WHILE [NEXT]: ends the step where the guest has ended. WHILE is what went on meanwhile, NEXT what starts it.
+still_runs() {
+  guest_runs "$VMID" || fail "$NAME ($VMID) ended by itself while $1" "pct start $VMID --debug 1 on the Proxmox host says why; then ${2:-pulumi up --refresh}"
+}
+
+# still_runs_after_failure WHILE [NEXT]: the same once something in the guest has failed. A guest that ends takes its
+# services first, and is called running for some moments more.
+still_runs_after_failure() {
+  failed=$(now)
+  while [ $(($(now) - failed)) -lt 5 ]; do
+    still_runs "$@"
+    sleep 0.2
+  done
 }

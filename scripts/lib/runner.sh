@@ -7,33 +7,59 @@ umask 077
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
 unset CDPATH
+# They become names of files.
+case $STEP$LOCK in *[!A-Za-z0-9_-]*) exit 64 ;; esac
 WORK=$(mktemp -d /run/proxmox-k3s.XXXXXXXX)
 RUNNER=$$
 LOG_DIR=/var/log/proxmox-k3s
 LOG=$LOG_DIR/$STEP.log
+# Not /run/lock, where every user of the machine may make files.
+LOCKS=/run/proxmox-k3s.locks
 export WORK RUNNER LOG
 
+# A text that is cut short ends here without main: then nothing was done, and that is no success. While the task runs,
+# $WORK is the task's; it removes it itself when this runner has gone (lib/task.sh).
+stage=reading
+# shellcheck disable=SC2317 # called by the trap
+clean_up() {
+  status=$?
+  if [ "$stage" != running ]; then rm -rf "$WORK"; fi
+  if [ "$stage" = reading ] && [ "$status" -eq 0 ]; then
+    printf 'error: %s: the script arrived incomplete, so it was not run\n' "$STEP" >&2
+    status=70
+  fi
+  exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 143' TERM INT HUP
+trap 'exit 141' PIPE
+
 main() {
-  mkdir -p "$LOG_DIR" /run/lock
+  mkdir -p "$LOG_DIR" "$LOCKS"
   if [ -f "$LOG" ]; then mv -f "$LOG" "$LOG.1"; fi
   : >"$LOG"
+  stage=running
   # The bound also covers the wait for the lock. 75 tells a busy lock from a failure of the task.
   setsid timeout -k 15 "$BOUND" \
-    flock -o -E 75 -w "$BOUND" "/run/lock/proxmox-k3s-$LOCK.lock" sh "$WORK/task" >"$LOG" 2>&1 </dev/null &
+    flock -o -E 75 -w "$BOUND" "$LOCKS/$LOCK" sh "$WORK/task" >"$LOG" 2>&1 </dev/null &
   task=$!
   tail -n +1 -s 0.1 -f --pid="$task" "$LOG" >&2 &
   follower=$!
   status=0
   wait "$task" || status=$?
   wait "$follower" || :
+  stage=ended
   case $status in
-    0) if [ -s "$WORK/outcome" ]; then cat "$WORK/outcome"; fi ;;
+    0)
+      if [ -s "$WORK/outcome" ]; then cat "$WORK/outcome"; fi
+      # What a caller demands, so that a machine which did not run the script is never taken for one that did.
+      printf 'proxmox-k3s: %s %s done\n' "$STEP" "$ACTION"
+      ;;
     124 | 137)
       printf 'error: %s: not finished within %s s; the last lines above say what it waited for\n' "$STEP" "$BOUND" >&2
       printf 'next:  read %s on this machine, then run pulumi up again: every step resumes\n' "$LOG" >&2
       ;;
     75) printf 'error: %s: another run of this program holds the lock %s\n' "$STEP" "$LOCK" >&2 ;;
   esac
-  rm -rf "$WORK"
   exit "$status"
 }

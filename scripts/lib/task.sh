@@ -15,12 +15,16 @@ say() { printf '%s\n' "$*"; }
 # outcome TEXT: the one line (or document) that the step answers on stdout.
 outcome() { printf '%s\n' "$*" >"$WORK/outcome"; }
 
-# fail CAUSE [NEXT]: ends the step with its name, the cause and what to do next.
+# fail CAUSE [NEXT]: ends the step with its name, the cause and what to do next; on stderr, so that a caller which reads an
+# answer does not swallow it.
 fail() {
-  printf '\nerror: %s: %s\n' "$STEP" "$1"
-  if [ -n "${2:-}" ]; then printf 'next:  %s\n' "$2"; fi
+  printf '\nerror: %s: %s\n' "$STEP" "$1" >&2
+  if [ -n "${2:-}" ]; then printf 'next:  %s\n' "$2" >&2; fi
   exit 1
 }
+
+# number TEXT: TEXT where it is a whole number, else 0. What a guest says is data.
+number() { case $1 in *[!0-9]* | '' | ??????????*) echo 0 ;; *) echo "$1" ;; esac; }
 
 # now: seconds of a clock that no time sync moves.
 now() { cut -d. -f1 /proc/uptime; }

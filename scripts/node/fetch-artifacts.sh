@@ -4,23 +4,15 @@
 # Inputs: SHA256, IMAGES_SHA256.
 
 check_node
-command -v curl >/dev/null || command -v wget >/dev/null ||
+has_downloader ||
   fail "neither curl nor wget is there on $NAME" "take a template with one of them, or set artifacts.file"
-
-download() {
-  if command -v curl >/dev/null; then
-    curl -fsSL --retry 5 --retry-delay 1 --retry-max-time 120 --connect-timeout 10 -o "$TO/$1.new" "$SOURCE/$1"
-  else
-    wget -q -T 30 -t 5 -O "$TO/$1.new" "$SOURCE/$1"
-  fi
-}
 
 # fetch FILE SUM IN_USE: unless K3s uses that very file. A file gets the name of its sum, so that what has one is whole.
 fetched=
 fetch() {
   if has_sum "$3" "$2" || [ -f "$TO/$2" ]; then return 0; fi
   say "fetching $1 $VERSION"
-  download "$1" || fail "$SOURCE/$1 could not be downloaded on $NAME" \
+  download "$SOURCE/$1" "$TO/$1.new" || fail "$SOURCE/$1 could not be downloaded on $NAME" \
     "see that the node reaches it (DNS, route, proxy), or set artifacts.baseUrl to a place it reaches"
   need_sum "$TO/$1.new" "$2"
   mv -f "$TO/$1.new" "$TO/$2"

@@ -134,7 +134,7 @@ describe("scaling", () => {
       ...host,
       ...Object.fromEntries(parts.map((part) => [`k3s-worker-03${part}`, ["delete"]])),
     });
-    const scripts = ["homelab-preflight update", "k3s-worker-03-leave delete", "k3s-worker-03-lxc delete"];
+    const scripts = ["homelab-preflight update", "k3s-worker-03-leave delete", "k3s-worker-03-guard delete"];
     expect(lab.journal.whats("script")).toEqual(scripts);
     expect(requests(lab)).toEqual(["POST /nodes/pve/lxc/104/status/shutdown", "DELETE /nodes/pve/lxc/104"]);
     expect(lab.journal.inOrder(...scripts, ...requests(lab))).toBe(true);
@@ -168,20 +168,20 @@ describe("scaling", () => {
     expect(failing.code).not.toBe(0);
     expect(failing.errors.join("\n")).toContain("the drain of k3s-worker-02 did not finish within 600 s");
     expect(failing.failed).toEqual(["k3s-worker-02-leave"]);
-    const dead = ["k3s-worker-01-leave delete", "k3s-worker-01-lxc delete", "guest 102 destroy"];
+    const dead = ["k3s-worker-01-leave delete", "k3s-worker-01-guard delete", "guest 102 destroy"];
     expect(lab.journal.inOrder(...dead)).toBe(true);
     expect(members(lab)).toEqual(["k3s-master", "k3s-worker-02"]);
     // The machine of the other and all that belongs to it are still there.
     expect(doneTo(lab, "k3s-worker-02")).toEqual(["k3s-worker-02-leave delete"]);
     expect(lab.machines.isRunning(103)).toBe(true);
     const kept = (await lab.state()).map(({ name }) => name).filter((name) => name.startsWith("k3s-worker-"));
-    expect(kept).toEqual(expect.arrayContaining(["k3s-worker-02", "k3s-worker-02-lxc", "k3s-worker-02-leave"]));
+    expect(kept).toEqual(expect.arrayContaining(["k3s-worker-02", "k3s-worker-02-guard", "k3s-worker-02-leave"]));
     expect(kept.filter((name) => name.startsWith("k3s-worker-01"))).toEqual([]);
 
     lab.host.mend();
     lab.journal.clear();
     succeeded(await lab.up());
-    expect(lab.journal.whats("script")).toEqual(["k3s-worker-02-leave delete", "k3s-worker-02-lxc delete"]);
+    expect(lab.journal.whats("script")).toEqual(["k3s-worker-02-leave delete", "k3s-worker-02-guard delete"]);
     expect([...lab.machines.guests.keys()]).toEqual([100]);
     expect(members(lab)).toEqual(["k3s-master"]);
     expect((await lab.state()).filter(({ name }) => name.startsWith("k3s-worker"))).toEqual([]);
@@ -196,10 +196,10 @@ describe("destroy", () => {
     lab.journal.clear();
     succeeded(await lab.destroy());
     expect(lab.journal.whats("script").sort()).toEqual(
-      ["homelab-roster delete", ...NODES.map((name) => `${name}-lxc delete`)].sort(),
+      ["homelab-roster delete", ...NODES.map((name) => `${name}-guard delete`)].sort(),
     );
     for (const name of NODES) {
-      const order = [`${name}-lxc delete`, `guest ${VMIDS[name]} destroy`, "homelab-roster delete"];
+      const order = [`${name}-guard delete`, `guest ${VMIDS[name]} destroy`, "homelab-roster delete"];
       expect([name, lab.journal.inOrder(...order)]).toEqual([name, true]);
     }
     expect(lab.machines.guests.size).toBe(0);
@@ -270,7 +270,7 @@ describe("a machine made anew", () => {
     lab.journal.clear();
     const run = await lab.up("--replace", machine!.urn);
     succeeded(run);
-    const parts = ["", "-lxc", "-host-key", "-artifacts", "-leave", "-k3s", "-ready"].map(
+    const parts = ["", "-guard", "-lxc", "-host-key", "-artifacts", "-leave", "-k3s", "-ready"].map(
       (part) => `k3s-worker-01${part}`,
     );
     expect(Object.keys(run.changes).sort()).toEqual([...parts].sort());

@@ -48,7 +48,7 @@ async function supplant(vmid: number): Promise<void> {
 
 /** What the guard's error names: the stack forgets the node's guest, by the name that the guard was given for it. */
 async function forgetGuest(name: string): Promise<void> {
-  const guard = lab.host.tasks.find(({ step, action }) => step === `${name}-lxc` && action === "delete");
+  const guard = lab.host.tasks.find(({ step, action }) => step === `${name}-guard` && action === "delete");
   succeeded(await lab.pulumi("state", "delete", "--yes", "--target-dependents", guard!.args["URN"]!));
 }
 
@@ -96,9 +96,9 @@ describe("a stranger's guest that took the VMID of one of ours", () => {
   });
 
   it("is refused by destroy, which spares nothing else; and after the command that it names it ends", async () => {
-    refused(await lab.destroy("--continue-on-error"), "k3s-worker-02-lxc", TAKEN);
+    refused(await lab.destroy("--continue-on-error"), "k3s-worker-02-guard", TAKEN);
     expect(vmids()).toEqual([103]);
-    expect(scripts("k3s-worker-02")).toEqual(["k3s-worker-02-lxc delete"]);
+    expect(scripts("k3s-worker-02")).toEqual(["k3s-worker-02-guard delete"]);
     await forgetGuest("k3s-worker-02");
     succeeded(await lab.destroy());
     expect(await lab.state()).toEqual([]);
@@ -110,12 +110,12 @@ describe("a stranger's guest that took the VMID of one of ours", () => {
     // The state knows the stranger's settings now; that is all that it has of them.
     refused(await lab.up(), "k3s-worker-02", TAKEN);
     expect(scripts("k3s-worker-02")).toEqual(Array(2).fill("k3s-worker-02-claim update"));
-    refused(await lab.destroy("--continue-on-error"), "k3s-worker-02-lxc", TAKEN);
+    refused(await lab.destroy("--continue-on-error"), "k3s-worker-02-guard", TAKEN);
   });
 
   it("keeps it when the node is scaled away: the node leaves, and the stack forgets the guest", async () => {
     lab.edit(({ pools }) => (pools.worker.count = 1));
-    refused(await lab.up(), "k3s-worker-02-lxc", TAKEN);
+    refused(await lab.up(), "k3s-worker-02-guard", TAKEN);
     expect([...lab.host.state.members.keys()].sort()).toEqual(["k3s-master", "k3s-worker-01"]);
     await forgetGuest("k3s-worker-02");
     succeeded(await lab.up());
@@ -124,7 +124,7 @@ describe("a stranger's guest that took the VMID of one of ours", () => {
 
   it("keeps it when the node gets another VMID: the node leaves and comes back there", async () => {
     lab.edit(({ pools }) => (pools.worker.nodes = { 2: { vmId: 113 } }));
-    refused(await lab.up("--refresh"), "k3s-worker-02-lxc", TAKEN);
+    refused(await lab.up("--refresh"), "k3s-worker-02-guard", TAKEN);
     await forgetGuest("k3s-worker-02");
     succeeded(await lab.up());
     expect(vmids()).toEqual([100, 102, 103, 113]);
@@ -140,8 +140,8 @@ describe("a stranger's guest that took a VMID which the state has no guest for a
     refused(await lab.up("--refresh"), "k3s-worker-02", "interrupted");
     await strangers.make(103, true);
     lab.edit(({ pools }) => (pools.worker.count = 1));
-    refused(await lab.up(), "k3s-worker-02-lxc", TAKEN);
-    const { urn } = (await lab.state()).find(({ name }) => name === "k3s-worker-02-lxc")!;
+    refused(await lab.up(), "k3s-worker-02-guard", TAKEN);
+    const { urn } = (await lab.state()).find(({ name }) => name === "k3s-worker-02-guard")!;
     expect(
       (await lab.state()).filter(({ name, type }) => name === "k3s-worker-02" && type.startsWith("proxmoxve:")),
     ).toEqual([]);
@@ -177,7 +177,7 @@ describe("a stranger's guest that took the VMID of one of ours after its guard h
     lab.edit(({ pools }) => (pools.worker.count = 1));
     refused(await lab.up(), "k3s-worker-02", "");
     lab.faults.clear(fault.id);
-    expect(scripts("k3s-worker-02").at(-1)).toBe("k3s-worker-02-lxc delete");
+    expect(scripts("k3s-worker-02").at(-1)).toBe("k3s-worker-02-guard delete");
     await supplant(103);
   });
   afterEach(() => {

@@ -93,16 +93,16 @@ it("changes nothing on the host, and is let through by the gate for the program'
     "find /etc/pve /var/lib/proxmox-k3s -type f 2>/dev/null | sort | xargs sha256sum; ip address; sysctl net.ipv4";
   const key = `${scratch}/gated`;
   await finish("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key], process.env);
-  const line = `restrict,command="/usr/local/sbin/proxmox-k3s-gate" ${fs.readFileSync(`${key}.pub`, "utf8").trim()}`;
+  const line = `restrict,command="/usr/local/sbin/proxmox-k3s-gate; test $? -eq 88" ${fs.readFileSync(`${key}.pub`, "utf8").trim()}`;
   const install = `install -m 0755 /dev/stdin /usr/local/sbin/proxmox-k3s-gate; echo '${line}' >>/root/.ssh/authorized_keys`;
   const before = await lab.hostWithInput(`${install}; ${seen}`, renderGate());
   expect(troubles(await doctor({ PROXMOX_K3S_HOST_SSH_KEY_FILE: key }))).toEqual([]);
   // From then on the gate is one of another version of the program.
-  const age = "sed -i 's/^[0-9a-f]* preflight$/0 preflight/' /usr/local/sbin/proxmox-k3s-gate";
+  const age = "sed -i 's/^script [0-9a-f]* preflight /script 0 preflight /' /usr/local/sbin/proxmox-k3s-gate";
   expect(await lab.host(`${seen}; ${age}`)).toBe(before);
   expect(troubles(await doctor({ PROXMOX_K3S_HOST_SSH_KEY_FILE: key }))).toEqual([
     expect.stringMatching(
-      /^fail ssh: proxmox-k3s-gate: the script .* is not one of this gate's → npm run -s host-gate/,
+      /^fail gate: proxmox-k3s-gate: the script .* is not one of this gate's → npx proxmox-k3s gate --install/,
     ),
     "skip host: not looked at: the checks did not run there",
   ]);

@@ -77,7 +77,7 @@ it("inside the preparation of containers: all of them are in the state", async (
 it("inside the installation of K3s: it goes on alone, and the next run waits for it and finds nothing to do", async () => {
   await killedAt(onNode(100, "k3s-master-k3s"));
   // Still at work, unseen: its lock is held.
-  await expect(lab.host("pct exec 100 -- flock -n /run/lock/proxmox-k3s-k3s.lock true")).rejects.toThrow();
+  await expect(lab.host("pct exec 100 -- flock -n /run/proxmox-k3s.locks/k3s true")).rejects.toThrow();
   await killedAt(onNode(102, "k3s-worker-01-k3s"));
   const k3s = (await state()).find(({ urn }) => urn.endsWith("::k3s-master-k3s"));
   expect(k3s?.outputs?.stdout).toContain("unchanged, not restarted");

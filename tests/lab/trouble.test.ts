@@ -185,7 +185,7 @@ describe("a container that somebody destroyed", () => {
     expect(run.stdout).toMatch(
       /guest 100 of k3s-master is already gone[^]*next: {2}run the same command again with --refresh/,
     );
-    const error = errorOf(run, "k3s-worker-02-lxc");
+    const error = errorOf(run, "k3s-worker-02-guard");
     expect(error).toContain('belongs to the guest "nas"');
     // As a person would: out of the message, into the shell.
     const command = /pulumi state delete [^,\n]*/.exec(error)?.[0] ?? "false";

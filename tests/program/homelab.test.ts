@@ -4,6 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import {
+  CA_HASH,
   isSecret,
   plainTexts,
   recordProgram,
@@ -72,7 +73,9 @@ describe("the homelab stack", () => {
           `K3sNode ${name}`,
           `LxcK3sContainer ${name}`,
           `ContainerLegacy ${name}`,
-          ...["lxc", "host-key", "artifacts", "leave", "k3s", "ready"].map((step) => `Command ${name}-${step}`),
+          ...["guard", "lxc", "host-key", "artifacts", "leave", "k3s", "ready"].map(
+            (step) => `Command ${name}-${step}`,
+          ),
         ]),
       ].sort(),
     );
@@ -166,12 +169,12 @@ describe("the homelab stack", () => {
 
   it("checks the host key of every connection and bounds every dial", () => {
     const commands = up.resources.filter((r) => r.type === COMMAND);
-    expect(commands).toHaveLength(23);
+    expect(commands).toHaveLength(26);
     for (const command of commands) {
       expect(isSecret(command.inputs["connection"])).toBe(true);
       const connection = reveal(command.inputs["connection"]) as Record<string, unknown>;
       const isOnNode = /-(artifacts|k3s)$/.test(command.name);
-      expect(connection["hostKey"]).toMatch(isOnNode ? /^stdout-of-a-command$/ : /^ssh-ed25519 /);
+      expect(connection["hostKey"]).toMatch(isOnNode ? /^ssh-ed25519 AAAAC3NzaC1lZDI1NTE5$/ : /^ssh-ed25519 /);
       expect(connection["perDialTimeout"]).toBe(5);
       expect(command.inputs["addPreviousOutputInEnv"]).toBe(false);
       expect(command.options.deleteBeforeReplace).toBe(true);
@@ -179,14 +182,14 @@ describe("the homelab stack", () => {
     }
   });
 
-  it("gives a deletion to the leave, the guard and the roster alone, and a creation to all but the leave", () => {
+  it("gives a deletion to the leave, the guard and the roster alone, and a creation to all but the leave and the guard", () => {
     const commands = up.resources.filter((r) => r.type === COMMAND);
     const withDelete = commands.filter((r) => r.inputs["delete"] !== undefined).map((r) => r.name);
     expect(withDelete.sort()).toEqual(
-      ["homelab-roster", ...NODES.flatMap((name) => [`${name}-leave`, `${name}-lxc`])].sort(),
+      ["homelab-roster", ...NODES.flatMap((name) => [`${name}-leave`, `${name}-guard`])].sort(),
     );
     const withoutCreate = commands.filter((r) => r.inputs["create"] === undefined).map((r) => r.name);
-    expect(withoutCreate.sort()).toEqual(NODES.map((name) => `${name}-leave`));
+    expect(withoutCreate.sort()).toEqual(NODES.flatMap((name) => [`${name}-leave`, `${name}-guard`]).sort());
   });
 
   it("ties a leave's life to the anchor and the node's other commands to its machine", () => {
@@ -194,13 +197,14 @@ describe("the homelab stack", () => {
       const guest = urnOf(name, CONTAINER);
       const creation = String(up.find(name, CONTAINER).inputs["description"]).split(" ")[1];
       expect(up.find(`${name}-leave`).options.deletedWith).toBe(urnOf("homelab-anchor"));
-      for (const step of ["host-key", "artifacts", "k3s", "ready"])
+      for (const step of ["lxc", "host-key", "artifacts", "k3s", "ready"])
         expect(up.find(`${name}-${step}`).options.deletedWith).toBe(guest);
-      for (const step of ["lxc", "host-key", "artifacts", "leave", "k3s", "ready"]) {
+      for (const step of ["guard", "lxc", "host-key", "artifacts", "leave", "k3s", "ready"]) {
         expect(up.find(`${name}-${step}`).options.replaceWith).toEqual([guest]);
         expect(reveal(up.find(`${name}-${step}`).inputs["triggers"])).toEqual([creation]);
       }
-      expect(up.find(`${name}-lxc`).options.deletedWith).toBe("");
+      // The guard has to speak before the guest goes.
+      expect(up.find(`${name}-guard`).options.deletedWith).toBe("");
     }
   });
 
@@ -253,7 +257,7 @@ describe("the homelab stack", () => {
 
   it("gives agents the agents' token in K10 form, and never the server's", () => {
     expect(reveal(up.find("k3s-worker-01-k3s").inputs["stdin"])).toContain(
-      "K10stdout-of-a-command::node:the-generated-password",
+      `K10${CA_HASH}::node:the-generated-password`,
     );
     // But for the script's own pattern of it.
     expect(reveal(up.find("k3s-worker-01-k3s").inputs["stdin"])).not.toMatch(/::server:(?!%s)/);
@@ -284,6 +288,9 @@ describe("a first preview without Proxmox and without a credential", () => {
         "<node>-artifacts connection",
         "<node>-artifacts stdin",
         "<node>-artifacts triggers.0",
+        "<node>-guard stdin",
+        "<node>-guard triggers.0",
+        "<node>-host-key stdin",
         "<node>-host-key triggers.0",
         "<node>-k3s connection",
         "<node>-k3s stdin",

@@ -71,7 +71,7 @@ function table(some: readonly Row[]): string {
 const where = ({ step, part }: Row): string => `${step === "machine" ? "`NODE`" : `\`${resource(step)}\``}: ${part}`;
 
 function resource(step: Row["step"]): string {
-  if (step === "guard") return "NODE-lxc";
+  if (step === "guard") return "NODE-guard";
   return ["roster", "preflight", "release-sums", "ca-hash", "kubeconfig"].includes(step)
     ? `CLUSTER-${step}`
     : `NODE-${step}`;

@@ -61,7 +61,7 @@ export function titleOf({ step, part, fault }: Row): string {
 /** Name of the resource that the row is about. */
 export function resourceOf({ step }: Row, node: string, cluster: string): string {
   if (["machine", "claim", "back"].includes(step)) return node;
-  if (step === "guard") return `${node}-lxc`;
+  if (step === "guard") return `${node}-guard`;
   if (step === "join" || step === "quorum") return `${node}-k3s`;
   const isClusters = ["roster", "preflight", "release-sums", "ca-hash", "kubeconfig"].includes(step);
   return `${isClusters ? cluster : node}-${step}`;

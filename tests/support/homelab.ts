@@ -175,12 +175,12 @@ export class Homelab {
 
   /** `npm run cluster -- ARGS…` as a script would run it, in this world's network and its copy of the program. */
   command(...args: string[]): Promise<Finished> {
-    return this.spawn([TSX, "cli/cluster.ts", ...args]);
+    return this.spawn([TSX, "cli/main.ts", ...args]);
   }
 
   /** The same at a terminal, by a person who types `answer` when asked. */
   commandAtTerminal(answer: string, ...args: string[]): Promise<Finished> {
-    const command = [TSX, "cli/cluster.ts", ...args].map(quote).join(" ");
+    const command = [TSX, "cli/main.ts", ...args].map(quote).join(" ");
     return this.spawn(["script", "--quiet", "--return", "--command", command, "/dev/null"], { input: `${answer}\n` });
   }
 

@@ -137,7 +137,7 @@ export class Lab {
 
   /** `npm run cluster -- ARGS…`. */
   async cluster(...args: string[]): Promise<Finished> {
-    const result = await finish(path.join(repo, "node_modules/.bin/tsx"), ["cli/cluster.ts", ...args], this.env);
+    const result = await finish(path.join(repo, "node_modules/.bin/tsx"), ["cli/main.ts", ...args], this.env);
     this.transcript.push(result.stdout, result.stderr);
     return result;
   }
@@ -175,7 +175,7 @@ export class Lab {
    */
   async dieAtStep(step: string, lock: string, vmid: number, after?: string): Promise<void> {
     const death = `${waiting(`[ -e ${logOf(step)} ]`)}; pct stop ${vmid}`;
-    const locked = `flock /run/lock/proxmox-k3s-${lock}.lock sh -ec "${death}"`;
+    const locked = `${lockFolder}; flock ${LOCKS}/${lock} sh -ec "${death}"`;
     // A step that has said something has the lock.
     await this.host(after === undefined ? locked : `${waiting(`[ -s ${logOf(after)} ]`)} && ${locked}`);
   }
@@ -191,7 +191,7 @@ export class Lab {
     await this.hostWithInput(
       "timeout 240 sh -e",
       `until pct exec ${vmid} -- test -e ${logOf(`${node}-artifacts`)} 2>/dev/null; do sleep 0.1; done
-       pct exec ${vmid} -- flock /run/lock/proxmox-k3s-k3s.lock sh -c '${holding}' </dev/null | {
+       pct exec ${vmid} -- flock ${LOCKS}/k3s sh -c '${holding}' </dev/null | {
          read -r begun
          ${command}
          pct exec ${vmid} -- touch /run/go-on || :
@@ -212,6 +212,10 @@ export class Lab {
     return this.env;
   }
 }
+
+/** Where scripts keep their locks, on the host and on nodes. */
+const LOCKS = "/run/proxmox-k3s.locks";
+const lockFolder = `mkdir -p -m 0700 ${LOCKS}`;
 
 /** Where a step's script writes, on the host or on the node. */
 export const logOf = (step: string): string => `/var/log/proxmox-k3s/${step}.log`;

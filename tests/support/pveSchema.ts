@@ -1,50 +1,13 @@
 import Ajv, { type ValidateFunction } from "ajv";
-import * as fs from "node:fs";
-import * as path from "node:path";
+
 import type { Exchange } from "../../lab/pve/http/exchange";
+import { type ApiSource, type PveSchema, readApiSource } from "./pveFacts";
 
-/** A node of the official description: `info` by method, `children` below. */
-interface ApiNode {
-  path: string;
-  info?: Record<string, { parameters?: PveSchema; returns?: PveSchema; allowtoken?: number }>;
-  children?: ApiNode[];
-}
+let source: ApiSource | undefined;
 
-/** A schema in PVE's own dialect: flags are numbers, `format` may hold the parts of a property string. */
-export interface PveSchema {
-  type?: string;
-  optional?: number | string;
-  properties?: Record<string, PveSchema>;
-  additionalProperties?: number | PveSchema;
-  items?: PveSchema;
-  format?: string | Record<string, PveSchema>;
-  pattern?: string;
-  enum?: unknown[];
-  minimum?: number | string;
-  maximum?: number | string;
-  minLength?: number;
-  maxLength?: number;
-  requires?: string;
-  default_key?: number;
-}
-
-/** The official API of Proxmox VE 9.2.3: test data that lies beside the repository. */
-export const schemaFile =
-  process.env["PVE_API_SCHEMA"] ?? path.join(__dirname, "..", "..", "..", "shared", "proxmox", "pve-api-9.2.3.json");
-
-let loaded: Map<string, ApiNode> | undefined;
-
-/** Every path of the official API. */
-export function pveApi(): ReadonlyMap<string, ApiNode> {
-  if (!loaded) {
-    loaded = new Map();
-    const visit = (node: ApiNode): void => {
-      loaded!.set(node.path, node);
-      node.children?.forEach(visit);
-    };
-    (JSON.parse(fs.readFileSync(schemaFile, "utf8")) as ApiNode[]).forEach(visit);
-  }
-  return loaded;
+/** The official API, read once. */
+export function officialApi(): ApiSource {
+  return (source ??= readApiSource());
 }
 
 /**
@@ -69,14 +32,14 @@ export function schemaProblems(exchange: Exchange): string[] {
   if (!found) return status === 501 || status === 401 ? [] : [`${label}: no such method in the official API`];
   const params = { ...exchange.params, ...found.pathParams };
   const request = check(
-    `${method} ${found.node.path} request`,
+    `${method} ${found.path} request`,
     found.info.parameters,
     coerced(params, found.info.parameters),
   );
   if (status !== 200) return errorProblems(label, exchange);
   const data = (body as { data?: unknown }).data;
-  const isUndescribed = undescribed[`${method} ${found.node.path}`]?.((body as { data?: unknown }).data);
-  const answer = isUndescribed ? [] : check(`${method} ${found.node.path} answer`, found.info.returns, data);
+  const isUndescribed = undescribed[`${method} ${found.path}`]?.((body as { data?: unknown }).data);
+  const answer = isUndescribed ? [] : check(`${method} ${found.path} answer`, found.info.returns, data);
   return [
     ...request.map((problem) => `${label}: request ${problem}`),
     ...answer.map((problem) => `${label}: answer ${problem}`),
@@ -100,17 +63,17 @@ function errorProblems(label: string, { status, reason, body }: Exchange): strin
 }
 
 /** The method of the API that a path belongs to, and the parameters in the path. */
-export function findMethod(method: string, encodedPath: string) {
+function findMethod(method: string, encodedPath: string) {
   const segments = encodedPath.split("/").filter(Boolean).map(decodeURIComponent);
-  for (const node of pveApi().values()) {
-    const pattern = node.path.split("/").filter(Boolean);
-    const info = node.info?.[method];
+  for (const [path, methods] of Object.entries(officialApi().api)) {
+    const pattern = path.split("/").filter(Boolean);
+    const info = methods[method];
     if (!info || pattern.length !== segments.length) continue;
     if (!pattern.every((part, index) => part.startsWith("{") || part === segments[index])) continue;
     const pathParams = Object.fromEntries(
       pattern.flatMap((part, index) => (part.startsWith("{") ? [[part.slice(1, -1), segments[index]]] : [])),
     );
-    return { node, info, pathParams };
+    return { path, info, pathParams };
   }
   return undefined;
 }

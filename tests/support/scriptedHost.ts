@@ -3,11 +3,14 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { taskText } from "../../remote/script";
+import { taskFiles, taskText } from "../../remote/script";
 
 /** Of one test file, which imports this. */
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "scripted-hosts-"));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
+
+/** Number of a guest's creation, in its description and in the host's records. */
+export const CREATION = "5f3a9c1e0b7d4421";
 
 export const MARK = "proxmox-k3s project/stack/homelab 0123456789abcdef";
 
@@ -59,6 +62,13 @@ export class ScriptedHost {
     return fs.readFileSync(file, "utf8");
   }
 
+  /** The root-only record on the host of a creation that was begun (`creations`), or of a guest that was finished. */
+  record(folder: "creations" | "prepared", vmid: number, creation = CREATION): this {
+    fs.mkdirSync(path.join(this.root, "state", folder), { recursive: true });
+    fs.writeFileSync(path.join(this.root, "state", folder, String(vmid)), `${creation}\n`);
+    return this;
+  }
+
   /** A file of the program's own on the host, below `/var/lib/proxmox-k3s`; empty where there is none. */
   kept(file: string): string {
     const full = path.join(this.root, "state", file);
@@ -71,6 +81,10 @@ export class ScriptedHost {
    */
   script(task: Parameters<typeof taskText>[0], action: string, env: Readonly<Record<string, string>> = {}): ScriptRun {
     for (const file of ["pct", "work/outcome"]) fs.rmSync(path.join(this.root, file), { force: true });
+    for (const [name, text] of Object.entries(task === "kept-leave" ? {} : taskFiles(task))) {
+      const file = path.join(this.root, "work", name);
+      if (!fs.existsSync(file)) fs.writeFileSync(file, `${text}\n`);
+    }
     const text = taskText(task)
       .replaceAll("/etc/pve", `${this.root}/etc`)
       .replaceAll("/proc/uptime", this.uptime)

@@ -200,7 +200,7 @@ class WorkerGame implements Game<Step> {
       return this.retire(INDICES.find((index) => workerName(index) === node) ?? 0, true);
     const state = await this.lab.state();
     const guest = state.find(({ name, type }) => name === node && type.startsWith("proxmoxve:"));
-    const { urn } = guest ?? state.find(({ name }) => name === `${node}-lxc`)!;
+    const { urn } = guest ?? state.find(({ name }) => name === `${node}-guard`)!;
     const { code, stderr } = await this.lab.pulumi("state", "delete", urn, "--target-dependents", "--yes");
     if (code !== 0) throw new Error(`pulumi state delete: ${stderr}`);
   }

@@ -1,4 +1,4 @@
-import { type Finding, fail, ok, parseFindings, skip, warn } from "../../../cli/doctor/finding";
+import { type Finding, fail, HOST_CHECKS, ok, parseFindings, skip, warn } from "../../../cli/doctor/finding";
 import { isHealthy, renderJson, renderReport } from "../../../cli/doctor/report";
 
 const findings: readonly Finding[] = [
@@ -10,13 +10,27 @@ const findings: readonly Finding[] = [
 
 describe("what the script on the host answers", () => {
   it("is read with and without a remedy, also where the last tab is gone", () => {
-    const text =
-      "ok\tbridge\tvmbr0\t\nfail\ttemplate\tlocal:vztmpl/x is not there\tpveam download local x\nok\tvmid\tfree";
-    expect(parseFindings(text)).toEqual([
+    const rest = HOST_CHECKS.filter((check) => !["bridge", "template", "vmid"].includes(check));
+    const text = [
+      "ok\tbridge\tvmbr0\t\nfail\ttemplate\tlocal:vztmpl/x is not there\tpveam download local x\nok\tvmid\tfree",
+      ...rest.map((check) => `ok\t${check}\twell`),
+    ];
+    expect(parseFindings(text.join("\n"))).toEqual([
       ok("bridge", "vmbr0"),
       fail("template", "local:vztmpl/x is not there", "pveam download local x"),
       ok("vmid", "free"),
+      ...rest.map((check) => ok(check, "well")),
     ]);
+  });
+
+  it.each([
+    ["nothing at all", HOST_CHECKS],
+    ["all but one", HOST_CHECKS.slice(0, 1)],
+  ])("is refused where checks did not report: %s", (_, silent) => {
+    const text = HOST_CHECKS.filter((check) => !silent.includes(check)).map((check) => `ok\t${check}\twell`);
+    expect(() => parseFindings(text.join("\n"))).toThrow(
+      `these checks on the Proxmox host did not report: ${silent.join(", ")}`,
+    );
   });
 
   it.each(["the Proxmox host is ready", "skip\thost\tno", "ok\tbridge"])("is refused where it is none: %j", (text) => {

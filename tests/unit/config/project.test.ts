@@ -1,5 +1,6 @@
 import path from "node:path";
 import { baseConfig, changed, homelabConfig, readYaml } from "./support";
+import { dependencies } from "../../../package.json";
 import { loadPlan } from "../../../plan/load";
 import { closest } from "../../../config/suggest";
 
@@ -11,7 +12,7 @@ const project = readYaml(path.join(__dirname, "../../../Pulumi.yaml")) as {
 };
 
 test("the project asks for the engine that it was built against", () => {
-  expect(project).toMatchObject({ name: "proxmox-k3s", requiredPulumiVersion: ">=3.259.0" });
+  expect(project).toMatchObject({ name: "proxmox-k3s", requiredPulumiVersion: `>=${dependencies["@pulumi/pulumi"]}` });
   expect(project.runtime).toEqual({
     name: "nodejs",
     options: { packagemanager: "npm", typescript: true, tsconfig: "tsconfig.pulumi.json" },

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { parsePins, repositoryPins } from "../../../plan/pins";
-import { fetchReleasePins, parseSumList, recordRelease, withRelease } from "../../../scripts-dev/releaseSums";
+import { fetchReleasePins, parseSumList, recordRelease, withRelease } from "../../../cli/pin/releaseSums";
 
 const VERSION = "v1.36.3+k3s1";
 const sum = (digit: string): string => digit.repeat(64);

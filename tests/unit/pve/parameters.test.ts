@@ -1,7 +1,14 @@
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+
 import type { PropertyFormat } from "../../../lab/pve/schema/propertyString";
 import type { ParameterTable, Schema } from "../../../lab/pve/schema/schema";
 import { endpoints } from "../../../lab/pve/server";
-import { pveApi, type PveSchema } from "../../support/pveSchema";
+import type { PveSchema } from "../../support/pveFacts";
+import { officialApi } from "../../support/pveSchema";
+
+const repo = path.join(__dirname, "../../..");
+const tsx = path.join(repo, "node_modules/.bin/tsx");
 
 /** Limits and kinds of one parameter, in the same words for both sides. Patterns and named formats are not compared. */
 function described(schema: Schema): unknown {
@@ -60,17 +67,23 @@ function folded(table: ParameterTable): Record<string, unknown> {
   );
 }
 
-describe("our parameter tables say what the official description says", () => {
+describe(`our parameter tables say what the official API says (${officialApi().name})`, () => {
   test.each(endpoints.map((endpoint) => [`${endpoint.method} ${endpoint.path}`, endpoint] as const))(
     "%s",
     (_, endpoint) => {
-      const official = pveApi().get(endpoint.path)?.info?.[endpoint.method];
+      const official = officialApi().api[endpoint.path]?.[endpoint.method];
       expect(official).toBeDefined();
       const expected = mapped(official!.parameters?.properties ?? {}, officially);
       expect(folded(endpoint.parameters)).toEqual(expected);
       expect(endpoint.allowToken ?? true).toBe(Boolean(official!.allowtoken));
     },
   );
+
+  test("the repository's table of facts is what the official API says; `npm run api-facts` writes it", () => {
+    // A process of its own: the formatter is an ES module, which jest does not load.
+    const { status, stderr } = spawnSync(tsx, ["scripts-dev/apiFacts.ts", "--check"], { cwd: repo, encoding: "utf8" });
+    expect([status, stderr]).toEqual([0, ""]);
+  });
 
   test("a table names each endpoint once", () => {
     const names = endpoints.map(({ method, path }) => `${method} ${path}`);

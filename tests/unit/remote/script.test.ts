@@ -5,6 +5,7 @@ import * as path from "node:path";
 import * as fc from "fast-check";
 
 import { quote, renderCommand, renderStdin, taskNames } from "../../../remote/script";
+import { taskOf } from "../../../remote/tasks";
 
 const command = {
   task: "claim" as const,
@@ -46,8 +47,11 @@ describe("renderCommand", () => {
     );
   });
 
-  it("refuses a name that a shell would not take", () => {
-    expect(() => renderCommand({ ...command, args: { "a b": 1 } })).toThrow("not a name for an argument: a b");
+  it("refuses an argument that is not the task's, and a value that is not of its shape", () => {
+    const args = { ...command.args, VMID: "100;reboot", ADDRESS: "192.168.2.20" };
+    expect(() => renderCommand({ ...command, args })).toThrow(
+      'the task claim cannot be given this: VMID may not be "100;reboot"; ADDRESS is no argument of this task',
+    );
   });
 });
 
@@ -61,7 +65,14 @@ describe("renderStdin", () => {
   it.each(taskNames)("%s passes shellcheck, assembled as it is sent", (task) => {
     const shell = spawnSync("shellcheck", ["--version"]);
     if (shell.error) throw new Error("shellcheck is missing: apt-get install shellcheck");
-    for (const text of [...hereDocuments(renderStdin(task, { inputs: { CLUSTER_ID: "0" } })), renderStdin(task)]) {
+    for (const text of [
+      ...hereDocuments(
+        renderStdin(task, {
+          inputs: { ...(taskOf(task).args.includes("CLUSTER_ID") ? { CLUSTER_ID: "0123456789abcdef" } : {}) },
+        }),
+      ),
+      renderStdin(task),
+    ]) {
       // 2034: variables for the parts that follow; 2153, 2154: arguments come from the command text; 1090, 1091: files of the host.
       const check = spawnSync("shellcheck", ["-s", "sh", "-e", "SC2034,SC2153,SC2154,SC1090,SC1091", "-"], {
         input: text,
@@ -89,7 +100,7 @@ describe("the runner", () => {
     env: Record<string, string> = {},
   ): { code: number | null; stdout: string; stderr: string; root: string } {
     const root = fs.mkdtempSync(path.join(scratch, "runner-"));
-    for (const dir of ["run/lock", "log"]) fs.mkdirSync(path.join(root, dir), { recursive: true });
+    for (const dir of ["run", "log"]) fs.mkdirSync(path.join(root, dir), { recursive: true });
     const runner = fs
       .readFileSync(path.join(__dirname, "../../../scripts/lib/runner.sh"), "utf8")
       .replaceAll("/run/", `${root}/run/`)
@@ -106,12 +117,14 @@ describe("the runner", () => {
 
   it("answers the outcome alone on stdout and the progress on stderr", () => {
     const result = run('say working\noutcome "done $(cat "$WORK/secret.TOKEN" | wc -c)"');
-    expect(result).toMatchObject({ code: 0, stdout: "done 8\n", stderr: "working\n" });
+    const stdout = "done 8\nproxmox-k3s: test-step create done\n";
+    expect(result).toMatchObject({ code: 0, stdout, stderr: "working\n" });
   });
 
   it("leaves nothing of its own behind but the log", () => {
     const { root } = run("stat -c %a \"$WORK/secret.TOKEN\"\nfail 'no luck' 'try again'");
-    expect(fs.readdirSync(path.join(root, "run")).filter((name) => name !== "lock")).toEqual([]);
+    expect(fs.readdirSync(path.join(root, "run"))).toEqual(["proxmox-k3s.locks"]);
+    expect(fs.statSync(path.join(root, "run/proxmox-k3s.locks")).mode & 0o777).toBe(0o700);
     expect(fs.readFileSync(path.join(root, "log/test-step.log"), "utf8")).toBe(
       "600\n\nerror: test-step: no luck\nnext:  try again\n",
     );

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { MARK, ScriptedHost } from "../../support/scriptedHost";
+import { CREATION, MARK, ScriptedHost } from "../../support/scriptedHost";
 
 /*
  * The servers that the host knows of, and which of them is asked: what the roster writes and refuses, and what the way to
@@ -9,7 +9,7 @@ import { MARK, ScriptedHost } from "../../support/scriptedHost";
  */
 
 const CLUSTER_ID = "0123456789abcdef";
-const ours = (name: string) => `#creation 5f3a9c1e0b7d4421 of ${MARK}\narch: amd64\nhostname: ${name}\n`;
+const ours = (name: string) => `#creation ${CREATION} of ${MARK}\narch: amd64\nhostname: ${name}\nlxc.cap.drop:\n`;
 const FOREIGN = "#my own cluster\narch: amd64\nhostname: k3s-master\n";
 
 let host: ScriptedHost;
@@ -96,6 +96,7 @@ describe("the way to the cluster", () => {
   beforeEach(() => {
     host.pct('case "$*" in *k3s.yaml) echo "the kubeconfig of $2" ;; esac');
     roster({ 100: "k3s-master", 101: "k3s-master-02" });
+    for (const vmid of [100, 101]) host.record("prepared", vmid);
   });
 
   it("is through a server's guest that is ours", () => {
@@ -110,6 +111,15 @@ describe("the way to the cluster", () => {
     expect(refused.output).toContain("no server of the cluster answered within 0 s");
     host.conf(101, ours("k3s-master-02"));
     expect(kubeconfig()).toMatchObject({ code: 0, outcome: "the kubeconfig of 101" });
+  });
+
+  it.each([
+    ["of which the host has no record", ours("k3s-master").replace(CREATION, "0".repeat(16))],
+    ["that nobody but its maker finished", ours("k3s-master").replace("lxc.cap.drop:\n", "")],
+    ["of another name", ours("evil")],
+  ])("is never through a guest with our mark %s", (_, conf) => {
+    host.conf(100, conf);
+    expect(kubeconfig()).toMatchObject({ code: 1, pct: [] });
   });
 
   it("is through the next server where one does not answer", () => {

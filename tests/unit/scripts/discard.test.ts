@@ -4,14 +4,13 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { parseGuests } from "../../../cli/recover/guests";
-import { MARK, ScriptedHost } from "../../support/scriptedHost";
+import { CREATION, MARK, ScriptedHost } from "../../support/scriptedHost";
 
 /*
  * Which guests `guests` tells of and `discard` destroys, on configuration files in a scratch folder. `pct` is a recorder
  * here that finds no K3s in a guest; that guests really go is shown in the lab.
  */
 
-const CREATION = "5f3a9c1e0b7d4421";
 const ours = `#creation ${CREATION} of ${MARK}\narch: amd64\nhostname: node-1\nrootfs: local-lvm:vm-103-disk-0,size=32G\n`;
 const locked = `${ours}lock: create\n`;
 const prepared = `${ours}lxc.apparmor.profile: unconfined\n`;
@@ -25,13 +24,6 @@ class Host extends ScriptedHost {
 
   guest(vmid: number, text: string): this {
     this.conf(vmid, text);
-    return this;
-  }
-
-  /** What a claim has noted before the creation. */
-  record(vmid: number, creation = CREATION): this {
-    fs.mkdirSync(path.join(this.root, "state/creations"), { recursive: true });
-    fs.writeFileSync(path.join(this.root, `state/creations/${vmid}`), `${creation}\n`);
     return this;
   }
 
@@ -51,14 +43,14 @@ describe("guests", () => {
   it("tells of each guest with our mark what it is, and of no other", () => {
     const host = new Host()
       .guest(103, locked)
-      .record(103)
+      .record("creations", 103)
       .guest(104, prepared)
-      .record(104)
+      .record("creations", 104)
       .guest(105, foreign)
       .guest(106, `${foreign}[a]\n${ours}`)
       .guest(107, ours)
       .guest(108, ours)
-      .record(108, "0".repeat(16));
+      .record("creations", 108, "0".repeat(16));
     const { code, outcome } = host.run("guests");
     expect([code, parseGuests(outcome)]).toEqual([
       0,
@@ -87,7 +79,7 @@ describe("guests", () => {
 
 describe("discard", () => {
   it("destroys a container of ours that nothing but its creation was done to", () => {
-    const host = new Host().guest(103, ours).record(103);
+    const host = new Host().guest(103, ours).record("creations", 103);
     expect(host.run("discard")).toMatchObject({ code: 0, pct: ["destroy 103 --force 1"] });
     expect(fs.readdirSync(path.join(host.root, "state/creations"))).toEqual([]);
   });
@@ -109,7 +101,7 @@ describe("discard", () => {
     ["a guest made anew meanwhile", ours.replace(CREATION, "0".repeat(16)), "was made anew; it was not touched"],
     ["a guest of another name", ours.replace("node-1", "node-2"), "was made anew; it was not touched"],
   ])("refuses %s", (_, conf, cause) => {
-    const run = new Host().guest(103, conf).record(103).run("discard");
+    const run = new Host().guest(103, conf).record("creations", 103).run("discard");
     expect([run.code, run.pct]).toEqual([1, []]);
     expect(run.output).toMatch(/^error: node-1-discard: /m);
     expect(run.output).toContain(cause);
@@ -117,13 +109,13 @@ describe("discard", () => {
   });
 
   it("refuses a guest with K3s on its disk, whatever its configuration says", () => {
-    const run = new Host(true).guest(103, ours).record(103).run("discard");
+    const run = new Host(true).guest(103, ours).record("creations", 103).run("discard");
     expect([run.code, run.pct]).toEqual([1, []]);
     expect(run.output).toContain("has K3s on its disk; it was not touched");
   });
 
   it("takes the lock away that a worker left when it died", () => {
-    const host = new Host().guest(103, locked).record(103);
+    const host = new Host().guest(103, locked).record("creations", 103);
     fs.writeFileSync(host.workerLock, "");
     // The bound is not reached: nobody holds the worker's file.
     expect(host.run("discard", 60)).toMatchObject({ code: 0, pct: ["unlock 103", "destroy 103 --force 1"] });
@@ -133,7 +125,7 @@ describe("discard", () => {
     let host: Host;
     let worker: ChildProcess;
     beforeEach(async () => {
-      host = new Host().guest(103, locked).record(103);
+      host = new Host().guest(103, locked).record("creations", 103);
       worker = spawn("flock", ["-F", host.workerLock, "sh", "-c", "echo held; exec sleep 60"], { stdio: "pipe" });
       await once(worker.stdout!, "data");
     });

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { LXC_FEATURES, LXC_RAW_LINES } from "../../../plan/lxcProfile";
-import { MARK, ScriptedHost } from "../../support/scriptedHost";
+import { CREATION, MARK, ScriptedHost } from "../../support/scriptedHost";
 
 /*
  * What claim, guard and lxc decide and write, on configuration files in a scratch folder. `pct` is a recorder here: that
@@ -15,20 +15,18 @@ class Host extends ScriptedHost {
     super(`case "$*" in status*) echo "status: running" ;; *" ip -4 "*) echo "2: eth0    inet 198.18.0.20/24" ;; esac`);
   }
 
-  run(task: "claim" | "lxc", action: string, env: Readonly<Record<string, string>> = {}) {
+  run(task: "claim" | "guard" | "lxc", action: string, env: Readonly<Record<string, string>> = {}) {
     return this.script(task, action, {
       ADDRESS: "198.18.0.20",
       CREATION: "",
       URN: "urn:pulumi:homelab::proxmox-k3s::a$b::node-1",
-      FEATURES: LXC_FEATURES,
-      RAW_LINES: LXC_RAW_LINES.join("\n"),
       AUTHORIZED_KEYS: "ssh-ed25519 AAAA",
       ...env,
     });
   }
 }
 
-const ours = `#creation 5f3a9c1e0b7d4421 of ${MARK}\narch: amd64\nhostname: node-1\nmemory: 4096\nrootfs: local-lvm:vm-103-disk-0,size=32G\n`;
+const ours = `#creation ${CREATION} of ${MARK}\narch: amd64\nhostname: node-1\nmemory: 4096\nrootfs: local-lvm:vm-103-disk-0,size=32G\n`;
 const foreign = "#my mail server\narch: amd64\nhostname: mail\nrootfs: local-lvm:vm-103-disk-0,size=8G\n";
 
 describe("claim", () => {
@@ -82,17 +80,18 @@ describe("claim", () => {
   it("notes the number of a creation that is about to begin, until the guest is prepared", () => {
     const host = new Host();
     const record = path.join(host.root, "state/creations/103");
-    expect(host.run("claim", "create", { CREATION: "5f3a9c1e0b7d4421" })).toMatchObject({ code: 0 });
-    expect(fs.readFileSync(record, "utf8")).toBe("5f3a9c1e0b7d4421\n");
+    expect(host.run("claim", "create", { CREATION })).toMatchObject({ code: 0 });
+    expect(fs.readFileSync(record, "utf8")).toBe(`${CREATION}\n`);
     host.conf(103, ours);
     expect(host.run("lxc", "create")).toMatchObject({ code: 0 });
     expect(fs.existsSync(record)).toBe(false);
+    expect(host.kept("prepared/103")).toBe(`${CREATION}\n`);
   });
 
   it("notes nothing where the VMID is taken", () => {
     const host = new Host();
     host.conf(103, foreign);
-    host.run("claim", "create", { CREATION: "5f3a9c1e0b7d4421" });
+    host.run("claim", "create", { CREATION });
     expect(fs.existsSync(path.join(host.root, "state/creations/103"))).toBe(false);
   });
 
@@ -125,32 +124,34 @@ describe("claim", () => {
 describe("the guard", () => {
   it("lets a guest of ours go, and one that is gone", () => {
     const host = new Host();
-    const gone = host.run("lxc", "delete");
+    const gone = host.run("guard", "delete");
     expect(gone).toMatchObject({ code: 0, outcome: "guest 103 is already gone" });
     expect(gone.output).toContain("next:  run the same command again with --refresh");
     host.conf(103, ours);
-    expect(host.run("lxc", "delete")).toMatchObject({ code: 0, outcome: "guest 103 is ours" });
+    expect(host.run("guard", "delete")).toMatchObject({ code: 0, outcome: "guest 103 is ours" });
   });
 
   it("refuses a guest that took our VMID", () => {
     const host = new Host();
     host.conf(103, foreign);
-    const run = host.run("lxc", "delete");
+    const run = host.run("guard", "delete");
     expect(run.code).toBe(1);
-    expect(run.output).toContain('error: node-1-lxc: VMID 103, wanted for node-1, belongs to the guest "mail"');
+    expect(run.output).toContain('error: node-1-guard: VMID 103, wanted for node-1, belongs to the guest "mail"');
     expect(run.output).toContain(
       "pulumi state delete --yes --target-dependents 'urn:pulumi:homelab::proxmox-k3s::a$b::node-1' || " +
-        "pulumi state delete --yes --target-dependents 'urn:pulumi:homelab::proxmox-k3s::a$command:remote:Command::node-1-lxc', then",
+        "pulumi state delete --yes --target-dependents 'urn:pulumi:homelab::proxmox-k3s::a$command:remote:Command::node-1-guard', then",
     );
     expect(run.pct).toEqual([]);
   });
 });
 
 describe("lxc", () => {
+  /** A host on which the claim has begun the creation. */
+  const begun = (): Host => new Host().record("creations", 103);
   const recipe = `features: ${LXC_FEATURES}\n${LXC_RAW_LINES.join("\n")}\n`;
 
   it("writes the recipe into the main section and restarts", () => {
-    const host = new Host();
+    const host = begun();
     host.conf(103, ours);
     const run = host.run("lxc", "create");
     expect(run.pct.filter((line) => /^(start|stop|shutdown)/.test(line))).toEqual(["stop 103", "start 103"]);
@@ -158,7 +159,7 @@ describe("lxc", () => {
   });
 
   it("writes before pending changes and snapshots, and keeps what others set", () => {
-    const host = new Host();
+    const host = begun();
     const tail = "[pve:pending]\nmemory: 8192\n\n[before]\nfeatures: nesting=1\nhostname: node-1\n";
     host.conf(103, `${ours}lxc.sysctl.net.ipv4.ip_forward: 1\n\n${tail}`);
     host.run("lxc", "create");
@@ -166,11 +167,11 @@ describe("lxc", () => {
   });
 
   it("neither writes nor restarts a second time, also after Proxmox wrote the file anew", () => {
-    const host = new Host();
+    const host = begun();
     host.conf(103, ours);
     host.run("lxc", "create");
     // Proxmox VE sorts the options, puts raw lines last, and a blank behind the colon of an empty value.
-    const rewritten = `#${MARK}\narch: amd64\nfeatures: ${LXC_FEATURES}\nhostname: node-1\nmemory: 4096\nrootfs: local-lvm:vm-103-disk-0,size=32G\n${LXC_RAW_LINES.join("\n").replace("lxc.cap.drop:", "lxc.cap.drop: ")}\n`;
+    const rewritten = `#creation ${CREATION} of ${MARK}\narch: amd64\nfeatures: ${LXC_FEATURES}\nhostname: node-1\nmemory: 4096\nrootfs: local-lvm:vm-103-disk-0,size=32G\n${LXC_RAW_LINES.join("\n").replace("lxc.cap.drop:", "lxc.cap.drop: ")}\n`;
     host.conf(103, rewritten);
     const run = host.run("lxc", "update");
     expect(run).toMatchObject({ code: 0, outcome: "container 103: configuration kept" });
@@ -179,7 +180,7 @@ describe("lxc", () => {
   });
 
   it("restarts a guest whose restart was cut off after the write", () => {
-    const host = new Host();
+    const host = begun();
     host.conf(103, `${ours}${recipe}`);
     expect(host.run("lxc", "update").pct).toEqual(
       expect.arrayContaining(["shutdown 103 --forceStop 1 --timeout 120", "start 103"]),
@@ -187,7 +188,7 @@ describe("lxc", () => {
   });
 
   it("says at once that the guest ended right after its start", () => {
-    const host = new Host();
+    const host = begun();
     host.conf(103, ours);
     host.pct('case $1 in status) echo "status: stopped" ;; exec) exit 255 ;; esac');
     const { code, output } = host.run("lxc", "create");
@@ -200,7 +201,7 @@ describe("lxc", () => {
   });
 
   it("says that the guest ended, also where the host calls it running for a moment more", () => {
-    const host = new Host();
+    const host = begun();
     host.conf(103, ours);
     const dying = path.join(host.root, "dying");
     host.pct(`
@@ -219,5 +220,23 @@ esac`);
     host.conf(103, foreign);
     expect(host.run("lxc", "create")).toMatchObject({ code: 1, pct: [] });
     expect(host.conf(103)).toBe(foreign);
+  });
+
+  it.each([
+    ["of which the host has no record", new Host()],
+    ["that was made after the one on record", new Host().record("prepared", 103, "0".repeat(16))],
+  ])("refuses a guest %s, whatever its description says", (_, host) => {
+    host.conf(103, ours);
+    const run = host.run("lxc", "create");
+    expect([run.code, run.pct, host.conf(103)]).toEqual([1, [], ours]);
+    expect(run.output).toContain(
+      "carries this cluster's mark, but this Proxmox host has no record that the program made it",
+    );
+  });
+
+  it("refuses another node's guest", () => {
+    const host = begun();
+    host.conf(103, ours.replace("node-1", "node-2"));
+    expect(host.run("lxc", "create")).toMatchObject({ code: 1, pct: [] });
   });
 });

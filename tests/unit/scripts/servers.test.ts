@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { MARK, ScriptedHost, type ScriptRun } from "../../support/scriptedHost";
+import { CREATION, MARK, ScriptedHost, type ScriptRun } from "../../support/scriptedHost";
 
 /*
  * What decides between servers on the Proxmox host: who begins the cluster and who joins it, who may be disturbed, and who
@@ -57,7 +57,8 @@ function world(
   fs.writeFileSync(path.join(dir, "policy"), "DRAIN_TIMEOUT=300\nON_BLOCKED=stop\nALLOW_CONTROL_PLANE_LOSS=no\n");
   for (const [vmid, state] of Object.entries(guests)) {
     fs.writeFileSync(at(vmid), state);
-    host.conf(Number(vmid), `#creation 5f3a9c1e0b7d4421 of ${MARK}\nhostname: ${NAMES[Number(vmid)]}\n`);
+    host.conf(Number(vmid), `#creation ${CREATION} of ${MARK}\nhostname: ${NAMES[Number(vmid)]}\nlxc.cap.drop:\n`);
+    host.record("prepared", Number(vmid));
   }
   const members = Object.entries(guests).filter(([, state]) => state !== "new");
   fs.writeFileSync(at("members"), members.map(([vmid]) => `${NAMES[Number(vmid)]} member-${vmid}\n`).join(""));
@@ -116,7 +117,7 @@ describe("whom a new server joins", () => {
     world({ 100: "live", 101: "new" }, { plan: [101], former: [100] });
     fs.writeFileSync(at("members"), "");
     expect(join(101).output).toContain("k3s-2 cannot join k3s-1 (100), which keeps the cluster in SQLite");
-    fs.appendFileSync(path.join(host.root, "state", CLUSTER_ID, "policy"), "ALLOW_CONTROL_PLANE_LOSS=yes\n");
+    fs.writeFileSync(path.join(host.root, "state", CLUSTER_ID, "policy"), "ALLOW_CONTROL_PLANE_LOSS=yes\n");
     expect(join(101)).toMatchObject(begun(101));
   });
 

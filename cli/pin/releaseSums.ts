@@ -1,6 +1,6 @@
 import fs from "node:fs/promises";
-import { parsePins, type Pins } from "../plan/pins";
-import { ARCHITECTURES, binaryName, imagesName, type Architecture, type ReleasePins } from "../plan/sums";
+import { parsePins, type Pins } from "../../plan/pins";
+import { ARCHITECTURES, binaryName, imagesName, type Architecture, type ReleasePins } from "../../plan/sums";
 
 /** Recording what a K3s release says of its files: `<baseUrl>/<version>/sha256sum-<arch>.txt`, in sha256sum's format. */
 

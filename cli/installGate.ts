@@ -1,0 +1,129 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import * as sshpk from "sshpk";
+
+import { advice } from "../remote/advice";
+import { checkGate } from "../remote/gateCheck";
+import { GATE_FILE, renderGate } from "../remote/hostGate";
+import { quote } from "../remote/script";
+
+export interface GateCommandOptions {
+  /** `root@HOST`; without it the gate is printed. */
+  readonly install?: string;
+  /** Private key with which the program works on the host. */
+  readonly key: string;
+  readonly artifacts: readonly string[];
+  /** Files with the nodes' public keys. */
+  readonly nodeKey: readonly string[];
+  /** How the person reaches the host as root, as a shell writes it. */
+  readonly ssh: string;
+}
+
+/** The exit code by which a gate says that a script has run and ended well (`scripts/host/gate.pl`). */
+const DONE = 88;
+
+/**
+ * Prints the gate, or puts it on the Proxmox host with its line in root's `authorized_keys`, and has it run a script. Run
+ * again it changes nothing that is right.
+ * @throws Error with the cause and what to do
+ */
+export async function gate(options: GateCommandOptions): Promise<void> {
+  const nodeKeys = options.nodeKey.map((file) => fs.readFileSync(file, "utf8").trim());
+  const { artifacts, install } = options;
+  if (install === undefined) return void process.stdout.write(renderGate({ artifacts, nodeKeys }));
+  const host = new AdminShell(options.ssh, install);
+  const privateKey = readKey(options.key);
+  const former = await host.run(`cat ${GATE_FILE} 2>/dev/null || :`);
+  const text = renderGate({ artifacts, nodeKeys, former });
+  const publicKey = sshpk.parsePrivateKey(privateKey, "auto").toPublic();
+  publicKey.comment = "proxmox-k3s";
+  console.log(await host.run(installCommand(text, publicKey.toString("ssh")), text));
+  const [hostKey = ""] = /^ssh-ed25519 \S+/.exec(await host.run("cat /etc/ssh/ssh_host_ed25519_key.pub")) ?? [];
+  const { address, port } = await host.resolve();
+  const reached = await checkGate({ host: address, port, user: "root", privateKey, hostKey, dials: 1 }, "gate");
+  if (!reached)
+    throw new Error(
+      advice(
+        `the gate is there, but ${address} does not accept the key ${options.key}`,
+        `see sshd's log on the host: journalctl -u ssh`,
+      ),
+    );
+  console.log(`the gate on ${address} runs this program's scripts`);
+  if (hostKey !== "") console.log(`proxmox.hostKey: "${hostKey}"`);
+}
+
+function readKey(file: string): string {
+  const full = file.replace(/^~(?=\/)/, os.homedir());
+  try {
+    return fs.readFileSync(full, "utf8");
+  } catch {
+    throw new Error(
+      advice(
+        `there is no private key ${file}`,
+        `ssh-keygen -t ed25519 -N '' -C proxmox-k3s-host -f ${file}; or name yours with --key`,
+      ),
+    );
+  }
+}
+
+/**
+ * What the administrator's shell on the host does with the gate on its stdin: nothing is replaced before the whole of it
+ * has arrived and Perl can read it. The line of the program's key is the only one with that key afterwards.
+ */
+function installCommand(gateText: string, publicKey: string): string {
+  const sum = createHash("sha256").update(gateText).digest("hex");
+  const [type = "", key = ""] = publicKey.split(" ");
+  const line = `restrict,command="${GATE_FILE}; test $? -eq ${DONE}" ${publicKey}`;
+  return [
+    "set -eu; umask 077",
+    `new=$(mktemp ${GATE_FILE}.XXXXXX); trap 'rm -f "$new" "$new.keys"' EXIT`,
+    'cat >"$new"',
+    `printf '%s  %s\\n' ${sum} "$new" | sha256sum -c --status || { echo "error: the gate did not arrive whole"; exit 1; }`,
+    'perl -Tc "$new" 2>/dev/null || { echo "error: perl on this host cannot read the gate"; exit 1; }',
+    `if cmp -s "$new" ${GATE_FILE}; then echo "${GATE_FILE} is the right one"; else chmod 0755 "$new"; mv -f "$new" ${GATE_FILE}; echo "${GATE_FILE} was put in place"; fi`,
+    'keys=/root/.ssh/authorized_keys; mkdir -p /root/.ssh; touch "$keys"; keys=$(readlink -f "$keys")',
+    `{ grep -vF -- ${quote(`${type} ${key}`)} "$keys" || :; printf '%s\\n' ${quote(line)}; } >"$new.keys"`,
+    'if cmp -s "$new.keys" "$keys"; then echo "$keys has its line"; else cat "$new.keys" >"$keys"; echo "$keys: its line was written"; fi',
+  ].join("\n");
+}
+
+/** Root on the Proxmox host, as the person reaches it by their own SSH client and its configuration. */
+class AdminShell {
+  private readonly ssh: readonly string[];
+
+  constructor(
+    ssh: string,
+    private readonly target: string,
+  ) {
+    this.ssh = ssh.split(/\s+/).filter(Boolean);
+  }
+
+  run(command: string, input = ""): Promise<string> {
+    return this.exec([this.target, command], input);
+  }
+
+  /** The address and port behind a name that may stand in the person's SSH configuration. */
+  async resolve(): Promise<{ address: string; port: number }> {
+    const settings = await this.exec(["-G", this.target], "");
+    const value = (key: string): string | undefined => new RegExp(`^${key} (\\S+)$`, "m").exec(settings)?.[1];
+    return { address: value("hostname") ?? path.basename(this.target), port: Number(value("port") ?? 22) };
+  }
+
+  private exec(args: readonly string[], input: string): Promise<string> {
+    const [command = "ssh", ...options] = this.ssh;
+    return new Promise((resolve, reject) => {
+      const child = execFile(command, [...options, ...args], { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
+        if (!error) return resolve(stdout.trimEnd());
+        const cause = (stdout + stderr).trim() || error.message;
+        reject(
+          new Error(advice(`${this.target}: ${cause}`, `ssh ${this.target} must let you in as root`), { cause: error }),
+        );
+      });
+      child.stdin?.on("error", () => {}); // it may end without reading
+      child.stdin?.end(input);
+    });
+  }
+}

@@ -1,0 +1,21 @@
+import path from "node:path";
+import { Command } from "commander";
+
+import { K3S_RELEASES } from "../../config/schema";
+import { recordRelease } from "./releaseSums";
+
+const PINS = path.join(__dirname, "../../plan/pinned-sums.json");
+
+/** `proxmox-k3s pin`: records the published SHA-256 sums of a K3s release in `plan/pinned-sums.json`. */
+export const pinCommand = new Command("pin")
+  .description("Record the published SHA-256 sums of a K3s release in plan/pinned-sums.json.")
+  .argument("<version>", "K3s version, v1.36.3+k3s1")
+  .option("--base-url <url>", "folder that holds one folder for each version", K3S_RELEASES)
+  .addHelpText("after", "\nExample:\n  npx proxmox-k3s pin v1.36.3+k3s1")
+  .action(async (version: string, { baseUrl }: { baseUrl: string }) => {
+    if (!/^v\d+\.\d+\.\d+\+k3s\d+$/.test(version))
+      throw new Error(`${version} is not a K3s release such as v1.36.3+k3s1`);
+    const release = await recordRelease(PINS, baseUrl.replace(/\/+$/, ""), version);
+    for (const [arch, sums] of Object.entries(release))
+      for (const [file, sum] of Object.entries(sums)) process.stdout.write(`${version} ${arch} ${file} ${sum}\n`);
+  });

@@ -1,0 +1,22 @@
+import { Command, InvalidArgumentError } from "commander";
+
+import { recover } from "./recover";
+
+/** `proxmox-k3s recover`: clears away what an interrupted run left. */
+export const recoverCommand = new Command("recover")
+  .description(
+    "Clear away what an interrupted run left: guests of this stack that its state does not know, and unfinished " +
+      "operations. Shows what it will do, and asks first.",
+  )
+  .option("--stack <name>", "the stack to recover (default: the selected one)")
+  .option("--wait <seconds>", "how long to wait for a creation that is still running on the host", seconds, 120)
+  .option("-y, --yes", "do not ask")
+  .addHelpText("after", "\nExample:\n  npx proxmox-k3s recover --stack mine")
+  .action(async ({ stack, wait, yes = false }: { stack?: string; wait: number; yes?: boolean }) => {
+    process.exitCode = await recover({ ...(stack === undefined ? {} : { stack }), wait, yes });
+  });
+
+function seconds(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("It must be a whole number of seconds.");
+  return Number(text);
+}

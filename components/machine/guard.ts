@@ -1,0 +1,38 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import type { NodePlan } from "../../plan/plan";
+import { stepName } from "../../plan/steps";
+import { RemoteScript } from "../../remote/RemoteScript";
+import type { ClusterContext } from "../ClusterContext";
+
+interface GuardArgs {
+  readonly node: NodePlan;
+  readonly context: ClusterContext;
+  readonly guest: pulumi.Resource;
+  /** New whenever the guest is made anew. */
+  readonly creation: pulumi.Output<string>;
+}
+
+/**
+ * The guard: does nothing until it is deleted, right before its machine; then it refuses a guest that is not ours. The same
+ * for every kind of machine.
+ */
+export function guard(name: string, args: GuardArgs, parent: pulumi.Resource): RemoteScript {
+  const { node, context, guest, creation } = args;
+  return new RemoteScript(
+    stepName(name, "guard"),
+    {
+      task: "guard",
+      title: `guest ${node.vmId} is ours before it is destroyed`,
+      on: "delete",
+      connection: context.host,
+      lock: `guest-${node.vmId}`,
+      boundSeconds: 300,
+      args: { VMID: node.vmId, NAME: node.name },
+      inputs: { MARK: context.mark, URN: guest.urn },
+      triggers: [creation],
+    },
+    // Not deletedWith the guest: it has to speak before the guest goes.
+    pulumi.mergeOptions(context.scriptOptions, { parent, dependsOn: [guest], replaceWith: [guest] }),
+  );
+}

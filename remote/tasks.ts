@@ -1,0 +1,250 @@
+import { LXC_FEATURES, LXC_RAW_LINES } from "../plan/lxcProfile";
+
+/*
+ * What a remote script may be given. One table serves the program, which renders the scripts, and the gate on the Proxmox
+ * host, which lets them in: so that neither can drift from the other (docs/decisions/0011).
+ */
+
+/** A blank-free word that can be no path, no option and no pattern. */
+const WORD = "[A-Za-z0-9](?:[A-Za-z0-9_-]{0,119})";
+/** A VMID of Proxmox VE, 100 to 999999999. */
+const VMID = "[1-9][0-9]{2,8}";
+/** A host name: one RFC 1123 label. */
+const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
+const IPV4 = "[0-9]{1,3}(?:[.][0-9]{1,3}){3}";
+const STORAGE = "[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]";
+const TEMPLATE = `${STORAGE}:vztmpl/[A-Za-z0-9_.+~-]+`;
+const NUMBER = "(?:0|[1-9][0-9]{0,5})";
+const YES_NO = "yes|no";
+const ID = "[0-9a-f]{16}";
+/** Name part of a label's or a taint's key, and a label's value. */
+const KUBE_NAME = "[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?";
+const KUBE_KEY = `(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?${KUBE_NAME}`;
+const PUBLIC_KEY = "[a-z0-9@.-]+ [A-Za-z0-9+/]+=*(?: [^\\x00-\\x1f\\x7f]*)?";
+const FOLDER = "/[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_.+-]+)*";
+/** No character of it means anything to a shell, and none starts an option. */
+const URL = "https?://[A-Za-z0-9][A-Za-z0-9.:-]*(?:/[A-Za-z0-9._~%+=,:-]*)*";
+const NAMED = "[A-Za-z0-9_.-]+";
+
+/** None or more lines of a shape. */
+const lines = (shape: string): string => `(?:(?:${shape})(?:\\n(?:${shape}))*)?`;
+
+/**
+ * The shape of every argument, as a regular expression that the whole value must match. Both JavaScript and Perl read them,
+ * so they keep to what means the same in both.
+ */
+export const SHAPES = {
+  ACTION: "create|update|delete|look",
+  ADDRESS: IPV4,
+  AFTER: "its reboot|the change of its K3s",
+  ALLOW_CONTROL_PLANE_LOSS: YES_NO,
+  ARCH: "amd64|arm64",
+  AUTHORIZED_KEYS: lines(PUBLIC_KEY),
+  BOUND: "[1-9][0-9]{0,5}",
+  BRIDGE: "[A-Za-z][A-Za-z0-9_.-]{0,14}",
+  CLUSTER_ID: ID,
+  /** K3s' config.yaml; on nodes only. */
+  CONFIG: "[^\\x00]*",
+  /** Empty for a guest that is changed, not created. */
+  CREATION: `(?:${ID})?`,
+  DRAIN_TIMEOUT: NUMBER,
+  EFFECT: "reboot it|change its K3s",
+  ETCD: YES_NO,
+  FILES: lines("k3s|k3s-arm64|k3s-airgap-images-(?:amd64|arm64)[.]tar"),
+  FROM: FOLDER,
+  IMAGES: YES_NO,
+  IMAGES_SHA256: "(?:[0-9a-f]{64}|-)?",
+  LABELS: lines(`${KUBE_KEY}=(?:${KUBE_NAME})?`),
+  LOCK: WORD,
+  /** Empty where a cluster has no mark yet. */
+  MARK: `(?:proxmox-k3s ${NAMED}/${NAMED}/${NAMED} ${ID})?`,
+  NAME: LABEL,
+  NODES: lines(`${VMID} ${LABEL} ${IPV4} ${STORAGE} ${NUMBER} ${TEMPLATE}`),
+  NONCE: ID,
+  ON_BLOCKED: "stop|force",
+  POOL: "[A-Za-z][A-Za-z0-9_.-]*(?:/[A-Za-z][A-Za-z0-9_.-]*){0,2}",
+  PVE_NODE: "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?",
+  ROLE: "server|agent",
+  SERVERS: lines(`${VMID} ${LABEL}`),
+  SHA256: "[0-9a-f]{64}",
+  SOURCE: URL,
+  START_TIMEOUT: NUMBER,
+  STEP: WORD,
+  TAINTS: lines(`${KUBE_KEY}(?:=(?:${KUBE_NAME})?)?:(?:NoSchedule|PreferNoSchedule|NoExecute)`),
+  TIMEOUT: NUMBER,
+  TO: FOLDER,
+  URN: "urn:pulumi:[A-Za-z0-9_.-]+::[A-Za-z0-9_.-]+::[A-Za-z0-9_.:$/-]+::[A-Za-z0-9_.-]+",
+  VERSION: "v[0-9]+[.][0-9]+[.][0-9]+[+]k3s[0-9]+",
+  VMID,
+  WAIT: NUMBER,
+} as const satisfies Readonly<Record<string, string>>;
+
+export type ArgumentName = keyof typeof SHAPES;
+
+/** What every task is given, whatever it does. */
+export const COMMON_ARGUMENTS = ["STEP", "ACTION", "LOCK", "BOUND"] as const satisfies readonly ArgumentName[];
+
+export interface Task {
+  /** The machine that runs it. A script for nodes brings secrets or files, so the host's key may not run it on the host. */
+  readonly runsOn: "host" | "node";
+  /** Its text: the shared parts that it needs and its own, as files of `scripts/` without their ending, in order. */
+  readonly parts: readonly string[];
+  /** Beside {@link COMMON_ARGUMENTS}; all of them, and no other. */
+  readonly args: readonly ArgumentName[];
+  /** Files that it finds beside itself: parts of `scripts/` with their ending, or a constant text. */
+  readonly files?: Readonly<Record<string, readonly string[] | { readonly text: string }>>;
+  /** Shape of its answer. @default one line or none */
+  readonly answer?: string;
+  /** It also serves deletions, whose text is stored in the state until the next `up`. */
+  readonly deletes?: true;
+}
+
+/** The removal that the roster keeps on the host; the leave brings the part that is common to all tasks. */
+export const KEPT_LEAVE = ["lib/guest", "lib/cluster", "lib/etcd", "host/leave"];
+
+const CLUSTER = ["lib/task", "lib/guest", "lib/cluster"];
+const ANY_TEXT = "[^\\x00]*";
+
+export const TASKS = {
+  back: {
+    runsOn: "host",
+    parts: [...CLUSTER, "host/back"],
+    args: ["VMID", "NAME", "ROLE", "AFTER", "TIMEOUT", "CLUSTER_ID"],
+  },
+  "ca-hash": {
+    runsOn: "host",
+    parts: [...CLUSTER, "host/ca-hash"],
+    args: ["TIMEOUT", "CLUSTER_ID"],
+    answer: "[0-9a-f]{64}",
+  },
+  claim: {
+    runsOn: "host",
+    parts: ["lib/task", "lib/guest", "host/claim"],
+    args: ["VMID", "NAME", "CREATION", "MARK"],
+  },
+  discard: {
+    runsOn: "host",
+    parts: ["lib/task", "lib/guest", "host/discard"],
+    args: ["VMID", "NAME", "CREATION", "WAIT", "MARK"],
+  },
+  "fetch-artifacts": {
+    runsOn: "node",
+    parts: ["lib/task", "lib/download", "lib/node-files", "node/fetch-artifacts"],
+    args: ["NAME", "ARCH", "VERSION", "SOURCE", "TO", "IMAGES", "SHA256", "IMAGES_SHA256"],
+  },
+  "gate-check": { runsOn: "host", parts: ["lib/task", "host/gate-check"], args: ["NONCE"], answer: ID },
+  guard: {
+    runsOn: "host",
+    parts: ["lib/task", "lib/guest", "host/guard"],
+    args: ["VMID", "NAME", "MARK", "URN"],
+    deletes: true,
+  },
+  guests: { runsOn: "host", parts: ["lib/task", "lib/guest", "host/guests"], args: ["MARK"], answer: ANY_TEXT },
+  "host-key": {
+    runsOn: "host",
+    parts: ["lib/task", "lib/guest", "host/host-key"],
+    args: ["VMID", "NAME", "MARK"],
+    answer: "ssh-ed25519 [A-Za-z0-9+/]+=*",
+  },
+  "install-k3s": {
+    runsOn: "node",
+    parts: ["lib/task", "lib/node-files", "node/install-k3s"],
+    args: ["ROLE", "VERSION", "NAME", "ARCH", "FROM", "IMAGES", "CONFIG", "START_TIMEOUT", "SHA256", "IMAGES_SHA256"],
+    files: {
+      "k3s.service": ["node/files/k3s.service"],
+      "k3s-agent.service": ["node/files/k3s-agent.service"],
+    },
+  },
+  join: {
+    runsOn: "host",
+    parts: [...CLUSTER, "lib/etcd", "host/join"],
+    args: ["VMID", "NAME", "TIMEOUT", "CLUSTER_ID"],
+  },
+  kubeconfig: {
+    runsOn: "host",
+    parts: [...CLUSTER, "host/kubeconfig"],
+    args: ["TIMEOUT", "CLUSTER_ID"],
+    answer: ANY_TEXT,
+  },
+  leave: {
+    runsOn: "host",
+    parts: ["lib/task", "host/leave-stub"],
+    args: ["VMID", "NAME", "ROLE", "CLUSTER_ID", "MARK"],
+    deletes: true,
+  },
+  lxc: {
+    runsOn: "host",
+    parts: ["lib/task", "lib/guest", "host/lxc"],
+    args: ["VMID", "NAME", "ADDRESS", "AUTHORIZED_KEYS", "MARK"],
+    files: {
+      // Constants stand in the script, where the gate's sum covers them.
+      features: { text: LXC_FEATURES },
+      "raw-lines": { text: LXC_RAW_LINES.join("\n") },
+      "guest-ssh.sh": ["host/files/guest-ssh.sh"],
+      "sshd.conf": ["host/files/sshd.conf"],
+      "sshd-tmpfiles.conf": ["host/files/sshd-tmpfiles.conf"],
+    },
+  },
+  preflight: {
+    runsOn: "host",
+    parts: ["lib/task", "lib/guest", "host/preflight", "host/preflight-host", "host/preflight-machines"],
+    args: ["PVE_NODE", "BRIDGE", "POOL", "NODES", "MARK"],
+    answer: ANY_TEXT,
+  },
+  "push-artifacts": {
+    runsOn: "host",
+    parts: ["lib/task", "lib/guest", "host/push-artifacts"],
+    args: ["VMID", "NAME", "FROM", "FILES", "MARK"],
+  },
+  quorum: {
+    runsOn: "host",
+    parts: [...CLUSTER, "lib/etcd", "host/quorum"],
+    args: ["NAME", "EFFECT", "CLUSTER_ID"],
+  },
+  ready: {
+    runsOn: "host",
+    parts: [...CLUSTER, "host/ready"],
+    args: ["VMID", "NAME", "VERSION", "LABELS", "TAINTS", "ETCD", "TIMEOUT", "CLUSTER_ID"],
+  },
+  "release-sums": {
+    runsOn: "host",
+    parts: ["lib/task", "lib/download", "host/release-sums"],
+    args: ["SOURCE", "ARCH", "IMAGES"],
+    answer: "[0-9a-f]{64} (?:[0-9a-f]{64}|-)",
+  },
+  roster: {
+    runsOn: "host",
+    parts: ["lib/task", "lib/guest", "host/roster"],
+    args: ["SERVERS", "DRAIN_TIMEOUT", "ON_BLOCKED", "ALLOW_CONTROL_PLANE_LOSS", "CLUSTER_ID", "MARK"],
+    files: { leave: KEPT_LEAVE.map((part) => `${part}.sh`) },
+    deletes: true,
+  },
+} as const satisfies Readonly<Record<string, Task>>;
+
+export type TaskName = keyof typeof TASKS;
+export const taskNames = Object.keys(TASKS) as TaskName[];
+
+/** A task of the table, with the fields that only some have. */
+export const taskOf = (name: TaskName): Task => TASKS[name];
+
+/**
+ * Checks values against the table.
+ * @param values by argument, without {@link COMMON_ARGUMENTS} or with them
+ * @throws Error that lists every argument which is not the task's or not of its shape; the value is shown quoted
+ */
+export function requireShapes(task: TaskName, values: Readonly<Record<string, string | number>>): void {
+  const allowed: readonly string[] = [...COMMON_ARGUMENTS, ...taskOf(task).args];
+  const problems = Object.entries(values).flatMap(([name, value]) => {
+    if (!allowed.includes(name)) return [`${name} is no argument of this task`];
+    const shape = SHAPES[name as ArgumentName];
+    return new RegExp(`^(?:${shape})$`).test(String(value)) ? [] : [`${name} may not be ${JSON.stringify(value)}`];
+  });
+  if (problems.length > 0) throw new Error(`the task ${task} cannot be given this: ${problems.join("; ")}`);
+}
+
+/** @throws Error where the names are not exactly the task's arguments */
+export function requireArguments(task: TaskName, names: readonly string[]): void {
+  const wanted: readonly string[] = taskOf(task).args;
+  const missing = wanted.filter((name) => !names.includes(name));
+  if (missing.length > 0) throw new Error(`the task ${task} is not given ${missing.join(", ")}`);
+}

@@ -1,0 +1,94 @@
+#!/usr/bin/perl -T
+# proxmox-k3s-gate: forced command for the key by which proxmox-k3s works on this Proxmox host. It runs the scripts of one
+# version of the program, known by their SHA-256, with the arguments that each of them may be given, and nothing else.
+# `npx proxmox-k3s gate --install root@HOST` puts it here; run that again when the program changes its scripts.
+#
+# Its line in /root/.ssh/authorized_keys:
+#   restrict,command="/usr/local/sbin/proxmox-k3s-gate; test $? -eq 88" ssh-ed25519 AAAA… proxmox-k3s
+# 88 says that a script has run and ended well. A gate that is empty, cut short or another program ends otherwise, and so no
+# step that did not run is ever taken for done.
+use strict;
+use warnings;
+use Digest::SHA qw(sha256_hex);
+
+my $DONE = 88;
+my $LARGEST = 1 << 20;
+
+sub refuse {
+    my ($cause, $next) = @_;
+    my @logger = ('/usr/bin/logger', '-t', 'proxmox-k3s-gate', '--', "refused: $cause");
+    system { $logger[0] } @logger if -x $logger[0];
+    print STDERR "error: proxmox-k3s-gate: $cause\n", "next:  $next\n";
+    exit 1;
+}
+
+%ENV = (
+    PATH => '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    LC_ALL => 'C',
+    COMMAND => $ENV{SSH_ORIGINAL_COMMAND} // '',
+);
+my $command = delete $ENV{COMMAND};
+umask 077;
+
+# The table: the shape of each argument, the sum of each script with its task and arguments.
+my (%shape, %script);
+while (my $line = <DATA>) {
+    chomp $line;
+    if ($line =~ /\A(shape) (\S+) (.*)\z/) { $shape{$2} = qr/\A(?:$3)\z/ }
+    elsif ($line =~ /\A(script|former) ([0-9a-f]{64}) (\S+) (.*)\z/) {
+        $script{$2} = { task => $3, args => { map { $_ => 1 } split / /, $4 } };
+    }
+}
+
+# The command: comments, exports of quoted values, and the call. It is read, never evaluated.
+my $QUOTED = qr/[^']*(?:'\\''[^']*)*/;
+my $EXPORT = qr/export [A-Z][A-Z0-9_]*='$QUOTED'\n/;
+$command =~ /\A(?:#[^\n]*\n)*((?:$EXPORT)+)exec sh -s\z/
+    or refuse('this is no command of proxmox-k3s', 'use this key for proxmox-k3s alone');
+my $exports = $1;
+
+# Its stdin: more exports (what a first preview cannot know), then a script.
+binmode STDIN;
+my $stdin = '';
+while (length($stdin) <= $LARGEST) { last unless read STDIN, $stdin, 65536, length $stdin }
+length($stdin) <= $LARGEST or refuse('the script is too large', 'use this key for proxmox-k3s alone');
+$stdin =~ s/\A((?:$EXPORT)*)//;
+$exports .= $1;
+my $sum = sha256_hex($stdin);
+my $known = $script{$sum}
+    or refuse("the script with the SHA-256 $sum is not one of this gate's",
+        'npx proxmox-k3s gate --install root@HOST, from the version of the program that you run. If a deletion fails so that an'
+      . ' older version stored: take nothing out of the config, run pulumi up, then repeat what you did');
+
+# The arguments: those of the task, each once and of its shape.
+my %value;
+while ($exports =~ /\Gexport ([A-Z][A-Z0-9_]*)='($QUOTED)'\n/gc) {
+    my ($name, $quoted) = ($1, $2);
+    $known->{args}{$name} or refuse("$known->{task} has no argument $name", 'use this key for proxmox-k3s alone');
+    exists $value{$name} and refuse("$known->{task} was given $name twice", 'use this key for proxmox-k3s alone');
+    $quoted =~ s/'\\''/'/g;
+    my $shape = $shape{$name};
+    $shape && $quoted =~ /($shape)/
+        or refuse("$known->{task} may not be given this $name",
+            'if it is a folder of artifacts or a public key that this gate does not know: npx proxmox-k3s gate --install root@HOST'
+          . ' with --artifacts FOLDER, or with --node-key FILE');
+    $value{$name} = $1;
+}
+for my $name (sort keys %{ $known->{args} }) {
+    exists $value{$name} or refuse("$known->{task} was not given $name", 'use this key for proxmox-k3s alone');
+}
+
+# The script gets these and nothing else.
+$stdin =~ /\A(.*)\z/s;
+my $text = $1;
+%ENV = (%ENV, %value);
+$SIG{PIPE} = 'IGNORE';
+open my $shell, '|-', '/bin/sh', '-s' or refuse("no shell: $!", 'see that /bin/sh is there');
+print {$shell} $text;
+close $shell;
+exit $DONE if $? == 0;
+my $status = $? >> 8;
+exit($status == 0 || $status == $DONE ? 1 : $status);
+
+__DATA__
+@TABLE@

@@ -1,0 +1,35 @@
+import { acknowledgement, readAnswer, UnacknowledgedError } from "../../../remote/answer";
+
+describe("the answer of a script", () => {
+  const done = acknowledgement("node-1-host-key", "create");
+  const read = (stdout: string) => readAnswer("host-key", "node-1-host-key", "create", stdout);
+
+  it("stands before the acknowledgement, and has its shape", () => {
+    expect(read(`ssh-ed25519 AAAA\n${done}\n`)).toBe("ssh-ed25519 AAAA");
+    expect(readAnswer("claim", "a-claim", "update", `${acknowledgement("a-claim", "update")}\n`)).toBe("");
+  });
+
+  it.each([
+    ["nothing at all, as from an empty gate", ""],
+    ["an answer alone", "ssh-ed25519 AAAA\n"],
+    ["another step's acknowledgement", `ssh-ed25519 AAAA\n${acknowledgement("node-2-host-key", "create")}\n`],
+    ["another action's", `ssh-ed25519 AAAA\n${acknowledgement("node-1-host-key", "delete")}\n`],
+    ["the acknowledgement inside a line", `ssh-ed25519 ${done}`],
+  ])("is none where the machine gives %s", (_, stdout) => {
+    expect(() => read(stdout)).toThrow(UnacknowledgedError);
+  });
+
+  it.each(["", "no key", "ssh-ed25519 AAAA\nssh-ed25519 BBBB", "ssh-ed25519 AAAA $(id)"])(
+    "is refused where it has another shape, and not repeated: %j",
+    (answer) => {
+      const failure = (() => {
+        try {
+          return read(`${answer}\n${done}`);
+        } catch (error) {
+          return (error as Error).message;
+        }
+      })();
+      expect(failure).toBe("node-1-host-key: the answer is not of the form that the task host-key gives");
+    },
+  );
+});

@@ -1,0 +1,56 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { program } from "../../../cli/program";
+import manifest from "../../../package.json";
+
+/* Commands that a person is told to run exist, wherever they are named: errors, hints, comments, pages. */
+
+const repo = path.join(__dirname, "../../..");
+const commands = program.commands.map((command) => command.name());
+
+test.each([program, ...program.commands].map((command) => [command.name(), command] as const))(
+  "the help of %s has an example that can be typed",
+  (name, command) => {
+    let help = "";
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
+    const example = name === "proxmox-k3s" ? "npx proxmox-k3s" : `npx proxmox-k3s ${name}`;
+    expect(help).toContain(`\nExample:\n  ${example}`);
+  },
+);
+
+test("the commands work from a checkout, as npx and npm start them", () => {
+  const start = (program: string, ...args: string[]) => spawnSync(program, args, { cwd: repo, encoding: "utf8" });
+  const expected = [0, expect.stringMatching(/^Usage: proxmox-k3s gate/), ""];
+  const bin = start(process.execPath, manifest.bin["proxmox-k3s"], "gate", "--help");
+  expect([bin.status, bin.stdout, bin.stderr]).toEqual(expected);
+  const npm = start("npm", "run", "--silent", "proxmox-k3s", "--", "gate", "--help");
+  expect([npm.status, npm.stdout, npm.stderr]).toEqual(expected);
+});
+
+describe("every command that a text names exists", () => {
+  const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: repo, encoding: "utf8" })
+    .trim()
+    .split("\n")
+    .filter((file) => /\.(ts|cjs|mjs|js|sh|md|ya?ml)$/.test(file) && fs.existsSync(path.join(repo, file)));
+  const named = (pattern: RegExp): [command: string, file: string][] =>
+    files.flatMap((file) =>
+      [...fs.readFileSync(path.join(repo, file), "utf8").matchAll(pattern)].map(([, name = ""]): [string, string] => [
+        name,
+        file,
+      ]),
+    );
+
+  test("npm run …", () => {
+    const found = named(/\bnpm run (?:-s )?([a-z][a-z0-9:-]*)/g);
+    expect(found.length).toBeGreaterThan(20);
+    expect(found.filter(([name]) => !(name in manifest.scripts))).toEqual([]);
+  });
+
+  test("proxmox-k3s …", () => {
+    const found = named(/\b(?:npx|npm run (?:-s )?) ?(?:proxmox-k3s|cluster) (?:-- )?([a-z]+)/g);
+    expect(found.filter(([name]) => !commands.includes(name))).toEqual([]);
+    expect(found.map(([name]) => name)).toContain("recover");
+  });
+});

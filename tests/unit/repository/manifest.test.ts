@@ -1,0 +1,55 @@
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import { builtinModules } from "node:module";
+import * as path from "node:path";
+import * as semver from "semver";
+
+import manifest from "../../../package.json";
+import { nodeJsProblem } from "../../../plan/nodeJs";
+
+const repo = path.join(__dirname, "../../..");
+const read = (file: string): string => fs.readFileSync(path.join(repo, file), "utf8");
+const tracked = execFileSync("git", ["ls-files"], { cwd: repo, encoding: "utf8" }).trim().split("\n");
+
+describe("`npm ci --omit=dev` is enough for the program and its commands", () => {
+  const product = tracked.filter((file) =>
+    /^((config|plan|remote|credentials|components|cli)\/|[^/]+$).*\.(ts|cjs)$/.test(file),
+  );
+
+  test.each(product)("%s imports nothing that is only a devDependency", (file) => {
+    const names = [...read(file).matchAll(/(?:from |require\(|import )"([^."][^"]*)"/g)].map(([, name = ""]) => name);
+    const packages = names.filter((name) => !name.startsWith("node:") && !builtinModules.includes(name));
+    const roots = packages.map((name) => name.split("/", name.startsWith("@") ? 2 : 1).join("/"));
+    expect(roots.filter((name) => !(name in manifest.dependencies))).toEqual([]);
+  });
+
+  test("what runs TypeScript is there: tsx for the commands, ts-node, esbuild and typescript for Pulumi", () => {
+    expect(Object.keys(manifest.dependencies)).toEqual(
+      expect.arrayContaining(["tsx", "ts-node", "esbuild", "typescript"]),
+    );
+  });
+});
+
+describe("the Node.js that the program needs", () => {
+  test.each(["22.15.0", "22.23.3", "24.0.0"])("%s is new enough", (version) => {
+    expect(nodeJsProblem(version)).toBeUndefined();
+  });
+
+  test.each(["20.20.2", "22.14.9"])("%s is too old, and the message says what to install", (version) => {
+    expect(nodeJsProblem(version)).toEqual({
+      seen: `Node.js ${version} is too old`,
+      remedy: expect.stringContaining("install Node.js 22.15 or newer"),
+    });
+  });
+
+  test("the version for developers is one of them, and the same at both places", () => {
+    const developers = read(".node-version").trim();
+    expect(developers).toBe(manifest.devDependencies.node);
+    expect(semver.satisfies(developers, manifest.engines.node)).toBe(true);
+  });
+});
+
+test("the licence is the same at both places, and complete", () => {
+  expect(manifest.license).toBe("Apache-2.0");
+  expect(read("LICENSE")).toMatch(/Apache License\s+Version 2\.0, January 2004[^]*END OF TERMS AND CONDITIONS/);
+});
