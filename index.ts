@@ -4,7 +4,7 @@ import { loadCredentials } from "./credentials/load";
 import { K3sCluster } from "./components/K3sCluster";
 import { ConfigError, loadPlan } from "./plan/load";
 import { nodeJsProblem } from "./plan/nodeJs";
-import type { ClusterPlan } from "./plan/plan";
+import type { ClusterPlan } from "./plan/model";
 
 /** Reads the stack's config; every problem in it is reported at once, before any resource is made. */
 function readPlan(): ClusterPlan {
@@ -24,7 +24,7 @@ const tooOld = nodeJsProblem();
 if (tooOld) throw new pulumi.RunError(`${tooOld.seen}\nnext: ${tooOld.remedy}`);
 
 const plan = readPlan();
-for (const warning of plan.warnings) void pulumi.log.warn(warning);
+for (const warning of plan.warnings) void pulumi.log.warn(warning.text);
 
 const cluster = new K3sCluster(plan.name, { plan, credentials: loadCredentials(plan.ssh.authorizedKeys) });
 

@@ -15,12 +15,14 @@ export interface Stack {
   readonly state: StackState;
 }
 
-const PROJECT = "proxmox-k3s";
+interface Project {
+  readonly name: string;
+  readonly requiredPulumiVersion: string;
+}
+const project = parse(fs.readFileSync(path.join(PROGRAM, "Pulumi.yaml"), "utf8")) as Project;
 
 /** The oldest Pulumi CLI that the program runs with: what Pulumi.yaml requires. */
-export const LEAST_PULUMI = (
-  parse(fs.readFileSync(path.join(PROGRAM, "Pulumi.yaml"), "utf8")) as { requiredPulumiVersion: string }
-).requiredPulumiVersion.replace(/^>=/, "");
+export const LEAST_PULUMI = project.requiredPulumiVersion.replace(/^>=/, "");
 
 /** The Pulumi CLI's version, and whether it is one that the program runs with. */
 export async function pulumiVersion(): Promise<{ version: string; isEnough: boolean }> {
@@ -41,8 +43,8 @@ export async function readStack(name?: string): Promise<Stack> {
     exportState(stack),
   ]);
   const entries = Object.entries(JSON.parse(configText) as Record<string, { value?: string }>);
-  const own = entries.filter(([key]) => key.startsWith(`${PROJECT}:`));
-  const config = Object.fromEntries(own.map(([key, { value = "" }]) => [key.slice(PROJECT.length + 1), value]));
+  const own = entries.filter(([key]) => key.startsWith(`${project.name}:`));
+  const config = Object.fromEntries(own.map(([key, { value = "" }]) => [key.slice(project.name.length + 1), value]));
   return {
     cluster: config["cluster"] === undefined ? undefined : (JSON.parse(config["cluster"]) as unknown),
     config,

@@ -1,7 +1,7 @@
 import type * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
 
-import type { ClusterPlan } from "../plan/plan";
+import type { ClusterPlan } from "../plan/model";
 import type { K3sChanges } from "./rollout/K3sChanges";
 import type { Reboots } from "./rollout/Reboots";
 import type { Connection } from "../remote/RemoteScript";

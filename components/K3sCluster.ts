@@ -2,7 +2,7 @@ import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import type { ClusterPlan, NodePlan } from "../plan/plan";
+import type { ClusterPlan, NodePlan } from "../plan/model";
 import { releaseUrl, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
 import type { Credentials } from "../credentials/load";
@@ -177,9 +177,8 @@ export class K3sCluster extends pulumi.ComponentResource {
   /** From the config or the repo's pins; else read once from the release's own list. */
   private releaseSums(name: string, context: ClusterContext): ReleaseSums {
     const { plan } = context;
-    const arch = plan.nodes[0]?.arch ?? "amd64";
-    const binary = plan.k3s.sha256[arch];
-    const images = plan.k3s.imagesSha256[arch];
+    const binary = plan.k3s.sha256[plan.arch];
+    const images = plan.k3s.imagesSha256[plan.arch];
     if (binary !== undefined && (images !== undefined || !plan.k3s.airgapImages))
       return { binary, images: images ?? "" };
     const list = new RemoteScript(
@@ -190,7 +189,7 @@ export class K3sCluster extends pulumi.ComponentResource {
         connection: context.host,
         lock: `release-sums-${plan.name}`,
         boundSeconds: 300,
-        args: { SOURCE: releaseUrl(plan), ARCH: arch, IMAGES: plan.k3s.airgapImages ? "yes" : "no" },
+        args: { SOURCE: releaseUrl(plan), ARCH: plan.arch, IMAGES: plan.k3s.airgapImages ? "yes" : "no" },
       },
       pulumi.mergeOptions(context.scriptOptions, { parent: this, dependsOn: [context.anchor] }),
     );

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { NodePlan } from "../plan/plan";
+import type { NodePlan } from "../plan/model";
 import { artifacts, ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
 import { join } from "./membership/joinGate";
@@ -43,7 +43,7 @@ export class K3sNode extends pulumi.ComponentResource {
       { role: node.role, kind: node.kind, vmId: node.vmId, address: node.address },
       pulumi.mergeOptions({ protect: node.protect }, opts),
     );
-    const machine = new LxcK3sContainer(name, { node, context, after: args.machineAfter }, { parent: this });
+    const machine = machineOf(name, args, this);
     this.machine = machine;
     const membership = { node, machine, context };
     const left = leave(name, { ...membership, dependsOn: [machine.usable, ...args.k3sAfter] }, this);
@@ -61,7 +61,7 @@ export class K3sNode extends pulumi.ComponentResource {
           ROLE: node.role,
           VERSION: context.plan.version,
           NAME: node.name,
-          ARCH: node.arch,
+          ARCH: context.plan.arch,
           FROM: ARTIFACTS_FOLDER,
           IMAGES: context.plan.k3s.airgapImages ? "yes" : "no",
           CONFIG: k3sConfig(node, context.plan),
@@ -93,5 +93,17 @@ export class K3sNode extends pulumi.ComponentResource {
     );
     this.ready = ready(name, { ...membership, dependsOn: [this.k3s] }, this);
     this.registerOutputs({ role: node.role, kind: node.kind, vmId: node.vmId, address: node.address });
+  }
+}
+
+/** The node's machine, by its kind. */
+function machineOf(name: string, { node, context, machineAfter }: K3sNodeArgs, parent: K3sNode): Machine {
+  switch (node.kind) {
+    case "lxc":
+      return new LxcK3sContainer(name, { node, context, after: machineAfter }, { parent });
+    default: {
+      const exhaustive: never = node.kind;
+      throw new Error(`unknown kind ${String(exhaustive)}`);
+    }
   }
 }

@@ -2,8 +2,9 @@ import * as path from "node:path";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import type { NodePlan } from "../plan/plan";
+import type { NodePlan } from "../plan/model";
 import { stepName } from "../plan/steps";
+import { binaryName, imagesName } from "../plan/sums";
 import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./machine/Machine";
 import { RemoteScript, type RemoteScriptArgs } from "../remote/RemoteScript";
@@ -64,7 +65,7 @@ function byDownload({ node, machine, context: { plan }, sums }: ArtifactsArgs): 
     lock: "artifacts",
     args: {
       NAME: node.name,
-      ARCH: node.arch,
+      ARCH: plan.arch,
       VERSION: plan.version,
       SOURCE: releaseUrl(plan),
       TO: ARTIFACTS_FOLDER,
@@ -76,8 +77,8 @@ function byDownload({ node, machine, context: { plan }, sums }: ArtifactsArgs): 
 
 /** @param file the binary's path on the Proxmox host; the images are beside it */
 function fromHost({ node, context: { plan, host, mark } }: ArtifactsArgs, file: string): Source {
-  const files = [node.arch === "amd64" ? "k3s" : `k3s-${node.arch}`];
-  if (plan.k3s.airgapImages) files.push(`k3s-airgap-images-${node.arch}.tar`);
+  const files = [binaryName(plan.arch)];
+  if (plan.k3s.airgapImages) files.push(imagesName(plan.arch));
   return {
     task: "push-artifacts",
     title: `the files of K3s ${plan.version} from the Proxmox host to ${node.name}`,

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { ClusterPlan } from "../plan/plan";
+import type { ClusterPlan } from "../plan/model";
 import { preflightArgs } from "../plan/render/preflightArgs";
 import { type Connection, RemoteScript } from "../remote/RemoteScript";
 import { clusterStepName } from "../plan/steps";

@@ -1,135 +1,158 @@
 import ipaddr from "ipaddr.js";
 import { z } from "zod";
+import type { KeyMeta } from "./meta";
 import { parseDiskGiB, parseDurationSeconds, parseMemoryMiB } from "./units";
 
 /**
- * The leaves of the config schema. Each says in one phrase what it must be and gives an example; `shape.ts` turns both into
- * the message, together with what was found.
+ * The kinds of values of the config schema, in zod's own types, so that a JSON schema can be made of them. Each says in one
+ * phrase what it must be and gives an example; `shape.ts` turns both into the message, together with what was found.
  */
 
-export interface FieldRule {
-  /** Continues "<path>: must be …". */
-  readonly must: string;
-  readonly hint?: string;
-  /** The value may be a secret or a key: the message does not repeat it. */
-  readonly hidden?: boolean;
-}
+type Words = Pick<KeyMeta, "hint" | "example" | "unit" | "hidden">;
 
-/** A leaf of one type. The rule travels in the issue's `params`. */
-export function field<T>(rule: FieldRule, accepts: (value: unknown) => boolean) {
-  return z.custom<T>(accepts, {
-    error: `must be ${rule.must}`,
-    params: { hint: rule.hint, hidden: rule.hidden ?? false },
-  });
-}
-
-/** A text that matches a pattern. */
-export function text(must: string, hint: string | undefined, pattern: RegExp) {
-  return field<string>({ must, hint }, (value) => typeof value === "string" && pattern.test(value));
-}
-
-/** A text that matches a pattern and may hold a credential where it does not. */
-export function hiddenText(must: string, hint: string, pattern: RegExp) {
-  return field<string>({ must, hint, hidden: true }, (value) => typeof value === "string" && pattern.test(value));
+/** A text that matches a pattern. No pattern has flags: a JSON schema has none. */
+export function text(must: string, pattern: RegExp, words: Words = {}) {
+  return z
+    .string()
+    .regex(pattern)
+    .meta({ must, ...words });
 }
 
 /** A whole number within bounds, both included. */
-export function integer(least: number, most: number, hint?: string) {
-  const accepts = (value: unknown) =>
-    Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
-  return field<number>({ must: `a whole number from ${least} to ${most}`, hint }, accepts);
+export function integer(least: number, most: number, words: Words = {}) {
+  return z
+    .int()
+    .min(least)
+    .max(most)
+    .meta({ must: `a whole number from ${least} to ${most}`, example: least, ...words });
 }
 
-export const boolean = field<boolean>({ must: "true or false, without quotes" }, (value) => typeof value === "boolean");
+export const boolean = z.boolean().meta({ must: "true or false, without quotes", example: true });
+
+/** `"a", "b" or "c"` */
+export function alternatives(words: readonly string[]): string {
+  const listed = words.map((word) => `"${word}"`);
+  return listed.length > 1 ? `${listed.slice(0, -1).join(", ")} or ${listed.at(-1)}` : String(listed[0]);
+}
 
 /** One of a few words. */
-export function oneOf<const T extends readonly string[]>(words: T, hint?: string) {
-  const listed = words.map((word) => `"${word}"`);
-  const must = listed.length > 1 ? `${listed.slice(0, -1).join(", ")} or ${listed.at(-1)}` : String(listed[0]);
-  return field<T[number]>({ must, hint }, (value) => words.includes(value as string));
+export function oneOf<const T extends readonly [string, ...string[]]>(words: T) {
+  return z.enum(words).meta({ must: alternatives(words), example: words[0] });
 }
 
-function parsed(must: string, hint: string, parse: (text: string) => number | undefined, least = 1) {
-  const accepts = (value: unknown) => typeof value === "string" && (parse(value) ?? -1) >= least;
-  return field<string>({ must, hint }, accepts).transform((value) => parse(value) as number);
+/** A text with a unit, read as a whole number. */
+function measured(must: string, pattern: RegExp, parse: (text: string) => number | undefined, least: number) {
+  return (words: Words) =>
+    z
+      .string()
+      .regex(pattern)
+      .refine((value) => (parse(value) ?? -1) >= least)
+      .meta({ must, ...words })
+      .transform((value) => parse(value) ?? NaN);
 }
+
+const SIZE = /^\s*\d+(?:\.\d+)?\s*[MmGgTt][Ii]?[Bb]\s*$/;
 
 /** Memory, read as MiB. */
 export const memory = (least: number) =>
-  parsed(
+  measured(
     `a size with its unit, at least ${least} MiB`,
-    'for example "4GB"; Proxmox counts 4GB as 4096 MiB',
+    SIZE,
     parseMemoryMiB,
     least,
-  );
+  )({
+    hint: 'for example "4GB"; Proxmox counts 4GB as 4096 MiB',
+    example: "4GB",
+    unit: "MB, GB or TB; 1GB is 1024 MiB",
+  });
 
 /** A disk, read as GiB. */
-export const disk = parsed(
+export const disk = measured(
   "a size in whole GB with its unit",
-  'for example "32GB"; Proxmox counts it as 32 GiB',
+  SIZE,
   parseDiskGiB,
-);
+  1,
+)({
+  hint: 'for example "32GB"; Proxmox counts it as 32 GiB',
+  example: "32GB",
+  unit: "GB or TB; 1GB is 1 GiB",
+});
 
 /** A duration, read as seconds. */
-export const duration = parsed(
+export const duration = measured(
   "a duration with its unit, at least one second",
-  'for example "90s", "10m" or "1h30m"',
+  /^(?=\d)(?:\d+h)?(?:\d+m)?(?:\d+s)?$/,
   parseDurationSeconds,
-);
+  1,
+)({ hint: 'for example "90s", "10m" or "1h30m"', example: "10m", unit: "h, m, s" });
 
 export const isIPv4 = (value: unknown): value is string =>
   typeof value === "string" && ipaddr.IPv4.isValidFourPartDecimal(value);
 
-export const ipv4 = field<string>({ must: "an IPv4 address", hint: "for example 192.168.2.20" }, isIPv4);
+export const ipv4 = z
+  .ipv4()
+  .meta({ must: "an IPv4 address", hint: "for example 192.168.2.20", example: "192.168.2.20" });
 
 /** An IPv4 network whose host bits are zero. */
-export const cidr = field<string>(
-  { must: "an IPv4 network with its prefix and no host bits", hint: "for example 192.168.2.0/24" },
-  (value) => {
-    if (typeof value !== "string" || !ipaddr.IPv4.isValidCIDRFourPartDecimal(value)) return false;
-    return ipaddr.IPv4.networkAddressFromCIDR(value).toString() === value.split("/")[0];
-  },
-);
+export const cidr = z
+  .cidrv4()
+  .refine(
+    (value) =>
+      ipaddr.IPv4.isValidCIDRFourPartDecimal(value) &&
+      ipaddr.IPv4.networkAddressFromCIDR(value).toString() === value.split("/")[0],
+  )
+  .meta({
+    must: "an IPv4 network with its prefix and no host bits",
+    hint: "for example 192.168.2.0/24",
+    example: "192.168.2.0/24",
+  });
 
 const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 
 /** RFC 1123 label: a hostname without domain. */
 export const HOSTNAME = new RegExp(`^${LABEL}$`);
-export const hostname = text(
-  "an RFC 1123 label of at most 63 small letters, digits and inner hyphens",
-  "for example k3s-worker-01",
-  HOSTNAME,
-);
+export const hostname = text("an RFC 1123 label of at most 63 small letters, digits and inner hyphens", HOSTNAME, {
+  hint: "for example k3s-worker-01",
+  example: "k3s-worker-01",
+});
 
-const DOMAIN = new RegExp(`^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*$`);
-export const domain = text("a DNS name in small letters", "for example lan.example.org", DOMAIN);
+const DOMAIN = `(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*`;
+export const domain = text("a DNS name in small letters", new RegExp(`^${DOMAIN}$`), {
+  hint: "for example lan.example.org",
+  example: "lan.example.org",
+});
+
+const NUMBER = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
+const IPV4 = `${NUMBER}(?:\\.${NUMBER}){3}`;
 
 /** An IPv4 address or a DNS name; four numbers that are no address are no name either. */
-export const host = field<string>(
-  { must: "an IPv4 address or a DNS name in small letters", hint: "for example 192.168.2.167 or pve.lan" },
-  (value) => isIPv4(value) || (typeof value === "string" && DOMAIN.test(value) && !/^[\d.]+$/.test(value)),
+export const host = text(
+  "an IPv4 address or a DNS name in small letters",
+  new RegExp(`^(?:${IPV4}|(?![\\d.]+$)${DOMAIN})$`),
+  { hint: "for example 192.168.2.167 or pve.lan", example: "192.168.2.167" },
 );
 
 /** A unicast MAC address, read in upper case as Proxmox VE prints it. */
-export const mac = text(
-  "a unicast MAC address",
-  "six pairs of hex digits, the first pair even; for example BC:24:11:B3:ED:03",
-  /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i,
-).transform((value) => value.toUpperCase());
+export const mac = text("a unicast MAC address", /^[0-9A-Fa-f][02468ACEace](?::[0-9A-Fa-f]{2}){5}$/, {
+  hint: "six pairs of hex digits, the first pair even; for example BC:24:11:B3:ED:03",
+  example: "BC:24:11:B3:ED:03",
+}).transform((value) => value.toUpperCase());
 
 /** A hex SHA-256, read in small letters. */
-export const sha256 = text(
-  "a SHA-256 of 64 hex digits",
-  "as sha256sum prints it, without the file name",
-  /^[0-9a-f]{64}$/i,
-).transform((value) => value.toLowerCase());
+export const sha256 = text("a SHA-256 of 64 hex digits", /^[0-9A-Fa-f]{64}$/, {
+  hint: "as sha256sum prints it, without the file name",
+  example: "0".repeat(64),
+}).transform((value) => value.toLowerCase());
 
 /**
  * A text, also where YAML or `pulumi config set --path` made a boolean or a whole number of it. A fraction is refused: 1.10
  * would arrive as 1.1.
  */
-export function looseText(must: string, hint: string, pattern: RegExp) {
-  const accepts = (value: unknown) =>
-    (typeof value === "string" || typeof value === "boolean" || Number.isInteger(value)) && pattern.test(String(value));
-  return field<string | boolean | number>({ must, hint }, accepts).transform(String);
-}
+export const looseText = z
+  .union([z.string(), z.boolean(), z.int()])
+  .meta({
+    must: "a text, a whole number or true or false",
+    hint: 'quote it, for example "1.10"',
+    example: "longhorn",
+  })
+  .transform(String);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { field, text } from "./fields";
+import { text } from "./fields";
 
 /** Keys of K3s's config file that the program writes itself, with the place of the setting that decides them, where there is one. */
 export const OWNED_KEYS: Readonly<Record<string, string | undefined>> = {
@@ -35,53 +35,55 @@ export const SECRET_KEYS: Readonly<Record<string, string>> = {
   "vpn-auth": "vpn-auth-file names a file on the node that holds it",
 };
 
-const SERVER_ONLY_KEYS: ReadonlySet<string> = new Set([
-  "advertise-address",
-  "advertise-port",
-  "cluster-dns",
-  "cluster-domain",
-  "default-local-storage-path",
-  "disable-apiserver",
-  "disable-cloud-controller",
-  "disable-controller-manager",
-  "disable-helm-controller",
-  "disable-kube-proxy",
-  "disable-network-policy",
-  "disable-scheduler",
-  "egress-selector-mode",
-  "embedded-registry",
-  "flannel-backend",
-  "flannel-external-ip",
-  "flannel-ipv6-masq",
-  "helm-job-image",
-  "kube-apiserver-arg",
-  "kube-cloud-controller-manager-arg",
-  "kube-controller-manager-arg",
-  "kube-scheduler-arg",
-  "secrets-encryption",
-  "secrets-encryption-provider",
-  "service-node-port-range",
-  "servicelb-namespace",
-  "supervisor-metrics",
-  "tls-san-security",
-  "write-kubeconfig-group",
-]);
+/** Options that only a server knows: by name, and by the beginning of the name. */
+export const SERVER_ONLY = {
+  keys: new Set<string>([
+    "advertise-address",
+    "advertise-port",
+    "cluster-dns",
+    "cluster-domain",
+    "default-local-storage-path",
+    "disable-apiserver",
+    "disable-cloud-controller",
+    "disable-controller-manager",
+    "disable-helm-controller",
+    "disable-kube-proxy",
+    "disable-network-policy",
+    "disable-scheduler",
+    "egress-selector-mode",
+    "embedded-registry",
+    "flannel-backend",
+    "flannel-external-ip",
+    "flannel-ipv6-masq",
+    "helm-job-image",
+    "kube-apiserver-arg",
+    "kube-cloud-controller-manager-arg",
+    "kube-controller-manager-arg",
+    "kube-scheduler-arg",
+    "secrets-encryption",
+    "secrets-encryption-provider",
+    "service-node-port-range",
+    "servicelb-namespace",
+    "supervisor-metrics",
+    "tls-san-security",
+    "write-kubeconfig-group",
+  ]),
+  pattern: /^(?:etcd|datastore|disable-etcd)(?:-|$)/,
+} as const;
 
 /** Whether only a server knows a key: an agent ends with "flag provided but not defined" (K3s, `pkg/cli/cmds/{server,agent}.go`). */
-export const isServerOnly = (key: string): boolean =>
-  SERVER_ONLY_KEYS.has(key) || /^(?:etcd|datastore|disable-etcd)(?:-|$)/.test(key);
+export const isServerOnly = (key: string): boolean => SERVER_ONLY.keys.has(key) || SERVER_ONLY.pattern.test(key);
 
-const isScalar = (value: unknown): boolean => typeof value === "string" || typeof value === "number";
+const scalar = z.union([z.string(), z.number()]);
 
 /** More keys for `/etc/rancher/k3s/config.yaml`, handed to K3s as they are. */
 export const extraConfig = z.record(
-  text(
-    "a key of K3s's config file",
-    "the flag's name without its dashes, for example flannel-backend",
-    /^[a-z][a-z0-9-]*$/,
-  ),
-  field<string | number | boolean | (string | number)[]>(
-    { must: "a text, a number, true, false or a list of texts and numbers" },
-    (value) => isScalar(value) || typeof value === "boolean" || (Array.isArray(value) && value.every(isScalar)),
-  ),
+  text("a key of K3s's config file", /^[a-z][a-z0-9-]*$/, {
+    hint: "the flag's name without its dashes, for example flannel-backend",
+    example: "flannel-backend",
+  }).meta({ placeholder: "<option>" }),
+  z.union([scalar, z.boolean(), z.array(scalar)]).meta({
+    must: "a text, a number, true, false or a list of texts and numbers",
+    example: "host-gw",
+  }),
 );

@@ -1,13 +1,16 @@
 import { z } from "zod";
+import type { KeyMeta, Schema } from "./meta";
 import type { Problem } from "./problems";
-import { STAND_INS, poolName, poolSchema, sectionSchemas, type Draft, type PoolSettings } from "./schema";
+import { poolName, sectionSchemas, type Draft, type PoolSettings } from "./schema";
+import { KINDS, poolSchemas } from "./sections/pools";
 import { closest } from "./suggest";
+import { along, isLeaf, isOptional, keysOf, metaOf, unwrap } from "./walk";
 
 const ROOT = "cluster";
 
 /**
- * Reads sections and pools one by one. One with a slip is left out of the draft, unless the slip is in a field that no rule between
- * values reads; those rules then still run over the rest.
+ * Reads sections and pools one by one. One with a slip is left out of the draft, unless the slip is in a key that no rule between
+ * values needs; those rules then still run over the rest.
  */
 export function readShape(raw: unknown): { draft: Draft; problems: Problem[] } {
   if (!isMap(raw)) {
@@ -19,7 +22,7 @@ export function readShape(raw: unknown): { draft: Draft; problems: Problem[] } {
   for (const key of Object.keys(raw)) if (!known.includes(key)) problems.push(unknownKey(ROOT, key, known));
   const sections = Object.entries(sectionSchemas).map(([name, schema]) => [
     name,
-    readSection(schema, raw[name], `${ROOT}.${name}`, STAND_INS[name] ?? {}, problems),
+    readSection(schema, raw[name], `${ROOT}.${name}`, problems),
   ]);
   return { draft: { ...Object.fromEntries(sections), ...readPools(raw.pools, problems) } as Draft, problems };
 }
@@ -35,98 +38,98 @@ function readPools(raw: unknown, problems: Problem[]): Pick<Draft, "pools" | "al
   }
   const pools: Record<string, PoolSettings> = {};
   for (const [name, value] of Object.entries(raw)) {
-    const named = readSection(poolName, name, `${path}.${name}`, {}, problems);
-    const pool = readSection(poolSchema, value, `${path}.${name}`, STAND_INS.pools ?? {}, problems);
+    const named = readSection(poolName, name, `${path}.${name}`, problems);
+    const pool = readSection(poolSchemaOf(value), value, `${path}.${name}`, problems);
     if (named !== undefined && pool !== undefined) pools[name] = pool;
   }
   return { pools, allPools: Object.keys(pools).length === Object.keys(raw).length };
 }
 
-function readSection<T extends z.ZodType>(
+/** By the kind alone, so that a slip is told in the words of that kind; that of containers where there is no right kind. */
+function poolSchemaOf(raw: unknown): z.ZodType<PoolSettings> {
+  const kind = isMap(raw) ? KINDS.find((each) => each === raw.kind) : undefined;
+  return poolSchemas[kind ?? "lxc"];
+}
+
+function readSection<T extends Schema>(
   schema: T,
   raw: unknown,
   path: string,
-  standIns: Readonly<Record<string, unknown>>,
   problems: Problem[],
 ): z.output<T> | undefined {
   const result = schema.safeParse(raw);
   if (result.success) return result.data;
-  problems.push(...result.error.issues.flatMap((issue) => toProblems(schema, raw, path, issue)));
-  return schema.safeParse(mended(raw, result.error.issues, standIns)).data;
+  problems.push(...oncePerPath(result.error.issues.flatMap((issue) => toProblems(schema, raw, path, issue))));
+  return schema.safeParse(mended(schema, raw, result.error.issues)).data;
 }
 
-/** The section without its unknown keys and with a right value for each wrong one that has a stand-in. */
-function mended(
-  raw: unknown,
-  issues: readonly z.core.$ZodIssue[],
-  standIns: Readonly<Record<string, unknown>>,
-): unknown {
+/** A value may break several rules of its schema; the message has them all. */
+const oncePerPath = (problems: readonly Problem[]): Problem[] => [
+  ...new Map(problems.map((problem) => [problem.path, problem])).values(),
+];
+
+/** The section without its unknown keys, and without the wrong ones that no rule needs. */
+function mended(schema: Schema, raw: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
   const copy: unknown = structuredClone(raw);
   for (const issue of issues) {
-    const field = String(issue.path[0]);
-    const holder = valueAt(copy, issue.path);
-    if (issue.code === "unrecognized_keys" && isMap(holder)) for (const key of issue.keys) delete holder[key];
-    else if (isMap(copy) && Object.hasOwn(standIns, field)) copy[field] = standIns[field];
+    const spare = along(schema, issue.path).find((step) => metaOf(step.schema).independent === true);
+    const holder = valueAt(copy, spare === undefined ? issue.path : spare.path.slice(0, -1));
+    if (!isMap(holder)) continue;
+    if (spare !== undefined) {
+      const key = String(spare.path.at(-1));
+      if (isOptional(spare.schema)) delete holder[key];
+      else holder[key] = metaOf(spare.schema).example;
+    } else if (issue.code === "unrecognized_keys") for (const key of issue.keys) delete holder[key];
   }
   return copy;
 }
 
-function toProblems(schema: z.ZodType, raw: unknown, base: string, issue: z.core.$ZodIssue): Problem[] {
-  const path = joinPath(base, issue.path);
-  const value = valueAt(raw, issue.path);
-  switch (issue.code) {
-    case "unrecognized_keys":
-      return issue.keys.map((key) => unknownKey(path, key, knownKeys(schema, issue.path)));
-    case "invalid_key":
-      return issue.issues.flatMap((inner) => {
-        const { params, message } = inner as z.core.$ZodIssueCustom;
-        return [{ path, problem: `its name ${message}`, ...hintOf(params) }];
-      });
-    case "custom":
-      return [
-        {
-          path,
-          problem: value === undefined ? `is missing: it ${issue.message}` : found(issue.message, value, issue.params),
-          ...hintOf(issue.params),
-        },
-      ];
-    case "invalid_type": {
-      const must = issue.expected === "array" ? "must be a list" : "must be a map";
-      return [{ path, problem: value === undefined ? `is missing: it ${must}` : found(must, value, undefined) }];
-    }
-    default:
-      throw new Error(`the schema has a rule without words of its own at ${path}: ${issue.code} ${issue.message}`);
+function toProblems(schema: Schema, raw: unknown, base: string, issue: z.core.$ZodIssue): Problem[] {
+  const { path: keys, schema: place } = along(schema, issue.path).at(-1)!;
+  const path = joinPath(base, keys);
+  if (!isLeaf(place) && issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => unknownKey(path, key, keysOf(place), place));
+  const kept = unwrap(along(schema, issue.path.slice(0, -1)).at(-1)!.schema);
+  if (issue.code === "invalid_key" && kept instanceof z.ZodRecord) {
+    const { must, hint } = metaOf(kept.keyType as Schema);
+    return [{ path: joinPath(base, issue.path), problem: `its name must be ${must}`, ...hintOf(hint) }];
   }
+  const meta = metaOf(place);
+  const must = `must be ${meta.must ?? container(place, path)}`;
+  const value = valueAt(raw, keys);
+  const problem = value === undefined ? `is missing: it ${must}` : found(must, value, meta);
+  return [{ path, problem, ...hintOf(meta.hint) }];
 }
 
-function unknownKey(path: string, key: string, known: readonly string[]): Problem {
+function container(schema: Schema, path: string): string {
+  const type = unwrap(schema);
+  if (type instanceof z.ZodObject || type instanceof z.ZodRecord) return "a map";
+  if (type instanceof z.ZodArray) return "a list";
+  throw new Error(`the schema has a value without words of its own at ${path}`);
+}
+
+/** @param place the object without the key, where it may be a pool of another kind that has it */
+function unknownKey(path: string, key: string, known: readonly string[], place?: Schema): Problem {
   const near = closest(key, known);
-  const hint = near !== undefined ? `did you mean ${near}?` : `known here: ${[...known].sort().join(", ")}`;
+  const other = KINDS.find((kind) => isPoolOfAnotherKind(place, kind) && keysOf(poolSchemas[kind]).includes(key));
+  const hint =
+    other !== undefined
+      ? `is a key of kind: ${other} pools`
+      : near !== undefined
+        ? `did you mean ${near}?`
+        : `known here: ${[...known].sort().join(", ")}`;
   return { path: `${path}.${key}`, problem: "is not a key of this config", hint };
 }
 
-const hintOf = (params: Record<string, unknown> | undefined) =>
-  typeof params?.hint === "string" ? { hint: params.hint } : {};
+const isPoolOfAnotherKind = (place: Schema | undefined, kind: (typeof KINDS)[number]): boolean =>
+  Object.values<Schema | undefined>(poolSchemas).includes(place) && place !== poolSchemas[kind];
 
-function found(must: string, value: unknown, params: Record<string, unknown> | undefined): string {
+const hintOf = (hint: string | undefined) => (hint === undefined ? {} : { hint });
+
+function found(must: string, value: unknown, { hidden }: KeyMeta): string {
   const shown = JSON.stringify(value);
-  if (params?.hidden === true || shown.includes("PRIVATE KEY")) return must;
+  if (hidden === true || shown.includes("PRIVATE KEY")) return must;
   return `${must}, not ${shown.length > 60 ? `${shown.slice(0, 57)}...` : shown}`;
-}
-
-/** The keys of the object that the schema has at a path. */
-function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let at = unwrap(schema);
-  for (const key of path) {
-    if (at instanceof z.ZodObject) at = unwrap(at.shape[String(key)] as z.ZodType);
-    else if (at instanceof z.ZodRecord) at = unwrap(at.valueType as z.ZodType);
-  }
-  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
-}
-
-function unwrap(schema: z.ZodType): z.ZodType {
-  const wrapped = schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault;
-  return wrapped ? unwrap(schema.unwrap() as z.ZodType) : schema;
 }
 
 const joinPath = (base: string, path: readonly PropertyKey[]): string =>

@@ -39,7 +39,7 @@ export function stackConfig(lab: StackLab): unknown {
           node: "pve",
           host: at(1),
           hostKey: lab.hostPublicKey,
-          datastore: "local-lvm",
+          storage: "local-lvm",
           template: "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst",
         },
         k3s: {

@@ -1,4 +1,5 @@
-import { planCluster, type ClusterPlan } from "./plan";
+import type { ClusterPlan } from "./model";
+import { planCluster } from "./plan";
 import { repositoryPins, type Pins } from "./pins";
 import { ConfigError } from "../config/problems";
 import type { Settings } from "../config/schema";

@@ -1,153 +1,12 @@
 import { allocatePool } from "./allocate";
+import type { ClusterPlan, NodePlan } from "./model";
 import { prefixOf } from "./network";
 import type { Pins } from "./pins";
 import type { NodeSettings, PoolSettings, Settings } from "../config/schema";
-import { resolveSums, type Architecture, type SumOrigin, type Sums } from "./sums";
+import { resolveSums } from "./sums";
 import { CONTROL_PLANE_TAINT, parseTaint, type Taint } from "./taints";
 import { osTypeOf } from "../config/template";
 import { planWarnings } from "./warnings";
-
-export type { Architecture, SumOrigin, Taint };
-
-/** What a node is in the cluster: a K3s server (control plane) or an agent (worker). */
-export type NodeRole = "server" | "agent";
-/** What a node is in Proxmox VE: a container or a virtual machine. */
-export type NodeKind = "lxc" | "vm";
-
-/** One node, in full. Nothing about it is worked out anywhere else. */
-export interface NodePlan {
-  /** Hostname, Kubernetes Node name and Pulumi resource name in one; an RFC 1123 label. */
-  readonly name: string;
-  /** The pool's key under `cluster.pools`. */
-  readonly pool: string;
-  /** Place in the pool, from 1; with `pool` it is the node's identity and never moves. */
-  readonly index: number;
-  readonly role: NodeRole;
-  readonly kind: NodeKind;
-  /** Name of the Proxmox VE node that runs the guest. */
-  readonly proxmoxNode: string;
-  readonly vmId: number;
-  /** IPv4 address without prefix. */
-  readonly address: string;
-  /** Prefix length of the node network, as in `address/prefix`. */
-  readonly prefix: number;
-  /** MAC address in upper case; Proxmox VE assigns one where it is absent. */
-  readonly mac?: string;
-  readonly arch: Architecture;
-  readonly cores: number;
-  readonly memoryMiB: number;
-  readonly swapMiB: number;
-  readonly diskGiB: number;
-  /** Proxmox VE storage of the root file system. */
-  readonly datastore: string;
-  /** Volume id of the container template, `<storage>:vztmpl/<file>`. */
-  readonly template: string;
-  /** Proxmox VE's `ostype`; never `unmanaged`, with which it writes neither network, hostname nor keys. */
-  readonly osType: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly taints: readonly Taint[];
-  readonly startOnBoot: boolean;
-  /** Pulumi's `protect` for all of the node's resources. */
-  readonly protect: boolean;
-}
-
-/** Where the K3s binary comes from: `<baseUrl>/<version>/<binaryName>`, or its absolute path on the Proxmox host. */
-export type K3sSource = { readonly baseUrl: string } | { readonly file: string };
-
-/** Values that K3s accepts for a key of its config file. */
-export type K3sConfigValue = string | number | boolean | readonly (string | number)[];
-
-export interface NetworkPlan {
-  readonly cidr: string;
-  readonly gateway: string;
-  readonly bridge: string;
-  readonly nameservers: readonly string[];
-  readonly searchDomain?: string;
-  /** VLAN tag, 1 to 4094. */
-  readonly vlan?: number;
-  readonly podCidr: string;
-  readonly serviceCidr: string;
-}
-
-export interface ProxmoxPlan {
-  /** Name of the Proxmox VE node. */
-  readonly node: string;
-  /** Address or DNS name of its SSH server. */
-  readonly host: string;
-  readonly sshPort: number;
-  readonly sshUser: string;
-  /** The host's public key, `ssh-ed25519 …` or `ecdsa-…`. */
-  readonly hostKey: string;
-  /** URL of the API, `https://<host>:8006/` by default. */
-  readonly endpoint: string;
-  /** TLS is not verified; asked for in the config and warned of. */
-  readonly insecure: boolean;
-  /** The pool of Proxmox VE that the guests are made in; the API token may change its guests and no others. */
-  readonly resourcePool: string;
-}
-
-/** Where servers keep the cluster's objects. */
-export type Datastore = "sqlite" | "etcd";
-
-export interface K3sPlan {
-  readonly datastore: Datastore;
-  readonly source: K3sSource;
-  /** Hex SHA-256 of the binary; no entry for an architecture whose sum is the release's own list's to give. */
-  readonly sha256: Sums;
-  readonly sumOrigin: SumOrigin;
-  /** Nodes get the release's air-gap image archive too. */
-  readonly airgapImages: boolean;
-  readonly imagesSha256: Sums;
-  readonly imagesSumOrigin: SumOrigin;
-  /** Packaged components that K3s leaves out. */
-  readonly disable: readonly string[];
-  /** Octal mode of `/etc/rancher/k3s/k3s.yaml`, "600" by default. */
-  readonly kubeconfigMode: string;
-  readonly tlsSans: readonly string[];
-  readonly extraServerConfig: Readonly<Record<string, K3sConfigValue>>;
-  readonly extraAgentConfig: Readonly<Record<string, K3sConfigValue>>;
-  readonly startTimeoutSeconds: number;
-}
-
-/** What happens when pods cannot be evicted in time: the removal stops and keeps the node, or goes on without them. */
-export type OnBlocked = "stop" | "force";
-
-/** The whole cluster as it shall be. */
-export interface ClusterPlan {
-  readonly name: string;
-  /** K3s release, `v1.36.3+k3s1`. */
-  readonly version: string;
-  /** Proxmox VE tag of the cluster's guests, `k3s-<name>`; for people only, never proof of ownership. */
-  readonly tag: string;
-  /** `https://<address of the first server>:6443`. */
-  readonly endpoint: string;
-  readonly network: NetworkPlan;
-  readonly proxmox: ProxmoxPlan;
-  readonly k3s: K3sPlan;
-  readonly removal: {
-    readonly drainTimeoutSeconds: number;
-    readonly onBlocked: OnBlocked;
-    /** The only server may be replaced or removed while the cluster stays in the program. */
-    readonly allowControlPlaneLoss: boolean;
-  };
-  readonly rollout: {
-    /** How many nodes at a time a change may disturb, 1 by default. */
-    readonly concurrency: number;
-  };
-  readonly ssh: { readonly authorizedKeys: readonly string[] };
-  /** In the order in which they are set up: by pool name, then index. */
-  readonly servers: readonly NodePlan[];
-  readonly agents: readonly NodePlan[];
-  /** Servers, then agents. */
-  readonly nodes: readonly NodePlan[];
-  /** One sentence each, for the preview. */
-  readonly warnings: readonly string[];
-}
-
-/** Whether the node is a member of etcd once it is Ready. */
-export function isEtcdMember({ role }: NodePlan, { k3s }: Pick<ClusterPlan, "k3s">): boolean {
-  return role === "server" && k3s.datastore === "etcd";
-}
 
 /**
  * Turns valid settings into the plan. Pure: equal settings give an equal plan.
@@ -168,6 +27,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
     version: settings.version,
     tag: `k3s-${settings.name}`,
     endpoint: `https://${servers[0]?.address}:6443`,
+    arch,
     network: settings.network,
     proxmox: {
       node: settings.proxmox.node,
@@ -212,32 +72,47 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
   const { network, proxmox } = settings;
   return allocatePool(settings.name, poolName, pool).map((identity): NodePlan => {
     const own: Partial<NodeSettings> = pool.nodes[identity.index] ?? {};
-    const template = required(pool.template ?? proxmox.template, "template");
-    return {
+    const common = {
       name: identity.hostname.value,
       pool: poolName,
       index: identity.index,
       role: pool.role,
-      kind: pool.kind,
-      proxmoxNode: own.node ?? pool.node ?? proxmox.node,
+      proxmoxNode: own.proxmoxNode ?? pool.proxmoxNode ?? proxmox.node,
       vmId: required(identity.vmId.value, "VMID"),
       address: required(identity.address.value, "address"),
       prefix: prefixOf(network.cidr),
       ...(own.mac === undefined ? {} : { mac: own.mac }),
-      arch: proxmox.architecture,
       cores: own.cores ?? pool.cores,
       memoryMiB: own.memory ?? pool.memory,
-      swapMiB: pool.swap,
       diskGiB: own.disk ?? pool.disk,
-      datastore: required(pool.datastore ?? proxmox.datastore, "datastore"),
-      template,
-      osType: required(pool.osType ?? proxmox.osType ?? osTypeOf(template), "osType"),
+      storage: required(pool.storage ?? proxmox.storage, "storage"),
       labels: { ...pool.labels, ...own.labels },
       taints: taintsOf(settings, pool),
       startOnBoot: pool.startOnBoot,
+      ...startupOf(pool),
       protect: own.protect ?? pool.protect,
     };
+    switch (pool.kind) {
+      case "lxc": {
+        const template = required(pool.template ?? proxmox.template, "template");
+        const osType = required(pool.osType ?? proxmox.osType ?? osTypeOf(template), "osType");
+        return { ...common, kind: pool.kind, swapMiB: pool.swap, template, osType };
+      }
+      case "vm":
+        throw new Error("planCluster was called with settings that were not checked: a virtual machine");
+      default: {
+        const exhaustive: never = pool;
+        throw new Error(`unknown kind of pool: ${JSON.stringify(exhaustive)}`);
+      }
+    }
   });
+}
+
+/** An empty map asks for nothing, and the client would send nothing of it. */
+function startupOf({ startup = {} }: PoolSettings): Pick<NodePlan, "startup"> {
+  if (Object.values(startup).every((value) => value === undefined)) return {};
+  const { order, upDelay, downDelay } = startup;
+  return { startup: { order, upDelaySeconds: upDelay, downDelaySeconds: downDelay } };
 }
 
 /**

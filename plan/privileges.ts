@@ -1,4 +1,4 @@
-import type { ClusterPlan } from "./plan";
+import type { ClusterPlan } from "./model";
 
 /** What a privilege is checked for: the guests of the cluster's resource pool, all guests, the storages, the bridge, or the root of all. */
 type Scope = "pool" | "guests" | "storage" | "bridge" | "root";
@@ -25,7 +25,7 @@ export const REQUIRED_PRIVILEGES: Readonly<Record<string, { readonly scope: Scop
   "VM.Audit": { scope: "guests", why: "read a guest's configuration, status and addresses; learn that it is gone" },
   "Datastore.AllocateSpace": {
     scope: "storage",
-    why: "the disk on its datastore; reading the template from its own",
+    why: "the disk on its storage; reading the template from its own",
   },
   "SDN.Use": { scope: "bridge", why: "attaching to a bridge" },
   "Sys.Modify": { scope: "root", why: "a privileged container (since Proxmox VE 9.0)" },
@@ -54,10 +54,7 @@ export function privilegePaths(plan: ClusterPlan): ReadonlyMap<string, readonly 
     root: ["/"],
     pool: [poolPath(plan.proxmox.resourcePool)],
     guests: ["/vms"],
-    storage: plan.nodes.flatMap(({ datastore, template }) => [
-      `/storage/${datastore}`,
-      `/storage/${storageOf(template)}`,
-    ]),
+    storage: plan.nodes.flatMap(({ storage, template }) => [`/storage/${storage}`, `/storage/${storageOf(template)}`]),
     // Bridges of the host stand in the zone `localnetwork` (PVE::RPCEnvironment::check_sdn_bridge).
     bridge: [`/sdn/zones/localnetwork/${bridge}${vlan === undefined ? "" : `/${vlan}`}`],
   };

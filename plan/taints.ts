@@ -8,9 +8,12 @@ export interface Taint {
 /** K3s, unlike kubeadm, sets none; without it pods land on the servers. */
 export const CONTROL_PLANE_TAINT: Taint = { key: "node-role.kubernetes.io/control-plane", effect: "NoSchedule" };
 
+/** Key, value and effect in kubectl's form. */
+export const TAINT = /^([^=:]+)(?:=([^=:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/;
+
 /** Reads `key:Effect`, `key=value:Effect` or `key=:Effect`, the form of kubectl and K3s; `undefined` when it is none of them. */
 export function parseTaint(text: string): Taint | undefined {
-  const match = /^([^=:]+)(?:=([^=:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/.exec(text);
+  const match = TAINT.exec(text);
   if (!match?.[1]) return undefined;
   return { key: match[1], ...(match[2] ? { value: match[2] } : {}), effect: match[3] as Taint["effect"] };
 }

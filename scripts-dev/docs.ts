@@ -1,16 +1,44 @@
-/** `npm run docs`: writes the pages that are generated, or with `--check` fails where one is not what it would be. */
+/** `npm run docs`: writes the files that are generated, or with `--check` fails where one is not what it would be. */
 import fs from "node:fs";
+import path from "node:path";
 import { Command } from "commander";
+import prettier from "prettier";
 import { PAGE, renderPage } from "../tests/reliability/page";
+import { SCHEMA_FILE, stackFileSchema } from "./clusterSchema";
+import { CONFIG_PAGE, renderConfigPage } from "./configPage";
+
+const REPOSITORY = path.join(__dirname, "..");
+
+/** Each generated file, and its text. */
+const FILES: Readonly<Record<string, () => string | Promise<string>>> = {
+  [path.relative(REPOSITORY, PAGE)]: renderPage,
+  [CONFIG_PAGE]: renderConfigPage,
+  [SCHEMA_FILE]: () => JSON.stringify(stackFileSchema()),
+};
+
+async function textOf(name: string, render: () => string | Promise<string>): Promise<string> {
+  const file = path.join(REPOSITORY, name);
+  return prettier.format(await render(), { ...(await prettier.resolveConfig(file)), filepath: file });
+}
 
 new Command("docs")
-  .description("write docs/reliability.md from the rows that the tests show")
-  .option("--check", "write nothing; fail when the page differs")
+  .description(
+    "write docs/reliability.md from the rows that the tests show, docs/config.md and the JSON schema from the config's",
+  )
+  .option("--check", "write nothing; fail when a file differs")
   .action(async ({ check }: { check?: boolean }, command: Command) => {
-    const text = await renderPage();
-    if (!check) fs.writeFileSync(PAGE, text);
-    else if (!fs.existsSync(PAGE) || fs.readFileSync(PAGE, "utf8") !== text)
-      command.error("docs: docs/reliability.md is not what its rows say: npm run docs");
+    const stale: string[] = [];
+    for (const [name, render] of Object.entries(FILES)) {
+      const file = path.join(REPOSITORY, name);
+      const text = await textOf(name, render);
+      if (fs.existsSync(file) && fs.readFileSync(file, "utf8") === text) continue;
+      stale.push(name);
+      if (check) continue;
+      fs.mkdirSync(path.dirname(file), { recursive: true });
+      fs.writeFileSync(file, text);
+    }
+    if (check && stale.length > 0)
+      command.error(`docs: not what they would be written as: ${stale.join(", ")}; run npm run docs`);
   })
   .parseAsync()
   .catch((error: unknown) => {

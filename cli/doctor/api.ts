@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as https from "node:https";
 import * as tls from "node:tls";
 
-import type { ClusterPlan } from "../../plan/plan";
+import type { ClusterPlan } from "../../plan/model";
 import { HOST_ROLE, POOL_ROLE, poolPath, privilegePaths, type Role } from "../../plan/privileges";
 import { fail, type Finding, ok, skip, warn } from "./finding";
 

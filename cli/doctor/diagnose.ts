@@ -3,7 +3,7 @@ import { keyProblems } from "../../credentials/keyProblems";
 import { agentProblem } from "../../credentials/sshAgent";
 import { ConfigError, loadPlan } from "../../plan/load";
 import { nodeJsProblem } from "../../plan/nodeJs";
-import type { ClusterPlan } from "../../plan/plan";
+import type { ClusterPlan } from "../../plan/model";
 import { checkApi } from "./api";
 import { fail, type Finding, ok, skip } from "./finding";
 import { checkHost } from "./host";

@@ -24,7 +24,7 @@ export const HOST_CHECKS = [
   "kernel-modules",
   "sysctls",
   "bridge",
-  "pool",
+  "resource-pool",
   "storage",
   "template",
   "vmid",

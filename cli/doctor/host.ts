@@ -1,6 +1,6 @@
 import { installGate } from "../../remote/gateCheck";
 import { ConnectionError, HostKeyError, runTask, type ShellTask } from "../../remote/sshClient";
-import type { ClusterPlan } from "../../plan/plan";
+import type { ClusterPlan } from "../../plan/model";
 import { preflightArgs } from "../../plan/render/preflightArgs";
 import { fail, type Finding, ok, parseFindings, skip } from "./finding";
 import { clusterStepName } from "../../plan/steps";

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { Command } from "commander";
 
-import { K3S_RELEASES } from "../../config/schema";
+import { K3S_RELEASES } from "../../config/sections/k3s";
 import { recordRelease } from "./releaseSums";
 
 const PINS = path.join(__dirname, "../../plan/pinned-sums.json");

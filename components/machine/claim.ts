@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { creationOf } from "../../plan/mark";
-import type { NodePlan } from "../../plan/plan";
+import type { NodePlan } from "../../plan/model";
 import { runOnHost } from "../../remote/hostTask";
 import type { Connection } from "../../remote/RemoteScript";
 import { stepName } from "../../plan/steps";

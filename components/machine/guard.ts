@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { NodePlan } from "../../plan/plan";
+import type { NodePlan } from "../../plan/model";
 import { stepName } from "../../plan/steps";
 import { RemoteScript } from "../../remote/RemoteScript";
 import type { ClusterContext } from "../ClusterContext";

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { NodePlan } from "../../plan/plan";
+import type { NodePlan } from "../../plan/model";
 import type { ClusterAccess } from "../rollout/awaitReadyAgain";
 import { runOnHost } from "../../remote/hostTask";
 import { stepName } from "../../plan/steps";

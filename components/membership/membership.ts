@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { isEtcdMember, type NodePlan } from "../../plan/plan";
+import { isEtcdMember, type NodePlan } from "../../plan/model";
 import { formatTaint } from "../../plan/taints";
 import type { ClusterContext } from "../ClusterContext";
 import type { Machine } from "../machine/Machine";

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { NodePlan } from "../../plan/plan";
+import type { NodePlan } from "../../plan/model";
 import { advice } from "../../remote/advice";
 import { awaitReadyAgain, type ClusterAccess } from "./awaitReadyAgain";
 import { known } from "../../remote/known";

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import type { NodePlan } from "../../plan/plan";
+import type { NodePlan } from "../../plan/model";
 import { awaitReadyAgain, type ClusterAccess } from "./awaitReadyAgain";
 import { checkOwnership, type HostAccess } from "../machine/claim";
 import { requireQuorumWithout } from "./quorumGate";

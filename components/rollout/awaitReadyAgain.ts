@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 
-import type { ClusterPlan, NodePlan } from "../../plan/plan";
+import type { ClusterPlan, NodePlan } from "../../plan/model";
 import { runOnHost } from "../../remote/hostTask";
 import type { Connection } from "../../remote/RemoteScript";
 import { stepName } from "../../plan/steps";

@@ -1,4 +1,4 @@
-import type { NodePlan } from "../../plan/plan";
+import type { NodePlan } from "../../plan/model";
 import type { ClusterAccess } from "./awaitReadyAgain";
 import { runOnHost } from "../../remote/hostTask";
 import { stepName } from "../../plan/steps";

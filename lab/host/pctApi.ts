@@ -11,17 +11,25 @@ interface Answer {
 }
 
 /**
- * Calls the API as root@pam over its socket and returns `data`.
+ * Calls the API as root@pam over a socket and returns `data`.
  *
  * @throws Error with the API's message and the errors of single parameters.
  */
-export function callApi(method: string, path: string, parameters: Parameters): Promise<unknown> {
+export type CallApi = (method: string, path: string, parameters: Parameters) => Promise<unknown>;
+
+type CallArguments = [method: string, path: string, parameters: Parameters];
+
+/** The API at the socket of the Proxmox host that this runs on. */
+export const callApi: CallApi = (...call) => callApiAt(apiSocket, ...call);
+
+/** The same at another socket. */
+export function callApiAt(socketPath: string, ...[method, path, parameters]: CallArguments): Promise<unknown> {
   const form = new URLSearchParams(parameters).toString();
   const hasBody = method === "POST" || method === "PUT";
   const target = `/api2/json${path}${hasBody || !form ? "" : `?${form}`}`;
   const headers = hasBody ? { "content-type": "application/x-www-form-urlencoded" } : {};
   return new Promise((resolve, reject) => {
-    const request = http.request({ socketPath: apiSocket, method, path: target, headers }, (response) => {
+    const request = http.request({ socketPath, method, path: target, headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on("error", reject).on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("end", () => {
@@ -55,14 +63,14 @@ interface TaskStatus {
  *
  * @throws Error with the task's exit status unless it is `OK` or `WARNINGS: n`.
  */
-export async function followTask(upid: string): Promise<void> {
+export async function followTask(callApi: CallApi, upid: string, print: (line: string) => void): Promise<void> {
   const path = `/nodes/pve/tasks/${encodeURIComponent(upid)}`;
   for (let shown = 0; ;) {
     const { status, exitstatus } = (await callApi("GET", `${path}/status`, {})) as TaskStatus;
     const lines = (await callApi("GET", `${path}/log`, { start: String(shown), limit: "500" })) as { t: string }[];
     // The API answers an empty log with one line that says so.
     const fresh = lines.map((line) => line.t).filter((line) => line !== "no content");
-    for (const line of fresh) if (!/^TASK (OK|ERROR|WARNINGS)/.test(line)) console.log(line);
+    for (const line of fresh) if (!/^TASK (OK|ERROR|WARNINGS)/.test(line)) print(line);
     shown += fresh.length;
     if (status === "running") await new Promise((resolve) => setTimeout(resolve, 100));
     else if (exitstatus === "OK" || exitstatus?.startsWith("WARNINGS")) return;

@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 
-import type { ClusterPlan, K3sConfigValue, NodePlan } from "../plan";
+import type { ClusterPlan, K3sConfigValue, NodePlan } from "../model";
 import { formatTaint } from "../taints";
 
 /** Where the tokens stand on a node; `scripts/node/install-k3s.sh` writes them. */

@@ -1,4 +1,4 @@
-import type { ClusterPlan } from "../plan";
+import type { ClusterPlan } from "../model";
 
 /**
  * What the checks on the Proxmox host (`scripts/host/preflight.sh`) are told of a plan: its place, and for each machine what
@@ -10,8 +10,8 @@ export function preflightArgs(plan: ClusterPlan): Readonly<Record<string, string
     BRIDGE: plan.network.bridge,
     POOL: plan.proxmox.resourcePool,
     NODES: plan.nodes
-      .map(({ vmId, name, address, datastore, diskGiB, template }) =>
-        [vmId, name, address, datastore, diskGiB, template].join(" "),
+      .map(({ vmId, name, address, storage, diskGiB, template }) =>
+        [vmId, name, address, storage, diskGiB, template].join(" "),
       )
       .join("\n"),
   };

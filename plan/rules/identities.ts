@@ -2,7 +2,8 @@ import type { NodeIdentity, Sourced } from "../allocate";
 import { HOSTNAME, isIPv4 } from "../../config/fields";
 import { contains, rangeOf, toNumber } from "../network";
 import type { Problem } from "../../config/problems";
-import { VMIDS, type Draft } from "../../config/schema";
+import type { Draft } from "../../config/schema";
+import { VMIDS } from "../../config/sections/pools";
 
 /** Hostnames, VMIDs, addresses and MAC addresses: there, in range, and nobody else's. */
 export function checkIdentities(draft: Draft, nodes: readonly NodeIdentity[]): Problem[] {

@@ -1,21 +1,23 @@
 import type { Problem } from "../../config/problems";
 
-const NAME = /^[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?$/;
-const PREFIX = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
+const NAME = "[A-Za-z0-9](?:[\\w.-]{0,61}[A-Za-z0-9])?";
+const PREFIX = "(?=[^/]{1,253}/)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*/";
+
+/** A Kubernetes qualified name, as keys of labels and taints are. */
+export const LABEL_KEY = new RegExp(`^(?:${PREFIX})?${NAME}$`);
+export const LABEL_VALUE = new RegExp(`^(?:${NAME})?$`);
+/** The roles of nodes, which Kubernetes keeps from kubelets. */
+export const ROLE_PREFIX = "node-role.kubernetes.io";
 
 /** Kubernetes' own prefixes under which a kubelet may still set labels (kubelet, `getLabelNamespace`; NodeRestriction). */
 const KUBELET_PREFIXES = ["kubelet.kubernetes.io", "node.kubernetes.io"];
 const KUBELET_LABELS: ReadonlySet<string> = new Set(["topology.kubernetes.io/region", "topology.kubernetes.io/zone"]);
 
-/** Whether a text is a Kubernetes qualified name, as keys of labels and taints are. */
-export function isQualifiedName(key: string): boolean {
-  const parts = key.split("/");
-  const [prefix, name] = parts.length === 1 ? [undefined, parts[0]] : parts;
-  return parts.length <= 2 && NAME.test(name ?? "") && (prefix === undefined || PREFIX.test(prefix));
-}
+/** Whether a text may be the key of a label or taint. */
+export const isQualifiedName = (key: string): boolean => LABEL_KEY.test(key);
 
 /** Whether a text may be the value of a label or taint. */
-export const isLabelValue = (value: string): boolean => value === "" || NAME.test(value);
+export const isLabelValue = (value: string): boolean => LABEL_VALUE.test(value);
 
 export function checkLabels(path: string, labels: Readonly<Record<string, string>>): Problem[] {
   return Object.entries(labels).flatMap(([key, value]) => [...checkKey(path, key), ...checkValue(path, key, value)]);
@@ -33,7 +35,7 @@ function checkKey(path: string, key: string): Problem[] {
     ];
   }
   const prefix = key.includes("/") ? (key.split("/")[0] ?? "") : "";
-  if (prefix === "node-role.kubernetes.io") {
+  if (prefix === ROLE_PREFIX) {
     return [
       {
         path: at,

@@ -6,7 +6,8 @@ import type { Draft, NetworkSettings } from "../../config/schema";
 /** Kubernetes gives each node a /24 of the pod network (`--node-cidr-mask-size`). */
 const NODE_POD_PREFIX = 24;
 /** kube-apiserver: "the mask must be >= 12". */
-const WIDEST_SERVICE_PREFIX = 12;
+export const WIDEST_SERVICE_PREFIX = 12;
+export const NARROWEST_SERVICE_PREFIX = 28;
 
 /** The node network in itself, and the three networks against each other. */
 export function checkNetwork({ network, proxmox }: Draft, nodeCount: number): Problem[] {
@@ -74,8 +75,8 @@ function checkSizes({ podCidr, serviceCidr }: NetworkSettings, nodeCount: number
     problems.push({ path: "cluster.network.podCidr", problem, hint: "10.42.0.0/16, the default, has room for 256" });
   }
   const servicePrefix = prefixOf(serviceCidr);
-  if (servicePrefix < WIDEST_SERVICE_PREFIX || servicePrefix > 28) {
-    const problem = `must have a prefix from /${WIDEST_SERVICE_PREFIX} to /28, not /${servicePrefix}`;
+  if (servicePrefix < WIDEST_SERVICE_PREFIX || servicePrefix > NARROWEST_SERVICE_PREFIX) {
+    const problem = `must have a prefix from /${WIDEST_SERVICE_PREFIX} to /${NARROWEST_SERVICE_PREFIX}, not /${servicePrefix}`;
     problems.push({
       path: "cluster.network.serviceCidr",
       problem,

@@ -1,5 +1,5 @@
 import type { Problem } from "../../config/problems";
-import type { Draft, PoolSettings, ProxmoxSettings } from "../../config/schema";
+import type { Draft, LxcPoolSettings, PoolSettings, ProxmoxSettings } from "../../config/schema";
 import { osTypeOf } from "../../config/template";
 import { checkLabels } from "./labels";
 import { checkTaints } from "./taints";
@@ -41,7 +41,7 @@ function checkPool({ proxmox }: Draft, path: string, pool: PoolSettings): Proble
   const overrides = Object.entries(pool.nodes);
   return [
     ...(pool.kind === "vm" ? [{ path: `${path}.kind`, problem: "must be lxc: virtual machines arrive later" }] : []),
-    ...(proxmox ? [...checkPlace(proxmox, path, pool), ...checkTemplate(proxmox, path, pool)] : []),
+    ...(proxmox ? [...checkPlace(proxmox, path, pool), ...checkSource(proxmox, path, pool)] : []),
     ...repeated(pool.retired).map((index) => ({ path: `${path}.retired`, problem: `names the index ${index} twice` })),
     ...checkLabels(`${path}.labels`, pool.labels),
     ...overrides.flatMap(([index, own]) => checkLabels(`${path}.nodes.${index}.labels`, own.labels)),
@@ -52,8 +52,11 @@ function checkPool({ proxmox }: Draft, path: string, pool: PoolSettings): Proble
 /** Features and raw lines are written over SSH on the host that runs the guest, and one host is known. */
 function checkPlace(proxmox: ProxmoxSettings, path: string, pool: PoolSettings): Problem[] {
   const places = [
-    { at: `${path}.node`, node: pool.node },
-    ...Object.entries(pool.nodes).map(([index, { node }]) => ({ at: `${path}.nodes.${index}.node`, node })),
+    { at: `${path}.proxmoxNode`, node: pool.proxmoxNode },
+    ...Object.entries(pool.nodes).map(([index, own]) => ({
+      at: `${path}.nodes.${index}.proxmoxNode`,
+      node: own.proxmoxNode,
+    })),
   ];
   return places
     .filter(({ node }) => node !== undefined && node !== proxmox.node)
@@ -64,20 +67,33 @@ function checkPlace(proxmox: ProxmoxSettings, path: string, pool: PoolSettings):
     }));
 }
 
-function checkTemplate(proxmox: ProxmoxSettings, path: string, pool: PoolSettings): Problem[] {
-  const missing = (["datastore", "template"] as const).filter((key) => (pool[key] ?? proxmox[key]) === undefined);
-  const problems = missing.map((key) => ({
-    path: `${path}.${key}`,
-    problem: "is missing",
-    hint: `set it here or, for all pools, as cluster.proxmox.${key}`,
-  }));
+/** What the machines are made of. */
+function checkSource(proxmox: ProxmoxSettings, path: string, pool: PoolSettings): Problem[] {
+  const missing = (key: "storage" | "template", value: string | undefined): Problem[] =>
+    value !== undefined
+      ? []
+      : [
+          {
+            path: `${path}.${key}`,
+            problem: "is missing",
+            hint: `set it here or, for all pools, as cluster.proxmox.${key}`,
+          },
+        ];
+  const storage = missing("storage", pool.storage ?? proxmox.storage);
+  if (pool.kind !== "lxc") return storage;
   const template = pool.template ?? proxmox.template;
-  if (template === undefined || (pool.osType ?? proxmox.osType ?? osTypeOf(template)) !== undefined) return problems;
+  return [...storage, ...missing("template", template), ...checkOsType(proxmox, path, pool, template)];
+}
+
+function checkOsType(
+  proxmox: ProxmoxSettings,
+  path: string,
+  pool: LxcPoolSettings,
+  template: string | undefined,
+): Problem[] {
+  if (template === undefined || (pool.osType ?? proxmox.osType ?? osTypeOf(template)) !== undefined) return [];
   const problem = `is missing: the name of the template ${template} does not tell it`;
-  return [
-    ...problems,
-    { path: `${path}.osType`, problem, hint: "Proxmox writes network and SSH keys by it; for example ubuntu" },
-  ];
+  return [{ path: `${path}.osType`, problem, hint: "Proxmox writes network and SSH keys by it; for example ubuntu" }];
 }
 
 const repeated = (values: readonly number[]): number[] => [

@@ -3,7 +3,7 @@ import { parseTaint } from "../taints";
 import { isLabelValue, isQualifiedName } from "./labels";
 
 /** Taints under these prefixes are set and removed by Kubernetes itself. */
-const MANAGED = /^node\.(?:cloudprovider\.)?kubernetes\.io\//;
+export const MANAGED_TAINT = /^node\.(?:cloudprovider\.)?kubernetes\.io\//;
 
 export function checkTaints(path: string, taints: readonly string[]): Problem[] {
   const seen = new Set<string>();
@@ -19,7 +19,7 @@ export function checkTaints(path: string, taints: readonly string[]): Problem[] 
         },
       ];
     }
-    if (MANAGED.test(taint.key))
+    if (MANAGED_TAINT.test(taint.key))
       return [{ path: at, problem: `names ${taint.key}, which Kubernetes sets and removes itself` }];
     const identity = `${taint.key}:${taint.effect}`;
     if (seen.has(identity))

@@ -15,16 +15,16 @@ fi
 if ! listed pools poolid | grep -qxF "$POOL"; then
   error=$(why pools)
   if [ "$count" -gt 0 ]; then level=fail; else level=warn; fi
-  finding "$level" pool "there is no resource pool $POOL${error:+: $error}" "pveum pool add $POOL, with the token's role granted at /pool/$POOL (README, \"An API token\")"
+  finding "$level" resource-pool "there is no resource pool $POOL${error:+: $error}" "pveum pool add $POOL, with the token's role granted at /pool/$POOL (README, \"An API token\")"
 fi
 listed guests vmid pool | while read -r VMID pool; do
   if [ "$pool" != "$POOL" ] && conf=$(guest_conf) && marked "$conf"; then printf '%s\n' "$VMID"; fi
 done >"$WORK/outside"
 if [ -s "$WORK/outside" ]; then
-  warn pool "guests of this cluster are outside the resource pool $POOL, where the API token may not change them: $(paste -sd ' ' "$WORK/outside")" \
+  warn resource-pool "guests of this cluster are outside the resource pool $POOL, where the API token may not change them: $(paste -sd ' ' "$WORK/outside")" \
     "pveum pool modify $POOL --allow-move 1 --vms $(paste -sd , "$WORK/outside")"
 fi
-found pool || ok pool "$POOL"
+found resource-pool || ok resource-pool "$POOL"
 
 gib() { awk -v bytes="$1" 'BEGIN { printf "%d", bytes / 1073741824 }'; }
 listed storages storage type active avail content >"$WORK/stores"
@@ -36,13 +36,13 @@ for store in $(printf '%s\n' "$NODES" | cut -d' ' -f4 | sort -u); do
   if [ ! -s "$WORK/storages" ]; then
     continue
   elif [ -z "$line" ]; then
-    bad storage "there is no storage $store on $PVE_NODE; there is: $(cut -f1 "$WORK/stores" | paste -sd ' ')" "set proxmox.datastore (or the pool's datastore); pvesm status lists them"
+    bad storage "there is no storage $store on $PVE_NODE; there is: $(cut -f1 "$WORK/stores" | paste -sd ' ')" "set proxmox.storage (or the pool's storage); pvesm status lists them"
     continue
   elif [ "$(printf '%s' "$line" | cut -f3)" != 1 ]; then
     bad storage "$store is not active" "pvesm status on the Proxmox host says why"
     continue
   elif [ "$type" = zfspool ]; then
-    bad storage "$store is ZFS, where the overlayfs of containers' root file systems does not work" "set proxmox.datastore to LVM-thin or to a directory on ext4 or XFS"
+    bad storage "$store is ZFS, where the overlayfs of containers' root file systems does not work" "set proxmox.storage to LVM-thin or to a directory on ext4 or XFS"
     continue
   elif ! printf ',%s,' "$content" | grep -q ,rootdir,; then
     bad storage "$store takes no containers (content: $content)" "pvesm set $store --content $content,rootdir"
@@ -57,7 +57,7 @@ for store in $(printf '%s\n' "$NODES" | cut -d' ' -f4 | sort -u); do
   seen="$store has $free GiB free; $machines machines to make want $size GiB"
   [ "$machines" -gt 0 ] || seen="$store has $free GiB free"
   if [ "$free" -lt $((3 * machines)) ] || { [ "$type" = lvm ] && [ "$free" -lt "$size" ]; }; then
-    bad space "$seen" "free some space on $store, or set another datastore"
+    bad space "$seen" "free some space on $store, or set another storage"
   elif [ "$free" -lt "$size" ]; then
     warn space "$seen once they are full" "add space to $store, or give the nodes smaller disks"
   else

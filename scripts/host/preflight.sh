@@ -1,6 +1,6 @@
 # preflight (Proxmox host): what must be right before the first machine is made. Changes nothing. Arguments: ACTION
 # create|update (fails with every problem at once; nothing is asked where all machines stand) | look (answers a line a
-# finding), PVE_NODE, BRIDGE, POOL, NODES ("VMID name address datastore GiB template" one a line). Input: MARK, empty where the
+# finding), PVE_NODE, BRIDGE, POOL, NODES ("VMID name address storage GiB template" one a line). Input: MARK, empty where the
 # cluster has none yet.
 # A finding: ok|warn|fail <TAB> check <TAB> what was seen <TAB> remedy, one command or one sentence.
 

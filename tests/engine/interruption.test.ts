@@ -112,7 +112,7 @@ it("ends in the same place as an up that nobody interrupted", async () => {
   expect(warnings.join("\n")).toContain("pending operations");
   expect(await machinesInState()).toEqual(Object.values(NODES));
   expect(guests()).toEqual(Object.keys(NODES).map(Number));
-  expect([...lab.host.state.members.keys()].sort()).toEqual(Object.values(NODES));
+  expect([...lab.host.members.keys()].sort()).toEqual(Object.values(NODES));
   const second = await lab.up();
   expect([second.code, second.changes]).toEqual([0, {}]);
 });

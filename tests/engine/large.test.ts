@@ -29,6 +29,6 @@ it(`a cluster of ${WORKERS} workers is previewed and made`, async () => {
   expect([up.code, up.errors]).toEqual([0, []]);
   expect(Object.keys(up.changes).sort()).toEqual(Object.keys(preview.changes).sort());
   expect(lab.machines.guests.size).toBe(1 + WORKERS);
-  expect(lab.host.state.members.size).toBe(1 + WORKERS);
+  expect(lab.host.members.size).toBe(1 + WORKERS);
   process.stderr.write(`${1 + WORKERS} nodes: ${times.join(", ")}\n`);
 });

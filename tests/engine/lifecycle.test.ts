@@ -30,16 +30,18 @@ beforeAll(async () => {
   };
   firstUp = await first.up();
   cluster = first.save();
-  await first.dispose();
 });
 beforeEach(async () => {
   lab = await Homelab.start(cluster);
 });
 afterEach(() => lab?.dispose());
-afterAll(() => fs.rmSync(cluster.folder, { recursive: true }));
+afterAll(async () => {
+  await first?.dispose();
+  if (cluster) fs.rmSync(cluster.folder, { recursive: true });
+});
 
 const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.count = count));
-const members = (world: Homelab): string[] => [...world.host.state.members.keys()].sort();
+const members = (world: Homelab): string[] => [...world.host.members.keys()].sort();
 /** Requests that ask for a change. The client starts a guest once more where it is not up yet after its creation. */
 const requests = ({ journal }: Homelab): string[] =>
   journal.whats("request").filter((what) => !what.startsWith("GET ") && !what.endsWith("/status/start"));
@@ -203,7 +205,7 @@ describe("destroy", () => {
       expect([name, lab.journal.inOrder(...order)]).toEqual([name, true]);
     }
     expect(lab.machines.guests.size).toBe(0);
-    expect(lab.host.state.rosters.size).toBe(0);
+    expect(lab.host.kept("servers")).toEqual([]);
     expect(await lab.state()).toEqual([]);
   });
 });

@@ -82,7 +82,7 @@ describe("a VMID that is taken", () => {
     lab.edit(({ pools }) => (pools.worker.nodes = { 2: { hostname: "renamed" } }));
     refused(await lab.up(), "renamed", "VMID 103 is this cluster's node k3s-worker-02");
     expect(lab.journal.whats()).toEqual(["homelab-preflight update", "renamed-claim create"]);
-    expect([...lab.host.state.members.keys()]).toContain("k3s-worker-02");
+    expect([...lab.host.members.keys()]).toContain("k3s-worker-02");
     expect(await state()).toContain("k3s-worker-02-ready");
   });
 });
@@ -116,7 +116,7 @@ describe("a stranger's guest that took the VMID of one of ours", () => {
   it("keeps it when the node is scaled away: the node leaves, and the stack forgets the guest", async () => {
     lab.edit(({ pools }) => (pools.worker.count = 1));
     refused(await lab.up(), "k3s-worker-02-guard", TAKEN);
-    expect([...lab.host.state.members.keys()].sort()).toEqual(["k3s-master", "k3s-worker-01"]);
+    expect([...lab.host.members.keys()].sort()).toEqual(["k3s-master", "k3s-worker-01"]);
     await forgetGuest("k3s-worker-02");
     succeeded(await lab.up());
     expect((await lab.state()).filter(({ name }) => name.startsWith("k3s-worker-02"))).toEqual([]);
@@ -128,7 +128,7 @@ describe("a stranger's guest that took the VMID of one of ours", () => {
     await forgetGuest("k3s-worker-02");
     succeeded(await lab.up());
     expect(vmids()).toEqual([100, 102, 103, 113]);
-    expect([...lab.host.state.members.keys()]).toContain("k3s-worker-02");
+    expect([...lab.host.members.keys()]).toContain("k3s-worker-02");
     expect((await lab.up()).changes).toEqual({});
   });
 });
@@ -159,7 +159,7 @@ describe("a stranger's guest that took the VMID of the server, with a K3s of its
     lab.machines.disk(100).k3s = k3s!;
     lab.edit(({ pools }) => (pools.worker.count = 1));
     refused(await lab.up(), "k3s-worker-02-leave", "no server of the cluster answered");
-    expect([...lab.host.state.members.keys()]).toContain("k3s-worker-02");
+    expect([...lab.host.members.keys()]).toContain("k3s-worker-02");
     expect(strangers.touched()).toEqual([]);
     expect(vmids()).toEqual([100, 102, 103]);
   });

@@ -68,7 +68,7 @@ describe.each(["scale down", "destroy"] as const)("%s", (phase) => {
   it("leads to the plan by the next up, and a further one changes nothing", async () => {
     scene.lab.edit(({ pools }) => (pools.worker.count = 1));
     // The cluster went with its only server.
-    if (phase === "destroy") scene.lab.host.state.members.clear();
+    if (phase === "destroy") scene.lab.host.members.clear();
     const up = await scene.lab.up();
     expect([up.code, up.errors]).toEqual([0, []]);
     await scene.expectPlan(1);

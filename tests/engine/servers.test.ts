@@ -31,13 +31,15 @@ beforeAll(async () => {
   serversOf(grown, 3);
   growth = await grown.up();
   three = grown.save();
-  await grown.dispose();
 });
 beforeEach(async () => {
   lab = await Homelab.start(three);
 });
 afterEach(() => lab?.dispose());
-afterAll(() => three && fs.rmSync(three.folder, { recursive: true }));
+afterAll(async () => {
+  await grown?.dispose();
+  if (three) fs.rmSync(three.folder, { recursive: true });
+});
 
 /** A run that succeeded; else its output is the failure's text. */
 const succeeded = (run: PulumiResult): void => expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
@@ -48,7 +50,7 @@ function serversOf(world: Homelab, count: number, ...retired: number[]): void {
   });
 }
 
-const etcd = (world: Homelab): string[] => [...world.host.state.etcd].sort();
+const etcd = (world: Homelab): string[] => [...world.host.etcd].sort();
 const guests = (world: Homelab): number[] => [...world.machines.guests.keys()].sort((a, b) => a - b);
 /** What was done to a node's guest or by one of its scripts. */
 const doneTo = ({ journal }: Homelab, name: string, vmid: number): string[] =>
@@ -221,7 +223,7 @@ describe("a dead server", () => {
     expect(lab.machines.disk(100).k3s?.version).toBe("v1.36.3+k3s1");
     await revive(1);
     succeeded(await lab.up());
-    expect(new Set(lab.host.state.members.values())).toEqual(new Set(["v1.36.4+k3s1"]));
+    expect(new Set(lab.host.members.values())).toEqual(new Set(["v1.36.4+k3s1"]));
     expect((await lab.up()).changes).toEqual({});
   });
 

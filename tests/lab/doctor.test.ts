@@ -116,7 +116,7 @@ describe("a sick host", () => {
       cluster.network.bridge = "vmbr9";
       cluster.proxmox.template = "local:vztmpl/debian-99-standard_99.0-1_amd64.tar.zst";
       cluster.proxmox.osType = "debian";
-      cluster.pools.master.datastore = "local";
+      cluster.pools.master.storage = "local";
     }),
   );
 
@@ -131,7 +131,7 @@ describe("a sick host", () => {
       "warn sysctls: lower than it should be: net.ipv4.ip_forward=1 → printf '%s\\n' net.ipv4.ip_forward=1 >/etc/sysctl.d/90-proxmox-k3s.conf && sysctl --system",
       "fail bridge: there is no bridge vmbr9; there is: vmbr0 → set network.bridge, or make it: web interface, pve, System, Network",
       "fail storage: local takes no containers (content: iso,snippets,vztmpl) → pvesm set local --content iso,snippets,vztmpl,rootdir",
-      "fail space: local-lvm has 4 GiB free; 2 machines to make want 100 GiB → free some space on local-lvm, or set another datastore",
+      "fail space: local-lvm has 4 GiB free; 2 machines to make want 100 GiB → free some space on local-lvm, or set another storage",
       "fail template: local:vztmpl/debian-99-standard_99.0-1_amd64.tar.zst is not there → pveam update && pveam download local debian-99-standard_99.0-1_amd64.tar.zst",
       `fail address: ${prefix}.21, wanted for k3s-worker-01, is taken: something answers there → give k3s-worker-01 another address: addresses of its pool, or nodes: { <index>: { address: … } }`,
       'fail vmid: VMID 103, wanted for k3s-worker-02, belongs to the guest "nas" (/etc/pve/nodes/pve/lxc/103.conf), which is not ours → give k3s-worker-02 another VMID: vmIds of its pool, or nodes: { <index>: { vmId: … } }',
@@ -180,14 +180,14 @@ describe("storages that cannot take the containers", () => {
 
   it("are named: one of ZFS, one without the room that it gives at once, one that is not active", async () => {
     edit((cluster) => {
-      cluster.pools.master.datastore = "tank";
-      cluster.pools.worker.datastore = "thick";
+      cluster.pools.master.storage = "tank";
+      cluster.pools.worker.storage = "thick";
     });
     expect(troubles(await doctor())).toEqual([
-      "fail storage: tank is ZFS, where the overlayfs of containers' root file systems does not work → set proxmox.datastore to LVM-thin or to a directory on ext4 or XFS",
-      "fail space: thick has 8 GiB free; 2 machines to make want 100 GiB → free some space on thick, or set another datastore",
+      "fail storage: tank is ZFS, where the overlayfs of containers' root file systems does not work → set proxmox.storage to LVM-thin or to a directory on ext4 or XFS",
+      "fail space: thick has 8 GiB free; 2 machines to make want 100 GiB → free some space on thick, or set another storage",
     ]);
-    edit((cluster) => (cluster.proxmox.datastore = "nas"));
+    edit((cluster) => (cluster.proxmox.storage = "nas"));
     expect(troubles(await doctor())).toEqual([
       "fail storage: nas is not active → pvesm status on the Proxmox host says why",
     ]);

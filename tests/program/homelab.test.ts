@@ -359,7 +359,13 @@ describe("three servers", () => {
   beforeAll(async () => {
     const pools = cluster["pools"] as { master: object };
     const addresses = ["192.168.2.20", "192.168.2.30", "192.168.2.31"];
-    const master = { ...pools.master, count: 3, vmIds: [100, 110, 111], addresses };
+    const master = {
+      ...pools.master,
+      count: 3,
+      vmIds: [100, 110, 111],
+      addresses,
+      startup: { order: 1, upDelay: "30s" },
+    };
     up = await recordProgram({ cluster: { ...cluster, pools: { ...pools, master } }, secrets });
   });
   const dependsOn = (name: string, type = COMMAND) => up.find(name, type).options.dependencies;
@@ -382,6 +388,11 @@ describe("three servers", () => {
       expect(up.find(`${name}-ready`, COMMAND).inputs["create"]).toContain("ETCD='yes'");
       expect(up.find(name, CONTAINER).options.replaceOnChanges).toEqual(["initialization.ipConfigs[*].ipv4.address"]);
     }
+  });
+
+  it("have the start order of their pool, and agents without one have none", () => {
+    for (const name of SERVERS) expect(up.find(name, CONTAINER).inputs["startup"]).toEqual({ order: 1, upDelay: 30 });
+    expect(up.find("k3s-worker-01", CONTAINER).inputs).not.toHaveProperty("startup");
   });
 
   it("are all awaited by an agent's K3s", () => {

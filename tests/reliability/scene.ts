@@ -75,7 +75,7 @@ export class Scene {
   async expectPlan(workers = this.cases.length): Promise<void> {
     const nodes = [{ node: "k3s-master", vmid: 100 }, ...this.cases.slice(0, workers)];
     expect((await this.managed()).sort()).toEqual(nodes.map(({ vmid }) => vmid).sort());
-    expect([...this.lab.host.state.members.keys()].sort()).toEqual(nodes.map(({ node }) => node).sort());
+    expect([...this.lab.host.members.keys()].sort()).toEqual(nodes.map(({ node }) => node).sort());
     for (const { vmid } of nodes) {
       expect([vmid, this.lab.machines.isRunning(vmid)]).toEqual([vmid, true]);
       const conf = fs.readFileSync(this.lab.host.confFile(vmid), "utf8");

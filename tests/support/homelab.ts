@@ -13,6 +13,7 @@ import { ensureToolchain, makePulumiHome, toolchainEnv } from "../../lab/toolcha
 import { quote } from "../../remote/script";
 import { startHomelabApi } from "./homelabApi";
 import { IsolatedNetwork } from "./isolatedNetwork";
+import { IsolatedProcesses } from "./isolatedProcesses";
 import { type Entry, Journal } from "./journal";
 import type { Finished } from "./lab";
 import { killTree } from "./processTree";
@@ -26,7 +27,7 @@ const REPO = path.join(__dirname, "../..");
 const TSX = path.join(REPO, "node_modules/.bin/tsx");
 /** What `pulumi` reads of the repo; each stack works on a copy, so that a test may edit it and nothing is written here. */
 const PROGRAM = ["Pulumi.yaml", "package.json", "tsconfig.json", "tsconfig.pulumi.json", "transpiler.cjs", "index.ts"];
-const PROGRAM_FOLDERS = ["config", "plan", "remote", "credentials", "components", "scripts", "cli"];
+export const PROGRAM_FOLDERS = ["config", "plan", "remote", "credentials", "components", "scripts", "cli"];
 
 /** Addresses of Pulumi.homelab.yaml. */
 const NETWORK = "192.168.2.0/24";
@@ -53,7 +54,7 @@ interface Keys {
 
 /**
  * The program with the content of Pulumi.homelab.yaml under the real engine and the real Proxmox client, in a world of
- * its own: the lab's Proxmox API over simulated guests, and a double of the machines' shells. The addresses are the
+ * its own: the lab's Proxmox API over simulated guests, and a double of the machines' shells, in which the program's own scripts run. The addresses are the
  * homelab's, in a network namespace that holds nothing else. Of the stack's file only the example keys are changed.
  */
 export class Homelab {
@@ -71,16 +72,18 @@ export class Homelab {
   private constructor(
     private readonly folder: string,
     readonly network: IsolatedNetwork,
+    private readonly processes: IsolatedProcesses,
     readonly keys: Keys,
     from?: HomelabSnapshot,
   ) {
-    this.machines = new SimulatedMachines(this.journal, from?.machines);
-    this.faults = new Faults(this.path("faults"), { guestDir: this.path("etc-pve", "nodes", "pve", "lxc") });
+    const { journal } = this;
+    const commands = (machine: string): string => this.path("commands", machine);
+    const guestRoots = this.path("host", "var/lib/lxc");
+    this.machines = new SimulatedMachines({ journal, folder: guestRoots, commands: commands("guest"), processes });
+    this.faults = new Faults(this.path("faults"), { guestDir: path.join(this.etcPve, "nodes/pve/lxc") });
     this.host = new SimulatedHost({
-      journal: this.journal,
-      machines: this.machines,
-      driver: this.faults.driver(this.machines),
-      etcPve: this.path("etc-pve"),
+      ...{ journal, processes, machines: this.machines, driver: this.faults.driver(this.machines) },
+      ...{ root: this.path("host"), commands: commands("host"), apiSocket: this.apiSocket },
       address: HOST,
       authorizedKeys: [keys.host.public],
       ...(from ? { state: from.host } : {}),
@@ -92,7 +95,8 @@ export class Homelab {
   static async start(from?: HomelabSnapshot): Promise<Homelab> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "homelab-"));
     const keys = from?.keys ?? { host: newKeyPair(), node: newKeyPair(), apiToken: randomUUID() };
-    const homelab = new Homelab(folder, await IsolatedNetwork.create([NETWORK]), keys, from);
+    const network = await IsolatedNetwork.create([NETWORK]);
+    const homelab = new Homelab(folder, network, await IsolatedProcesses.create(), keys, from);
     await homelab.open(from);
     return homelab;
   }
@@ -215,7 +219,7 @@ export class Homelab {
   /** Makes an API token of its own name, with the privileges that the program needs. */
   newApiToken(tokenName: string, tokenSecret = randomUUID() as string): string {
     const access = { rootPassword: "root-password", tokenName, tokenSecret, grants: readmeGrants("homelab") };
-    return createAccess(this.path("etc-pve"), access).apiToken;
+    return createAccess(this.etcPve, access).apiToken;
   }
 
   /** Takes every credential out of the environment. */
@@ -231,7 +235,7 @@ export class Homelab {
   /** Keeps this world as it is; it goes on or may be disposed of. */
   save(): HomelabSnapshot {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "homelab-snapshot-"));
-    for (const part of ["state", "etc-pve", "pve-state", "program"]) copy(this.path(part), path.join(folder, part));
+    for (const part of ["state", "host", "pve-state", "program"]) copy(this.path(part), path.join(folder, part));
     return { folder, machines: this.machines.save(), host: structuredClone(this.host.state), keys: this.keys };
   }
 
@@ -244,6 +248,9 @@ export class Homelab {
   async dispose(): Promise<void> {
     await this.idle();
     await this.network.dispose();
+    await this.processes.dispose();
+    this.host.close();
+    this.machines.dispose();
     await this.api?.close();
     fs.rmSync(this.folder, { recursive: true, force: true });
     assertOfficial(this.exchanges);
@@ -253,13 +260,23 @@ export class Homelab {
     return this.path("program", "Pulumi.homelab.yaml");
   }
 
+  private get etcPve(): string {
+    return this.path("host", "etc/pve");
+  }
+
+  private get apiSocket(): string {
+    return this.path("api.sock");
+  }
+
   private path(...parts: string[]): string {
     return path.join(this.folder, ...parts);
   }
 
   private async open(from?: HomelabSnapshot): Promise<void> {
-    for (const part of ["state", "etc-pve", "pve-state"]) fs.mkdirSync(this.path(part));
+    for (const part of ["state", "pve-state"]) fs.mkdirSync(this.path(part));
     if (from) copy(from.folder, this.folder);
+    await this.host.open();
+    if (from) await this.machines.restore(from.machines);
     await this.openNetwork();
     const toolchain = await ensureToolchain((line) => console.error(line));
     makePulumiHome(this.path("home"), toolchain.pluginsDir);
@@ -299,7 +316,8 @@ export class Homelab {
 
   private async openNetwork(): Promise<void> {
     this.api = await startHomelabApi({
-      folder: this.folder,
+      ...{ folder: this.folder, etcPve: this.etcPve, socket: this.apiSocket },
+      lockDir: this.path("host", "run/lock/lxc"),
       address: HOST,
       driver: this.host.driver,
       faults: this.faults,
@@ -327,7 +345,8 @@ function pulumi(command: string, ...args: string[]): string[] {
 
 const CREDENTIALS = ["PROXMOX_VE_API_TOKEN", "PROXMOX_K3S_HOST_SSH_KEY_FILE", "PROXMOX_K3S_NODE_SSH_KEY_FILE"];
 
-/** Links stay links. */
+/** Links stay links; what is below a machine's `/run` does not outlive it. */
 function copy(from: string, to: string): void {
-  fs.cpSync(from, to, { recursive: true, verbatimSymlinks: true });
+  const isKept = (file: string): boolean => path.basename(file) !== "run";
+  fs.cpSync(from, to, { recursive: true, verbatimSymlinks: true, filter: isKept });
 }

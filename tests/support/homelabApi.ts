@@ -7,8 +7,14 @@ import type { Exchange } from "../../lab/pve/http/exchange";
 import { type PveServer, startPveServer } from "../../lab/pve/server";
 
 export interface HomelabApiOptions {
-  /** The world's folder, with `etc-pve` and `pve-state`; certificate and template come into it. */
+  /** The world's folder, with `pve-state`; certificate and template come into it. */
   readonly folder: string;
+  /** The folder that stands for `/etc/pve`. */
+  readonly etcPve: string;
+  /** Where the API serves root. */
+  readonly socket: string;
+  /** Folder of the files that are held while a guest is worked on. */
+  readonly lockDir: string;
   /** The address that clients know it by. */
   readonly address: string;
   readonly driver: GuestDriver;
@@ -20,16 +26,15 @@ export interface HomelabApiOptions {
 
 /** The lab's Proxmox API on a port of loopback, with the storages and the template of Pulumi.homelab.yaml. */
 export function startHomelabApi(options: HomelabApiOptions): Promise<PveServer> {
-  const { folder, address, driver, faults, onRequest, onExchange } = options;
+  const { folder, address, faults, onRequest, etcPve, socket, lockDir, driver, onExchange } = options;
   const template = path.join(folder, "template.tar.zst");
   fs.writeFileSync(template, "a template");
   return startPveServer({
-    etcPve: path.join(folder, "etc-pve"),
+    ...{ etcPve, socket, lockDir, driver, onExchange },
     stateDir: path.join(folder, "pve-state"),
     node: "pve",
     listen: { host: "127.0.0.1", port: 0 },
     tls: certificate(folder, address),
-    driver,
     onTask: faults.onTask,
     onStorage: faults.storage,
     storages: {
@@ -46,7 +51,6 @@ export function startHomelabApi(options: HomelabApiOptions): Promise<PveServer> 
       onRequest(request);
       return faults.onRequest(request);
     },
-    onExchange,
   });
 }
 

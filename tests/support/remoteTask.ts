@@ -1,4 +1,4 @@
-/** A script of the program as its command text and its stdin tell of it; scripts/render.ts writes both. */
+/** A script of the program as its command text and its stdin tell of it; remote/script.ts writes both. */
 export interface RemoteTask {
   /** Name of the resource, `k3s-master-claim`. */
   readonly step: string;
@@ -27,7 +27,7 @@ const SECRET = /^cat >"\$WORK\/secret\.([A-Z0-9_]+)" <<'(\w+)'\n([\s\S]*?)\n\2$/
 export function readRemoteTask(command: string, stdin: string): RemoteTask {
   const args = { ...exportsOf(command), ...exportsOf(stdin) };
   const { STEP: step, ACTION: action } = args;
-  if (!command.endsWith("\nexec sh -s") || step === undefined || !/^(create|update|delete|look)$/.test(action ?? ""))
+  if (step === undefined || !/^(create|update|delete|look)$/.test(action ?? ""))
     throw new Error(`not a script of the program: ${command}`);
   const secrets = Object.fromEntries([...stdin.matchAll(SECRET)].map(([, name, , value]) => [name!, value!]));
   return { step, action: action as RemoteTask["action"], args, secrets, stdin };

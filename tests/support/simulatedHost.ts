@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import type { Socket } from "node:net";
 import * as path from "node:path";
@@ -5,49 +6,38 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AccessStore } from "../../lab/pve/access/accessStore";
 import type { GuestDriver } from "../../lab/pve/driver";
 import { type GuestConfigFile, parseGuestConfig } from "../../lab/pve/guestConfig";
+import { acknowledgement } from "../../remote/answer";
+import { HastyClock, makeCommands, makeHastySleep, serveCommands } from "./doubles/commands";
+import { answerInGuest } from "./doubles/guestCommands";
+import { answerOnHost, HOST_COMMANDS } from "./doubles/hostCommands";
+import { answerOnNode } from "./doubles/nodeScripts";
+import { type SimulatedCluster, SimulatedClusters } from "./doubles/simulatedCluster";
+import { type IsolatedProcesses, makeRoot } from "./isolatedProcesses";
 import type { Journal } from "./journal";
 import { readRemoteTask, type RemoteTask, ScriptFailure } from "./remoteTask";
 import type { SimulatedMachines } from "./simulatedMachines";
 import { serveShell } from "./simulatedShells";
-import { answerOf } from "./simulatedTasks";
 import { type KeyPair, newKeyPair } from "./sshKeys";
 
-/** A line of the roster. */
-export interface ServerLine {
-  readonly vmid: number;
-  readonly name: string;
-}
-
-/** What the roster wrote on the host for one cluster. */
-export interface Roster {
-  readonly servers: readonly ServerLine[];
-  /** Gone from the plan, or with another VMID there, and not yet from the cluster. */
-  former: readonly ServerLine[];
-  readonly mark: string;
-  readonly drainTimeout: string;
-  readonly onBlocked: string;
-  readonly allowControlPlaneLoss: boolean;
-}
-
-/** What outlives the process in the world of one test: the host's files and the cluster's nodes. */
+/** What outlives the process in the world of one test, besides files: the host's own key, and what the servers know. */
 export interface HostState {
   readonly hostKey: KeyPair;
-  readonly rosters: Map<string, Roster>;
-  /** Nodes that Kubernetes knows, with their version. */
-  readonly members: Map<string, string>;
-  /** Servers that are members of etcd; none where the only server has SQLite. */
-  readonly etcd: Set<string>;
-  /** Numbers of creations that were begun and did not go on, by VMID. */
-  readonly creations: Map<string, string>;
+  /** By the hash of the CA. */
+  readonly clusters: Map<string, SimulatedCluster>;
 }
 
 export interface SimulatedHostOptions {
   readonly journal: Journal;
   readonly machines: SimulatedMachines;
-  /** The same guests as scripts start and stop them, faults included. */
+  /** The same guests with the faults that strike them. */
   readonly driver: GuestDriver;
-  /** The folder that stands for `/etc/pve`. */
-  readonly etcPve: string;
+  /** The host's files; `etc/pve` in it is the API's. */
+  readonly root: string;
+  /** Folder of the host's commands that are doubles. */
+  readonly commands: string;
+  /** Socket on which the API serves root. */
+  readonly apiSocket: string;
+  readonly processes: IsolatedProcesses;
   /** The host's own address; every other one is a guest's. */
   readonly address: string;
   /** Public keys of who may log in to the host. */
@@ -55,32 +45,60 @@ export interface SimulatedHostOptions {
   readonly state?: HostState;
 }
 
-/** Whether the guest carries the mark; none does where there is no guest. */
-export function isOurs(conf: GuestConfigFile | undefined, mark: string): boolean {
-  return (conf?.options.get("description") ?? "").trimEnd().endsWith(mark);
+interface Finished {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 /**
- * A double of the shells of a Proxmox host and of all its guests: SSH, host keys and logins are real, no command is run.
- * Each script of the program is told by its name and arguments and answered as it would answer, with the effects that
- * other parts of the program rely on: configuration files, the roster, authorized keys, and who is in the cluster. What
- * the scripts themselves do is for tests on real machines to show.
+ * A double of a Proxmox host and of the shells of all its guests. SSH, host keys and logins are real. A script that reaches
+ * the host is run by `sh` as it came, in a root of the host's own (`PATH`, `/etc/pve`, `/var/lib`, `/run` are the host's), with
+ * this machine's programs and doubles of those that a Proxmox host has besides: `pct` over the API that the program calls.
+ * What a script runs in a guest is run in the guest's root, with doubles of `k3s`, `systemctl` and `ip`. Time goes by ten
+ * times as fast there.
+ *
+ * Two kinds of scripts are doubles themselves: what runs on the nodes (`nodeScripts.ts`), and `preflight`, which looks at what
+ * only a real host has and would find what the claims are to find first: tests/unit/scripts and tests/lab/doctor run it.
  */
 export class SimulatedHost {
   readonly state: HostState;
   /** Public keys of who may log in to the host. */
   readonly authorizedKeys: string[];
-  /** How long a script takes, in milliseconds; a promise holds it up until something else has happened. */
-  delay: (task: RemoteTask) => number | Promise<number> = () => 10;
+  /** How long a script waits before it begins, in milliseconds; a promise holds it up until something else has happened. */
+  delay: (task: RemoteTask) => number | Promise<number> = () => 0;
   /** Every script that ran, in the order of its beginning. */
   readonly tasks: RemoteTask[] = [];
+  readonly clusters: SimulatedClusters;
   private readonly failures = new Map<string, string>();
+  private clock?: HastyClock;
+  private endAnswers = (): void => {};
 
   constructor(private readonly options: SimulatedHostOptions) {
     this.authorizedKeys = [...options.authorizedKeys];
-    this.state = options.state
-      ? structuredClone(options.state)
-      : { hostKey: newKeyPair(), rosters: new Map(), members: new Map(), etcd: new Set(), creations: new Map() };
+    this.state = options.state ? structuredClone(options.state) : { hostKey: newKeyPair(), clusters: new Map() };
+    const { machines, driver } = options;
+    const clusters = new SimulatedClusters(machines, this.state.clusters);
+    this.clusters = clusters;
+    machines.answer = (vmid) => (call) => answerInGuest({ vmid, machines, driver, clusters }, call);
+  }
+
+  /** Makes the host ready to run scripts. */
+  async open(): Promise<void> {
+    const { root, commands, processes, machines, apiSocket } = this.options;
+    makeCommands(commands, HOST_COMMANDS);
+    makeHastySleep(commands);
+    if (!fs.existsSync(path.join(root, "usr"))) makeRoot(root);
+    fs.mkdirSync(path.join(root, "run/lock"), { recursive: true });
+    const uptime = path.join(commands, "../uptime");
+    this.clock = new HastyClock(uptime);
+    await processes.mountRoot(root, commands, { "/proc/uptime": uptime });
+    this.endAnswers = await serveCommands(root, (call) => answerOnHost({ root, machines, apiSocket }, call));
+  }
+
+  close(): void {
+    this.endAnswers();
+    this.clock?.stop();
   }
 
   /** From now on a script fails before it does anything. `what` is as in the journal: `k3s-master-claim create`. */
@@ -109,7 +127,7 @@ export class SimulatedHost {
   }
 
   /** @param vmid the guest that runs the script; undefined is the host */
-  private async run(vmid: number | undefined, command: string, stdin: string) {
+  private async run(vmid: number | undefined, command: string, stdin: string): Promise<Finished> {
     const { journal } = this.options;
     const task = readRemoteTask(command, stdin);
     this.tasks.push(task);
@@ -119,8 +137,9 @@ export class SimulatedHost {
       await sleep(await this.delay(task));
       const failure = this.failures.get(what);
       if (failure !== undefined) throw new ScriptFailure(failure);
-      const outcome = await answerOf(this, task, vmid);
-      return { status: 0, stdout: `${outcome}\n`, stderr: "" };
+      const finished = await this.answer(vmid, task, command, stdin);
+      if (finished.status !== 0) entry.failure = finished.stderr;
+      return finished;
     } catch (error) {
       if (!(error instanceof ScriptFailure)) throw error;
       entry.failure = error.message;
@@ -130,16 +149,56 @@ export class SimulatedHost {
     }
   }
 
+  private async answer(vmid: number | undefined, task: RemoteTask, command: string, stdin: string): Promise<Finished> {
+    const { machines } = this.options;
+    const told = (outcome: string): Finished => {
+      const stdout = `${outcome}\n${acknowledgement(task.step, task.action)}\n`;
+      return { status: 0, stdout, stderr: "" };
+    };
+    if (vmid !== undefined) {
+      const hostname = this.conf(String(vmid))?.options.get("hostname");
+      return told(await answerOnNode({ machines, clusters: this.clusters, vmid, hostname }, task));
+    }
+    if (task.step.endsWith("-preflight")) return told("the Proxmox host is ready");
+    return this.shell(command, stdin);
+  }
+
+  /** Runs a command line on the host, as its sshd would. */
+  private async shell(command: string, stdin: string): Promise<Finished> {
+    const { processes, root } = this.options;
+    const [program, ...args] = [...processes.enter, "chroot", root, "sh", "-c", command];
+    const child = spawn(program, args, { cwd: "/", env: { PATH: process.env["PATH"], HOME: "/root" }, stdio: "pipe" });
+    child.stdin.on("error", () => {}); // it may end without reading
+    child.stdin.end(stdin);
+    const output = { stdout: "", stderr: "" };
+    child.stdout.on("data", (data: Buffer) => (output.stdout += data.toString()));
+    child.stderr.on("data", (data: Buffer) => (output.stderr += data.toString()));
+    const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
+    return { status: code ?? 255, ...output };
+  }
+
   get driver(): GuestDriver {
     return this.options.driver;
   }
 
-  get machines(): SimulatedMachines {
-    return this.options.machines;
+  /** Versions of all Nodes that Kubernetes knows, by name. */
+  get members(): Map<string, string> {
+    return this.clusters.members;
+  }
+
+  /** Nodes whose server is a member of etcd; none where the only server has SQLite. */
+  get etcd(): Set<string> {
+    return this.clusters.etcd;
+  }
+
+  /** The text of a file that the roster keeps on the host, for each cluster that has one. */
+  kept(file: "servers" | "former" | "policy" | "mark"): string[] {
+    const files = fs.globSync(`var/lib/proxmox-k3s/*/${file}`, { cwd: this.options.root });
+    return files.map((each) => fs.readFileSync(path.join(this.options.root, each), "utf8"));
   }
 
   confFile(vmid: string | number): string {
-    return path.join(this.options.etcPve, "lxc", `${vmid}.conf`);
+    return path.join(this.options.root, "etc/pve/lxc", `${vmid}.conf`);
   }
 
   /** A guest's configuration; undefined when there is no such guest. */
@@ -148,14 +207,8 @@ export class SimulatedHost {
     return fs.existsSync(file) ? parseGuestConfig(fs.readFileSync(file, "utf8")) : undefined;
   }
 
-  /** The configurations of all guests, by VMID. */
-  confs(): [vmid: string, conf: GuestConfigFile][] {
-    const files = fs.readdirSync(path.dirname(this.confFile(0))).filter((file) => file.endsWith(".conf"));
-    return files.map((file) => path.basename(file, ".conf")).map((vmid) => [vmid, this.conf(vmid)!]);
-  }
-
   /** `pct destroy --force`. */
-  async destroy(vmid: number, driver: GuestDriver = this.machines): Promise<void> {
+  async destroy(vmid: number, driver: GuestDriver = this.options.machines): Promise<void> {
     await driver.destroy(vmid, () => {});
     fs.rmSync(this.confFile(vmid));
     this.access.forgetGuest(vmid);
@@ -163,6 +216,6 @@ export class SimulatedHost {
 
   /** Users, roles and pools of Proxmox VE. */
   get access(): AccessStore {
-    return new AccessStore(this.options.etcPve);
+    return new AccessStore(path.join(this.options.root, "etc/pve"));
   }
 }

@@ -1,53 +1,61 @@
-import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
 import type { GuestSource, TaskLog } from "../../lab/pve/driver";
 import type { GuestConfig } from "../../lab/pve/guestConfig";
 import { type SimulatedGuest, SimulatedDriver } from "../../lab/pve/simulatedDriver";
+import { type CommandDouble, makeCommands, serveCommands } from "./doubles/commands";
+import { GUEST_COMMANDS } from "./doubles/guestCommands";
+import { newDisk, SimulatedDisk } from "./doubles/simulatedDisk";
+import { type IsolatedProcesses, makeRoot } from "./isolatedProcesses";
 import type { Journal } from "./journal";
-import { type KeyPair, newKeyPair } from "./sshKeys";
 
-/** K3s on a simulated machine: what was installed last, and the hash of the CA that a first server made. */
-export interface SimulatedK3s {
-  readonly role: string;
-  readonly version: string;
-  readonly token: string;
-  readonly agentToken?: string;
-  readonly caHash: string;
-  /** `config.yaml`. */
-  readonly config: string;
+/** What is not in the guests' files. */
+export type MachinesSnapshot = ReadonlyMap<number, SimulatedGuest>;
+
+export interface SimulatedMachinesOptions {
+  readonly journal: Journal;
+  /** Folder of the guests' roots, `/var/lib/lxc` of the host. */
+  readonly folder: string;
+  /** Folder of the guests' commands that are doubles. */
+  readonly commands: string;
+  readonly processes: IsolatedProcesses;
 }
 
-/** What lives on a machine's disk and goes with it. */
-export interface SimulatedDisk {
-  hostKey: KeyPair;
-  authorizedKeys: string[];
-  k3s?: SimulatedK3s;
-  /** Of a server's: whom its K3s is to join. */
-  join?: { readonly address: string; readonly caHash: string };
-}
-
-export interface MachinesSnapshot {
-  readonly guests: ReadonlyMap<number, SimulatedGuest>;
-  readonly disks: ReadonlyMap<number, SimulatedDisk>;
-}
-
-/** Guests that are records only, with a disk to remember what the scripts did, and every change in the journal. */
+/**
+ * Guests in which nothing runs by itself: each has a root of its own in which the host's scripts may run commands, and every
+ * change of them is in the journal.
+ */
 export class SimulatedMachines extends SimulatedDriver {
   /** By VMID. */
   readonly disks = new Map<number, SimulatedDisk>();
+  /** Answers a guest's commands that are doubles. */
+  answer: (vmid: number) => CommandDouble = () => () => Promise.reject(new Error("nobody answers for the guests"));
+  /** Ends the answers of a guest that runs. */
+  private readonly served = new Map<number, () => void>();
 
-  constructor(
-    private readonly journal: Journal,
-    from?: MachinesSnapshot,
-  ) {
+  constructor(private readonly own: SimulatedMachinesOptions) {
     // Long enough for the client to see tasks that run.
     super({ delayMs: 30 });
-    if (!from) return;
-    for (const [vmid, guest] of structuredClone(from.guests)) this.guests.set(vmid, guest);
-    for (const [vmid, disk] of structuredClone(from.disks)) this.disks.set(vmid, disk);
+    makeCommands(own.commands, GUEST_COMMANDS);
   }
 
   save(): MachinesSnapshot {
-    return structuredClone({ guests: this.guests, disks: this.disks });
+    return structuredClone(this.guests);
+  }
+
+  /** Goes on with guests whose files are in the folder. */
+  async restore(from: MachinesSnapshot): Promise<void> {
+    for (const [vmid, guest] of structuredClone(from)) {
+      this.guests.set(vmid, guest);
+      await this.insert(vmid);
+      if (guest.startedAt !== undefined) await this.boot(vmid);
+    }
+  }
+
+  /** Nobody answers in the guests any more. */
+  dispose(): void {
+    for (const end of this.served.values()) end();
+    this.served.clear();
   }
 
   /** VMID of the running guest that has this IPv4 address. */
@@ -70,46 +78,70 @@ export class SimulatedMachines extends SimulatedDriver {
   }
 
   override async create(vmid: number, config: GuestConfig, from: GuestSource, log: TaskLog): Promise<void> {
-    await this.record(vmid, "create", () => super.create(vmid, config, from, log));
-    this.disks.set(vmid, { hostKey: newKeyPair(), authorizedKeys: [] });
+    await this.record(vmid, "create", async () => {
+      await super.create(vmid, config, from, log);
+      makeRoot(this.root(vmid));
+      newDisk(this.root(vmid));
+      await this.insert(vmid);
+    });
   }
 
-  /** SSH host keys are copied with the disk, as on a Proxmox host. */
-  override async clone(vmid: number, newid: number, config: GuestConfig, log: TaskLog): Promise<void> {
-    await this.record(newid, "clone", () => super.clone(vmid, newid, config, log));
-    this.disks.set(newid, structuredClone(this.disk(vmid)));
+  override async start(vmid: number, config: GuestConfig, log: TaskLog): Promise<void> {
+    await this.record(vmid, "start", async () => {
+      await super.start(vmid, config, log);
+      await this.boot(vmid);
+    });
   }
 
-  override start(vmid: number, config: GuestConfig, log: TaskLog): Promise<void> {
-    return this.record(vmid, "start", () => super.start(vmid, config, log));
+  override async shutdown(vmid: number, timeoutSeconds: number, log: TaskLog): Promise<boolean> {
+    return this.record(vmid, "shutdown", async () => {
+      const isDown = await super.shutdown(vmid, timeoutSeconds, log);
+      if (isDown) this.halt(vmid);
+      return isDown;
+    });
   }
 
-  override shutdown(vmid: number, timeoutSeconds: number, log: TaskLog): Promise<boolean> {
-    return this.record(vmid, "shutdown", () => super.shutdown(vmid, timeoutSeconds, log));
-  }
-
-  override stop(vmid: number): Promise<void> {
-    return this.record(vmid, "stop", () => super.stop(vmid));
+  override async stop(vmid: number): Promise<void> {
+    await this.record(vmid, "stop", async () => {
+      await super.stop(vmid);
+      this.halt(vmid);
+    });
   }
 
   override async destroy(vmid: number): Promise<void> {
     // A creation that failed before it began is cleared away all the same: nothing happens to a machine.
     if (!this.guests.has(vmid)) return super.destroy(vmid);
     await this.record(vmid, "destroy", () => super.destroy(vmid));
+    this.halt(vmid);
     this.disks.delete(vmid);
+    fs.rmSync(this.root(vmid), { recursive: true, force: true });
+  }
+
+  private root(vmid: number): string {
+    return path.join(this.own.folder, String(vmid), "rootfs");
+  }
+
+  private async insert(vmid: number): Promise<void> {
+    await this.own.processes.mountRoot(this.root(vmid), this.own.commands);
+    this.disks.set(vmid, new SimulatedDisk(this.root(vmid)));
+  }
+
+  private async boot(vmid: number): Promise<void> {
+    fs.rmSync(path.join(this.root(vmid), "run"), { recursive: true, force: true });
+    this.served.set(vmid, await serveCommands(this.root(vmid), this.answer(vmid)));
+  }
+
+  private halt(vmid: number): void {
+    this.served.get(vmid)?.();
+    this.served.delete(vmid);
   }
 
   private async record<T>(vmid: number, change: string, work: () => Promise<T>): Promise<T> {
-    const entry = this.journal.begin("machine", `guest ${vmid} ${change}`);
+    const entry = this.own.journal.begin("machine", `guest ${vmid} ${change}`);
     try {
       return await work();
     } finally {
-      this.journal.end(entry);
+      this.own.journal.end(entry);
     }
   }
-}
-
-/** A new CA's hash, as it stands in K3s's tokens. */
-export function newCaHash(): string {
-  return randomBytes(32).toString("hex");
 }

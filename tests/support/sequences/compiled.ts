@@ -1,7 +1,7 @@
 import * as esbuild from "esbuild";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import type { Homelab } from "../homelab";
+import { type Homelab, PROGRAM_FOLDERS } from "../homelab";
 
 /**
  * Turns a world's copy of the program into JavaScript: half of an `up` without changes is the compilation of the same
@@ -9,7 +9,7 @@ import type { Homelab } from "../homelab";
  */
 export function compileProgram(lab: Homelab): void {
   const folder = path.dirname(lab.stackFile);
-  const sources = fs.globSync("{index.ts,{config,components,scripts}/**/*.ts}", { cwd: folder });
+  const sources = fs.globSync(`{index.ts,{${PROGRAM_FOLDERS.join(",")}}/**/*.ts}`, { cwd: folder });
   esbuild.buildSync({
     ...{ absWorkingDir: folder, entryPoints: sources, outdir: ".", outbase: "." },
     ...{ format: "cjs", platform: "node", target: "node22" },

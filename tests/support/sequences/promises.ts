@@ -47,7 +47,7 @@ export async function endProblems(lab: Homelab, wish: Wish, strangers: readonly 
     ...difference("guests", lab.machines.guests.keys(), vmids),
     ...difference(
       "members",
-      [...lab.host.state.members].map((member) => member.join(" ")),
+      [...lab.host.members].map((member) => member.join(" ")),
       members,
     ),
     ...difference("resources", await nodeResources(lab), nodes.flatMap(resourcesOf)),

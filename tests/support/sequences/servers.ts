@@ -124,11 +124,11 @@ class ServerGame implements Game<ServerStep> {
     const names = this.wished().map(nameOf);
     this.report([
       ...difference("guests", lab.machines.guests.keys(), [...this.wished().map(vmidOf), 102]),
-      ...difference("nodes", lab.host.state.members.keys(), [...names, "k3s-worker-01"]),
-      ...difference("members of etcd", lab.host.state.etcd, names),
+      ...difference("nodes", lab.host.members.keys(), [...names, "k3s-worker-01"]),
+      ...difference("members of etcd", lab.host.etcd, names),
       ...difference(
         "servers that were not forgotten",
-        [...lab.host.state.rosters.values()].flatMap(({ former }) => former),
+        lab.host.kept("former").filter((text) => text !== ""),
         [],
       ),
     ]);
@@ -157,7 +157,7 @@ class ServerGame implements Game<ServerStep> {
 
   /** Where the others hold the majority: with it lost for good, so is the cluster. */
   private async strike(index: number, blow: (vmid: number) => Promise<void>): Promise<void> {
-    const { etcd } = this.lab.host.state;
+    const { etcd } = this.lab.host;
     const others = [...etcd].filter((name) => name !== nameOf(index));
     const well = others.filter((name) =>
       this.lab.machines.isRunning(vmidOf(INDICES.find((each) => nameOf(each) === name)!)),
@@ -216,7 +216,7 @@ class ServerGame implements Game<ServerStep> {
     const { guests } = this.lab.machines;
     for (const index of INDICES) {
       const name = nameOf(index);
-      if (what === `guest ${vmidOf(index)} destroy` && this.lab.host.state.etcd.has(name))
+      if (what === `guest ${vmidOf(index)} destroy` && this.lab.host.etcd.has(name))
         this.broken.push(`the machine of ${name} went while it was a member of etcd`);
       if (what !== `${name}-leave delete`) continue;
       if (this.leaving !== undefined && this.leaving !== index && guests.has(vmidOf(this.leaving)))

@@ -1,5 +1,5 @@
 import { loadPlan, ConfigError } from "../../../plan/load";
-import type { NodePlan } from "../../../plan/plan";
+import type { NodePlan } from "../../../plan/model";
 import { changed, homelabConfig } from "./support";
 
 /** `Pulumi.homelab.yaml` is S1 to S3 of the requirements; every figure here is theirs. */
@@ -10,9 +10,8 @@ const common = {
   kind: "lxc",
   proxmoxNode: "pve",
   prefix: 24,
-  arch: "amd64",
   swapMiB: 0,
-  datastore: "local-lvm",
+  storage: "local-lvm",
   template: TEMPLATE,
   osType: "ubuntu",
   labels: {},
@@ -58,6 +57,7 @@ test("the nodes are the servers, then the agents", () => expect(plan.nodes).toEq
 test("network, endpoint and tag", () => {
   expect(plan.endpoint).toBe("https://192.168.2.20:6443");
   expect(plan.tag).toBe("k3s-homelab");
+  expect(plan.arch).toBe("amd64");
   expect(plan.network).toEqual({
     cidr: "192.168.2.0/24",
     gateway: "192.168.2.1",
@@ -97,7 +97,7 @@ test("the sources' own version and mode are accepted, with a warning each", () =
   const asBefore = loadPlan(changed(homelabConfig(), { version: "v1.34.3+k3s1", k3s: { kubeconfigMode: "644" } }), {});
   expect(asBefore.version).toBe("v1.34.3+k3s1");
   expect(asBefore.k3s.kubeconfigMode).toBe("644");
-  expect(asBefore.warnings).toEqual([
+  expect(asBefore.warnings.map(({ text }) => text)).toEqual([
     expect.stringMatching(/^the containers are privileged/),
     "K3s v1.34.3+k3s1 is out of support: Kubernetes 1.34 gets no more security fixes",
     expect.stringMatching(/^no SHA-256 is known for the K3s binary of v1\.34\.3\+k3s1/),

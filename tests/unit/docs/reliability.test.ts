@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { asPattern, titleOf } from "../../reliability/row";
@@ -6,13 +5,6 @@ import { rows } from "../../reliability/rows";
 import { deadServers } from "../../reliability/server";
 
 const repo = path.join(__dirname, "../../..");
-
-test("docs/reliability.md is what its rows say; `npm run docs` writes it", () => {
-  // A process of its own: the formatter is an ES module, which jest does not load.
-  const tsx = path.join(repo, "node_modules/.bin/tsx");
-  const { status, stderr } = spawnSync(tsx, ["scripts-dev/docs.ts", "--check"], { cwd: repo, encoding: "utf8" });
-  expect([status, stderr]).toEqual([0, ""]);
-}, 60_000);
 
 test("no two rows are about the same fault at the same place", () => {
   const titles = rows.map((row) => `${row.phase}: ${titleOf(row)}`);

@@ -2,8 +2,9 @@ import fc from "fast-check";
 import { allocatePool, fillPattern, indicesOf } from "../../../plan/allocate";
 import { ConfigError, loadPlan } from "../../../plan/load";
 import { contains, fromNumber, rangeOf, toNumber } from "../../../plan/network";
-import type { NodePlan } from "../../../plan/plan";
-import { poolSchema, type PoolSettings } from "../../../config/schema";
+import type { NodePlan } from "../../../plan/model";
+import type { PoolSettings } from "../../../config/schema";
+import { lxcPoolSchema } from "../../../config/sections/pools";
 import { baseConfig, changed } from "../config/support";
 
 /** A node's identity follows from its index alone: whatever else happens to the pool, it never moves. */
@@ -22,7 +23,7 @@ const pool: fc.Arbitrary<PoolSettings> = fc
     addresses: series("10.1.0.10", (steps) => fromNumber(toNumber("10.1.0.10") + steps) ?? ""),
     hostname: fc.constantFrom("node-{0}", "node-{00}", "n{000}"),
   })
-  .map((drawn) => poolSchema.parse({ ...drawn, role: "agent", kind: "lxc", cores: 1, memory: "1GB", disk: "8GB" }));
+  .map((drawn) => lxcPoolSchema.parse({ ...drawn, role: "agent", kind: "lxc", cores: 1, memory: "1GB", disk: "8GB" }));
 
 const byIndex = (settings: PoolSettings) => new Map(allocatePool("c", "p", settings).map((node) => [node.index, node]));
 

@@ -3,7 +3,7 @@ import { LXC_FEATURES, LXC_RAW_LINES } from "../../../plan/lxcProfile";
 import { baseConfig, changed } from "../config/support";
 
 const planOf = (change: unknown, pins = {}) => loadPlan(changed(baseConfig(), change), pins);
-const warningsOf = (change: unknown, pins = {}) => planOf(change, pins).warnings;
+const warningsOf = (change: unknown, pins = {}) => planOf(change, pins).warnings.map(({ text }) => text);
 const agent = (change: unknown) => planOf({ pools: { worker: change } }).agents[0];
 const SUM = "a".repeat(64);
 const OTHER = "b".repeat(64);
@@ -21,9 +21,9 @@ describe("nodes", () => {
       disk: "100GB",
       protect: true,
     };
-    expect(agent({ datastore: "fast", nodes: { 1: own } })).toMatchObject({
+    expect(agent({ storage: "fast", nodes: { 1: own } })).toMatchObject({
       ...{ name: "big", vmId: 500, address: "192.168.2.99", mac: "BC:24:11:00:00:01" },
-      ...{ cores: 8, memoryMiB: 16384, diskGiB: 100, protect: true, datastore: "fast" },
+      ...{ cores: 8, memoryMiB: 16384, diskGiB: 100, protect: true, storage: "fast" },
     });
   });
 
@@ -55,6 +55,13 @@ describe("nodes", () => {
   test("the system follows the template, unless it is said", () => {
     expect(agent({ template: "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst" })?.osType).toBe("debian");
     expect(agent({ template: "local:vztmpl/golden.tar.gz", osType: "alpine" })?.osType).toBe("alpine");
+  });
+
+  test("a start order is in seconds, and absent where the config asks for nothing of it", () => {
+    expect(agent({ startup: { order: 2, upDelay: "1m30s" } })?.startup).toEqual({ order: 2, upDelaySeconds: 90 });
+    expect(agent({ startup: { downDelay: "2m" } })?.startup).toEqual({ downDelaySeconds: 120 });
+    expect(agent({ startup: {} })).not.toHaveProperty("startup");
+    expect(agent({})).not.toHaveProperty("startup");
   });
 
   test("the order does not depend on the order in the file", () => {
@@ -178,6 +185,16 @@ describe("warnings", () => {
   ])("%s", (_, change, expected) => {
     expect(warningsOf(change)).toContainEqual(expect.stringMatching(expected));
     expect(warningsOf({})).not.toContainEqual(expect.stringMatching(expected));
+  });
+
+  test("name the key that they come from, where one key does", () => {
+    const { warnings } = planOf({ proxmox: { insecure: true }, pools: { worker: { retired: [2, 20] } } });
+    expect(warnings.map(({ path }) => path)).toEqual([
+      undefined,
+      "cluster.k3s.artifacts",
+      "cluster.proxmox.insecure",
+      "cluster.pools.worker.retired",
+    ]);
   });
 
   test.each(["v1.35.0+k3s1", "v1.36.3+k3s1", "v1.37.9+k3s2"])("%s is in support", (version) =>

@@ -285,7 +285,7 @@ describe("the resource pool", () => {
 
   it("must be there before a machine is made in it", () => {
     const without = host((each) => (each.pools = ["other"]));
-    expect(without.troubles()).toEqual(["fail pool: there is no resource pool homelab"]);
+    expect(without.troubles()).toEqual(["fail resource-pool: there is no resource pool homelab"]);
     const { code, output } = without.run("create");
     expect(code).toBe(1);
     expect(output).toContain("there is no resource pool homelab (pveum pool add homelab, with");
@@ -297,18 +297,18 @@ describe("the resource pool", () => {
       each.guests = [];
       each.pools = [];
     });
-    expect(early.troubles()).toEqual(["warn pool: there is no resource pool homelab"]);
+    expect(early.troubles()).toEqual(["warn resource-pool: there is no resource pool homelab"]);
   });
 
   it("holds all guests of ours, and need not hold a stranger's", () => {
     const outside =
       "guests of this cluster are outside the resource pool homelab, where the API token may not change them";
-    expect(host(standing).troubles()).toEqual([`warn pool: ${outside}: 102`]);
+    expect(host(standing).troubles()).toEqual([`warn resource-pool: ${outside}: 102`]);
     const moved = host((each) => {
       standing(each);
       each.guests = [{ vmid: 100, pool: "other" }, { vmid: 102 }];
     });
-    expect(moved.troubles()).toEqual([`warn pool: ${outside}: 100 102`]);
+    expect(moved.troubles()).toEqual([`warn resource-pool: ${outside}: 100 102`]);
     expect(moved.remedies()).toEqual(["pveum pool modify homelab --allow-move 1 --vms 100,102"]);
   });
 });

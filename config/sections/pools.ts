@@ -1,0 +1,256 @@
+import { z } from "zod";
+import {
+  alternatives,
+  boolean,
+  disk,
+  duration,
+  hostname,
+  integer,
+  ipv4,
+  looseText,
+  mac,
+  memory,
+  oneOf,
+  text,
+} from "../fields";
+import { osType, protect, proxmoxNode, storage, template } from "./placement";
+
+/** Proxmox VE's range (`pve-vmid`). */
+export const VMIDS = { least: 100, most: 999_999_999 } as const;
+/** The largest pool: a pod network of /16 holds 256 nodes, K3s's default. */
+const MOST_NODES = 250;
+/** Below this much a node cannot hold the K3s agent. */
+const LEAST_MEMORY_MIB = 512;
+
+export const KINDS = ["lxc", "vm"] as const;
+const kindWords = {
+  must: alternatives(KINDS),
+  description: "What a node is in Proxmox VE: a container. Virtual machines (`vm`) arrive later.",
+  change: "refused",
+} as const;
+
+const REBUILT = { change: "rebuild", changeNote: "without turns: all nodes that it concerns at once" } as const;
+const RENAMED = {
+  change: "refused",
+  changeNote:
+    "another name is another node, and its VMID belongs to the one that stands; to rename, give new VMIDs too",
+} as const;
+const READDRESSED = { change: "reboot", changeNote: "a server with etcd is rebuilt" } as const;
+const LABELLED = { change: "k3sRestart", changeNote: "labels that others set are left alone" } as const;
+
+const vmIds = z.union([z.strictObject({ from: z.int() }), z.array(z.int())]).meta({
+  must: "{ from: <VMID> } or a list of VMIDs",
+  hint: "for example { from: 102 } or [102, 104, 105]",
+  example: { from: 102 },
+});
+
+const addresses = z.union([z.strictObject({ from: ipv4 }), z.array(ipv4)]).meta({
+  must: "{ from: <IPv4 address> } or a list of IPv4 addresses",
+  hint: "for example { from: 192.168.2.21 } or [192.168.2.21, 192.168.2.30]",
+  example: { from: "192.168.2.21" },
+});
+
+const labels = z.record(z.string().meta({ placeholder: "<label>" }), looseText);
+
+const cores = integer(1, 8192, { example: 4, unit: "processor threads" }).meta({
+  description: "Processor cores of a node.",
+  change: "live",
+  independent: true,
+});
+
+const nodeMemory = memory(LEAST_MEMORY_MIB).meta({
+  description: "Memory of a node.",
+  change: "reboot",
+  independent: true,
+});
+
+const nodeDisk = disk.meta({
+  description: "Root disk of a node.",
+  change: "live",
+  changeNote: "it grows in place; a smaller one is refused in `up`",
+  independent: true,
+});
+
+const place = proxmoxNode.meta({
+  description: "The Proxmox VE node that runs the guest.",
+  otherwise: "`proxmox.node`",
+  change: "refused",
+  changeNote: "it must be `proxmox.node` as long as guests run on one Proxmox node",
+});
+
+/** Proxmox VE's `startup`. */
+const startup = z
+  .strictObject({
+    order: integer(0, 9999)
+      .meta({
+        description:
+          "Place in the order in which the Proxmox host starts its guests: lower ones first, shutdowns in reverse.",
+        example: 1,
+        otherwise: "after all guests that have one",
+        change: "live",
+        independent: true,
+      })
+      .optional(),
+    upDelay: duration
+      .meta({
+        description: "How long the host waits after the guest's start, before it starts the next one.",
+        example: "30s",
+        otherwise: "no wait",
+        change: "live",
+        independent: true,
+      })
+      .optional(),
+    downDelay: duration
+      .meta({
+        description: "How long the host waits for the guest's shutdown, before it goes on.",
+        example: "2m",
+        otherwise: "Proxmox VE's, 60 s for containers",
+        change: "live",
+        independent: true,
+      })
+      .optional(),
+  })
+  .meta({ description: "When the Proxmox host starts the guests, and how long it waits for them." });
+
+/** One node's own values, before its pool's. */
+const nodeSchema = z
+  .strictObject({
+    hostname: hostname.meta({ description: "The node's name.", otherwise: "the pool's", ...RENAMED }).optional(),
+    vmId: integer(VMIDS.least, VMIDS.most, { hint: "Proxmox VE keeps the numbers below 100 for itself" })
+      .meta({ description: "The node's VMID.", example: 110, otherwise: "the pool's", ...REBUILT })
+      .optional(),
+    address: ipv4
+      .meta({ description: "The node's address.", example: "192.168.2.30", otherwise: "the pool's", ...READDRESSED })
+      .optional(),
+    mac: mac
+      .meta({
+        description: "MAC address of its network interface.",
+        otherwise: "Proxmox VE assigns one",
+        change: "reboot",
+      })
+      .optional(),
+    proxmoxNode: place.meta({ otherwise: "the pool's" }).optional(),
+    cores: cores.meta({ otherwise: "the pool's" }).optional(),
+    memory: nodeMemory.meta({ otherwise: "the pool's" }).optional(),
+    disk: nodeDisk.meta({ otherwise: "the pool's" }).optional(),
+    labels: labels
+      .meta({ description: "Labels in addition to the pool's.", example: { storage: "longhorn" }, ...LABELLED })
+      .default({}),
+    protect: protect.meta({ otherwise: "the pool's" }).optional(),
+  })
+  .meta({ description: "One node's own values, in place of its pool's." });
+
+const index = text("the index of a node, from 1", /^[1-9]\d{0,3}$/, {
+  hint: "nodes is a map by index: nodes: { 1: { hostname: k3s-master } }",
+  example: "1",
+}).meta({ placeholder: "<index>" });
+
+/** What pools of every kind have. */
+const poolBase = {
+  role: oneOf(["server", "agent"]).meta({
+    description: "What the nodes are in the cluster: servers run the control plane, agents the pods.",
+    example: "agent",
+    change: "unguarded",
+    changeNote: "make a new pool instead",
+  }),
+  count: integer(0, MOST_NODES, { unit: "nodes" }).meta({
+    description: "How many nodes the pool has. Servers are 1, 3 or 5 in all.",
+    example: 2,
+    change: "members",
+  }),
+  retired: z
+    .array(integer(1, 9999, { hint: "the index of a node, from 1" }))
+    .meta({
+      description: "Indices that are not used any more: their nodes are gone, and no node gets the number again.",
+      example: [2],
+      change: "members",
+    })
+    .default([]),
+  hostname: text("a hostname with one {0} for the index", /^[^{}]*\{0{1,4}\}[^{}]*$/, {
+    hint: "{00} pads it to two digits: k3s-worker-{00}; a single node's name goes to nodes.<index>.hostname",
+    example: "k3s-worker-{00}",
+  })
+    .meta({
+      description: "The nodes' names: `{0}` stands for the index, `{00}` for two digits of it.",
+      otherwise: "`<cluster>-<pool>-{0}`",
+      ...RENAMED,
+    })
+    .optional(),
+  vmIds: vmIds
+    .meta({
+      description: "The nodes' VMIDs: from one upwards, or a list whose entry n is for index n.",
+      otherwise: "each node's own",
+      ...REBUILT,
+    })
+    .optional(),
+  addresses: addresses
+    .meta({
+      description: "The nodes' addresses: from one upwards, or a list whose entry n is for index n.",
+      otherwise: "each node's own",
+      ...READDRESSED,
+    })
+    .optional(),
+  proxmoxNode: place.optional(),
+  cores,
+  memory: nodeMemory,
+  disk: nodeDisk,
+  storage: storage.meta({ otherwise: "`proxmox.storage`" }).optional(),
+  labels: labels
+    .meta({ description: "Labels of the Kubernetes nodes.", example: { storage: "longhorn" }, ...LABELLED })
+    .default({}),
+  taints: z
+    .array(
+      z.string().meta({
+        must: "a taint as text",
+        hint: 'for example "dedicated=storage:NoSchedule"',
+        example: "dedicated=storage:NoSchedule",
+      }),
+    )
+    .meta({
+      description: "Taints of the Kubernetes nodes, in kubectl's form.",
+      example: ["dedicated=storage:NoSchedule"],
+      change: "k3sRestart",
+      changeNote: "taints that others set are left alone",
+    })
+    .default([]),
+  startOnBoot: boolean
+    .meta({
+      description: "Whether the guests start with the Proxmox host.",
+      change: "live",
+      independent: true,
+    })
+    .default(true),
+  startup: startup.optional(),
+  protect: protect.default(false),
+};
+
+const nodes = z.record(index, nodeSchema).default({});
+
+/** A pool of containers. */
+export const lxcPoolSchema = z
+  .strictObject({
+    kind: z.literal("lxc").meta({ ...kindWords, example: "lxc" }),
+    ...poolBase,
+    swap: memory(0)
+      .meta({
+        description: "Swap of a node, beside its memory.",
+        example: "1GB",
+        change: "reboot",
+        independent: true,
+      })
+      .prefault("0GB"),
+    template: template.meta({ otherwise: "`proxmox.template`" }).optional(),
+    osType: osType.meta({ otherwise: "`proxmox.osType`, else what the template's name tells" }).optional(),
+    nodes,
+  })
+  .meta({ description: "A pool of equal nodes." });
+
+/** A pool of virtual machines. `plan/rules/pools.ts` refuses it for now. */
+export const vmPoolSchema = z.strictObject({
+  kind: z.literal("vm").meta({ ...kindWords, example: "vm" }),
+  ...poolBase,
+  nodes,
+});
+
+/** The schema of a pool by its `kind`. */
+export const poolSchemas = { lxc: lxcPoolSchema, vm: vmPoolSchema } as const;

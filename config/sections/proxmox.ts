@@ -1,0 +1,85 @@
+import { z } from "zod";
+import { boolean, host, integer, oneOf, text } from "../fields";
+import { hostKey } from "../sshKeys";
+import { osType, proxmoxNode, storage, template } from "./placement";
+
+const RECONNECT = "every command on the host runs again and finds nothing to do";
+
+/** Proxmox VE's `pve-poolid`: up to three names. */
+const resourcePool = text("the name of a Proxmox VE resource pool", /^[A-Za-z][\w.-]*(?:\/[A-Za-z][\w.-]*){0,2}$/, {
+  hint: "for example homelab; `pveum pool list` prints them",
+  example: "homelab",
+});
+
+/** `cluster.proxmox`: the Proxmox host, and what all pools share. */
+export const proxmoxSchema = z
+  .strictObject({
+    node: proxmoxNode.meta({
+      description: "The Proxmox VE node that runs the guests.",
+      change: "rebuild",
+      changeNote: "without turns: all nodes at once, on the other host",
+    }),
+    host: host.meta({ description: "Where its SSH server answers.", change: "none", changeNote: RECONNECT }),
+    hostKey: hostKey.meta({
+      description: "Its public SSH host key. No connection is made without it.",
+      change: "none",
+      changeNote: RECONNECT,
+      independent: true,
+    }),
+    sshPort: integer(1, 65535)
+      .meta({
+        description: "Port of its SSH server.",
+        example: 22,
+        change: "none",
+        changeNote: RECONNECT,
+        independent: true,
+      })
+      .default(22),
+    sshUser: text("the name of a Unix user", /^[a-z_][a-z0-9_-]{0,31}$/, { example: "root" })
+      .meta({
+        description: "The user to log in as; the scripts need root.",
+        change: "none",
+        changeNote: RECONNECT,
+        independent: true,
+      })
+      .default("root"),
+    endpoint: text("an https URL without credentials or a path", /^https:\/\/[^/\s@]+\/?$/, {
+      hint: "for example https://192.168.2.167:8006/",
+      example: "https://192.168.2.167:8006/",
+      hidden: true,
+    })
+      .meta({
+        description: "URL of the Proxmox VE API.",
+        otherwise: "`https://<host>:8006/`",
+        change: "none",
+        independent: true,
+      })
+      .optional(),
+    insecure: boolean
+      .meta({
+        description: "Whether the API's TLS certificate is left unverified.",
+        change: "none",
+        independent: true,
+      })
+      .default(false),
+    architecture: oneOf(["amd64", "arm64"])
+      .meta({
+        description: "Architecture of the host, by Debian's name.",
+        change: "refused",
+        changeNote: "the first node's K3s step fails, because the other architecture's K3s does not run there",
+      })
+      .default("amd64"),
+    resourcePool: resourcePool
+      .meta({
+        description: "The resource pool of the guests. The API token may change those of this pool alone.",
+        otherwise: "the cluster's name",
+        change: "newNodes",
+        changeNote: "`npm run doctor` names the command that moves the others",
+        independent: true,
+      })
+      .optional(),
+    storage: storage.meta({ otherwise: "each pool's own" }).optional(),
+    template: template.meta({ otherwise: "each pool's own" }).optional(),
+    osType: osType.optional(),
+  })
+  .meta({ description: "The Proxmox VE host. `storage`, `template` and `osType` count for pools without their own." });

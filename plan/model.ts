@@ -1,0 +1,170 @@
+import type { Architecture, SumOrigin, Sums } from "./sums";
+import type { Taint } from "./taints";
+
+/** What a node is in the cluster: a K3s server (control plane) or an agent (worker). */
+export type NodeRole = "server" | "agent";
+
+/** When the Proxmox host starts a guest, and how it ends it (Proxmox VE's `startup`). */
+export interface StartupPlan {
+  /** Lower ones start first; guests without one start last. Shutdowns go the other way. */
+  readonly order?: number | undefined;
+  /** How long the host waits after the start, before it starts the next guest. */
+  readonly upDelaySeconds?: number | undefined;
+  /** How long the host waits for the guest's shutdown. */
+  readonly downDelaySeconds?: number | undefined;
+}
+
+/** What nodes of every kind have. */
+interface NodeBase {
+  /** Hostname, Kubernetes Node name and Pulumi resource name in one; an RFC 1123 label. */
+  readonly name: string;
+  /** The pool's key under `cluster.pools`. */
+  readonly pool: string;
+  /** Place in the pool, from 1; with `pool` it is the node's identity and never moves. */
+  readonly index: number;
+  readonly role: NodeRole;
+  /** Name of the Proxmox VE node that runs the guest. */
+  readonly proxmoxNode: string;
+  readonly vmId: number;
+  /** IPv4 address without prefix. */
+  readonly address: string;
+  /** Prefix length of the node network, as in `address/prefix`. */
+  readonly prefix: number;
+  /** MAC address in upper case; Proxmox VE assigns one where it is absent. */
+  readonly mac?: string;
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly diskGiB: number;
+  /** Proxmox VE storage of the root file system. */
+  readonly storage: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  readonly startOnBoot: boolean;
+  /** Absent where the guest has no place in the order of starts. */
+  readonly startup?: StartupPlan;
+  /** Pulumi's `protect` for all of the node's resources. */
+  readonly protect: boolean;
+}
+
+/** A node in a container. */
+export interface LxcNodePlan extends NodeBase {
+  readonly kind: "lxc";
+  readonly swapMiB: number;
+  /** Volume id of the container template, `<storage>:vztmpl/<file>`. */
+  readonly template: string;
+  /** Proxmox VE's `ostype`; never `unmanaged`, with which it writes neither network, hostname nor keys. */
+  readonly osType: string;
+}
+
+/**
+ * One node, in full. Nothing about it is worked out anywhere else. A union by `kind`, of one member as long as the config
+ * refuses virtual machines; who asks for the kind closes the question with `never`.
+ */
+export type NodePlan = LxcNodePlan;
+
+/** Where the K3s binary comes from: `<baseUrl>/<version>/<binaryName>`, or its absolute path on the Proxmox host. */
+export type K3sSource = { readonly baseUrl: string } | { readonly file: string };
+
+/** Values that K3s accepts for a key of its config file. */
+export type K3sConfigValue = string | number | boolean | readonly (string | number)[];
+
+export interface NetworkPlan {
+  readonly cidr: string;
+  readonly gateway: string;
+  readonly bridge: string;
+  readonly nameservers: readonly string[];
+  readonly searchDomain?: string;
+  /** VLAN tag, 1 to 4094. */
+  readonly vlan?: number;
+  readonly podCidr: string;
+  readonly serviceCidr: string;
+}
+
+export interface ProxmoxPlan {
+  /** Name of the Proxmox VE node. */
+  readonly node: string;
+  /** Address or DNS name of its SSH server. */
+  readonly host: string;
+  readonly sshPort: number;
+  readonly sshUser: string;
+  /** The host's public key, `ssh-ed25519 …` or `ecdsa-…`. */
+  readonly hostKey: string;
+  /** URL of the API, `https://<host>:8006/` by default. */
+  readonly endpoint: string;
+  /** TLS is not verified; asked for in the config and warned of. */
+  readonly insecure: boolean;
+  /** The pool of Proxmox VE that the guests are made in; the API token may change its guests and no others. */
+  readonly resourcePool: string;
+}
+
+/** Where servers keep the cluster's objects. */
+export type Datastore = "sqlite" | "etcd";
+
+export interface K3sPlan {
+  readonly datastore: Datastore;
+  readonly source: K3sSource;
+  /** Hex SHA-256 of the binary; no entry for an architecture whose sum is the release's own list's to give. */
+  readonly sha256: Sums;
+  readonly sumOrigin: SumOrigin;
+  /** Nodes get the release's air-gap image archive too. */
+  readonly airgapImages: boolean;
+  readonly imagesSha256: Sums;
+  readonly imagesSumOrigin: SumOrigin;
+  /** Packaged components that K3s leaves out. */
+  readonly disable: readonly string[];
+  /** Octal mode of `/etc/rancher/k3s/k3s.yaml`, "600" by default. */
+  readonly kubeconfigMode: string;
+  readonly tlsSans: readonly string[];
+  readonly extraServerConfig: Readonly<Record<string, K3sConfigValue>>;
+  readonly extraAgentConfig: Readonly<Record<string, K3sConfigValue>>;
+  readonly startTimeoutSeconds: number;
+}
+
+/** What happens when pods cannot be evicted in time: the removal stops and keeps the node, or goes on without them. */
+export type OnBlocked = "stop" | "force";
+
+/** What a person should know of a plan that is valid. */
+export interface Warning {
+  /** The config's key that it comes from, as in problems: `cluster.pools.worker.retired`; absent where no key alone does. */
+  readonly path?: string;
+  /** One sentence, complete without the path. */
+  readonly text: string;
+}
+
+/** The whole cluster as it shall be. */
+export interface ClusterPlan {
+  readonly name: string;
+  /** K3s release, `v1.36.3+k3s1`. */
+  readonly version: string;
+  /** Proxmox VE tag of the cluster's guests, `k3s-<name>`; for people only, never proof of ownership. */
+  readonly tag: string;
+  /** `https://<address of the first server>:6443`. */
+  readonly endpoint: string;
+  /** Of all nodes: they run on one Proxmox host. */
+  readonly arch: Architecture;
+  readonly network: NetworkPlan;
+  readonly proxmox: ProxmoxPlan;
+  readonly k3s: K3sPlan;
+  readonly removal: {
+    readonly drainTimeoutSeconds: number;
+    readonly onBlocked: OnBlocked;
+    /** The only server may be replaced or removed while the cluster stays in the program. */
+    readonly allowControlPlaneLoss: boolean;
+  };
+  readonly rollout: {
+    /** How many nodes at a time a change may disturb, 1 by default. */
+    readonly concurrency: number;
+  };
+  readonly ssh: { readonly authorizedKeys: readonly string[] };
+  /** In the order in which they are set up: by pool name, then index. */
+  readonly servers: readonly NodePlan[];
+  readonly agents: readonly NodePlan[];
+  /** Servers, then agents. */
+  readonly nodes: readonly NodePlan[];
+  readonly warnings: readonly Warning[];
+}
+
+/** Whether the node is a member of etcd once it is Ready. */
+export function isEtcdMember({ role }: NodePlan, { k3s }: Pick<ClusterPlan, "k3s">): boolean {
+  return role === "server" && k3s.datastore === "etcd";
+}

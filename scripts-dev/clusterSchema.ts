@@ -1,0 +1,73 @@
+import { z } from "zod";
+import { EFFECTS } from "../config/meta";
+import { clusterSchema } from "../config/schema";
+import { metaOf } from "../config/walk";
+import { SCHEMA_RULES } from "./schemaRules";
+
+export const SCHEMA_FILE = "schema/cluster.schema.json";
+
+type Json = Record<string, unknown>;
+
+/** A JSON schema (draft 7) of a stack file, for editors: `# yaml-language-server: $schema=…` in its first line names it. */
+export function stackFileSchema(): Json {
+  const cluster = z.toJSONSchema(clusterSchema, { io: "input", target: "draft-7", override: speak }) as Json;
+  const { $schema, ...body } = cluster;
+  for (const [path, rule] of Object.entries(SCHEMA_RULES)) {
+    valueAt(body, path).allOf = [rule];
+  }
+  return {
+    $schema,
+    title: "A stack file of proxmox-k3s",
+    description: "Written by `npm run docs` from config/schema.ts.",
+    type: "object",
+    properties: { config: { type: "object", properties: { "proxmox-k3s:cluster": body, ...secrets() } } },
+  };
+}
+
+/** The schema of a value by its path below `cluster`. */
+function valueAt(schema: Json, path: string): Json {
+  return path
+    .split(".")
+    .reduce((at, key) => (key === "*" ? at.additionalProperties : (at.properties as Json)[key]) as Json, schema);
+}
+
+/** In place of our own metadata, what an editor shows: the description with what a change does, and an example. */
+function speak({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: object }): void {
+  const meta = metaOf(zodSchema as z.ZodType);
+  const json = jsonSchema as Json;
+  for (const key of Object.keys(meta)) delete json[key];
+  // Editors know few formats, and the pattern says it.
+  if (json.pattern !== undefined) delete json.format;
+  // Bounds that zod gives each whole number, and no person asked for.
+  if (json.minimum === Number.MIN_SAFE_INTEGER) delete json.minimum;
+  if (json.maximum === Number.MAX_SAFE_INTEGER) delete json.maximum;
+  const description = [
+    meta.description,
+    meta.must === undefined ? undefined : `Must be ${meta.must}.`,
+    meta.otherwise === undefined ? undefined : `Default: ${meta.otherwise}.`,
+    meta.change === undefined ? undefined : `A change on a living cluster: ${changeOf(meta.change, meta.changeNote)}.`,
+  ].filter((part) => part !== undefined);
+  if (description.length > 0) json.description = description.join(" ");
+  if (meta.example !== undefined) json.examples = [meta.example];
+}
+
+/** `reboot (a server with etcd is rebuilt)` */
+export function changeOf(change: keyof typeof EFFECTS, note: string | undefined): string {
+  return `${EFFECTS[change].label}${note === undefined ? "" : ` (${note})`}`;
+}
+
+/** What Pulumi writes for `pulumi config set --secret`. */
+function secrets(): Json {
+  const descriptions = {
+    proxmoxApiToken: "API token of Proxmox VE, user@realm!name=uuid.",
+    hostPrivateKey: "Private SSH key (OpenSSH form) for the Proxmox host.",
+    nodePrivateKey: "Private SSH key (OpenSSH form) whose public half is in ssh.authorizedKeys.",
+  };
+  const secure = { type: "object", properties: { secure: { type: "string" } }, required: ["secure"] };
+  return Object.fromEntries(
+    Object.entries(descriptions).map(([name, description]) => [
+      `proxmox-k3s:${name}`,
+      { description: `${description} A secret: \`pulumi config set --secret ${name}\`.`, ...secure },
+    ]),
+  );
+}

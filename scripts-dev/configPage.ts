@@ -1,0 +1,118 @@
+import { stringify } from "yaml";
+import { z } from "zod";
+import { EFFECTS, type Schema } from "../config/meta";
+import { clusterSchema } from "../config/schema";
+import { defaultOf, isLeaf, isOptional, metaOf, unwrap } from "../config/walk";
+import { changeOf } from "./clusterSchema";
+
+export const CONFIG_PAGE = "docs/config.md";
+
+/** A key that holds a value, a list of them or a map of them by free names. */
+export interface Key {
+  /** Below `cluster`, with placeholders for free names: `pools.<pool>.cores`. */
+  readonly path: readonly string[];
+  readonly schema: Schema;
+}
+
+/** Every key of the config, in the order of the schema. */
+export function keysBelow(schema: Schema = clusterSchema, path: readonly string[] = []): Key[] {
+  const at = unwrap(schema);
+  if (!isLeaf(schema) && at instanceof z.ZodObject)
+    return Object.entries(at.shape).flatMap(([key, child]) => keysBelow(child as Schema, [...path, key]));
+  if (at instanceof z.ZodRecord && !isLeaf(at.valueType as Schema)) {
+    const { placeholder = "<key>" } = metaOf(at.keyType as Schema);
+    return keysBelow(at.valueType as Schema, [...path, placeholder]);
+  }
+  return [{ path, schema }];
+}
+
+/** The text of `docs/config.md`, not formatted yet. */
+export function renderConfigPage(): string {
+  const keys = keysBelow();
+  const sections = [...new Set(keys.map(({ path }) => sectionOf(path)))];
+  return [HEAD, ...sections.map((section) => renderSection(section, keys)), ""].join("\n");
+}
+
+const HEAD = `# The config
+
+Every key below \`proxmox-k3s:cluster\` in a stack file. This page is written by \`npm run docs\` from \`config/schema.ts\`.
+An editor that knows JSON schemas completes and checks a stack file by its first line,
+\`# yaml-language-server: $schema=schema/cluster.schema.json\`. [Pulumi.homelab.yaml](../Pulumi.homelab.yaml) is a whole
+example. A config with mistakes is refused before anything is made, and the error lists all of them.
+
+## What a change does
+
+The last column of the tables says what a change of the key does to a cluster that runs.
+
+| word | what happens |
+| --- | --- |
+${Object.values(EFFECTS)
+  .map(({ label, text }) => `| ${label} | ${text} |`)
+  .join("\n")}
+`;
+
+/** A table for each section, and for each map of objects by free names one of its own. */
+function sectionOf(path: readonly string[]): string {
+  const free = path.map((key) => key.startsWith("<")).lastIndexOf(true);
+  return path.slice(0, free >= 0 ? free + 1 : path.length > 1 ? 1 : 0).join(".");
+}
+
+function renderSection(section: string, keys: readonly Key[]): string {
+  const depth = section === "" ? 0 : section.split(".").length;
+  const own = keys.filter(({ path }) => sectionOf(path) === section);
+  const description = metaOf(schemaOf(section)).description;
+  return [
+    `## ${section === "" ? "The cluster" : `\`${section}\``}`,
+    "",
+    ...(description === undefined ? [] : [description, ""]),
+    "| key | what it decides | value | default | example | a change |",
+    "| --- | --- | --- | --- | --- | --- |",
+    ...own.map(({ path, schema }) => `| ${cells(path.slice(depth).join("."), schema).join(" | ")} |`),
+    "",
+  ].join("\n");
+}
+
+function schemaOf(section: string): Schema {
+  return section
+    .split(".")
+    .filter((key) => key !== "")
+    .reduce<Schema>((schema, key) => {
+      const at = unwrap(schema);
+      if (at instanceof z.ZodRecord) return at.valueType as Schema;
+      return (at as z.ZodObject).shape[key] as Schema;
+    }, clusterSchema);
+}
+
+function cells(name: string, schema: Schema): string[] {
+  const { description = "", example, change, changeNote, unit } = metaOf(schema);
+  const value = `${valueOf(schema)}${unit === undefined ? "" : ` (${unit})`}`;
+  return [
+    code(name),
+    description,
+    value,
+    defaultWords(schema),
+    example === undefined ? "" : code(inline(example)),
+    change === undefined ? "" : changeOf(change, changeNote),
+  ].map((cell) => cell.replaceAll("|", "\\|"));
+}
+
+function valueOf(schema: Schema): string {
+  const at = unwrap(schema);
+  const { must, hidden } = metaOf(schema);
+  if (must !== undefined) return `${must}${hidden === true ? "; no error repeats it" : ""}`;
+  if (at instanceof z.ZodArray) return `a list; each entry ${valueOf(at.element as Schema)}`;
+  if (at instanceof z.ZodRecord) return `a map; each value ${valueOf(at.valueType as Schema)}`;
+  throw new Error("a key of the config has neither words nor a type that the page knows");
+}
+
+function defaultWords(schema: Schema): string {
+  if (!isOptional(schema)) return "required";
+  const value = defaultOf(schema);
+  if (value === undefined) return metaOf(schema).otherwise ?? "none";
+  return typeof value === "object" && Object.keys(value as object).length === 0 ? "none" : code(inline(value));
+}
+
+const inline = (value: unknown): string =>
+  stringify(value, { collectionStyle: "flow", lineWidth: 0, flowCollectionPadding: true }).trimEnd();
+
+const code = (text: string): string => `\`${text}\``;

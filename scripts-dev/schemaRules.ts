@@ -1,0 +1,41 @@
+import { OWNED_KEYS, SECRET_KEYS, SERVER_ONLY } from "../config/k3sOptions";
+import { VMIDS } from "../config/sections/pools";
+import { MODERN } from "../config/sshKeys";
+import { LABEL_KEY, LABEL_VALUE, ROLE_PREFIX } from "../plan/rules/labels";
+import { NARROWEST_SERVICE_PREFIX, WIDEST_SERVICE_PREFIX } from "../plan/rules/network";
+import { MANAGED_TAINT } from "../plan/rules/taints";
+import { TAINT } from "../plan/taints";
+
+type Json = Record<string, unknown>;
+
+const vmId = { minimum: VMIDS.least, maximum: VMIDS.most };
+const labels = {
+  propertyNames: { allOf: [{ pattern: LABEL_KEY.source }, { not: { pattern: `^${ROLE_PREFIX}/` } }] },
+  additionalProperties: { anyOf: [{ type: "string", pattern: LABEL_VALUE.source }, { type: ["boolean", "integer"] }] },
+};
+const noOption = [{ enum: [...Object.keys(OWNED_KEYS), ...Object.keys(SECRET_KEYS)] }];
+const serverOption = [{ enum: [...SERVER_ONLY.keys] }, { pattern: SERVER_ONLY.pattern.source }];
+
+/** A network whose prefix is within bounds. */
+function prefix(least: number, most: number): Json {
+  const lengths = Array.from({ length: most - least + 1 }, (_, at) => least + at);
+  return { pattern: `/(?:${lengths.join("|")})$` };
+}
+
+/**
+ * What rules of the plan ask of one value by itself, as far as a JSON schema can say it, by the value's path below `cluster`
+ * (`*` for free names). The schema of the config leaves them to the rules, which know more and say it better.
+ */
+export const SCHEMA_RULES: Readonly<Record<string, Json>> = {
+  "network.cidr": prefix(0, 30),
+  "network.podCidr": prefix(0, 24),
+  "network.serviceCidr": prefix(WIDEST_SERVICE_PREFIX, NARROWEST_SERVICE_PREFIX),
+  "ssh.authorizedKeys": { contains: { pattern: MODERN } },
+  "k3s.serverConfig": { propertyNames: { not: { anyOf: noOption } } },
+  "k3s.agentConfig": { propertyNames: { not: { anyOf: [...noOption, ...serverOption] } } },
+  "pools.*.vmIds": { properties: { from: vmId }, items: vmId },
+  "pools.*.retired": { uniqueItems: true },
+  "pools.*.labels": labels,
+  "pools.*.nodes.*.labels": labels,
+  "pools.*.taints": { items: { allOf: [{ pattern: TAINT.source }, { not: { pattern: MANAGED_TAINT.source } }] } },
+};

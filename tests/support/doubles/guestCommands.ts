@@ -1,0 +1,75 @@
+import type { GuestDriver } from "../../../lab/pve/driver";
+import type { SimulatedMachines } from "../simulatedMachines";
+import type { CommandCall } from "./commands";
+import { kubectl } from "./kubectl";
+import type { SimulatedClusters } from "./simulatedCluster";
+
+/** Doubles of the commands that the host's scripts run in a guest, by name; all else that they run there is real. */
+export const GUEST_COMMANDS = ["k3s", "systemctl", "ip", "sshd", "ssh-keygen", "journalctl"];
+
+export interface GuestWorld {
+  readonly vmid: number;
+  readonly machines: SimulatedMachines;
+  /** Shows the guests' interfaces. */
+  readonly driver: GuestDriver;
+  readonly clusters: SimulatedClusters;
+}
+
+export async function answerInGuest(world: GuestWorld, call: CommandCall): Promise<number> {
+  switch (call.name) {
+    case "k3s":
+      return k3s(world, call);
+    case "systemctl":
+      return systemctl(world, call);
+    case "ip":
+      return ip(world, call);
+    default:
+      // A configuration of sshd is good, a host key is there, and the journal is empty.
+      return 0;
+  }
+}
+
+async function k3s({ vmid, machines, clusters }: GuestWorld, call: CommandCall): Promise<number> {
+  if (call.args[0] !== "kubectl") throw new Error(`the double of k3s does not know ${call.args.join(" ")}`);
+  const startedAt = (name: string): number | undefined => {
+    const k3s = clusters.running(vmid);
+    const node = k3s && clusters.machineOf(k3s.caHash, name);
+    return node && machines.guests.get(node.vmid)?.startedAt;
+  };
+  return kubectl({ vmid, clusters, startedAt }, call);
+}
+
+/** Of the units, K3s' two are simulated; all others are there, enabled and active. */
+function systemctl({ vmid, machines, clusters }: GuestWorld, { args }: CommandCall): number {
+  const disk = machines.disk(vmid);
+  const [verb = "", ...units] = args.filter((word) => !word.startsWith("-"));
+  const own = units.map((unit) => unit.replace(/\.service$/, "")).filter((unit) => /^k3s(-agent)?$/.test(unit));
+  switch (verb) {
+    case "is-enabled":
+      return own.every((unit) => disk.isEnabled(unit)) ? 0 : 1;
+    case "is-active":
+      return own.every((unit) => disk.isEnabled(unit) && disk.hasK3sUp) ? 0 : 3;
+    case "disable":
+      for (const unit of own) disk.disable(unit);
+      return 0;
+    case "stop":
+      if (own.length > 0) disk.endK3s();
+      return 0;
+    case "start":
+    case "restart":
+      if (own.length > 0) disk.restartK3s();
+      if (own.length > 0 && disk.k3s && clusters.running(vmid)) clusters.register(disk.k3s);
+      return 0;
+    default:
+      return 0;
+  }
+}
+
+async function ip({ vmid, driver }: GuestWorld, call: CommandCall): Promise<number> {
+  // No question for the gateway's MAC address: there is none.
+  if (call.args.includes("route")) return 0;
+  const interfaces = await driver.interfaces(vmid);
+  for (const [at, { name, inet }] of interfaces.entries())
+    if (inet !== undefined) call.print(`${at + 1}: ${name}    inet ${inet} scope global ${name}\n`);
+  return 0;
+}

@@ -1,0 +1,178 @@
+import type { CommandCall } from "./commands";
+import { jsonPath } from "./jsonPath";
+import type { SimulatedCluster, SimulatedClusters, SimulatedNode } from "./simulatedCluster";
+import type { SimulatedK3s } from "./simulatedDisk";
+
+/** What `k3s kubectl` is asked of a guest's own K3s. */
+export interface KubectlWorld {
+  readonly clusters: SimulatedClusters;
+  /** The guest in which it is called. */
+  readonly vmid: number;
+  /** When the node's guest was started, in milliseconds since the epoch; undefined when it does not run. */
+  startedAt(node: string): number | undefined;
+}
+
+interface Asked extends KubectlWorld {
+  readonly k3s: SimulatedK3s;
+  readonly cluster: SimulatedCluster;
+  readonly call: CommandCall;
+  /** Words that are no options. */
+  readonly words: readonly string[];
+  readonly options: Readonly<Record<string, string>>;
+}
+
+const VERBS: Readonly<Record<string, (asked: Asked) => void | Promise<void>>> = {
+  get,
+  describe: (asked) => asked.call.print(described(needNode(asked), asked)),
+  label: (asked) => change(asked, ({ labels }) => labels),
+  annotate: (asked) => change(asked, ({ annotations }) => annotations),
+  taint,
+  cordon: (asked) => void (needNode(asked, 0).unschedulable = true),
+  uncordon: (asked) => void (needNode(asked, 0).unschedulable = false),
+  // No pod has to go.
+  drain: (asked) => void (needNode(asked, 0).unschedulable = true),
+  delete: remove,
+  create,
+};
+
+/**
+ * A double of `kubectl` with the credentials of a server, over simulated Nodes: there are no other objects, and none of
+ * them is in the way of a drain.
+ * @throws Error where it would fail
+ */
+export async function kubectl(world: KubectlWorld, call: CommandCall): Promise<number> {
+  const [words, options] = parse(call.args.slice(1));
+  const cluster = world.clusters.servedBy(world.vmid);
+  const k3s = world.clusters.running(world.vmid);
+  try {
+    if (!cluster || !k3s) throw new Error("The connection to the server 127.0.0.1:6443 was refused");
+    if (options["raw"] !== undefined) {
+      call.print("ok");
+      return 0;
+    }
+    const verb = VERBS[words[0] ?? ""];
+    if (!verb) throw new Error(`error: the double of kubectl does not know ${call.args.join(" ")}`);
+    await verb({ ...world, k3s, cluster, call, words: words.slice(1), options });
+    return 0;
+  } catch (error) {
+    call.complain(`${(error as Error).message}\n`);
+    return 1;
+  }
+}
+
+/** Options whose value is the next word, when it does not stand behind `=`. */
+const WITH_VALUE = /^(n|namespace|o|output|l|selector|f|filename|field-selector|timeout|request-timeout)$/;
+
+function parse(args: readonly string[]): [words: string[], options: Record<string, string>] {
+  const words: string[] = [];
+  const options: Record<string, string> = {};
+  for (let at = 0; at < args.length; at++) {
+    const [, name, value] = /^--?([a-zA-Z][\w-]*)(?:=([^]*))?$/.exec(args[at]!) ?? [];
+    if (args[at] === "--") return [[...words, ...args.slice(at + 1)], options];
+    if (name === undefined) words.push(args[at]!);
+    else options[name] = value ?? (WITH_VALUE.test(name) ? (args[++at] ?? "") : "true");
+  }
+  return [words, options];
+}
+
+function get({ words: [kind = "", name], options, ...asked }: Asked): void {
+  const { call, cluster } = asked;
+  const format = options["o"] ?? options["output"] ?? "";
+  const template = /^jsonpath=([^]*)$/.exec(format)?.[1];
+  if (!/^(nodes?|no)$/.test(kind)) {
+    if (template === undefined) call.complain("No resources found\n");
+    else call.print(jsonPath(template, { items: [] }));
+    return;
+  }
+  if (name !== undefined) {
+    const node = cluster.nodes.get(name);
+    if (!node && options["ignore-not-found"] === undefined) throw notFound(name);
+    if (!node) return;
+    if (format === "name") call.print(`node/${name}\n`);
+    else if (template !== undefined) call.print(jsonPath(template, objectOf(name, node, asked)));
+    else throw new Error(`error: the double of kubectl does not print -o ${format}`);
+    return;
+  }
+  const selector = options["l"] ?? options["selector"] ?? "";
+  const nodes = [...cluster.nodes].filter(([, { labels }]) => isSelected(labels, selector));
+  if (format === "name") call.print(nodes.map(([each]) => `node/${each}\n`).join(""));
+  else if (template !== undefined)
+    call.print(jsonPath(template, { items: nodes.map(([each, node]) => objectOf(each, node, asked)) }));
+  else throw new Error(`error: the double of kubectl does not print -o ${format}`);
+}
+
+function isSelected(labels: Readonly<Record<string, string>>, selector: string): boolean {
+  const [key = "", value] = selector.split("=");
+  return selector === "" || (labels[key] !== undefined && (value === undefined || labels[key] === value));
+}
+
+/** The API calls a Node that does not answer Ready for some 40 s more; here its end is seen at once. */
+function objectOf(name: string, node: SimulatedNode, { clusters, k3s, startedAt }: Omit<Asked, "words" | "options">) {
+  const isUp = clusters.machineOf(k3s.caHash, name) !== undefined;
+  const ready = {
+    type: "Ready",
+    status: isUp ? "True" : "Unknown",
+    lastTransitionTime: new Date(startedAt(name) ?? 0).toISOString(),
+  };
+  return {
+    metadata: { name, labels: node.labels, annotations: node.annotations },
+    spec: { unschedulable: node.unschedulable, taints: node.taints },
+    status: { conditions: [ready], nodeInfo: { kubeletVersion: node.version } },
+  };
+}
+
+function described(node: SimulatedNode, asked: Asked): string {
+  const name = asked.words[1]!;
+  const isUp = asked.clusters.machineOf(asked.k3s.caHash, name) !== undefined;
+  return `Name: ${name}\nConditions:\n  Ready ${isUp ? "True" : "Unknown"}\nAddresses:\nVersion: ${node.version}\n`;
+}
+
+/** `key=value` sets, `key-` takes away. */
+function change(asked: Asked, of: (node: SimulatedNode) => Record<string, string>): void {
+  const values = of(needNode(asked));
+  const [, name, ...pairs] = asked.words;
+  for (const pair of pairs) {
+    const [, key, value] = /^([^=]+)=([^]*)$/.exec(pair) ?? [];
+    if (key === undefined) delete values[pair.replace(/-$/, "")];
+    else if (values[key] !== undefined && values[key] !== value && asked.options["overwrite"] === undefined)
+      throw new Error(`error: '${key}' already has a value (${values[key]}), and --overwrite is false`);
+    else values[key] = value!;
+  }
+  asked.clusters.afterChange(asked.k3s.caHash, name!);
+}
+
+/** `key=value:Effect` sets, `key:Effect-` takes away. */
+function taint(asked: Asked): void {
+  const node = needNode(asked);
+  for (const text of asked.words.slice(2)) {
+    const [, key = "", value, effect = "", gone] = /^([^=:]+)(?:=([^:]*))?:(\w+)(-?)$/.exec(text) ?? [];
+    const others = node.taints.filter((each) => each.key !== key || each.effect !== effect);
+    if (gone === "-" && others.length === node.taints.length) throw new Error(`error: taint "${text}" not found`);
+    node.taints = gone === "-" ? others : [...others, { key, ...(value === undefined ? {} : { value }), effect }];
+  }
+}
+
+function remove({ words: [kind, name = ""], options, clusters, k3s, cluster }: Asked): void {
+  // A node's password goes with its Node, and is not simulated.
+  if (kind !== "node") return;
+  if (!cluster.nodes.has(name) && options["ignore-not-found"] === undefined) throw notFound(name);
+  if (!clusters.deleteNode(k3s.caHash, name)) throw new Error("error: timed out waiting for the condition");
+}
+
+async function create({ call, cluster }: Asked): Promise<void> {
+  const { kind, metadata } = JSON.parse(await call.input()) as { kind: string; metadata: { name: string } };
+  if (kind !== "Node") throw new Error(`error: the double of kubectl creates no ${kind}`);
+  cluster.nodes.set(metadata.name, { version: "", unschedulable: false, taints: [], labels: {}, annotations: {} });
+}
+
+/** @param at which word names it; the first one is the kind in most calls */
+function needNode({ words, cluster }: Pick<Asked, "words" | "cluster">, at = 1): SimulatedNode {
+  const name = words[at] ?? "";
+  const node = cluster.nodes.get(name);
+  if (!node) throw notFound(name);
+  return node;
+}
+
+function notFound(name: string): Error {
+  return new Error(`Error from server (NotFound): nodes "${name}" not found`);
+}

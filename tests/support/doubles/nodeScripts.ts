@@ -1,0 +1,88 @@
+import { isDeepStrictEqual } from "node:util";
+import { setTimeout as sleep } from "node:timers/promises";
+import { arg, type RemoteTask, ScriptFailure } from "../remoteTask";
+import type { SimulatedMachines } from "../simulatedMachines";
+import { newCaHash, newMemberName, type SimulatedClusters } from "./simulatedCluster";
+import type { SimulatedDisk, SimulatedK3s } from "./simulatedDisk";
+
+/** Where a script runs that reached a guest by SSH. */
+export interface NodeWorld {
+  readonly machines: SimulatedMachines;
+  readonly clusters: SimulatedClusters;
+  readonly vmid: number;
+  /** Of the guest's configuration. */
+  readonly hostname: string | undefined;
+}
+
+/**
+ * Doubles of the two scripts that run on the nodes themselves: they answer as those would, and leave what other scripts look
+ * at. What the real ones do is for tests on real machines to show (tests/lab).
+ * @throws ScriptFailure where the script would fail
+ */
+export async function answerOnNode(world: NodeWorld, task: RemoteTask): Promise<string> {
+  // The files of the release are not simulated, nor is the download of them.
+  if (task.step.endsWith("-artifacts")) return "files of the release are on the node";
+  if (task.step.endsWith("-k3s")) return installK3s(world, task);
+  throw new Error(`the double knows no script for ${task.step} on a node`);
+}
+
+async function installK3s(world: NodeWorld, { args, secrets }: RemoteTask): Promise<string> {
+  const { machines, clusters, vmid, hostname } = world;
+  const [role, name, version, config] = ["ROLE", "NAME", "VERSION", "CONFIG"].map((each) => arg(args, each)) as Four;
+  const token = arg(secrets, "TOKEN");
+  if (hostname !== name) throw new ScriptFailure(`the host name is not ${name}`);
+  if (!/^[0-9a-f]{64}$/.test(arg(args, "SHA256"))) throw new ScriptFailure("no SHA-256 of the binary");
+  const disk = machines.disk(vmid);
+  const before = disk.k3s;
+  const after =
+    role === "server"
+      ? serverOn(world, disk, { role, name, version, config, token, agentToken: arg(secrets, "AGENT_TOKEN") })
+      : agentOn(world, disk, { role, name, version, config, token });
+  const isSame = isDeepStrictEqual(before, after) && disk.hasK3sUp;
+  if (!isSame) disk.k3s = after;
+  clusters.register(after);
+  // K3s is up when its API answers.
+  for (let looks = 0; role === "server" && !clusters.servedBy(vmid); looks++) {
+    if (looks === 20) throw new ScriptFailure(`k3s on ${name}: not up within ${arg(args, "START_TIMEOUT")} s`);
+    await sleep(100);
+  }
+  return `K3s ${version} on ${name}: ${isSame ? "unchanged, not restarted" : "started"}`;
+}
+
+type Four = [role: string, name: string, version: string, config: string];
+type Installed = Omit<SimulatedK3s, "caHash" | "member">;
+
+function serverOn(world: NodeWorld, disk: SimulatedDisk, installed: Installed): SimulatedK3s {
+  const caHash = disk.k3s?.caHash ?? joinedCa(world, disk, installed.token) ?? newCaHash();
+  const hasEtcd = /^cluster-init: true$/m.test(installed.config);
+  return { ...installed, caHash, ...(hasEtcd ? { member: disk.k3s?.member ?? newMemberName(installed.name) } : {}) };
+}
+
+/** The CA of the cluster that a new server joins; undefined for one that begins it. */
+function joinedCa({ machines, clusters }: NodeWorld, { join }: SimulatedDisk, token: string): string | undefined {
+  if (!join) return undefined;
+  const vmid = machines.at(join.address);
+  const server = clusters.servedBy(vmid) && clusters.running(vmid);
+  if (!server) throw new ScriptFailure(`failed to get CA certs: no K3s server at "${join.address}"`);
+  if (server.caHash !== join.caHash) throw new ScriptFailure("token CA hash does not match");
+  if (server.token !== token) throw new ScriptFailure("not authorized");
+  return server.caHash;
+}
+
+/** One that has a server keeps the one that it began with, and knows all others of its cluster. */
+function agentOn(world: NodeWorld, { k3s: before }: SimulatedDisk, installed: Installed): SimulatedK3s {
+  const { token, config } = installed;
+  const isKept = before?.token === token && serverIn(world, before.config) !== undefined;
+  const server = isKept ? before : serverIn(world, config);
+  if (!server) throw new ScriptFailure(`failed to get CA certs: ${SERVER_LINE.exec(config)?.[0]}`);
+  if (!isKept && token !== `K10${server.caHash}::node:${server.agentToken}`) throw new ScriptFailure("not authorized");
+  const own = isKept ? config.replace(SERVER_LINE, SERVER_LINE.exec(before.config)![0]) : config;
+  return { ...installed, caHash: server.caHash, config: own };
+}
+
+const SERVER_LINE = /^server: https:\/\/([\d.]+):6443$/m;
+
+/** The server that an agent's configuration names; undefined where none runs at its address. */
+function serverIn({ machines, clusters }: NodeWorld, config: string): SimulatedK3s | undefined {
+  return clusters.running(machines.at(SERVER_LINE.exec(config)?.[1] ?? ""));
+}

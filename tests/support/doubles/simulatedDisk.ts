@@ -1,0 +1,139 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { type KeyPair, newKeyPair } from "../sshKeys";
+
+/** K3s on a simulated machine: what was installed last, and the hash of the CA that a first server made. */
+export interface SimulatedK3s {
+  readonly role: string;
+  readonly name: string;
+  readonly version: string;
+  readonly token: string;
+  readonly agentToken?: string;
+  readonly caHash: string;
+  /** `config.yaml`. */
+  readonly config: string;
+  /** Of a server with etcd: its member's name. */
+  readonly member?: string;
+}
+
+const HOST_KEY = "etc/ssh/ssh_host_ed25519_key";
+const K3S = "var/lib/rancher/k3s/double.json";
+const ENDED = "run/k3s-ended";
+
+/** A guest's files, its root: those that the host's scripts look at are as on a real node. */
+export class SimulatedDisk {
+  constructor(readonly root: string) {}
+
+  /** SSH host key; a new one makes the guest another machine. */
+  get hostKey(): KeyPair {
+    return { private: this.read(HOST_KEY)!, public: this.read(`${HOST_KEY}.pub`)!.trim() };
+  }
+
+  set hostKey(pair: KeyPair) {
+    this.write(HOST_KEY, pair.private);
+    this.write(`${HOST_KEY}.pub`, `${pair.public}\n`);
+  }
+
+  get authorizedKeys(): string[] {
+    return (this.read("root/.ssh/authorized_keys") ?? "").split("\n").filter((line) => /^[a-z]/.test(line));
+  }
+
+  /** Whom a server's K3s is to join; `join` of the host left it here. */
+  get join(): { readonly address: string; readonly caHash: string } | undefined {
+    const [, address, caHash] = /^https:\/\/([\d.]+):6443 ([0-9a-f]{64})$/m.exec(this.read(JOIN) ?? "") ?? [];
+    return address === undefined || caHash === undefined ? undefined : { address, caHash };
+  }
+
+  get k3s(): SimulatedK3s | undefined {
+    const text = this.read(K3S);
+    return text === undefined ? undefined : (JSON.parse(text) as SimulatedK3s);
+  }
+
+  /** K3s as it is installed, or a disk without a trace of it. */
+  set k3s(k3s: SimulatedK3s | undefined) {
+    for (const trace of ["etc/rancher", "var/lib/rancher", ...UNITS.map(wants), STARTED]) this.remove(trace);
+    if (!k3s) return;
+    const isServer = k3s.role === "server";
+    this.write(K3S, JSON.stringify(k3s));
+    this.write("etc/rancher/k3s/config.yaml", `${k3s.config}\n`);
+    this.write(STARTED, "the inputs of the last good start\n");
+    this.enable(isServer ? "k3s" : "k3s-agent");
+    this.remove(ENDED);
+    if (!isServer) return;
+    this.write("etc/rancher/k3s/k3s.yaml", kubeconfigOf(k3s));
+    this.write("var/lib/rancher/k3s/server/token", `K10${k3s.caHash}::server:${k3s.token}\n`);
+    this.write("var/lib/rancher/k3s/server/db/version", k3s.version);
+    if (k3s.member !== undefined) this.write("var/lib/rancher/k3s/server/db/etcd/name", k3s.member);
+  }
+
+  isEnabled(unit: string): boolean {
+    return this.has(wants(unit));
+  }
+
+  enable(unit: string): void {
+    this.write(wants(unit), "");
+  }
+
+  disable(unit: string): void {
+    this.remove(wants(unit));
+  }
+
+  /** K3s runs while its machine does, where it is enabled and has not ended by itself. */
+  get hasK3sUp(): boolean {
+    return UNITS.some((unit) => this.isEnabled(unit)) && !this.has(ENDED);
+  }
+
+  /** Until the next start of the machine or of K3s. */
+  endK3s(): void {
+    this.write(ENDED, "");
+  }
+
+  restartK3s(): void {
+    this.remove(ENDED);
+  }
+
+  has(file: string): boolean {
+    return fs.existsSync(path.join(this.root, file));
+  }
+
+  private read(file: string): string | undefined {
+    return this.has(file) ? fs.readFileSync(path.join(this.root, file), "utf8") : undefined;
+  }
+
+  private write(file: string, text: string): void {
+    const target = path.join(this.root, file);
+    fs.mkdirSync(path.dirname(target), { recursive: true });
+    fs.writeFileSync(target, text);
+  }
+
+  private remove(file: string): void {
+    fs.rmSync(path.join(this.root, file), { recursive: true, force: true });
+  }
+}
+
+/** A new machine's disk. */
+export function newDisk(root: string): SimulatedDisk {
+  const disk = new SimulatedDisk(root);
+  disk.hostKey = newKeyPair();
+  return disk;
+}
+
+const UNITS = ["k3s", "k3s-agent"];
+const JOIN = "var/lib/proxmox-k3s/join";
+const STARTED = "var/lib/proxmox-k3s/started";
+const wants = (unit: string): string => `etc/systemd/system/multi-user.target.wants/${unit}.service`;
+
+function kubeconfigOf({ caHash }: SimulatedK3s): string {
+  return [
+    "apiVersion: v1",
+    "clusters:",
+    `- {cluster: {certificate-authority-data: ${caHash}, server: "https://127.0.0.1:6443"}, name: default}`,
+    "contexts:",
+    "- {context: {cluster: default, user: default}, name: default}",
+    "current-context: default",
+    "kind: Config",
+    "users:",
+    `- {name: default, user: {client-certificate-data: c29tZQ==, client-key-data: c29tZQ==}}`,
+    "",
+  ].join("\n");
+}

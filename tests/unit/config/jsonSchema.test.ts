@@ -1,0 +1,69 @@
+import fs from "node:fs";
+import path from "node:path";
+import Ajv from "ajv";
+import { parse } from "yaml";
+import { stackFileSchema } from "../../../scripts-dev/clusterSchema";
+import { baseConfig, configOf, readMistakes } from "./support";
+
+const REPOSITORY = path.join(__dirname, "../../..");
+const MARK = "# yaml-language-server: $schema=schema/cluster.schema.json";
+const accepts = new Ajv({ allErrors: true, strict: true, strictTypes: false }).compile(stackFileSchema());
+const asStack = (cluster: unknown): unknown => ({ config: { "proxmox-k3s:cluster": cluster } });
+
+/** The mistakes that the JSON schema does not refuse, by what it would have to know. */
+const BEYOND_THE_SCHEMA: Readonly<Record<string, readonly string[]>> = {
+  "values of several keys": [
+    ...[
+      "address-broadcast",
+      "address-gateway",
+      "address-host",
+      "address-network",
+      "address-outside",
+      "address-overlap",
+    ].map((name) => `identity-${name}`),
+    ...["hostname-form", "hostname-overlap", "mac-overlap", "vmid-high", "vmid-overlap", "vmid-override-overlap"].map(
+      (name) => `identity-${name}`,
+    ),
+    ...["identity-addresses-missing", "identity-vmids-missing", "identity-vmids-too-short"],
+    ...["k3s-datastore-not-shared", "k3s-file-other-architecture", "k3s-file-without-sum"],
+    ...["network-gateway-broadcast", "network-gateway-outside", "network-nameserver-in-pods"],
+    ...["network-pods-overlap-nodes", "network-pods-too-small", "network-services-overlap-pods"],
+    ...["pool-even-servers", "pool-even-servers-over-pools", "pool-no-server", "pool-too-many-servers"],
+    ...["pool-zero-servers", "proxmox-other-node", "proxmox-template-missing", "proxmox-template-os-unknown"],
+    "taint-repeated",
+  ],
+  "arithmetic in a text": ["network-host-bits", "unit-disk-fraction", "unit-memory-too-little"],
+  "releases of Kubernetes, and which of them are pinned": ["k3s-require-pinned", "version-major", "version-too-old"],
+  "a list of prefixes with exceptions": ["label-reserved"],
+};
+
+const stackFiles = fs.readdirSync(REPOSITORY).filter((file) => /^Pulumi\.[\w-]+\.yaml$/.test(file));
+
+test.each(stackFiles)("%s is accepted, and names the schema to an editor", (file) => {
+  const text = fs.readFileSync(path.join(REPOSITORY, file), "utf8");
+  accepts(parse(text));
+  expect(accepts.errors ?? []).toEqual([]);
+  expect(text.split("\n")[0]).toBe(MARK);
+});
+
+test("there is a stack file", () => expect(stackFiles).toContain("Pulumi.homelab.yaml"));
+
+test("the config that the fixtures change is accepted", () => {
+  accepts(asStack(baseConfig()));
+  expect(accepts.errors ?? []).toEqual([]);
+});
+
+test("secrets are accepted as Pulumi writes them, and not in the clear", () => {
+  const secret = { secure: "AAABADQ=" };
+  const stack = { config: { "proxmox-k3s:nodePrivateKey": secret, "aws:region": "x" }, encryptionsalt: "v1:x" };
+  expect(accepts(stack)).toBe(true);
+  expect(accepts({ config: { "proxmox-k3s:nodePrivateKey": "in the clear" } })).toBe(false);
+});
+
+test("of the mistakes, the schema refuses all but those that it cannot express", () => {
+  const mistakes = readMistakes();
+  const accepted = mistakes.filter((mistake) => accepts(asStack(configOf(mistake)))).map(({ file }) => file);
+  const beyond = Object.values(BEYOND_THE_SCHEMA).flat();
+  expect(accepted).toEqual(beyond.map((name) => `${name}.yaml`).sort());
+  expect(mistakes.length - accepted.length).toBeGreaterThanOrEqual(72);
+});
