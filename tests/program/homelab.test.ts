@@ -208,6 +208,17 @@ describe("the homelab stack", () => {
     }
   });
 
+  it("has no deletion in a command that is deletedWith its machine: the engine passes over it in a replacement", () => {
+    const guests = NODES.map((name) => urnOf(name, CONTAINER));
+    const withMachine = up.resources.filter(({ options }) => guests.includes(options.deletedWith));
+    expect(withMachine.map(({ name }) => name)).toEqual(expect.arrayContaining(NODES.map((name) => `${name}-k3s`)));
+    for (const { name, inputs } of withMachine) expect([name, "delete" in inputs]).toEqual([name, false]);
+  });
+
+  it("has an anchor that nothing replaces: the engine would replace every leave with it, and so run them all", () => {
+    expect(up.find("homelab-anchor").inputs).toEqual({ byteLength: 8 });
+  });
+
   it("orders: leave and files before K3s, agents' K3s after the server's, every machine after the roster", () => {
     const depends = (name: string, type?: string) => up.find(name, type).options.dependencies;
     for (const name of NODES) {
