@@ -15,12 +15,14 @@ export interface Stack {
   readonly state: StackState;
 }
 
-const PROJECT = "proxmox-k3s";
+interface Project {
+  readonly name: string;
+  readonly requiredPulumiVersion: string;
+}
+const project = parse(fs.readFileSync(path.join(PROGRAM, "Pulumi.yaml"), "utf8")) as Project;
 
 /** The oldest Pulumi CLI that the program runs with: what Pulumi.yaml requires. */
-export const LEAST_PULUMI = (
-  parse(fs.readFileSync(path.join(PROGRAM, "Pulumi.yaml"), "utf8")) as { requiredPulumiVersion: string }
-).requiredPulumiVersion.replace(/^>=/, "");
+export const LEAST_PULUMI = project.requiredPulumiVersion.replace(/^>=/, "");
 
 /** The Pulumi CLI's version, and whether it is one that the program runs with. */
 export async function pulumiVersion(): Promise<{ version: string; isEnough: boolean }> {
@@ -40,8 +42,8 @@ export async function readStack(name?: string): Promise<Stack> {
     pulumi(["config", "--json", "--show-secrets", ...stack]),
     exportState(stack),
   ]);
-  const entries = parseConfig(configText).filter(([key]) => key.startsWith(`${PROJECT}:`));
-  const own = new Map(entries.map(([key, entry]) => [key.slice(PROJECT.length + 1), entry]));
+  const entries = parseConfig(configText).filter(([key]) => key.startsWith(`${project.name}:`));
+  const own = new Map(entries.map(([key, entry]) => [key.slice(project.name.length + 1), entry]));
   const cluster = own.get("cluster")?.value;
   return {
     cluster: cluster === undefined ? undefined : (JSON.parse(cluster) as unknown),

@@ -208,6 +208,17 @@ describe("the homelab stack", () => {
     }
   });
 
+  it("has no deletion in a command that is deletedWith its machine: the engine passes over it in a replacement", () => {
+    const guests = NODES.map((name) => urnOf(name, CONTAINER));
+    const withMachine = up.resources.filter(({ options }) => guests.includes(options.deletedWith));
+    expect(withMachine.map(({ name }) => name)).toEqual(expect.arrayContaining(NODES.map((name) => `${name}-k3s`)));
+    for (const { name, inputs } of withMachine) expect([name, "delete" in inputs]).toEqual([name, false]);
+  });
+
+  it("has an anchor that nothing replaces: the engine would replace every leave with it, and so run them all", () => {
+    expect(up.find("homelab-anchor").inputs).toEqual({ byteLength: 8 });
+  });
+
   it("orders: leave and files before K3s, agents' K3s after the server's, every machine after the roster", () => {
     const depends = (name: string, type?: string) => up.find(name, type).options.dependencies;
     for (const name of NODES) {
@@ -367,7 +378,13 @@ describe("three servers", () => {
   beforeAll(async () => {
     const pools = cluster["pools"] as { master: object };
     const addresses = ["192.168.2.20", "192.168.2.30", "192.168.2.31"];
-    const master = { ...pools.master, count: 3, vmIds: [100, 110, 111], addresses };
+    const master = {
+      ...pools.master,
+      count: 3,
+      vmIds: [100, 110, 111],
+      addresses,
+      startup: { order: 1, upDelay: "30s" },
+    };
     up = await recordProgram({ cluster: { ...cluster, pools: { ...pools, master } }, secrets });
   });
   const dependsOn = (name: string, type = COMMAND) => up.find(name, type).options.dependencies;
@@ -390,6 +407,11 @@ describe("three servers", () => {
       expect(up.find(`${name}-ready`, COMMAND).inputs["create"]).toContain("ETCD='yes'");
       expect(up.find(name, CONTAINER).options.replaceOnChanges).toEqual(["initialization.ipConfigs[*].ipv4.address"]);
     }
+  });
+
+  it("have the start order of their pool, and agents without one have none", () => {
+    for (const name of SERVERS) expect(up.find(name, CONTAINER).inputs["startup"]).toEqual({ order: 1, upDelay: 30 });
+    expect(up.find("k3s-worker-01", CONTAINER).inputs).not.toHaveProperty("startup");
   });
 
   it("are all awaited by an agent's K3s", () => {

@@ -234,9 +234,10 @@ export function plainTexts(value: unknown): string[] {
 /** The engine's mark of a value that is not known before an `up`. */
 export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
-/** Paths of the unknown values in a resource's inputs. */
+/** Paths of the unknown values in a resource's inputs, secret ones too. */
 export function unknownPaths(value: unknown, at = ""): string[] {
-  if (value === UNKNOWN) return [at];
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]) => unknownPaths(inner, at ? `${at}.${key}` : key));
+  const revealed = reveal(value);
+  if (revealed === UNKNOWN) return [at];
+  if (typeof revealed !== "object" || revealed === null) return [];
+  return Object.entries(revealed).flatMap(([key, inner]) => unknownPaths(inner, at ? `${at}.${key}` : key));
 }
