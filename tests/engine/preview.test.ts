@@ -107,7 +107,6 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
       "<node>-guard triggers.0",
       "<node>-host-key stdin",
       "<node>-host-key triggers.0",
-      "<node>-k3s stdin", // tokens, and the sums
       "<node>-k3s triggers.0",
       "<node>-leave stdin",
       "<node>-leave triggers.0",
