@@ -323,11 +323,25 @@ describe("a first preview without Proxmox and without a credential", () => {
 describe("unusable credentials", () => {
   it("names a key that no node would accept, and shows the public half that is missing", async () => {
     const foreign = keyPair();
+    const [type, key] = foreign.publicKey.split(" ");
     await expect(
       recordProgram({ cluster, secrets: { ...secrets, nodePrivateKey: foreign.privateKey }, preview: true }),
     ).rejects.toThrow(
-      `nodePrivateKey: its public key is not among ssh.authorizedKeys, so no node would accept it (add: ${foreign.publicKey}`,
+      `nodePrivateKey: its public key is not among ssh.authorizedKeys, so no node would accept it (add to cluster.ssh.authorizedKeys: "${type} ${key}"`,
     );
+  });
+
+  it.each([true, false])("refuses one that the config holds in the clear (in a preview: %s)", async (preview) => {
+    const { proxmoxApiToken, ...others } = secrets;
+    const run = recordProgram({ cluster, secrets: others, plain: { proxmoxApiToken }, preview });
+    const failure = await run.then(
+      () => "",
+      (error: Error) => error.message,
+    );
+    expect(failure).toContain(
+      "proxmoxApiToken: stands in plain text in the stack's config (pulumi config set --secret proxmoxApiToken;",
+    );
+    expect(failure).not.toContain(API_TOKEN.split("=")[1]);
   });
 
   it("names a key that is none, without showing it", async () => {
@@ -339,6 +353,11 @@ describe("unusable credentials", () => {
     expect(failure).toContain("hostPrivateKey: not an SSH private key");
     expect(failure).not.toContain("sesame");
   });
+});
+
+it("says nothing by the SDK's debug messages, which hold every answer of the engine in the clear", async () => {
+  const { logs } = await recordProgram({ cluster, secrets });
+  expect(logs.filter(({ severity, message }) => severity === "debug" && message.includes("RPC"))).toEqual([]);
 });
 
 describe("an SSH agent that is gone", () => {
