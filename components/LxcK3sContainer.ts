@@ -72,7 +72,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
     this.creation = container.description.apply((text) => creationOf(text ?? ""));
 
     const withGuest = { deletedWith: container, replaceWith: [container] };
-    guard(name, { node, context, guest: container, creation: this.creation }, this);
+    const guarded = guard(name, { node, context, guest: container, creation: this.creation }, this);
     const lxc = new RemoteScript(
       stepName(name, "lxc"),
       {
@@ -87,7 +87,8 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         inputs: { MARK: context.mark },
         triggers: [this.creation],
       },
-      pulumi.mergeOptions(context.scriptOptions, { parent: this, dependsOn: [container], ...withGuest }),
+      // What depends on this goes before the guard: while a leave has not ended well, the guard is still to come.
+      pulumi.mergeOptions(context.scriptOptions, { parent: this, dependsOn: [container, guarded], ...withGuest }),
     );
 
     const hostKey = new RemoteScript(

@@ -12,6 +12,8 @@ const NODES = ["k3s-master", ...AGENTS];
 const VMIDS: Readonly<Record<string, number>> = { "k3s-master": 100, "k3s-worker-01": 102, "k3s-worker-02": 103 };
 /** The scripts of a node, in their order of creation; the claim is a hook of the machine, `leave` has nothing to run then. */
 const NODE_SCRIPTS = ["claim", "lxc", "host-key", "artifacts", "k3s", "ready"];
+/** Before every `up`. */
+const GATE_CHECK = "homelab-gate-check look";
 
 /** S1 to S3 as the first `up` made them; every test starts from there. */
 let cluster: HomelabSnapshot;
@@ -60,6 +62,7 @@ describe("the first up", () => {
         ...["roster", "preflight", "release-sums", "ca-hash", "kubeconfig"].map((script) => `homelab-${script} create`),
         ...NODES.flatMap((name) => NODE_SCRIPTS.map((script) => `${name}-${script} create`)),
         "k3s-master-join look",
+        GATE_CHECK,
       ].sort(),
     );
     expect(requests(first)).toEqual(Array(3).fill("POST /nodes/pve/lxc"));
@@ -98,11 +101,12 @@ describe("the first up", () => {
 });
 
 describe("a second up", () => {
-  it("changes nothing and speaks to no machine; a refresh finds nothing; a preview needs nothing to be on", async () => {
+  it("changes nothing and only asks for the host's gate; a refresh finds nothing; a preview needs nothing to be on", async () => {
     const second = await lab.up();
     succeeded(second);
     expect(second.changes).toEqual({});
-    expect(lab.network.connections).toBe(0);
+    expect(lab.journal.whats()).toEqual([GATE_CHECK]);
+    expect(lab.network.connections).toBe(1);
     const refreshed = await lab.preview("--refresh", "--expect-no-changes");
     expect([refreshed.code, refreshed.changes]).toEqual([0, {}]);
     await lab.switchOff();
@@ -116,13 +120,14 @@ describe("scaling", () => {
     scaleTo(3);
     const up = await lab.up();
     succeeded(up);
-    const parts = ["", ...[...NODE_SCRIPTS.slice(1), "leave"].map((script) => `-${script}`)];
+    const parts = ["", ...[...NODE_SCRIPTS.slice(1), "guard", "leave"].map((script) => `-${script}`)];
     const host = { "homelab-preflight": ["update"] };
     expect(up.changes).toEqual({
       ...host,
       ...Object.fromEntries(parts.map((part) => [`k3s-worker-03${part}`, ["create"]])),
     });
     expect(lab.journal.whats("script")).toEqual([
+      GATE_CHECK,
       "homelab-preflight update",
       ...NODE_SCRIPTS.map((script) => `k3s-worker-03-${script} create`),
     ]);
@@ -136,7 +141,12 @@ describe("scaling", () => {
       ...host,
       ...Object.fromEntries(parts.map((part) => [`k3s-worker-03${part}`, ["delete"]])),
     });
-    const scripts = ["homelab-preflight update", "k3s-worker-03-leave delete", "k3s-worker-03-guard delete"];
+    const scripts = [
+      GATE_CHECK,
+      "homelab-preflight update",
+      "k3s-worker-03-leave delete",
+      "k3s-worker-03-guard delete",
+    ];
     expect(lab.journal.whats("script")).toEqual(scripts);
     expect(requests(lab)).toEqual(["POST /nodes/pve/lxc/104/status/shutdown", "DELETE /nodes/pve/lxc/104"]);
     expect(lab.journal.inOrder(...scripts, ...requests(lab))).toBe(true);
@@ -151,7 +161,7 @@ describe("scaling", () => {
     const { code, errors } = await lab.up();
     expect(code).not.toBe(0);
     for (const line of problems.split("\n")) expect(errors.join("\n")).toContain(line);
-    expect(lab.journal.whats()).toEqual(["homelab-preflight update"]);
+    expect(lab.journal.whats()).toEqual([GATE_CHECK, "homelab-preflight update"]);
     lab.host.mend();
     lab.journal.clear();
     scaleTo(3);
@@ -183,7 +193,8 @@ describe("scaling", () => {
     lab.host.mend();
     lab.journal.clear();
     succeeded(await lab.up());
-    expect(lab.journal.whats("script")).toEqual(["k3s-worker-02-leave delete", "k3s-worker-02-guard delete"]);
+    const rest = [GATE_CHECK, "k3s-worker-02-leave delete", "k3s-worker-02-guard delete"];
+    expect(lab.journal.whats("script")).toEqual(rest);
     expect([...lab.machines.guests.keys()]).toEqual([100]);
     expect(members(lab)).toEqual(["k3s-master"]);
     expect((await lab.state()).filter(({ name }) => name.startsWith("k3s-worker"))).toEqual([]);
@@ -303,7 +314,7 @@ describe("a machine made anew", () => {
     expect(lab.journal.inOrder("k3s-worker-01-leave delete", "k3s-worker-01-k3s create")).toBe(true);
     expect(requests(lab)).toEqual(["POST /nodes/pve/lxc"]);
     const { journal } = lab;
-    expect(journal.whats("script").filter((what) => !what.startsWith("k3s-worker-01-"))).toEqual([]);
+    expect(journal.whats("script").filter((what) => !what.startsWith("k3s-worker-01-"))).toEqual([GATE_CHECK]);
     expect(members(lab)).toEqual(NODES);
     expect((await lab.up()).changes).toEqual({});
   });

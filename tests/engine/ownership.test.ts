@@ -10,7 +10,12 @@ import { Strangers } from "../support/sequences/strangers";
 
 jest.setTimeout(600_000);
 
-const TAKEN = 'VMID 103 belongs to the guest "nas-103", which is not ours';
+/** A stranger's guest has the VMID of a node; one that is to be made has the next. */
+const taken = (vmid: number, node: string): string =>
+  `VMID ${vmid}, wanted for ${node}, belongs to the guest "nas-${vmid}" (/etc/pve/nodes/pve/lxc/${vmid}.conf), which is not ours`;
+const TAKEN = taken(103, "k3s-worker-02");
+/** Before every `up`. */
+const GATE_CHECK = "homelab-gate-check look";
 
 /** S1 to S3 as the first `up` made them; every test starts from there. */
 let cluster: HomelabSnapshot;
@@ -33,9 +38,10 @@ afterAll(() => fs.rmSync(cluster.folder, { recursive: true }));
 /** A run that succeeded; else its output is the failure's text. */
 const succeeded = (run: PulumiResult): void => expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
 /** A run that failed at one resource, for this reason. */
-function refused(run: PulumiResult, resource: string, cause: string): void {
+function refused(run: PulumiResult, resource: string, cause: string): PulumiResult {
   expect({ code: run.code, failed: run.failed }).toEqual({ code: 1, failed: [resource] });
   expect(run.errors.join("\n")).toContain(cause);
+  return run;
 }
 const vmids = (): number[] => [...lab.machines.guests.keys()].sort();
 const scripts = (name: string): string[] => lab.journal.whats("script").filter((what) => what.startsWith(`${name}-`));
@@ -46,10 +52,10 @@ async function supplant(vmid: number): Promise<void> {
   lab.journal.clear();
 }
 
-/** What the guard's error names: the stack forgets the node's guest, by the name that the guard was given for it. */
-async function forgetGuest(name: string): Promise<void> {
-  const guard = lab.host.tasks.find(({ step, action }) => step === `${name}-guard` && action === "delete");
-  succeeded(await lab.pulumi("state", "delete", "--yes", "--target-dependents", guard!.args["URN"]!));
+/** The first of the two commands that the guard's error names: the stack forgets the node's guest. */
+async function forgetGuest(run: PulumiResult): Promise<void> {
+  const [, urn] = /pulumi state delete --yes --target-dependents '([^']+)'/.exec(run.errors.join("\n")) ?? [];
+  succeeded(await lab.pulumi("state", "delete", "--yes", "--target-dependents", urn!));
 }
 
 describe("a VMID that is taken", () => {
@@ -60,8 +66,8 @@ describe("a VMID that is taken", () => {
     await strangers.make(104, true);
     lab.journal.clear();
     scaleTo(3);
-    refused(await lab.up(), "k3s-worker-03", 'VMID 104 belongs to the guest "nas-104", which is not ours');
-    expect(lab.journal.whats()).toEqual(["homelab-preflight update", "k3s-worker-03-claim create"]);
+    refused(await lab.up(), "k3s-worker-03", taken(104, "k3s-worker-03"));
+    expect(lab.journal.whats()).toEqual([GATE_CHECK, "homelab-preflight update", "k3s-worker-03-claim create"]);
     expect(strangers.touched()).toEqual([]);
     const components = (await lab.state()).filter(({ name }) => name.startsWith("k3s-worker-03"));
     expect(components.filter(({ type }) => !type.startsWith("proxmox-k3s:"))).toEqual([]);
@@ -74,14 +80,14 @@ describe("a VMID that is taken", () => {
     lab.faults.clear(fault.id);
     expect(fs.existsSync(lab.host.confFile(104))).toBe(false);
     await strangers.make(104, false);
-    refused(await lab.up(), "k3s-worker-03", 'VMID 104 belongs to the guest "nas-104", which is not ours');
+    refused(await lab.up(), "k3s-worker-03", taken(104, "k3s-worker-03"));
     expect(strangers.touched()).toEqual([]);
   });
 
   it("by a node that was renamed: nothing is made, and the old node is not touched", async () => {
     lab.edit(({ pools }) => (pools.worker.nodes = { 2: { hostname: "renamed" } }));
-    refused(await lab.up(), "renamed", "VMID 103 is this cluster's node k3s-worker-02");
-    expect(lab.journal.whats()).toEqual(["homelab-preflight update", "renamed-claim create"]);
+    refused(await lab.up(), "renamed", "VMID 103, wanted for renamed, is this cluster's node k3s-worker-02");
+    expect(lab.journal.whats()).toEqual([GATE_CHECK, "homelab-preflight update", "renamed-claim create"]);
     expect([...lab.host.members.keys()]).toContain("k3s-worker-02");
     expect(await state()).toContain("k3s-worker-02-ready");
   });
@@ -96,10 +102,10 @@ describe("a stranger's guest that took the VMID of one of ours", () => {
   });
 
   it("is refused by destroy, which spares nothing else; and after the command that it names it ends", async () => {
-    refused(await lab.destroy("--continue-on-error"), "k3s-worker-02-guard", TAKEN);
+    const run = refused(await lab.destroy("--continue-on-error"), "k3s-worker-02-guard", TAKEN);
     expect(vmids()).toEqual([103]);
     expect(scripts("k3s-worker-02")).toEqual(["k3s-worker-02-guard delete"]);
-    await forgetGuest("k3s-worker-02");
+    await forgetGuest(run);
     succeeded(await lab.destroy());
     expect(await lab.state()).toEqual([]);
   });
@@ -115,17 +121,17 @@ describe("a stranger's guest that took the VMID of one of ours", () => {
 
   it("keeps it when the node is scaled away: the node leaves, and the stack forgets the guest", async () => {
     lab.edit(({ pools }) => (pools.worker.count = 1));
-    refused(await lab.up(), "k3s-worker-02-guard", TAKEN);
+    const run = refused(await lab.up(), "k3s-worker-02-guard", TAKEN);
     expect([...lab.host.members.keys()].sort()).toEqual(["k3s-master", "k3s-worker-01"]);
-    await forgetGuest("k3s-worker-02");
+    await forgetGuest(run);
     succeeded(await lab.up());
     expect((await lab.state()).filter(({ name }) => name.startsWith("k3s-worker-02"))).toEqual([]);
   });
 
   it("keeps it when the node gets another VMID: the node leaves and comes back there", async () => {
     lab.edit(({ pools }) => (pools.worker.nodes = { 2: { vmId: 113 } }));
-    refused(await lab.up("--refresh"), "k3s-worker-02-guard", TAKEN);
-    await forgetGuest("k3s-worker-02");
+    const run = refused(await lab.up("--refresh"), "k3s-worker-02-guard", TAKEN);
+    await forgetGuest(run);
     succeeded(await lab.up());
     expect(vmids()).toEqual([100, 102, 103, 113]);
     expect([...lab.host.members.keys()]).toContain("k3s-worker-02");
