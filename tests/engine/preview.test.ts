@@ -51,7 +51,7 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
   it("creates every resource of the design's table, and nothing else", () => {
     expect(new Set(steps.map(({ op }) => op))).toEqual(new Set(["create"]));
     const nodes = ["k3s-master", "k3s-worker-01", "k3s-worker-02"];
-    const scripts = ["lxc", "host-key", "artifacts", "leave", "k3s", "ready"];
+    const scripts = ["lxc", "guard", "host-key", "artifacts", "leave", "k3s", "ready"];
     const cluster = [
       ...["anchor", "agent-token", "server-token", "roster", "preflight"],
       ...["release-sums", "ca-hash", "kubeconfig"],
@@ -102,6 +102,8 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
       "<node> description", // the cluster's random id, and the number of the guest's creation
       "<node>-artifacts stdin", // the sums of a release that nobody pinned
       "<node>-artifacts triggers.0", // the latter of the two above
+      "<node>-guard stdin",
+      "<node>-guard triggers.0",
       "<node>-host-key triggers.0",
       "<node>-k3s stdin", // tokens, and the sums
       "<node>-k3s triggers.0",
