@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { loadCredentials } from "./credentials/load";
+import { quietDebugLog } from "./credentials/quietDebugLog";
 import { K3sCluster } from "./components/K3sCluster";
 import { ConfigError, loadPlan } from "./plan/load";
 import { nodeJsProblem } from "./plan/nodeJs";
@@ -15,6 +16,8 @@ function readPlan(): ClusterPlan {
     throw error;
   }
 }
+
+quietDebugLog();
 
 // The SDK records a stack with every promise, and each of its frames is mapped to its source: a quarter of the time of a
 // preview of 100 nodes. PROXMOX_K3S_STACKS=1 keeps whole stacks, for debugging.

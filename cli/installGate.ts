@@ -7,7 +7,7 @@ import * as sshpk from "sshpk";
 
 import { advice } from "../remote/advice";
 import { checkGate } from "../remote/gateCheck";
-import { GATE_FILE, renderGate } from "../remote/hostGate";
+import { authorizedKeysLine, GATE_FILE, renderGate } from "../remote/hostGate";
 import { quote } from "../remote/script";
 
 export interface GateCommandOptions {
@@ -21,9 +21,6 @@ export interface GateCommandOptions {
   /** How the person reaches the host as root, as a shell writes it. */
   readonly ssh: string;
 }
-
-/** The exit code by which a gate says that a script has run and ended well (`scripts/host/gate.pl`). */
-const DONE = 88;
 
 /**
  * Prints the gate, or puts it on the Proxmox host with its line in root's `authorized_keys`, and has it run a script. Run
@@ -76,7 +73,7 @@ function readKey(file: string): string {
 function installCommand(gateText: string, publicKey: string): string {
   const sum = createHash("sha256").update(gateText).digest("hex");
   const [type = "", key = ""] = publicKey.split(" ");
-  const line = `restrict,command="${GATE_FILE}; test $? -eq ${DONE}" ${publicKey}`;
+  const line = authorizedKeysLine(publicKey);
   return [
     "set -eu; umask 077",
     `new=$(mktemp ${GATE_FILE}.XXXXXX); trap 'rm -f "$new" "$new.keys"' EXIT`,

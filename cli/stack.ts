@@ -3,6 +3,7 @@ import * as path from "node:path";
 import * as semver from "semver";
 import { parse } from "yaml";
 
+import type { StackConfig } from "../credentials/read";
 import { PROGRAM, pulumi } from "./pulumi";
 import { exportState, type StackState } from "./state";
 
@@ -10,17 +11,18 @@ import { exportState, type StackState } from "./state";
 export interface Stack {
   /** The object under `proxmox-k3s:cluster`, not checked; undefined where the stack has none. */
   readonly cluster: unknown;
-  /** Values of the stack's own config by key, decrypted. */
-  readonly config: Readonly<Record<string, string>>;
+  readonly config: StackConfig;
   readonly state: StackState;
 }
 
-const PROJECT = "proxmox-k3s";
+interface Project {
+  readonly name: string;
+  readonly requiredPulumiVersion: string;
+}
+const project = parse(fs.readFileSync(path.join(PROGRAM, "Pulumi.yaml"), "utf8")) as Project;
 
 /** The oldest Pulumi CLI that the program runs with: what Pulumi.yaml requires. */
-export const LEAST_PULUMI = (
-  parse(fs.readFileSync(path.join(PROGRAM, "Pulumi.yaml"), "utf8")) as { requiredPulumiVersion: string }
-).requiredPulumiVersion.replace(/^>=/, "");
+export const LEAST_PULUMI = project.requiredPulumiVersion.replace(/^>=/, "");
 
 /** The Pulumi CLI's version, and whether it is one that the program runs with. */
 export async function pulumiVersion(): Promise<{ version: string; isEnough: boolean }> {
@@ -40,12 +42,26 @@ export async function readStack(name?: string): Promise<Stack> {
     pulumi(["config", "--json", "--show-secrets", ...stack]),
     exportState(stack),
   ]);
-  const entries = Object.entries(JSON.parse(configText) as Record<string, { value?: string }>);
-  const own = entries.filter(([key]) => key.startsWith(`${PROJECT}:`));
-  const config = Object.fromEntries(own.map(([key, { value = "" }]) => [key.slice(PROJECT.length + 1), value]));
+  const entries = parseConfig(configText).filter(([key]) => key.startsWith(`${project.name}:`));
+  const own = new Map(entries.map(([key, entry]) => [key.slice(project.name.length + 1), entry]));
+  const cluster = own.get("cluster")?.value;
   return {
-    cluster: config["cluster"] === undefined ? undefined : (JSON.parse(config["cluster"]) as unknown),
-    config,
+    cluster: cluster === undefined ? undefined : (JSON.parse(cluster) as unknown),
+    config: {
+      get: (key) => own.get(key)?.value,
+      isSecret: (key) => own.get(key)?.secret ?? false,
+    },
     state,
   };
+}
+
+type ConfigEntry = [key: string, { readonly value?: string; readonly secret: boolean }];
+
+/** @throws Error without a word of the text, which holds the decrypted secrets */
+function parseConfig(text: string): ConfigEntry[] {
+  try {
+    return Object.entries(JSON.parse(text) as Record<string, ConfigEntry[1]>);
+  } catch {
+    throw new Error("what `pulumi config --json` printed is no JSON");
+  }
 }

@@ -43,7 +43,7 @@ export class K3sNode extends pulumi.ComponentResource {
       { role: node.role, kind: node.kind, vmId: node.vmId, address: node.address },
       pulumi.mergeOptions({ protect: node.protect }, opts),
     );
-    const machine = new LxcK3sContainer(name, { node, context, after: args.machineAfter }, { parent: this });
+    const machine = machineOf(name, args, this);
     this.machine = machine;
     const membership = { node, machine, context };
     const left = leave(name, { ...membership, dependsOn: [machine.usable, ...args.k3sAfter] }, this);
@@ -93,5 +93,17 @@ export class K3sNode extends pulumi.ComponentResource {
     );
     this.ready = ready(name, { ...membership, dependsOn: [this.k3s] }, this);
     this.registerOutputs({ role: node.role, kind: node.kind, vmId: node.vmId, address: node.address });
+  }
+}
+
+/** The node's machine, by its kind. */
+function machineOf(name: string, { node, context, machineAfter }: K3sNodeArgs, parent: K3sNode): Machine {
+  switch (node.kind) {
+    case "lxc":
+      return new LxcK3sContainer(name, { node, context, after: machineAfter }, { parent });
+    default: {
+      const exhaustive: never = node.kind;
+      throw new Error(`unknown kind ${String(exhaustive)}`);
+    }
   }
 }

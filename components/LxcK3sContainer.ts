@@ -4,8 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { LXC_UNPRIVILEGED } from "../plan/lxcProfile";
 import { creationOf } from "../plan/mark";
 import { MACHINE_TIMEOUTS } from "../plan/machineTimeouts";
+import { type ClusterPlan, isEtcdMember, type LxcNodePlan, type NetworkPlan, type StartupPlan } from "../plan/model";
 import { stepName } from "../plan/steps";
-import { type ClusterPlan, isEtcdMember, type NetworkPlan, type NodePlan } from "../plan/model";
 import type { ClusterContext } from "./ClusterContext";
 import { claim } from "./machine/claim";
 import { guard } from "./machine/guard";
@@ -14,7 +14,7 @@ import { describe } from "./machine/description";
 import { type Connection, RemoteScript } from "../remote/RemoteScript";
 
 export interface LxcK3sContainerArgs {
-  readonly node: NodePlan;
+  readonly node: LxcNodePlan;
   readonly context: ClusterContext;
   /** The container is made after these. */
   readonly after: readonly pulumi.Resource[];
@@ -117,7 +117,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
 }
 
 /** The container as Proxmox VE is asked for it, but for the mark; plain values that every preview knows. */
-function containerSettings(node: NodePlan, plan: ClusterPlan): proxmoxve.ContainerLegacyArgs {
+function containerSettings(node: LxcNodePlan, plan: ClusterPlan): proxmoxve.ContainerLegacyArgs {
   const { network, tag } = plan;
   return {
     nodeName: node.proxmoxNode,
@@ -143,9 +143,18 @@ function containerSettings(node: NodePlan, plan: ClusterPlan): proxmoxve.Contain
       },
     ],
     startOnBoot: node.startOnBoot,
+    ...(node.startup === undefined ? {} : { startup: startup(node.startup) }),
     started: true,
     ...MACHINE_TIMEOUTS,
   };
+}
+
+function startup({
+  order,
+  upDelaySeconds,
+  downDelaySeconds,
+}: StartupPlan): proxmoxve.types.input.ContainerLegacyStartup {
+  return { order, upDelay: upDelaySeconds, downDelay: downDelaySeconds };
 }
 
 function dns(network: NetworkPlan): { servers: string[]; domain?: string } {

@@ -2,8 +2,8 @@ import * as path from "node:path";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { stepName } from "../plan/steps";
 import type { NodePlan } from "../plan/model";
+import { stepName } from "../plan/steps";
 import { binaryName, imagesName } from "../plan/sums";
 import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./machine/Machine";

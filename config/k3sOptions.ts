@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { text } from "./fields";
+import options from "./k3s-options.json";
 
 /** Keys of K3s's config file that the program writes itself, with the place of the setting that decides them, where there is one. */
 export const OWNED_KEYS: Readonly<Record<string, string | undefined>> = {
+  config: undefined,
   token: undefined,
   "token-file": undefined,
   "agent-token": undefined,
@@ -32,47 +34,16 @@ export const SECRET_KEYS: Readonly<Record<string, string>> = {
   "datastore-endpoint": "embedded etcd is the datastore that this program knows how to keep",
   "etcd-s3-access-key": "etcd-s3-config-secret names a Secret that holds it",
   "etcd-s3-secret-key": "etcd-s3-config-secret names a Secret that holds it",
+  "etcd-s3-session-token": "etcd-s3-config-secret names a Secret that holds it",
   "vpn-auth": "vpn-auth-file names a file on the node that holds it",
 };
 
-/** Options that only a server knows: by name, and by the beginning of the name. */
-export const SERVER_ONLY = {
-  keys: new Set<string>([
-    "advertise-address",
-    "advertise-port",
-    "cluster-dns",
-    "cluster-domain",
-    "default-local-storage-path",
-    "disable-apiserver",
-    "disable-cloud-controller",
-    "disable-controller-manager",
-    "disable-helm-controller",
-    "disable-kube-proxy",
-    "disable-network-policy",
-    "disable-scheduler",
-    "egress-selector-mode",
-    "embedded-registry",
-    "flannel-backend",
-    "flannel-external-ip",
-    "flannel-ipv6-masq",
-    "helm-job-image",
-    "kube-apiserver-arg",
-    "kube-cloud-controller-manager-arg",
-    "kube-controller-manager-arg",
-    "kube-scheduler-arg",
-    "secrets-encryption",
-    "secrets-encryption-provider",
-    "service-node-port-range",
-    "servicelb-namespace",
-    "supervisor-metrics",
-    "tls-san-security",
-    "write-kubeconfig-group",
-  ]),
-  pattern: /^(?:etcd|datastore|disable-etcd)(?:-|$)/,
-} as const;
-
-/** Whether only a server knows a key: an agent ends with "flag provided but not defined" (K3s, `pkg/cli/cmds/{server,agent}.go`). */
-export const isServerOnly = (key: string): boolean => SERVER_ONLY.keys.has(key) || SERVER_ONLY.pattern.test(key);
+/** The options of K3s' servers, those of its agents, and the full names of the one-letter ones. */
+export const K3S_OPTIONS: {
+  readonly server: readonly string[];
+  readonly agent: readonly string[];
+  readonly short: Readonly<Record<string, string>>;
+} = options;
 
 const scalar = z.union([z.string(), z.number()]);
 
@@ -85,5 +56,6 @@ export const extraConfig = z.record(
   z.union([scalar, z.boolean(), z.array(scalar)]).meta({
     must: "a text, a number, true, false or a list of texts and numbers",
     example: "host-gw",
+    hidden: true,
   }),
 );

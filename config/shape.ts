@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { KeyMeta, Schema } from "./meta";
 import type { Problem } from "./problems";
 import { poolName, sectionSchemas, type Draft, type PoolSettings } from "./schema";
+import { isHidden } from "./secretForms";
 import { KINDS, poolSchemas } from "./sections/pools";
 import { closest } from "./suggest";
 import { along, isLeaf, isOptional, keysOf, metaOf, unwrap } from "./walk";
@@ -128,7 +129,7 @@ const hintOf = (hint: string | undefined) => (hint === undefined ? {} : { hint }
 
 function found(must: string, value: unknown, { hidden }: KeyMeta): string {
   const shown = JSON.stringify(value);
-  if (hidden === true || shown.includes("PRIVATE KEY")) return must;
+  if (hidden === true || isHidden(shown)) return must;
   return `${must}, not ${shown.length > 60 ? `${shown.slice(0, 57)}...` : shown}`;
 }
 

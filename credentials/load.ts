@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { type CredentialSource, fromEnvironment, hint, SOURCES } from "./sources";
-import { keyProblems } from "./keyProblems";
+import { readCredentials, type StackConfig } from "./read";
+import { hint, SOURCES } from "./sources";
 import { agentProblem } from "./sshAgent";
 
 /** What the program needs to act on a Proxmox host; absent values are placeholders in a preview. */
@@ -23,42 +23,35 @@ export interface Credentials {
  * @param authorizedKeys the public keys that nodes accept; one must belong to the nodes' private key
  */
 export function loadCredentials(authorizedKeys: readonly string[]): Credentials {
-  const config = new pulumi.Config();
-  const problems: string[] = [];
-  const missing: string[] = [];
-  const find = (source: CredentialSource): string | undefined => {
-    try {
-      const value = config.get(source.configKey) ?? fromEnvironment(source);
-      if (value === undefined) missing.push(hint(source));
-      return value;
-    } catch (error) {
-      problems.push(`${source.env}: ${(error as Error).message}`);
-      return undefined;
-    }
-  };
-  const found = { apiToken: find(SOURCES.apiToken), hostKey: find(SOURCES.hostKey), nodeKey: find(SOURCES.nodeKey) };
-  problems.push(
-    ...keyProblems("hostPrivateKey", found.hostKey),
-    ...keyProblems("nodePrivateKey", found.nodeKey, authorizedKeys),
-  );
+  const { values, missing, problems } = readCredentials(ownConfig(), authorizedKeys);
+  const lines = problems.map(({ problem, remedy }) => `${problem} (${remedy})`);
   // Nothing is dialled in a preview.
   const agent = pulumi.runtime.isDryRun() ? undefined : agentProblem();
-  if (agent !== undefined) problems.push(`${agent.seen}; ${agent.remedy}`);
-  if (problems.length > 0 || (missing.length > 0 && !pulumi.runtime.isDryRun())) {
-    throw new pulumi.RunError(["These credentials are missing or unusable:", ...missing, ...problems].join("\n  - "));
+  if (agent !== undefined) lines.push(`${agent.seen}; ${agent.remedy}`);
+  if (lines.length > 0 || (missing.length > 0 && !pulumi.runtime.isDryRun())) {
+    throw new pulumi.RunError(
+      ["These credentials are missing or unusable:", ...missing.map(hint), ...lines].join("\n  - "),
+    );
   }
   if (missing.length > 0) {
     void pulumi.log.warn(
       [
         "This preview runs without credentials and shows placeholders in their stead. `pulumi up` will need:",
-        ...missing,
+        ...missing.map(hint),
       ].join("\n  - "),
     );
   }
   return {
-    apiToken: pulumi.secret(found.apiToken ?? SOURCES.apiToken.placeholder),
-    hostKey: pulumi.secret(found.hostKey ?? SOURCES.hostKey.placeholder),
-    nodeKey: pulumi.secret(found.nodeKey ?? SOURCES.nodeKey.placeholder),
+    apiToken: pulumi.secret(values.apiToken ?? SOURCES.apiToken.placeholder),
+    hostKey: pulumi.secret(values.hostKey ?? SOURCES.hostKey.placeholder),
+    nodeKey: pulumi.secret(values.nodeKey ?? SOURCES.nodeKey.placeholder),
     placeholder: missing.length > 0,
   };
+}
+
+function ownConfig(): StackConfig {
+  const config = new pulumi.Config();
+  // The SDK knows, and leaves it out of its types.
+  const { isConfigSecret } = pulumi.runtime as unknown as { isConfigSecret: (key: string) => boolean };
+  return { get: (key) => config.get(key), isSecret: (key) => isConfigSecret(`${config.name}:${key}`) };
 }

@@ -1,5 +1,7 @@
 import * as fs from "node:fs";
 
+import { isHidden } from "../config/secretForms";
+
 /** Where a credential comes from: the stack's secret config first, else the environment. */
 export interface CredentialSource {
   readonly configKey: string;
@@ -34,14 +36,24 @@ export const SOURCES = {
   },
 } as const satisfies Record<string, CredentialSource>;
 
-/** @throws Error where the variable names a file that cannot be read */
+/**
+ * @returns undefined where the variable is not set
+ * @throws Error where it names no file that can be read; it does not show what may be a credential
+ */
 export function fromEnvironment(source: CredentialSource): string | undefined {
   const value = process.env[source.env];
   if (!value) return undefined;
-  return source.envIsFile ? fs.readFileSync(value, "utf8") : value;
+  if (!source.envIsFile) return value;
+  if (isHidden(value) || value.includes("\n"))
+    throw new Error("must name the file that holds the key, and holds a credential");
+  try {
+    return fs.readFileSync(value, "utf8");
+  } catch (error) {
+    throw new Error(`names ${value}, which cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+  }
 }
 
 /** How to give it. */
-export function hint(source: CredentialSource): string {
-  return `${source.what}: pulumi config set --secret ${source.configKey} …, or ${source.env}${source.envIsFile ? " (a path)" : ""}`;
+export function hint({ what, configKey, env, envIsFile }: CredentialSource): string {
+  return `${what}: pulumi config set --secret ${configKey}${envIsFile ? " < FILE" : ""}, or ${env}${envIsFile ? "=FILE" : ""}`;
 }

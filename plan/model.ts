@@ -4,6 +4,16 @@ import type { Taint } from "./taints";
 /** What a node is in the cluster: a K3s server (control plane) or an agent (worker). */
 export type NodeRole = "server" | "agent";
 
+/** When the Proxmox host starts a guest, and how it ends it (Proxmox VE's `startup`). */
+export interface StartupPlan {
+  /** Lower ones start first; guests without one start last. Shutdowns go the other way. */
+  readonly order?: number | undefined;
+  /** How long the host waits after the start, before it starts the next guest. */
+  readonly upDelaySeconds?: number | undefined;
+  /** How long the host waits for the guest's shutdown. */
+  readonly downDelaySeconds?: number | undefined;
+}
+
 /** What nodes of every kind have. */
 interface NodeBase {
   /** Hostname, Kubernetes Node name and Pulumi resource name in one; an RFC 1123 label. */
@@ -30,6 +40,8 @@ interface NodeBase {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
   readonly startOnBoot: boolean;
+  /** Absent where the guest has no place in the order of starts. */
+  readonly startup?: StartupPlan;
   /** Pulumi's `protect` for all of the node's resources. */
   readonly protect: boolean;
 }

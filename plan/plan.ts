@@ -89,6 +89,7 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
       labels: { ...pool.labels, ...own.labels },
       taints: taintsOf(settings, pool),
       startOnBoot: pool.startOnBoot,
+      ...startupOf(pool),
       protect: own.protect ?? pool.protect,
     };
     switch (pool.kind) {
@@ -105,6 +106,13 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
       }
     }
   });
+}
+
+/** An empty map asks for nothing, and the client would send nothing of it. */
+function startupOf({ startup = {} }: PoolSettings): Pick<NodePlan, "startup"> {
+  if (Object.values(startup).every((value) => value === undefined)) return {};
+  const { order, upDelay, downDelay } = startup;
+  return { startup: { order, upDelaySeconds: upDelay, downDelaySeconds: downDelay } };
 }
 
 /**

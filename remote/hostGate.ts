@@ -8,6 +8,19 @@ import { type ArgumentName, COMMON_ARGUMENTS, SHAPES, taskNames, taskOf } from "
 /** Where the gate stands on a Proxmox host. */
 export const GATE_FILE = "/usr/local/sbin/proxmox-k3s-gate";
 
+/** The exit code by which the gate says that a script has run and ended well. */
+export const GATE_DONE = 88;
+
+/**
+ * The line of root's `authorized_keys` for the program's key. Success is {@link GATE_DONE} alone: what ends with 0 is not the
+ * gate, and has run nothing.
+ * @param publicKey `ssh-ed25519 AAAA… comment`
+ */
+export function authorizedKeysLine(publicKey: string): string {
+  const notTheGate = `error: proxmox-k3s-gate: ${GATE_FILE} is not the gate, so no script has run; install it by npx proxmox-k3s gate --install`;
+  return `restrict,command="${GATE_FILE} && echo '${notTheGate}' >&2; test $? -eq ${GATE_DONE}" ${publicKey}`;
+}
+
 /** Tasks that run on the Proxmox host. */
 export const HOST_TASKS = taskNames.filter((task) => taskOf(task).runsOn === "host");
 

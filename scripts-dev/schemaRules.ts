@@ -1,4 +1,4 @@
-import { OWNED_KEYS, SECRET_KEYS, SERVER_ONLY } from "../config/k3sOptions";
+import { K3S_OPTIONS, OWNED_KEYS, SECRET_KEYS } from "../config/k3sOptions";
 import { VMIDS } from "../config/sections/pools";
 import { MODERN } from "../config/sshKeys";
 import { LABEL_KEY, LABEL_VALUE, ROLE_PREFIX } from "../plan/rules/labels";
@@ -13,8 +13,10 @@ const labels = {
   propertyNames: { allOf: [{ pattern: LABEL_KEY.source }, { not: { pattern: `^${ROLE_PREFIX}/` } }] },
   additionalProperties: { anyOf: [{ type: "string", pattern: LABEL_VALUE.source }, { type: ["boolean", "integer"] }] },
 };
-const noOption = [{ enum: [...Object.keys(OWNED_KEYS), ...Object.keys(SECRET_KEYS)] }];
-const serverOption = [{ enum: [...SERVER_ONLY.keys] }, { pattern: SERVER_ONLY.pattern.source }];
+const options = (role: "server" | "agent"): Json => {
+  const taken = [OWNED_KEYS, SECRET_KEYS].flatMap((keys) => Object.keys(keys));
+  return { propertyNames: { enum: K3S_OPTIONS[role].filter((name) => !taken.includes(name)) } };
+};
 
 /** A network whose prefix is within bounds. */
 function prefix(least: number, most: number): Json {
@@ -31,8 +33,8 @@ export const SCHEMA_RULES: Readonly<Record<string, Json>> = {
   "network.podCidr": prefix(0, 24),
   "network.serviceCidr": prefix(WIDEST_SERVICE_PREFIX, NARROWEST_SERVICE_PREFIX),
   "ssh.authorizedKeys": { contains: { pattern: MODERN } },
-  "k3s.serverConfig": { propertyNames: { not: { anyOf: noOption } } },
-  "k3s.agentConfig": { propertyNames: { not: { anyOf: [...noOption, ...serverOption] } } },
+  "k3s.serverConfig": options("server"),
+  "k3s.agentConfig": options("agent"),
   "pools.*.vmIds": { properties: { from: vmId }, items: vmId },
   "pools.*.retired": { uniqueItems: true },
   "pools.*.labels": labels,

@@ -1,5 +1,5 @@
-import * as sources from "../../credentials/sources";
-import { keyProblems } from "../../credentials/keyProblems";
+import { type FoundCredentials, readCredentials } from "../../credentials/read";
+import { hint } from "../../credentials/sources";
 import { agentProblem } from "../../credentials/sshAgent";
 import { ConfigError, loadPlan } from "../../plan/load";
 import { nodeJsProblem } from "../../plan/nodeJs";
@@ -19,10 +19,10 @@ export async function diagnose(stackName?: string): Promise<Finding[]> {
   if (!stack) return [...here, skip("config", "the stack cannot be read")];
   const { plan, findings } = readPlan(stack.cluster);
   if (!plan) return [...here, ...findings];
-  const { found, findings: credentials } = readCredentials(stack, plan);
+  const { values, findings: credentials } = checkCredentials(stack, plan);
   const [api, host] = await Promise.all([
-    checkApi(plan, found.apiToken),
-    checkHost(plan, found.hostKey, stack.state.mark(plan.name)),
+    checkApi(plan, values.apiToken),
+    checkHost(plan, values.hostKey, stack.state.mark(plan.name)),
   ]);
   return [...here, ...findings, ...credentials, ...api, ...host];
 }
@@ -70,23 +70,12 @@ function readPlan(cluster: unknown): { plan?: ClusterPlan; findings: Finding[] }
   }
 }
 
-type Found = Partial<Record<keyof typeof sources.SOURCES, string>>;
-
 /** What is there and can be used; a failure for each that is not. */
-function readCredentials(stack: Stack, plan: ClusterPlan): { found: Found; findings: Finding[] } {
-  const found: Found = {};
-  const findings: Finding[] = [];
-  for (const [name, source] of Object.entries(sources.SOURCES) as [keyof Found, sources.CredentialSource][]) {
-    try {
-      const value = stack.config[source.configKey] ?? sources.fromEnvironment(source);
-      const accepted = name === "nodeKey" ? plan.ssh.authorizedKeys : undefined;
-      const problems = name === "apiToken" ? [] : keyProblems(source.configKey, value, accepted);
-      if (value === undefined) findings.push(fail("credentials", `no ${source.what}`, sources.hint(source)));
-      else if (problems.length === 0) found[name] = value;
-      findings.push(...problems.map((problem) => fail("credentials", problem, sources.hint(source))));
-    } catch (error) {
-      findings.push(fail("credentials", `${source.env}: ${(error as Error).message}`, sources.hint(source)));
-    }
-  }
-  return { found, findings: findings.length > 0 ? findings : [ok("credentials", "API token and both SSH keys")] };
+function checkCredentials(stack: Stack, plan: ClusterPlan): Pick<FoundCredentials, "values"> & { findings: Finding[] } {
+  const { values, missing, problems } = readCredentials(stack.config, plan.ssh.authorizedKeys);
+  const findings = [
+    ...missing.map((source) => fail("credentials", `no ${source.what}`, hint(source))),
+    ...problems.map(({ problem, remedy }) => fail("credentials", problem, remedy)),
+  ];
+  return { values, findings: findings.length > 0 ? findings : [ok("credentials", "API token and both SSH keys")] };
 }

@@ -15,6 +15,8 @@ export const pinCommand = new Command("pin")
   .action(async (version: string, { baseUrl }: { baseUrl: string }) => {
     if (!/^v\d+\.\d+\.\d+\+k3s\d+$/.test(version))
       throw new Error(`${version} is not a K3s release such as v1.36.3+k3s1`);
+    // A recorded sum is trusted later, whatever the files come by.
+    if (!baseUrl.startsWith("https://")) throw new Error("--base-url must be https: the sums are trusted from then on");
     const release = await recordRelease(PINS, baseUrl.replace(/\/+$/, ""), version);
     for (const [arch, sums] of Object.entries(release))
       for (const [file, sum] of Object.entries(sums)) process.stdout.write(`${version} ${arch} ${file} ${sum}\n`);

@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline/promises";
 
-import { fromEnvironment, hint, SOURCES } from "../../credentials/sources";
+import { readCredentials } from "../../credentials/read";
+import { hint, SOURCES } from "../../credentials/sources";
 import { loadPlan } from "../../plan/load";
 import { mendFileBackend } from "./backend";
 import { ClusterHost, type HostGuest } from "./guests";
@@ -60,8 +61,12 @@ async function openCluster(name: string | undefined): Promise<OpenedCluster> {
   const { state } = opened;
   const mark = state.mark(plan.name);
   if (mark === undefined) return { state };
-  const privateKey = opened.config[SOURCES.hostKey.configKey] ?? fromEnvironment(SOURCES.hostKey);
-  if (privateKey === undefined) throw new Error(`there is no ${hint(SOURCES.hostKey)}`);
+  const { values, problems } = readCredentials(opened.config, plan.ssh.authorizedKeys);
+  const privateKey = values.hostKey;
+  if (privateKey === undefined)
+    throw new Error(
+      [`there is no usable ${hint(SOURCES.hostKey)}`, ...problems.map(({ problem }) => problem)].join("\n  - "),
+    );
   const { host, sshPort: port, sshUser: user, hostKey } = plan.proxmox;
   return { host: new ClusterHost({ host, port, user, privateKey, hostKey }, plan.name, mark), state };
 }

@@ -17,7 +17,7 @@ export const storage = text("the name of a Proxmox VE storage", new RegExp(`^${S
 
 export const template = text(
   "the volume id of a container template",
-  new RegExp(`^${STORAGE}:vztmpl/[^/\\s]+\\.[tT][aA][rR]\\.(?:[gG][zZ]|[xX][zZ]|[zZ][sS][tT])$`),
+  new RegExp(`^${STORAGE}:vztmpl/[\\w.+~-]+\\.[tT][aA][rR]\\.(?:[gG][zZ]|[xX][zZ]|[zZ][sS][tT])$`),
   {
     hint: "for example local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst; `pveam list local` prints them",
     example: "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst",

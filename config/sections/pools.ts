@@ -1,5 +1,18 @@
 import { z } from "zod";
-import { alternatives, boolean, disk, hostname, integer, ipv4, looseText, mac, memory, oneOf, text } from "../fields";
+import {
+  alternatives,
+  boolean,
+  disk,
+  duration,
+  hostname,
+  integer,
+  ipv4,
+  looseText,
+  mac,
+  memory,
+  oneOf,
+  text,
+} from "../fields";
 import { osType, protect, proxmoxNode, storage, template } from "./placement";
 
 /** Proxmox VE's range (`pve-vmid`). */
@@ -64,6 +77,40 @@ const place = proxmoxNode.meta({
   change: "refused",
   changeNote: "it must be `proxmox.node` as long as guests run on one Proxmox node",
 });
+
+/** Proxmox VE's `startup`. */
+const startup = z
+  .strictObject({
+    order: integer(0, 9999)
+      .meta({
+        description:
+          "Place in the order in which the Proxmox host starts its guests: lower ones first, shutdowns in reverse.",
+        example: 1,
+        otherwise: "after all guests that have one",
+        change: "live",
+        independent: true,
+      })
+      .optional(),
+    upDelay: duration
+      .meta({
+        description: "How long the host waits after the guest's start, before it starts the next one.",
+        example: "30s",
+        otherwise: "no wait",
+        change: "live",
+        independent: true,
+      })
+      .optional(),
+    downDelay: duration
+      .meta({
+        description: "How long the host waits for the guest's shutdown, before it goes on.",
+        example: "2m",
+        otherwise: "Proxmox VE's, 60 s for containers",
+        change: "live",
+        independent: true,
+      })
+      .optional(),
+  })
+  .meta({ description: "When the Proxmox host starts the guests, and how long it waits for them." });
 
 /** One node's own values, before its pool's. */
 const nodeSchema = z
@@ -173,6 +220,7 @@ const poolBase = {
       independent: true,
     })
     .default(true),
+  startup: startup.optional(),
   protect: protect.default(false),
 };
 

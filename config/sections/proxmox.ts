@@ -35,9 +35,10 @@ export const proxmoxSchema = z
         independent: true,
       })
       .default(22),
-    sshUser: text("the name of a Unix user", /^[a-z_][a-z0-9_-]{0,31}$/, { example: "root" })
+    sshUser: oneOf(["root"])
       .meta({
-        description: "The user to log in as; the scripts need root.",
+        description: "The user to log in as.",
+        hint: "the scripts on the host need root, and the host gate limits the key to them",
         change: "none",
         changeNote: RECONNECT,
         independent: true,

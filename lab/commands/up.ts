@@ -10,7 +10,7 @@ import { checkLabName, findLab, isAlive, Lab, labNetwork, labPaths, repoDir } fr
 import { writeStackConfig } from "../stack";
 import type { Log } from "../support/cache";
 import { ensureToolchain, makePulumiHome } from "../toolchain/install";
-import { programNode } from "../toolchain/languageHost";
+import { programNode } from "../toolchain/nodejsParts";
 import { labEnv } from "./env";
 import { writeKubectl } from "./kubeconfig";
 

@@ -8,6 +8,7 @@ import {
   labNetwork,
   labPaths,
   labRoot,
+  type ProcessId,
   RunningLab,
   stackOf,
   writeLab,
@@ -101,7 +102,8 @@ async function boot(lab: Lab, parts: LabParts): Promise<RunningLab> {
 async function reserve(name: string, log: Log): Promise<void> {
   const { state } = labPaths(name);
   const raising = fs.existsSync(raisingFile(state)) ? fs.readFileSync(raisingFile(state), "utf8") : undefined;
-  if (raising && isAlive(JSON.parse(raising))) throw new Error(`The lab '${name}' is being raised by another process`);
+  if (raising && isAlive(JSON.parse(raising) as ProcessId))
+    throw new Error(`The lab '${name}' is being raised by another process`);
   if (fs.existsSync(state)) {
     log(`removing what is left of the lab '${name}'`);
     await lower(name);

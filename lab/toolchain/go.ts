@@ -7,7 +7,7 @@ import { cached, Log } from "../support/cache";
 import { hasCommand, run } from "../host/run";
 
 /** The oldest Go that builds the lab's modules: the highest `go` line of their go.mod files. */
-export const oldestGo = "1.26.0";
+export const oldestGo = "1.26.6";
 
 /** The Go that is brought in where the machine's own is missing or older. */
 const broughtGo = "1.26.8";

@@ -1,15 +1,15 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { cacheDir, cached, Log } from "../support/cache";
-import { languageHostKey, programNode, writeLanguageHost } from "./languageHost";
+import { nodejsPartsKey, programNode, writeNodejsParts } from "./nodejsParts";
 import { ensureCli, ensurePlugin } from "./parts";
 import { cliVersion, PluginName, pluginNames, pluginVersion } from "./versions";
 
 /** The installed tool chain. All folders are in the cache and may be shared by any number of labs and runs. */
 export interface Toolchain {
   /**
-   * Put it first on PATH: `pulumi` and `pulumi-language-nodejs`. Its parent is the `root` that the Automation API's
-   * `PulumiCommand.get` takes.
+   * Put it first on PATH: `pulumi`, `pulumi-language-nodejs` and `pulumi-resource-pulumi-nodejs`. Its parent is the
+   * `root` that the Automation API's `PulumiCommand.get` takes.
    */
   binDir: string;
   /** Every resource plugin as the engine looks for it: `resource-<name>-v<version>/pulumi-resource-<name>`. */
@@ -19,7 +19,7 @@ export interface Toolchain {
 }
 
 /**
- * Installs the Pulumi CLI, the Node.js language host and the resource plugins, all at the versions of package.json:
+ * Installs the Pulumi CLI, what it starts for Node.js and the resource plugins, all at the versions of package.json:
  * the vendors' releases where their sites answer within seconds, else builds from public Go modules. Each part is
  * cached on its own, so that a change of one rebuilds it alone; with everything in the cache this takes milliseconds.
  *
@@ -30,12 +30,12 @@ export async function ensureToolchain(log: Log): Promise<Toolchain> {
   const plugins = new Map<PluginName, string>();
   // One at a time: a Go build keeps all cores busy by itself.
   for (const name of pluginNames) plugins.set(name, await ensurePlugin(name, cli, log));
-  const root = await cached("toolchain", languageHostKey(cli), async (entry) => {
+  const root = await cached("toolchain", nodejsPartsKey(cli), async (entry) => {
     const dir = path.join(entry, "bin");
     fs.mkdirSync(dir);
-    // A hard link: the CLI looks for its language hosts beside its own file, and warns of any that it finds elsewhere.
+    // A hard link: the CLI looks for what it starts for Node.js beside its own file, and warns of any that it finds elsewhere.
     for (const file of fs.readdirSync(cli)) fs.linkSync(path.join(cli, file), path.join(dir, file));
-    writeLanguageHost(dir, cli);
+    writeNodejsParts(dir, cli);
   });
   const binDir = path.join(root, "bin");
   const pluginsDir = await cached("toolchain-plugins", [...plugins.values()], async (dir) => linkPlugins(plugins, dir));

@@ -7,7 +7,7 @@ import { downloadCli, downloadPlugin, vendorAnswers } from "./vendor";
 import { cliVersion, PluginName, pluginVersion } from "./versions";
 
 /**
- * Returns the folder of the Pulumi CLI, which holds `pulumi` and, where it is the vendor's, `pulumi-language-nodejs`.
+ * Returns the folder of the Pulumi CLI, which holds `pulumi` and, where it is the vendor's, what it starts for Node.js.
  * Built from Pulumi's public Go modules where the vendor's download does not answer.
  */
 export async function ensureCli(log: Log): Promise<string> {

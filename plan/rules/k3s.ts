@@ -1,8 +1,11 @@
-import { OWNED_KEYS, SECRET_KEYS, isServerOnly } from "../../config/k3sOptions";
-import type { Pins } from "../pins";
+import { K3S_OPTIONS, OWNED_KEYS, SECRET_KEYS } from "../../config/k3sOptions";
 import type { Problem } from "../../config/problems";
 import type { Draft, K3sSettings } from "../../config/schema";
+import { credentialIn } from "../../config/secretForms";
 import { isModernKey } from "../../config/sshKeys";
+import { closest } from "../../config/suggest";
+import type { Pins } from "../pins";
+import type { K3sConfigValue, NodeRole } from "../model";
 import { binaryName, resolveSums } from "../sums";
 import { versionProblem } from "../versions";
 import { serverCount } from "./pools";
@@ -48,6 +51,7 @@ function checkSums({ version, proxmox, k3s }: Draft, pins: Pins): Problem[] {
       hint: `the release's name for ${arch}, which is cluster.proxmox.architecture`,
     });
   }
+  const isPlainHttp = artifacts.file === undefined && artifacts.baseUrl.startsWith("http:");
   for (const { key, name } of files) {
     if (artifacts.requirePinned) {
       problems.push({
@@ -60,6 +64,12 @@ function checkSums({ version, proxmox, k3s }: Draft, pins: Pins): Problem[] {
         path: `${path}.${key}`,
         problem: `has no sum for ${name} of ${version} on ${arch}, and a file has no release list`,
         hint: `set ${key}.${arch} to what sha256sum prints`,
+      });
+    } else if (isPlainHttp) {
+      problems.push({
+        path: `${path}.baseUrl`,
+        problem: `must be https, or ${name} of ${version} on ${arch} needs a known sum: by http anybody on the way could give another one`,
+        hint: `\`npm run pin -- ${version}\` records the release's published sums; or set ${key}.${arch}`,
       });
     }
   }
@@ -77,33 +87,55 @@ function checkDatastore({ k3s, pools }: Draft): Problem[] {
 function checkExtraConfig(k3s: K3sSettings | undefined): Problem[] {
   if (!k3s) return [];
   return (["serverConfig", "agentConfig"] as const).flatMap((section) =>
-    Object.keys(k3s[section]).flatMap((key): Problem[] => {
-      const path = `cluster.k3s.${section}.${key}`;
-      if (Object.hasOwn(OWNED_KEYS, key)) {
-        const place = OWNED_KEYS[key];
-        return [
-          {
-            path,
-            problem: "is written by the program itself",
-            ...(place === undefined ? {} : { hint: `set ${place} instead` }),
-          },
-        ];
-      }
-      if (Object.hasOwn(SECRET_KEYS, key)) {
-        return [{ path, problem: "would put a secret into the config in the clear", hint: SECRET_KEYS[key] }];
-      }
-      if (section === "agentConfig" && isServerOnly(key)) {
-        return [
-          {
-            path,
-            problem: "is an option of servers alone: an agent would not start with it",
-            hint: "move it to cluster.k3s.serverConfig",
-          },
-        ];
-      }
-      return [];
+    Object.entries(k3s[section]).flatMap(([key, value]) => {
+      const found = optionProblem(section === "serverConfig" ? "server" : "agent", key) ?? valueProblem(value);
+      return found ? [{ path: `cluster.k3s.${section}.${key}`, ...found }] : [];
     }),
   );
+}
+
+/** What is wrong with an option of K3s, whatever its value. */
+function optionProblem(role: NodeRole, key: string): Omit<Problem, "path"> | undefined {
+  const name = Object.hasOwn(K3S_OPTIONS.short, key) ? K3S_OPTIONS.short[key] : undefined;
+  if (name !== undefined) {
+    const full = optionProblem(role, name);
+    const which = full === undefined ? "" : `, which ${full.problem}`;
+    return { ...(full ?? { hint: `write ${name}` }), problem: `is K3s' short name for ${name}${which}` };
+  }
+  if (Object.hasOwn(OWNED_KEYS, key)) {
+    const place = OWNED_KEYS[key];
+    return {
+      problem: "is written by the program itself",
+      ...(place === undefined ? {} : { hint: `set ${place} instead` }),
+    };
+  }
+  if (Object.hasOwn(SECRET_KEYS, key))
+    return { problem: "would put a secret into the config in the clear", hint: SECRET_KEYS[key] };
+  if (K3S_OPTIONS[role].includes(key)) return undefined;
+  const other = role === "server" ? "agent" : "server";
+  if (K3S_OPTIONS[other].includes(key)) {
+    return {
+      problem: `is an option of ${other}s alone: K3s would not take it on ${role}s`,
+      hint: `move it to cluster.k3s.${other}Config`,
+    };
+  }
+  const near = closest(key, K3S_OPTIONS[role]);
+  return {
+    problem: `is no option of a K3s ${role}`,
+    hint: near === undefined ? `\`k3s ${role} --help\` lists them` : `did you mean ${near}?`,
+  };
+}
+/** A credential in the value of an option that is meant to hold none: in a URL of `etcd-s3-proxy`, for instance. */
+function valueProblem(value: K3sConfigValue): Omit<Problem, "path"> | undefined {
+  const what = [value]
+    .flat()
+    .map(String)
+    .flatMap((text) => credentialIn(text) ?? [])[0];
+  if (what === undefined) return undefined;
+  return {
+    problem: `holds ${what}, in the clear`,
+    hint: "put it into a file on the node, or into a Secret, and name that",
+  };
 }
 
 function checkAuthorizedKeys({ ssh }: Draft): Problem[] {

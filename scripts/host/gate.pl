@@ -3,10 +3,8 @@
 # version of the program, known by their SHA-256, with the arguments that each of them may be given, and nothing else.
 # `npx proxmox-k3s gate --install root@HOST` puts it here; run that again when the program changes its scripts.
 #
-# Its line in /root/.ssh/authorized_keys:
-#   restrict,command="/usr/local/sbin/proxmox-k3s-gate; test $? -eq 88" ssh-ed25519 AAAA… proxmox-k3s
-# 88 says that a script has run and ended well. A gate that is empty, cut short or another program ends otherwise, and so no
-# step that did not run is ever taken for done.
+# Its line in /root/.ssh/authorized_keys (remote/hostGate.ts) takes 88 for success: it says that a script has run and ended
+# well. A gate that is empty, cut short or another program ends otherwise, and so no step that did not run is ever taken for done.
 use strict;
 use warnings;
 use Digest::SHA qw(sha256_hex);
@@ -16,7 +14,8 @@ my $LARGEST = 1 << 20;
 
 sub refuse {
     my ($cause, $next) = @_;
-    my @logger = ('/usr/bin/logger', '-t', 'proxmox-k3s-gate', '--', "refused: $cause");
+    my ($plain) = $cause =~ /\A([ -~]{0,300})/;
+    my @logger = ('/usr/bin/logger', '-t', 'proxmox-k3s-gate', '--', "refused: $plain");
     system { $logger[0] } @logger if -x $logger[0];
     print STDERR "error: proxmox-k3s-gate: $cause\n", "next:  $next\n";
     exit 1;

@@ -155,7 +155,7 @@ check_refusals() {
   elif [ "$(seen 'critical configuration mismatched')" -gt 0 ]; then
     refused_options "its options differ from the other servers': $(journal | sed -n 's/.*critical configuration mismatched: //p' | sort -u | paste -s -d ' ' -)"
   elif [ "$(seen 'not authorized')" -gt "$(if joins; then echo 0; else echo 1; fi)" ]; then
-    refused "the server refuses the token" "the token on the servers differs from the stack's: pulumi up --refresh, or see token rotation in the documentation"
+    refused "the server refuses the token" "the token on the servers differs from the stack's: pulumi up --refresh, or docs/operations.md, \"If K3s refuses the token\""
   elif ! tries_again && [ "$(seen 'level=fatal')" -gt 0 ]; then
     refused_options "$(journal | grep 'level=fatal' | tail -n 1)"
   elif [ "$(seen 'Unknown flag .* found in config.yaml')" -gt 0 ]; then
@@ -163,7 +163,7 @@ check_refusals() {
     refused_options "K3s $VERSION does not know $(journal | sed -n 's/.*Unknown flag \(--[^ ]*\) found in config.*/\1/p' | sort -u | paste -s -d ' ' -)"
   elif [ "$(seen 'kubelet exited')" -gt 0 ]; then
     refused_options "kubelet does not run: $(journal | grep 'kubelet exited' | tail -n 1)" \
-      "if the line names an option, correct k3s.serverConfig or k3s.agentConfig; else see the container recipe in the documentation"
+      "if the line names an option, correct k3s.serverConfig or k3s.agentConfig; else docs/operations.md, \"If kubelet does not start in a container\""
   elif [ "$(seen 'Node password rejected')" -gt 1 ]; then
     refused "the cluster knows another machine by the name $NAME" "if that machine is gone: kubectl delete node $NAME, then pulumi up; else give this node another hostname"
   elif ! tries_again && [ "$(systemctl show -p NRestarts --value "$unit")" -gt 0 ]; then

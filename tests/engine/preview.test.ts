@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { Homelab } from "../support/homelab";
+import { secretsIn } from "../support/secretScan";
 
 /** What a person sees before anything is made, on the real engine. */
 
@@ -51,7 +52,7 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
   it("creates every resource of the design's table, and nothing else", () => {
     expect(new Set(steps.map(({ op }) => op))).toEqual(new Set(["create"]));
     const nodes = ["k3s-master", "k3s-worker-01", "k3s-worker-02"];
-    const scripts = ["lxc", "host-key", "artifacts", "leave", "k3s", "ready"];
+    const scripts = ["lxc", "guard", "host-key", "artifacts", "leave", "k3s", "ready"];
     const cluster = [
       ...["anchor", "agent-token", "server-token", "roster", "preflight"],
       ...["release-sums", "ca-hash", "kubeconfig"],
@@ -91,7 +92,7 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
     });
   });
 
-  // Connections are secrets as a whole, which the preview hides.
+  // Connections and the standard input of K3s' installation are secrets as a whole, which the preview hides.
   it("knows everything but what is random, secret or assigned later", () => {
     const found = steps.flatMap((step) =>
       unknowns(step.newState.inputs ?? {}).map(
@@ -102,8 +103,10 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
       "<node> description", // the cluster's random id, and the number of the guest's creation
       "<node>-artifacts stdin", // the sums of a release that nobody pinned
       "<node>-artifacts triggers.0", // the latter of the two above
+      "<node>-guard stdin",
+      "<node>-guard triggers.0",
+      "<node>-host-key stdin",
       "<node>-host-key triggers.0",
-      "<node>-k3s stdin", // tokens, and the sums
       "<node>-k3s triggers.0",
       "<node>-leave stdin",
       "<node>-leave triggers.0",
@@ -180,5 +183,40 @@ describe("what stops a run before it does anything", () => {
     for (const path of ["cluster.version: ", "cluster.network.gateway: ", "cluster.pools.worker"])
       expect(all).toContain(path);
     expect(stdout + stderr).not.toMatch(/^\s+at .*\.ts:\d+/m);
+  });
+});
+
+describe("credentials that may not be used are named and not shown, by the preview and by the doctor", () => {
+  const uuid = "0a1b2c3d-1111-2222-3333-444455556666";
+  const credentials = async (): Promise<string[]> => {
+    const { code, stdout } = await lab.doctor("--json");
+    expect(code).toBe(1);
+    expect(secretsIn(stdout, [{ name: "the token", value: uuid }])).toEqual([]);
+    const { findings } = JSON.parse(stdout) as { findings: { check: string; seen: string }[] };
+    expect(findings).toContainEqual({ level: "skip", check: "token", seen: "not looked at: there is none" });
+    return findings.filter(({ check }) => check === "credentials").map(({ seen }) => seen);
+  };
+  const previewErrors = async (): Promise<string> => {
+    const { code, errors, stdout, stderr } = await lab.pulumi("preview");
+    expect(code).not.toBe(0);
+    // Not the events: the engine begins them with the whole of the stack's plain config.
+    expect(secretsIn(stdout + stderr, [{ name: "the token", value: uuid }])).toEqual([]);
+    return errors.join("\n");
+  };
+
+  it("a token's secret alone, the usual slip", async () => {
+    const { PROXMOX_VE_API_TOKEN: token } = lab.env;
+    lab.env["PROXMOX_VE_API_TOKEN"] = uuid;
+    const words = 'proxmoxApiToken: must be user@realm!name=uuid, and has no "@", no "!" and no "="';
+    expect(await credentials()).toEqual([expect.stringContaining(words)]);
+    expect(await previewErrors()).toContain(words);
+    lab.env["PROXMOX_VE_API_TOKEN"] = token!;
+  });
+
+  it("a token in plain text in the stack's file", async () => {
+    await lab.pulumi("config", "set", "--plaintext", "proxmoxApiToken", `pulumi@pve!k3s=${uuid}`);
+    const words = "proxmoxApiToken: stands in plain text in the stack's config";
+    expect(await credentials()).toEqual([words]);
+    expect(await previewErrors()).toContain(`${words} (pulumi config set --secret proxmoxApiToken;`);
   });
 });

@@ -1,7 +1,8 @@
-/** What the rest of the tool chain must do: the random plugin, the proxmoxve bridge's schema, the language host's end. */
+/** What the rest of the tool chain must do: random and dynamic plugins, the proxmoxve bridge's schema, the language host's end. */
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import type { CommandError } from "../../lab/host/run";
 import { ensureToolchain, type Toolchain } from "../../lab/toolchain/install";
 import { pluginVersion } from "../../lab/toolchain/versions";
 import { EngineStack, type ProgramResource } from "../support/engineStack";
@@ -97,6 +98,41 @@ describe("proxmoxve", () => {
       expect([module, ...Object.keys(properties).sort()]).toEqual([module, ...[...new Set(names)].sort()]);
     }
     expect(Object.keys(schema.resources)).toContain("proxmoxve:index/containerLegacy:ContainerLegacy");
+  });
+});
+
+describe("dynamic providers", () => {
+  test("a failed check stops a preview and an up before anything that depends on it; a destroy asks nothing", async () => {
+    const journal = path.join(stack.folder, "journal");
+    const timesAsked = () => fs.readFileSync(journal, "utf8").split("\n").length - 1;
+    const program = (values: Record<string, string>): ProgramResource[] => [
+      { name: "kept", type: "dynamic.Kept", args: { ...values, journal } },
+      {
+        name: "follows",
+        type: "random.RandomId",
+        args: { byteLength: 8, keepers: { one: { $output: ["kept", "one"] } } },
+      },
+    ];
+    // There is nothing yet that could change. The engine warns where it finds the plugin beside another CLI.
+    expect(await stack.up(program({ one: "1", two: "2" }))).not.toContain("warning:");
+    const made = stack.state();
+    expect(await stack.preview(program({ one: "1", two: "2" }))).toMatchObject({ kept: "same", follows: "same" });
+
+    const changed = program({ one: "11", two: "22" });
+    const refusals = ["property one value {11} has a problem: cannot change from 1"];
+    refusals.push("property two value {22} has a problem: cannot change from 2");
+    const preview = await stack.preview(changed).then(
+      () => "",
+      (error: CommandError) => error.stdout + error.stderr,
+    );
+    const up = await stack.upFails(changed);
+    for (const refusal of refusals) for (const printed of [preview, up]) expect(printed).toContain(refusal);
+    expect(stack.state()).toEqual(made);
+
+    const asked = timesAsked();
+    await stack.destroy();
+    expect(timesAsked()).toBe(asked);
+    expect(stack.state()).not.toHaveProperty("kept");
   });
 });
 

@@ -5,7 +5,8 @@ import * as path from "node:path";
 import { parse, stringify } from "yaml";
 
 import type { Finding } from "../../cli/doctor/finding";
-import { renderGate } from "../../remote/hostGate";
+import { authorizedKeysLine, renderGate } from "../../remote/hostGate";
+import { quote } from "../../remote/script";
 import { labPaths } from "../../lab/lab";
 import { stackFile } from "../../lab/stack";
 import { finish, Lab } from "../support/lab";
@@ -93,8 +94,8 @@ it("changes nothing on the host, and is let through by the gate for the program'
     "find /etc/pve /var/lib/proxmox-k3s -type f 2>/dev/null | sort | xargs sha256sum; ip address; sysctl net.ipv4";
   const key = `${scratch}/gated`;
   await finish("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key], process.env);
-  const line = `restrict,command="/usr/local/sbin/proxmox-k3s-gate; test $? -eq 88" ${fs.readFileSync(`${key}.pub`, "utf8").trim()}`;
-  const install = `install -m 0755 /dev/stdin /usr/local/sbin/proxmox-k3s-gate; echo '${line}' >>/root/.ssh/authorized_keys`;
+  const line = authorizedKeysLine(fs.readFileSync(`${key}.pub`, "utf8").trim());
+  const install = `install -m 0755 /dev/stdin /usr/local/sbin/proxmox-k3s-gate; echo ${quote(line)} >>/root/.ssh/authorized_keys`;
   const before = await lab.hostWithInput(`${install}; ${seen}`, renderGate());
   expect(troubles(await doctor({ PROXMOX_K3S_HOST_SSH_KEY_FILE: key }))).toEqual([]);
   // From then on the gate is one of another version of the program.

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 
 import { findLab, labNetwork } from "../../lab/lab";
 import { eventually, finish, Lab, sampler } from "../support/lab";
-import { keyLines, ProcessWatch, type Secret, secretsIn } from "../support/secretScan";
+import { keyLines, privateKey, ProcessWatch, type Secret, secretsIn } from "../support/secretScan";
 
 /*
  * The main job, whole, on real parts: one lab from `up` to `down`, in the order in which a person would go. The tests
@@ -121,7 +121,8 @@ describe("secrets", () => {
   }, 120_000);
 
   it("stand on nodes in files of root alone", async () => {
-    const patterns = (await allSecrets()).map(({ value }) => value.trim()).join("\n");
+    const texts = (await allSecrets()).flatMap(({ value }) => (typeof value === "string" ? [value.trim()] : []));
+    const patterns = [...texts, ...privateKeys().flatMap(({ pem }) => keyLines(pem))].join("\n");
     fs.writeFileSync(`/tmp/patterns-${process.pid}`, patterns, { mode: 0o600 });
     try {
       for (const [name, vmid] of Object.entries(THREE)) {
@@ -157,9 +158,16 @@ async function allSecrets(): Promise<Secret[]> {
     { name: "the passphrase", value: fs.readFileSync(env["PULUMI_CONFIG_PASSPHRASE_FILE"]!, "utf8") },
     { name: "the server token", value: password(token) },
     { name: "the agents' token", value: password(agentToken) },
-    { name: "the kubeconfig's key", value: clientKey!.slice(64, 160) },
-    ...keyLines("the host's key", fs.readFileSync(env["PROXMOX_K3S_HOST_SSH_KEY_FILE"]!, "utf8")),
-    ...keyLines("the nodes' key", fs.readFileSync(env["PROXMOX_K3S_NODE_SSH_KEY_FILE"]!, "utf8")),
+    privateKey("the kubeconfig's key", Buffer.from(clientKey!, "base64").toString()),
+    ...privateKeys().map(({ name, pem }) => privateKey(name, pem)),
+  ];
+}
+
+function privateKeys(): { name: string; pem: string }[] {
+  const read = (variable: string): string => fs.readFileSync(lab.environment[variable]!, "utf8");
+  return [
+    { name: "the host's key", pem: read("PROXMOX_K3S_HOST_SSH_KEY_FILE") },
+    { name: "the nodes' key", pem: read("PROXMOX_K3S_NODE_SSH_KEY_FILE") },
   ];
 }
 

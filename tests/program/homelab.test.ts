@@ -208,6 +208,17 @@ describe("the homelab stack", () => {
     }
   });
 
+  it("has no deletion in a command that is deletedWith its machine: the engine passes over it in a replacement", () => {
+    const guests = NODES.map((name) => urnOf(name, CONTAINER));
+    const withMachine = up.resources.filter(({ options }) => guests.includes(options.deletedWith));
+    expect(withMachine.map(({ name }) => name)).toEqual(expect.arrayContaining(NODES.map((name) => `${name}-k3s`)));
+    for (const { name, inputs } of withMachine) expect([name, "delete" in inputs]).toEqual([name, false]);
+  });
+
+  it("has an anchor that nothing replaces: the engine would replace every leave with it, and so run them all", () => {
+    expect(up.find("homelab-anchor").inputs).toEqual({ byteLength: 8 });
+  });
+
   it("orders: leave and files before K3s, agents' K3s after the server's, every machine after the roster", () => {
     const depends = (name: string, type?: string) => up.find(name, type).options.dependencies;
     for (const name of NODES) {
@@ -312,11 +323,25 @@ describe("a first preview without Proxmox and without a credential", () => {
 describe("unusable credentials", () => {
   it("names a key that no node would accept, and shows the public half that is missing", async () => {
     const foreign = keyPair();
+    const [type, key] = foreign.publicKey.split(" ");
     await expect(
       recordProgram({ cluster, secrets: { ...secrets, nodePrivateKey: foreign.privateKey }, preview: true }),
     ).rejects.toThrow(
-      `nodePrivateKey: its public key is not among ssh.authorizedKeys, so no node would accept it (add: ${foreign.publicKey}`,
+      `nodePrivateKey: its public key is not among ssh.authorizedKeys, so no node would accept it (add to cluster.ssh.authorizedKeys: "${type} ${key}"`,
     );
+  });
+
+  it.each([true, false])("refuses one that the config holds in the clear (in a preview: %s)", async (preview) => {
+    const { proxmoxApiToken, ...others } = secrets;
+    const run = recordProgram({ cluster, secrets: others, plain: { proxmoxApiToken }, preview });
+    const failure = await run.then(
+      () => "",
+      (error: Error) => error.message,
+    );
+    expect(failure).toContain(
+      "proxmoxApiToken: stands in plain text in the stack's config (pulumi config set --secret proxmoxApiToken;",
+    );
+    expect(failure).not.toContain(API_TOKEN.split("=")[1]);
   });
 
   it("names a key that is none, without showing it", async () => {
@@ -328,6 +353,11 @@ describe("unusable credentials", () => {
     expect(failure).toContain("hostPrivateKey: not an SSH private key");
     expect(failure).not.toContain("sesame");
   });
+});
+
+it("says nothing by the SDK's debug messages, which hold every answer of the engine in the clear", async () => {
+  const { logs } = await recordProgram({ cluster, secrets });
+  expect(logs.filter(({ severity, message }) => severity === "debug" && message.includes("RPC"))).toEqual([]);
 });
 
 describe("an SSH agent that is gone", () => {
@@ -348,7 +378,13 @@ describe("three servers", () => {
   beforeAll(async () => {
     const pools = cluster["pools"] as { master: object };
     const addresses = ["192.168.2.20", "192.168.2.30", "192.168.2.31"];
-    const master = { ...pools.master, count: 3, vmIds: [100, 110, 111], addresses };
+    const master = {
+      ...pools.master,
+      count: 3,
+      vmIds: [100, 110, 111],
+      addresses,
+      startup: { order: 1, upDelay: "30s" },
+    };
     up = await recordProgram({ cluster: { ...cluster, pools: { ...pools, master } }, secrets });
   });
   const dependsOn = (name: string, type = COMMAND) => up.find(name, type).options.dependencies;
@@ -371,6 +407,11 @@ describe("three servers", () => {
       expect(up.find(`${name}-ready`, COMMAND).inputs["create"]).toContain("ETCD='yes'");
       expect(up.find(name, CONTAINER).options.replaceOnChanges).toEqual(["initialization.ipConfigs[*].ipv4.address"]);
     }
+  });
+
+  it("have the start order of their pool, and agents without one have none", () => {
+    for (const name of SERVERS) expect(up.find(name, CONTAINER).inputs["startup"]).toEqual({ order: 1, upDelay: 30 });
+    expect(up.find("k3s-worker-01", CONTAINER).inputs).not.toHaveProperty("startup");
   });
 
   it("are all awaited by an agent's K3s", () => {

@@ -1,7 +1,25 @@
 // The program of every EngineStack: it makes the resources that resources.json lists (see engineStack.ts).
 const fs = require("node:fs");
 const pulumi = require("@pulumi/pulumi");
-const packages = { command: require("@pulumi/command"), random: require("@pulumi/random") };
+
+/** A dynamic provider whose check refuses every change. It writes a line to the file `journal` each time it is asked. */
+const keep = {
+  check: async (olds, news) => {
+    require("node:fs").appendFileSync(news.journal, "asked\n");
+    const changed = Object.keys(news).filter((key) => key in olds && olds[key] !== news[key]);
+    const failures = changed.map((property) => ({ property, reason: `cannot change from ${olds[property]}` }));
+    return { inputs: news, failures };
+  },
+  create: async (inputs) => ({ id: "kept", outs: inputs }),
+};
+
+class Kept extends pulumi.dynamic.Resource {
+  constructor(name, args, options) {
+    super(keep, name, args, options);
+  }
+}
+
+const packages = { command: require("@pulumi/command"), random: require("@pulumi/random"), dynamic: { Kept } };
 
 const made = {};
 

@@ -15,7 +15,7 @@ import { makePulumiHome, toolchainEnv, type Toolchain } from "../../lab/toolchai
  */
 export interface ProgramResource {
   name: string;
-  /** Path of the class from its npm package's name: "command.remote.Command". */
+  /** Path of the class from its npm package's name: "command.remote.Command"; "dynamic.Kept" is engineProgram.cjs' own. */
   type: string;
   args: Record<string, unknown>;
   options?: Pick<

@@ -185,6 +185,29 @@ export class Homelab {
     return readResult(code, stdout, stderr, log);
   }
 
+  /** Runs the same by the Automation API; each of its events is a line of the output. */
+  automation(command: "preview" | "up", debug: boolean): Promise<Finished> {
+    const script = path.join(REPO, "tests/support/automation.cjs");
+    return this.spawn([process.execPath, script, this.path("program"), "homelab", command, debug ? "debug" : ""]);
+  }
+
+  /** A place for a file of the test's own, which goes with this world. */
+  scratch(file: string): string {
+    return this.path(`scratch-${file}`);
+  }
+
+  /** What the CLI keeps of its runs beside the state. */
+  ownLogs(): string {
+    const files = fs.readdirSync(this.path("home"), { recursive: true, encoding: "utf8" });
+    const logs = files.map((file) => this.path("home", file)).filter((file) => !/[/]plugins[/]/.test(file));
+    return logs.map((file) => (fs.statSync(file).isFile() ? fs.readFileSync(file, "latin1") : "")).join("\n");
+  }
+
+  /** `npm run doctor -- ARGS…`. */
+  doctor(...args: string[]): Promise<Finished> {
+    return this.spawn([TSX, "cli/main.ts", "doctor", "--stack", "homelab", ...args]);
+  }
+
   /** `npm run cluster -- ARGS…` as a script would run it, in this world's network and its copy of the program. */
   command(...args: string[]): Promise<Finished> {
     return this.spawn([TSX, "cli/main.ts", ...args]);

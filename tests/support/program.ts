@@ -44,6 +44,8 @@ export interface RecordOptions {
   readonly cluster?: unknown;
   /** Secret config: `proxmoxApiToken`, `hostPrivateKey`, `nodePrivateKey`. */
   readonly secrets?: Readonly<Record<string, string>>;
+  /** The same in plain config. */
+  readonly plain?: Readonly<Record<string, string>>;
   readonly preview?: boolean;
 }
 
@@ -80,9 +82,14 @@ export async function recordProgram(options: RecordOptions = {}): Promise<Record
       "homelab",
       preview,
     );
-    const secrets = Object.entries(options.secrets ?? {}).map(([key, value]) => [`proxmox-k3s:${key}`, value] as const);
+    const own = (values: Readonly<Record<string, string>> = {}) =>
+      Object.entries(values).map(([key, value]) => [`proxmox-k3s:${key}`, value] as const);
+    const secrets = own(options.secrets);
     pulumi.runtime.setAllConfig(
-      { "proxmox-k3s:cluster": JSON.stringify(options.cluster ?? stackCluster()), ...Object.fromEntries(secrets) },
+      {
+        "proxmox-k3s:cluster": JSON.stringify(options.cluster ?? stackCluster()),
+        ...Object.fromEntries([...secrets, ...own(options.plain)]),
+      },
       secrets.map(([key]) => key),
     );
     const monitor = pulumi.runtime.getMonitor() as unknown as {
@@ -99,7 +106,7 @@ export async function recordProgram(options: RecordOptions = {}): Promise<Record
         if (answer) recorded.push(describeRequest(request, answer.getUrn()));
         callback(error, answer);
       });
-    for (const severity of ["warn", "error", "info"] as const) {
+    for (const severity of ["warn", "error", "info", "debug"] as const) {
       jest.spyOn(pulumi.log, severity).mockImplementation((...args: unknown[]) => {
         logs.push({ severity, message: String(args[0]) });
         return Promise.resolve();
@@ -227,9 +234,10 @@ export function plainTexts(value: unknown): string[] {
 /** The engine's mark of a value that is not known before an `up`. */
 export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
-/** Paths of the unknown values in a resource's inputs. */
+/** Paths of the unknown values in a resource's inputs, secret ones too. */
 export function unknownPaths(value: unknown, at = ""): string[] {
-  if (value === UNKNOWN) return [at];
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]) => unknownPaths(inner, at ? `${at}.${key}` : key));
+  const revealed = reveal(value);
+  if (revealed === UNKNOWN) return [at];
+  if (typeof revealed !== "object" || revealed === null) return [];
+  return Object.entries(revealed).flatMap(([key, inner]) => unknownPaths(inner, at ? `${at}.${key}` : key));
 }

@@ -5,6 +5,8 @@ export interface PulumiResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** What `--event-log` wrote, as it is. */
+  readonly events: string;
   /**
    * By name of the resource, the engine's words for what it did, or would do, in order: `create`, `update`, `delete`,
    * and for a replacement `delete-replaced`, `replace`, `create-replacement`. What is left alone does not stand here, nor
@@ -45,8 +47,11 @@ interface StepMetadata {
 
 /** @param eventLog file that `--event-log` wrote; a command without one made no changes */
 export function readResult(code: number, stdout: string, stderr: string, eventLog: string): PulumiResult {
-  const lines = fs.existsSync(eventLog) ? fs.readFileSync(eventLog, "utf8").split("\n") : [];
-  const events = lines.filter(Boolean).map((line) => JSON.parse(line) as EngineEvent);
+  const log = fs.existsSync(eventLog) ? fs.readFileSync(eventLog, "utf8") : "";
+  const events = log
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as EngineEvent);
   const changes: Record<string, string[]> = {};
   for (const { resOutputsEvent } of events) {
     const step = resOutputsEvent?.metadata;
@@ -64,6 +69,7 @@ export function readResult(code: number, stdout: string, stderr: string, eventLo
     code,
     stdout,
     stderr,
+    events: log,
     changes,
     made,
     failed: events.flatMap(({ resOpFailedEvent: each }) => (each ? [nameOf(each.metadata.urn)] : [])),

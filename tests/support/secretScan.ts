@@ -1,28 +1,107 @@
 import * as fs from "node:fs";
+import * as sshpk from "sshpk";
 
 /** A secret and what to call it in a finding; the value itself is never printed. */
 export interface Secret {
   readonly name: string;
-  readonly value: string;
+  /** A text, or the bytes of a key. */
+  readonly value: string | Buffer;
 }
 
-/** Names of the secrets that stand in a text, also without their line breaks or in base64. */
+/** A line that holds parts of secrets. */
+export interface Leak {
+  /** Names of the secrets. */
+  readonly secrets: readonly string[];
+  /** From 1. */
+  readonly line: number;
+  /** How the line begins, before the first of them. */
+  readonly head: string;
+}
+
+/** Length of the shortest part that is found. */
+const PART = 12;
+
+/** Names of the secrets of which a part stands in a text, in whatever spelling. */
 export function secretsIn(text: string, secrets: readonly Secret[]): string[] {
-  return secrets.filter(({ value }) => forms(value).some((form) => text.includes(form))).map(({ name }) => name);
+  return [...new Set(leaksIn(text, secrets).flatMap((leak) => leak.secrets))];
 }
 
-function forms(value: string): string[] {
-  const trimmed = value.trim();
-  return [trimmed, Buffer.from(trimmed).toString("base64").replace(/=+$/, ""), JSON.stringify(trimmed).slice(1, -1)];
+/** Every line with a part of a secret: in the clear, escaped for JSON or a URL, in hex, in base64, or in base64 of that. */
+export function leaksIn(text: string, secrets: readonly Secret[]): Leak[] {
+  const { parts, beginnings } = partsOf(secrets);
+  return text.split("\n").flatMap((line, index) => {
+    const found = new Map<string, number>();
+    for (let at = 0; at + PART <= line.length; at++) {
+      // Nearly every place fails here already, which costs a tenth of a look into the map.
+      if (beginnings[beginning(line, at)] === 0) continue;
+      const secret = parts.get(line.slice(at, at + PART));
+      if (secret !== undefined && !found.has(secret)) found.set(secret, at);
+    }
+    if (found.size === 0) return [];
+    const head = line.slice(0, Math.min(120, ...found.values()));
+    return [{ secrets: [...found.keys()], line: index + 1, head }];
+  });
 }
 
-/** Lines of a private key long enough to be its own; a PEM is found in parts too. */
-export function keyLines(name: string, pem: string): Secret[] {
+/** Names of secrets by their parts, and the hashes of how the parts begin. */
+function partsOf(secrets: readonly Secret[]): { parts: ReadonlyMap<string, string>; beginnings: Uint8Array } {
+  const parts = new Map<string, string>();
+  for (const { name, value } of secrets) for (const part of spellings(value).flatMap(windows)) parts.set(part, name);
+  const beginnings = new Uint8Array(1 << 16);
+  for (const part of parts.keys()) beginnings[beginning(part, 0)] = 1;
+  return { parts, beginnings };
+}
+
+/** A hash of 16 bits of the three characters at a place. */
+function beginning(text: string, at: number): number {
+  return ((text.charCodeAt(at) * 1021 + text.charCodeAt(at + 1)) * 1021 + text.charCodeAt(at + 2)) & 0xffff;
+}
+
+function windows(text: string): string[] {
+  return Array.from({ length: Math.max(0, text.length - PART + 1) }, (_, at) => text.slice(at, at + PART));
+}
+
+function spellings(value: string | Buffer): string[] {
+  const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value.trim());
+  const texts = [...(Buffer.isBuffer(value) ? [] : [value.trim()]), ...base64s(bytes)];
+  const all = [...texts, ...texts.flatMap((text) => base64s(Buffer.from(text)))];
+  const hex = bytes.toString("hex");
+  return [
+    ...all,
+    ...all.map((text) => JSON.stringify(text).slice(1, -1)),
+    ...all.map((text) => text.replaceAll("/", "\\/")),
+    ...all.map(encodeURIComponent),
+    ...all.map((text) => text.replaceAll("+", "-").replaceAll("/", "_")),
+    hex,
+    hex.toUpperCase(),
+  ];
+}
+
+/** Base64 of bytes that begin anywhere in what is encoded, without the characters that their neighbours decide too. */
+function base64s(bytes: Buffer): string[] {
+  return [0, 1, 2].map((shift) => {
+    const text = Buffer.concat([Buffer.alloc(shift), bytes])
+      .toString("base64")
+      .replace(/=+$/, "");
+    const isWhole = (shift + bytes.length) % 3 === 0;
+    return text.slice(Math.ceil((shift * 8) / 6), isWhole ? undefined : -1);
+  });
+}
+
+/** The secret part of a private key, without what its public half and every key of its form have too. */
+export function privateKey(name: string, pem: string): Secret {
+  const { part } = sshpk.parsePrivateKey(pem, "auto") as unknown as { part: Record<string, { data: Buffer }> };
+  const secret = part["k"] ?? part["d"];
+  if (!secret) throw new Error(`${name}: a key of a type that the scan does not know`);
+  return { name, value: secret.data };
+}
+
+/** Lines of a private key that are its own: what a search by plain text looks for. */
+export function keyLines(pem: string): string[] {
   return pem
     .split("\n")
     .filter((line) => line.length >= 40 && !line.startsWith("-----"))
-    .slice(1, -1)
-    .map((value) => ({ name, value }));
+    .slice(1, -1);
 }
 
 /**

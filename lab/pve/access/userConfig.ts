@@ -98,7 +98,7 @@ const readers: Record<string, (config: UserConfig, fields: string[]) => void> = 
       email,
       comment: decodeText(comment),
       keys,
-      tokens: config.users.get(id)?.tokens ?? new Map(),
+      tokens: config.users.get(id)?.tokens ?? new Map<string, Token>(),
     });
   },
   token(config, [id = "", expire, privsep, comment = ""]) {

@@ -76,7 +76,7 @@ export const accessEndpoints: readonly Endpoint[] = [
     permission: modifyUsers,
     handle: ({ node, params }) => {
       const { tokens, ...user } = existingUser(node, params["userid"]!);
-      const entries = [...tokens].map(([name, token]) => [name, { ...token, privsep: token.privsep ? 1 : 0 }]);
+      const entries = [...tokens].map(([name, token]) => [name, { ...token, privsep: token.privsep ? 1 : 0 }] as const);
       return { ...present(user), groups: [], ...(entries.length > 0 && { tokens: Object.fromEntries(entries) }) };
     },
   },
@@ -181,7 +181,7 @@ function effectivePermissions({ node, user, params }: Call): unknown {
   const standard = ["/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms"];
   const paths = params["path"] ? [params["path"]] : [...standard, ...node.access.read().acl.keys()];
   const entries = [...new Set(paths)].map((path) => {
-    const held = [...permissions.at(subject, path)].map(([name, propagate]) => [name, propagate ? 1 : 0]);
+    const held = [...permissions.at(subject, path)].map(([name, propagate]) => [name, propagate ? 1 : 0] as const);
     return [path, Object.fromEntries(held)] as const;
   });
   return Object.fromEntries(entries.filter(([path, held]) => params["path"] === path || Object.keys(held).length > 0));

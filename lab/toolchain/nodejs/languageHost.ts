@@ -157,7 +157,7 @@ function serve(): void {
   const server = new rpc.Server();
   const missing = (name: string) => (_call: unknown, reply: grpc.sendUnaryData<never>) =>
     reply({ code: rpc.status.UNIMPLEMENTED, message: `the lab's Node.js language host has no ${name}` });
-  const all = Object.keys(service.LanguageRuntimeService).map((name) => [
+  const all = Object.keys(service.LanguageRuntimeService).map((name): [string, grpc.UntypedHandleCall] => [
     name,
     implemented[name as never] ?? missing(name),
   ]);

@@ -1,3 +1,4 @@
+import { createHash, createPrivateKey } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { type KeyPair, newKeyPair } from "../sshKeys";
@@ -123,6 +124,14 @@ const JOIN = "var/lib/proxmox-k3s/join";
 const STARTED = "var/lib/proxmox-k3s/started";
 const wants = (unit: string): string => `etc/systemd/system/multi-user.target.wants/${unit}.service`;
 
+/** A private key in base64 of PEM, as K3s writes it; the same each time for a cluster. */
+function adminKeyOf(caHash: string): string {
+  const seed = createHash("sha256").update(`admin of ${caHash}`).digest();
+  const key = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
+  const pem = createPrivateKey({ key, format: "der", type: "pkcs8" }).export({ type: "pkcs8", format: "pem" });
+  return Buffer.from(pem as string).toString("base64");
+}
+
 function kubeconfigOf({ caHash }: SimulatedK3s): string {
   return [
     "apiVersion: v1",
@@ -133,7 +142,7 @@ function kubeconfigOf({ caHash }: SimulatedK3s): string {
     "current-context: default",
     "kind: Config",
     "users:",
-    `- {name: default, user: {client-certificate-data: c29tZQ==, client-key-data: c29tZQ==}}`,
+    `- {name: default, user: {client-certificate-data: c29tZQ==, client-key-data: ${adminKeyOf(caHash)}}}`,
     "",
   ].join("\n");
 }

@@ -33,7 +33,10 @@ const BEYOND_THE_SCHEMA: Readonly<Record<string, readonly string[]>> = {
     "taint-repeated",
   ],
   "arithmetic in a text": ["network-host-bits", "unit-disk-fraction", "unit-memory-too-little"],
-  "releases of Kubernetes, and which of them are pinned": ["k3s-require-pinned", "version-major", "version-too-old"],
+  "releases of Kubernetes, and which of them are pinned": [
+    ...["k3s-plain-http", "k3s-require-pinned", "version-major", "version-too-old"],
+  ],
+  "what a credential looks like inside a value": ["k3s-secret-value"],
   "a list of prefixes with exceptions": ["label-reserved"],
 };
 

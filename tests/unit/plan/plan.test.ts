@@ -57,6 +57,13 @@ describe("nodes", () => {
     expect(agent({ template: "local:vztmpl/golden.tar.gz", osType: "alpine" })?.osType).toBe("alpine");
   });
 
+  test("a start order is in seconds, and absent where the config asks for nothing of it", () => {
+    expect(agent({ startup: { order: 2, upDelay: "1m30s" } })?.startup).toEqual({ order: 2, upDelaySeconds: 90 });
+    expect(agent({ startup: { downDelay: "2m" } })?.startup).toEqual({ downDelaySeconds: 120 });
+    expect(agent({ startup: {} })).not.toHaveProperty("startup");
+    expect(agent({})).not.toHaveProperty("startup");
+  });
+
   test("the order does not depend on the order in the file", () => {
     const config = baseConfig() as { pools: Record<string, unknown> };
     const reversed = { ...config, pools: Object.fromEntries(Object.entries(config.pools).reverse()) };

