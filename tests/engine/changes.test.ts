@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { Homelab } from "../support/homelab";
+import { GATE_CHECK, Homelab } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
 import { newKeyPair } from "../support/sshKeys";
 
@@ -34,14 +34,15 @@ function expectUpdates(run: PulumiResult, cluster: readonly string[], node: read
   const expected = resources(cluster, node);
   expect(Object.keys(run.changes).sort()).toEqual(expected);
   expect(Object.values(run.changes)).toEqual(expected.map(() => ["update"]));
-  expect(lab.exchanges).toEqual([]);
+  expect(lab.asked).toEqual([]);
 }
 
 it("an edited script runs again where it stands; the removal script reaches the roster alone", async () => {
   lab.editProgram("scripts/host/ready.sh", (text) => `${text}\n# edited\n`);
   lab.editProgram("scripts/host/leave.sh", (text) => `${text}\n# edited\n`);
   expectUpdates(await lab.up(), ["roster"], ["ready"]);
-  expect(lab.journal.whats("script").sort()).toEqual(resources(["roster"], ["ready"]).map((step) => `${step} update`));
+  const scripts = [GATE_CHECK, ...resources(["roster"], ["ready"]).map((step) => `${step} update`)];
+  expect(lab.journal.whats("script").sort()).toEqual(scripts);
 });
 
 it("the policy of removals reaches the roster alone, and the removals of the same run", async () => {
@@ -248,7 +249,7 @@ describe("keys and tokens", () => {
     expectUpdates(
       run,
       ["roster", "preflight", "release-sums", "ca-hash", "kubeconfig"],
-      ["lxc", "host-key", "leave", "ready"],
+      ["guard", "lxc", "host-key", "leave", "ready"],
     );
   });
 
@@ -271,7 +272,7 @@ describe("keys and tokens", () => {
     lab.env["PROXMOX_VE_API_TOKEN"] = lab.newApiToken("second");
     const { code, changes } = await lab.up();
     expect([code, changes]).toEqual([0, { homelab: ["update"] }]);
-    expect(lab.journal.whats("script")).toEqual([]);
+    expect(lab.journal.whats("script")).toEqual([GATE_CHECK]);
   });
 });
 

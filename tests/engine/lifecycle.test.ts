@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { Homelab, type HomelabSnapshot } from "../support/homelab";
+import { GATE_CHECK, Homelab, type HomelabSnapshot } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
 import { schemaProblems } from "../support/pveSchema";
 
@@ -12,8 +12,6 @@ const NODES = ["k3s-master", ...AGENTS];
 const VMIDS: Readonly<Record<string, number>> = { "k3s-master": 100, "k3s-worker-01": 102, "k3s-worker-02": 103 };
 /** The scripts of a node, in their order of creation; the claim is a hook of the machine, `leave` has nothing to run then. */
 const NODE_SCRIPTS = ["claim", "lxc", "host-key", "artifacts", "k3s", "ready"];
-/** Before every `up`. */
-const GATE_CHECK = "homelab-gate-check look";
 
 /** S1 to S3 as the first `up` made them; every test starts from there. */
 let cluster: HomelabSnapshot;

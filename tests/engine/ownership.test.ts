@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { Homelab, type HomelabSnapshot } from "../support/homelab";
+import { GATE_CHECK, Homelab, type HomelabSnapshot } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
 import { Strangers } from "../support/sequences/strangers";
 
@@ -14,8 +14,6 @@ jest.setTimeout(600_000);
 const taken = (vmid: number, node: string): string =>
   `VMID ${vmid}, wanted for ${node}, belongs to the guest "nas-${vmid}" (/etc/pve/nodes/pve/lxc/${vmid}.conf), which is not ours`;
 const TAKEN = taken(103, "k3s-worker-02");
-/** Before every `up`. */
-const GATE_CHECK = "homelab-gate-check look";
 
 /** S1 to S3 as the first `up` made them; every test starts from there. */
 let cluster: HomelabSnapshot;

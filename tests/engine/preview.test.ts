@@ -92,7 +92,7 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
     });
   });
 
-  // Connections are secrets as a whole, which the preview hides.
+  // Connections and the standard input of K3s' installation are secrets as a whole, which the preview hides.
   it("knows everything but what is random, secret or assigned later", () => {
     const found = steps.flatMap((step) =>
       unknowns(step.newState.inputs ?? {}).map(

@@ -33,6 +33,9 @@ export const PROGRAM_FOLDERS = ["config", "plan", "remote", "credentials", "comp
 const NETWORK = "192.168.2.0/24";
 const HOST = "192.168.2.167";
 
+/** What every `up` does first, as in the journal. */
+export const GATE_CHECK = "homelab-gate-check look";
+
 /** The object under `proxmox-k3s:cluster`, as loose as a person may write it. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type ClusterConfig = any;
@@ -59,7 +62,7 @@ interface Keys {
  */
 export class Homelab {
   readonly journal = new Journal();
-  /** Every request to the API with its answer. */
+  /** Every request to the API with its answer, those of the host's own `pct` too. */
   readonly exchanges: Exchange[] = [];
   readonly machines: SimulatedMachines;
   readonly host: SimulatedHost;
@@ -99,6 +102,11 @@ export class Homelab {
     const homelab = new Homelab(folder, network, await IsolatedProcesses.create(), keys, from);
     await homelab.open(from);
     return homelab;
+  }
+
+  /** What the program itself has asked of the API. */
+  get asked(): Exchange[] {
+    return this.exchanges.filter(({ user }) => user !== "root@pam");
   }
 
   /** The stack's config as it stands. */

@@ -1,4 +1,6 @@
+import fs from "node:fs";
 import path from "node:path";
+import * as semver from "semver";
 import { baseConfig, changed, homelabConfig, readYaml } from "./support";
 import { dependencies } from "../../../package.json";
 import { loadPlan } from "../../../plan/load";
@@ -11,8 +13,13 @@ const project = readYaml(path.join(__dirname, "../../../Pulumi.yaml")) as {
   config: Record<string, { type: string; description: string; default?: unknown; secret?: boolean }>;
 };
 
-test("the project asks for the engine that it was built against", () => {
-  expect(project).toMatchObject({ name: "proxmox-k3s", requiredPulumiVersion: `>=${dependencies["@pulumi/pulumi"]}` });
+test("the project asks for an engine that is no newer than the SDK, and the README names the same one", () => {
+  const [, least = ""] = /^>=(\d+\.\d+\.\d+)$/.exec(project.requiredPulumiVersion) ?? [];
+  expect(semver.lte(least, dependencies["@pulumi/pulumi"])).toBe(true);
+  expect(fs.readFileSync(path.join(__dirname, "../../../README.md"), "utf8")).toContain(
+    `[Pulumi CLI](https://www.pulumi.com/docs/install/) ${least} or newer`,
+  );
+  expect(project.name).toBe("proxmox-k3s");
   expect(project.runtime).toEqual({
     name: "nodejs",
     options: { packagemanager: "npm", typescript: true, tsconfig: "tsconfig.pulumi.json" },

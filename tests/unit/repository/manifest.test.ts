@@ -42,6 +42,12 @@ describe("the Node.js that the program needs", () => {
     });
   });
 
+  test("the README and CONTRIBUTING name the least version", () => {
+    const least = `Node.js ${manifest.engines.node.replace(/^>=/, "")} or newer`;
+    expect(read("README.md")).toContain(least);
+    expect(read("CONTRIBUTING.md")).toContain(least);
+  });
+
   test("the version for developers is one of them, and the same at all places", () => {
     const developers = read(".node-version").trim();
     expect(Object.entries(manifest.optionalDependencies)).toEqual([
