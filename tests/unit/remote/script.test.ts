@@ -94,11 +94,8 @@ describe("the runner", () => {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "runners-"));
   afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
-  /** Runs a rendered script on this machine with the paths of the runner below a scratch folder. */
-  function run(
-    task: string,
-    env: Record<string, string> = {},
-  ): { code: number | null; stdout: string; stderr: string; root: string } {
+  /** A rendered script with the paths of the runner below a scratch folder, and how to run it on this machine. */
+  function prepare(task: string, changed: Record<string, string> = {}) {
     const root = fs.mkdtempSync(path.join(scratch, "runner-"));
     for (const dir of ["run", "log"]) fs.mkdirSync(path.join(root, dir), { recursive: true });
     const runner = fs
@@ -107,11 +104,16 @@ describe("the runner", () => {
       .replaceAll("/var/log/proxmox-k3s", `${root}/log`);
     const lib = fs.readFileSync(path.join(__dirname, "../../../scripts/lib/task.sh"), "utf8");
     const input = `${runner}cat >"$WORK/secret.TOKEN" <<'END'\nhunter2\nEND\ncat >"$WORK/task" <<'END'\n${lib}\n${task}\nEND\nmain\n`;
-    const result = spawnSync("sh", ["-s"], {
-      input,
-      encoding: "utf8",
-      env: { ...process.env, STEP: "test-step", ACTION: "create", LOCK: "test", BOUND: "20", ...env },
-    });
+    const env = { ...process.env, STEP: "test-step", ACTION: "create", LOCK: "test", BOUND: "20", ...changed };
+    return { root, input, env, command: "sh -s" };
+  }
+
+  function run(
+    task: string,
+    changed: Record<string, string> = {},
+  ): { code: number | null; stdout: string; stderr: string; root: string } {
+    const { root, input, env } = prepare(task, changed);
+    const result = spawnSync("sh", ["-s"], { input, encoding: "utf8", env });
     return { code: result.status, stdout: result.stdout, stderr: result.stderr, root };
   }
 
@@ -144,5 +146,32 @@ describe("the runner", () => {
 
   it("treats a failing command in the task as a failure", () => {
     expect(run("false\noutcome unreachable")).toMatchObject({ code: 1, stdout: "" });
+  });
+
+  const leftovers = (root: string): string[] =>
+    fs.readdirSync(path.join(root, "run")).filter((name) => name !== "proxmox-k3s.locks");
+
+  it("leaves nothing behind where its reader has gone, and does not end well", () => {
+    const { root, command, input, env } = prepare('outcome "$(cat "$WORK/secret.TOKEN")"; sleep 0.5');
+    // The reader of stdout ends before the answer comes.
+    const result = spawnSync("bash", ["-c", `set -o pipefail; ${command} | true; echo "\${PIPESTATUS[0]}"`], {
+      input,
+      encoding: "utf8",
+      env,
+    });
+    expect(result.stdout.trim()).not.toBe("0");
+    expect(leftovers(root)).toEqual([]);
+  });
+
+  it.each([
+    ["in the runner", (text: string) => text.slice(0, text.indexOf("main() {"))],
+    ["behind a secret", (text: string) => text.slice(0, text.indexOf('cat >"$WORK/task"'))],
+    ["before the call", (text: string) => text.replace(/\nmain\n$/, "\n")],
+  ])("runs nothing, keeps nothing and does not end well where it is cut %s", (_, cut) => {
+    const { root, input, env } = prepare("touch ran");
+    const result = spawnSync("sh", ["-s"], { input: cut(input), encoding: "utf8", env });
+    expect(result.status).not.toBe(0);
+    expect(leftovers(root)).toEqual([]);
+    expect(fs.existsSync(path.join(root, "log/test-step.log"))).toBe(false);
   });
 });
