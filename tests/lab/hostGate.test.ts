@@ -73,6 +73,8 @@ describe("a host with the gate", () => {
   });
 
   it("lets a whole cluster be made, changed and looked at", async () => {
+    // What waits for a server in vain, further below, waits no longer than this.
+    await well(pulumi("config", "set", "--path", "proxmox-k3s:cluster.k3s.startTimeout", "90s"));
     await setWorkers(1);
     await well(up());
     await setWorkers(2);
