@@ -12,7 +12,7 @@ export function validate(draft: Draft, pins: Pins): Problem[] {
   const pools = Object.entries(draft.pools).sort(([a], [b]) => (a < b ? -1 : 1));
   const identities = pools.flatMap(([name, pool]) => allocatePool(draft.name ?? "cluster", name, pool));
   return [
-    ...checkNetwork(draft, identities.length),
+    ...checkNetwork(draft, identities),
     ...checkPools(draft),
     ...checkIdentities(draft, identities),
     ...checkK3s(draft, pins),

@@ -8,7 +8,7 @@ import type { Pins } from "../pins";
 import type { K3sConfigValue, NodeRole } from "../model";
 import { binaryName, resolveSums } from "../sums";
 import { versionProblem } from "../versions";
-import { serverCount } from "./pools";
+import { nodeCount, serverCount } from "./pools";
 
 /** The release, its sums, K3s's own options and the keys that open the nodes. */
 export function checkK3s(draft: Draft, pins: Pins): Problem[] {
@@ -17,6 +17,7 @@ export function checkK3s(draft: Draft, pins: Pins): Problem[] {
     ...checkSums(draft, pins),
     ...checkDatastore(draft),
     ...checkExtraConfig(draft.k3s),
+    ...checkOwnValues(draft),
     ...checkAuthorizedKeys(draft),
   ];
 }
@@ -92,6 +93,23 @@ function checkExtraConfig(k3s: K3sSettings | undefined): Problem[] {
       return found ? [{ path: `cluster.k3s.${section}.${key}`, ...found }] : [];
     }),
   );
+}
+
+/** Options whose right value differs from node to node. */
+const OWN_VALUES = ["advertise-address", "bind-address", "node-external-dns", "node-external-ip", "node-internal-dns"];
+
+/** `serverConfig` and `agentConfig` are the same for all nodes of their role. */
+function checkOwnValues({ k3s, pools }: Draft): Problem[] {
+  if (!k3s) return [];
+  return (["server", "agent"] as const).flatMap((role) => {
+    const nodes = nodeCount(pools, role);
+    if (nodes < 2) return [];
+    return OWN_VALUES.filter((key) => key in k3s[`${role}Config`]).map((key) => ({
+      path: `cluster.k3s.${role}Config.${key}`,
+      problem: `is one node's own value, and all ${nodes} ${role}s would get it`,
+      hint: "leave it out: the program gives each node its own address",
+    }));
+  });
 }
 
 /** What is wrong with an option of K3s, whatever its value. */

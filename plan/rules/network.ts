@@ -1,4 +1,5 @@
 import { isIPv4 } from "../../config/fields";
+import type { NodeIdentity } from "../allocate";
 import { contains, overlap, prefixOf, rangeOf, toNumber } from "../network";
 import type { Problem } from "../../config/problems";
 import type { Draft, NetworkSettings } from "../../config/schema";
@@ -10,12 +11,13 @@ export const WIDEST_SERVICE_PREFIX = 12;
 export const NARROWEST_SERVICE_PREFIX = 28;
 
 /** The node network in itself, and the three networks against each other. */
-export function checkNetwork({ network, proxmox }: Draft, nodeCount: number): Problem[] {
+export function checkNetwork({ network, proxmox }: Draft, identities: readonly NodeIdentity[]): Problem[] {
   if (!network) return [];
   return [
     ...checkGateway(network),
     ...checkOverlaps(network),
-    ...checkSizes(network, nodeCount),
+    ...checkSizes(network, identities.length),
+    ...checkNameservers(network, identities),
     ...checkOutside(network, proxmox?.host),
   ];
 }
@@ -84,6 +86,34 @@ function checkSizes({ podCidr, serviceCidr }: NetworkSettings, nodeCount: number
     });
   }
   return problems;
+}
+
+/** Loopback, multicast and "this network": no server answers a guest there. */
+const NOBODYS = ["0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"];
+
+/** Who answers the nodes' questions for names; pods ask the same ones. */
+function checkNameservers({ nameservers, gateway }: NetworkSettings, identities: readonly NodeIdentity[]): Problem[] {
+  if (nameservers.length === 0) {
+    return [
+      {
+        path: "cluster.network.nameservers",
+        problem: "must name at least one name server",
+        hint: "often the gateway's address; nodes and pods resolve names by it",
+      },
+    ];
+  }
+  return nameservers.flatMap((address, at) => {
+    const path = `cluster.network.nameservers[${at}]`;
+    if (NOBODYS.some((cidr) => contains(rangeOf(cidr), address))) {
+      const problem = `must be an address that the nodes reach, not ${address}`;
+      return [{ path, problem, hint: "a resolver on your own machine, as systemd-resolved's, answers nobody else" }];
+    }
+    // A node with the gateway's address has a problem of its own.
+    const node = identities.find((identity) => identity.address.value === address && address !== gateway);
+    if (!node) return [];
+    const problem = `must not be ${address}, the address of the node ${node.hostname.value}`;
+    return [{ path, problem, hint: "the node would need itself to resolve names before it runs" }];
+  });
 }
 
 /** A host inside the pod or service network would be out of the nodes' reach. */

@@ -1,6 +1,7 @@
 import type { Problem } from "../../config/problems";
 import type { Draft, LxcPoolSettings, PoolSettings, ProxmoxSettings } from "../../config/schema";
 import { osTypeOf } from "../../config/template";
+import type { NodeRole } from "../model";
 import { checkLabels } from "./labels";
 import { checkTaints } from "./taints";
 
@@ -17,8 +18,11 @@ export function checkPools(draft: Draft): Problem[] {
 }
 
 /** How many servers the pools have in all. */
-export function serverCount(pools: Draft["pools"]): number {
-  return Object.values(pools).reduce((sum, { role, count }) => sum + (role === "server" ? count : 0), 0);
+export const serverCount = (pools: Draft["pools"]): number => nodeCount(pools, "server");
+
+/** How many nodes of a role the pools have in all. */
+export function nodeCount(pools: Draft["pools"], of: NodeRole): number {
+  return Object.values(pools).reduce((sum, { role, count }) => sum + (role === of ? count : 0), 0);
 }
 
 function checkServerCount({ pools, allPools }: Draft): Problem[] {
@@ -91,9 +95,37 @@ function checkOsType(
   pool: LxcPoolSettings,
   template: string | undefined,
 ): Problem[] {
-  if (template === undefined || (pool.osType ?? proxmox.osType ?? osTypeOf(template)) !== undefined) return [];
-  const problem = `is missing: the name of the template ${template} does not tell it`;
-  return [{ path: `${path}.osType`, problem, hint: "Proxmox writes network and SSH keys by it; for example ubuntu" }];
+  if (template === undefined) return [];
+  const osType = pool.osType ?? proxmox.osType ?? osTypeOf(template);
+  if (osType === undefined) {
+    const problem = `is missing: the name of the template ${template} does not tell it`;
+    return [{ path: `${path}.osType`, problem, hint: "Proxmox writes network and SSH keys by it; for example ubuntu" }];
+  }
+  if (!WITHOUT_SYSTEMD.includes(osType) && !template.includes("openrc"))
+    return checkArchitecture(proxmox, path, template);
+  return [
+    {
+      path: `${path}.template`,
+      problem: `must have systemd, which ${template} has not`,
+      hint: "the program runs K3s as a systemd unit; take a template of Debian or Ubuntu",
+    },
+  ];
+}
+
+/** Distributions whose templates start another init. */
+const WITHOUT_SYSTEMD: readonly string[] = ["alpine", "devuan"];
+
+/** Templates are named `…_<version>_<architecture>.tar.zst`. */
+function checkArchitecture({ architecture }: ProxmoxSettings, path: string, template: string): Problem[] {
+  const [, named] = /_(amd64|arm64)\.tar\./.exec(template) ?? [];
+  if (named === undefined || named === architecture) return [];
+  return [
+    {
+      path: `${path}.template`,
+      problem: `must be for ${architecture}, not ${named}: ${template}`,
+      hint: "cluster.proxmox.architecture is the processor of the Proxmox node",
+    },
+  ];
 }
 
 const repeated = (values: readonly number[]): number[] => [

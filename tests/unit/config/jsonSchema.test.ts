@@ -27,6 +27,8 @@ const BEYOND_THE_SCHEMA: Readonly<Record<string, readonly string[]>> = {
     ...["identity-addresses-missing", "identity-vmids-missing", "identity-vmids-too-short"],
     ...["k3s-datastore-not-shared", "k3s-file-other-architecture", "k3s-file-without-sum"],
     ...["network-gateway-broadcast", "network-gateway-outside", "network-nameserver-in-pods"],
+    ...["network-nameserver-loopback", "network-nameserver-node", "network-nameserver-none"],
+    ...["k3s-own-value-for-all", "proxmox-template-other-architecture", "proxmox-template-without-systemd"],
     ...["network-pods-overlap-nodes", "network-pods-too-small", "network-services-overlap-pods"],
     ...["pool-even-servers", "pool-even-servers-over-pools", "pool-no-server", "pool-too-many-servers"],
     ...["pool-zero-servers", "proxmox-other-node", "proxmox-template-missing", "proxmox-template-os-unknown"],

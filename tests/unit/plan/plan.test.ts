@@ -54,7 +54,7 @@ describe("nodes", () => {
 
   test("the system follows the template, unless it is said", () => {
     expect(agent({ template: "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst" })?.osType).toBe("debian");
-    expect(agent({ template: "local:vztmpl/golden.tar.gz", osType: "alpine" })?.osType).toBe("alpine");
+    expect(agent({ template: "local:vztmpl/golden.tar.gz", osType: "fedora" })?.osType).toBe("fedora");
   });
 
   test("a start order is in seconds, and absent where the config asks for nothing of it", () => {
@@ -126,10 +126,12 @@ describe("SHA-256 sums", () => {
     expect(warningsOf({}, pins)).not.toContainEqual(expect.stringContaining("npm run pin"));
   });
 
+  const ARM64_TEMPLATE = "local:vztmpl/debian-12-standard_12.7-1_arm64.tar.zst";
+
   test("of another architecture do not count", () => {
     expect(sums({ sha256: { arm64: SUM } })).toMatchObject({ sumOrigin: "release" });
     expect(
-      planOf({ proxmox: { architecture: "arm64" }, k3s: { artifacts: { sha256: { arm64: SUM } } } }).k3s.sumOrigin,
+      planOf({ proxmox: { architecture: "arm64", template: ARM64_TEMPLATE }, k3s: { artifacts: { sha256: { arm64: SUM } } } }).k3s.sumOrigin,
     ).toBe("config");
   });
 
