@@ -73,6 +73,7 @@ describe("up with files from the host", () => {
   const [row] = hostShell["when nodes are to get their files from the host"];
 
   it(titleOf(row), async () => {
+    lab.host.put("/var/lib/k3s/k3s", "K3s");
     lab.edit(({ k3s }) => (k3s.artifacts = { file: "/var/lib/k3s/k3s", sha256: { amd64: "5a".repeat(32) } }));
     const all = [MASTER, worker(1), worker(2)].map((node) => ({ row, ...node }));
     expectRows(all, await strike(lab, all, () => lab.up(...ALL)));

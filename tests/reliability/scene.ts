@@ -51,7 +51,7 @@ export class Scene {
 
   /** What the claim names for guests that were half made. */
   async recover(): Promise<void> {
-    const { code, stdout, stderr } = await this.lab.command("recover", "--stack", "homelab", "--wait", "1", "--yes");
+    const { code, stdout, stderr } = await this.lab.command("recover", "--stack", "homelab", "--wait", "30", "--yes");
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""]);
   }
 

@@ -197,6 +197,13 @@ export class SimulatedHost {
     return files.map((each) => fs.readFileSync(path.join(this.options.root, each), "utf8"));
   }
 
+  /** Writes a file of the host's. */
+  put(file: string, text: string): void {
+    const target = path.join(this.options.root, file);
+    fs.mkdirSync(path.dirname(target), { recursive: true });
+    fs.writeFileSync(target, text);
+  }
+
   confFile(vmid: string | number): string {
     return path.join(this.options.root, "etc/pve/lxc", `${vmid}.conf`);
   }
