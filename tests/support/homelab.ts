@@ -205,17 +205,17 @@ export class Homelab {
 
   /** `npm run doctor -- ARGS…`. */
   doctor(...args: string[]): Promise<Finished> {
-    return this.spawn([TSX, "cli/main.ts", "doctor", "--stack", "homelab", ...args]);
+    return this.spawn([TSX, "cli/main", "doctor", "--stack", "homelab", ...args]);
   }
 
   /** `npm run cluster -- ARGS…` as a script would run it, in this world's network and its copy of the program. */
   command(...args: string[]): Promise<Finished> {
-    return this.spawn([TSX, "cli/main.ts", ...args]);
+    return this.spawn([TSX, "cli/main", ...args]);
   }
 
   /** The same at a terminal, by a person who types `answer` when asked. */
   commandAtTerminal(answer: string, ...args: string[]): Promise<Finished> {
-    const command = [TSX, "cli/main.ts", ...args].map(quote).join(" ");
+    const command = [TSX, "cli/main", ...args].map(quote).join(" ");
     return this.spawn(["script", "--quiet", "--return", "--command", command, "/dev/null"], { input: `${answer}\n` });
   }
 

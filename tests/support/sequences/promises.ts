@@ -77,7 +77,9 @@ async function nodeResources(lab: Homelab): Promise<string[]> {
 
 /** Two components and the machine have the node's name. */
 function resourcesOf({ name }: WishedNode): string[] {
-  const scripts = ["lxc", "host-key", "artifacts", "leave", "k3s", "ready"].map((script) => `${name}-${script}`);
+  const scripts = ["guard", "lxc", "host-key", "artifacts", "leave", "k3s", "ready"].map(
+    (script) => `${name}-${script}`,
+  );
   return [name, name, name, ...scripts];
 }
 

@@ -15,7 +15,7 @@ const RECOVERY = /npm run cluster -- recover/;
 /** Errors that are the world's doing and that say what to do; every other one is the program's. */
 const SAYINGS: readonly [RegExp, (match: RegExpExecArray) => Remedy][] = [
   [/-claim: VMID (\d+).* belongs to the guest "/, ([, vmid]) => ({ kind: "give way", vmid: Number(vmid) })],
-  [/error: (\S+)-guard: VMID \d+ .*not ours/, ([, node]) => ({ kind: "forget", node: node! })],
+  [/error: (\S+)-guard: VMID \d+.*not ours/, ([, node]) => ({ kind: "forget", node: node! })],
   [/(\S+): the API token may not touch guest \d+/, ([, node]) => ({ kind: "forget", node: node! })],
   [RECOVERY, () => ({ kind: "recover" })],
   [/guest \d+ does not exist on this Proxmox host|next: {2}pulumi up --refresh/, () => ({ kind: "refresh" })],
