@@ -9,7 +9,7 @@ import { LabApi } from "../support/labApi";
 
 const lab = new Lab("containers");
 const api = new LabApi(lab);
-const paths = labPaths("containers");
+const paths = labPaths(lab.name);
 let network: string;
 
 beforeAll(async () => {

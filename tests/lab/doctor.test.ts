@@ -198,7 +198,7 @@ describe("storages that cannot take the containers", () => {
 describe("the way to the host", () => {
   it("names a wrong host key, a refused token and a dead agent", async () => {
     edit((cluster) => {
-      cluster.proxmox.hostKey = fs.readFileSync(`${labPaths("doctor").nodeKey}.pub`, "utf8").trim();
+      cluster.proxmox.hostKey = fs.readFileSync(`${labPaths(lab.name).nodeKey}.pub`, "utf8").trim();
     });
     const socket = `${scratch}/agent`;
     await new Promise<void>((resolve) => {
@@ -223,7 +223,7 @@ describe("the way to the host", () => {
   });
 
   it("names a certificate that is not trusted and a key that is refused", async () => {
-    const diagnosis = await doctor({ SSL_CERT_FILE: "", PROXMOX_K3S_HOST_SSH_KEY_FILE: labPaths("doctor").nodeKey });
+    const diagnosis = await doctor({ SSL_CERT_FILE: "", PROXMOX_K3S_HOST_SSH_KEY_FILE: labPaths(lab.name).nodeKey });
     expect(diagnosis.code).toBe(1);
     expect(troubles(diagnosis)).toEqual([
       expect.stringMatching(/^fail tls: its certificate is refused: .* → scp root@.*pve-root-ca\.pem/),
