@@ -131,7 +131,10 @@ describe("SHA-256 sums", () => {
   test("of another architecture do not count", () => {
     expect(sums({ sha256: { arm64: SUM } })).toMatchObject({ sumOrigin: "release" });
     expect(
-      planOf({ proxmox: { architecture: "arm64", template: ARM64_TEMPLATE }, k3s: { artifacts: { sha256: { arm64: SUM } } } }).k3s.sumOrigin,
+      planOf({
+        proxmox: { architecture: "arm64", template: ARM64_TEMPLATE },
+        k3s: { artifacts: { sha256: { arm64: SUM } } },
+      }).k3s.sumOrigin,
     ).toBe("config");
   });
 
