@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { renderStdin } from "./script";
-import { type ArgumentName, COMMON_ARGUMENTS, SHAPES, taskNames, taskOf } from "./tasks";
+import { type ArgumentName, COMMON_ARGUMENTS, lines, SHAPES, taskNames, taskOf } from "./tasks";
 
 /** Where the gate stands on a Proxmox host. */
 export const GATE_FILE = "/usr/local/sbin/proxmox-k3s-gate";
@@ -71,7 +71,7 @@ function boundShapes({ artifacts = [], nodeKeys = [] }: GateOptions): Partial<Re
   const oneOf = (values: readonly string[]): string => values.map(escapePattern).join("|");
   return {
     FROM: artifacts.length > 0 ? oneOf(artifacts) : "(?!)",
-    ...(nodeKeys.length > 0 ? { AUTHORIZED_KEYS: `(?:(?:${oneOf(nodeKeys)})(?:\\n(?:${oneOf(nodeKeys)}))*)?` } : {}),
+    ...(nodeKeys.length > 0 ? { AUTHORIZED_KEYS: lines(oneOf(nodeKeys)) } : {}),
   };
 }
 

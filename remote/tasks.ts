@@ -27,7 +27,7 @@ const URL = "https?://[A-Za-z0-9][A-Za-z0-9.:-]*(?:/[A-Za-z0-9._~%+=,:-]*)*";
 const NAMED = "[A-Za-z0-9_.-]+";
 
 /** None or more lines of a shape. */
-const lines = (shape: string): string => `(?:(?:${shape})(?:\\n(?:${shape}))*)?`;
+export const lines = (shape: string): string => `(?:(?:${shape})(?:\\n(?:${shape}))*)?`;
 
 /**
  * The shape of every argument, as a regular expression that the whole value must match. Both JavaScript and Perl read them,

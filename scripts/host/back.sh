@@ -2,7 +2,7 @@
 # Arguments: VMID, NAME, ROLE server|agent, AFTER (what disturbed it: "its reboot"), TIMEOUT (s). Input: CLUSTER_ID.
 
 case $ROLE in server) unit=k3s ;; *) unit=k3s-agent ;; esac
-need_trusted "$VMID" || fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
+need_machine
 GUEST_BOUND=30
 in_guest() { guest_exec "$VMID" "$@"; }
 BEGAN=$(now)

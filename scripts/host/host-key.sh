@@ -1,7 +1,7 @@
 # host-key (Proxmox host): answers the guest's ed25519 host key, read through the host, so that the first SSH
 # connection to the node is already checked. Arguments: VMID, NAME. Input: MARK.
 
-need_trusted "$VMID" || fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
+need_machine
 # read_key: the key alone; what else a guest may have written there is no key.
 read_key() { guest_exec "$VMID" cat /etc/ssh/ssh_host_ed25519_key.pub 2>/dev/null | sed -n 's|^\(ssh-ed25519 [A-Za-z0-9+/]*=*\)\( .*\)\{0,1\}$|\1|p' | head -n 1; }
 began=$(now)

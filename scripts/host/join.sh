@@ -4,7 +4,7 @@
 
 JOIN=/var/lib/proxmox-k3s/join
 
-need_trusted "$VMID" || fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
+need_machine
 if guest_exec "$VMID" test -e /var/lib/proxmox-k3s/started; then
   outcome "$NAME is a server already"
   exit 0

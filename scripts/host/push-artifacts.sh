@@ -3,7 +3,7 @@
 # that it allows), FILES (one a line). Input: MARK.
 
 TO=/var/lib/proxmox-k3s/artifacts
-need_trusted "$VMID" || fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
+need_machine
 GUEST_BOUND=300
 printf '%s\n' "$FILES" >"$WORK/files"
 not_copied() {

@@ -4,7 +4,7 @@
 # K3s never removes a label and sets taints at the first registration only: what we set is noted on the host, so that what
 # has gone from the config can be taken away, and nothing else.
 
-need_trusted "$VMID" || fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
+need_machine
 need_server "$TIMEOUT"
 
 # The API calls a node Ready for some 40 s after its guest has ended. Each question takes the host a moment, so it is not

@@ -140,6 +140,11 @@ need_trusted() {
   esac
 }
 
+# need_machine: ends the step unless the node's own guest is there and may be asked.
+need_machine() {
+  need_trusted "$VMID" || fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
+}
+
 # guest_exec VMID COMMAND…: runs it in the guest, without stdin. guest_feed: the same with the caller's stdin.
 guest_exec() { guest_feed "$@" </dev/null; }
 guest_feed() {
