@@ -1,0 +1,79 @@
+import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+
+import type { Credentials } from "../credentials/load";
+import type { ClusterPlan } from "../plan/model";
+import { clusterStepName } from "../plan/steps";
+import { RemoteScript } from "../remote/RemoteScript";
+import { scriptFailure } from "../remote/scriptFailure";
+import type { ClusterContext } from "./ClusterContext";
+import { hostConnection } from "./hostConnection";
+import { markOf } from "./machine/description";
+import { machineFailure } from "./machine/machineFailure";
+import { preflight } from "./preflight";
+import { K3sChanges } from "./rollout/K3sChanges";
+import { Reboots } from "./rollout/Reboots";
+import { RollingTurns } from "./rollout/RollingTurns";
+
+interface BuildContextArgs {
+  readonly plan: ClusterPlan;
+  readonly credentials: Credentials;
+}
+
+/** Makes what every part of the cluster shares: the anchor, the provider, the roster and the checks of the Proxmox host. */
+export function buildContext(
+  name: string,
+  { plan, credentials }: BuildContextArgs,
+  parent: pulumi.Resource,
+): ClusterContext {
+  const scriptOptions: pulumi.CustomResourceOptions = {
+    hooks: { onError: [scriptFailure(name, plan.proxmox.host)] },
+    ...(credentials.placeholder ? { ignoreChanges: ["connection"] } : {}),
+  };
+  // No other input, never protected, never replaced: it goes only when the whole cluster does.
+  const anchor = new random.RandomId(clusterStepName(name, "anchor"), { byteLength: 8 }, { parent });
+  const proxmox = new proxmoxve.Provider(
+    name,
+    { endpoint: plan.proxmox.endpoint, apiToken: credentials.apiToken, insecure: plan.proxmox.insecure },
+    { parent, ...(credentials.placeholder ? { ignoreChanges: ["apiToken"] } : {}) },
+  );
+  const host = hostConnection(name, plan.proxmox, credentials.hostKey);
+  const mark = markOf(plan.name, anchor.hex);
+  const afterAnchor = { parent, dependsOn: [anchor] };
+  const roster = new RemoteScript(
+    clusterStepName(name, "roster"),
+    {
+      task: "roster",
+      title: "the servers and the removal script on the Proxmox host",
+      on: "apply and delete",
+      connection: host,
+      lock: `roster-${plan.name}`,
+      boundSeconds: 60,
+      args: {
+        SERVERS: plan.servers.map((server) => `${server.vmId} ${server.name}`).join("\n"),
+        DRAIN_TIMEOUT: plan.removal.drainTimeoutSeconds,
+        ON_BLOCKED: plan.removal.onBlocked,
+        ALLOW_CONTROL_PLANE_LOSS: plan.removal.allowControlPlaneLoss ? "yes" : "no",
+      },
+      inputs: { CLUSTER_ID: anchor.hex, MARK: mark },
+    },
+    pulumi.mergeOptions(scriptOptions, afterAnchor),
+  );
+  const turns = new RollingTurns(plan.rollout.concurrency);
+  return {
+    plan,
+    clusterId: anchor.hex,
+    mark,
+    host,
+    nodeKey: credentials.nodeKey,
+    proxmox,
+    reboots: new Reboots(name, turns, { plan, host, mark, clusterId: anchor.hex }),
+    k3sChanges: new K3sChanges(name, turns, { plan, host, clusterId: anchor.hex }),
+    machineFailure: machineFailure(name, plan.proxmox.resourcePool),
+    anchor,
+    roster,
+    preflight: preflight(name, { plan, host, mark }, pulumi.mergeOptions(scriptOptions, afterAnchor)),
+    scriptOptions,
+  };
+}

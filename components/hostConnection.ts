@@ -1,0 +1,23 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import type { ClusterPlan } from "../plan/model";
+import { checkGate } from "../remote/gateCheck";
+import type { Connection } from "../remote/RemoteScript";
+
+/** Root on the Proxmox host; in an `up` it opens once the host has shown that it runs this program's scripts. */
+export function hostConnection(
+  name: string,
+  { host, sshPort: port, sshUser: user, hostKey }: ClusterPlan["proxmox"],
+  privateKey: pulumi.Output<string>,
+): Connection {
+  const connection = { host, port, user, privateKey, hostKey, dialErrorLimit: 10, perDialTimeout: 5 };
+  if (pulumi.runtime.isDryRun()) return connection;
+  return privateKey.apply(async (key) => {
+    try {
+      await checkGate({ host, port, user, hostKey, privateKey: key, dials: 2 }, name);
+    } catch (error) {
+      throw new pulumi.RunError((error as Error).message);
+    }
+    return { ...connection, privateKey: key };
+  });
+}

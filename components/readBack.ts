@@ -1,0 +1,45 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import { clusterStepName } from "../plan/steps";
+import { RemoteScript } from "../remote/RemoteScript";
+import type { ClusterContext } from "./ClusterContext";
+import type { K3sNode } from "./K3sNode";
+
+interface ReadBackArgs {
+  readonly task: "ca-hash" | "kubeconfig";
+  /** What is read, in a few words. */
+  readonly title: string;
+  readonly context: ClusterContext;
+  readonly servers: readonly K3sNode[];
+  /** @default false */
+  readonly secretOutput?: boolean;
+}
+
+/** A value read from a live server, by a command of its own: any changed input would make it unknown in a preview. */
+export function readBack(
+  name: string,
+  { task, title, context, servers, secretOutput = false }: ReadBackArgs,
+  parent: pulumi.Resource,
+): pulumi.Output<string> {
+  const command = new RemoteScript(
+    clusterStepName(name, task),
+    {
+      task,
+      title,
+      connection: context.host,
+      lock: `${task}-${context.plan.name}`,
+      boundSeconds: 120,
+      args: { TIMEOUT: 60 },
+      inputs: { CLUSTER_ID: context.clusterId },
+      secretOutput,
+      // The CA lives and dies with the first server's machine as long as it is the only one.
+      triggers: servers.slice(0, 1).map((server) => server.machine.creation),
+    },
+    pulumi.mergeOptions(context.scriptOptions, {
+      parent,
+      // Not on their `ready`, which takes some seconds more.
+      dependsOn: servers.map((server) => server.k3s),
+    }),
+  );
+  return command.answer;
+}
