@@ -25,9 +25,6 @@ export interface LxcK3sContainerArgs {
  * open to SSH by key with a known host key.
  */
 export class LxcK3sContainer extends pulumi.ComponentResource implements Machine {
-  readonly name: string;
-  readonly vmId: number;
-  readonly address: string;
   readonly connection: Connection;
   readonly guest: pulumi.Resource;
   readonly creation: pulumi.Output<string>;
@@ -36,9 +33,6 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
   constructor(name: string, args: LxcK3sContainerArgs, opts?: pulumi.ComponentResourceOptions) {
     const { node, context } = args;
     super("proxmox-k3s:index:LxcK3sContainer", name, { vmId: node.vmId, address: node.address }, opts);
-    this.name = node.name;
-    this.vmId = node.vmId;
-    this.address = node.address;
     const onHost = { connection: context.host, lock: `guest-${node.vmId}`, boundSeconds: 300 };
     const guestArgs = { VMID: node.vmId, NAME: node.name };
     // The client changes or adopts whatever guest has the VMID, so each change is preceded by a look at whose it is.

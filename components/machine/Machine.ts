@@ -4,9 +4,6 @@ import type { Connection } from "../../remote/RemoteScript";
 
 /** A machine of either kind, as K3s and membership see it. */
 export interface Machine {
-  readonly name: string;
-  readonly vmId: number;
-  readonly address: string;
   /** Root on the machine, with its checked host key. */
   readonly connection: Connection;
   /** The guest itself: what lives on it is deleted and replaced with it. */
