@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import { kindOfResource } from "../plan/machineKinds";
 import { markText } from "../plan/mark";
 import { pulumi } from "./pulumi";
 
@@ -57,7 +58,7 @@ export function parseState(text: string): StackState {
 }
 
 function guestOf({ urn, type, inputs }: z.infer<typeof resource>): StateGuest | undefined {
-  if (type !== "proxmoxve:index/containerLegacy:ContainerLegacy" || inputs?.vmId === undefined) return undefined;
+  if (kindOfResource(type) === undefined || inputs?.vmId === undefined) return undefined;
   return { urn, name: nameOf(urn), vmId: inputs.vmId };
 }
 

@@ -1,3 +1,4 @@
+import { kindOfFolder, type MachineKind } from "../../plan/machineKinds";
 import { runTask, type ShellTarget } from "../../remote/sshClient";
 import { clusterStepName, stepName } from "../../plan/steps";
 
@@ -5,7 +6,7 @@ import { clusterStepName, stepName } from "../../plan/steps";
 export interface HostGuest {
   readonly vmId: number;
   readonly pveNode: string;
-  readonly kind: "lxc" | "qemu-server";
+  readonly kind: MachineKind;
   /** What holds it: `create`, `backup` …; empty when nothing does. */
   readonly lock: string;
   /** Number of its creation; empty where its description has none. */
@@ -58,7 +59,7 @@ export class ClusterHost {
   }
 }
 
-const LINE = /^(\d+) (\S+) (lxc|qemu-server) (\S+) (\S+) (unfinished|-) (\S*)$/;
+const LINE = /^(\d+) (\S+) (\S+) (\S+) (\S+) (unfinished|-) (\S*)$/;
 
 /** @param answer what `scripts/host/guests.sh` printed */
 export function parseGuests(answer: string): HostGuest[] {
@@ -66,13 +67,13 @@ export function parseGuests(answer: string): HostGuest[] {
 }
 
 function parseGuest(line: string): HostGuest {
-  const match = LINE.exec(line);
-  if (!match) throw new Error(`the Proxmox host answered with a line that is no guest: ${line}`);
-  const [, vmId, pveNode = "", kind, lock = "", creation = "", state, name = ""] = match;
+  const [, vmId, pveNode = "", folder = "", lock = "", creation = "", state, name = ""] = LINE.exec(line) ?? [];
+  const kind = kindOfFolder(folder);
+  if (kind === undefined) throw new Error(`the Proxmox host answered with a line that is no guest: ${line}`);
   return {
     vmId: Number(vmId),
     pveNode,
-    kind: kind as HostGuest["kind"],
+    kind,
     lock: lock === "-" ? "" : lock,
     creation: creation === "-" ? "" : creation,
     unfinished: state === "unfinished",

@@ -3,6 +3,7 @@ import { createInterface } from "node:readline/promises";
 import { readCredentials } from "../../credentials/read";
 import { hint, SOURCES } from "../../credentials/sources";
 import { loadPlan } from "../../plan/load";
+import { MACHINE_KINDS } from "../../plan/machineKinds";
 import { mendFileBackend } from "./backend";
 import { ClusterHost, type HostGuest } from "./guests";
 import { findLeftovers, type Leftovers } from "./leftovers";
@@ -116,7 +117,7 @@ function conclude({ open, discard, unclear, vanished }: Leftovers): number {
   for (const guest of unclear)
     say([
       `error: ${guestText(guest)} may hold a node or somebody's copy of one; it was not touched`,
-      `next:  restore the state that knew it (pulumi stack history; pulumi stack import), or pct destroy ${guest.vmId} --force on ${guest.pveNode} if nobody wants it`,
+      `next:  restore the state that knew it (pulumi stack history; pulumi stack import), or ${MACHINE_KINDS[guest.kind].destroy(guest.vmId)} on ${guest.pveNode} if nobody wants it`,
     ]);
   say([vanished.length > 0 ? "next:  pulumi up --refresh, or pulumi destroy --refresh" : "next:  pulumi up"]);
   return unclear.length > 0 ? 1 : 0;
@@ -125,7 +126,7 @@ function conclude({ open, discard, unclear, vanished }: Leftovers): number {
 const guestText = ({ vmId, name }: HostGuest): string => `guest ${vmId} (${name})`;
 const discardText = (guest: HostGuest): string => `destroy ${guestText(guest)} on ${guest.pveNode}`;
 
-/** The last part of a resource's type: `ContainerLegacy`. */
+/** The last part of a resource's type: `Command`. */
 function typeOf(urn: string): string {
   return urn.split("::").at(-2)!.split(":").at(-1)!;
 }

@@ -1,11 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { kindOfResource, MACHINE_KINDS, type MachineKind } from "../../plan/machineKinds";
 import { advice } from "../../remote/advice";
 
 /** An operation on a machine that the Proxmox client gave up. */
 export interface MachineFailure {
   readonly operation: "create" | "update" | "delete";
   readonly node: string;
+  readonly kind: MachineKind;
   readonly vmId: number;
   /** Of the guest's resource. */
   readonly urn: string;
@@ -19,29 +21,30 @@ export interface MachineFailure {
 const UNKNOWN = /(error|timeout) while waiting for task|failed to perform HTTP (POST|PUT) request/;
 /** The same once it had asked for the end of the guest; before that the guest stands, running or not. */
 const UNKNOWN_REMOVAL =
-  /(error|timeout) while waiting for task "[^"]*:vzdestroy:|failed to perform HTTP DELETE request/;
+  /(error|timeout) while waiting for task "[^"]*:(vz|qm)destroy:|failed to perform HTTP DELETE request/;
 
 /** The guest is in another pool than the token's rights, or in none. */
 const FORBIDDEN = /Permission check failed \(\/vms\/\d+, VM\./;
 
-const LOCKED = /CT is locked|configuration to become unlocked/;
+const LOCKED = /(CT|VM) is locked|configuration to become unlocked/;
 
 /**
  * What a failure means and what to do, in the form of the scripts' errors. The client's own message, which the engine
  * prints beside it, names a request and a reason, and neither the node nor a way on.
  */
-export function explain({ operation, node, vmId, urn, pool, message }: MachineFailure): string {
+export function explain({ operation, node, kind, vmId, urn, pool, message }: MachineFailure): string {
+  const { command } = MACHINE_KINDS[kind];
   const text = (cause: string, next: string): string => advice(`${node}: ${cause}`, next);
   const isUnknown = UNKNOWN.test(message);
   if (FORBIDDEN.test(message))
     return text(
       `the API token may not touch guest ${vmId}, which is not in the resource pool ${pool}`,
-      wayToPool({ operation, vmId, urn, pool }),
+      wayToPool({ operation, kind, vmId, urn, pool }),
     );
   if (LOCKED.test(message)) {
     return text(
       `guest ${vmId} is locked by other work on the Proxmox host, a backup for instance`,
-      `wait for that work to end (pct config ${vmId}; pct unlock ${vmId} where nothing works on it any more), then pulumi up`,
+      `wait for that work to end (${command} config ${vmId}; ${command} unlock ${vmId} where nothing works on it any more), then pulumi up`,
     );
   }
   switch (operation) {
@@ -61,7 +64,10 @@ export function explain({ operation, node, vmId, urn, pool, message }: MachineFa
         : text(`guest ${vmId} was not changed, or only in part`, "pulumi up --refresh");
     case "delete":
       if (message.includes("protection"))
-        return text(`guest ${vmId} is protected`, `pct set ${vmId} --protection 0 on the Proxmox host, then pulumi up`);
+        return text(
+          `guest ${vmId} is protected`,
+          `${command} set ${vmId} --protection 0 on the Proxmox host, then pulumi up`,
+        );
       // Once the guest is gone the client fails for ever, and only a refresh takes it out of the state.
       return UNKNOWN_REMOVAL.test(message) || message.includes("does not exist")
         ? text(`how the removal of guest ${vmId} ended is not known`, "pulumi up --refresh")
@@ -70,7 +76,7 @@ export function explain({ operation, node, vmId, urn, pool, message }: MachineFa
 }
 
 /** A stranger's guest must not be talked into the pool: only before a change has the claim just seen that it is ours. */
-function wayToPool({ operation, vmId, urn, pool }: Omit<MachineFailure, "node" | "message">): string {
+function wayToPool({ operation, kind, vmId, urn, pool }: Omit<MachineFailure, "node" | "message">): string {
   const move = `pveum pool modify ${pool} --allow-move 1 --vms ${vmId} on the Proxmox host, then pulumi up`;
   switch (operation) {
     case "create":
@@ -78,7 +84,7 @@ function wayToPool({ operation, vmId, urn, pool }: Omit<MachineFailure, "node" |
     case "update":
       return move;
     case "delete":
-      return `pct config ${vmId} on the Proxmox host says whose it is. A stranger's: pulumi state delete --yes --target-dependents '${urn}', then pulumi up. Ours: ${move}`;
+      return `${MACHINE_KINDS[kind].command} config ${vmId} on the Proxmox host says whose it is. A stranger's: pulumi state delete --yes --target-dependents '${urn}', then pulumi up. Ours: ${move}`;
   }
 }
 
@@ -89,10 +95,12 @@ function wayToPool({ operation, vmId, urn, pool }: Omit<MachineFailure, "node" |
 export function machineFailure(cluster: string, pool: string): pulumi.ErrorHook {
   return new pulumi.ErrorHook(
     `${cluster}-machine-failure`,
-    async ({ urn, name, failedOperation, newInputs, oldInputs, errors }) => {
+    async ({ urn, name, type, failedOperation, newInputs, oldInputs, errors }) => {
       const vmId = Number((newInputs ?? oldInputs)?.["vmId"]);
       const operation = failedOperation as MachineFailure["operation"];
-      await pulumi.log.warn(explain({ operation, node: name, vmId, urn, pool, message: errors[0] ?? "" }));
+      const kind = kindOfResource(type);
+      if (kind !== undefined)
+        await pulumi.log.warn(explain({ operation, node: name, kind, vmId, urn, pool, message: errors[0] ?? "" }));
       return false;
     },
   );

@@ -3,7 +3,7 @@ import { explain, type MachineFailure } from "../../components/machine/machineFa
 /** What the table in docs/reliability.md does not strike: it holds the rest against the real client. */
 
 const failure = (operation: MachineFailure["operation"], message: string): string =>
-  explain({ operation, node: "k3s-worker-01", vmId: 102, urn: "urn:worker", pool: "homelab", message });
+  explain({ operation, node: "k3s-worker-01", kind: "lxc", vmId: 102, urn: "urn:worker", pool: "homelab", message });
 
 test("a protected guest: the command that ends its protection", () => {
   expect(failure("delete", "can't remove CT 102 - protection mode enabled")).toBe(

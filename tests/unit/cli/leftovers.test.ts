@@ -34,7 +34,7 @@ it("tells of operations that were cut off", () => {
 
 it.each([
   ["whose creation is not on record as unfinished", guest({ unfinished: false })],
-  ["that is a virtual machine", guest({ kind: "qemu-server" })],
+  ["that is a virtual machine", guest({ kind: "vm" })],
 ])("leaves a guest to a person %s", (_, found) => {
   const left = findLeftovers(EMPTY, [found]);
   expect([left.discard, left.unclear]).toEqual([[], [found]]);

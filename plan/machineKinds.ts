@@ -1,0 +1,44 @@
+import type { KINDS } from "../config/sections/pools";
+
+/*
+ * What tells the kinds of machines apart outside the program's own resources: in Pulumi's state, on Proxmox VE's command
+ * line and in its configuration folder. Who needs one of these reads it here.
+ */
+
+export type MachineKind = (typeof KINDS)[number];
+
+interface MachineFacts {
+  /** Type of the guest's resource in Pulumi's state. */
+  readonly resourceType: string;
+  /** Proxmox VE's command for such guests. */
+  readonly command: "pct" | "qm";
+  /** Folder of their configurations below `/etc/pve/nodes/NODE`; the scripts on the host call the kind by it. */
+  readonly folder: "lxc" | "qemu-server";
+  /** What destroys one for good, running or not. */
+  readonly destroy: (vmId: number) => string;
+}
+
+export const MACHINE_KINDS: Readonly<Record<MachineKind, MachineFacts>> = {
+  lxc: {
+    resourceType: "proxmoxve:index/containerLegacy:ContainerLegacy",
+    command: "pct",
+    folder: "lxc",
+    destroy: (vmId) => `pct destroy ${vmId} --force`,
+  },
+  vm: {
+    resourceType: "proxmoxve:index/vmLegacy:VmLegacy",
+    command: "qm",
+    folder: "qemu-server",
+    destroy: (vmId) => `qm stop ${vmId} && qm destroy ${vmId}`,
+  },
+};
+
+const kinds = Object.keys(MACHINE_KINDS) as MachineKind[];
+
+/** The kind of machine that a resource is; undefined for one that is no machine. */
+export const kindOfResource = (type: string): MachineKind | undefined =>
+  kinds.find((kind) => MACHINE_KINDS[kind].resourceType === type);
+
+/** The kind of machine whose configurations are in a folder; undefined for any other folder. */
+export const kindOfFolder = (folder: string): MachineKind | undefined =>
+  kinds.find((kind) => MACHINE_KINDS[kind].folder === folder);
