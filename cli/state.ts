@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import { kindOfResource } from "../plan/machineKinds";
 import { markText } from "../plan/mark";
+import { clusterStepName } from "../plan/steps";
 import { pulumi } from "./pulumi";
 
 /** A machine's resource in the state. */
@@ -40,13 +41,17 @@ const exported = z.object({
   }),
 });
 
+/** The type of the anchor, which carries the cluster's id. */
+const RANDOM_ID = "random:index/randomId:RandomId";
+
 /** @param text what `pulumi stack export` printed */
 export function parseState(text: string): StackState {
   const { resources, pending_operations: open } = exported.parse(JSON.parse(text)).deployment;
   return {
     guests: (resources ?? []).flatMap((each) => guestOf(each) ?? []),
     mark: (cluster) => {
-      const anchor = (resources ?? []).find(({ urn }) => urn.endsWith(`RandomId::${cluster}-anchor`));
+      const name = clusterStepName(cluster, "anchor");
+      const anchor = (resources ?? []).find(({ urn, type }) => type === RANDOM_ID && nameOf(urn) === name);
       const [stackUrn = "", project = ""] = anchor?.urn.split("::") ?? [];
       const clusterId = anchor?.outputs?.hex;
       if (typeof clusterId !== "string") return undefined;

@@ -35,8 +35,17 @@ export const CLUSTER_STEPS = [
 ] as const;
 export type ClusterStep = (typeof CLUSTER_STEPS)[number];
 
+/** Hooks that are one for all nodes of a cluster; what the engine says of a failed one carries its name. */
+export type ClusterHook =
+  | ("script-failure" | "machine-failure")
+  | ("reboot" | "rebooted" | "reboot-failed")
+  | ("k3s-turn" | "k3s-changed" | "k3s-failed");
+
 export const stepName = (node: string, step: NodeStep): string => `${node}-${step}`;
 export const clusterStepName = (cluster: string, step: ClusterStep): string => `${cluster}-${step}`;
+export const hookName = (cluster: string, hook: ClusterHook): string => `${cluster}-${hook}`;
+
+export const isClusterStep = (step: string): step is ClusterStep => CLUSTER_STEPS.some((each) => each === step);
 
 /** Longer names first: `-host-key` also ends in `-key`. */
 const STEPS = [...NODE_STEPS, ...CLUSTER_STEPS].sort((a, b) => b.length - a.length);

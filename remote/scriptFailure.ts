@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { parseStep, stepName } from "../plan/steps";
+import { hookName, parseStep, stepName } from "../plan/steps";
 import { advice, REACH_HOST } from "./advice";
 import { known } from "./known";
 
@@ -53,7 +53,7 @@ export function explain({ step, address, isHost, message }: ScriptFailure): stri
  * @param host the Proxmox host's address, as in every connection to it
  */
 export function scriptFailure(cluster: string, host: string): pulumi.ErrorHook {
-  return new pulumi.ErrorHook(`${cluster}-script-failure`, async ({ name, newInputs, oldInputs, errors }) => {
+  return new pulumi.ErrorHook(hookName(cluster, "script-failure"), async ({ name, newInputs, oldInputs, errors }) => {
     // A secret as a whole because of its key, and the SDK hands a hook such a one wrapped twice.
     const connection = await known<unknown>((newInputs ?? oldInputs)?.["connection"]);
     const { host: address } = pulumi.runtime.unwrapRpcSecret(connection) as { host: string };

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { kindOfResource, MACHINE_KINDS, type MachineKind } from "../../plan/machineKinds";
+import { hookName } from "../../plan/steps";
 import { advice } from "../../remote/advice";
 
 /** An operation on a machine that the Proxmox client gave up. */
@@ -94,7 +95,7 @@ function wayToPool({ operation, kind, vmId, urn, pool }: Omit<MachineFailure, "n
  */
 export function machineFailure(cluster: string, pool: string): pulumi.ErrorHook {
   return new pulumi.ErrorHook(
-    `${cluster}-machine-failure`,
+    hookName(cluster, "machine-failure"),
     async ({ urn, name, type, failedOperation, newInputs, oldInputs, errors }) => {
       const vmId = Number((newInputs ?? oldInputs)?.["vmId"]);
       const operation = failedOperation as MachineFailure["operation"];

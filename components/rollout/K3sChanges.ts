@@ -7,7 +7,7 @@ import { known } from "../../remote/known";
 import { requireQuorumWithout } from "./quorumGate";
 import { wasReached } from "../../remote/scriptFailure";
 import type { TurnHooks, RollingTurns } from "./RollingTurns";
-import { stepName } from "../../plan/steps";
+import { hookName, parseStep } from "../../plan/steps";
 
 /** What `install-k3s` answers where K3s runs on as it did. */
 const UNCHANGED = /: unchanged, not restarted$/m;
@@ -26,11 +26,11 @@ export class K3sChanges {
     private readonly access: ClusterAccess,
   ) {
     this.hooks = {
-      beforeUpdate: new pulumi.ResourceHook(`${cluster}-k3s-turn`, ({ name }) => this.before(name)),
-      afterUpdate: new pulumi.ResourceHook(`${cluster}-k3s-changed`, ({ name, newOutputs }) =>
+      beforeUpdate: new pulumi.ResourceHook(hookName(cluster, "k3s-turn"), ({ name }) => this.before(name)),
+      afterUpdate: new pulumi.ResourceHook(hookName(cluster, "k3s-changed"), ({ name, newOutputs }) =>
         this.after(name, newOutputs),
       ),
-      onError: new pulumi.ErrorHook(`${cluster}-k3s-failed`, ({ name, errors }) => {
+      onError: new pulumi.ErrorHook(hookName(cluster, "k3s-failed"), ({ name, errors }) => {
         this.failed(name, errors[0] ?? "");
         return Promise.resolve(false);
       }),
@@ -65,6 +65,7 @@ export class K3sChanges {
   }
 
   private nodeOf(resource: string): NodePlan | undefined {
-    return this.access.plan.nodes.find(({ name }) => stepName(name, "k3s") === resource);
+    const { of, step } = parseStep(resource) ?? {};
+    return step === "k3s" ? this.access.plan.nodes.find(({ name }) => name === of) : undefined;
   }
 }

@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { NodePlan } from "../../plan/model";
 import { awaitReadyAgain, type ClusterAccess } from "./awaitReadyAgain";
 import { checkOwnership, type HostAccess } from "../machine/claim";
+import { hookName } from "../../plan/steps";
 import { requireQuorumWithout } from "./quorumGate";
 import type { TurnHooks, RollingTurns } from "./RollingTurns";
 
@@ -54,9 +55,11 @@ export class Reboots {
     private readonly args: RebootsArgs,
   ) {
     this.hooks = {
-      beforeUpdate: new pulumi.ResourceHook(`${cluster}-reboot`, (change) => this.before(change), { onDryRun: true }),
-      afterUpdate: new pulumi.ResourceHook(`${cluster}-rebooted`, ({ name }) => this.after(name)),
-      onError: new pulumi.ErrorHook(`${cluster}-reboot-failed`, async ({ name }) => {
+      beforeUpdate: new pulumi.ResourceHook(hookName(cluster, "reboot"), (change) => this.before(change), {
+        onDryRun: true,
+      }),
+      afterUpdate: new pulumi.ResourceHook(hookName(cluster, "rebooted"), ({ name }) => this.after(name)),
+      onError: new pulumi.ErrorHook(hookName(cluster, "reboot-failed"), async ({ name }) => {
         // The client has spoken; what counts here is whether the next one may go.
         await this.after(name).catch(() => {});
         return false;

@@ -1,7 +1,7 @@
 import * as path from "node:path";
 import prettier from "prettier";
 import { MACHINE_TIMEOUTS } from "../../plan/machineTimeouts";
-import { type Phase, REMEDIES, type Row } from "./row";
+import { nameOf, type Phase, REMEDIES, type Row } from "./row";
 import { rows } from "./rows";
 
 export const PAGE = path.join(__dirname, "../../docs/reliability.md");
@@ -68,14 +68,7 @@ function table(some: readonly Row[]): string {
   return [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-const where = ({ step, part }: Row): string => `${step === "machine" ? "`NODE`" : `\`${resource(step)}\``}: ${part}`;
-
-function resource(step: Row["step"]): string {
-  if (step === "guard") return "NODE-guard";
-  return ["roster", "preflight", "release-sums", "ca-hash", "kubeconfig"].includes(step)
-    ? `CLUSTER-${step}`
-    : `NODE-${step}`;
-}
+const where = ({ step, part }: Row): string => `\`${nameOf(step, "NODE", "CLUSTER")}\`: ${part}`;
 
 /** A piece that is matched with white space of any kind is printed with blanks. */
 const seen = ({ sees }: Row): string =>

@@ -1,4 +1,5 @@
 import type { FaultSpec } from "../../lab/pve/faults/fault";
+import { clusterStepName, isClusterStep, stepName } from "../../plan/steps";
 
 /** The table of docs/reliability.md as data: its page is written from the rows, and each row is a test. */
 
@@ -60,11 +61,22 @@ export function titleOf({ step, part, fault }: Row): string {
 
 /** Name of the resource that the row is about. */
 export function resourceOf({ step }: Row, node: string, cluster: string): string {
-  if (["machine", "claim", "back"].includes(step)) return node;
-  if (step === "guard") return `${node}-guard`;
-  if (step === "join" || step === "quorum") return `${node}-k3s`;
-  const isClusters = ["roster", "preflight", "release-sums", "ca-hash", "kubeconfig"].includes(step);
-  return `${isClusters ? cluster : node}-${step}`;
+  switch (step) {
+    case "claim":
+    case "back":
+      return node;
+    case "join":
+    case "quorum":
+      return stepName(node, "k3s");
+    default:
+      return nameOf(step, node, cluster);
+  }
+}
+
+/** Name of a step, or of the machine. */
+export function nameOf(step: Step, node: string, cluster: string): string {
+  if (step === "machine") return node;
+  return isClusterStep(step) ? clusterStepName(cluster, step) : stepName(node, step);
 }
 
 /** A text with `NODE` and `VMID` filled in. */

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AccessStore } from "../../lab/pve/access/accessStore";
 import type { GuestDriver } from "../../lab/pve/driver";
 import { type GuestConfigFile, parseGuestConfig } from "../../lab/pve/guestConfig";
+import { parseStep } from "../../plan/steps";
 import { acknowledgement } from "../../remote/answer";
 import { HastyClock, makeCommands, makeHastySleep, serveCommands } from "./doubles/commands";
 import { answerInGuest } from "./doubles/guestCommands";
@@ -159,7 +160,7 @@ export class SimulatedHost {
       const hostname = this.conf(String(vmid))?.options.get("hostname");
       return told(await answerOnNode({ machines, clusters: this.clusters, vmid, hostname }, task));
     }
-    if (task.step.endsWith("-preflight")) return told("the Proxmox host is ready");
+    if (parseStep(task.step)?.step === "preflight") return told("the Proxmox host is ready");
     return this.shell(command, stdin);
   }
 

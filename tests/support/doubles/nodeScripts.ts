@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
+import { parseStep } from "../../../plan/steps";
 import { arg, type RemoteTask, ScriptFailure } from "../remoteTask";
 import type { SimulatedMachines } from "../simulatedMachines";
 import { newCaHash, newMemberName, type SimulatedClusters } from "./simulatedCluster";
@@ -21,9 +22,14 @@ export interface NodeWorld {
  */
 export async function answerOnNode(world: NodeWorld, task: RemoteTask): Promise<string> {
   // The files of the release are not simulated, nor is the download of them.
-  if (task.step.endsWith("-artifacts")) return "files of the release are on the node";
-  if (task.step.endsWith("-k3s")) return installK3s(world, task);
-  throw new Error(`the double knows no script for ${task.step} on a node`);
+  switch (parseStep(task.step)?.step) {
+    case "artifacts":
+      return "files of the release are on the node";
+    case "k3s":
+      return installK3s(world, task);
+    default:
+      throw new Error(`the double knows no script for ${task.step} on a node`);
+  }
 }
 
 async function installK3s(world: NodeWorld, { args, secrets }: RemoteTask): Promise<string> {
