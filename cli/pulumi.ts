@@ -16,7 +16,7 @@ export function pulumi(args: readonly string[], input = ""): Promise<string> {
     const child = execFile("pulumi", [...args, "--non-interactive"], options, (error, stdout, stderr) => {
       if (!error) return resolve(stdout);
       if (error.code === "ENOENT") return reject(new Error("pulumi is not on PATH", { cause: error }));
-      // Warnings stand before the error.
+      // The command line has words alone. Warnings stand before the error.
       const said = /^error: ([^]*)/m.exec(stderr)?.[1]?.trim();
       reject(new Error(said ?? (stderr.trim() || error.message), { cause: error }));
     });

@@ -29,6 +29,9 @@ export interface RemoteScriptArgs {
   readonly triggers?: pulumi.Input<string>[];
 }
 
+/** The last run was one of these; which of them, the state does not tell. */
+const APPLY = ["create", "update"] as const;
+
 /** Seconds that a deletion may dial before it gives up; the task itself is bounded on the machine. */
 const DIAL_SECONDS = 60;
 
@@ -77,13 +80,9 @@ export class RemoteScript extends command.remote.Command {
       ),
     );
     // Also where nobody asks for the answer: a script that did not run must not pass for one that did.
-    this.answer = on === "delete" ? pulumi.output("") : this.stdout.apply((text) => answerIn(args.task, name, text));
+    this.answer =
+      on === "delete" ? pulumi.output("") : this.stdout.apply((text) => readAnswer(args.task, name, APPLY, text));
   }
-}
-
-/** The last run was the creation or an update; which of them, the state does not tell. */
-function answerIn(task: TaskName, step: string, stdout: string): string {
-  return readAnswer(task, step, / create done\s*$/.test(stdout) ? "create" : "update", stdout);
 }
 
 /** Secret when it carries a secret; otherwise readable, so that a changed script shows in the preview. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 
 import { clusterStepName } from "../plan/steps";
-import { advice } from "./advice";
+import { advice, readAdvice } from "./advice";
 import { UnacknowledgedError } from "./answer";
 import { ConnectionError, runTask, type ShellTarget } from "./sshClient";
 
@@ -37,7 +37,7 @@ export async function checkGate(target: ShellTarget, cluster: string): Promise<b
     if (!(error instanceof UnacknowledgedError)) {
       const { message } = error as Error;
       // The gate and the script say what to do themselves; a missing file or a broken gate does not.
-      if (/^next: /m.test(message)) throw error;
+      if (readAdvice(message).next !== undefined) throw error;
       throw failure(`the forced command of the program's SSH key failed: ${message}`, installGate(target.host));
     }
   }

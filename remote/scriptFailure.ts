@@ -15,6 +15,8 @@ export interface ScriptFailure {
   readonly message: string;
 }
 
+/* What failed is read from the plugin's words, as its errors carry no code. */
+
 /** The command plugin gave up dialling, for this reason. */
 const UNREACHED = /after \d+ failed attempts: ([^\n]*)/;
 

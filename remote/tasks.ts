@@ -93,8 +93,10 @@ export interface Task {
   readonly args: readonly ArgumentName[];
   /** Files that it finds beside itself: parts of `scripts/` with their ending, or a constant text. */
   readonly files?: Readonly<Record<string, readonly string[] | { readonly text: string }>>;
-  /** Shape of its answer. @default one line or none */
+  /** Shape of its answer. @default one line or none, for people: nothing reads it */
   readonly answer?: string;
+  /** Its answer is one of these words, where the program goes on by it. */
+  readonly words?: readonly string[];
   /** It also serves deletions, whose text is stored in the state until the next `up`. */
   readonly deletes?: true;
 }
@@ -150,6 +152,7 @@ export const TASKS = {
     runsOn: "node",
     parts: ["lib/task", "lib/node-files", "node/install-k3s"],
     args: ["ROLE", "VERSION", "NAME", "ARCH", "FROM", "IMAGES", "CONFIG", "START_TIMEOUT", "SHA256", "IMAGES_SHA256"],
+    words: ["restarted", "unchanged"],
     files: {
       "k3s.service": ["node/files/k3s.service"],
       "k3s-agent.service": ["node/files/k3s-agent.service"],
@@ -223,6 +226,11 @@ export const TASKS = {
 
 export type TaskName = keyof typeof TASKS;
 export const taskNames = Object.keys(TASKS) as TaskName[];
+
+/** What a task answers. */
+export type AnswerOf<Name extends TaskName> = (typeof TASKS)[Name] extends { words: readonly (infer Word)[] }
+  ? Word
+  : string;
 
 /** A task of the table, with the fields that only some have. */
 export const taskOf = (name: TaskName): Task => TASKS[name];

@@ -1,3 +1,4 @@
+import { readAdvice } from "../../remote/advice";
 import { installGate } from "../../remote/gateCheck";
 import { ConnectionError, HostKeyError, runTask, type ShellTask } from "../../remote/sshClient";
 import type { ClusterPlan } from "../../plan/model";
@@ -88,7 +89,7 @@ function explain(error: Error, { where, host, pinned }: Place): Finding[] {
           skip("host-key", "no answer"),
         ];
       // What the machine itself says: the gate's refusal, or the script's own failure with its next step.
-      const [, seen = cause.message, remedy] = /error: ([^\n]*)(?:\nnext: +([^\n]*))?/.exec(cause.message) ?? [];
+      const { cause: seen = cause.message, next: remedy } = readAdvice(cause.message);
       return [ok("host-key", "it is proxmox.hostKey"), fail("gate", seen, remedy ?? installGate(host))];
     }
   }

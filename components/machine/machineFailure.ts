@@ -18,6 +18,8 @@ export interface MachineFailure {
   readonly message: string;
 }
 
+/* What failed is read from the client's words, as its errors carry no code. */
+
 /** The client does not know how its request ended: it asked for a task, and then nothing was heard of that. */
 const UNKNOWN = /(error|timeout) while waiting for task|failed to perform HTTP (POST|PUT) request/;
 /** The same once it had asked for the end of the guest; before that the guest stands, running or not. */

@@ -2,15 +2,13 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { NodePlan } from "../../plan/model";
 import { advice } from "../../remote/advice";
+import { readAnswer } from "../../remote/answer";
 import { awaitReadyAgain, type ClusterAccess } from "./awaitReadyAgain";
 import { known } from "../../remote/known";
 import { requireQuorumWithout } from "./quorumGate";
 import { wasReached } from "../../remote/scriptFailure";
 import type { TurnHooks, RollingTurns } from "./RollingTurns";
 import { hookName, parseStep } from "../../plan/steps";
-
-/** What `install-k3s` answers where K3s runs on as it did. */
-const UNCHANGED = /: unchanged, not restarted$/m;
 
 /**
  * Changes of K3s itself (its version, its options, its tokens) take turns: the next node's K3s is changed when the last
@@ -50,8 +48,9 @@ export class K3sChanges {
     if (!node || !this.turns.has(node.name)) return;
     const change = "the change of its K3s";
     await this.turns.endWhen(node.name, change, async () => {
-      const outcome: unknown = pulumi.runtime.unwrapRpcSecret(await known<unknown>(outputs["stdout"]));
-      if (!UNCHANGED.test(String(outcome))) await awaitReadyAgain(node, change, this.access);
+      const stdout: unknown = pulumi.runtime.unwrapRpcSecret(await known<unknown>(outputs["stdout"]));
+      const answer = readAnswer("install-k3s", resource, "update", String(stdout));
+      if (answer === "restarted") await awaitReadyAgain(node, change, this.access);
     });
   }
 

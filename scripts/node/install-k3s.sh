@@ -2,7 +2,7 @@
 # Arguments: ROLE server|agent, VERSION, NAME, ARCH amd64|arm64, FROM (folder with the release's files), IMAGES yes|no,
 # CONFIG (config.yaml), START_TIMEOUT (s). Inputs: SHA256, IMAGES_SHA256.
 # Secrets: TOKEN (server: the server token; agent: the agent's token in K10 form), AGENT_TOKEN (server only).
-# Files: k3s.service, k3s-agent.service.
+# Files: k3s.service, k3s-agent.service. Answers restarted, or unchanged where K3s runs on as it did.
 
 ETC=/etc/rancher/k3s
 case $ROLE in
@@ -95,7 +95,7 @@ inputs=$({ echo "$SHA256"; cat "$ETC/config.yaml" "$ETC"/*token "/etc/systemd/sy
 if systemctl is-active -q "$unit" && [ "$(cat "$stamp" 2>/dev/null || :)" = "$inputs" ]; then
   cp -p "$ETC/config.yaml" "$good"
   rm -f "$FORMER"
-  outcome "K3s $VERSION on $NAME: unchanged, not restarted"
+  outcome unchanged
   exit 0
 fi
 
@@ -196,4 +196,4 @@ mkdir -p "$(dirname "$stamp")"
 cp -p "$ETC/config.yaml" "$good"
 rm -f "$FORMER"
 printf '%s\n' "$inputs" >"$stamp"
-outcome "K3s $VERSION on $NAME: started${changed:+ (changed:$changed)}"
+outcome restarted

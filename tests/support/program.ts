@@ -169,6 +169,8 @@ function answerOf(step: string): string {
       return CA_HASH;
     case "release-sums":
       return `${"5a".repeat(32)} -`;
+    case "k3s":
+      return "restarted";
     default:
       return "an answer in one line";
   }

@@ -52,7 +52,7 @@ async function installK3s(world: NodeWorld, { args, secrets }: RemoteTask): Prom
     if (looks === 20) throw new ScriptFailure(`k3s on ${name}: not up within ${arg(args, "START_TIMEOUT")} s`);
     await sleep(100);
   }
-  return `K3s ${version} on ${name}: ${isSame ? "unchanged, not restarted" : "started"}`;
+  return isSame ? "unchanged" : "restarted";
 }
 
 type Four = [role: string, name: string, version: string, config: string];

@@ -9,6 +9,14 @@ describe("the answer of a script", () => {
     expect(readAnswer("claim", "a-claim", "update", `${acknowledgement("a-claim", "update")}\n`)).toBe("");
   });
 
+  it("is one of the task's words, where it has some", () => {
+    const word = (answer: string) =>
+      readAnswer("install-k3s", "a-k3s", ["create", "update"], `${answer}\n${acknowledgement("a-k3s", "update")}\n`);
+    expect([word("restarted"), word("unchanged")]).toEqual(["restarted", "unchanged"]);
+    for (const other of ["", "K3s v1.36.3+k3s1 on a: unchanged", "unchanged\nrestarted", "restarted|unchanged"])
+      expect(() => word(other)).toThrow("a-k3s: the answer is not of the form that the task install-k3s gives");
+  });
+
   it.each([
     ["nothing at all, as from an empty gate", ""],
     ["an answer alone", "ssh-ed25519 AAAA\n"],
