@@ -3,9 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { loadCredentials } from "./credentials/load";
 import { quietDebugLog } from "./credentials/quietDebugLog";
 import { K3sCluster } from "./components/K3sCluster";
+import { readStackRecord } from "./components/stackRecord";
+import { announcements } from "./plan/announce";
 import { ConfigError, loadPlan } from "./plan/load";
 import { nodeJsProblem } from "./plan/nodeJs";
 import type { ClusterPlan } from "./plan/model";
+import { type Transitions, transitions } from "./plan/transitions";
 
 /** Reads the stack's config; every problem in it is reported at once, before any resource is made. */
 function readPlan(): ClusterPlan {
@@ -23,16 +26,28 @@ quietDebugLog();
 // preview of 100 nodes. PROXMOX_K3S_STACKS=1 keeps whole stacks, for debugging.
 if (!process.env["PROXMOX_K3S_STACKS"]) Error.stackTraceLimit = 1;
 
-const tooOld = nodeJsProblem();
-if (tooOld) throw new pulumi.RunError(`${tooOld.seen}\nnext: ${tooOld.remedy}`);
+/** Says what the change means, and refuses what cannot be done, before any resource is made. */
+async function judge(plan: ClusterPlan): Promise<Transitions> {
+  const change = transitions(await readStackRecord(), plan);
+  if (change.refusals.length > 0) throw new pulumi.RunError(new ConfigError(change.refusals).message);
+  // An `up` with its preview would say it twice.
+  if (pulumi.runtime.isDryRun()) for (const line of announcements(change, plan)) void pulumi.log.warn(line);
+  return change;
+}
 
-const plan = readPlan();
-for (const warning of plan.warnings) void pulumi.log.warn(warning.text);
-
-const cluster = new K3sCluster(plan.name, { plan, credentials: loadCredentials(plan.ssh.authorizedKeys) });
-
-export const kubeconfig = cluster.kubeconfig;
-export const token = cluster.token;
-export const agentToken = cluster.agentToken;
-export const apiEndpoint = cluster.apiEndpoint;
-export const nodes = cluster.nodes;
+export = async function main() {
+  const tooOld = nodeJsProblem();
+  if (tooOld) throw new pulumi.RunError(`${tooOld.seen}\nnext: ${tooOld.remedy}`);
+  const plan = readPlan();
+  for (const warning of plan.warnings) void pulumi.log.warn(warning.text);
+  const change = await judge(plan);
+  const credentials = loadCredentials(plan.ssh.authorizedKeys);
+  const cluster = new K3sCluster(plan.name, { plan, credentials, change });
+  return {
+    kubeconfig: cluster.kubeconfig,
+    token: cluster.token,
+    agentToken: cluster.agentToken,
+    apiEndpoint: cluster.apiEndpoint,
+    nodes: cluster.nodes,
+  };
+};

@@ -1,9 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { Credentials } from "../credentials/load";
+import { disturbanceOrder } from "../plan/disturbanceOrder";
 import type { ClusterPlan, NodePlan } from "../plan/model";
 import { renameKubeconfig } from "../plan/render/kubeconfig";
 import { clusterStepName } from "../plan/steps";
+import type { Transitions } from "../plan/transitions";
 import { buildContext } from "./buildContext";
 import { K3sNode } from "./K3sNode";
 import { readBack } from "./readBack";
@@ -13,16 +15,15 @@ import { k10, password } from "./tokens";
 export interface K3sClusterArgs {
   readonly plan: ClusterPlan;
   readonly credentials: Credentials;
+  /** What the plan means for the nodes that stand. */
+  readonly change: Transitions;
 }
 
-/** What a stack tells of a node. */
-export interface NodeOutput {
-  readonly name: string;
-  readonly role: NodePlan["role"];
-  readonly kind: NodePlan["kind"];
-  readonly vmId: number;
-  readonly address: string;
-}
+/** What a stack tells of a node; `addons/` and other stacks read it. */
+export type NodeOutput = Pick<
+  NodePlan,
+  "role" | "kind" | "pool" | "index" | "vmId" | "address" | "proxmoxNode" | "labels" | "taints"
+>;
 
 /**
  * The whole cluster. Order: the anchor, the roster and the checks of the host; the servers, strictly one at a time; the
@@ -37,10 +38,11 @@ export class K3sCluster extends pulumi.ComponentResource {
   /** The agents' token in K10 form; a secret. */
   readonly agentToken: pulumi.Output<string>;
   readonly apiEndpoint: string;
-  readonly nodes: readonly NodeOutput[];
+  /** By name, so that a node that goes or comes moves no other in a diff. */
+  readonly nodes: Readonly<Record<string, NodeOutput>>;
 
   constructor(name: string, args: K3sClusterArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { plan, credentials } = args;
+    const { plan, credentials, change } = args;
     super(
       "proxmox-k3s:index:K3sCluster",
       name,
@@ -78,12 +80,15 @@ export class K3sCluster extends pulumi.ComponentResource {
       this,
     );
     const joinToken = k10(caHash, "node", agentToken.result);
-    for (const node of plan.agents) {
-      new K3sNode(
+    const ready = new Map(plan.servers.map(({ name: server }, at) => [server, servers[at]!.ready]));
+    for (const { node, after } of disturbanceOrder(change, plan)) {
+      const machineAfter = after.map((other) => ready.get(other)!);
+      const agent = new K3sNode(
         node.name,
-        { node, context, sums, tokens: { token: joinToken }, machineAfter: [], k3sAfter: allServers },
+        { node, context, sums, tokens: { token: joinToken }, machineAfter, k3sAfter: allServers },
         { parent: this },
       );
+      ready.set(node.name, agent.ready);
     }
 
     const kubeconfig = readBack(
@@ -95,7 +100,11 @@ export class K3sCluster extends pulumi.ComponentResource {
     this.token = k10(caHash, "server", serverToken.result);
     this.agentToken = joinToken;
     this.apiEndpoint = plan.endpoint;
-    this.nodes = plan.nodes.map(({ name, role, kind, vmId, address }) => ({ name, role, kind, vmId, address }));
+    this.nodes = Object.fromEntries(plan.nodes.map((node) => [node.name, outputOf(node)]));
     this.registerOutputs({ apiEndpoint: this.apiEndpoint, nodes: this.nodes });
   }
+}
+
+function outputOf({ role, kind, pool, index, vmId, address, proxmoxNode, labels, taints }: NodePlan): NodeOutput {
+  return { role, kind, pool, index, vmId, address, proxmoxNode, labels, taints };
 }

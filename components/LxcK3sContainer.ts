@@ -56,10 +56,17 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         deleteBeforeReplace: true,
         // etcd knows its members by their addresses: such a server leaves and joins anew.
         replaceOnChanges: isEtcdMember(node, context.plan) ? ["initialization.ipConfigs[*].ipv4.address"] : [],
-        // Features other than nesting are root@pam's alone: the next step writes them. A new template must not rebuild
-        // every node at once: a rebuild is asked for per node; nor must a new pool, which a guest moves to on the host.
-        // The description tells one creation from the next.
-        ignoreChanges: ["features", "operatingSystem.templateFileId", "poolId", "description"],
+        // Features other than nesting are root@pam's alone: the next step writes them. What counts at the creation alone
+        // must reach no guest that stands: another template, its system's type or storage would rebuild or reboot all nodes
+        // at once, and a guest moves to a new pool on the host. The description tells one creation from the next.
+        ignoreChanges: [
+          "features",
+          "operatingSystem.templateFileId",
+          "operatingSystem.type",
+          "disk.datastoreId",
+          "poolId",
+          "description",
+        ],
       },
     );
     this.guest = container;

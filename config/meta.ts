@@ -2,27 +2,42 @@ import type { z } from "zod";
 
 /** What a change of a key does to a cluster that runs, in the order of what it disturbs; by `docs/config.md`'s words. */
 export const EFFECTS = {
-  none: { label: "nothing", text: "No node is touched." },
+  none: { label: "nothing", text: "No node is touched.", announced: "it says nothing" },
   newNodes: {
     label: "new nodes only",
     text: "Nodes that stand stay as they are; it counts for nodes that are made later.",
+    announced: "it says nothing",
   },
-  live: { label: "live", text: "It is applied to the running nodes, without a restart." },
-  members: { label: "nodes join or leave", text: "The other nodes are not touched." },
+  live: {
+    label: "live",
+    text: "It is applied to the running nodes, without a restart.",
+    announced: "it shows the resources that it updates",
+  },
+  members: {
+    label: "nodes join or leave",
+    text: "The other nodes are not touched.",
+    announced: "it shows the resources of a node that joins, and says `NODE: drain and removal` of one that leaves",
+  },
   k3sRestart: {
     label: "K3s restart",
     text: "K3s restarts on the nodes that it concerns, in turns; pods keep running. A node takes its turn when the last one is Ready again (`rollout.concurrency`).",
+    announced: "`NODE: K3s restart, for its REASON`",
   },
   reboot: {
     label: "reboot",
-    text: "The guests that it concerns reboot, in the same turns. The preview names each of them.",
+    text: "The guests that it concerns reboot, in the same turns.",
+    announced: "`NODE: reboot, for its REASON`",
   },
   rebuild: {
     label: "drain and rebuild",
-    text: "The node leaves the cluster, its guest is destroyed with its disk and made anew, and joins again. The preview calls it `replace`.",
+    text: "The node leaves the cluster, its guest is destroyed with its disk and made anew, and joins again, in the same turns.",
+    announced: "`NODE: drain and rebuild, for its REASON`",
   },
-  refused: { label: "refused", text: "The preview or `up` stops and says why; the cluster stays as it is." },
-  unguarded: { label: "do not", text: "Do not change it on a cluster that runs. Nothing stops you yet." },
+  refused: {
+    label: "refused",
+    text: "The cluster stays as it is.",
+    announced: "it stops with the reason and the way that works, as `up` does",
+  },
 } as const;
 
 export type Effect = keyof typeof EFFECTS;

@@ -22,7 +22,7 @@ export const poolName = text(nameRule, NAME, { hint: "for example worker", examp
 export const sectionSchemas = {
   name: text(nameRule, NAME, { hint: "for example homelab", example: "homelab" }).meta({
     description: "The cluster's name, also in the guests' tag and, by default, the nodes' names.",
-    change: "unguarded",
+    change: "refused",
     changeNote: "it would be another, empty cluster in place of this one",
   }),
   version: text("a K3s release in the form vX.Y.Z+k3sN", /^v\d+\.\d+\.\d+\+k3s\d+$/, {

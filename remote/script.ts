@@ -69,6 +69,15 @@ export function renderCommand(text: CommandText): string {
   return [`# ${text.title}`, ...lines, "exec sh -s"].join("\n");
 }
 
+/**
+ * The arguments in a command that {@link renderCommand} made: the way back, for what the state records.
+ * A text of another form has none.
+ */
+export function readArguments(command: string): Partial<Record<string, string>> {
+  const exports = command.matchAll(/^export ([A-Z0-9_]+)='((?:[^']|'\\'')*)'$/gm);
+  return Object.fromEntries([...exports].map(([, name, value]) => [name!, value!.replaceAll(`'\\''`, "'")]));
+}
+
 export interface StdinValues {
   /** Values that a first preview cannot know (the cluster's id, sums of a release); exported like arguments. */
   readonly inputs?: Arguments;

@@ -42,12 +42,14 @@ example. A config with mistakes is refused before anything is made, and the erro
 
 ## What a change does
 
-The last column of the tables says what a change of the key does to a cluster that runs.
+The last column of the tables says what a change of the key does to a cluster that runs. A preview knows it from the stack's
+state alone, without Proxmox VE and the cluster. \`tests/unit/plan/effects.test.ts\` changes every key and holds the table to
+what the program does.
 
-| word | what happens |
-| --- | --- |
+| word | what happens | what the preview says |
+| --- | --- | --- |
 ${Object.values(EFFECTS)
-  .map(({ label, text }) => `| ${label} | ${text} |`)
+  .map(({ label, text, announced }) => `| ${label} | ${text} | ${announced} |`)
   .join("\n")}
 `;
 

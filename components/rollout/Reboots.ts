@@ -10,30 +10,16 @@ import { requireQuorumWithout } from "./quorumGate";
 import type { TurnHooks, RollingTurns } from "./RollingTurns";
 
 /**
- * The settings of a container whose change the Proxmox client ends with a reboot (provider of bpg, `container.go`), as a
- * person calls them. The client does so for memory too, which Proxmox VE could change in a running container.
+ * The inputs of a container whose change the Proxmox client ends with a reboot (provider of bpg, `container.go`). The client
+ * does so for memory too, which Proxmox VE could change in a running container. The system's type never changes here: it
+ * counts at the creation alone.
  */
-const SETTINGS: Readonly<Record<string, (inputs: Inputs) => unknown>> = {
-  memory: ({ memory }) => memory,
-  "network interface": ({ networkInterfaces }) => networkInterfaces,
-  "host name, address or DNS": ({ initialization }) => initialization,
-  // Its template counts for new containers only.
-  "operating system's type": ({ operatingSystem }) => operatingSystem?.type,
-};
+const REBOOTING = ["memory", "networkInterfaces", "initialization"] as const;
+type Inputs = Readonly<Partial<Record<(typeof REBOOTING)[number], unknown>>>;
 
-/** Those of a container's inputs that count here. */
-interface Inputs {
-  readonly memory?: unknown;
-  readonly networkInterfaces?: unknown;
-  readonly initialization?: unknown;
-  readonly operatingSystem?: { readonly type?: unknown };
-}
-
-/** Why a change of a container's inputs reboots it; empty where it does not. */
-export function rebootReasons(before: Inputs = {}, after: Inputs = {}): string[] {
-  return Object.entries(SETTINGS)
-    .filter(([, of]) => !isDeepStrictEqual(of(before), of(after)))
-    .map(([words]) => words);
+/** Whether a change of a container's inputs reboots it; `plan/transitions.ts` says so before. */
+export function reboots(before: Inputs = {}, after: Inputs = {}): boolean {
+  return REBOOTING.some((input) => !isDeepStrictEqual(before[input], after[input]));
 }
 
 /** What a look at whose guest it is needs, and one at its node afterwards. */
@@ -41,7 +27,7 @@ export type RebootsArgs = HostAccess & ClusterAccess;
 
 /**
  * Guests that a change reboots take turns: the next one goes when the node of the last one is Ready again, and none once
- * one is not. A preview calls each by that name.
+ * one is not.
  *
  * Hooks and not dependencies: nodes are made all at once, and the engine knows one order for makings and changes. One
  * set of hooks for all machines, because those of a node that has gone from the program would be missing at its deletion.
@@ -55,9 +41,7 @@ export class Reboots {
     private readonly args: RebootsArgs,
   ) {
     this.hooks = {
-      beforeUpdate: new pulumi.ResourceHook(hookName(cluster, "reboot"), (change) => this.before(change), {
-        onDryRun: true,
-      }),
+      beforeUpdate: new pulumi.ResourceHook(hookName(cluster, "reboot"), (change) => this.before(change)),
       afterUpdate: new pulumi.ResourceHook(hookName(cluster, "rebooted"), ({ name }) => this.after(name)),
       onError: new pulumi.ErrorHook(hookName(cluster, "reboot-failed"), async ({ name }) => {
         // The client has spoken; what counts here is whether the next one may go.
@@ -68,14 +52,8 @@ export class Reboots {
   }
 
   private async before({ name, oldInputs, newInputs }: pulumi.ResourceHookArgs): Promise<void> {
-    const reasons = rebootReasons(oldInputs, newInputs);
     const node = this.nodeOf(name);
-    if (reasons.length === 0 || !node) return;
-    if (pulumi.runtime.isDryRun()) {
-      const { concurrency } = this.args.plan.rollout;
-      const pace = concurrency === 1 ? "one node at a time" : `${concurrency} nodes at a time`;
-      return pulumi.log.warn(`${name}: reboot, for its ${reasons.join(" and ")}; ${pace}`);
-    }
+    if (!node || !reboots(oldInputs, newInputs)) return;
     await this.turns.take(name, "reboot it", async () => {
       // The wait may have been long.
       await checkOwnership(name, node, this.args);

@@ -45,7 +45,6 @@ export const networkSchema = z
         description: "The network of the pods; each node gets a /24 of it.",
         example: "10.42.0.0/16",
         change: "refused",
-        changeNote: "by K3s, which then starts again with the network it had",
       })
       .default("10.42.0.0/16"),
     serviceCidr: cidr
@@ -53,7 +52,6 @@ export const networkSchema = z
         description: "The network of the services; cluster DNS is its tenth address.",
         example: "10.43.0.0/16",
         change: "refused",
-        changeNote: "by K3s, which then starts again with the network it had",
       })
       .default("10.43.0.0/16"),
   })

@@ -11,8 +11,7 @@ export const storage = text("the name of a Proxmox VE storage", new RegExp(`^${S
   example: "local-lvm",
 }).meta({
   description: "The storage of the guests' disks.",
-  change: "rebuild",
-  changeNote: "without turns: all nodes that it concerns at once",
+  change: "newNodes",
 });
 
 export const template = text(
@@ -25,7 +24,6 @@ export const template = text(
 ).meta({
   description: "The template that containers are made from.",
   change: "newNodes",
-  changeNote: "but another distribution's also changes osType, which reboots those that stand",
 });
 
 /** Proxmox VE's `ostype`. */
@@ -33,7 +31,7 @@ export const osType = oneOf(OS_TYPES).meta({
   description: "The template's system, by which Proxmox VE writes network, hostname and SSH keys.",
   example: "ubuntu",
   otherwise: "what the template's name tells",
-  change: "reboot",
+  change: "newNodes",
 });
 
 export const proxmoxNode = text("the name of a Proxmox VE node", /^[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?$/, {

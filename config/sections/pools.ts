@@ -29,11 +29,11 @@ const kindWords = {
   change: "refused",
 } as const;
 
-const REBUILT = { change: "rebuild", changeNote: "without turns: all nodes that it concerns at once" } as const;
+const REBUILT = { change: "rebuild", changeNote: "a VMID that another node still has is refused" } as const;
 const RENAMED = {
   change: "refused",
   changeNote:
-    "another name is another node, and its VMID belongs to the one that stands; to rename, give new VMIDs too",
+    "another name is another node; to rename, give new VMIDs and addresses too: then nodes join and the former ones leave",
 } as const;
 const READDRESSED = { change: "reboot", changeNote: "a server with etcd is rebuilt" } as const;
 const LABELLED = { change: "k3sRestart", changeNote: "labels that others set are left alone" } as const;
@@ -67,7 +67,7 @@ const nodeMemory = memory(LEAST_MEMORY_MIB).meta({
 const nodeDisk = disk.meta({
   description: "Root disk of a node.",
   change: "live",
-  changeNote: "it grows in place; a smaller one is refused in `up`",
+  changeNote: "it grows in place; a smaller one is refused",
   independent: true,
 });
 
@@ -150,7 +150,7 @@ const poolBase = {
   role: oneOf(["server", "agent"]).meta({
     description: "What the nodes are in the cluster: servers run the control plane, agents the pods.",
     example: "agent",
-    change: "unguarded",
+    change: "refused",
     changeNote: "make a new pool instead",
   }),
   count: integer(0, MOST_NODES, { unit: "nodes" }).meta({

@@ -16,8 +16,8 @@ export const proxmoxSchema = z
   .strictObject({
     node: proxmoxNode.meta({
       description: "The Proxmox VE node that runs the guests.",
-      change: "rebuild",
-      changeNote: "without turns: all nodes at once, on the other host",
+      change: "refused",
+      changeNote: "guests are not moved to another Proxmox VE node",
     }),
     host: host.meta({ description: "Where its SSH server answers.", change: "none", changeNote: RECONNECT }),
     hostKey: hostKey.meta({
@@ -67,7 +67,6 @@ export const proxmoxSchema = z
       .meta({
         description: "Architecture of the host, by Debian's name.",
         change: "refused",
-        changeNote: "the first node's K3s step fails, because the other architecture's K3s does not run there",
       })
       .default("amd64"),
     resourcePool: resourcePool

@@ -1,0 +1,131 @@
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+
+import type { ClusterRecord, K3sRecord, NodeRecord } from "../plan/record";
+import { kindOfResource } from "../plan/machineKinds";
+import { parseStep, stepName } from "../plan/steps";
+import { readArguments } from "../remote/script";
+
+/** The engine's own function that reads what a stack's state holds: type and outputs by URN. */
+const READ = "pulumi:pulumi:readStackResourceOutputs";
+const ANCHOR = "random:index/randomId:RandomId";
+const COMMAND = "command:remote:Command";
+
+const resources = z.record(z.string(), z.looseObject({ type: z.string(), outputs: z.looseObject({}) }));
+type Resources = z.infer<typeof resources>;
+
+/** Of a container, as the client of Proxmox VE records it; zero, an empty text and an absent value are one there. */
+const container = z.looseObject({
+  vmId: z.number(),
+  nodeName: z.string(),
+  cpu: z.looseObject({ cores: z.number() }),
+  memory: z.looseObject({ dedicated: z.number(), swap: z.number().default(0) }),
+  disk: z.looseObject({ size: z.number() }),
+  initialization: z.looseObject({
+    dns: z.looseObject({ domain: z.string().nullish(), servers: z.array(z.string()).nullish() }).nullish(),
+    ipConfigs: z.array(
+      z.looseObject({ ipv4: z.looseObject({ address: z.string(), gateway: z.string().nullish() }).nullish() }),
+    ),
+  }),
+  networkInterfaces: z.array(
+    z.looseObject({
+      bridge: z.string().nullish(),
+      vlanId: z.number().nullish(),
+      macAddress: z.string().nullish(),
+    }),
+  ),
+  startOnBoot: z.boolean().nullish(),
+  startup: z
+    .looseObject({ order: z.number().nullish(), upDelay: z.number().nullish(), downDelay: z.number().nullish() })
+    .nullish(),
+});
+
+/**
+ * What the stack's state records of its cluster: what was applied, not what was asked for, so that a run that failed
+ * half-way counts for the nodes that it reached. It needs the state alone, no Proxmox VE and no cluster.
+ * @throws Error where the state cannot be read
+ */
+export async function readStackRecord(): Promise<ClusterRecord> {
+  const stackName = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
+  const answer = (await pulumi.runtime.invoke(READ, { stackName })) as { readonly outputs?: unknown };
+  return recordIn(resources.parse(answer.outputs));
+}
+
+/** The record in a state's resources. Pure. */
+export function recordIn(state: Resources): ClusterRecord {
+  const entries = Object.entries(state).map(([urn, { type, outputs }]) => ({ name: nameOf(urn), type, outputs }));
+  const clusters = entries.flatMap(({ name, type }) => {
+    const step = type === ANCHOR ? parseStep(name) : undefined;
+    return step?.step === "anchor" ? [step.of] : [];
+  });
+  const commands = new Map(
+    entries.filter(({ type }) => type === COMMAND).map(({ name, outputs }) => [name, outputs] as const),
+  );
+  const nodes = entries.flatMap(({ name, type, outputs }) => {
+    const kind = kindOfResource(type);
+    if (kind !== "lxc") return [];
+    const command = commands.get(stepName(name, "k3s"));
+    return [nodeIn({ name, kind }, fitting(container, name, outputs), command)];
+  });
+  return { clusters, nodes };
+}
+
+/** @throws Error where the client or this program has recorded it in a form of its own */
+function fitting<T>(form: z.ZodType<T>, node: string, recorded: unknown): T {
+  const { success, data } = form.safeParse(recorded);
+  if (!success) throw new Error(`the state's record of ${node} is of no form that this program knows`);
+  return data;
+}
+
+function nodeIn(
+  identity: Pick<NodeRecord, "name" | "kind">,
+  guest: z.infer<typeof container>,
+  command: unknown,
+): NodeRecord {
+  const { initialization, startup } = guest;
+  const [nic] = guest.networkInterfaces;
+  const ipv4 = initialization.ipConfigs[0]?.ipv4;
+  const [address = "", prefix = ""] = ipv4?.address.split("/") ?? [];
+  return {
+    ...identity,
+    vmId: guest.vmId,
+    proxmoxNode: guest.nodeName,
+    address,
+    prefix: Number(prefix),
+    gateway: ipv4?.gateway ?? "",
+    nameservers: initialization.dns?.servers ?? [],
+    searchDomain: initialization.dns?.domain || undefined,
+    bridge: nic?.bridge ?? "",
+    vlan: nic?.vlanId || undefined,
+    mac: nic?.macAddress?.toUpperCase() || undefined,
+    cores: guest.cpu.cores,
+    memoryMiB: guest.memory.dedicated,
+    swapMiB: guest.memory.swap,
+    diskGiB: guest.disk.size,
+    startOnBoot: guest.startOnBoot ?? true,
+    startup: startup
+      ? {
+          order: startup.order ?? undefined,
+          upDelaySeconds: startup.upDelay ?? undefined,
+          downDelaySeconds: startup.downDelay ?? undefined,
+        }
+      : undefined,
+    k3s: command === undefined ? undefined : k3sIn(identity.name, command),
+  };
+}
+
+const k3s = z.object({
+  role: z.enum(["server", "agent"]),
+  version: z.string(),
+  arch: z.enum(["amd64", "arm64"]),
+  config: z.string(),
+});
+
+/** The step's command carries its arguments in the clear. */
+function k3sIn(node: string, command: unknown): K3sRecord {
+  const { create } = fitting(z.looseObject({ create: z.string() }), node, command);
+  const { ROLE: role, VERSION: version, ARCH: arch, CONFIG: config } = readArguments(create);
+  return fitting(k3s, node, { role, version, arch, config });
+}
+
+const nameOf = (urn: string): string => urn.slice(urn.lastIndexOf("::") + 2);

@@ -1,0 +1,40 @@
+import type { ClusterPlan, NodePlan } from "./model";
+import type { NodeEffect, Transitions } from "./transitions";
+
+/** Effects after which a node has to become Ready again. */
+const DISTURBING: ReadonlySet<NodeEffect | undefined> = new Set(["k3sRestart", "reboot", "rebuild"]);
+
+/** An agent, and the nodes that must be Ready before its machine is touched. */
+export interface AgentTurn {
+  readonly node: NodePlan;
+  readonly after: readonly string[];
+}
+
+/**
+ * The agents in an order in which each comes after those that it waits for, so that no more than `rollout.concurrency`
+ * nodes are away at once. Reboots and restarts of K3s take turns by themselves, and servers come one after the other; a
+ * rebuild is several resources long, and no turn is held from one resource to another. So rebuilt agents come last, each
+ * after the one whose place it takes. Pure.
+ */
+export function disturbanceOrder(
+  { changes }: Transitions,
+  { servers, agents, rollout: { concurrency } }: Pick<ClusterPlan, "servers" | "agents" | "rollout">,
+): readonly AgentTurn[] {
+  const effects = new Map(changes.map(({ node, effect }) => [node, effect]));
+  const isRebuilt = ({ name }: NodePlan): boolean => effects.get(name) === "rebuild";
+  const isDisturbed = ({ name }: NodePlan): boolean => DISTURBING.has(effects.get(name));
+  const names = (nodes: readonly NodePlan[]): string[] => nodes.map(({ name }) => name);
+
+  const rebuiltServers = names(servers.filter(isRebuilt));
+  const rebuilt = agents.filter(isRebuilt);
+  const others = agents.filter((node) => !isRebuilt(node));
+  const disturbed = names([...servers, ...others].filter(isDisturbed));
+  return [
+    ...others.map((node) => ({ node, after: isDisturbed(node) ? rebuiltServers : [] })),
+    // The one before it by so many places, or none.
+    ...rebuilt.map((node, at) => ({
+      node,
+      after: [...disturbed, ...names(rebuilt.filter((_, place) => place === at - concurrency))],
+    })),
+  ];
+}

@@ -1,0 +1,91 @@
+import { parse } from "yaml";
+
+import type { ClusterPlan, K3sConfigValue, NodePlan, StartupPlan } from "./model";
+import { k3sConfig } from "./render/k3sConfig";
+import type { Architecture } from "./sums";
+
+/** What K3s was told on a node the last time that its step succeeded. */
+export interface K3sRecord {
+  readonly role: NodePlan["role"];
+  /** K3s release, `v1.36.3+k3s1`. */
+  readonly version: string;
+  /** Of the binary that runs there. */
+  readonly arch: Architecture;
+  /** Text of `/etc/rancher/k3s/config.yaml`, without a secret. */
+  readonly config: string;
+}
+
+/** A node as the stack's state records it: what was applied, not what was asked for. */
+export interface NodeRecord {
+  readonly name: string;
+  readonly kind: NodePlan["kind"];
+  readonly vmId: number;
+  readonly proxmoxNode: string;
+  /** IPv4 address without prefix. */
+  readonly address: string;
+  readonly prefix: number;
+  readonly gateway: string;
+  readonly nameservers: readonly string[];
+  readonly searchDomain?: string | undefined;
+  readonly bridge: string;
+  readonly vlan?: number | undefined;
+  /** The one that the config gives, or that Proxmox VE assigned. */
+  readonly mac?: string | undefined;
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly swapMiB: number;
+  readonly diskGiB: number;
+  readonly startOnBoot: boolean;
+  readonly startup?: StartupPlan | undefined;
+  /** Absent where K3s was never installed. */
+  readonly k3s?: K3sRecord | undefined;
+}
+
+/** A cluster as the stack's state records it. */
+export interface ClusterRecord {
+  /** The clusters that have an identity in the state: one, or none before the first `up`. */
+  readonly clusters: readonly string[];
+  readonly nodes: readonly NodeRecord[];
+}
+
+/** What the state records of a node once the plan has been applied. */
+export function recordOf(node: NodePlan, plan: ClusterPlan): NodeRecord {
+  const { network } = plan;
+  return {
+    name: node.name,
+    kind: node.kind,
+    vmId: node.vmId,
+    proxmoxNode: node.proxmoxNode,
+    address: node.address,
+    prefix: node.prefix,
+    gateway: network.gateway,
+    nameservers: network.nameservers,
+    searchDomain: network.searchDomain,
+    bridge: network.bridge,
+    vlan: network.vlan,
+    mac: node.mac,
+    cores: node.cores,
+    memoryMiB: node.memoryMiB,
+    swapMiB: node.swapMiB,
+    diskGiB: node.diskGiB,
+    startOnBoot: node.startOnBoot,
+    startup: node.startup,
+    k3s: { role: node.role, version: plan.version, arch: plan.arch, config: k3sConfig(node, plan) },
+  };
+}
+
+/** The same of a whole plan. */
+export function clusterRecordOf(plan: ClusterPlan): ClusterRecord {
+  return { clusters: [plan.name], nodes: plan.nodes.map((node) => recordOf(node, plan)) };
+}
+
+/** A key of what K3s was told on the node; undefined where it was told nothing of it. */
+export function k3sOption({ k3s }: NodeRecord, key: string): K3sConfigValue | undefined {
+  if (k3s === undefined) return undefined;
+  return (parse(k3s.config) as Record<string, K3sConfigValue | undefined>)[key];
+}
+
+export const isServerRecord = ({ k3s }: NodeRecord): boolean => k3s?.role === "server";
+/** Whether the node is a server that keeps the cluster's objects in etcd. */
+export const isEtcdRecord = (node: NodeRecord): boolean =>
+  isServerRecord(node) && k3sOption(node, "cluster-init") === true;

@@ -1,0 +1,237 @@
+import semver from "semver";
+
+import type { Problem } from "../config/problems";
+import type { ClusterPlan, K3sConfigValue, NodePlan } from "./model";
+import { type ClusterRecord, isEtcdRecord, isServerRecord, k3sOption, type NodeRecord, recordOf } from "./record";
+import type { NodeChange } from "./transitions";
+
+/**
+ * What cannot be done to a cluster that stands, each with the way that works. Pure; all of them at once.
+ * @param former what the stack's state records
+ * @param changes what the plan means for each node
+ */
+export function refusals(former: ClusterRecord, plan: ClusterPlan, changes: readonly NodeChange[]): Problem[] {
+  if (former.nodes.length === 0) return [];
+  return [
+    ...checkName(former, plan),
+    ...checkNetworks(former, plan),
+    ...checkArchitecture(former, plan),
+    ...checkDatastore(former, plan),
+    ...checkVersion(former, plan),
+    ...checkPlaces(former, plan),
+    ...checkNodes(former, plan),
+    ...checkTaken(former, plan, changes),
+    ...checkOnlyServer(former, plan, changes),
+  ];
+}
+
+/** Another name is another cluster: its guests would be strangers' to it. */
+function checkName({ clusters, nodes }: ClusterRecord, { name }: ClusterPlan): Problem[] {
+  if (clusters.length === 0 || clusters.includes(name)) return [];
+  return [
+    {
+      path: "cluster.name",
+      problem: `cannot become ${name}: the cluster ${clusters.join(", ")} stands with ${listOf(nodes)}, and another name is another cluster`,
+      hint: `set it back to ${clusters[0]}; for a second cluster, make a stack of its own with pulumi stack init`,
+    },
+  ];
+}
+
+/** What K3s fixes when a cluster begins. */
+const FIXED = [
+  { path: "cluster.network.podCidr", option: "cluster-cidr", what: "the pods' network" },
+  { path: "cluster.network.serviceCidr", option: "service-cidr", what: "the services' network" },
+  { path: "cluster.k3s.serverConfig.cluster-dns", option: "cluster-dns", what: "the address of cluster DNS" },
+  { path: "cluster.k3s.serverConfig.cluster-domain", option: "cluster-domain", what: "the cluster's domain" },
+] as const;
+
+function checkNetworks({ nodes }: ClusterRecord, plan: ClusterPlan): Problem[] {
+  const server = nodes.find(isServerRecord);
+  const [wanted] = plan.servers.map((node) => recordOf(node, plan));
+  if (!server || !wanted) return [];
+  return FIXED.flatMap(({ path, option, what }) => {
+    const [was, is] = [server, wanted].map((node) => textOf(k3sOption(node, option)));
+    if (was === is) return [];
+    const back = was === "" ? "remove it" : `set it back to ${was}`;
+    const problem = `cannot become ${is === "" ? "K3s' default" : is}: K3s fixes ${what} when a cluster begins`;
+    return [{ path, problem, hint: `${back}; another value needs a new cluster` }];
+  });
+}
+
+function checkArchitecture({ nodes }: ClusterRecord, { arch, nodes: planned }: ClusterPlan): Problem[] {
+  const other = nodes.filter(({ name, k3s }) => k3s && k3s.arch !== arch && planned.some((node) => node.name === name));
+  if (other.length === 0) return [];
+  const was = other[0]?.k3s?.arch ?? "";
+  return [
+    {
+      path: "cluster.proxmox.architecture",
+      problem: `cannot become ${arch}: ${listOf(other)} ${other.length === 1 ? "runs" : "run"} K3s for ${was}`,
+      hint: `set it back to ${was}`,
+    },
+  ];
+}
+
+function checkDatastore({ nodes }: ClusterRecord, { k3s, servers }: ClusterPlan): Problem[] {
+  const stays = nodes.filter((node) => isEtcdRecord(node) && servers.some(({ name }) => name === node.name));
+  if (k3s.datastore === "etcd" || stays.length === 0) return [];
+  return [
+    {
+      path: "cluster.k3s.datastore",
+      problem: `cannot go back to sqlite: ${listOf(stays)} ${stays.length === 1 ? "keeps" : "keep"} the cluster's objects in etcd`,
+      hint: "set cluster.k3s.datastore: etcd; one server works with it too",
+    },
+  ];
+}
+
+/** Kubernetes upgrades one minor release at a time, and no minor release reads what a later one has written. */
+function checkVersion({ nodes }: ClusterRecord, { version }: ClusterPlan): Problem[] {
+  const versions = nodes.flatMap((node) => (isServerRecord(node) && node.k3s ? [node.k3s.version] : []));
+  if (versions.length === 0) return [];
+  const sorted = [...versions].sort((a, b) => semver.compare(a, b));
+  const [lowest, highest] = [sorted[0]!, sorted.at(-1)!];
+  const path = "cluster.version";
+  if (minorOf(version) < minorOf(highest)) {
+    const problem = `cannot go down to ${version}: a server has run ${highest}, and Kubernetes does not go back over a minor release`;
+    return [{ path, problem, hint: `set it to ${highest} or a later release of the same minor` }];
+  }
+  if (minorOf(version) > minorOf(lowest) + 1) {
+    const next = `1.${minorOf(lowest) + 1}`;
+    const problem = `cannot become ${version}: the servers run ${lowest}, and Kubernetes upgrades one minor release at a time`;
+    return [{ path, problem, hint: `upgrade to a release of ${next} first` }];
+  }
+  return [];
+}
+
+const minorOf = (version: string): number => semver.minor(version);
+
+/** Guests are not moved to another Proxmox VE node by this program. */
+function checkPlaces({ nodes }: ClusterRecord, plan: ClusterPlan): Problem[] {
+  const wanted = new Map(plan.nodes.map((node) => [node.name, node]));
+  const elsewhere = nodes.filter((node) => {
+    const place = wanted.get(node.name)?.proxmoxNode;
+    return place !== undefined && place !== node.proxmoxNode;
+  });
+  const places = [...new Set(elsewhere.map(({ proxmoxNode }) => proxmoxNode))];
+  return places.map((place) => {
+    const there = elsewhere.filter(({ proxmoxNode }) => proxmoxNode === place);
+    return {
+      path: "cluster.proxmox.node",
+      problem: `cannot move ${listOf(there)}, which ${there.length === 1 ? "runs" : "run"} on the Proxmox VE node ${place}`,
+      hint: `set it back to ${place}; or take the nodes out there and add others elsewhere`,
+    };
+  });
+}
+
+/** What a node that keeps its VMID cannot become. */
+function checkNodes({ nodes }: ClusterRecord, plan: ClusterPlan): Problem[] {
+  const wanted = new Map(plan.nodes.map((node) => [node.name, node]));
+  return nodes.flatMap((former) => {
+    const node = wanted.get(former.name);
+    if (node === undefined || node.vmId !== former.vmId) return [];
+    return [...checkDisk(former, node), ...checkRole(former, node), ...checkKind(former, node)];
+  });
+}
+
+const poolPath = ({ pool }: NodePlan, key: string): string => `cluster.pools.${pool}.${key}`;
+
+function checkDisk({ diskGiB }: NodeRecord, node: NodePlan): Problem[] {
+  if (node.diskGiB >= diskGiB) return [];
+  return [
+    {
+      path: poolPath(node, "disk"),
+      problem: `cannot shrink the disk of ${node.name} from ${diskGiB}GB to ${node.diskGiB}GB`,
+      hint: `set ${diskGiB}GB; for a smaller disk, retire the node and add another`,
+    },
+  ];
+}
+
+function checkRole({ k3s }: NodeRecord, node: NodePlan): Problem[] {
+  if (k3s === undefined || k3s.role === node.role) return [];
+  return [
+    {
+      path: poolPath(node, "role"),
+      problem: `cannot make ${node.name} a K3s ${node.role}: it is a K3s ${k3s.role} on VMID ${node.vmId}`,
+      hint: `set it back to ${k3s.role}; for another role, retire the node and add one with a name and a VMID of its own`,
+    },
+  ];
+}
+
+function checkKind({ kind }: { readonly kind: string }, node: NodePlan): Problem[] {
+  if (kind === node.kind) return [];
+  return [
+    {
+      path: poolPath(node, "kind"),
+      problem: `cannot turn ${node.name} from ${kind} into ${node.kind}: VMID ${node.vmId} belongs to the guest that stands`,
+      hint: `set it back to ${kind}; for another kind, retire the node and add one with a name and a VMID of its own`,
+    },
+  ];
+}
+
+/**
+ * A VMID or an address that another node holds until this `up` ends. Nodes are made and changed before others go, so the
+ * two would meet.
+ */
+function checkTaken({ nodes }: ClusterRecord, plan: ClusterPlan, changes: readonly NodeChange[]): Problem[] {
+  const formerOf = new Map(nodes.map((node) => [node.name, node]));
+  const leaving = new Set(changes.filter(({ effect }) => effect === "leave").map(({ node }) => node));
+  return plan.nodes.flatMap((node) => {
+    const former = formerOf.get(node.name);
+    const holder = (holds: (other: NodeRecord) => boolean) =>
+      nodes.find((other) => other.name !== node.name && holds(other));
+    const vmId = former?.vmId === node.vmId ? undefined : holder((other) => other.vmId === node.vmId);
+    const address = former?.address === node.address ? undefined : holder((other) => other.address === node.address);
+    const until = (other: NodeRecord): string =>
+      leaving.has(other.name)
+        ? `${other.name} leaves in this very up, after ${node.name} was made`
+        : `${other.name} has it until this up ends`;
+    return [
+      ...(vmId === undefined
+        ? []
+        : [
+            {
+              path: poolPath(node, "vmIds"),
+              problem: `gives VMID ${node.vmId} to ${node.name}, but ${until(vmId)}`,
+              hint: "give a VMID that is free; another name is another node, so a node that is renamed needs a VMID and an address of its own",
+            },
+          ]),
+      ...(address === undefined
+        ? []
+        : [
+            {
+              path: poolPath(node, "addresses"),
+              problem: `gives ${node.address} to ${node.name}, but ${until(address)}`,
+              hint: "give an address that is free; or first run an up without the one, then an up with the other",
+            },
+          ]),
+    ];
+  });
+}
+
+/** The last server takes all of the cluster's objects with it, unless etcd has carried them to another one before. */
+function checkOnlyServer({ nodes }: ClusterRecord, plan: ClusterPlan, changes: readonly NodeChange[]): Problem[] {
+  const servers = nodes.filter(isServerRecord);
+  if (servers.length === 0 || plan.removal.allowControlPlaneLoss) return [];
+  const effects = new Map(changes.map(({ node, effect }) => [node, effect]));
+  const goes = ({ name }: NodeRecord): boolean => ["leave", "rebuild"].includes(effects.get(name) ?? "");
+  if (!servers.every(goes)) return [];
+  const inEtcd = servers.every(isEtcdRecord);
+  const joins = plan.servers.some(({ name }) => effects.get(name) === "join");
+  // Several servers are made anew one at a time, and others join before the former ones leave.
+  if (inEtcd && (joins || servers.length > 1)) return [];
+  const [server] = servers;
+  const effect = effects.get(server!.name) === "leave" ? "leaves" : "is made anew";
+  const pool = plan.servers[0]?.pool ?? "";
+  return [
+    {
+      path: `cluster.pools.${pool}`,
+      problem: `cannot be changed so: ${listOf(servers)} ${effect}, the only server, and with it go all objects of the cluster`,
+      hint: inEtcd
+        ? "add a server first, or set cluster.removal.allowControlPlaneLoss: true"
+        : "set cluster.k3s.datastore: etcd and add servers first, or set cluster.removal.allowControlPlaneLoss: true",
+    },
+  ];
+}
+
+const listOf = (nodes: readonly { readonly name: string }[]): string => nodes.map(({ name }) => name).join(", ");
+const textOf = (value: K3sConfigValue | undefined): string =>
+  value === undefined ? "" : typeof value === "object" ? value.join(", ") : String(value);

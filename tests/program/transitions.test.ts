@@ -1,0 +1,62 @@
+import { changed } from "../unit/config/support";
+import { recordProgram, type Recording, stackCluster } from "../support/program";
+
+// The program and its SDK are loaded anew for each recording, on a machine that may be busy.
+jest.setTimeout(60_000);
+
+/*
+ * That the program reads its own state rightly, and judges a change by it before it makes a resource. The state is what the
+ * program registered before, as the test monitor returns it; that the engine answers so: tests/engine/transitions.test.ts.
+ */
+
+let state: Record<string, unknown>;
+beforeAll(async () => {
+  const { resources } = await recordProgram({ preview: true });
+  state = Object.fromEntries(resources.map(({ urn, type, inputs }) => [urn, { type, outputs: inputs }]));
+});
+
+const warnings = ({ logs }: Recording): string[] =>
+  logs.filter(({ severity, message }) => severity === "warn" && /^k3s-/.test(message)).map(({ message }) => message);
+const run = (change: unknown, preview = true): Promise<Recording> =>
+  recordProgram({ cluster: changed(stackCluster(), change), state, preview });
+
+it("says nothing where nothing changes", async () => {
+  expect(warnings(await run({}))).toEqual([]);
+});
+
+it("says in a preview what disturbs a node or takes it away, one line each", async () => {
+  const change = { version: "v1.36.4+k3s1", pools: { worker: { count: 1, memory: "9GB" } } };
+  expect(warnings(await run(change))).toEqual([
+    "k3s-master: K3s restart, for its version; one node at a time",
+    "k3s-worker-01: reboot, for its memory; one node at a time",
+    "k3s-worker-02: drain and removal; its guest is destroyed with its disk",
+  ]);
+});
+
+it.each([true, false])(
+  "refuses what cannot be done before it makes a resource, every problem at once (preview: %s)",
+  async (preview) => {
+    const change = { name: "lab2", network: { podCidr: "10.99.0.0/16" }, pools: { worker: { disk: "20GB" } } };
+    const refused = await run(change, preview).then(
+      () => "nothing",
+      (error: Error) => error.message,
+    );
+    expect(refused.split("\n").map((line) => line.split(":")[0])).toEqual([
+      "cluster.name",
+      "cluster.network.podCidr",
+      "cluster.pools.worker.disk",
+      "cluster.pools.worker.disk",
+    ]);
+  },
+);
+
+it("stops at a record of a form that it does not know", async () => {
+  const urn = Object.keys(state).find((each) => each.endsWith("ContainerLegacy::k3s-worker-01"))!;
+  const odd = {
+    ...state,
+    [urn]: { type: "proxmoxve:index/containerLegacy:ContainerLegacy", outputs: { vmId: "102" } },
+  };
+  await expect(recordProgram({ state: odd, preview: true })).rejects.toThrow(
+    "the state's record of k3s-worker-01 is of no form that this program knows",
+  );
+});

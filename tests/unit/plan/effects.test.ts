@@ -1,0 +1,140 @@
+import type { Effect } from "../../../config/meta";
+import { metaOf } from "../../../config/walk";
+import { ConfigError, loadPlan } from "../../../plan/load";
+import { clusterRecordOf } from "../../../plan/record";
+import { type NodeEffect, transitions } from "../../../plan/transitions";
+import { keysBelow } from "../../../scripts-dev/configPage";
+import { changed, homelabConfig } from "../config/support";
+
+/*
+ * Every key of the config is changed once on the homelab's cluster; what the program makes of it is what `docs/config.md`
+ * says. The keys come from the schema, so a new key without a line here fails.
+ */
+
+const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIILx9UeKnbcoEos4i2KFOzoAXSqN+WbsURRyqAG+LHud x";
+const worker = (change: unknown) => ({ pools: { worker: change } });
+const first = (change: unknown) => worker({ nodes: { 1: change } });
+const SUM = "b".repeat(64);
+const pinned = { sha256: { amd64: SUM } };
+
+/** A change of each key. */
+const CHANGES: Readonly<Record<string, unknown>> = {
+  name: { name: "lab2" },
+  version: { version: "v1.36.4+k3s1" },
+  "network.cidr": { network: { cidr: "192.168.0.0/22" } },
+  "network.gateway": { network: { gateway: "192.168.2.2" } },
+  "network.bridge": { network: { bridge: "vmbr1" } },
+  "network.nameservers": { network: { nameservers: ["192.168.2.2"] } },
+  "network.searchDomain": { network: { searchDomain: "lan.example.org" } },
+  "network.vlan": { network: { vlan: 20 } },
+  "network.podCidr": { network: { podCidr: "10.99.0.0/16" } },
+  "network.serviceCidr": { network: { serviceCidr: "10.98.0.0/16" } },
+  "proxmox.node": { proxmox: { node: "pve2" } },
+  "proxmox.host": { proxmox: { host: "192.168.2.168" } },
+  "proxmox.hostKey": { proxmox: { hostKey: KEY } },
+  "proxmox.sshPort": { proxmox: { sshPort: 2222 } },
+  "proxmox.sshUser": { proxmox: { sshUser: "root" } },
+  "proxmox.endpoint": { proxmox: { endpoint: "https://192.168.2.168:8006/" } },
+  "proxmox.insecure": { proxmox: { insecure: true } },
+  "proxmox.architecture": { proxmox: { architecture: "arm64" } },
+  "proxmox.resourcePool": { proxmox: { resourcePool: "edge" } },
+  "proxmox.storage": { proxmox: { storage: "local-lmv" } },
+  "proxmox.template": { proxmox: { template: "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst" } },
+  "proxmox.osType": { proxmox: { osType: "debian" } },
+  "ssh.authorizedKeys": { ssh: { authorizedKeys: [KEY] } },
+  "k3s.artifacts.baseUrl": { k3s: { artifacts: { baseUrl: "https://mirror.example.org/k3s" } } },
+  "k3s.artifacts.file": { k3s: { artifacts: { file: "/var/lib/vz/k3s/v1.36.3+k3s1/k3s", ...pinned } } },
+  "k3s.artifacts.sha256.amd64": { k3s: { artifacts: { sha256: { amd64: SUM } } } },
+  "k3s.artifacts.sha256.arm64": { k3s: { artifacts: { sha256: { arm64: SUM } } } },
+  "k3s.artifacts.airgapImages": { k3s: { artifacts: { airgapImages: true } } },
+  "k3s.artifacts.imagesSha256.amd64": { k3s: { artifacts: { imagesSha256: { amd64: SUM } } } },
+  "k3s.artifacts.imagesSha256.arm64": { k3s: { artifacts: { imagesSha256: { arm64: SUM } } } },
+  "k3s.artifacts.requirePinned": { k3s: { artifacts: { requirePinned: true, ...pinned } } },
+  "k3s.datastore": { k3s: { datastore: "etcd" } },
+  "k3s.disable": { k3s: { disable: ["traefik"] } },
+  "k3s.kubeconfigMode": { k3s: { kubeconfigMode: "640" } },
+  "k3s.tlsSans": { k3s: { tlsSans: ["k3s.lan.example.org"] } },
+  "k3s.serverConfig": { k3s: { serverConfig: { "flannel-backend": "host-gw" } } },
+  "k3s.agentConfig": { k3s: { agentConfig: { "kubelet-arg": ["max-pods=60"] } } },
+  "k3s.controlPlaneTaint": { k3s: { controlPlaneTaint: false } },
+  "k3s.startTimeout": { k3s: { startTimeout: "20m" } },
+  "removal.drainTimeout": { removal: { drainTimeout: "20m" } },
+  "removal.onBlocked": { removal: { onBlocked: "force" } },
+  "removal.allowControlPlaneLoss": { removal: { allowControlPlaneLoss: true } },
+  "rollout.concurrency": { rollout: { concurrency: 2 } },
+  "pools.<pool>.kind": worker({ kind: "vm" }),
+  "pools.<pool>.role": { k3s: { datastore: "etcd" }, ...worker({ role: "server" }) },
+  "pools.<pool>.count": worker({ count: 3 }),
+  "pools.<pool>.retired": worker({ retired: [2] }),
+  "pools.<pool>.hostname": worker({ hostname: "w-{0}" }),
+  "pools.<pool>.vmIds": worker({ vmIds: { from: 202 } }),
+  "pools.<pool>.addresses": worker({ addresses: { from: "192.168.2.50" } }),
+  "pools.<pool>.proxmoxNode": worker({ proxmoxNode: "pve2" }),
+  "pools.<pool>.cores": worker({ cores: 6 }),
+  "pools.<pool>.memory": worker({ memory: "9GB" }),
+  "pools.<pool>.disk": worker({ disk: "60GB" }),
+  "pools.<pool>.storage": worker({ storage: "local-lmv" }),
+  "pools.<pool>.labels": worker({ labels: { tier: "1" } }),
+  "pools.<pool>.taints": worker({ taints: ["dedicated=storage:NoSchedule"] }),
+  "pools.<pool>.startOnBoot": worker({ startOnBoot: false }),
+  "pools.<pool>.startup.order": worker({ startup: { order: 1 } }),
+  "pools.<pool>.startup.upDelay": worker({ startup: { upDelay: "30s" } }),
+  "pools.<pool>.startup.downDelay": worker({ startup: { downDelay: "2m" } }),
+  "pools.<pool>.protect": worker({ protect: true }),
+  "pools.<pool>.swap": worker({ swap: "1GB" }),
+  "pools.<pool>.template": worker({ template: "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst" }),
+  "pools.<pool>.osType": worker({ osType: "debian" }),
+  "pools.<pool>.nodes.<index>.hostname": first({ hostname: "big" }),
+  "pools.<pool>.nodes.<index>.vmId": first({ vmId: 300 }),
+  "pools.<pool>.nodes.<index>.address": first({ address: "192.168.2.60" }),
+  "pools.<pool>.nodes.<index>.mac": first({ mac: "BC:24:11:00:00:01" }),
+  "pools.<pool>.nodes.<index>.proxmoxNode": first({ proxmoxNode: "pve2" }),
+  "pools.<pool>.nodes.<index>.cores": first({ cores: 6 }),
+  "pools.<pool>.nodes.<index>.memory": first({ memory: "9GB" }),
+  "pools.<pool>.nodes.<index>.disk": first({ disk: "60GB" }),
+  "pools.<pool>.nodes.<index>.labels": first({ labels: { tier: "1" } }),
+  "pools.<pool>.nodes.<index>.protect": first({ protect: true }),
+};
+
+/** The sums are no part of what a step tells: `install-k3s` compares the binary itself, and a release has one sum. */
+const UNSEEN = new Set(["k3s.artifacts.sha256.amd64", "k3s.artifacts.sha256.arm64"]);
+
+/** What the program may make of a key that the reference says this of. */
+const ALLOWED: Readonly<Record<Effect, readonly (NodeEffect | "refused")[]>> = {
+  none: [],
+  newNodes: [],
+  // Keys of SSH, images and protection reach nodes beside the machine and K3s.
+  live: ["live"],
+  members: ["join", "leave"],
+  k3sRestart: ["k3sRestart"],
+  reboot: ["reboot"],
+  rebuild: ["rebuild"],
+  refused: ["refused"],
+};
+
+const former = clusterRecordOf(loadPlan(homelabConfig()));
+
+/** What the program makes of a change, each effect once. */
+function seen(change: unknown): (NodeEffect | "refused")[] {
+  try {
+    const { changes, refusals } = transitions(former, loadPlan(changed(homelabConfig(), change)));
+    return refusals.length > 0 ? ["refused"] : [...new Set(changes.map(({ effect }) => effect))];
+  } catch (error) {
+    if (error instanceof ConfigError) return ["refused"];
+    throw error;
+  }
+}
+
+const keys = keysBelow().map(({ path, schema }) => ({ path: path.join("."), effect: metaOf(schema).change }));
+
+test("every key of the config has a change here, and says what it does", () => {
+  expect(keys.map(({ path }) => path).sort()).toEqual(Object.keys(CHANGES).sort());
+  expect(keys.filter(({ effect }) => effect === undefined)).toEqual([]);
+});
+
+test.each(keys)("$path: $effect", ({ path, effect }) => {
+  const [effects, allowed] = [seen(CHANGES[path]), ALLOWED[effect!]];
+  expect(effects.filter((each) => !allowed.includes(each))).toEqual([]);
+  const isQuiet = UNSEEN.has(path) || effect === "live";
+  if (!isQuiet) expect(effects.length > 0).toBe(allowed.length > 0);
+});

@@ -1,0 +1,289 @@
+import { announcements } from "../../../plan/announce";
+import { formatProblem } from "../../../config/problems";
+import { loadPlan } from "../../../plan/load";
+import type { ClusterPlan } from "../../../plan/model";
+import { type ClusterRecord, clusterRecordOf } from "../../../plan/record";
+import { transitions } from "../../../plan/transitions";
+import { changed, homelabConfig } from "../config/support";
+
+/** The homelab: one server and two workers, on SQLite. */
+const homelab = (change: unknown = {}): ClusterPlan => loadPlan(changed(homelabConfig(), change));
+
+/** The same with several servers, on etcd. */
+const servers = (count: number, change: unknown = {}): ClusterPlan =>
+  homelab(
+    changed(
+      {
+        k3s: { datastore: "etcd" },
+        pools: {
+          master: { count, hostname: "k3s-master-{0}", vmIds: { from: 200 }, addresses: { from: "192.168.2.100" } },
+        },
+      },
+      change,
+    ),
+  );
+
+/** What an `up` from one plan to another would do to each node. */
+const effects = (from: ClusterPlan, to: ClusterPlan): Record<string, string> =>
+  Object.fromEntries(
+    transitions(clusterRecordOf(from), to).changes.map(({ node, effect, reasons }) => [
+      node,
+      [effect, ...reasons].join(", "),
+    ]),
+  );
+const refused = (from: ClusterPlan | ClusterRecord, to: ClusterPlan): string[] =>
+  transitions("clusters" in from ? from : clusterRecordOf(from), to).refusals.map(formatProblem);
+const worker = (change: unknown) => ({ pools: { worker: change } });
+const master = (change: unknown) => ({ pools: { master: change } });
+const workers = (effect: string) => ({ "k3s-worker-01": effect, "k3s-worker-02": effect });
+const all = (effect: string) => ({ "k3s-master": effect, ...workers(effect) });
+
+describe("what a change means for each node", () => {
+  test("nothing, where nothing changes", () => {
+    expect(transitions(clusterRecordOf(homelab()), homelab())).toEqual({ changes: [], refusals: [] });
+  });
+
+  test("a first up: every node joins, and nothing is refused", () => {
+    const none = { clusters: [], nodes: [] };
+    expect(effects({ ...homelab(), nodes: [], servers: [], agents: [] }, homelab())).toEqual(all("join"));
+    expect(transitions(none, homelab()).refusals).toEqual([]);
+  });
+
+  test.each([
+    ["more workers", worker({ count: 3 }), { "k3s-worker-03": "join" }],
+    ["fewer workers", worker({ count: 1 }), { "k3s-worker-02": "leave" }],
+    ["one retired", worker({ retired: [1] }), { "k3s-worker-03": "join", "k3s-worker-01": "leave" }],
+    ["cores", worker({ cores: 6 }), workers("live, cores")],
+    ["a larger disk", worker({ disk: "60GB" }), workers("live, disk")],
+    ["the order of starts", worker({ startup: { order: 3 } }), workers("live, start with the host")],
+    ["memory", worker({ memory: "9GB" }), workers("reboot, memory")],
+    ["memory and cores", worker({ memory: "9GB", cores: 6 }), workers("reboot, memory")],
+    ["swap", worker({ swap: "1GB" }), workers("reboot, memory")],
+    ["a VLAN", { network: { vlan: 20 } }, all("reboot, network interface")],
+    ["DNS servers", { network: { nameservers: ["192.168.2.2"] } }, all("reboot, gateway or DNS")],
+    [
+      "a MAC address of one's own",
+      worker({ nodes: { 1: { mac: "BC:24:11:00:00:01" } } }),
+      { "k3s-worker-01": "reboot, MAC address" },
+    ],
+    ["an agent's address", worker({ addresses: { from: "192.168.2.50" } }), workers("reboot, address")],
+    ["a release", { version: "v1.36.4+k3s1" }, all("k3sRestart, version")],
+    [
+      "an option",
+      { k3s: { agentConfig: { "kubelet-arg": ["max-pods=60"] } } },
+      workers("k3sRestart, options, labels or taints"),
+    ],
+    ["a label", worker({ labels: { tier: "1" } }), workers("k3sRestart, options, labels or taints")],
+    ["VMIDs", worker({ vmIds: { from: 202 } }), workers("rebuild, VMID")],
+    // What counts at the creation alone: cases C1 to C3.
+    ["another storage", { proxmox: { storage: "local-lmv" } }, {}],
+    [
+      "another distribution's template",
+      { proxmox: { template: "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst" } },
+      {},
+    ],
+    ["how long a drain may take", { removal: { drainTimeout: "20m" } }, {}],
+  ])("%s", (_, change, expected) => {
+    expect(effects(homelab(), homelab(change))).toEqual(expected);
+    expect(refused(homelab(), homelab(change))).toEqual([]);
+  });
+
+  test("a server with etcd is made anew for another address; etcd knows its members by it", () => {
+    const moved = { pools: { master: { addresses: { from: "192.168.2.150" } } } };
+    expect(effects(servers(3), servers(3, moved))).toMatchObject({
+      "k3s-master": "rebuild, address",
+      "k3s-master-2": "rebuild, address",
+    });
+    expect(effects(homelab(), homelab({ pools: { master: { addresses: { from: "192.168.2.150" } } } }))).toMatchObject({
+      "k3s-master": "reboot, address",
+    });
+  });
+
+  test("the MAC address that Proxmox VE assigned is no change", () => {
+    const record = clusterRecordOf(homelab());
+    const nodes = record.nodes.map((node) => ({ ...node, mac: "BC:24:11:12:34:56" }));
+    expect(transitions({ ...record, nodes }, homelab()).changes).toEqual([]);
+  });
+});
+
+describe("what cannot be done, with the way that works", () => {
+  test.each([
+    [
+      "another name (C7)",
+      { name: "lab2" },
+      [
+        "cluster.name: cannot become lab2: the cluster homelab stands with k3s-master, k3s-worker-01, k3s-worker-02, and another name is another cluster (set it back to homelab; for a second cluster, make a stack of its own with pulumi stack init)",
+      ],
+    ],
+    [
+      "other networks of pods and services (C6)",
+      { network: { podCidr: "10.99.0.0/16", serviceCidr: "10.98.0.0/16" } },
+      [
+        "cluster.network.podCidr: cannot become 10.99.0.0/16: K3s fixes the pods' network when a cluster begins (set it back to 10.42.0.0/16; another value needs a new cluster)",
+        "cluster.network.serviceCidr: cannot become 10.98.0.0/16: K3s fixes the services' network when a cluster begins (set it back to 10.43.0.0/16; another value needs a new cluster)",
+      ],
+    ],
+    [
+      "another address of cluster DNS",
+      { k3s: { serverConfig: { "cluster-dns": "10.43.0.11" } } },
+      [
+        "cluster.k3s.serverConfig.cluster-dns: cannot become 10.43.0.11: K3s fixes the address of cluster DNS when a cluster begins (remove it; another value needs a new cluster)",
+      ],
+    ],
+    [
+      "a smaller disk (C4)",
+      worker({ disk: "20GB" }),
+      ["k3s-worker-01", "k3s-worker-02"].map(
+        (name) =>
+          `cluster.pools.worker.disk: cannot shrink the disk of ${name} from 50GB to 20GB (set 50GB; for a smaller disk, retire the node and add another)`,
+      ),
+    ],
+    [
+      "a lower minor release (C9)",
+      { version: "v1.35.3+k3s1" },
+      [
+        "cluster.version: cannot go down to v1.35.3+k3s1: a server has run v1.36.3+k3s1, and Kubernetes does not go back over a minor release (set it to v1.36.3+k3s1 or a later release of the same minor)",
+      ],
+    ],
+    [
+      "a skipped minor release (C9)",
+      { version: "v1.38.1+k3s1" },
+      [
+        "cluster.version: cannot become v1.38.1+k3s1: the servers run v1.36.3+k3s1, and Kubernetes upgrades one minor release at a time (upgrade to a release of 1.37 first)",
+      ],
+    ],
+    [
+      "another host name on VMIDs that stand (C5)",
+      worker({ hostname: "w-{0}" }),
+      [1, 2].flatMap((index) => [
+        `cluster.pools.worker.vmIds: gives VMID ${101 + index} to w-${index}, but k3s-worker-0${index} leaves in this very up, after w-${index} was made (give a VMID that is free; another name is another node, so a node that is renamed needs a VMID and an address of its own)`,
+        `cluster.pools.worker.addresses: gives 192.168.2.${20 + index} to w-${index}, but k3s-worker-0${index} leaves in this very up, after w-${index} was made (give an address that is free; or first run an up without the one, then an up with the other)`,
+      ]),
+    ],
+    [
+      "two nodes that exchange their VMIDs",
+      worker({ vmIds: [103, 102] }),
+      [
+        "cluster.pools.worker.vmIds: gives VMID 103 to k3s-worker-01, but k3s-worker-02 has it until this up ends (give a VMID that is free; another name is another node, so a node that is renamed needs a VMID and an address of its own)",
+        "cluster.pools.worker.vmIds: gives VMID 102 to k3s-worker-02, but k3s-worker-01 has it until this up ends (give a VMID that is free; another name is another node, so a node that is renamed needs a VMID and an address of its own)",
+      ],
+    ],
+    [
+      "another Proxmox VE node (C2)",
+      { proxmox: { node: "pve2" } },
+      [
+        "cluster.proxmox.node: cannot move k3s-master, k3s-worker-01, k3s-worker-02, which run on the Proxmox VE node pve (set it back to pve; or take the nodes out there and add others elsewhere)",
+      ],
+    ],
+    [
+      "the only server made anew",
+      master({ vmIds: { from: 300 } }),
+      [
+        "cluster.pools.master: cannot be changed so: k3s-master is made anew, the only server, and with it go all objects of the cluster (set cluster.k3s.datastore: etcd and add servers first, or set cluster.removal.allowControlPlaneLoss: true)",
+      ],
+    ],
+    [
+      "another server in place of the only one",
+      master({ retired: [1], nodes: { 2: { vmId: 110, address: "192.168.2.60" } } }),
+      [
+        "cluster.pools.master: cannot be changed so: k3s-master leaves, the only server, and with it go all objects of the cluster (set cluster.k3s.datastore: etcd and add servers first, or set cluster.removal.allowControlPlaneLoss: true)",
+      ],
+    ],
+  ])("%s", (_, change, problems) => {
+    expect(refused(homelab(), homelab(change))).toEqual(problems);
+  });
+
+  test("another role of nodes that keep their VMIDs (C8)", () => {
+    const plan = homelab({
+      k3s: { datastore: "etcd" },
+      pools: { master: { count: 1 }, worker: { role: "server" } },
+    });
+    expect(refused(homelab(), plan)).toEqual(
+      [1, 2].map(
+        (index) =>
+          `cluster.pools.worker.role: cannot make k3s-worker-0${index} a K3s server: it is a K3s agent on VMID ${101 + index} (set it back to agent; for another role, retire the node and add one with a name and a VMID of its own)`,
+      ),
+    );
+  });
+
+  test("etcd back to SQLite, also where the config says nothing of it", () => {
+    const hint = "set cluster.k3s.datastore: etcd; one server works with it too";
+    const line = `cluster.k3s.datastore: cannot go back to sqlite: k3s-master keeps the cluster's objects in etcd (${hint})`;
+    expect(refused(servers(3), servers(1, { k3s: null }))).toEqual([line]);
+    expect(refused(servers(3), servers(1))).toEqual([]);
+  });
+
+  test("several at once are all named", () => {
+    const change = {
+      name: "lab2",
+      version: "v1.35.3+k3s1",
+      network: { podCidr: "10.99.0.0/16" },
+      ...worker({ disk: "20GB" }),
+    };
+    expect(refused(homelab(), homelab(change)).map((line) => line.split(":")[0])).toEqual([
+      "cluster.name",
+      "cluster.network.podCidr",
+      "cluster.version",
+      "cluster.pools.worker.disk",
+      "cluster.pools.worker.disk",
+    ]);
+  });
+});
+
+describe("what may be done", () => {
+  test("anything, as long as no guest stands: a first up that failed early is corrected freely", () => {
+    const before = { clusters: ["homelab"], nodes: [] };
+    expect(refused(before, homelab({ name: "lab2", network: { podCidr: "10.99.0.0/16" } }))).toEqual([]);
+  });
+
+  test("other networks, as long as K3s was installed on no server", () => {
+    const record = clusterRecordOf(homelab());
+    const bare = { ...record, nodes: record.nodes.map((node) => ({ ...node, k3s: undefined })) };
+    expect(refused(bare, homelab({ network: { podCidr: "10.99.0.0/16" }, version: "v1.35.3+k3s1" }))).toEqual([]);
+  });
+
+  test("an older patch release of the same minor, and the next minor", () => {
+    expect(refused(homelab({ version: "v1.36.4+k3s1" }), homelab())).toEqual([]);
+    expect(refused(homelab({ version: "v1.35.3+k3s1" }), homelab())).toEqual([]);
+  });
+
+  test("the loss of the only server, where the config allows it", () => {
+    const allowed = { removal: { allowControlPlaneLoss: true }, ...master({ vmIds: { from: 300 } }) };
+    expect(refused(homelab(), homelab(allowed))).toEqual([]);
+  });
+
+  test("all servers of etcd made anew, and the only one of etcd replaced by another", () => {
+    expect(refused(servers(3), servers(3, master({ vmIds: { from: 300 } })))).toEqual([]);
+    expect(refused(servers(1), servers(1, master({ retired: [1] })))).toEqual([]);
+  });
+
+  test("but not the only one of etcd made anew: it would have no other to join", () => {
+    expect(refused(servers(1), servers(1, master({ vmIds: { from: 300 } })))).toEqual([
+      "cluster.pools.master: cannot be changed so: k3s-master is made anew, the only server, and with it go all objects of the cluster (add a server first, or set cluster.removal.allowControlPlaneLoss: true)",
+    ]);
+  });
+});
+
+describe("what the preview says of it", () => {
+  const lines = (from: ClusterPlan, to: ClusterPlan): string[] =>
+    announcements(transitions(clusterRecordOf(from), to), to);
+
+  test("one line for each node that is disturbed or goes, none for one that joins or changes live", () => {
+    const to = homelab(
+      changed(worker({ count: 3, retired: [2], nodes: { 1: { memory: "9GB" } } }), { rollout: { concurrency: 2 } }),
+    );
+    expect(lines(homelab(), to)).toEqual([
+      "k3s-worker-01: reboot, for its memory; 2 nodes at a time",
+      "k3s-worker-02: drain and removal; its guest is destroyed with its disk",
+    ]);
+    expect(lines(homelab(), homelab(worker({ cores: 6 })))).toEqual([]);
+  });
+
+  test("all reasons of the strongest effect", () => {
+    const to = homelab(worker({ memory: "9GB", addresses: { from: "192.168.2.50" }, cores: 6 }));
+    expect(lines(homelab(), to)[0]).toBe("k3s-worker-01: reboot, for its address and memory; one node at a time");
+    expect(lines(homelab(), homelab({ version: "v1.36.4+k3s1" }))[0]).toBe(
+      "k3s-master: K3s restart, for its version; one node at a time",
+    );
+  });
+});
