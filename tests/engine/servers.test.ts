@@ -45,7 +45,8 @@ afterAll(async () => {
 const succeeded = (run: PulumiResult): void => expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
 
 function serversOf(world: Homelab, count: number, ...retired: number[]): void {
-  world.edit(({ pools }) => {
+  world.edit(({ pools, k3s }) => {
+    k3s.datastore = "etcd";
     Object.assign(pools.master, { count, retired, hostname: "k3s-master-{0}", vmIds: VMIDS, addresses: ADDRESSES });
   });
 }

@@ -26,7 +26,8 @@ function wish(count: number, ...retired: number[]): void {
   const file = stackFile(lab.stack);
   const { prefix } = labNetwork(findLab(lab.name)!.subnet);
   const content = parse(fs.readFileSync(file, "utf8"));
-  const { pools } = content.config["proxmox-k3s:cluster"];
+  const { pools, k3s } = content.config["proxmox-k3s:cluster"];
+  k3s.datastore = "etcd";
   const addresses = [20, 60, 61, 62, 63].map((last) => `${prefix}.${last}`);
   Object.assign(pools.master, { count, retired, hostname: "k3s-master-{0}", vmIds: VMIDS, addresses });
   pools.worker.count = 1;

@@ -84,7 +84,9 @@ export const playServers = (from: HomelabSnapshot, steps: readonly ServerStep[])
 
 /** Three servers in place of the homelab's one, and one worker. */
 export function threeServers(lab: Homelab): void {
-  lab.edit(({ pools }) => {
+  lab.edit(({ pools, k3s }) => {
+    // Not left to the default: one server would then be asked to go back to SQLite, which is refused.
+    k3s.datastore = "etcd";
     Object.assign(pools.master, { ...POOL, count: 3, retired: [] });
     pools.worker.count = 1;
   });
