@@ -150,7 +150,7 @@ export const TASKS = {
   },
   "install-k3s": {
     runsOn: "node",
-    parts: ["lib/task", "lib/node-files", "node/install-k3s"],
+    parts: ["lib/task", "lib/node-files", "node/k3s-files", "node/k3s-refusals", "node/install-k3s"],
     args: ["ROLE", "VERSION", "NAME", "ARCH", "FROM", "IMAGES", "CONFIG", "START_TIMEOUT", "SHA256", "IMAGES_SHA256"],
     words: ["restarted", "unchanged"],
     files: {

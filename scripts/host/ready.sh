@@ -33,7 +33,7 @@ if [ "$up" -gt "$STEADY" ]; then up=$STEADY; fi
 
 say "waiting for $NAME to be Ready at $VERSION"
 BEGAN=$(now)
-known_since=$((BEGAN - up))
+KNOWN_SINCE=$((BEGAN - up))
 steady_for 0
 
 # Labels and taints. Of those that are on the Node and no longer in the config, only what the notes say was ours goes.

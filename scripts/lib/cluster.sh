@@ -30,11 +30,11 @@ all_servers() {
 }
 
 # other_guests NAME: those of them that are another server's than NAME and have a guest with our mark.
-other_guests() {
+other_guests() (
   all_servers | while read -r vmid name; do
     if [ "$name" != "$1" ] && has_our_guest "$vmid"; then printf '%s\n' "$vmid $name"; fi
   done
-}
+)
 
 # api_answers VMID NAME: the API of the K3s in it, which needs a majority of all servers. A guest that took our server's VMID
 # may well run a K3s of its own, so only a trusted one of that name is asked.
@@ -42,8 +42,8 @@ api_answers() { trusts "$1" "$2" && GUEST_BOUND=10 guest_exec "$1" k3s kubectl g
 
 # find_server [EXCEPT]: sets SERVER to the VMID of a server whose API answers; EXCEPT is a node's name.
 find_server() {
-  while read -r SERVER name; do
-    if [ "$name" != "${1:-}" ] && api_answers "$SERVER" "$name"; then return 0; fi
+  while read -r SERVER server_name; do
+    if [ "$server_name" != "${1:-}" ] && api_answers "$SERVER" "$server_name"; then return 0; fi
   done <<EOF
 $(all_servers)
 EOF
@@ -52,9 +52,9 @@ EOF
 
 # await_server SECONDS [EXCEPT]
 await_server() {
-  asked=$(now)
+  awaited_since=$(now)
   until find_server "${2:-}"; do
-    [ $(($(now) - asked)) -lt "$1" ] || return 1
+    [ $(($(now) - awaited_since)) -lt "$1" ] || return 1
     sleep 0.5
   done
 }
@@ -83,7 +83,7 @@ node_look() {
 # which it was not or lost its Ready: K3s may end or restart soon after its start. `*` stands for any version. The clock
 # of a former call goes on. Where it is not Ready, LOOK is called each time. When it is not Ready TIMEOUT s after BEGAN:
 # fails, with the last look in SEEN.
-SEEN='' known_since=''
+SEEN='' KNOWN_SINCE=''
 await_ready() {
   known="* $2 *" ready="True $2 |*"
   while :; do
@@ -91,12 +91,12 @@ await_ready() {
     SEEN=$(node_look "$1")
     # shellcheck disable=SC2254 # patterns
     case $SEEN in
-      $known) if [ -z "$known_since" ] || { [ "${before%% *}" = True ] && [ "$SEEN" != "$before" ]; }; then known_since=$(now); fi ;;
-      *) known_since='' ;;
+      $known) if [ -z "$KNOWN_SINCE" ] || { [ "${before%% *}" = True ] && [ "$SEEN" != "$before" ]; }; then KNOWN_SINCE=$(now); fi ;;
+      *) KNOWN_SINCE='' ;;
     esac
     # shellcheck disable=SC2254
     case $SEEN in
-      $ready) if [ $(($(now) - known_since)) -ge "$3" ]; then return 0; fi ;;
+      $ready) if [ $(($(now) - KNOWN_SINCE)) -ge "$3" ]; then return 0; fi ;;
       *)
         "${4:-:}"
         if [ $(($(now) - BEGAN)) -ge "$TIMEOUT" ]; then return 1; fi

@@ -16,12 +16,12 @@ is_member() {
 }
 
 # answers NAME: this server's own API, which nothing but its own member serves. One that gets another VMID has two.
-answers() {
+answers() (
   for vmid in $(all_servers | awk -v name="$1" '$2 == name { print $1 }'); do
     if api_answers "$vmid" "$1"; then return 0; fi
   done
   return 1
-}
+)
 
 # look_at_others NAME: how many other members there are (OTHERS) and answer (WELL), and which do not (SILENT).
 look_at_others() {
@@ -56,13 +56,13 @@ own_address() { guest_exec "$1" sed -n 's/^node-ip: *//p' /etc/rancher/k3s/confi
 adopt_member() {
   if is_member "$2" || ! trusts "$1" "$2"; then return 0; fi
   own=$(guest_exec "$1" cat /var/lib/rancher/k3s/server/db/etcd/name 2>/dev/null | grep -xE '[a-z0-9][a-z0-9.-]{0,252}') || return 0
-  address=$(own_address "$1") || return 0
+  own_ip=$(own_address "$1") || return 0
   say "$2 may be a member of etcd without a Node: $own"
   if [ -z "$(kubectl get node "$2" --ignore-not-found -o name)" ]; then
     printf '{"apiVersion":"v1","kind":"Node","metadata":{"name":"%s"}}' "$2" | GUEST_BOUND=30 guest_feed "$SERVER" k3s kubectl create -f -
   fi
   kubectl label node "$2" --overwrite node-role.kubernetes.io/etcd=true
-  kubectl annotate node "$2" --overwrite "etcd.k3s.cattle.io/node-name=$own" "etcd.k3s.cattle.io/node-address=$address"
+  kubectl annotate node "$2" --overwrite "etcd.k3s.cattle.io/node-name=$own" "etcd.k3s.cattle.io/node-address=$own_ip"
 }
 
 # remove_member NAME: K3s' own way, by an annotation that it acts on; it withdraws a request that etcd refuses. Answers 1 when

@@ -1,6 +1,7 @@
 # Guests of the Proxmox host: whose they are, and the only way to act on one. What a description says is public, and any
 # user of Proxmox VE can copy it: it tells our guests from strangers' and proves nothing. A guest is trusted only when the
 # root-only record on the host says too that this program finished it.
+# A function with variables of its own runs in a subshell, (…), so that it changes none of its caller's.
 # Inputs: MARK; VMID and NAME of the node that the step is about.
 
 CREATIONS=/var/lib/proxmox-k3s/creations
@@ -8,7 +9,7 @@ PREPARED=/var/lib/proxmox-k3s/prepared
 
 # --- configuration files ----------------------------------------------------------------------------------------------
 # conf_of VMID: the guest's configuration file anywhere in the Proxmox VE cluster; fails when there is none.
-conf_of() {
+conf_of() (
   case $1 in *[!0-9]* | '') return 1 ;; esac
   for file in /etc/pve/nodes/*/lxc/"$1".conf /etc/pve/nodes/*/qemu-server/"$1".conf; do
     if [ -e "$file" ]; then
@@ -17,7 +18,7 @@ conf_of() {
     fi
   done
   return 1
-}
+)
 guest_conf() { conf_of "$VMID"; }
 
 # What the path of a configuration file says: /etc/pve/nodes/NODE/KIND/VMID.conf, KIND lxc or qemu-server.
@@ -45,13 +46,15 @@ is_ours() {
 }
 
 # has_our_guest VMID: there is a guest, and it carries our mark.
-has_our_guest() { conf=$(conf_of "$1") && is_ours "$conf"; }
+has_our_guest() (
+  conf=$(conf_of "$1") && is_ours "$conf"
+)
 
 # has_record FOLDER FILE: the root-only record of this very creation of the guest is in FOLDER.
-has_record() {
-  number=$(creation_of "$2")
-  [ -n "$number" ] && [ "$(cat "$1/$(vmid_of "$2")" 2>/dev/null || :)" = "$number" ]
-}
+has_record() (
+  creation=$(creation_of "$2")
+  [ -n "$creation" ] && [ "$(cat "$1/$(vmid_of "$2")" 2>/dev/null || :)" = "$creation" ]
+)
 record() { # record FOLDER CREATION
   mkdir -p "$1"
   printf '%s\n' "$2" >"$1/$VMID"
@@ -75,9 +78,9 @@ is_unfinished() { has_record "$CREATIONS" "$1" && ! was_node "$1"; }
 is_trusted() { is_ours "$1" && is_prepared "$1"; }
 
 # trusts VMID [NAME]: there is such a guest; with NAME it must also have that name.
-trusts() {
+trusts() (
   conf=$(conf_of "$1") && is_trusted "$conf" && { [ -z "${2:-}" ] || [ "$(guest_name "$conf")" = "$2" ]; }
-}
+)
 
 # former_mark FILE: the mark of this very cluster under another project or stack name; empty for a stranger's guest.
 former_mark() {
@@ -86,21 +89,21 @@ former_mark() {
 }
 
 # foreign_guest FILE: whose the guest is that is not ours.
-foreign_guest() {
+foreign_guest() (
   printf 'the guest "%s" (%s), which ' "$(guest_name "$1")" "$1"
   former=$(former_mark "$1")
   if [ -z "$former" ]; then printf 'is not ours'; else printf 'carries this cluster'\''s id under another name (%s)' "$former"; fi
-}
+)
 
 # way_on FILE NEXT: NEXT, or for a renamed cluster the command that marks its guests anew.
-way_on() {
+way_on() (
   former=$(former_mark "$1")
   if [ -z "$former" ]; then
     printf '%s' "$2"
   else
     printf "if the stack or the project was renamed: sed -i 's|%s|%s|' /etc/pve/nodes/*/lxc/*.conf on the Proxmox host, then run the same command again" "$former" "$MARK"
   fi
-}
+)
 
 ANOTHER_VMID="give the node another VMID in the config (vmIds of its pool, or nodes: { <index>: { vmId: … } }), then pulumi up"
 
@@ -117,13 +120,13 @@ refuse_unknown() {
 
 # await_birth FILE: Proxmox VE begins a creation with a file that says only that it is locked. Whose the guest is shows
 # when the rest is written.
-await_birth() {
+await_birth() (
   looks=0
   while [ -e "$1" ] && [ "$(lock_of "$1")" = create ] && [ -z "$(guest_name "$1")" ] && [ "$looks" -lt 60 ]; do
     looks=$((looks + 1))
     sleep 0.5
   done
-}
+)
 
 # --- acts: no other script calls pct ----------------------------------------------------------------------------------
 # The longest that a command in a guest may take, in seconds.
@@ -131,10 +134,10 @@ GUEST_BOUND=60
 
 # need_trusted VMID: ends the step unless the guest may be asked; fails where there is none.
 need_trusted() {
-  conf=$(conf_of "$1") || return 1
-  is_ours "$conf" || fail "guest $1 ($(guest_name "$conf"), $conf) is not ours; it was not touched" "$(way_on "$conf" "delete or move that guest, then pulumi up --refresh")"
-  is_prepared "$conf" || refuse_unknown "$conf"
-  case $(kind_of "$conf") in
+  machine=$(conf_of "$1") || return 1
+  is_ours "$machine" || fail "guest $1 ($(guest_name "$machine"), $machine) is not ours; it was not touched" "$(way_on "$machine" "delete or move that guest, then pulumi up --refresh")"
+  is_prepared "$machine" || refuse_unknown "$machine"
+  case $(kind_of "$machine") in
     lxc) ;;
     *) fail "guest $1 is a virtual machine, which this version of the program does not manage" "take it out of the config" ;;
   esac

@@ -1,0 +1,58 @@
+# What K3s refuses, as its journal tells it after a start. On the node itself.
+
+# One look at the journal for all that is asked of it: each costs as much as K3s' own start can spare.
+read_journal() { journalctl -u "$unit" ${cursor:+--after-cursor="$cursor"} -o cat --no-pager >"$WORK/journal" 2>/dev/null || :; }
+journal() { cat "$WORK/journal"; }
+seen() { grep -c -- "$1" "$WORK/journal" || :; }
+refused() { # refused CAUSE NEXT
+  say "--- the last lines of $unit on $NAME ---"
+  journal | tail -n 20 | cut -c1-300
+  if take_back; then
+    take_back_config || :
+    systemctl restart --no-block "$unit"
+    fail "$unit on $NAME: $1; it starts again with the version it had" "set that version in the config again, or mend what the lines above say; then pulumi up"
+  fi
+  fail "$unit on $NAME: $1" "$2"
+}
+refused_options() { # refused_options CAUSE [NEXT]
+  next=${2:-correct k3s.serverConfig or k3s.agentConfig in the config, then pulumi up}
+  if [ ! -f "$FORMER" ] && take_back_config; then
+    systemctl restart --no-block "$unit"
+    refused "$1; it starts again with the configuration it had" "$next"
+  fi
+  refused "$1" "$next"
+}
+
+UNREACHED='failed to get CA certs'
+# Where an agent waits for its server, a server that joins ends, and systemd starts it again.
+tries_again() { joins && [ "$(seen "$UNREACHED\|etcd cluster member list\|etcd cluster join failed\|Waiting for other members")" -gt 0 ]; }
+
+# Lines and their meaning as observed with K3s v1.36.3: a refused join stays "activating" without end, so that only
+# the journal tells. The first group is final; the second is final when seen twice; the rest is waited for.
+check_refusals() {
+  if [ "$(seen 'token CA hash does not match')" -gt 0 ]; then
+    refused "the server's CA is not the one in the token" "something else answers at the server's address, or the server was rebuilt: pulumi up --refresh"
+  elif [ "$(seen 'invalid token CA hash length')" -gt 0 ]; then
+    refused "the token is malformed" "pulumi up; if it stays, the read-back of the CA hash failed: see /var/log/proxmox-k3s on the Proxmox host"
+  elif [ "$(seen 'Waiting for file')" -gt 0 ]; then
+    refused "a token file is missing" "pulumi up writes it again"
+  elif [ "$(seen 'duplicate node name found')" -gt 0 ]; then
+    refused "etcd still has a member of the name $NAME" "kubectl delete node $NAME takes it out of etcd, where that machine is gone; then pulumi up"
+  elif [ "$(seen 'critical configuration mismatched')" -gt 0 ]; then
+    refused_options "its options differ from the other servers': $(journal | sed -n 's/.*critical configuration mismatched: //p' | sort -u | paste -s -d ' ' -)"
+  elif [ "$(seen 'not authorized')" -gt "$(if joins; then echo 0; else echo 1; fi)" ]; then
+    refused "the server refuses the token" "the token on the servers differs from the stack's: pulumi up --refresh, or docs/operations.md, \"If K3s refuses the token\""
+  elif ! tries_again && [ "$(seen 'level=fatal')" -gt 0 ]; then
+    refused_options "$(journal | grep 'level=fatal' | tail -n 1)"
+  elif [ "$(seen 'Unknown flag .* found in config.yaml')" -gt 0 ]; then
+    # A server goes on without what it does not know, where an agent ends.
+    refused_options "K3s $VERSION does not know $(journal | sed -n 's/.*Unknown flag \(--[^ ]*\) found in config.*/\1/p' | sort -u | paste -s -d ' ' -)"
+  elif [ "$(seen 'kubelet exited')" -gt 0 ]; then
+    refused_options "kubelet does not run: $(journal | grep 'kubelet exited' | tail -n 1)" \
+      "if the line names an option, correct k3s.serverConfig or k3s.agentConfig; else docs/operations.md, \"If kubelet does not start in a container\""
+  elif [ "$(seen 'Node password rejected')" -gt 1 ]; then
+    refused "the cluster knows another machine by the name $NAME" "if that machine is gone: kubectl delete node $NAME, then pulumi up; else give this node another hostname"
+  elif ! tries_again && [ "$(systemctl show -p NRestarts --value "$unit")" -gt 0 ]; then
+    refused_options "K3s ends right after its start" "the lines above say why"
+  fi
+}
