@@ -25,7 +25,7 @@ export function readShape(raw: unknown): { draft: Draft; problems: Problem[] } {
     name,
     readSection(schema, raw[name], `${ROOT}.${name}`, problems),
   ]);
-  return { draft: { ...Object.fromEntries(sections), ...readPools(raw.pools, problems) } as Draft, problems };
+  return { draft: { ...Object.fromEntries(sections), ...readPools(raw["pools"], problems) } as Draft, problems };
 }
 
 const NOTHING: Draft = { pools: {}, allPools: false };
@@ -48,7 +48,7 @@ function readPools(raw: unknown, problems: Problem[]): Pick<Draft, "pools" | "al
 
 /** By the kind alone, so that a slip is told in the words of that kind; that of containers where there is no right kind. */
 function poolSchemaOf(raw: unknown): z.ZodType<PoolSettings> {
-  const kind = isMap(raw) ? KINDS.find((each) => each === raw.kind) : undefined;
+  const kind = isMap(raw) ? KINDS.find((each) => each === raw["kind"]) : undefined;
   return poolSchemas[kind ?? "lxc"];
 }
 

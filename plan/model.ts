@@ -73,9 +73,9 @@ export interface NetworkPlan {
   readonly gateway: string;
   readonly bridge: string;
   readonly nameservers: readonly string[];
-  readonly searchDomain?: string;
+  readonly searchDomain?: string | undefined;
   /** VLAN tag, 1 to 4094. */
-  readonly vlan?: number;
+  readonly vlan?: number | undefined;
   readonly podCidr: string;
   readonly serviceCidr: string;
 }

@@ -3,7 +3,7 @@ export type Architecture = "amd64" | "arm64";
 export const ARCHITECTURES: readonly Architecture[] = ["amd64", "arm64"];
 
 /** Hex SHA-256 sums by architecture. */
-export type Sums = Readonly<Partial<Record<Architecture, string>>>;
+export type Sums = Readonly<Partial<Record<Architecture, string | undefined>>>;
 
 /** Name of the binary in a K3s release. */
 export const binaryName = (arch: Architecture): string => (arch === "amd64" ? "k3s" : `k3s-${arch}`);
@@ -15,7 +15,12 @@ export const imagesName = (arch: Architecture): string => `k3s-airgap-images-${a
 export type SumOrigin = "config" | "pins" | "release";
 
 /** The recorded sums of one release. */
-export type ReleasePins = Readonly<Partial<Record<Architecture, { readonly k3s?: string; readonly images?: string }>>>;
+export type ReleasePins = Readonly<Partial<Record<Architecture, FileSums | undefined>>>;
+
+interface FileSums {
+  readonly k3s?: string | undefined;
+  readonly images?: string | undefined;
+}
 
 /**
  * The sums that count and where the one in use comes from: first the config, then the pins, else the release's own list,

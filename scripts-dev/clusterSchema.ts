@@ -13,7 +13,7 @@ export function stackFileSchema(): Json {
   const cluster = z.toJSONSchema(clusterSchema, { io: "input", target: "draft-7", override: speak }) as Json;
   const { $schema, ...body } = cluster;
   for (const [path, rule] of Object.entries(SCHEMA_RULES)) {
-    valueAt(body, path).allOf = [rule];
+    valueAt(body, path)["allOf"] = [rule];
   }
   return {
     $schema,
@@ -28,7 +28,7 @@ export function stackFileSchema(): Json {
 function valueAt(schema: Json, path: string): Json {
   return path
     .split(".")
-    .reduce((at, key) => (key === "*" ? at.additionalProperties : (at.properties as Json)[key]) as Json, schema);
+    .reduce((at, key) => (key === "*" ? at["additionalProperties"] : (at["properties"] as Json)[key]) as Json, schema);
 }
 
 /** In place of our own metadata, what an editor shows: the description with what a change does, and an example. */
@@ -37,18 +37,18 @@ function speak({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: obje
   const json = jsonSchema as Json;
   for (const key of Object.keys(meta)) delete json[key];
   // Editors know few formats, and the pattern says it.
-  if (json.pattern !== undefined) delete json.format;
+  if (json["pattern"] !== undefined) delete json["format"];
   // Bounds that zod gives each whole number, and no person asked for.
-  if (json.minimum === Number.MIN_SAFE_INTEGER) delete json.minimum;
-  if (json.maximum === Number.MAX_SAFE_INTEGER) delete json.maximum;
+  if (json["minimum"] === Number.MIN_SAFE_INTEGER) delete json["minimum"];
+  if (json["maximum"] === Number.MAX_SAFE_INTEGER) delete json["maximum"];
   const description = [
     meta.description,
     meta.must === undefined ? undefined : `Must be ${meta.must}.`,
     meta.otherwise === undefined ? undefined : `Default: ${meta.otherwise}.`,
     meta.change === undefined ? undefined : `A change on a living cluster: ${changeOf(meta.change, meta.changeNote)}.`,
   ].filter((part) => part !== undefined);
-  if (description.length > 0) json.description = description.join(" ");
-  if (meta.example !== undefined) json.examples = [meta.example];
+  if (description.length > 0) json["description"] = description.join(" ");
+  if (meta.example !== undefined) json["examples"] = [meta.example];
 }
 
 /** `reboot (a server with etcd is rebuilt)` */

@@ -19,5 +19,5 @@ export const pinCommand = new Command("pin")
     if (!baseUrl.startsWith("https://")) throw new Error("--base-url must be https: the sums are trusted from then on");
     const release = await recordRelease(PINS, baseUrl.replace(/\/+$/, ""), version);
     for (const [arch, sums] of Object.entries(release))
-      for (const [file, sum] of Object.entries(sums)) process.stdout.write(`${version} ${arch} ${file} ${sum}\n`);
+      for (const [file, sum] of Object.entries(sums ?? {})) process.stdout.write(`${version} ${arch} ${file} ${sum}\n`);
   });

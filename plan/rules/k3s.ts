@@ -127,8 +127,8 @@ function optionProblem(role: NodeRole, key: string): Omit<Problem, "path"> | und
       ...(place === undefined ? {} : { hint: `set ${place} instead` }),
     };
   }
-  if (Object.hasOwn(SECRET_KEYS, key))
-    return { problem: "would put a secret into the config in the clear", hint: SECRET_KEYS[key] };
+  const secret = Object.hasOwn(SECRET_KEYS, key) ? SECRET_KEYS[key] : undefined;
+  if (secret !== undefined) return { problem: "would put a secret into the config in the clear", hint: secret };
   if (K3S_OPTIONS[role].includes(key)) return undefined;
   const other = role === "server" ? "agent" : "server";
   if (K3S_OPTIONS[other].includes(key)) {

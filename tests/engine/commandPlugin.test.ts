@@ -65,7 +65,7 @@ const run = (name: string, args: Record<string, unknown>, options?: ProgramResou
   name,
   type: "command.remote.Command",
   args: { connection: connection(), addPreviousOutputInEnv: false, ...args },
-  options,
+  ...(options === undefined ? {} : { options }),
 });
 
 /** A command that leaves a line for {@link journal}. */

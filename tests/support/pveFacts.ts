@@ -117,6 +117,9 @@ function sorted<T extends object>(table: T): T {
   return Object.fromEntries(Object.entries(table).sort(([a], [b]) => (a < b ? -1 : 1))) as T;
 }
 
-function defined<T extends object>(table: T): T {
-  return Object.fromEntries(Object.entries(table).filter(([, value]) => value !== undefined && value !== null)) as T;
+type Defined<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
+
+function defined<T extends object>(table: T): Defined<T> {
+  const entries = Object.entries(table).filter(([, value]) => value !== undefined && value !== null);
+  return Object.fromEntries(entries) as Defined<T>;
 }

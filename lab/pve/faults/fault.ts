@@ -18,26 +18,26 @@ import { z } from "zod";
 export interface FaultSpec {
   readonly kind: FaultKind;
   /** Requests of this method only. */
-  readonly method?: string;
+  readonly method?: string | undefined;
   /** Regular expression over the path below `/api2/json`. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** Tasks of this type only: `vzcreate`, `vzstart`, `resize`. */
-  readonly task?: string;
+  readonly task?: string | undefined;
   /** VMID: only what concerns this guest. */
-  readonly guest?: number;
+  readonly guest?: number | undefined;
   /** Storage that is full; every storage without it. */
-  readonly storage?: string;
+  readonly storage?: string | undefined;
   /** Strikes so often, then is spent; without it until cleared. A `lock` strikes once unless told otherwise. */
-  readonly count?: number;
+  readonly count?: number | undefined;
   /** HTTP status of an `error`, 400 to 599; default 500. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** Reason of an `error`, last line of a task that fails, or name of the lock (default `backup`). */
-  readonly text?: string;
+  readonly text?: string | undefined;
   /**
    * How long a slow request or task waits, default 10; how long after its start a guest dies, default 5; how far a clock
    * is off, to the future or (negative) the past, default one day back.
    */
-  readonly seconds?: number;
+  readonly seconds?: number | undefined;
 }
 
 /** A fault that has been set. */

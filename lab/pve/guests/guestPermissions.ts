@@ -13,7 +13,7 @@ export interface ModifyCheck {
   readonly user: string;
   readonly vmid: number;
   /** The pool that a new guest goes to. */
-  readonly pool?: string;
+  readonly pool?: string | undefined;
   /** What is configured now; undefined for a new guest. */
   readonly current?: GuestConfig;
   readonly unprivileged: boolean;

@@ -28,7 +28,7 @@ test("the project asks for an engine that is no newer than the SDK, and the READ
 
 test("the only key that Pulumi itself requires is the cluster: credentials are optional, a preview needs none", () => {
   expect(Object.keys(project.config)).toEqual(["cluster"]);
-  expect(project.config.cluster).toMatchObject({ type: "object", description: expect.any(String) });
+  expect(project.config["cluster"]).toMatchObject({ type: "object", description: expect.any(String) });
 });
 
 test("the example stack holds no secret and no placeholder for one", () => {
