@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { Credentials } from "../credentials/load";
 import { disturbanceOrder } from "../plan/disturbanceOrder";
+import { endpointUrl } from "../plan/endpoint";
 import type { ClusterPlan, NodePlan } from "../plan/model";
 import { renameKubeconfig } from "../plan/render/kubeconfig";
 import { clusterStepName } from "../plan/steps";
@@ -91,15 +92,15 @@ export class K3sCluster extends pulumi.ComponentResource {
       ready.set(node.name, agent.ready);
     }
 
+    this.apiEndpoint = endpointUrl(plan.endpoint);
     const kubeconfig = readBack(
       name,
       { task: "kubeconfig", title: "the cluster's kubeconfig", context, servers, secretOutput: true },
       this,
     );
-    this.kubeconfig = pulumi.secret(kubeconfig.apply((text) => renameKubeconfig(text, plan.name, plan.endpoint)));
+    this.kubeconfig = pulumi.secret(kubeconfig.apply((text) => renameKubeconfig(text, plan.name, this.apiEndpoint)));
     this.token = k10(caHash, "server", serverToken.result);
     this.agentToken = joinToken;
-    this.apiEndpoint = plan.endpoint;
     this.nodes = Object.fromEntries(plan.nodes.map((node) => [node.name, outputOf(node)]));
     this.registerOutputs({ apiEndpoint: this.apiEndpoint, nodes: this.nodes });
   }

@@ -1,3 +1,4 @@
+import type { EndpointPlan } from "./endpoint";
 import type { Architecture, SumOrigin, Sums } from "./sums";
 import type { Taint } from "./taints";
 
@@ -138,8 +139,7 @@ export interface ClusterPlan {
   readonly version: string;
   /** Proxmox VE tag of the cluster's guests, `k3s-<name>`; for people only, never proof of ownership. */
   readonly tag: string;
-  /** `https://<address of the first server>:6443`. */
-  readonly endpoint: string;
+  readonly endpoint: EndpointPlan;
   /** Of all nodes: they run on one Proxmox host. */
   readonly arch: Architecture;
   readonly network: NetworkPlan;

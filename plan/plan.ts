@@ -1,4 +1,5 @@
 import { allocatePool } from "./allocate";
+import { API_PORT } from "./endpoint";
 import type { ClusterPlan, NodePlan } from "./model";
 import { prefixOf } from "./network";
 import type { Pins } from "./pins";
@@ -26,7 +27,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
     name: settings.name,
     version: settings.version,
     tag: `k3s-${settings.name}`,
-    endpoint: `https://${servers[0]?.address}:6443`,
+    endpoint: { host: servers[0]?.address ?? "", port: API_PORT },
     arch,
     network: settings.network,
     proxmox: {

@@ -1,3 +1,4 @@
+import { API_PORT } from "../plan/endpoint";
 import { LXC_FEATURES, LXC_RAW_LINES } from "../plan/lxcProfile";
 
 /*
@@ -162,6 +163,7 @@ export const TASKS = {
     runsOn: "host",
     parts: [...CLUSTER, "lib/etcd", "host/join"],
     args: ["VMID", "NAME", "TIMEOUT", "CLUSTER_ID"],
+    files: { "api-port": { text: String(API_PORT) } },
   },
   kubeconfig: {
     runsOn: "host",

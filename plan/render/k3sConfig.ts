@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 
+import { endpointUrl } from "../endpoint";
 import type { ClusterPlan, K3sConfigValue, NodePlan } from "../model";
 import { formatTaint } from "../taints";
 
@@ -35,7 +36,7 @@ export function k3sConfig(node: NodePlan, plan: ClusterPlan): string {
         disable: plan.k3s.disable,
       });
     case "agent":
-      return render({ ...plan.k3s.extraAgentConfig, ...common, server: plan.endpoint });
+      return render({ ...plan.k3s.extraAgentConfig, ...common, server: endpointUrl(plan.endpoint) });
     default: {
       const exhaustive: never = node.role;
       throw new Error(`unknown role ${String(exhaustive)}`);

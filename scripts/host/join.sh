@@ -1,6 +1,7 @@
 # join (Proxmox host): before K3s comes to a server's machine: whether it begins the cluster or joins the one that lives. What
 # decides is who lives, never who is first: the first server may come back while the others hold the cluster.
 # Arguments: VMID, NAME, TIMEOUT (s). Input: CLUSTER_ID. Leaves in the guest: the URL to join and the hash of the cluster's CA.
+# Files: api-port.
 
 JOIN=/var/lib/proxmox-k3s/join
 
@@ -54,7 +55,7 @@ await_others "$NAME" majority_beside ||
 
 ca_hash
 address=$(own_address "$SERVER") || fail "the server $SERVER has no node-ip in /etc/rancher/k3s/config.yaml" "pulumi up writes it again"
-printf 'https://%s:6443 %s\n' "$address" "$hash" >"$WORK/join"
+printf 'https://%s:%s %s\n' "$address" "$(cat "$WORK/api-port")" "$hash" >"$WORK/join"
 guest_exec "$VMID" mkdir -p "${JOIN%/*}"
 guest_push "$VMID" "$WORK/join" "$JOIN" 0600
 outcome "$NAME joins through $address"

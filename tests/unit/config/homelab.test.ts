@@ -1,3 +1,4 @@
+import { endpointUrl } from "../../../plan/endpoint";
 import { loadPlan, ConfigError } from "../../../plan/load";
 import type { NodePlan } from "../../../plan/model";
 import { changed, homelabConfig } from "./support";
@@ -55,7 +56,7 @@ test("S2 and S3: the workers, with 101 left to another guest", () =>
 test("the nodes are the servers, then the agents", () => expect(plan.nodes).toEqual([...plan.servers, ...plan.agents]));
 
 test("network, endpoint and tag", () => {
-  expect(plan.endpoint).toBe("https://192.168.2.20:6443");
+  expect(endpointUrl(plan.endpoint)).toBe("https://192.168.2.20:6443");
   expect(plan.tag).toBe("k3s-homelab");
   expect(plan.arch).toBe("amd64");
   expect(plan.network).toEqual({
