@@ -11,8 +11,8 @@ const READ = "pulumi:pulumi:readStackResourceOutputs";
 const ANCHOR = "random:index/randomId:RandomId";
 const COMMAND = "command:remote:Command";
 
-const resources = z.record(z.string(), z.looseObject({ type: z.string(), outputs: z.looseObject({}) }));
-type Resources = z.infer<typeof resources>;
+const resources = z.record(z.string(), z.object({ type: z.string(), outputs: z.unknown() }));
+type Resources = Readonly<z.infer<typeof resources>>;
 
 /** Of a container, as the client of Proxmox VE records it; zero, an empty text and an absent value are one there. */
 const container = z.looseObject({

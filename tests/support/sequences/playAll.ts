@@ -2,15 +2,20 @@ import fc from "fast-check";
 import * as fs from "node:fs";
 import { Homelab, type HomelabSnapshot } from "../homelab";
 import { compileProgram } from "./compiled";
+import { editSequences, playChanges } from "./changes";
 import { play } from "./play";
 import { playServers, serverSequences, threeServers } from "./servers";
 import { sequences } from "./steps";
 
-/** What may be played: a cluster's life as its workers see it, or as its servers do. */
+/** What may be played: a cluster's life as its workers see it, or as its servers do, or what a reviewer is told of a change. */
 const GAMES = {
   workers: {
     prepare: () => {},
     property: (from: HomelabSnapshot) => fc.asyncProperty(sequences, (steps) => play(from, steps)),
+  },
+  changes: {
+    prepare: () => {},
+    property: (from: HomelabSnapshot) => fc.asyncProperty(editSequences, (steps) => playChanges(from, steps)),
   },
   servers: {
     prepare: threeServers,
