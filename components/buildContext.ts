@@ -54,6 +54,7 @@ export function buildContext(
         SERVERS: plan.servers.map((server) => `${server.vmId} ${server.name}`).join("\n"),
         DRAIN_TIMEOUT: plan.removal.drainTimeoutSeconds,
         ON_BLOCKED: plan.removal.onBlocked,
+        ON_LOCAL_DATA: plan.removal.onLocalData,
         ALLOW_CONTROL_PLANE_LOSS: plan.removal.allowControlPlaneLoss ? "yes" : "no",
       },
       inputs: { CLUSTER_ID: anchor.hex, MARK: mark },

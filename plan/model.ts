@@ -124,6 +124,12 @@ export interface K3sPlan {
 /** What happens when pods cannot be evicted in time: the removal stops and keeps the node, or goes on without them. */
 export type OnBlocked = "stop" | "force";
 
+/**
+ * What happens when a node that goes has volumes which no other node has: the removal stops before it drains the node, or
+ * destroys them with its disk.
+ */
+export type OnLocalData = "stop" | "delete";
+
 /** What a person should know of a plan that is valid. */
 export interface Warning {
   /** The config's key that it comes from, as in problems: `cluster.pools.worker.retired`; absent where no key alone does. */
@@ -148,6 +154,7 @@ export interface ClusterPlan {
   readonly removal: {
     readonly drainTimeoutSeconds: number;
     readonly onBlocked: OnBlocked;
+    readonly onLocalData: OnLocalData;
     /** The only server may be replaced or removed while the cluster stays in the program. */
     readonly allowControlPlaneLoss: boolean;
   };

@@ -59,6 +59,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
     removal: {
       drainTimeoutSeconds: settings.removal.drainTimeout,
       onBlocked: settings.removal.onBlocked,
+      onLocalData: settings.removal.onLocalData,
       allowControlPlaneLoss: settings.removal.allowControlPlaneLoss,
     },
     ssh: settings.ssh,

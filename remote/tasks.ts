@@ -63,6 +63,7 @@ export const SHAPES = {
   NODES: lines(`${VMID} ${LABEL} ${IPV4} ${STORAGE} ${NUMBER} ${TEMPLATE}`),
   NONCE: ID,
   ON_BLOCKED: "stop|force",
+  ON_LOCAL_DATA: "stop|delete",
   POOL: "[A-Za-z][A-Za-z0-9_.-]*(?:/[A-Za-z][A-Za-z0-9_.-]*){0,2}",
   PVE_NODE: "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?",
   ROLE: "server|agent",
@@ -103,7 +104,7 @@ export interface Task {
 }
 
 /** The removal that the roster keeps on the host; the leave brings the part that is common to all tasks. */
-export const KEPT_LEAVE = ["lib/guest", "lib/cluster", "lib/etcd", "host/leave"];
+export const KEPT_LEAVE = ["lib/guest", "lib/cluster", "lib/etcd", "lib/local-data", "host/leave"];
 
 const CLUSTER = ["lib/task", "lib/guest", "lib/cluster"];
 const ANY_TEXT = "[^\\x00]*";
@@ -220,7 +221,7 @@ export const TASKS = {
   roster: {
     runsOn: "host",
     parts: ["lib/task", "lib/guest", "host/roster"],
-    args: ["SERVERS", "DRAIN_TIMEOUT", "ON_BLOCKED", "ALLOW_CONTROL_PLANE_LOSS", "CLUSTER_ID", "MARK"],
+    args: ["SERVERS", "DRAIN_TIMEOUT", "ON_BLOCKED", "ON_LOCAL_DATA", "ALLOW_CONTROL_PLANE_LOSS", "CLUSTER_ID", "MARK"],
     files: { leave: KEPT_LEAVE.map((part) => `${part}.sh`) },
     deletes: true,
   },

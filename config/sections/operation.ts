@@ -15,6 +15,14 @@ export const removalSchema = z
         independent: true,
       })
       .default("stop"),
+    onLocalData: oneOf(["stop", "delete"])
+      .meta({
+        description:
+          "What a removal or a rebuild does when volumes of the cluster are on that node's disk alone (local-path, hostPath, local): stop before the drain and list them, or destroy them with the node.",
+        change: "none",
+        independent: true,
+      })
+      .default("stop"),
     allowControlPlaneLoss: boolean
       .meta({
         description: "Whether the only server may be removed or replaced, and with it all that the cluster knows.",

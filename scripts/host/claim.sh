@@ -18,6 +18,7 @@ if [ "$held" != "$NAME" ]; then
   fail "VMID $VMID, wanted for $NAME, is this cluster's node $held; it was not touched" \
     "give $NAME another VMID, or take $held out first (its pool's count or retired) and pulumi up; a node is not renamed in place"
 fi
+need_here "$conf"
 if [ "$ACTION" = create ]; then
   fail "VMID $VMID carries our mark but is not in this stack's state: its creation was cut off, or the state was lost" \
     "npm run cluster -- recover   (it shows what it will do, and asks), then pulumi up"

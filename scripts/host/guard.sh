@@ -15,4 +15,5 @@ if ! is_ours "$conf"; then
   guard="${URN%\$*}\$command:remote:Command::$NAME-guard"
   refuse_foreign "$conf" "$NAME's own guest is gone: let the stack forget it by $delete '$URN' || $delete '$guard', then run the same command again"
 fi
+refuse_kept "$conf" "it was not shut down"
 outcome "guest $VMID is ours"

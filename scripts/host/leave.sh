@@ -4,6 +4,7 @@
 
 DRAIN_TIMEOUT=$(number "$(policy DRAIN_TIMEOUT)")
 ON_BLOCKED=$(policy ON_BLOCKED)
+ON_LOCAL_DATA=$(policy ON_LOCAL_DATA)
 API_WAIT=60
 
 if [ "$ROLE" = server ] && [ -z "$(other_guests "$NAME")" ]; then
@@ -13,11 +14,18 @@ if [ "$ROLE" = server ] && [ -z "$(other_guests "$NAME")" ]; then
   exit 0
 fi
 
+# A guest that took our VMID is a stranger's: it is as if the machine were gone. So is the data of one that is gone.
+if conf=$(guest_conf) && is_ours "$conf"; then HAS_MACHINE=yes; else HAS_MACHINE=no; fi
+# What would stop the machine's removal is looked at before the node is disturbed.
+if [ "$HAS_MACHINE" = yes ]; then
+  refuse_kept "$conf" "$NAME was not drained"
+  await_unlocked "$conf"
+fi
+
 await_server "$API_WAIT" "$NAME" || fail "no server of the cluster answered within $API_WAIT s; $NAME keeps its machine" \
   "bring a server back (pct status, pct start on the Proxmox host), then pulumi up; to give the whole cluster up: pulumi destroy, which needs no server"
 
 node_exists() { [ -n "$(kubectl get node "$NAME" --ignore-not-found -o name)" ]; }
-# A guest that took our VMID is a stranger's: it is as if the machine were gone.
 running() { trusts "$VMID" "$NAME" && guest_runs "$VMID"; }
 # A machine that runs is not yet the node: it may have been made anew, or its K3s may be dead.
 node_is_ready() { [ "$(kubectl get node "$NAME" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
@@ -55,6 +63,17 @@ drain() {
   done
   return "$(cat "$WORK/drained")"
 }
+
+if [ "$HAS_MACHINE" = yes ]; then
+  data=$(list_local_data "$NAME") || fail "the API of the server $SERVER did not say which volumes $NAME alone has" "the same again: pulumi up"
+  if [ -n "$data" ] && [ "$ON_LOCAL_DATA" != delete ]; then
+    fail "$NAME was not drained: these volumes are on its disk alone and would be destroyed with it:
+$data" "copy what you need and delete these claims, then pulumi up; to lose the data with the node: set removal.onLocalData: delete, pulumi up"
+  elif [ -n "$data" ]; then
+    say "destroyed with $NAME, as removal.onLocalData says (delete these claims, so that their pods can start elsewhere):"
+    say "$data"
+  fi
+fi
 
 if [ "$ROLE" = server ]; then adopt_member "$VMID" "$NAME"; fi
 if [ "$ROLE" = server ] && is_member "$NAME"; then

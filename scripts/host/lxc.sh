@@ -28,14 +28,7 @@ wanted() {
   ' "$1"
 }
 
-waited=0
-while [ -n "$(lock_of "$conf")" ]; do
-  [ "$waited" -lt 240 ] || fail "guest $VMID stays locked ($(lock_of "$conf"))" \
-    "see the running task in the Proxmox task log; if none runs: pct unlock $VMID"
-  waited=$((waited + 1))
-  sleep 0.5
-done
-
+await_unlocked "$conf"
 wanted "$conf" >"$WORK/wanted"
 settings() { main_section "$1" | sed 's/ *$//; /^$/d' | sort; }
 settings "$conf" >"$WORK/before"

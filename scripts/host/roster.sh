@@ -1,7 +1,7 @@
 # roster (Proxmox host): the servers of this plan, the removal script and its policy. Every leave reads them here, so a
 # change reaches the leave of a node that has gone from the program. Written before any delete of the same `up`.
 # Arguments: ACTION, SERVERS ("VMID name" one a line), DRAIN_TIMEOUT (s), ON_BLOCKED stop|force,
-# ALLOW_CONTROL_PLANE_LOSS yes|no. Inputs: CLUSTER_ID, MARK. Files: leave.
+# ON_LOCAL_DATA stop|delete, ALLOW_CONTROL_PLANE_LOSS yes|no. Inputs: CLUSTER_ID, MARK. Files: leave.
 
 case $CLUSTER_ID in *[!0-9a-f]* | '') fail "this is no cluster's id: $CLUSTER_ID" ;; esac
 dir=/var/lib/proxmox-k3s/$CLUSTER_ID
@@ -38,6 +38,7 @@ cat "$dir/servers" "$dir/former" 2>/dev/null | sort -u | grep -vxFf "$WORK/serve
 cat >"$WORK/policy" <<EOF
 DRAIN_TIMEOUT=$DRAIN_TIMEOUT
 ON_BLOCKED=$ON_BLOCKED
+ON_LOCAL_DATA=$ON_LOCAL_DATA
 ALLOW_CONTROL_PLANE_LOSS=$ALLOW_CONTROL_PLANE_LOSS
 EOF
 printf '%s\n' "$MARK" >"$WORK/mark"

@@ -26,6 +26,12 @@ kind_of() { basename "$(dirname "$1")"; }
 pve_node_of() { basename "$(dirname "$(dirname "$1")")"; }
 vmid_of() { basename "$1" .conf; }
 
+# is_here FILE: the guest is on this Proxmox host, which alone can act on it. A migration moves the file.
+is_here() { [ -e "/etc/pve/$(kind_of "$1")/$(vmid_of "$1").conf" ]; }
+this_host() { basename "$(readlink "/etc/pve/lxc" | sed 's|/lxc$||')"; }
+# way_back FILE: the command that brings a guest from another Proxmox node to this one.
+way_back() { printf 'pct migrate %s %s --restart on %s' "$(vmid_of "$1")" "$(this_host)" "$(pve_node_of "$1")"; }
+
 # main_section FILE: without snapshots and pending changes.
 main_section() { sed '/^\[/,$d' "$1"; }
 
@@ -75,7 +81,7 @@ was_node() { has_record "$PREPARED" "$1" || has_raw_lines "$1"; }
 is_unfinished() { has_record "$CREATIONS" "$1" && ! was_node "$1"; }
 
 # is_trusted FILE: a guest that may be asked and given something.
-is_trusted() { is_ours "$1" && is_prepared "$1"; }
+is_trusted() { is_ours "$1" && is_prepared "$1" && is_here "$1"; }
 
 # trusts VMID [NAME]: there is such a guest; with NAME it must also have that name.
 trusts() (
@@ -118,6 +124,12 @@ refuse_unknown() {
     "if somebody copied the description: delete that guest. If it is the cluster's own node and /var/lib/proxmox-k3s was lost: printf '%s\\n' $(creation_of "$1") >$PREPARED/$(vmid_of "$1") on the Proxmox host"
 }
 
+# need_here FILE: ends the step for a guest of ours that another Proxmox node runs.
+need_here() {
+  is_here "$1" || fail "guest $(vmid_of "$1") ($(guest_name "$1")) is on the Proxmox node $(pve_node_of "$1"), to which somebody migrated it; the config has it on $(this_host). It was not touched" \
+    "bring it back: $(way_back "$1"); then pulumi up"
+}
+
 # await_birth FILE: Proxmox VE begins a creation with a file that says only that it is locked. Whose the guest is shows
 # when the rest is written.
 await_birth() (
@@ -128,6 +140,39 @@ await_birth() (
   done
 )
 
+# --- what keeps it ----------------------------------------------------------------------------------------------------
+# await_unlocked FILE: until no other work of Proxmox VE holds the guest; ends the step after two minutes.
+await_unlocked() {
+  held_since=$(now)
+  while [ -n "$(lock_of "$1")" ]; do
+    [ $(($(now) - held_since)) -lt 120 ] || fail "guest $(vmid_of "$1") stays locked ($(lock_of "$1"))" \
+      "see the running task in the Proxmox task log; if none runs: pct unlock $(vmid_of "$1"); then pulumi up"
+    sleep 0.5
+  done
+}
+
+# kept_by FILE: why Proxmox VE would refuse to destroy the guest, with the command that ends it, one a line; nothing where
+# it would not refuse (PVE::API2::LXC, destroy_vm).
+kept_by() {
+  id=$(vmid_of "$1")
+  case $(kind_of "$1") in lxc) type=ct ;; *) type=vm ;; esac
+  is_here "$1" || echo "  - it is on the Proxmox node $(pve_node_of "$1"), to which somebody migrated it ($(way_back "$1"))"
+  if main_section "$1" | grep -qE '^protection: *1 *$'; then echo "  - it is protected (pct set $id --protection 0)"; fi
+  if grep -qsE "^$type: *$id *\$" /etc/pve/ha/resources.cfg; then
+    echo "  - it is in the high availability of Proxmox VE (ha-manager remove $type:$id)"
+  fi
+  if [ -r /etc/pve/replication.cfg ]; then
+    sed -n "s/^local: *\($id-[0-9]*\) *\$/  - the replication job \1 copies it (pvesr delete \1)/p" /etc/pve/replication.cfg
+  fi
+}
+
+# refuse_kept FILE WHAT: ends the step where Proxmox VE would keep the guest; WHAT is what was not done therefore.
+refuse_kept() {
+  kept=$(kept_by "$1")
+  [ -z "$kept" ] || fail "guest $(vmid_of "$1") ($(guest_name "$1")) cannot be destroyed, so $2:
+$kept" "run the commands in brackets on the Proxmox host, then the same command again"
+}
+
 # --- acts: no other script calls pct ----------------------------------------------------------------------------------
 # The longest that a command in a guest may take, in seconds.
 GUEST_BOUND=60
@@ -137,6 +182,7 @@ need_trusted() {
   machine=$(conf_of "$1") || return 1
   is_ours "$machine" || fail "guest $1 ($(guest_name "$machine"), $machine) is not ours; it was not touched" "$(way_on "$machine" "delete or move that guest, then pulumi up --refresh")"
   is_prepared "$machine" || refuse_unknown "$machine"
+  need_here "$machine"
   case $(kind_of "$machine") in
     lxc) ;;
     *) fail "guest $1 is a virtual machine, which this version of the program does not manage" "take it out of the config" ;;

@@ -91,7 +91,12 @@ test("both deviations from the sources: the release and the kubeconfig's mode", 
 test("defaults of what it leaves out", () => {
   expect(plan.k3s).toMatchObject({ airgapImages: false, disable: [], tlsSans: [], startTimeoutSeconds: 600 });
   expect(plan.k3s.source).toEqual({ baseUrl: "https://github.com/k3s-io/k3s/releases/download" });
-  expect(plan.removal).toEqual({ drainTimeoutSeconds: 600, onBlocked: "stop", allowControlPlaneLoss: false });
+  expect(plan.removal).toEqual({
+    drainTimeoutSeconds: 600,
+    onBlocked: "stop",
+    onLocalData: "stop",
+    allowControlPlaneLoss: false,
+  });
 });
 
 test("the sources' own version and mode are accepted, with a warning each", () => {

@@ -27,6 +27,7 @@ function roster(servers: Record<number, string>, policy: Record<string, string> 
       .join("\n"),
     DRAIN_TIMEOUT: "300",
     ON_BLOCKED: "stop",
+    ON_LOCAL_DATA: "stop",
     ALLOW_CONTROL_PLANE_LOSS: "no",
     ...policy,
   });

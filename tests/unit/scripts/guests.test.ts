@@ -69,6 +69,20 @@ describe("claim", () => {
     expect(host.run("claim", "create")).toMatchObject({ code: 1 });
   });
 
+  it.each(["create", "update"])("says where a guest was migrated to, and how it comes back (%s)", (action) => {
+    const host = new Host();
+    const pve2 = path.join(host.root, "etc/nodes/pve2/lxc");
+    fs.mkdirSync(pve2, { recursive: true });
+    fs.writeFileSync(path.join(pve2, "103.conf"), ours);
+    const run = host.run("claim", action, { CREATION });
+    expect(run.code).toBe(1);
+    expect(run.output).toContain(
+      "error: node-1-claim: guest 103 (node-1) is on the Proxmox node pve2, to which somebody migrated it; the config has it on pve. It was not touched\n" +
+        "next:  bring it back: pct migrate 103 pve --restart on pve2; then pulumi up\n",
+    );
+    expect([run.pct, host.kept("creations/103")]).toEqual([[], ""]);
+  });
+
   it("names the command that clears a guest of ours away that the state does not know", () => {
     const host = new Host();
     host.conf(103, ours);
