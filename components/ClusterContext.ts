@@ -23,6 +23,8 @@ export interface ClusterContext {
   readonly k3sChanges: K3sChanges;
   /** What every machine's resource says beside the client when that fails. */
   readonly machineFailure: pulumi.ErrorHook;
+  /** Before a change of a machine: its disk is no larger than the config says. */
+  readonly diskFits: pulumi.ResourceHook;
   /** The resource that lives exactly as long as the cluster: a full destroy runs no leave. */
   readonly anchor: pulumi.Resource;
   readonly roster: pulumi.Resource;

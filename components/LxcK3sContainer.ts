@@ -7,7 +7,9 @@ import { MACHINE_TIMEOUTS } from "../plan/machineTimeouts";
 import { type ClusterPlan, isEtcdMember, type LxcNodePlan, type NetworkPlan, type StartupPlan } from "../plan/model";
 import { stepName } from "../plan/steps";
 import type { ClusterContext } from "./ClusterContext";
+import { ignoredChanges } from "./machine/byHand";
 import { claim } from "./machine/claim";
+import { forgetFurtherNetworks } from "./machine/furtherNetworks";
 import { guard } from "./machine/guard";
 import type { Machine } from "./machine/Machine";
 import { describe } from "./machine/description";
@@ -48,7 +50,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         dependsOn: [context.roster, context.preflight, ...args.after],
         hooks: {
           beforeCreate: [claimed],
-          beforeUpdate: [claimed, reboots.beforeUpdate],
+          beforeUpdate: [context.diskFits, claimed, reboots.beforeUpdate],
           afterUpdate: [reboots.afterUpdate],
           onError: [context.machineFailure, reboots.onError],
         },
@@ -56,17 +58,8 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         deleteBeforeReplace: true,
         // etcd knows its members by their addresses: such a server leaves and joins anew.
         replaceOnChanges: isEtcdMember(node, context.plan) ? ["initialization.ipConfigs[*].ipv4.address"] : [],
-        // Features other than nesting are root@pam's alone: the next step writes them. What counts at the creation alone
-        // must reach no guest that stands: another template, its system's type or storage would rebuild or reboot all nodes
-        // at once, and a guest moves to a new pool on the host. The description tells one creation from the next.
-        ignoreChanges: [
-          "features",
-          "operatingSystem.templateFileId",
-          "operatingSystem.type",
-          "disk.datastoreId",
-          "poolId",
-          "description",
-        ],
+        ignoreChanges: ignoredChanges(node),
+        stateMigrations: forgetFurtherNetworks(),
       },
     );
     this.guest = container;

@@ -9,6 +9,7 @@ import { RemoteScript } from "../remote/RemoteScript";
 import { scriptFailure } from "../remote/scriptFailure";
 import type { ClusterContext } from "./ClusterContext";
 import { hostConnection } from "./hostConnection";
+import { diskFits } from "./machine/byHand";
 import { markOf } from "./machine/description";
 import { machineFailure } from "./machine/machineFailure";
 import { preflight } from "./preflight";
@@ -71,6 +72,7 @@ export function buildContext(
     proxmox,
     reboots: new Reboots(name, turns, { plan, host, mark, clusterId: anchor.hex }),
     k3sChanges: new K3sChanges(name, turns, { plan, host, clusterId: anchor.hex }),
+    diskFits: diskFits(name),
     machineFailure: machineFailure(name, plan.proxmox.resourcePool),
     anchor,
     roster,

@@ -37,7 +37,7 @@ export type ClusterStep = (typeof CLUSTER_STEPS)[number];
 
 /** Hooks that are one for all nodes of a cluster; what the engine says of a failed one carries its name. */
 export type ClusterHook =
-  | ("script-failure" | "machine-failure")
+  | ("script-failure" | "machine-failure" | "disk")
   | ("reboot" | "rebooted" | "reboot-failed")
   | ("k3s-turn" | "k3s-changed" | "k3s-failed");
 

@@ -60,6 +60,7 @@ export const SHAPES = {
   /** Empty where a cluster has no mark yet. */
   MARK: `(?:proxmox-k3s ${NAMED}/${NAMED}/${NAMED} ${ID})?`,
   NAME: LABEL,
+  NETWORK: "keep|change",
   NODES: lines(`${VMID} ${LABEL} ${IPV4} ${STORAGE} ${NUMBER} ${TEMPLATE}`),
   NONCE: ID,
   ON_BLOCKED: "stop|force",
@@ -124,7 +125,7 @@ export const TASKS = {
   claim: {
     runsOn: "host",
     parts: ["lib/task", "lib/guest", "host/claim"],
-    args: ["VMID", "NAME", "CREATION", "MARK"],
+    args: ["VMID", "NAME", "CREATION", "NETWORK", "MARK"],
   },
   discard: {
     runsOn: "host",

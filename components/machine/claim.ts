@@ -5,6 +5,7 @@ import type { NodePlan } from "../../plan/model";
 import { runOnHost } from "../../remote/hostTask";
 import type { Connection } from "../../remote/RemoteScript";
 import { stepName } from "../../plan/steps";
+import { writesNetworks } from "./furtherNetworks";
 
 /** What a look at a cluster's guests needs. */
 export interface HostAccess {
@@ -21,21 +22,31 @@ export interface HostAccess {
  * ours would all pass unclaimed (docs/decisions/0003). Runs in no preview.
  */
 export function claim(name: string, node: NodePlan, claims: HostAccess): pulumi.ResourceHook {
-  return new pulumi.ResourceHook(stepName(name, "claim"), async ({ oldInputs, newInputs }) => {
-    await checkOwnership(name, node, claims, oldInputs ? undefined : creationOf(String(newInputs?.["description"])));
+  return new pulumi.ResourceHook(stepName(name, "claim"), async (change) => {
+    const { oldInputs, newInputs } = change;
+    if (oldInputs) await checkOwnership(name, node, claims, { writesNetworks: writesNetworks(change) });
+    else await checkOwnership(name, node, claims, { creation: creationOf(String(newInputs?.["description"])) });
   });
 }
 
+interface Change {
+  /**
+   * The number of the creation that is about to begin, which the host keeps until the guest is prepared; without one the
+   * guest is to be changed.
+   */
+  readonly creation?: string;
+  /** The change would take away interfaces that the config does not know. */
+  readonly writesNetworks?: boolean;
+}
+
 /**
- * @param creation the number of the creation that is about to begin, which the host keeps until the guest is prepared;
- * without one the guest is to be changed
  * @throws Error that names the guest which has the VMID, and what to do
  */
 export function checkOwnership(
   name: string,
   node: NodePlan,
   { host, mark }: HostAccess,
-  creation?: string,
+  { creation, writesNetworks = false }: Change = {},
 ): Promise<string> {
   return runOnHost(host, {
     task: "claim",
@@ -44,7 +55,12 @@ export function checkOwnership(
     title: `VMID ${node.vmId} is free or ours`,
     lock: `guest-${node.vmId}`,
     boundSeconds: 300,
-    args: { VMID: node.vmId, NAME: node.name, CREATION: creation ?? "" },
+    args: {
+      VMID: node.vmId,
+      NAME: node.name,
+      CREATION: creation ?? "",
+      NETWORK: writesNetworks ? "change" : "keep",
+    },
     inputs: { MARK: mark },
   });
 }

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { kindOfResource, MACHINE_KINDS, type MachineKind } from "../../plan/machineKinds";
 import { hookName } from "../../plan/steps";
 import { advice } from "../../remote/advice";
+import { diskTooLarge } from "./byHand";
 
 /** An operation on a machine that the Proxmox client gave up. */
 export interface MachineFailure {
@@ -29,6 +30,21 @@ const UNKNOWN_REMOVAL =
 /** The guest is in another pool than the token's rights, or in none. */
 const FORBIDDEN = /Permission check failed \(\/vms\/\d+, VM\./;
 
+/** Somebody grew the disk on the host, and no refresh has seen it. */
+const TOO_LARGE = /new disk size \((\d+)G\) has to be greater than the current disk \((\d+)G\)/;
+
+/** Why Proxmox VE keeps a guest, and what ends that; looked at before the node leaves, and set since (scripts/lib/guest.sh). */
+const KEPT: readonly (readonly [words: RegExp, cause: string, end: (vmId: number, command: "pct" | "qm") => string])[] =
+  [
+    [/protection mode/, "is protected", (vmId, command) => `${command} set ${vmId} --protection 0`],
+    [
+      /used in HA resources/,
+      "is in the high availability of Proxmox VE",
+      (vmId, command) => `ha-manager remove ${command === "pct" ? "ct" : "vm"}:${vmId}`,
+    ],
+    [/replication job/, "is copied by a replication job", (vmId) => `pvesr list, and pvesr delete ${vmId}-0`],
+  ];
+
 const LOCKED = /(CT|VM) is locked|configuration to become unlocked/;
 
 /**
@@ -50,6 +66,8 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
       `wait for that work to end (${command} config ${vmId}; ${command} unlock ${vmId} where nothing works on it any more), then pulumi up`,
     );
   }
+  const [, wanted, is] = TOO_LARGE.exec(message) ?? [];
+  if (is !== undefined) return diskTooLarge(node, Number(is), Number(wanted));
   switch (operation) {
     case "create":
       if (!isUnknown && !message.includes("unexpected status"))
@@ -66,11 +84,9 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
         ? text(`how the change of guest ${vmId} ended is not known`, "pulumi up --refresh")
         : text(`guest ${vmId} was not changed, or only in part`, "pulumi up --refresh");
     case "delete":
-      if (message.includes("protection"))
-        return text(
-          `guest ${vmId} is protected`,
-          `${command} set ${vmId} --protection 0 on the Proxmox host, then pulumi up`,
-        );
+      for (const [words, cause, end] of KEPT)
+        if (words.test(message))
+          return text(`guest ${vmId} ${cause}`, `${end(vmId, command)} on the Proxmox host, then pulumi up`);
       // Once the guest is gone the client fails for ever, and only a refresh takes it out of the state.
       return UNKNOWN_REMOVAL.test(message) || message.includes("does not exist")
         ? text(`how the removal of guest ${vmId} ended is not known`, "pulumi up --refresh")

@@ -12,6 +12,7 @@ export const storage = text("the name of a Proxmox VE storage", new RegExp(`^${S
 }).meta({
   description: "The storage of the guests' disks.",
   change: "newNodes",
+  changeNote: "move the disk of a node that stands by `pct move-volume VMID rootfs STORAGE` on the host",
 });
 
 export const template = text(

@@ -1,7 +1,8 @@
 # claim (Proxmox host): $VMID is free or ours. The Proxmox client would adopt a foreign guest silently: its create
 # retries a 500 and takes "already exists" on the retry for success; and it changes whatever guest has the VMID.
 # Runs before each creation and each change of a guest. Arguments: ACTION create|update, VMID, NAME (the node), CREATION (the
-# number of the creation that is about to begin, kept here until host/lxc.sh has followed it; empty for a change). Input: MARK.
+# number of the creation that is about to begin, kept here until host/lxc.sh has followed it; empty for a change), NETWORK
+# keep|change (the change writes the guest's network interfaces). Input: MARK.
 
 if conf=$(guest_conf); then await_birth "$conf"; fi
 if ! conf=$(guest_conf); then
@@ -22,5 +23,11 @@ need_here "$conf"
 if [ "$ACTION" = create ]; then
   fail "VMID $VMID carries our mark but is not in this stack's state: its creation was cut off, or the state was lost" \
     "npm run cluster -- recover   (it shows what it will do, and asks), then pulumi up"
+fi
+# The client writes all interfaces at once, and so takes away those that it does not know.
+further=$(further_networks "$conf")
+if [ "$NETWORK" = change ] && [ -n "$further" ]; then
+  fail "this change of the network of guest $VMID ($NAME) would take away $(echo "$further" | cut -d' ' -f1 | paste -sd, -), which somebody added; it was not changed" \
+    "pct set $VMID --delete $(echo "$further" | cut -d' ' -f1 | paste -sd, -) on the Proxmox host, then pulumi up --refresh, then put back what was there: pct set $VMID $(echo "$further" | sed 's/^/--/' | paste -sd' ' -)"
 fi
 outcome "VMID $VMID is ours"

@@ -64,14 +64,17 @@ drain() {
   return "$(cat "$WORK/drained")"
 }
 
+# So is what would be lost with the machine.
 if [ "$HAS_MACHINE" = yes ]; then
-  data=$(list_local_data "$NAME") || fail "the API of the server $SERVER did not say which volumes $NAME alone has" "the same again: pulumi up"
-  if [ -n "$data" ] && [ "$ON_LOCAL_DATA" != delete ]; then
-    fail "$NAME was not drained: these volumes are on its disk alone and would be destroyed with it:
-$data" "copy what you need and delete these claims, then pulumi up; to lose the data with the node: set removal.onLocalData: delete, pulumi up"
-  elif [ -n "$data" ]; then
-    say "destroyed with $NAME, as removal.onLocalData says (delete these claims, so that their pods can start elsewhere):"
-    say "$data"
+  { list_local_data "$NAME" && own_disks "$(guest_conf)"; } >"$WORK/data" ||
+    fail "the API of the server $SERVER did not say which volumes $NAME alone has" "the same again: pulumi up"
+  if [ -s "$WORK/data" ] && [ "$ON_LOCAL_DATA" != delete ]; then
+    fail "$NAME was not drained: with its machine these would be destroyed, which no other node has:
+$(cat "$WORK/data")" \
+      "copy what you need and delete them, then pulumi up; to lose them with the node: set removal.onLocalData: delete, pulumi up"
+  elif [ -s "$WORK/data" ]; then
+    say "destroyed with $NAME, as removal.onLocalData says (delete the claims, so that their pods can start elsewhere):"
+    cat "$WORK/data"
   fi
 fi
 

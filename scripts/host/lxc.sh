@@ -9,10 +9,16 @@ is_ours "$conf" || refuse_foreign "$conf" "$ANOTHER_VMID"
 # The mark alone is anybody's to copy. The creation was begun here, or finished here before.
 has_record "$CREATIONS" "$conf" || has_record "$PREPARED" "$conf" || refuse_unknown "$conf"
 
-# wanted FILE: the configuration with our lines in its main section. Lines of others stay as they are.
+# wanted FILE: the configuration with our lines in its main section. Lines and features of others stay as they are.
 wanted() {
   awk -v features="$(cat "$WORK/features")" -v raw_file="$WORK/raw-lines" '
     BEGIN { while ((getline line < raw_file) > 0) if (line != "") { raw[++count] = line; ours[line] = 1 } }
+    # Of a line of features, those that are none of ours.
+    function add_theirs(line,   i, count, theirs) {
+      sub(/^features: */, "", line)
+      count = split(line, theirs, / *, */)
+      for (i = 1; i <= count; i++) if (index("," features, "," substr(theirs[i], 1, index(theirs[i], "="))) == 0) features = features "," theirs[i]
+    }
     function add_ours(   i) {
       if (added) return
       added = 1
@@ -22,7 +28,8 @@ wanted() {
     # Proxmox VE writes an empty value with a blank behind the colon.
     { plain = $0; sub(/ +$/, "", plain) }
     !added && /^\[/ { add_ours(); print "" }
-    !added && (/^features:/ || plain in ours || plain == "") { next }
+    !added && /^features:/ { add_theirs(plain); next }
+    !added && (plain in ours || plain == "") { next }
     { print }
     END { add_ours() }
   ' "$1"

@@ -41,6 +41,9 @@ guest_name() { main_section "$1" | sed -n 's/^\(hostname\|name\): *\([A-Za-z0-9]
 # lock_of FILE: what holds the guest: `create`, `backup` …; empty when nothing does.
 lock_of() { main_section "$1" | sed -n 's/^lock: *\([a-z-]*\) *$/\1/p' | head -n 1; }
 
+# further_networks FILE: the network interfaces beside the node's own one, "net1 name=eth1,bridge=…" a line.
+further_networks() { main_section "$1" | sed -n 's/^\(net[1-9][0-9]*\): *\([A-Za-z0-9=,.:;/_-]*\) *$/\1 \2/p'; }
+
 # creation_of FILE: the number of its creation, which is in the description before the mark.
 creation_of() { main_section "$1" | sed -n 's/^#creation \([0-9a-f]\{16\}\) of .*$/\1/p' | head -n 1; }
 
@@ -164,6 +167,13 @@ kept_by() {
   if [ -r /etc/pve/replication.cfg ]; then
     sed -n "s/^local: *\($id-[0-9]*\) *\$/  - the replication job \1 copies it (pvesr delete \1)/p" /etc/pve/replication.cfg
   fi
+}
+
+# own_disks FILE: the disks beside its root disk that go with the guest, for people, one a line. What is mounted from a folder
+# of the host, or from another guest's disk, stays.
+own_disks() {
+  main_section "$1" |
+    sed -n "s/^\(\(mp\|unused\)[0-9]*\): *\([A-Za-z0-9._-]*:[A-Za-z0-9._/-]*\(vm\|subvol\)-$(vmid_of "$1")-[A-Za-z0-9._-]*\).*/  - disk \1 of its guest (\3)/p"
 }
 
 # refuse_kept FILE WHAT: ends the step where Proxmox VE would keep the guest; WHAT is what was not done therefore.

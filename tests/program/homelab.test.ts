@@ -143,7 +143,7 @@ describe("the homelab stack", () => {
       const claim = `${name}-claim`;
       expect(up.find(name, CONTAINER).options.hooks).toEqual({
         beforeCreate: [claim],
-        beforeUpdate: [claim, "homelab-reboot"],
+        beforeUpdate: ["homelab-disk", claim, "homelab-reboot"],
         afterUpdate: ["homelab-rebooted"],
       });
     }
@@ -159,6 +159,23 @@ describe("the homelab stack", () => {
     }
     const others = up.resources.filter(({ name, type }) => type === COMMAND && !name.endsWith("-k3s"));
     for (const { options } of others) expect(options.hooks.beforeUpdate).toEqual([]);
+  });
+
+  it("leaves to people what the config has no key for, and to creation what counts there alone", () => {
+    const theirs = [
+      ...["mountPoints", "devicePassthroughs", "hookScriptFileId", "tags", "protection", "startup", "cpu.limit"],
+      ...["disk.mountOptions", "networkInterfaces[0].firewall", "initialization.ipConfigs[0].ipv6"],
+    ];
+    const ours = [
+      ...["cpu", "cpu.cores", "disk", "disk.size", "memory", "networkInterfaces", "networkInterfaces[0]"],
+      ...["initialization", "initialization.ipConfigs", "operatingSystem", "startOnBoot", "started"],
+    ];
+    for (const name of NODES) {
+      const { ignoreChanges } = up.find(name, CONTAINER).options;
+      const atCreation = ["operatingSystem.templateFileId", "operatingSystem.type", "disk.datastoreId", "poolId"];
+      expect(ignoreChanges).toEqual(expect.arrayContaining([...theirs, ...atCreation]));
+      expect(ignoreChanges.filter((path) => ours.includes(path))).toEqual([]);
+    }
   });
 
   it("gives each guest a number of its creation that it keeps", () => {
@@ -412,6 +429,7 @@ describe("three servers", () => {
   it("have the start order of their pool, and agents without one have none", () => {
     for (const name of SERVERS) expect(up.find(name, CONTAINER).inputs["startup"]).toEqual({ order: 1, upDelay: 30 });
     expect(up.find("k3s-worker-01", CONTAINER).inputs).not.toHaveProperty("startup");
+    for (const name of SERVERS) expect(up.find(name, CONTAINER).options.ignoreChanges).not.toContain("startup");
   });
 
   it("are all awaited by an agent's K3s", () => {

@@ -5,9 +5,21 @@ import { explain, type MachineFailure } from "../../components/machine/machineFa
 const failure = (operation: MachineFailure["operation"], message: string): string =>
   explain({ operation, node: "k3s-worker-01", kind: "lxc", vmId: 102, urn: "urn:worker", pool: "homelab", message });
 
-test("a protected guest: the command that ends its protection", () => {
-  expect(failure("delete", "can't remove CT 102 - protection mode enabled")).toBe(
-    "k3s-worker-01: guest 102 is protected\nnext:  pct set 102 --protection 0 on the Proxmox host, then pulumi up",
+test.each([
+  ["can't remove CT 102 - protection mode enabled", "is protected", "pct set 102 --protection 0"],
+  [
+    "unable to remove CT 102 - used in HA resources and purge parameter not set.",
+    "is in the high availability of Proxmox VE",
+    "ha-manager remove ct:102",
+  ],
+  [
+    "There is a replication job '102-0' for guest 102 - please remove that first.",
+    "is copied by a replication job",
+    "pvesr list, and pvesr delete 102-0",
+  ],
+])("a guest that Proxmox VE keeps (%s): the command that ends it", (message, cause, end) => {
+  expect(failure("delete", message)).toBe(
+    `k3s-worker-01: guest 102 ${cause}\nnext:  ${end} on the Proxmox host, then pulumi up`,
   );
 });
 
@@ -47,4 +59,11 @@ test("a shutdown of which nothing was heard leaves the guest standing, a removal
     );
   expect(lost("vzshutdown")).toMatch(/still stands\nnext: {2}pulumi up$/);
   expect(lost("vzdestroy")).toMatch(/is not known\nnext: {2}pulumi up --refresh$/);
+});
+
+test("a disk that somebody grew on the host: both sizes, and both ways out; never the command that has just failed", () => {
+  expect(failure("update", "new disk size (50G) has to be greater than the current disk (80G)")).toBe(
+    "k3s-worker-01: its disk has 80GB, the config says 50GB, and a disk cannot shrink; it was not changed\n" +
+      "next:  set disk: 80GB in the config, then pulumi up; for a smaller disk, retire the node and add another",
+  );
 });

@@ -36,8 +36,8 @@ const VERBS: Readonly<Record<string, (asked: Asked) => void | Promise<void>>> = 
 };
 
 /**
- * A double of `kubectl` with the credentials of a server, over simulated Nodes: there are no other objects, and none of
- * them is in the way of a drain.
+ * A double of `kubectl` with the credentials of a server, over simulated Nodes. Other objects are there to be read, and none
+ * of them is in the way of a drain.
  * @throws Error where it would fail
  */
 export async function kubectl(world: KubectlWorld, call: CommandCall): Promise<number> {
@@ -81,7 +81,7 @@ function get({ words: [kind = "", name], options, ...asked }: Asked): void {
   const template = /^jsonpath=([^]*)$/.exec(format)?.[1];
   if (!/^(nodes?|no)$/.test(kind)) {
     if (template === undefined) call.complain("No resources found\n");
-    else call.print(jsonPath(template, { items: [] }));
+    else call.print(jsonPath(template, { items: cluster.objects.get(kind) ?? [] }));
     return;
   }
   if (name !== undefined) {

@@ -18,6 +18,8 @@ export interface SimulatedCluster {
   readonly nodes: Map<string, SimulatedNode>;
   /** Nodes whose server is a member of etcd; none where the only server has SQLite. */
   readonly etcd: Set<string>;
+  /** Objects of other kinds, by kind in the plural, as the API has them. */
+  readonly objects: Map<string, object[]>;
 }
 
 export const ETCD_ROLE = "node-role.kubernetes.io/etcd";
@@ -111,7 +113,11 @@ export class SimulatedClusters {
   }
 
   of(caHash: string): SimulatedCluster {
-    const known = this.all.get(caHash) ?? { nodes: new Map<string, SimulatedNode>(), etcd: new Set<string>() };
+    const known = this.all.get(caHash) ?? {
+      nodes: new Map<string, SimulatedNode>(),
+      etcd: new Set<string>(),
+      objects: new Map<string, object[]>(),
+    };
     this.all.set(caHash, known);
     return known;
   }

@@ -25,7 +25,11 @@ const GOOD: Readonly<Record<ArgumentName, string>> = {
     LOCK: "guest-100",
     MARK: "proxmox-k3s project/stack/homelab 0123456789abcdef",
   },
-  ...{ NAME: "k3s-master", NODES: "100 k3s-master 192.168.2.20 local-lvm 32 local:vztmpl/ubuntu_1.tar.zst" },
+  ...{
+    NAME: "k3s-master",
+    NETWORK: "keep",
+    NODES: "100 k3s-master 192.168.2.20 local-lvm 32 local:vztmpl/ubuntu_1.tar.zst",
+  },
   ...{ NONCE: "0123456789abcdef", ON_BLOCKED: "stop", ON_LOCAL_DATA: "stop", POOL: "homelab", PVE_NODE: "pve" },
   ROLE: "server",
   ...{ SERVERS: "100 k3s-master", SHA256: "a".repeat(64), SOURCE: "https://mirror.lan/k3s/v1.36.3%2Bk3s1" },

@@ -35,6 +35,7 @@ const VALUES = {
     TAINTS: "",
     ETCD: "no",
     CREATION,
+    NETWORK: "change",
     WAIT: "0",
   },
   ...{ URN: "urn:pulumi:homelab::proxmox-k3s::a$b::node-1" },

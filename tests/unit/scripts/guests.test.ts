@@ -19,6 +19,7 @@ class Host extends ScriptedHost {
     return this.script(task, action, {
       ADDRESS: "198.18.0.20",
       CREATION: "",
+      NETWORK: "keep",
       URN: "urn:pulumi:homelab::proxmox-k3s::a$b::node-1",
       AUTHORIZED_KEYS: "ssh-ed25519 AAAA",
       ...env,
@@ -81,6 +82,25 @@ describe("claim", () => {
         "next:  bring it back: pct migrate 103 pve --restart on pve2; then pulumi up\n",
     );
     expect([run.pct, host.kept("creations/103")]).toEqual([[], ""]);
+  });
+
+  describe("where somebody added network interfaces", () => {
+    const further = "net1: name=eth1,bridge=vmbr0,hwaddr=BC:24:11:00:00:09,ip=198.18.9.3/24,type=veth\n";
+    const host = new Host();
+    host.conf(103, `${ours}net0: name=eth0,bridge=vmbr0\n${further}\n[before]\nnet2: name=eth2,bridge=vmbr0\n`);
+
+    it("lets any other change pass", () => {
+      expect(host.run("claim", "update")).toMatchObject({ code: 0, outcome: "VMID 103 is ours" });
+    });
+
+    it("refuses one that writes the node's own, with the commands that take them out for it and put them back", () => {
+      const run = host.run("claim", "update", { NETWORK: "change" });
+      expect(run.code).toBe(1);
+      expect(run.output).toContain(
+        "error: node-1-claim: this change of the network of guest 103 (node-1) would take away net1, which somebody added; it was not changed\n" +
+          "next:  pct set 103 --delete net1 on the Proxmox host, then pulumi up --refresh, then put back what was there: pct set 103 --net1 name=eth1,bridge=vmbr0,hwaddr=BC:24:11:00:00:09,ip=198.18.9.3/24,type=veth\n",
+      );
+    });
   });
 
   it("names the command that clears a guest of ours away that the state does not know", () => {
@@ -178,6 +198,14 @@ describe("lxc", () => {
     host.conf(103, `${ours}lxc.sysctl.net.ipv4.ip_forward: 1\n\n${tail}`);
     host.run("lxc", "create");
     expect(host.conf(103)).toBe(`${ours}lxc.sysctl.net.ipv4.ip_forward: 1\n${recipe}\n${tail}`);
+  });
+
+  it("keeps the features that somebody added to ours", () => {
+    const host = begun();
+    host.conf(103, `${ours}features: nesting=0,mknod=1,mount=nfs;cifs\n`);
+    host.run("lxc", "create");
+    expect(host.conf(103)).toBe(`${ours}${recipe.replace(LXC_FEATURES, `${LXC_FEATURES},mknod=1,mount=nfs;cifs`)}`);
+    expect(host.run("lxc", "update")).toMatchObject({ code: 0, outcome: "container 103: configuration kept" });
   });
 
   it("neither writes nor restarts a second time, also after Proxmox wrote the file anew", () => {

@@ -37,7 +37,10 @@ beforeEach(() => {
   fs.writeFileSync(path.join(dir, "servers"), "100 k3s-master\n");
   fs.writeFileSync(path.join(dir, "mark"), MARK);
   policy("stop");
-  for (const [vmid, name] of [[100, "k3s-master"], [VMID, NAME]] as const) {
+  for (const [vmid, name] of [
+    [100, "k3s-master"],
+    [VMID, NAME],
+  ] as const) {
     host.conf(vmid, ours(name));
     host.record("prepared", vmid);
   }
@@ -66,7 +69,11 @@ describe("a guest that Proxmox VE would keep", () => {
   };
 
   it.each([
-    ["protected", () => host.conf(VMID, `${ours(NAME)}protection: 1\n`), "it is protected (pct set 103 --protection 0)"],
+    [
+      "protected",
+      () => host.conf(VMID, `${ours(NAME)}protection: 1\n`),
+      "it is protected (pct set 103 --protection 0)",
+    ],
     [
       "in the high availability of Proxmox VE",
       () => put("ha/resources.cfg", "ct: 104\n\tstate started\n\nct: 103\n\tstate started\n"),
@@ -88,8 +95,12 @@ describe("a guest that Proxmox VE would keep", () => {
   ])("is told so before its node is drained: %s", (_, keep, reason) => {
     keep();
     const run = leave();
-    expect(run.output).toContain(`guest 103 (${NAME}) cannot be destroyed, so ${NAME} was not drained:\n  - ${reason}\n`);
-    expect(run.output).toMatch(/^next: {2}run the commands in brackets on the Proxmox host, then the same command again$/m);
+    expect(run.output).toContain(
+      `guest 103 (${NAME}) cannot be destroyed, so ${NAME} was not drained:\n  - ${reason}\n`,
+    );
+    expect(run.output).toMatch(
+      /^next: {2}run the commands in brackets on the Proxmox host, then the same command again$/m,
+    );
     expectUndisturbed(run);
   });
 
@@ -164,7 +175,7 @@ describe("data that a node alone has", () => {
     );
     const run = leave();
     expect(run.output).toContain(
-      `${NAME} was not drained: these volumes are on its disk alone and would be destroyed with it:\n` +
+      `${NAME} was not drained: with its machine these would be destroyed, which no other node has:\n` +
         "  - claim shop/data-db-0 (8Gi, volume pvc-1), used by shop/db-0 shop/backup-1\n" +
         "  - claim shop/logs (8Gi, volume pvc-2)\n",
     );
@@ -198,6 +209,29 @@ describe("data that a node alone has", () => {
     const run = leave();
     expect(run).toMatchObject(left);
     expect(run.output).not.toContain("claim");
+  });
+
+  it("may be a disk that somebody gave its guest; a folder of the host and another guest's disk stay", () => {
+    host.conf(
+      VMID,
+      ours(NAME).replace(
+        "hostname",
+        [
+          "mp0: local-lvm:vm-103-disk-1,mp=/data,size=8G",
+          "mp1: /srv/media,mp=/media",
+          "mp2: tank:subvol-104-disk-0,mp=/shared,size=1G",
+          "unused0: local:103/vm-103-disk-2.raw",
+          "hostname",
+        ].join("\n"),
+      ),
+    );
+    const run = leave();
+    expect(run.output).toContain(
+      "which no other node has:\n  - disk mp0 of its guest (local-lvm:vm-103-disk-1)\n  - disk unused0 of its guest (local:103/vm-103-disk-2.raw)\nnext:",
+    );
+    expectUndisturbed(run);
+    policy("delete");
+    expect(leave()).toMatchObject(left);
   });
 
   it("is not asked for once its machine is gone: there is nothing left to save", () => {

@@ -1,0 +1,72 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import type { LxcNodePlan } from "../../plan/model";
+import { hookName } from "../../plan/steps";
+import { advice } from "../../remote/advice";
+
+/**
+ * Inputs of a container that count at its creation. A change must not rebuild every node at once, so a rebuild is asked
+ * for per node. Nor may one by hand: a disk is moved and a guest put into another pool on the host. The description tells
+ * one creation from the next.
+ */
+const AT_CREATION = [
+  "operatingSystem.templateFileId",
+  "operatingSystem.type",
+  "disk.datastoreId",
+  "poolId",
+  "description",
+];
+
+/**
+ * What the config has no key for is for people to set on the host. A refresh takes it into the state, and without this the
+ * client would take it away again: a mount point by a new container, most others by a reboot.
+ */
+const FOR_PEOPLE = [
+  ...["mountPoints", "devicePassthroughs", "idmaps", "hookScriptFileId", "tags", "protection"],
+  ...["console", "environmentVariables", "initialization.entrypoint"],
+  ...["cpu.limit", "cpu.units"],
+  ...["acl", "mountOptions", "quota", "replicate"].map((option) => `disk.${option}`),
+  ...["firewall", "hostManaged", "mtu", "rateLimit"].map((option) => `networkInterfaces[0].${option}`),
+  "initialization.ipConfigs[0].ipv6",
+];
+
+/** Inputs of the node's container that the client must not compare with the guest. */
+export function ignoredChanges(node: LxcNodePlan): string[] {
+  return [
+    // Features other than nesting are root@pam's alone: the program writes them over SSH.
+    "features",
+    ...AT_CREATION,
+    ...FOR_PEOPLE,
+    ...(node.startup === undefined ? ["startup"] : []),
+  ];
+}
+
+/** Size of the root disk in a container's inputs. */
+function diskGiB(inputs: Record<string, unknown> = {}): number | undefined {
+  const { size } = (inputs["disk"] ?? {}) as { readonly size?: number };
+  return size;
+}
+
+/** Why a disk stays as it is that is larger than the config says, with both ways out. */
+export function diskTooLarge(node: string, is: number, wanted: number): string {
+  return advice(
+    `${node}: its disk has ${is}GB, the config says ${wanted}GB, and a disk cannot shrink; it was not changed`,
+    `set disk: ${is}GB in the config, then pulumi up; for a smaller disk, retire the node and add another`,
+  );
+}
+
+/**
+ * Before a change, in the preview too: the guest's disk as a refresh in the same run sees it is no larger than the config's.
+ * Somebody may have grown it on the host; the client would only say that it cannot shrink it, and not before the `up`. What
+ * the state knew before the run is judged earlier (plan/refusals.ts).
+ */
+export function diskFits(cluster: string): pulumi.ResourceHook {
+  return new pulumi.ResourceHook(
+    hookName(cluster, "disk"),
+    ({ name, oldInputs, newInputs }) => {
+      const [is, wanted] = [diskGiB(oldInputs), diskGiB(newInputs)];
+      if (is !== undefined && wanted !== undefined && is > wanted) throw new Error(diskTooLarge(name, is, wanted));
+    },
+    { onDryRun: true },
+  );
+}

@@ -1,0 +1,260 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { Homelab, type HomelabSnapshot } from "../support/homelab";
+import type { PulumiResult } from "../support/pulumiResult";
+
+/*
+ * What people set on a guest by hand, as `pct set` on the host would: it is theirs. No refresh rebuilds or reboots a node for
+ * it or takes it away, what conflicts with the config is named, and what would keep a guest is said before its node leaves.
+ */
+
+jest.setTimeout(600_000);
+
+let cluster: HomelabSnapshot;
+let lab: Homelab;
+
+beforeAll(async () => {
+  const first = await Homelab.start();
+  succeeded(await first.up());
+  cluster = first.save();
+  await first.dispose();
+});
+beforeEach(async () => {
+  lab = await Homelab.start(cluster);
+});
+afterEach(() => lab?.dispose());
+afterAll(() => fs.rmSync(cluster.folder, { recursive: true }));
+
+const succeeded = (run: PulumiResult): void => expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
+function unchanged(run: PulumiResult): void {
+  succeeded(run);
+  expect(run.changes).toEqual({});
+}
+
+const text = (vmid: number): string => fs.readFileSync(lab.host.confFile(vmid), "utf8");
+const lines = (vmid: number): string[] => text(vmid).split("\n").filter(Boolean);
+/** Edits a guest's configuration file. */
+const edit = (vmid: number, change: (file: string) => string): void => {
+  const [before, after] = [text(vmid), change(text(vmid))];
+  expect(after).not.toBe(before);
+  fs.writeFileSync(lab.host.confFile(vmid), after);
+};
+const set = (vmid: number, ...options: readonly string[]): void =>
+  edit(vmid, (file) => file.replace(/^(lxc\.)/m, `${options.join("\n")}\n$1`));
+/** What happened to guests: started, stopped, destroyed. */
+const machines = (): string[] => lab.journal.whats("machine");
+const leaves = (): string[] => lab.journal.whats("script").filter((what) => what.includes("-leave"));
+
+describe("what the config has no key for", () => {
+  /** What somebody set, by the name of the config's line that must stay. */
+  const OPTIONS = [
+    "mp0: local-lvm:vm-102-disk-1,mp=/data,backup=1,size=8G",
+    "mp1: /srv/media,mp=/media,ro=1",
+    "dev0: /dev/fuse,mode=0660",
+    "hookscript: local:snippets/notify.sh",
+    "protection: 1",
+    "cpulimit: 2.5",
+    "cpuunits: 200",
+    "tty: 4",
+    "startup: order=3,up=20",
+  ];
+
+  beforeEach(() => {
+    set(102, ...OPTIONS);
+    edit(
+      102,
+      (file) => `#a note: ask Anna first\n${file}\n[before]\n#a snapshot\nhostname: k3s-worker-01\nmemory: 512\n`,
+    );
+    edit(102, (file) => file.replace(/^tags: (.*)$/m, "tags: $1;nas"));
+    edit(102, (file) => file.replace(/^(net0: .*)$/m, "$1,firewall=1,rate=5,mtu=1400"));
+    edit(102, (file) => file.replace(/^(rootfs: .*)$/m, "$1,mountoptions=noatime"));
+    lab.journal.clear();
+  });
+
+  const theirs = (): void => {
+    expect(lines(102)).toEqual(expect.arrayContaining([...OPTIONS, "#a note: ask Anna first", "#a snapshot"]));
+    expect(text(102)).toMatch(/^tags: k3s-homelab;nas$/m);
+    expect(text(102)).toMatch(/^net0: .*firewall=1/m);
+    expect(text(102)).toMatch(/^net0: .*rate=5/m);
+    expect(text(102)).toMatch(/^net0: .*mtu=1400/m);
+    expect(text(102)).toMatch(/^rootfs: .*mountoptions=noatime/m);
+  };
+
+  it("is no change, neither for a refresh nor after it, and stays", async () => {
+    const before = text(102);
+    unchanged(await lab.up("--refresh"));
+    unchanged(await lab.up());
+    expect([machines(), text(102)]).toEqual([[], before]);
+    const { code, changes } = await lab.preview("--refresh", "--expect-no-changes");
+    expect([code, changes]).toEqual([0, {}]);
+  });
+
+  it("stays with a change of what the config does say, which reboots in turns", async () => {
+    unchanged(await lab.up("--refresh"));
+    lab.edit(({ pools }) => Object.assign(pools.worker, { memory: "9GB", cores: 6, disk: "60GB" }));
+    lab.journal.clear();
+    const run = await lab.up();
+    succeeded(run);
+    expect(run.changes).toEqual({ "k3s-worker-01": ["update"], "k3s-worker-02": ["update"] });
+    expect(lab.journal.whats().filter((what) => /-back look$/.test(what))).toHaveLength(2);
+    theirs();
+    expect(text(102)).toMatch(/^memory: 9216$/m);
+    expect(text(102)).toMatch(/^cores: 6$/m);
+    expect(text(102)).toMatch(/^rootfs: .*size=60G/m);
+    unchanged(await lab.up("--refresh"));
+  });
+});
+
+describe("network interfaces that somebody added", () => {
+  const further = (vmid: number): string =>
+    `net1: name=eth1,bridge=vmbr0,hwaddr=BC:24:11:00:09:0${vmid - 100},ip=198.18.9.${vmid}/24,type=veth`;
+
+  beforeEach(() => {
+    for (const vmid of [102, 103]) set(vmid, further(vmid));
+    lab.journal.clear();
+  });
+
+  it("are no change, for a refresh and after it, and stay", async () => {
+    const before = [102, 103].map(text);
+    const preview = await lab.preview("--refresh", "--expect-no-changes");
+    expect([preview.code, preview.changes]).toEqual([0, {}]);
+    unchanged(await lab.up("--refresh"));
+    unchanged(await lab.up());
+    expect([machines(), [102, 103].map(text)]).toEqual([[], before]);
+  });
+
+  it.each([["after a refresh"], ["that no refresh has seen"]])("stay where memory changes (%s)", async (when) => {
+    lab.edit(({ pools }) => (pools.worker.memory = "9GB"));
+    succeeded(await lab.up(...(when === "after a refresh" ? ["--refresh"] : [])));
+    for (const vmid of [102, 103]) expect(lines(vmid)).toEqual(expect.arrayContaining([further(vmid), "memory: 9216"]));
+  });
+
+  it("are not taken away by a change of the node's own: it is refused, with the commands", async () => {
+    lab.edit(({ network }) => (network.bridge = "vmbr1"));
+    const run = await lab.up("--continue-on-error");
+    expect([run.code, [...run.failed].sort()]).toEqual([1, ["k3s-worker-01", "k3s-worker-02"]]);
+    expect(run.errors.join("\n")).toContain(
+      "this change of the network of guest 102 (k3s-worker-01) would take away net1, which somebody added; it was not changed",
+    );
+    for (const vmid of [102, 103]) expect(lines(vmid)).toContain(further(vmid));
+  });
+});
+
+describe("the disk", () => {
+  it("that somebody moved to another storage rebuilds nothing", async () => {
+    edit(102, (file) => file.replace(/^rootfs: local-lvm:/m, "rootfs: fast:"));
+    lab.journal.clear();
+    unchanged(await lab.up("--refresh"));
+    expect([machines(), leaves()]).toEqual([[], []]);
+  });
+
+  it("of a node that stands is not rebuilt by another storage in the config, be it one that does not exist", async () => {
+    lab.edit(({ proxmox }) => (proxmox.storage = "local-lmv"));
+    lab.journal.clear();
+    const run = await lab.up();
+    expect([machines(), leaves()]).toEqual([[], []]);
+    expect(Object.keys(run.changes).filter((name) => !name.startsWith("homelab-"))).toEqual([]);
+  });
+
+  it("that somebody grew is named with both sizes in the preview and in up; the larger one in the config ends it", async () => {
+    edit(103, (file) => file.replace(/^(rootfs: .*)size=50G/m, "$1size=80G"));
+    lab.journal.clear();
+    for (const run of [await lab.preview("--refresh"), await lab.up("--refresh")]) {
+      expect(run.code).toBe(1);
+      // The refresh of this run has seen it, or the record of a former one.
+      expect(run.errors.join("\n")).toMatch(/k3s-worker-02.* 80GB.* 50GB[^]*set (disk: )?80GB/);
+    }
+    lab.edit(({ pools }) => (pools.worker.disk = "80GB"));
+    succeeded(await lab.up());
+    expect([102, 103].map((vmid) => /^rootfs: .*size=(\d+G)/m.exec(text(vmid))?.[1])).toEqual(["80G", "80G"]);
+    unchanged(await lab.up("--refresh"));
+    expect(machines()).toEqual([]);
+  });
+});
+
+describe("what keeps a guest", () => {
+  beforeEach(() => lab.edit(({ pools }) => (pools.worker.count = 1)));
+
+  /** The removal stopped before it did anything, for this reason. */
+  function kept(run: PulumiResult, reason: string): void {
+    expect([run.code, run.failed]).toEqual([1, ["k3s-worker-02-leave"]]);
+    expect(run.errors.join("\n")).toContain(`k3s-worker-02 was not drained:\n  - ${reason}`);
+    expect(lab.host.members.has("k3s-worker-02")).toBe(true);
+    expect([...lab.host.clusters.all.values()][0]?.nodes.get("k3s-worker-02")?.unschedulable).toBe(false);
+    expect(lab.machines.isRunning(103)).toBe(true);
+  }
+
+  it("its protection, its place in the high availability: said before the node leaves; it goes once they have ended", async () => {
+    set(103, "protection: 1");
+    lab.host.put("etc/pve/ha/resources.cfg", "ct: 103\n\tstate started\n");
+    kept(await lab.up(), "it is protected (pct set 103 --protection 0)");
+    edit(103, (file) => file.replace("protection: 1\n", ""));
+    kept(await lab.up(), "it is in the high availability of Proxmox VE (ha-manager remove ct:103)");
+    lab.host.put("etc/pve/ha/resources.cfg", "");
+    succeeded(await lab.up());
+    expect([...lab.machines.guests.keys()]).not.toContain(103);
+  });
+
+  it("another Proxmox node, to which somebody migrated it", async () => {
+    lab.host.put("etc/pve/nodes/pve2/lxc/103.conf", text(103));
+    fs.rmSync(lab.host.confFile(103));
+    const run = await lab.up();
+    expect([run.code, run.failed]).toEqual([1, ["k3s-worker-02-leave"]]);
+    expect(run.errors.join("\n")).toContain("  - it is on the Proxmox node pve2, to which somebody migrated it");
+    expect(lab.host.members.has("k3s-worker-02")).toBe(true);
+  });
+});
+
+describe("data that only the node has", () => {
+  beforeEach(() => {
+    const cluster = [...lab.host.clusters.all.values()][0]!;
+    const required = {
+      nodeSelectorTerms: [
+        { matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: ["k3s-worker-02"] }] },
+      ],
+    };
+    const claimRef = { namespace: "shop", name: "data-db-0" };
+    const spec = { capacity: { storage: "8Gi" }, claimRef, nodeAffinity: { required } };
+    cluster.objects.set("persistentvolumes", [{ metadata: { name: "pvc-1" }, spec }]);
+    const volumes = [{ persistentVolumeClaim: { claimName: "data-db-0" } }];
+    cluster.objects.set("pods", [{ metadata: { namespace: "shop", name: "db-0" }, spec: { volumes } }]);
+    lab.journal.clear();
+  });
+  const stopped = (run: PulumiResult): void => {
+    expect([run.code, run.failed, machines()]).toEqual([1, ["k3s-worker-02-leave"], []]);
+    expect(run.errors.join("\n")).toContain(
+      "k3s-worker-02 was not drained: with its machine these would be destroyed, which no other node has:\n  - claim shop/data-db-0 (8Gi, volume pvc-1), used by shop/db-0",
+    );
+    expect(lab.host.members.has("k3s-worker-02")).toBe(true);
+  };
+
+  it("stops a removal, until the config says that it may go", async () => {
+    lab.edit(({ pools }) => (pools.worker.count = 1));
+    stopped(await lab.up());
+    lab.edit((cluster) => (cluster.removal = { onLocalData: "delete" }));
+    succeeded(await lab.up());
+    expect([...lab.machines.guests.keys()].sort()).toEqual([100, 102]);
+  });
+
+  it("stops a rebuild, and no destroy", async () => {
+    stopped(await lab.up("--replace", "**ContainerLegacy::k3s-worker-02"));
+    succeeded(await lab.destroy());
+  });
+});
+
+describe("a guest that somebody migrated", () => {
+  it("is said to be there and left alone, also once a refresh has lost it", async () => {
+    const elsewhere = path.join(path.dirname(lab.host.confFile(103)), "../nodes/pve2/lxc/103.conf");
+    const conf = text(103);
+    lab.host.put("etc/pve/nodes/pve2/lxc/103.conf", conf);
+    fs.rmSync(lab.host.confFile(103));
+    const run = await lab.up("--refresh");
+    expect([run.code, run.failed]).toEqual([1, ["k3s-worker-02"]]);
+    expect(run.errors.join("\n")).toContain(
+      "guest 103 (k3s-worker-02) is on the Proxmox node pve2, to which somebody migrated it; the config has it on pve",
+    );
+    expect(run.errors.join("\n")).toContain("bring it back: pct migrate 103 pve --restart on pve2; then pulumi up");
+    expect(fs.readFileSync(elsewhere, "utf8")).toBe(conf);
+    expect(lab.host.members.has("k3s-worker-02")).toBe(true);
+  });
+});
