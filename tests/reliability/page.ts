@@ -36,7 +36,7 @@ begins no further step once one has failed; the next run goes on where it ended.
 | a script on a machine                               | its own bound, on the machine itself, the wait for its lock included       |
 | the creation of a machine, or a change of it        | ${MACHINE_TIMEOUTS.timeoutCreate} s (Proxmox client: \`timeoutCreate\`, \`timeoutUpdate\`)                       |
 | the removal of a machine                            | ${MACHINE_TIMEOUTS.timeoutDelete} s (\`timeoutDelete\`), a shutdown by force at the end of it included |
-| a node that leaves                                  | \`removal.drainTimeout\`, twice with \`onBlocked: force\`, and 6 min; a server's 3 more |
+| a node that leaves                                  | \`removal.drainTimeout\`, twice with \`onBlocked: force\`, and 8 min; a server's 3 more |
 
 A refresh (\`--refresh\`) has no bound of its own in the Proxmox client: an API that takes a connection and never answers
 holds it until it is interrupted.

@@ -10,6 +10,27 @@ const DELETE = { method: "DELETE", path: "^/nodes/[^/]+/lxc/\\d+$" } as const;
 const STANDS = "NODE: guest VMID still stands next:  pulumi up";
 const NOT_KNOWN = "NODE: how the removal of guest VMID ended is not known next:  pulumi up --refresh";
 
+const locked: Given = {
+  part: "the guest",
+  fault: "a lock is on it (a backup, say)",
+  set: { kind: "lock" },
+  sees: ["CT is locked (backup)"],
+  mend: "wait for the backup, or `pct unlock VMID` on the Proxmox host",
+  remedy: "again",
+  bound: 60,
+};
+/** A node that leaves looks at its guest first, and waits for what holds it. */
+const lockedLeave: Row = {
+  ...locked,
+  phase: "scale down",
+  step: "leave",
+  level: "engine",
+  sees: [
+    "guest VMID stays locked (backup) next:  see the running task in the Proxmox task log; if none runs: pct unlock VMID",
+  ],
+  bound: 150,
+};
+
 /** What can strike while a machine is taken away. A `destroy` runs no program, so it prints the client's words alone. */
 export function machineRemoval(phase: Removal): readonly Row[] {
   const advised = phase === "scale down";
@@ -86,16 +107,7 @@ export function machineRemoval(phase: Removal): readonly Row[] {
       remedy: "again",
       bound: 60,
     }),
-    machine({
-      part: "the guest",
-      fault: "a lock is on it (a backup, say)",
-      set: { kind: "lock" },
-      sees: ["CT is locked (backup)"],
-      advice: "NODE: guest VMID is locked by other work…pct unlock VMID",
-      mend: "wait for the backup, or `pct unlock VMID` on the Proxmox host",
-      remedy: "again",
-      bound: 60,
-    }),
+    advised ? lockedLeave : machine(locked),
     machine({
       part: "request to destroy",
       fault: "the API answers 5xx once or twice",
