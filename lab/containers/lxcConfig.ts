@@ -43,6 +43,7 @@ export function lxcConfig(vmid: number, config: GuestConfig, place: LxcPlace): s
     ["lxc.uts.name", options.get("hostname") ?? `CT${vmid}`],
     ...limitLines(config),
     ["lxc.rootfs.path", `dir:${lxcPath}/${vmid}/rootfs`],
+    ...bindMounts(config),
     ...networkLines(vmid, config),
     ...raw,
     ...(place.cpus && !raw.some(([key]) => key === "lxc.cgroup2.cpuset.cpus")
@@ -84,6 +85,17 @@ export function overriddenFeatures({ options, raw }: GuestConfig): string | unde
 
 function hasRaw(raw: readonly RawLine[], wanted: string): boolean {
   return raw.some(([key]) => key === wanted);
+}
+
+/** Mount points that are folders of the host. Volumes are records only: the lab's storages hold no disks of their own. */
+function bindMounts({ options }: GuestConfig): RawLine[] {
+  return [...options].flatMap(([key, value]): RawLine[] => {
+    const [folder = "", ...rest] = value.split(",");
+    const { mp, ro } = Object.fromEntries(rest.map((each) => each.split("="))) as Record<string, string>;
+    if (!/^mp\d+$/.test(key) || !folder.startsWith("/") || mp === undefined) return [];
+    const flags = `bind,create=dir${ro === "1" ? ",ro" : ""}`;
+    return [["lxc.mount.entry", `${folder} ${mp.replace(/^\/+/, "")} none ${flags} 0 0`]];
+  });
 }
 
 function networkLines(vmid: number, config: GuestConfig): RawLine[] {

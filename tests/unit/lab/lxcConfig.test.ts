@@ -51,6 +51,17 @@ describe("the LXC configuration of a guest", () => {
     expect(lxcConfig(100, unmanaged, place)).not.toMatch(/ipv4|flags/);
   });
 
+  it("mounts folders of the host", () => {
+    const mounts: [string, string][] = [
+      ["mp0", "local-lvm:vm-100-disk-1,mp=/data,size=8G"],
+      ["mp1", "/srv/media,mp=/media/films,ro=1"],
+    ];
+    const text = lxcConfig(100, guestConfig([...options, ...mounts]), place);
+    expect(text.match(/lxc\.mount\.entry = .*/g)).toEqual([
+      "lxc.mount.entry = /srv/media media/films none bind,create=dir,ro 0 0",
+    ]);
+  });
+
   it("leaves the CPUs to a raw line that names them", () => {
     const own: RawLine = ["lxc.cgroup2.cpuset.cpus", "1"];
     const text = lxcConfig(100, guestConfig(options, [own]), { ...place, cpus: "0" });

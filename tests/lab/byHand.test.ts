@@ -1,0 +1,109 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { type Finished, Lab } from "../support/lab";
+
+/*
+ * What people did by hand on real containers, and data that one node alone has: both are there afterwards, by their
+ * checksums. The many settings, one by one: tests/engine/byHand.test.ts.
+ */
+
+const lab = new Lab("by-hand");
+const CLUSTER = "proxmox-k3s:cluster";
+
+const configure = (key: string, value: string): Promise<string> =>
+  lab.pulumiOk("config", "set", "--path", `${CLUSTER}.${key}`, value);
+const up = (...args: string[]): Promise<Finished> => lab.pulumi("up", "--yes", "--skip-preview", ...args);
+const upOk = (...args: string[]): Promise<string> => lab.pulumiOk("up", "--yes", "--skip-preview", ...args);
+const inGuest = (vmid: number, command: string): Promise<string> =>
+  lab.hostWithInput(`pct exec ${vmid} -- sh -e`, command);
+/** When the guest's init process was started. */
+const started = (vmid: number): Promise<string> => inGuest(vmid, "stat -c %y /proc/1");
+const isSchedulable = async (node: string): Promise<boolean> =>
+  (await lab.kubectl("get", "node", node, "-o", "jsonpath={.spec.unschedulable}")) !== "true";
+
+beforeAll(async () => {
+  await lab.down();
+  await lab.up();
+  await upOk();
+}, 40 * 60_000);
+afterAll(() => lab.down(), 120_000);
+
+it("a mount point with a file in it outlives a refresh, and its node goes on without a reboot", async () => {
+  await lab.host("mkdir -p /srv/media && head -c 300000 /dev/urandom >/srv/media/film && chmod -R a+rX /srv/media");
+  await lab.host(
+    "pct set 102 --mp0 /srv/media,mp=/media && pct set 102 --tags 'k3s;nas' --cpulimit 2 && pct reboot 102",
+  );
+  const sum = (await lab.host("sha256sum </srv/media/film")).trim();
+  await inGuest(102, `until [ "$(sha256sum </media/film)" = "${sum}" ]; do sleep 0.2; done`);
+  const [conf, boot] = [await lab.host("cat /etc/pve/lxc/102.conf"), await started(102)];
+  for (const flags of [["--refresh"], []]) {
+    const run = await lab.pulumiResult("up", "--yes", "--skip-preview", ...flags);
+    expect([run.code, run.changes]).toEqual([0, {}]);
+  }
+  expect((await inGuest(102, "sha256sum </media/film")).trim()).toBe(sum);
+  expect([await lab.host("cat /etc/pve/lxc/102.conf"), await started(102)]).toEqual([conf, boot]);
+}, 300_000);
+
+describe("a worker that is to go", () => {
+  beforeAll(() => configure("pools.worker.count", "1"));
+
+  it("is kept where its guest is protected: said before it is drained", async () => {
+    await lab.host("pct set 103 --protection 1");
+    const run = await up();
+    expect(run.code).not.toBe(0);
+    expect(run.stdout + run.stderr).toContain("it is protected (pct set 103 --protection 0)");
+    expect(await isSchedulable("k3s-worker-02")).toBe(true);
+    await lab.host("pct set 103 --protection 0");
+  }, 180_000);
+
+  it("is kept where it has a volume that no other node has, and goes once that may go", async () => {
+    await inGuest(103, "mkdir -p /srv/volume && head -c 300000 /dev/urandom >/srv/volume/rows");
+    const sum = await inGuest(103, "sha256sum </srv/volume/rows");
+    const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "by-hand-")), "volume.json");
+    fs.writeFileSync(file, JSON.stringify(volume()));
+    await lab.kubectl("apply", "-f", file);
+    fs.rmSync(path.dirname(file), { recursive: true });
+
+    const run = await up();
+    expect(run.code).not.toBe(0);
+    expect(run.stdout + run.stderr).toContain("  - claim default/rows (1Gi, volume rows), used by default/reader");
+    expect(await isSchedulable("k3s-worker-02")).toBe(true);
+    expect(await inGuest(103, "sha256sum </srv/volume/rows")).toBe(sum);
+
+    await configure("removal.onLocalData", "delete");
+    await upOk();
+    expect(await lab.host("ls /etc/pve/lxc/103.conf 2>/dev/null || true")).toBe("");
+  }, 420_000);
+});
+
+/** A volume on the second worker's disk, its claim, and a pod that uses it. */
+function volume(): object {
+  const spec = { accessModes: ["ReadWriteOnce"], storageClassName: "" };
+  const expression = { key: "kubernetes.io/hostname", operator: "In", values: ["k3s-worker-02"] };
+  const required = { nodeSelectorTerms: [{ matchExpressions: [expression] }] };
+  const items = [
+    {
+      ...{ apiVersion: "v1", kind: "PersistentVolume", metadata: { name: "rows" } },
+      spec: {
+        ...{ ...spec, capacity: { storage: "1Gi" }, hostPath: { path: "/srv/volume" } },
+        ...{ nodeAffinity: { required }, claimRef: { namespace: "default", name: "rows" } },
+      },
+    },
+    {
+      ...{ apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name: "rows", namespace: "default" } },
+      spec: { ...spec, volumeName: "rows", resources: { requests: { storage: "1Gi" } } },
+    },
+    {
+      ...{ apiVersion: "v1", kind: "Pod", metadata: { name: "reader", namespace: "default" } },
+      spec: {
+        // Nothing has to run: the API knows that it uses the claim.
+        nodeSelector: { "example.com/nowhere": "yes" },
+        containers: [{ name: "reader", image: "busybox" }],
+        volumes: [{ name: "rows", persistentVolumeClaim: { claimName: "rows" } }],
+      },
+    },
+  ];
+  return { apiVersion: "v1", kind: "List", items };
+}
