@@ -7,23 +7,18 @@ const collect = (value: string, before: readonly string[]): string[] => [...befo
 /** `proxmox-k3s gate`: the forced command for the program's key on the Proxmox host. */
 export const gateCommand = new Command("gate")
   .description(
-    "Put the gate on the Proxmox host: the forced command that lets the program's SSH key run the scripts of this " +
-      "version of the program, with the arguments of each, and nothing else. Without --install: print it.",
+    "Install the gate on the Proxmox host: a forced command for the program's SSH key. With it, the key can run only " +
+      "the scripts of this version of the program, each with its own arguments. Without --install, print the gate.",
   )
-  .option("--install <root@HOST>", "put it there with your own SSH access, and have it run a script")
-  .option("--key <file>", "the private key with which the program works on the host", "~/.ssh/proxmox-k3s-host")
+  .option("--install <root@HOST>", "install it over your own SSH access, then test it with one script")
+  .option("--key <file>", "the private key that the program uses for the host", "~/.ssh/proxmox-k3s-host")
   .option(
     "--artifacts <folder>",
-    "a folder on the host whose K3s files may go to guests; may be given again",
+    "a folder on the host from which K3s files may be copied into guests; may be repeated",
     collect,
     [],
   )
-  .option(
-    "--node-key <file>",
-    "a public key that may go into guests, and then no other; may be given again",
-    collect,
-    [],
-  )
-  .option("--ssh <command>", "how to reach the host", "ssh")
+  .option("--node-key <file>", "allow only this public key in guests; may be repeated", collect, [])
+  .option("--ssh <command>", "the SSH command to use", "ssh")
   .addHelpText("after", "\nExample:\n  npx proxmox-k3s gate --install root@192.168.2.167")
   .action((options: GateCommandOptions) => gate(options));

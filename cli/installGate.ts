@@ -11,21 +11,21 @@ import { authorizedKeysLine, GATE_FILE, renderGate } from "../remote/hostGate";
 import { quote } from "../remote/script";
 
 export interface GateCommandOptions {
-  /** `root@HOST`; without it the gate is printed. */
+  /** `root@HOST`; without it, the gate is printed. */
   readonly install?: string;
-  /** Private key with which the program works on the host. */
+  /** File with the private key that the program uses for the host. */
   readonly key: string;
   readonly artifacts: readonly string[];
   /** Files with the nodes' public keys. */
   readonly nodeKey: readonly string[];
-  /** How the person reaches the host as root, as a shell writes it. */
+  /** The person's SSH command, with its options. */
   readonly ssh: string;
 }
 
 /**
- * Prints the gate, or puts it on the Proxmox host with its line in root's `authorized_keys`, and has it run a script. Run
- * again it changes nothing that is right.
- * @throws Error with the cause and what to do
+ * Prints the gate, or installs it on the Proxmox host: the file and its line in root's `authorized_keys`. Then it tests the
+ * gate with one script. A second run changes nothing that is up to date.
+ * @throws Error with the cause and the next step
  */
 export async function gate(options: GateCommandOptions): Promise<void> {
   const nodeKeys = options.nodeKey.map((file) => fs.readFileSync(file, "utf8").trim());
@@ -44,8 +44,8 @@ export async function gate(options: GateCommandOptions): Promise<void> {
   if (!reached)
     throw new Error(
       advice(
-        `the gate is there, but ${address} does not accept the key ${options.key}`,
-        `see sshd's log on the host: journalctl -u ssh`,
+        `the gate is installed, but ${address} does not accept the key ${options.key}`,
+        `read sshd's log on the host: journalctl -u ssh`,
       ),
     );
   console.log(`the gate on ${address} runs this program's scripts`);
@@ -60,15 +60,15 @@ function readKey(file: string): string {
     throw new Error(
       advice(
         `there is no private key ${file}`,
-        `ssh-keygen -t ed25519 -N '' -C proxmox-k3s-host -f ${file}; or name yours with --key`,
+        `create it: ssh-keygen -t ed25519 -N '' -C proxmox-k3s-host -f ${file}; or name another file with --key`,
       ),
     );
   }
 }
 
 /**
- * What the administrator's shell on the host does with the gate on its stdin: nothing is replaced before the whole of it
- * has arrived and Perl can read it. The line of the program's key is the only one with that key afterwards.
+ * The command for the administrator's shell on the host; the gate is on its stdin. It replaces nothing before the whole
+ * gate has arrived and Perl can read it. Afterwards `authorized_keys` has exactly one line with the program's key.
  */
 function installCommand(gateText: string, publicKey: string): string {
   const sum = createHash("sha256").update(gateText).digest("hex");
@@ -78,16 +78,16 @@ function installCommand(gateText: string, publicKey: string): string {
     "set -eu; umask 077",
     `new=$(mktemp ${GATE_FILE}.XXXXXX); trap 'rm -f "$new" "$new.keys"' EXIT`,
     'cat >"$new"',
-    `printf '%s  %s\\n' ${sum} "$new" | sha256sum -c --status || { echo "error: the gate did not arrive whole"; exit 1; }`,
+    `printf '%s  %s\\n' ${sum} "$new" | sha256sum -c --status || { echo "error: the gate arrived incomplete"; exit 1; }`,
     'perl -Tc "$new" 2>/dev/null || { echo "error: perl on this host cannot read the gate"; exit 1; }',
-    `if cmp -s "$new" ${GATE_FILE}; then echo "${GATE_FILE} is the right one"; else chmod 0755 "$new"; mv -f "$new" ${GATE_FILE}; echo "${GATE_FILE} was put in place"; fi`,
+    `if cmp -s "$new" ${GATE_FILE}; then echo "${GATE_FILE} is up to date"; else chmod 0755 "$new"; mv -f "$new" ${GATE_FILE}; echo "${GATE_FILE} was installed"; fi`,
     'keys=/root/.ssh/authorized_keys; mkdir -p /root/.ssh; touch "$keys"; keys=$(readlink -f "$keys")',
     `{ grep -vF -- ${quote(`${type} ${key}`)} "$keys" || :; printf '%s\\n' ${quote(line)}; } >"$new.keys"`,
-    'if cmp -s "$new.keys" "$keys"; then echo "$keys has its line"; else cat "$new.keys" >"$keys"; echo "$keys: its line was written"; fi',
+    'if cmp -s "$new.keys" "$keys"; then echo "$keys has the line for the key"; else cat "$new.keys" >"$keys"; echo "$keys: wrote the line for the key"; fi',
   ].join("\n");
 }
 
-/** Root on the Proxmox host, as the person reaches it by their own SSH client and its configuration. */
+/** Root on the Proxmox host, over the person's own SSH client and its configuration. */
 class AdminShell {
   private readonly ssh: readonly string[];
 
@@ -102,7 +102,7 @@ class AdminShell {
     return this.exec([this.target, command], input);
   }
 
-  /** The address and port behind a name that may stand in the person's SSH configuration. */
+  /** Address and port of the host, whose name may come from the person's SSH configuration. */
   async resolve(): Promise<{ address: string; port: number }> {
     const settings = await this.exec(["-G", this.target], "");
     const value = (key: string): string | undefined => new RegExp(`^${key} (\\S+)$`, "m").exec(settings)?.[1];
@@ -116,7 +116,9 @@ class AdminShell {
         if (!error) return resolve(stdout.trimEnd());
         const cause = (stdout + stderr).trim() || error.message;
         reject(
-          new Error(advice(`${this.target}: ${cause}`, `ssh ${this.target} must let you in as root`), { cause: error }),
+          new Error(advice(`${this.target}: ${cause}`, `check that you can log in as root: ssh ${this.target}`), {
+            cause: error,
+          }),
         );
       });
       child.stdin?.on("error", () => {}); // it may end without reading

@@ -1,7 +1,7 @@
 import { program } from "./program";
 
 program.parseAsync().catch((error: Error) => {
-  // The message of a script already begins with the word.
+  // A script's message already begins with "error: ".
   console.error(error.message.replace(/^(?:error: )?/, "error: "));
   process.exitCode = 1;
 });

@@ -6,11 +6,11 @@ import { gateCommand } from "./gate";
 import { pinCommand } from "./pin/command";
 import { recoverCommand } from "./recover/command";
 
-/** `proxmox-k3s COMMAND`: what a cluster needs now and then beside `pulumi up`. */
+/** `proxmox-k3s COMMAND`: commands that a cluster needs from time to time, in addition to `pulumi up`. */
 export const program = new Command("proxmox-k3s")
-  .description("Works on a K3s cluster on Proxmox VE, beside pulumi up.")
+  .description("Commands for a K3s cluster on Proxmox VE, in addition to pulumi up.")
   .addHelpText("after", "\nExample:\n  npx proxmox-k3s doctor && pulumi up")
-  // The doctor reports a Node.js that is too old itself, among its other findings.
+  // The doctor itself reports a Node.js that is too old, as one of its findings.
   .hook("preAction", (_, command) => {
     const problem = command === doctorCommand ? undefined : nodeJsProblem();
     if (problem) throw new Error(`${problem.seen}\nnext: ${problem.remedy}`);

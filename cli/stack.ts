@@ -7,9 +7,9 @@ import type { StackConfig } from "../credentials/read";
 import { PROGRAM, pulumi } from "./pulumi";
 import { exportState, type StackState } from "./state";
 
-/** What the Pulumi CLI knows of a stack. */
+/** A stack's config and state. */
 export interface Stack {
-  /** The object under `proxmox-k3s:cluster`, not checked; undefined where the stack has none. */
+  /** The object under `proxmox-k3s:cluster`, not checked; undefined if the stack has none. */
   readonly cluster: unknown;
   readonly config: StackConfig;
   readonly state: StackState;
@@ -21,19 +21,19 @@ interface Project {
 }
 const project = parse(fs.readFileSync(path.join(PROGRAM, "Pulumi.yaml"), "utf8")) as Project;
 
-/** The oldest Pulumi CLI that the program runs with: what Pulumi.yaml requires. */
+/** The oldest Pulumi CLI that the program runs with. Pulumi.yaml requires it. */
 export const LEAST_PULUMI = project.requiredPulumiVersion.replace(/^>=/, "");
 
-/** The Pulumi CLI's version, and whether it is one that the program runs with. */
+/** The Pulumi CLI's version, and whether the program runs with it. */
 export async function pulumiVersion(): Promise<{ version: string; isEnough: boolean }> {
   const version = (await pulumi(["version"])).trim();
-  // Without what follows the three numbers: a build of the minimum itself is enough.
+  // Only the three numbers count: a pre-release build of the minimum is enough.
   const numbers = semver.coerce(version);
   return { version, isEnough: numbers !== null && semver.gte(numbers, LEAST_PULUMI) };
 }
 
 /**
- * Reads a stack's config and state through the CLI, so with whatever backend and secrets provider the person has.
+ * Reads a stack's config and state through the CLI, so that the person's own backend and secrets provider are used.
  * @param name the selected stack by default
  */
 export async function readStack(name?: string): Promise<Stack> {
@@ -57,11 +57,11 @@ export async function readStack(name?: string): Promise<Stack> {
 
 type ConfigEntry = [key: string, { readonly value?: string; readonly secret: boolean }];
 
-/** @throws Error without a word of the text, which holds the decrypted secrets */
+/** @throws Error that shows nothing of the text, because it holds the decrypted secrets */
 function parseConfig(text: string): ConfigEntry[] {
   try {
     return Object.entries(JSON.parse(text) as Record<string, ConfigEntry[1]>);
   } catch {
-    throw new Error("what `pulumi config --json` printed is no JSON");
+    throw new Error("`pulumi config --json` did not print JSON");
   }
 }

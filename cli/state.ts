@@ -12,7 +12,7 @@ export interface StateGuest {
   readonly vmId: number;
 }
 
-/** An operation that a killed run had begun. */
+/** A pending operation: an interrupted run had begun it. */
 export interface OpenOperation {
   readonly urn: string;
   /** The engine's word: `creating`, `updating`, `deleting` … */
@@ -22,9 +22,9 @@ export interface OpenOperation {
 export interface StackState {
   readonly guests: readonly StateGuest[];
   readonly open: readonly OpenOperation[];
-  /** The mark of a cluster's guests; undefined until its first `up`. */
+  /** The mark of a cluster's guests; undefined before its first `up`. */
   mark(cluster: string): string | undefined;
-  /** The export as it came. */
+  /** The export, unchanged. */
   readonly text: string;
 }
 
@@ -82,8 +82,8 @@ export async function exportState(stack: readonly string[]): Promise<StackState>
 }
 
 /**
- * Writes the state back without its open operations, which an import always leaves out. Takes the stack's lock.
- * @throws Error in Pulumi's words, for instance when somebody holds the lock
+ * Writes the state back without its pending operations: `pulumi stack import` always drops them. Takes the stack's lock.
+ * @throws Error with Pulumi's own message, for example if somebody else holds the lock
  */
 export async function forgetOpenOperations(stack: readonly string[], { text }: StackState): Promise<void> {
   await pulumi(["stack", "import", ...stack], text);

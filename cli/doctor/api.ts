@@ -12,10 +12,10 @@ interface Answer {
   readonly data: unknown;
 }
 
-/** Seconds for one answer. */
+/** Seconds to wait for one answer. */
 const TIMEOUT = 10;
 
-/** Checks the Proxmox VE API as the Proxmox client will use it: it answers, by its certificate, to the token, with its privileges. */
+/** Checks the Proxmox VE API in the way that the Proxmox provider uses it: address, certificate, token and privileges. */
 export async function checkApi(plan: ClusterPlan, token: string | undefined): Promise<Finding[]> {
   const { endpoint, insecure, host } = plan.proxmox;
   const agent = new https.Agent({ keepAlive: true, maxSockets: 4 });
@@ -27,10 +27,10 @@ export async function checkApi(plan: ClusterPlan, token: string | undefined): Pr
       insecure
         ? warn(
             "tls",
-            "the certificate is not checked",
-            "take proxmox.insecure out, and give your machine the host's CA",
+            "the API's certificate is not checked",
+            "remove proxmox.insecure, and add the host's CA to the trusted CAs of your machine",
           )
-        : ok("tls", "the certificate is the host's"),
+        : ok("tls", "the API's certificate is trusted"),
       ...(await checkToken(plan, token, version, get)),
     ];
   } catch (error) {
@@ -40,11 +40,11 @@ export async function checkApi(plan: ClusterPlan, token: string | undefined): Pr
       const remedy = `scp root@${host}:/etc/pve/pve-root-ca.pem . and add it to your trusted CAs, or name a bundle with it in SSL_CERT_FILE`;
       return [
         ok("api", `${endpoint} answers`),
-        fail("tls", `its certificate is refused: ${message}`, remedy),
+        fail("tls", `the API's certificate is not trusted: ${message}`, remedy),
         ...others,
       ];
     }
-    const remedy = "see that proxmox.host or proxmox.endpoint is right, and on the host: systemctl status pveproxy";
+    const remedy = "check proxmox.host or proxmox.endpoint in the config, and on the host: systemctl status pveproxy";
     return [fail("api", `${endpoint} does not answer: ${message}`, remedy), skip("tls", "no answer"), ...others];
   } finally {
     agent.destroy();
@@ -59,12 +59,12 @@ async function checkToken(
   version: Answer,
   get: (path: string) => Promise<Answer>,
 ): Promise<Finding[]> {
-  if (token === undefined) return [skip("token", "there is none"), ...withoutToken("there is no token")];
+  if (token === undefined) return [skip("token", "there is no token"), ...withoutToken("there is no token")];
   const id = token.slice(0, token.lastIndexOf("="));
   if (version.status !== 200) {
     const user = id.split("!")[0];
     const seen = `${id} is refused: ${version.status} ${version.reason}`;
-    const remedy = `pveum user token list ${user} on the host; then pulumi config set --secret proxmoxApiToken ${id}=…`;
+    const remedy = `check the token with pveum user token list ${user} on the host, then pulumi config set --secret proxmoxApiToken ${id}=…`;
     return [fail("token", seen, remedy), ...withoutToken("the token is refused")];
   }
   const held = async (path: string): Promise<ReadonlySet<string>> => {
@@ -75,10 +75,10 @@ async function checkToken(
   return [ok("token", `${id} is accepted`), privileges, reach];
 }
 
-/** The checks of what a token may do, where none can be asked about. */
+/** The checks of a token's privileges, if there is no token to ask about. */
 const withoutToken = (why: string): Finding[] => ["privileges", "reach"].map((check) => skip(check, why));
 
-/** What the token's holder may do at a path. */
+/** The privileges of the token at a path. */
 type Held = (path: string) => Promise<ReadonlySet<string>>;
 
 async function checkPrivileges(plan: ClusterPlan, id: string, held: Held): Promise<Finding> {
@@ -90,7 +90,7 @@ async function checkPrivileges(plan: ClusterPlan, id: string, held: Held): Promi
         lacking.set(name, [...(lacking.get(name) ?? []), path]);
     }),
   );
-  if (lacking.size === 0) return ok("privileges", `${id} has all that the program needs`);
+  if (lacking.size === 0) return ok("privileges", `${id} has all privileges that the program needs`);
   const user = id.split("!")[0];
   const remedies = [
     grant(POOL_ROLE, poolPath(plan.proxmox.resourcePool), user, lacking),
@@ -103,7 +103,7 @@ async function checkPrivileges(plan: ClusterPlan, id: string, held: Held): Promi
   );
 }
 
-/** A role of which nothing is there was not granted; one of which something is there lacks the rest. */
+/** If all privileges of a role are missing, the role was not granted. If only some are missing, the role itself lacks them. */
 function grant(
   { name, privileges }: Role,
   path: string,
@@ -117,7 +117,7 @@ function grant(
     : `pveum role modify ${name} --append 1 --privs "${missing.join(" ")}"`;
 }
 
-/** Whom the token could hurt: where it holds at all guests what it needs at its own, Proxmox VE refuses it nothing. */
+/** Whether the token can change guests outside the cluster's pool: then Proxmox VE would not protect them from a mistake. */
 async function checkReach({ proxmox }: ClusterPlan, id: string, held: Held): Promise<Finding> {
   const everywhere = await held("/vms");
   const reaching = POOL_ROLE.privileges.filter((privilege) => everywhere.has(privilege));
@@ -125,8 +125,8 @@ async function checkReach({ proxmox }: ClusterPlan, id: string, held: Held): Pro
   if (reaching.length === 0) return ok("reach", `${id} can change no guest outside the ${own}`);
   return warn(
     "reach",
-    `${id} has ${reaching.join(", ")} at all guests of the host, and needs it in the ${own} only`,
-    `grant ${POOL_ROLE.name} at ${poolPath(proxmox.resourcePool)} in place of / or /vms (README, "An API token")`,
+    `${id} has ${reaching.join(", ")} on all guests of the host, but needs it only in the ${own}`,
+    `grant ${POOL_ROLE.name} at ${poolPath(proxmox.resourcePool)} instead of at / or /vms (README, "An API token")`,
   );
 }
 
@@ -158,7 +158,7 @@ function request(
   });
 }
 
-/** The CAs that the Proxmox client trusts, which is a Go program: Node has a list of its own. */
+/** The CAs that the Proxmox provider trusts. It is a Go program and uses the system's list; Node.js has its own. */
 function trustedCas(): string[] {
   const file = process.env["SSL_CERT_FILE"];
   if (process.platform === "linux" && file) return fs.existsSync(file) ? [fs.readFileSync(file, "utf8")] : [];

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { diagnose } from "./diagnose";
 import { isHealthy, renderJson, renderReport } from "./report";
 
-/** `proxmox-k3s doctor`: everything that may keep an `up` from ending well, each with its remedy. */
+/** `proxmox-k3s doctor`: finds what would make `pulumi up` fail, and names a remedy for each problem. */
 export const doctorCommand = new Command("doctor")
   .description(
     "Check this machine, the stack and the Proxmox host, and print a remedy below each problem. Changes nothing. " +

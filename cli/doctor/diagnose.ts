@@ -10,7 +10,7 @@ import { checkHost } from "./host";
 import { LEAST_PULUMI, pulumiVersion, readStack, type Stack } from "../stack";
 
 /**
- * Looks at everything that an `up` needs, from the person's machine to the Proxmox host, and changes nothing.
+ * Checks everything that `pulumi up` needs, from the person's machine to the Proxmox host, and changes nothing.
  * @param stackName the selected stack by default
  */
 export async function diagnose(stackName?: string): Promise<Finding[]> {
@@ -44,19 +44,22 @@ async function checkPulumi(): Promise<Finding> {
 
 async function openStack(name: string | undefined): Promise<{ stack?: Stack; finding: Finding }> {
   try {
-    return { stack: await readStack(name), finding: ok("stack", "its config and state can be read") };
+    return { stack: await readStack(name), finding: ok("stack", "config and state can be read") };
   } catch (error) {
-    const remedy = "pulumi stack select, and PULUMI_CONFIG_PASSPHRASE_FILE for the file with its passphrase";
+    const remedy =
+      "select the stack with pulumi stack select, and set PULUMI_CONFIG_PASSPHRASE_FILE to the file with its passphrase";
     return { finding: fail("stack", (error as Error).message, remedy) };
   }
 }
 
 function checkAgent(): Finding {
   const problem = agentProblem();
-  return problem ? fail("ssh-agent", problem.seen, problem.remedy) : ok("ssh-agent", "none is in the way");
+  return problem
+    ? fail("ssh-agent", problem.seen, problem.remedy)
+    : ok("ssh-agent", "SSH_AUTH_SOCK is not set, or its agent answers");
 }
 
-/** A failure for each problem, with its hint. */
+/** The plan, or one failure for each config problem, with its hint. */
 function readPlan(cluster: unknown): { plan?: ClusterPlan; findings: Finding[] } {
   try {
     const plan = loadPlan(cluster);
@@ -64,13 +67,13 @@ function readPlan(cluster: unknown): { plan?: ClusterPlan; findings: Finding[] }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const findings = error.problems.map(({ path, problem, hint }) =>
-      fail("config", `${path}: ${problem}`, hint ?? "config/schema.ts says what may stand there"),
+      fail("config", `${path}: ${problem}`, hint ?? "docs/config.md says which values are allowed"),
     );
     return { findings };
   }
 }
 
-/** What is there and can be used; a failure for each that is not. */
+/** The credentials that can be used, and a failure for each that is missing or unusable. */
 function checkCredentials(stack: Stack, plan: ClusterPlan): Pick<FoundCredentials, "values"> & { findings: Finding[] } {
   const { values, missing, problems } = readCredentials(stack.config, plan.ssh.authorizedKeys);
   const findings = [

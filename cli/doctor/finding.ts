@@ -1,8 +1,8 @@
 /** What one check found. */
 export interface Finding {
-  /** `skip`: another failure is in the way of looking. */
+  /** `skip`: the check could not run, because of another failure. */
   readonly level: "ok" | "warn" | "fail" | "skip";
-  /** Name of the check, `host-key`. */
+  /** Name of the check, for example `host-key`. */
   readonly check: string;
   /** What was seen, in a few words. */
   readonly seen: string;
@@ -13,7 +13,7 @@ export interface Finding {
 export const ok = (check: string, seen: string): Finding => ({ level: "ok", check, seen });
 export const warn = (check: string, seen: string, remedy: string): Finding => ({ level: "warn", check, seen, remedy });
 export const fail = (check: string, seen: string, remedy: string): Finding => ({ level: "fail", check, seen, remedy });
-export const skip = (check: string, why: string): Finding => ({ level: "skip", check, seen: `not looked at: ${why}` });
+export const skip = (check: string, why: string): Finding => ({ level: "skip", check, seen: `not checked: ${why}` });
 
 /** The checks of `scripts/host/preflight*.sh` that always report, in their order. */
 export const HOST_CHECKS = [
@@ -33,8 +33,8 @@ export const HOST_CHECKS = [
 ] as const;
 
 /**
- * Reads what `scripts/host/preflight.sh` answers: a line a finding, level, check, seen and remedy separated by tabs.
- * @throws Error where a line has another form, or a check did not report: what was not looked at is not well
+ * Reads the answer of `scripts/host/preflight.sh`: one finding per line, with level, check, seen and remedy separated by tabs.
+ * @throws Error if a line has another form, or if a check did not report: a check that did not run has not passed
  */
 export function parseFindings(text: string): Finding[] {
   const findings = text

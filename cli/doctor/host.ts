@@ -7,9 +7,9 @@ import { fail, type Finding, ok, parseFindings, skip } from "./finding";
 import { clusterStepName } from "../../plan/steps";
 
 /**
- * Checks the way to the Proxmox host, and there what `pulumi up` checks before the first machine is made: the same script.
- * @param hostKey private key for root on the host; undefined where there is none that can be used
- * @param mark of the cluster's guests; undefined until its first `up`
+ * Checks the SSH connection to the Proxmox host, and runs the same preflight script there as `pulumi up`.
+ * @param hostKey private key for root on the host; undefined if there is no usable one
+ * @param mark the mark of the cluster's guests; undefined before the first `up`
  */
 export async function checkHost(plan: ClusterPlan, hostKey: string | undefined, mark?: string): Promise<Finding[]> {
   const { host, sshPort, sshUser, hostKey: pinned } = plan.proxmox;
@@ -30,12 +30,12 @@ export async function checkHost(plan: ClusterPlan, hostKey: string | undefined, 
     const findings = parseFindings(await runTask(target, task));
     return [
       ok("ssh", `${where} accepts the key`),
-      ok("host-key", "it is proxmox.hostKey"),
-      ok("gate", "the host runs the program's scripts"),
+      ok("host-key", "the host key is proxmox.hostKey"),
+      ok("gate", "the host runs this program's scripts"),
       ...findings,
     ];
   } catch (error) {
-    return [...explain(error as Error, { where, host, pinned }), skip("host", "the checks did not run there")];
+    return [...explain(error as Error, { where, host, pinned }), skip("host", "the checks did not run on the host")];
   }
 }
 
@@ -49,7 +49,7 @@ interface Place {
 function explain(error: Error, { where, host, pinned }: Place): Finding[] {
   const cause = (error.cause ?? error) as Error & { level?: string };
   if (cause instanceof HostKeyError) {
-    const remedy = `compare with /etc/ssh/ssh_host_ed25519_key.pub on the host itself; if it is the host's, set proxmox.hostKey to it`;
+    const remedy = `compare this key with /etc/ssh/ssh_host_ed25519_key.pub on the host itself; if they are the same, set proxmox.hostKey to it`;
     return [ok("ssh", `${where} answers`), fail("host-key", cause.message, remedy)];
   }
   switch (cause.level) {
@@ -58,9 +58,9 @@ function explain(error: Error, { where, host, pinned }: Place): Finding[] {
         fail(
           "ssh",
           `${where} refuses the key`,
-          "put its public half into /root/.ssh/authorized_keys on the host, or set hostPrivateKey to the right one",
+          "add its public key to /root/.ssh/authorized_keys on the host, or set hostPrivateKey to the right key",
         ),
-        ok("host-key", "it is proxmox.hostKey"),
+        ok("host-key", "the host key is proxmox.hostKey"),
       ];
     case "client-socket":
     case "client-timeout":
@@ -68,7 +68,7 @@ function explain(error: Error, { where, host, pinned }: Place): Finding[] {
         fail(
           "ssh",
           `${where} does not answer: ${cause.message}`,
-          "see that proxmox.host and sshPort are right and sshd runs there",
+          "check proxmox.host and proxmox.sshPort, and that sshd runs on the host",
         ),
         skip("host-key", "no answer"),
       ];
@@ -77,20 +77,24 @@ function explain(error: Error, { where, host, pinned }: Place): Finding[] {
         ok("ssh", `${where} answers`),
         fail(
           "host-key",
-          `it has no key of proxmox.hostKey's type, ${pinned.split(" ")[0]}: ${cause.message}`,
+          `the host has no host key of the type in proxmox.hostKey, ${pinned.split(" ")[0]}: ${cause.message}`,
           "set proxmox.hostKey to /etc/ssh/ssh_host_ed25519_key.pub of the host",
         ),
       ];
     default: {
-      // Lost before the host has shown a key: nothing is known of that.
+      // The connection ended before the host showed its key.
       if (cause instanceof ConnectionError || error instanceof ConnectionError)
         return [
-          fail("ssh", `${where}: ${cause.message}`, `see that sshd on ${host} takes connections: journalctl -u ssh`),
+          fail(
+            "ssh",
+            `${where}: ${cause.message}`,
+            `find out on ${host} why sshd drops the connection: journalctl -u ssh`,
+          ),
           skip("host-key", "no answer"),
         ];
-      // What the machine itself says: the gate's refusal, or the script's own failure with its next step.
+      // The host's own error: the gate refused, or the script failed and named its next step.
       const { cause: seen = cause.message, next: remedy } = readAdvice(cause.message);
-      return [ok("host-key", "it is proxmox.hostKey"), fail("gate", seen, remedy ?? installGate(host))];
+      return [ok("host-key", "the host key is proxmox.hostKey"), fail("gate", seen, remedy ?? installGate(host))];
     }
   }
 }

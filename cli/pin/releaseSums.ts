@@ -2,11 +2,11 @@ import fs from "node:fs/promises";
 import { parsePins, type Pins } from "../../plan/pins";
 import { ARCHITECTURES, binaryName, imagesName, type Architecture, type ReleasePins } from "../../plan/sums";
 
-/** Recording what a K3s release says of its files: `<baseUrl>/<version>/sha256sum-<arch>.txt`, in sha256sum's format. */
+/** Records the published sums of a K3s release: `<baseUrl>/<version>/sha256sum-<arch>.txt`, in sha256sum's format. */
 
 const TIMEOUT_MS = 30_000;
 
-/** The sums of the files that the program installs. @throws Error when the list does not name the binary */
+/** The sums of the files that the program installs. @throws Error if the list has no sum for the binary */
 export function parseSumList(list: string, arch: Architecture): { k3s: string; images?: string } {
   const sums = new Map<string, string>();
   for (const line of list.split("\n")) {
@@ -15,12 +15,12 @@ export function parseSumList(list: string, arch: Architecture): { k3s: string; i
   }
   const binary = binaryName(arch);
   const k3s = sums.get(binary);
-  if (k3s === undefined) throw new Error(`the list names no SHA-256 for ${binary}`);
+  if (k3s === undefined) throw new Error(`the list has no SHA-256 for ${binary}`);
   const images = sums.get(imagesName(arch));
   return { k3s, ...(images === undefined ? {} : { images }) };
 }
 
-/** Reads the lists of a release. An architecture that the release does not have is left out. @throws Error when it has none */
+/** Reads the lists of a release. It leaves out an architecture that the release does not have. @throws Error if the release has none */
 export async function fetchReleasePins(baseUrl: string, version: string): Promise<ReleasePins> {
   const lists = await Promise.all(
     ARCHITECTURES.map(async (arch) => [arch, await fetchList(`${baseUrl}/${version}/sha256sum-${arch}.txt`)] as const),
@@ -43,8 +43,8 @@ async function fetchList(url: string): Promise<string | undefined> {
 }
 
 /**
- * The pins with those of one release.
- * @throws Error when a recorded sum would change: published files do not change, so something is wrong
+ * The pins, with those of one release added.
+ * @throws Error if a recorded sum would change: published files do not change, so something is wrong
  */
 export function withRelease(pins: Pins, version: string, release: ReleasePins): Pins {
   for (const arch of ARCHITECTURES) {
@@ -70,7 +70,7 @@ export function withRelease(pins: Pins, version: string, release: ReleasePins): 
   return Object.fromEntries(byVersion);
 }
 
-/** Records a release in a pins file and returns what it said. The file is replaced as a whole or not at all. */
+/** Records a release in a pins file and returns its sums. The file is replaced as a whole or not at all. */
 export async function recordRelease(file: string, baseUrl: string, version: string): Promise<ReleasePins> {
   const pins = parsePins(JSON.parse(await fs.readFile(file, "utf8")));
   const release = await fetchReleasePins(baseUrl, version);

@@ -3,13 +3,13 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 /**
- * Removes the empty side files that a kill left in a backend of files. Beside each of its files it writes another with
- * attributes, in place and in two steps. A kill in between leaves that empty, and the stack cannot be read any more
- * (`failed to load checkpoint: EOF`), though its state is whole. A missing one is not missed.
- * @param url the backend's, as `pulumi whoami` tells it; one that is not of files is left alone
- * @returns what was removed
+ * Removes the empty `.attrs` files that an interrupted run left in a file backend. For each of its files the backend writes
+ * a second one with attributes, in place and in two steps. If it is killed in between, that file stays empty and the stack
+ * cannot be read (`failed to load checkpoint: EOF`), though its state is complete. The backend works without the file.
+ * @param url the backend's URL, as `pulumi whoami` prints it; other backends are left alone
+ * @returns the removed files
  */
-export function mendFileBackend(url: string): string[] {
+export function repairFileBackend(url: string): string[] {
   if (!url.startsWith("file://")) return [];
   const folder = url
     .slice("file://".length)

@@ -2,11 +2,11 @@ import { Command, InvalidArgumentError } from "commander";
 
 import { recover } from "./recover";
 
-/** `proxmox-k3s recover`: clears away what an interrupted run left. */
+/** `proxmox-k3s recover`: cleans up after an interrupted run. */
 export const recoverCommand = new Command("recover")
   .description(
-    "Clear away what an interrupted run left: guests of this stack that its state does not know, and unfinished " +
-      "operations. Shows what it will do, and asks first.",
+    "Clean up after an interrupted run: remove guests of this stack that are not in its state, and pending operations. " +
+      "Shows what it will do, and asks first.",
   )
   .option("--stack <name>", "the stack to recover (default: the selected one)")
   .option("--wait <seconds>", "how long to wait for a creation that is still running on the host", seconds, 120)

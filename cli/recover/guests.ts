@@ -7,16 +7,16 @@ export interface HostGuest {
   readonly vmId: number;
   readonly pveNode: string;
   readonly kind: MachineKind;
-  /** What holds it: `create`, `backup` …; empty when nothing does. */
+  /** Proxmox VE's lock on it: `create`, `backup` …; empty if there is none. */
   readonly lock: string;
-  /** Number of its creation; empty where its description has none. */
+  /** Id of its creation; empty if its description has none. */
   readonly creation: string;
-  /** Its creation was begun by this program, and nothing that follows one. */
+  /** This program began its creation, and no later step was done. */
   readonly unfinished: boolean;
   readonly name: string;
 }
 
-/** The Proxmox host as one cluster's owner sees it. */
+/** The Proxmox host, for one cluster. */
 export class ClusterHost {
   constructor(
     private readonly shell: ShellTarget,
@@ -24,7 +24,7 @@ export class ClusterHost {
     private readonly mark: string,
   ) {}
 
-  /** All guests with the mark, wherever in the Proxmox cluster. */
+  /** All guests with the mark, on every node of the Proxmox cluster. */
   async guests(): Promise<HostGuest[]> {
     const answer = await runTask(this.shell, {
       task: "guests",
@@ -40,17 +40,17 @@ export class ClusterHost {
   }
 
   /**
-   * Destroys a guest whose creation was cut off. The host looks at all that makes it ours and worthless once more.
-   * @param waitSeconds how long a creation may still go on by itself
-   * @returns the outcome in words
-   * @throws Error with the cause and the next command when it was not done
+   * Destroys a guest whose creation was interrupted. The script checks again that the guest is ours and was never in use.
+   * @param waitSeconds how long to wait for a creation that is still running
+   * @returns the outcome as a sentence
+   * @throws Error with the cause and the next command if the guest was not destroyed
    */
   discard(guest: HostGuest, waitSeconds: number): Promise<string> {
     return runTask(this.shell, {
       task: "discard",
       action: "delete",
       step: stepName(guest.name, "discard"),
-      title: `destroys guest ${guest.vmId}, whose creation was cut off`,
+      title: `destroy guest ${guest.vmId}, whose creation was interrupted`,
       lock: `guest-${guest.vmId}`,
       boundSeconds: waitSeconds + 300,
       args: { VMID: guest.vmId, NAME: guest.name, CREATION: guest.creation, WAIT: waitSeconds },
@@ -69,7 +69,7 @@ export function parseGuests(answer: string): HostGuest[] {
 function parseGuest(line: string): HostGuest {
   const [, vmId, pveNode = "", folder = "", lock = "", creation = "", state, name = ""] = LINE.exec(line) ?? [];
   const kind = kindOfFolder(folder);
-  if (kind === undefined) throw new Error(`the Proxmox host answered with a line that is no guest: ${line}`);
+  if (kind === undefined) throw new Error(`the Proxmox host answered with a line that does not describe a guest: ${line}`);
   return {
     vmId: Number(vmId),
     pveNode,

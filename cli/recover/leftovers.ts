@@ -1,24 +1,24 @@
 import type { HostGuest } from "./guests";
 import type { OpenOperation, StackState, StateGuest } from "../state";
 
-/** What interrupted runs have left: where the state and the Proxmox host disagree. */
+/** What interrupted runs have left: the differences between the state and the Proxmox host. */
 export interface Leftovers {
-  /** Operations that the state takes for unfinished. */
+  /** Pending operations of the state. */
   readonly open: readonly OpenOperation[];
-  /** Guests of ours that no state knows, whose creation was cut off: nothing of worth is in them. */
+  /** Guests of ours that are not in the state and whose creation was interrupted: they hold no data. */
   readonly discard: readonly HostGuest[];
-  /** Guests of ours that no state knows, and that may be more than that: a person has to judge. */
+  /** Other guests of ours that are not in the state. They may hold data, so a person must decide. */
   readonly unclear: readonly HostGuest[];
-  /** Machines in the state whose guest has gone. */
+  /** Machines in the state whose guest no longer exists. */
   readonly vanished: readonly StateGuest[];
 }
 
 /**
  * Compares the state with the guests that carry the cluster's mark.
  *
- * A guest is given up only when all of this holds: it carries the mark, no resource of the state is it, and the Proxmox
- * host has the record that this very creation was begun and never went on (`scripts/lib/guest.sh`). A copy that somebody made
- * of a node of ours meets no more than the first two.
+ * A guest may be destroyed only if all of this is true: it has the mark, it is not in the state, and the Proxmox host has a
+ * record that exactly this creation began and never finished (`scripts/lib/guest.sh`). A copy that somebody made of a node
+ * meets the first two conditions, but not the third.
  */
 export function findLeftovers(state: Pick<StackState, "guests" | "open">, onHost: readonly HostGuest[]): Leftovers {
   const unknown = onHost.filter(({ vmId }) => !state.guests.some((guest) => guest.vmId === vmId));

@@ -4,10 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { advice } from "../../remote/advice";
 
-/** Whose runs are meant. */
+/** Selects the Pulumi runs to look for. */
 export interface Project {
   readonly folder: string;
-  /** Environment of the person's shell: the same folder may serve several backends. */
+  /** Environment of the person's shell: one folder may be used with several backends. */
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -17,13 +17,13 @@ interface PulumiProcess {
   readonly program: string;
 }
 
-/** What tells one person's, or one test's, runs in a folder from another's. */
+/** Variables that distinguish the runs of different people, or tests, in one folder. */
 const BACKEND = ["PULUMI_HOME", "PULUMI_BACKEND_URL"];
 
 /**
- * Waits for plugins that have outlived their engine: one of them may be about to ask for a guest. Sees the processes of
- * this machine, and where it has no `/proc` none.
- * @throws Error when an engine runs, or a plugin does not end within `seconds`
+ * Waits for plugins that still run after their engine has ended, because such a plugin may still create a guest. It sees
+ * the processes of this machine only, and none if there is no `/proc`.
+ * @throws Error if an engine runs, or if a plugin does not end within `seconds`
  */
 export async function awaitPlugins(project: Project, seconds: number): Promise<void> {
   for (const began = Date.now(); ; await sleep(200)) {
@@ -31,10 +31,10 @@ export async function awaitPlugins(project: Project, seconds: number): Promise<v
     if (running.length === 0) return;
     const list = running.map(({ pid, program }) => `${program} (process ${pid})`).join(", ");
     if (running.some(({ program }) => program === "pulumi"))
-      throw new Error(advice(`pulumi is at work on this project: ${list}`, "let it end, then run this again"));
+      throw new Error(advice(`pulumi is running in this project: ${list}`, "wait until it ends, then run this again"));
     if (Date.now() - began > seconds * 1000)
       throw new Error(
-        advice(`plugins of an interrupted run still work: ${list}`, "end them (kill), then run this again"),
+        advice(`plugins of an interrupted run are still running: ${list}`, "kill these processes, then run this again"),
       );
   }
 }
@@ -52,7 +52,7 @@ function inspect(pid: number, { folder, env }: Project): PulumiProcess | undefin
     const its = new Map(fs.readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").map(variable));
     return BACKEND.every((name) => its.get(name) === env[name]) ? { pid, program } : undefined;
   } catch {
-    return undefined; // it has just ended, or is another user's
+    return undefined; // it has just ended, or it belongs to another user
   }
 }
 

@@ -4,7 +4,7 @@ import { readCredentials } from "../../credentials/read";
 import { hint, SOURCES } from "../../credentials/sources";
 import { loadPlan } from "../../plan/load";
 import { MACHINE_KINDS } from "../../plan/machineKinds";
-import { mendFileBackend } from "./backend";
+import { repairFileBackend } from "./backend";
 import { ClusterHost, type HostGuest } from "./guests";
 import { findLeftovers, type Leftovers } from "./leftovers";
 import { awaitPlugins } from "./orphans";
@@ -15,28 +15,32 @@ import { backendUrl, exportState, forgetOpenOperations, nameOf, type StackState 
 export interface RecoverOptions {
   /** The selected stack by default. */
   readonly stack?: string;
-  /** Seconds that a creation which goes on by itself is waited for. */
+  /** Seconds to wait for a creation that is still running on the host. */
   readonly wait: number;
-  /** Without a question. */
+  /** Do not ask. */
   readonly yes: boolean;
 }
 
-/** How long plugins that have outlived their engine may go on with what they are at. */
+/** Seconds to wait for plugins that still run after their engine has ended. */
 const ORPHAN_SECONDS = 60;
 
 /**
- * Brings the state and the Proxmox host together again after an interrupted run, so that `pulumi up` can go on. Shows what
- * it will do, and asks. Breaks no lock: while somebody holds the stack's, nothing is done.
- * @returns the exit code: 0 when nothing is left that a person has to judge
+ * Makes the state and the Proxmox host agree again after an interrupted run, so that `pulumi up` can go on. Shows what it
+ * will do, and asks. It never breaks a lock: while somebody holds the stack's lock, it does nothing.
+ * @returns the exit code: 0 if nothing is left that a person must decide
  */
 export async function recover({ stack, wait, yes }: RecoverOptions): Promise<number> {
   await awaitPlugins({ folder: PROGRAM, env: process.env }, ORPHAN_SECONDS);
-  for (const file of mendFileBackend(await backendUrl())) say([`removed ${file}, which the kill had left empty`]);
+  for (const file of repairFileBackend(await backendUrl()))
+    say([`removed ${file}, which the interrupted run had left empty`]);
   const selected = stack === undefined ? [] : ["--stack", stack];
   const { host, state } = await openCluster(stack);
   const left = findLeftovers(state, host ? await host.guests() : []);
   say(describe(left));
-  const steps = [...left.discard.map(discardText), ...(left.open.length > 0 ? ["forget the open operations"] : [])];
+  const steps = [
+    ...left.discard.map(discardText),
+    ...(left.open.length > 0 ? ["remove the pending operations from the state"] : []),
+  ];
   if (steps.length === 0) return conclude(left);
 
   say(["To do, once the stack's lock is free:", ...steps.map((step) => `  - ${step}`)]);
@@ -55,7 +59,7 @@ interface OpenedCluster {
   readonly state: StackState;
 }
 
-/** The cluster's state and place; no host before the first `up` has given the cluster its mark. */
+/** The cluster's state and host. There is no host before the first `up`, because the cluster has no mark yet. */
 async function openCluster(name: string | undefined): Promise<OpenedCluster> {
   const opened = await readStack(name);
   const plan = loadPlan(opened.cluster);
@@ -73,16 +77,16 @@ async function openCluster(name: string | undefined): Promise<OpenedCluster> {
 }
 
 /**
- * Writes the state back as it was read, without the open operations. It also proves that nobody else is at work on the
- * stack: only then may a guest go that the state does not know.
+ * Writes the state back without the pending operations. This also proves that nobody else is working on the stack: only
+ * then may a guest be destroyed that is not in the state.
  */
 async function takeTurn(selected: readonly string[], before: StackState): Promise<void> {
   const now = await exportState(selected);
-  if (now.text !== before.text) throw new Error("the stack has changed meanwhile: run this again");
+  if (now.text !== before.text) throw new Error("the stack has changed in the meantime: run this again");
   await forgetOpenOperations(selected, before);
 }
 
-/** One that cannot go does not keep the others. @returns why some did not go */
+/** Goes on with the next guest if one fails. @returns the failures */
 async function discardAll(
   host: ClusterHost | undefined,
   guests: readonly HostGuest[],
@@ -101,13 +105,13 @@ async function discardAll(
 
 function describe({ open, discard, unclear, vanished }: Leftovers): string[] {
   return [
-    // A run that is interrupted again notes the same operation once more.
+    // A run that is interrupted again records the same operation a second time.
     ...new Set(open.map(({ type, urn }) => `${nameOf(urn)} (${typeOf(urn)}): interrupted while ${type}`)),
-    ...discard.map((guest) => `${guestText(guest)}: its creation was cut off; the state does not know it`),
-    ...unclear.map((guest) => `${guestText(guest)}: carries the cluster's mark, and the state does not know it`),
+    ...discard.map((guest) => `${guestText(guest)}: its creation was interrupted, and it is not in the state`),
+    ...unclear.map((guest) => `${guestText(guest)}: has the cluster's mark, but is not in the state`),
     ...vanished.map(
       ({ name, vmId }) =>
-        `guest ${vmId} (${name}): in the state, but the Proxmox host has none with the cluster's mark`,
+        `guest ${vmId} (${name}): in the state, but the Proxmox host has no such guest with the cluster's mark`,
     ),
   ];
 }
@@ -116,8 +120,8 @@ function conclude({ open, discard, unclear, vanished }: Leftovers): number {
   if (open.length + discard.length + unclear.length + vanished.length === 0) say(["Nothing is left to recover."]);
   for (const guest of unclear)
     say([
-      `error: ${guestText(guest)} may hold a node or somebody's copy of one; it was not touched`,
-      `next:  restore the state that knew it (pulumi stack history; pulumi stack import), or ${MACHINE_KINDS[guest.kind].destroy(guest.vmId)} on ${guest.pveNode} if nobody wants it`,
+      `error: ${guestText(guest)} may be a node or a copy of one, so it was not changed`,
+      `next:  restore a state that has this guest (pulumi stack history; pulumi stack import), or, if nobody needs it, run ${MACHINE_KINDS[guest.kind].destroy(guest.vmId)} on ${guest.pveNode}`,
     ]);
   say([vanished.length > 0 ? "next:  pulumi up --refresh, or pulumi destroy --refresh" : "next:  pulumi up"]);
   return unclear.length > 0 ? 1 : 0;
@@ -131,10 +135,10 @@ function typeOf(urn: string): string {
   return urn.split("::").at(-2)!.split(":").at(-1)!;
 }
 
-/** @returns false for any answer but yes, and where there is nobody to ask */
+/** @returns false for any answer except yes, and if there is no terminal */
 async function agrees(): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    say(["Nobody is there to ask: --yes goes on without."]);
+    say(["There is no terminal to ask on; pass --yes to go on without a question."]);
     return false;
   }
   const terminal = createInterface({ input: process.stdin, output: process.stdout });

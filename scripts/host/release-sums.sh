@@ -13,7 +13,7 @@ sum_of() {
   found=$(awk -v file="$1" '$2 == file || $2 == "*" file { print $1 }' "$WORK/list")
   # One line of it: a list that names a file twice says nothing for certain.
   case $found in *[!0-9a-f]*) found='' ;; esac
-  [ "${#found}" -eq 64 ] || fail "$list names no SHA-256 for $1" "set artifacts.sha256 in the config"
+  [ "${#found}" -eq 64 ] || fail "$list has no SHA-256 for $1" "set artifacts.sha256 in the config"
 }
 sum_of "$file"
 sums=$found

@@ -65,7 +65,7 @@ describe("inside a guest's creation", () => {
   it("recover does nothing unasked", async () => {
     const before = guests();
     const nobody = await recover();
-    expect([nobody.code, nobody.stdout]).toEqual([1, expect.stringContaining("Nobody is there to ask")]);
+    expect([nobody.code, nobody.stdout]).toEqual([1, expect.stringContaining("There is no terminal to ask on")]);
     const no = await lab.commandAtTerminal("n", "recover", "--stack", "homelab");
     expect([no.code, no.stdout]).toEqual([1, expect.stringContaining("Go on? [y/N]")]);
     expect(no.stdout).toContain("Nothing was done.");
@@ -80,8 +80,8 @@ describe("inside a guest's creation", () => {
     fs.writeFileSync(lab.host.confFile(STRANGER), stranger);
 
     const { code, stdout } = await lab.commandAtTerminal("y", "recover", "--stack", "homelab");
-    expect(stdout).toContain("guest 102 (k3s-worker-01): its creation was cut off");
-    expect(stdout).toContain(`error: guest ${COPY} (k3s-worker-01-copy) may hold a node`);
+    expect(stdout).toContain("guest 102 (k3s-worker-01): its creation was interrupted");
+    expect(stdout).toContain(`error: guest ${COPY} (k3s-worker-01-copy) may be a node`);
     expect(stdout).not.toContain(String(STRANGER));
     expect(code).toBe(1);
     expect(guests()).not.toContain(102);
@@ -149,6 +149,9 @@ it("inside a write of the state: what the kill left unreadable is read again aft
   fs.writeFileSync(side, "");
   expect((await lab.pulumi("stack", "export")).stderr).toContain("failed to load checkpoint: EOF");
   const { code, stdout } = await recover("--yes");
-  expect([code, stdout]).toEqual([0, expect.stringContaining(`removed ${side}, which the kill had left empty`)]);
+  expect([code, stdout]).toEqual([
+    0,
+    expect.stringContaining(`removed ${side}, which the interrupted run had left empty`),
+  ]);
   expect((await lab.pulumi("stack", "export")).code).toBe(0);
 });

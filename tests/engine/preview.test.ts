@@ -193,7 +193,7 @@ describe("credentials that may not be used are named and not shown, by the previ
     expect(code).toBe(1);
     expect(secretsIn(stdout, [{ name: "the token", value: uuid }])).toEqual([]);
     const { findings } = JSON.parse(stdout) as { findings: { check: string; seen: string }[] };
-    expect(findings).toContainEqual({ level: "skip", check: "token", seen: "not looked at: there is none" });
+    expect(findings).toContainEqual({ level: "skip", check: "token", seen: "not checked: there is no token" });
     return findings.filter(({ check }) => check === "credentials").map(({ seen }) => seen);
   };
   const previewErrors = async (): Promise<string> => {

@@ -105,7 +105,7 @@ it("changes nothing on the host, and is let through by the gate for the program'
     expect.stringMatching(
       /^fail gate: proxmox-k3s-gate: the script .* is not one of this gate's → npx proxmox-k3s gate --install/,
     ),
-    "skip host: not looked at: the checks did not run there",
+    "skip host: not checked: the checks did not run on the host",
   ]);
 });
 
@@ -144,7 +144,7 @@ describe("a sick host", () => {
     const { code, stdout } = await finish("npm", ["run", "-s", "doctor"], lab.environment);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^✗ bridge +there is no bridge vmbr9; there is: vmbr0\n +→ set network\.bridge/m);
-    expect(stdout).toMatch(/\d+ passed, 3 to look at, 9 failed\n$/);
+    expect(stdout).toMatch(/\d+ passed, 3 with a warning, 9 failed\n$/);
   });
 
   it("ends an up before a machine is made, with every failure in one error", async () => {
@@ -214,11 +214,11 @@ describe("the way to the host", () => {
     const shown = /hostKey: (.*)/.exec(sound)![1]!.replaceAll('"', "");
     expect(troubles(diagnosis)).toEqual([
       `fail ssh-agent: SSH_AUTH_SOCK names ${socket}.dead, where no agent answers (ECONNREFUSED) → unset SSH_AUTH_SOCK`,
-      "fail token: pulumi@pve!pulumi is refused: 401 Authentication failed! → pveum user token list pulumi@pve on the host; then pulumi config set --secret proxmoxApiToken pulumi@pve!pulumi=…",
-      "skip privileges: not looked at: the token is refused",
-      "skip reach: not looked at: the token is refused",
-      `fail host-key: it shows another host key than proxmox.hostKey: ${shown} → compare with /etc/ssh/ssh_host_ed25519_key.pub on the host itself; if it is the host's, set proxmox.hostKey to it`,
-      "skip host: not looked at: the checks did not run there",
+      "fail token: pulumi@pve!pulumi is refused: 401 Authentication failed! → check the token with pveum user token list pulumi@pve on the host, then pulumi config set --secret proxmoxApiToken pulumi@pve!pulumi=…",
+      "skip privileges: not checked: the token is refused",
+      "skip reach: not checked: the token is refused",
+      `fail host-key: it shows another host key than proxmox.hostKey: ${shown} → compare this key with /etc/ssh/ssh_host_ed25519_key.pub on the host itself; if they are the same, set proxmox.hostKey to it`,
+      "skip host: not checked: the checks did not run on the host",
     ]);
   });
 
@@ -226,14 +226,14 @@ describe("the way to the host", () => {
     const diagnosis = await doctor({ SSL_CERT_FILE: "", PROXMOX_K3S_HOST_SSH_KEY_FILE: labPaths(lab.name).nodeKey });
     expect(diagnosis.code).toBe(1);
     expect(troubles(diagnosis)).toEqual([
-      expect.stringMatching(/^fail tls: its certificate is refused: .* → scp root@.*pve-root-ca\.pem/),
-      "skip token: not looked at: the API cannot be used",
-      "skip privileges: not looked at: the API cannot be used",
-      "skip reach: not looked at: the API cannot be used",
+      expect.stringMatching(/^fail tls: the API's certificate is not trusted: .* → scp root@.*pve-root-ca\.pem/),
+      "skip token: not checked: the API cannot be used",
+      "skip privileges: not checked: the API cannot be used",
+      "skip reach: not checked: the API cannot be used",
       expect.stringMatching(
-        /^fail ssh: root@\S+ refuses the key → put its public half into \/root\/\.ssh\/authorized_keys/,
+        /^fail ssh: root@\S+ refuses the key → add its public key to \/root\/\.ssh\/authorized_keys/,
       ),
-      "skip host: not looked at: the checks did not run there",
+      "skip host: not checked: the checks did not run on the host",
     ]);
   });
 
@@ -260,7 +260,7 @@ describe("the way to the host", () => {
     expect(reaching.code).toBe(0);
     expect(troubles(reaching)).toEqual([
       expect.stringMatching(
-        /^warn reach: pulumi@pve!pulumi has VM\.Allocate, .* at all guests of the host, and needs it in the resource pool \S+ only → grant PulumiK3s at \/pool\/\S+ in place of/,
+        /^warn reach: pulumi@pve!pulumi has VM\.Allocate, .* on all guests of the host, but needs it only in the resource pool \S+ → grant PulumiK3s at \/pool\/\S+ instead of/,
       ),
     ]);
   });
@@ -271,17 +271,15 @@ describe("the way to the host", () => {
       cluster.proxmox.sshPort = 2222;
     });
     expect(troubles(await doctor())).toEqual([
-      expect.stringMatching(
-        /^fail api: https:\/\/\S+:8007\/ does not answer: .*ECONNREFUSED.* → see that proxmox\.host/,
-      ),
+      expect.stringMatching(/^fail api: https:\/\/\S+:8007\/ does not answer: .*ECONNREFUSED.* → check proxmox\.host/),
       ...["tls", "token", "privileges", "reach"].map(
         (check) => expect.stringMatching(new RegExp(`^skip ${check}:`)) as string,
       ),
       expect.stringMatching(
-        /^fail ssh: root@\S+ does not answer: .*ECONNREFUSED.* → see that proxmox\.host and sshPort/,
+        /^fail ssh: root@\S+ does not answer: .*ECONNREFUSED.* → check proxmox\.host and proxmox\.sshPort/,
       ),
-      "skip host-key: not looked at: no answer",
-      "skip host: not looked at: the checks did not run there",
+      "skip host-key: not checked: no answer",
+      "skip host: not checked: the checks did not run on the host",
     ]);
     edit((cluster) => {
       cluster.network.gateway = "10.0.0.1";

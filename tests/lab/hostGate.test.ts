@@ -65,10 +65,10 @@ jest.setTimeout(600_000);
 describe("a host with the gate", () => {
   it("has it by one command, which tries it; run again that changes nothing", async () => {
     const first = await well(installGate());
-    expect(first.stdout).toContain(`${GATE} was put in place`);
+    expect(first.stdout).toContain(`${GATE} was installed`);
     expect(first.stdout).toContain("runs this program's scripts");
     const before = await lab.host(`sha256sum ${GATE} /root/.ssh/authorized_keys`);
-    expect((await well(installGate())).stdout).toContain(`${GATE} is the right one`);
+    expect((await well(installGate())).stdout).toContain(`${GATE} is up to date`);
     expect(await lab.host(`sha256sum ${GATE} /root/.ssh/authorized_keys`)).toBe(before);
   });
 

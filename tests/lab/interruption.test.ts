@@ -97,7 +97,7 @@ it("inside the wait for a node; the run after it ends where an undisturbed one d
   const { code, stdout } = await lab.cluster("recover", "--yes");
   expect([code, stdout]).toEqual([
     0,
-    expect.stringMatching(/:\n {2}- forget the open operations\nnext: {2}pulumi up\n$/),
+    expect.stringMatching(/:\n {2}- remove the pending operations from the state\nnext: {2}pulumi up\n$/),
   ]);
   const second = await lab.pulumiOk("up", "--yes", "--skip-preview", "--expect-no-changes");
   expect(second).not.toContain("pending operations");

@@ -47,9 +47,9 @@ describe("the report", () => {
         "            → sysctl --system",
         "✗ host-key  it is another one",
         "            → compare it on the host",
-        "– host      not looked at: the checks did not run there",
+        "– host      not checked: the checks did not run on the host",
         "",
-        "1 passed, 1 to look at, 1 failed, 1 not looked at",
+        "1 passed, 1 with a warning, 1 failed, 1 not checked",
         "",
       ].join("\n"),
     );

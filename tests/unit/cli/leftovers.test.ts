@@ -22,12 +22,12 @@ it("finds nothing where state and host agree", () => {
   expect([open, left]).toEqual([[], { discard: [], unclear: [], vanished: [] }]);
 });
 
-it("gives up a guest whose creation was begun and never went on, whatever the plan wants by now", () => {
+it("destroys a guest whose creation began and never finished, whatever the plan says now", () => {
   const { open, discard } = findLeftovers(EMPTY, [guest({ lock: "create" })]);
   expect([open, discard]).toEqual([[], [guest({ lock: "create" })]]);
 });
 
-it("tells of operations that were cut off", () => {
+it("lists pending operations", () => {
   const cutOff = state({ resources: [], pending_operations: [{ type: "creating", resource: machine }] });
   expect(findLeftovers(cutOff, []).open).toEqual([{ urn: URN, type: "creating" }]);
 });
@@ -45,7 +45,7 @@ it("leaves a guest alone whose VMID the state has, whatever else it says", () =>
   expect([left.discard, left.unclear]).toEqual([[], []]);
 });
 
-it("tells of a machine in the state whose guest has gone", () => {
+it("lists a machine in the state whose guest no longer exists", () => {
   const { vanished } = findLeftovers(state({ resources: [machine] }), []);
   expect(vanished).toEqual([{ urn: URN, name: "k3s-worker-01", vmId: 102 }]);
 });

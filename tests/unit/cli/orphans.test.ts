@@ -43,7 +43,7 @@ it("names a plugin that does not end", async () => {
 
 it("does not wait for an engine at work", async () => {
   const pid = await start("pulumi");
-  await expect(awaitPlugins(project, 60)).rejects.toThrow(`pulumi is at work on this project: pulumi (process ${pid})`);
+  await expect(awaitPlugins(project, 60)).rejects.toThrow(`pulumi is running in this project: pulumi (process ${pid})`);
 });
 
 it.each([

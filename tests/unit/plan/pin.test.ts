@@ -66,8 +66,8 @@ test("a server that is not there is named with the cause", async () => {
 });
 
 test("a list without the binary is refused, also when it is a page of HTML", () => {
-  expect(() => parseSumList(`${sum("1")}  k3s-airgap-images-amd64.tar\n`, "amd64")).toThrow("names no SHA-256 for k3s");
-  expect(() => parseSumList("<html>404</html>", "arm64")).toThrow("names no SHA-256 for k3s-arm64");
+  expect(() => parseSumList(`${sum("1")}  k3s-airgap-images-amd64.tar\n`, "amd64")).toThrow("has no SHA-256 for k3s");
+  expect(() => parseSumList("<html>404</html>", "arm64")).toThrow("has no SHA-256 for k3s-arm64");
 });
 
 test("a recorded sum never changes silently", () => {

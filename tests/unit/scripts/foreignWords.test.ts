@@ -117,7 +117,7 @@ describe("the list of a release's sums", () => {
   ])("is refused where it %s", (_, list) => {
     const run = read(list);
     expect([run.code, run.outcome]).toEqual([1, ""]);
-    expect(run.output).toContain("names no SHA-256 for k3s");
+    expect(run.output).toContain("has no SHA-256 for k3s");
   });
 
   it("is asked for over https alone where its source is https, also behind a redirect", () => {
