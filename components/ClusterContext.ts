@@ -6,10 +6,10 @@ import type { K3sChanges } from "./rollout/K3sChanges";
 import type { Reboots } from "./rollout/Reboots";
 import type { Connection } from "../remote/RemoteScript";
 
-/** What every part of a cluster shares. */
+/** What all parts of a cluster share. */
 export interface ClusterContext {
   readonly plan: ClusterPlan;
-  /** The anchor's random id; names our folder on the Proxmox host. */
+  /** The anchor's random id. It is also the name of the cluster's folder on the Proxmox host. */
   readonly clusterId: pulumi.Output<string>;
   readonly mark: pulumi.Output<string>;
   /** Root on the Proxmox host. */
@@ -17,22 +17,22 @@ export interface ClusterContext {
   /** The private key for root on the nodes. */
   readonly nodeKey: pulumi.Output<string>;
   readonly proxmox: proxmoxve.Provider;
-  /** Machines that a change reboots take turns. */
+  /** Makes machines take turns if a change reboots them. */
   readonly reboots: Reboots;
-  /** So do nodes whose K3s is changed. */
+  /** Makes nodes take turns if a change restarts K3s. */
   readonly k3sChanges: K3sChanges;
-  /** What every machine's resource says beside the client when that fails. */
+  /** Logs a hint if an operation on a machine fails. */
   readonly machineFailure: pulumi.ErrorHook;
   /** Before a change of a machine: its disk is no larger than the config says. */
   readonly diskFits: pulumi.ResourceHook;
-  /** The resource that lives exactly as long as the cluster: a full destroy runs no leave. */
+  /** The resource that exists exactly as long as the cluster. With it, a full destroy runs no leave. */
   readonly anchor: pulumi.Resource;
   readonly roster: pulumi.Resource;
   /** The Proxmox host is ready: every machine waits for it. */
   readonly preflight: pulumi.Resource;
   /**
-   * Options of every script: what is said when its machine cannot be reached, and that a preview with placeholders
-   * shows no change of credentials.
+   * Options of every script: the hint if its machine cannot be reached, and that a preview with placeholders shows no change
+   * of credentials.
    */
   readonly scriptOptions: pulumi.CustomResourceOptions;
 }

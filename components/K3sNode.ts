@@ -14,24 +14,24 @@ import { RemoteScript } from "../remote/RemoteScript";
 export interface K3sNodeArgs {
   readonly node: NodePlan;
   readonly context: ClusterContext;
-  /** A server: its own token and the agents'. An agent: the agents' token in K10 form, and nothing else. */
+  /** For a server: its own token and the agents' token. For an agent: only the agents' token, in K10 form. */
   readonly tokens: { readonly token: pulumi.Input<string>; readonly agentToken?: pulumi.Input<string> };
   readonly sums: ReleaseSums;
-  /** A server's machine waits for these: the earlier servers, all of them, so that a chain with a gap still holds. */
+  /** A server's machine waits for these: all earlier servers, so that the order holds even if one of them is missing. */
   readonly machineAfter: readonly pulumi.Resource[];
-  /** The node's membership and K3s wait for these. */
+  /** The node's leave and K3s wait for these. */
   readonly k3sAfter: readonly pulumi.Resource[];
 }
 
 /**
- * One node of the cluster: a machine, its place in the cluster, and the K3s service on it.
+ * One node of the cluster: a machine, its membership, and the K3s service on it.
  *
  * Children, in order of creation: the machine (`LxcK3sContainer`), `<name>-artifacts`, `<name>-leave`, `<name>-k3s`,
- * `<name>-ready`; a deletion goes the other way, so the node leaves the cluster before its machine goes.
+ * `<name>-ready`. Deletion goes in the reverse order: the node leaves the cluster before its machine is destroyed.
  */
 export class K3sNode extends pulumi.ComponentResource {
   readonly machine: Machine;
-  /** K3s runs; a server answers. */
+  /** K3s runs, and a server answers requests. */
   readonly k3s: pulumi.Resource;
   readonly ready: pulumi.Resource;
 
@@ -74,7 +74,7 @@ export class K3sNode extends pulumi.ComponentResource {
         },
         triggers: [machine.creation],
       },
-      // Its own hooks first: the merge writes into those of its first argument.
+      // The node's own hooks must be the first argument, because mergeOptions changes those of its first argument.
       pulumi.mergeOptions(
         {
           parent: this,

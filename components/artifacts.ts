@@ -9,13 +9,13 @@ import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./machine/Machine";
 import { RemoteScript, type RemoteScriptArgs } from "../remote/RemoteScript";
 
-/** The sums that a node's files are held against. */
+/** The sums that a node's files must have. */
 export interface ReleaseSums {
   readonly binary: pulumi.Input<string>;
   readonly images: pulumi.Input<string>;
 }
 
-/** Where a node keeps the release's files until K3s uses them; `scripts/host/push-artifacts.sh` knows it too. */
+/** The folder on a node for the release's files; `scripts/host/push-artifacts.sh` also has it. */
 export const ARTIFACTS_FOLDER = "/var/lib/proxmox-k3s/artifacts";
 
 /** Folder of the release below the base URL; `+` of the version must be escaped in a URL. */
@@ -33,8 +33,8 @@ interface ArtifactsArgs {
 }
 
 /**
- * The release's files on the node: downloaded there, or brought from the Proxmox host to a node that downloads nothing. A
- * step of its own, so that all nodes have theirs while the first servers start, and while a new version waits its turn.
+ * The release's files on the node. The node downloads them, or the Proxmox host copies them into it. This is a separate step,
+ * so that all nodes get their files while the first servers start, and before it is their turn for a new version.
  */
 export function artifacts(name: string, args: ArtifactsArgs, parent: pulumi.Resource): RemoteScript {
   const { machine, context } = args;
@@ -54,13 +54,13 @@ export function artifacts(name: string, args: ArtifactsArgs, parent: pulumi.Reso
   );
 }
 
-/** What differs by where the files come from. */
+/** The arguments that depend on where the files come from. */
 type Source = Pick<RemoteScriptArgs, "task" | "title" | "connection" | "lock" | "args" | "inputs">;
 
 function byDownload({ node, machine, context: { plan }, sums }: ArtifactsArgs): Source {
   return {
     task: "fetch-artifacts",
-    title: `the files of K3s ${plan.version} on ${node.name}`,
+    title: `get the files of K3s ${plan.version} on ${node.name}`,
     connection: machine.connection,
     lock: "artifacts",
     args: {
@@ -81,7 +81,7 @@ function fromHost({ node, context: { plan, host, mark } }: ArtifactsArgs, file: 
   if (plan.k3s.airgapImages) files.push(imagesName(plan.arch));
   return {
     task: "push-artifacts",
-    title: `the files of K3s ${plan.version} from the Proxmox host to ${node.name}`,
+    title: `copy the files of K3s ${plan.version} from the Proxmox host to ${node.name}`,
     connection: host,
     lock: `guest-${node.vmId}`,
     args: {

@@ -13,16 +13,15 @@ export interface PreflightArgs {
 }
 
 /**
- * What must be right on the Proxmox host before a machine is made; every problem is reported at once. Machines that
- * stand already are not looked at, so that a host which has got worse does not hold up their removal.
- * `npm run doctor` runs the same script.
+ * Checks the Proxmox host before the first machine is created, and reports all problems at once. It does not check machines
+ * that exist already: you can always remove nodes, even if the host has problems. `npm run doctor` runs the same script.
  */
 export function preflight(name: string, args: PreflightArgs, opts: pulumi.CustomResourceOptions): RemoteScript {
   return new RemoteScript(
     clusterStepName(name, "preflight"),
     {
       task: "preflight",
-      title: "the Proxmox host is ready for the machines to come",
+      title: "the Proxmox host is ready for new machines",
       connection: args.host,
       lock: `preflight-${args.plan.name}`,
       boundSeconds: 60,

@@ -4,13 +4,13 @@ import type { KeyMeta } from "./meta";
 import { parseDiskGiB, parseDurationSeconds, parseMemoryMiB } from "./units";
 
 /**
- * The kinds of values of the config schema, in zod's own types, so that a JSON schema can be made of them. Each says in one
- * phrase what it must be and gives an example; `shape.ts` turns both into the message, together with what was found.
+ * The kinds of values in the config schema. They use zod's own types, so that a JSON schema can be generated from them. Each
+ * has one phrase that says what it must be, and an example; `shape.ts` makes the error message from both and the value found.
  */
 
 type Words = Pick<KeyMeta, "hint" | "example" | "unit" | "hidden">;
 
-/** A text that matches a pattern. No pattern has flags: a JSON schema has none. */
+/** A text that matches a pattern. Patterns have no flags, because a JSON schema has none. */
 export function text(must: string, pattern: RegExp, words: Words = {}) {
   return z
     .string()
@@ -111,13 +111,13 @@ const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 
 /** RFC 1123 label: a hostname without domain. */
 export const HOSTNAME = new RegExp(`^${LABEL}$`);
-export const hostname = text("an RFC 1123 label of at most 63 small letters, digits and inner hyphens", HOSTNAME, {
+export const hostname = text("an RFC 1123 label of at most 63 lowercase letters, digits and inner hyphens", HOSTNAME, {
   hint: "for example k3s-worker-01",
   example: "k3s-worker-01",
 });
 
 const DOMAIN = `(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*`;
-export const domain = text("a DNS name in small letters", new RegExp(`^${DOMAIN}$`), {
+export const domain = text("a DNS name in lowercase letters", new RegExp(`^${DOMAIN}$`), {
   hint: "for example lan.example.org",
   example: "lan.example.org",
 });
@@ -125,9 +125,9 @@ export const domain = text("a DNS name in small letters", new RegExp(`^${DOMAIN}
 const NUMBER = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
 const IPV4 = `${NUMBER}(?:\\.${NUMBER}){3}`;
 
-/** An IPv4 address or a DNS name; four numbers that are no address are no name either. */
+/** An IPv4 address or a DNS name. Four numbers that are not a valid address are not a DNS name either. */
 export const host = text(
-  "an IPv4 address or a DNS name in small letters",
+  "an IPv4 address or a DNS name in lowercase letters",
   new RegExp(`^(?:${IPV4}|(?![\\d.]+$)${DOMAIN})$`),
   { hint: "for example 192.168.2.167 or pve.lan", example: "192.168.2.167" },
 );
@@ -138,15 +138,15 @@ export const mac = text("a unicast MAC address", /^[0-9A-Fa-f][02468ACEace](?::[
   example: "BC:24:11:B3:ED:03",
 }).transform((value) => value.toUpperCase());
 
-/** A hex SHA-256, read in small letters. */
+/** A hex SHA-256, read in lowercase letters. */
 export const sha256 = text("a SHA-256 of 64 hex digits", /^[0-9A-Fa-f]{64}$/, {
   hint: "as sha256sum prints it, without the file name",
   example: "0".repeat(64),
 }).transform((value) => value.toLowerCase());
 
 /**
- * A text, also where YAML or `pulumi config set --path` made a boolean or a whole number of it. A fraction is refused: 1.10
- * would arrive as 1.1.
+ * A text. YAML or `pulumi config set --path` may have made a boolean or a whole number of it. A fraction is refused, because
+ * 1.10 would arrive as 1.1.
  */
 export const looseText = z
   .union([z.string(), z.boolean(), z.int()])

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { text } from "./fields";
 import options from "./k3s-options.json";
 
-/** Keys of K3s's config file that the program writes itself, with the place of the setting that decides them, where there is one. */
+/** Keys of K3s' config file that the program itself writes, each with the setting to use instead, if there is one. */
 export const OWNED_KEYS: Readonly<Record<string, string | undefined>> = {
   config: undefined,
   token: undefined,
@@ -29,16 +29,16 @@ export const OWNED_KEYS: Readonly<Record<string, string | undefined>> = {
   "service-cidr": "cluster.network.serviceCidr",
 };
 
-/** Keys whose value is a secret, which must be neither in the config nor in plain state; with the way that K3s offers instead. */
+/** Keys whose value is a secret, which must not be in plain text in config or state, each with K3s' alternative. */
 export const SECRET_KEYS: Readonly<Record<string, string>> = {
-  "datastore-endpoint": "embedded etcd is the datastore that this program knows how to keep",
-  "etcd-s3-access-key": "etcd-s3-config-secret names a Secret that holds it",
-  "etcd-s3-secret-key": "etcd-s3-config-secret names a Secret that holds it",
-  "etcd-s3-session-token": "etcd-s3-config-secret names a Secret that holds it",
-  "vpn-auth": "vpn-auth-file names a file on the node that holds it",
+  "datastore-endpoint": "the program supports only SQLite and embedded etcd",
+  "etcd-s3-access-key": "use etcd-s3-config-secret with the name of a Kubernetes Secret",
+  "etcd-s3-secret-key": "use etcd-s3-config-secret with the name of a Kubernetes Secret",
+  "etcd-s3-session-token": "use etcd-s3-config-secret with the name of a Kubernetes Secret",
+  "vpn-auth": "use vpn-auth-file with the path of a file on the node",
 };
 
-/** The options of K3s' servers, those of its agents, and the full names of the one-letter ones. */
+/** The options of K3s servers and agents, and the full names of one-letter options. */
 export const K3S_OPTIONS: {
   readonly server: readonly string[];
   readonly agent: readonly string[];
@@ -47,7 +47,7 @@ export const K3S_OPTIONS: {
 
 const scalar = z.union([z.string(), z.number()]);
 
-/** More keys for `/etc/rancher/k3s/config.yaml`, handed to K3s as they are. */
+/** More keys for `/etc/rancher/k3s/config.yaml`, passed to K3s unchanged. */
 export const extraConfig = z.record(
   text("a key of K3s's config file", /^[a-z][a-z0-9-]*$/, {
     hint: "the flag's name without its dashes, for example flannel-backend",

@@ -1,16 +1,16 @@
 import type { z } from "zod";
 
-/** What a change of a key does to a cluster that runs, in the order of what it disturbs; by `docs/config.md`'s words. */
+/** What a change of a key does to a running cluster, from the least to the most disruptive. `docs/config.md` shows these texts. */
 export const EFFECTS = {
   none: { label: "nothing", text: "No node is touched.", announced: "it says nothing" },
   newNodes: {
     label: "new nodes only",
-    text: "Nodes that stand stay as they are; it counts for nodes that are made later.",
+    text: "Existing nodes do not change. Nodes that are created later get the new value.",
     announced: "it says nothing",
   },
   live: {
     label: "live",
-    text: "It is applied to the running nodes, without a restart.",
+    text: "The running nodes change without a restart.",
     announced: "it shows the resources that it updates",
   },
   members: {
@@ -20,7 +20,7 @@ export const EFFECTS = {
   },
   k3sRestart: {
     label: "K3s restart",
-    text: "K3s restarts on the nodes that it concerns, in turns; pods keep running. A node takes its turn when the last one is Ready again (`rollout.concurrency`).",
+    text: "K3s restarts on the affected nodes, one after another; pods keep running. The next node restarts when the last one is Ready again (`rollout.concurrency` sets how many at a time).",
     announced: "`NODE: K3s restart, for its REASON`",
   },
   reboot: {
@@ -43,32 +43,32 @@ export const EFFECTS = {
 export type Effect = keyof typeof EFFECTS;
 
 /**
- * What the schema says of a key besides its type. The error messages, `docs/config.md` and the JSON schema are made of it.
- * Where schemas are wrapped or refined, the outermost word counts.
+ * What the schema says about a key, in addition to its type. Error messages, `docs/config.md` and the JSON schema use it. If
+ * schemas are wrapped or refined, the outermost value counts.
  */
 export interface KeyMeta {
   /** Continues "<path>: must be …". */
   readonly must?: string | undefined;
-  /** How to get it right; stands in parentheses behind a message. */
+  /** How to fix it; shown in parentheses after a message. */
   readonly hint?: string | undefined;
-  /** The value may be a secret or a key: no message repeats it. */
+  /** The value may be a secret or a key, so no message shows it. */
   readonly hidden?: boolean | undefined;
-  /** One sentence on what the key decides. */
+  /** One sentence about what the key sets. */
   readonly description?: string | undefined;
-  /** What a number counts, or what a size is read as. */
+  /** The unit of a number or a size. */
   readonly unit?: string | undefined;
-  /** A right value. */
+  /** A valid value. */
   readonly example?: unknown;
-  /** What counts where the key is absent and the schema has no default of its own. */
+  /** The value if the key is absent and the schema has no default. */
   readonly otherwise?: string | undefined;
   readonly change?: Effect | undefined;
-  /** What is special about the change. */
+  /** A note about the change. */
   readonly changeNote?: string | undefined;
-  /** Of a map's key: what stands for it in paths, `<pool>`. */
+  /** For the key of a map: its placeholder in paths, `<pool>`. */
   readonly placeholder?: string | undefined;
   /**
-   * No rule between values needs the key: where it is wrong, the rules run on without it, or with the example where it is
-   * required, so that one slip does not hide what else is wrong.
+   * No rule between values needs the key. If it is wrong, the rules run without it, or with the example if it is required. So
+   * one mistake does not hide others.
    */
   readonly independent?: boolean | undefined;
 }

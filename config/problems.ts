@@ -1,14 +1,14 @@
-/** One thing that is wrong with the config. */
+/** One problem in the config. */
 export interface Problem {
-  /** Where, in the form that `pulumi config set --path` takes: `cluster.pools.worker.count`. */
+  /** Its place, as `pulumi config set --path` takes it: `cluster.pools.worker.count`. */
   readonly path: string;
-  /** What, continuing the path: "must be a whole number from 0 to 250, not -1". */
+  /** The problem, as a continuation of the path: "must be a whole number from 0 to 250, not -1". */
   readonly problem: string;
-  /** A way on. */
+  /** How to fix it. */
   readonly hint?: string;
 }
 
-/** The config cannot be planned. The message lists every problem, one a line. */
+/** The config has problems. The message lists all of them, one per line. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 

@@ -7,23 +7,23 @@ import { lxcPoolSchema, poolSchemas } from "./sections/pools";
 import { proxmoxSchema } from "./sections/proxmox";
 
 /**
- * What a person may write under `proxmox-k3s:cluster`: names, types, bounds and defaults of single values, each with what it
- * decides and what its change does. `docs/config.md` and `schema/cluster.schema.json` are made of it. Rules between values are
- * in `plan/rules/`.
+ * What a person may write under `proxmox-k3s:cluster`: names, types, bounds and defaults of single values. Each has a
+ * description and says what a change does. `docs/config.md` and `schema/cluster.schema.json` are generated from it. Rules
+ * between values are in `plan/rules/`.
  */
 
 const NAME = /^[a-z](?:[a-z0-9-]{0,28}[a-z0-9])?$/;
-const nameRule = "a name of at most 30 small letters, digits and inner hyphens that starts with a letter";
+const nameRule = "a name of at most 30 lowercase letters, digits and inner hyphens that starts with a letter";
 export const poolName = text(nameRule, NAME, { hint: "for example worker", example: "worker" }).meta({
   placeholder: "<pool>",
 });
 
-/** The sections of `cluster` other than `pools`, each parsed by itself so that a slip in one hides no problem of another. */
+/** The sections of `cluster` except `pools`. Each is parsed separately, so that a mistake in one hides no problem in another. */
 export const sectionSchemas = {
   name: text(nameRule, NAME, { hint: "for example homelab", example: "homelab" }).meta({
-    description: "The cluster's name, also in the guests' tag and, by default, the nodes' names.",
+    description: "The cluster's name. It is part of the guests' tag and, by default, of the nodes' names.",
     change: "refused",
-    changeNote: "it would be another, empty cluster in place of this one",
+    changeNote: "a new, empty cluster would replace this one",
   }),
   version: text("a K3s release in the form vX.Y.Z+k3sN", /^v\d+\.\d+\.\d+\+k3s\d+$/, {
     hint: "for example v1.36.3+k3s1",
@@ -37,7 +37,7 @@ export const sectionSchemas = {
   rollout: rolloutSchema.prefault({}),
 };
 
-/** The whole config in one, for what is made of the schema. A pool is described by the kinds that the plan accepts. */
+/** The whole config as one schema, for the generated files. It has only the kinds of pools that the plan accepts. */
 export const clusterSchema = z.strictObject({
   ...sectionSchemas,
   pools: z.record(poolName, lxcPoolSchema).meta({ description: "The pools of nodes, by name." }),
@@ -57,9 +57,9 @@ export type Settings = {
   readonly pools: Readonly<Record<string, PoolSettings>>;
 };
 
-/** What is left of a config with problems: sections and pools whose shape is right. */
+/** The valid part of a config: sections and pools that have the right shape. */
 export type Draft = Partial<Omit<Settings, "pools">> & {
   readonly pools: Readonly<Record<string, PoolSettings>>;
-  /** No pool was left out, so that nodes may be counted. */
+  /** No pool is missing, so the nodes can be counted. */
   readonly allPools: boolean;
 };

@@ -10,13 +10,13 @@ import { along, isLeaf, isOptional, keysOf, metaOf, unwrap } from "./walk";
 const ROOT = "cluster";
 
 /**
- * Reads sections and pools one by one. One with a slip is left out of the draft, unless the slip is in a key that no rule between
- * values needs; those rules then still run over the rest.
+ * Reads sections and pools one by one. The draft leaves out a section or pool with a mistake. If no rule between values needs
+ * the wrong key, only the key is left out, and the rules still run over the rest.
  */
 export function readShape(raw: unknown): { draft: Draft; problems: Problem[] } {
   if (!isMap(raw)) {
     const problem = raw === undefined ? "is missing" : "must be a map";
-    return { draft: NOTHING, problems: [{ path: ROOT, problem, hint: "Pulumi.homelab.yaml is an example" }] };
+    return { draft: NOTHING, problems: [{ path: ROOT, problem, hint: "see Pulumi.homelab.yaml for an example" }] };
   }
   const problems: Problem[] = [];
   const known = [...Object.keys(sectionSchemas), "pools"];
@@ -46,7 +46,7 @@ function readPools(raw: unknown, problems: Problem[]): Pick<Draft, "pools" | "al
   return { pools, allPools: Object.keys(pools).length === Object.keys(raw).length };
 }
 
-/** By the kind alone, so that a slip is told in the words of that kind; that of containers where there is no right kind. */
+/** The schema by the pool's kind, so that messages fit that kind. A pool without a valid kind is read as containers. */
 function poolSchemaOf(raw: unknown): z.ZodType<PoolSettings> {
   const kind = isMap(raw) ? KINDS.find((each) => each === raw["kind"]) : undefined;
   return poolSchemas[kind ?? "lxc"];
@@ -61,16 +61,16 @@ function readSection<T extends Schema>(
   const result = schema.safeParse(raw);
   if (result.success) return result.data;
   problems.push(...oncePerPath(result.error.issues.flatMap((issue) => toProblems(schema, raw, path, issue))));
-  return schema.safeParse(mended(schema, raw, result.error.issues)).data;
+  return schema.safeParse(repaired(schema, raw, result.error.issues)).data;
 }
 
-/** A value may break several rules of its schema; the message has them all. */
+/** A value may break several rules of its schema, but one message per path is enough, because it says what the value must be. */
 const oncePerPath = (problems: readonly Problem[]): Problem[] => [
   ...new Map(problems.map((problem) => [problem.path, problem])).values(),
 ];
 
-/** The section without its unknown keys, and without the wrong ones that no rule needs. */
-function mended(schema: Schema, raw: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
+/** The section without unknown keys, and without wrong keys that no rule needs. */
+function repaired(schema: Schema, raw: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
   const copy: unknown = structuredClone(raw);
   for (const issue of issues) {
     const spare = along(schema, issue.path).find((step) => metaOf(step.schema).independent === true);
@@ -106,10 +106,10 @@ function container(schema: Schema, path: string): string {
   const type = unwrap(schema);
   if (type instanceof z.ZodObject || type instanceof z.ZodRecord) return "a map";
   if (type instanceof z.ZodArray) return "a list";
-  throw new Error(`the schema has a value without words of its own at ${path}`);
+  throw new Error(`the schema has a value without a "must" text at ${path}`);
 }
 
-/** @param place the object without the key, where it may be a pool of another kind that has it */
+/** @param place the object that does not have the key; a pool of another kind may have it */
 function unknownKey(path: string, key: string, known: readonly string[], place?: Schema): Problem {
   const near = closest(key, known);
   const other = KINDS.find((kind) => isPoolOfAnotherKind(place, kind) && keysOf(poolSchemas[kind]).includes(key));

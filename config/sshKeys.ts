@@ -1,17 +1,17 @@
 import sshpk from "sshpk";
 import { z } from "zod";
 
-/** Key types that the SSH client of the command provider can agree on with a host: RSA ends in "no common algorithm for host key". */
+/** Host key types that the SSH client of the command provider supports. RSA fails with "no common algorithm for host key". */
 export const MODERN = "^(?:ssh-ed25519|ecdsa-sha2-nistp(?:256|384|521))";
 
 const BODY = " [A-Za-z0-9+/]+=*(?: [^\\n]*)?$";
-/** The form of a key line; whether it is a key, its content says. */
+/** The form of a key line. `publicKeyType` checks the content. */
 const LINE = new RegExp(`^[a-z0-9@.-]+${BODY}`);
 
-/** A key of the right form that nobody has. */
+/** A key of the right form that belongs to nobody. */
 export const EXAMPLE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/** The type of an OpenSSH public key line (`ssh-ed25519 AAAA… comment`); `undefined` when it is none. */
+/** The type of an OpenSSH public key line (`ssh-ed25519 AAAA… comment`); `undefined` if it is not one. */
 export function publicKeyType(line: unknown): string | undefined {
   if (typeof line !== "string" || !LINE.test(line)) return undefined;
   try {

@@ -1,4 +1,4 @@
-/** The systems whose network, hostname and SSH keys Proxmox VE writes (pve-container, `LXC/Setup`); `unmanaged` gets none of them. */
+/** The systems for which Proxmox VE writes network, hostname and SSH keys (pve-container, `LXC/Setup`); for `unmanaged` it does not. */
 export const OS_TYPES = [
   "alpine",
   "archlinux",
@@ -12,7 +12,7 @@ export const OS_TYPES = [
   "ubuntu",
 ] as const;
 
-/** Proxmox VE's `ostype` by the template's file name (`local:vztmpl/ubuntu-22.04-standard…`); `undefined` when it does not tell. */
+/** Proxmox VE's `ostype` by the template's file name (`local:vztmpl/ubuntu-22.04-standard…`); `undefined` if the name does not show it. */
 export function osTypeOf(template: string): (typeof OS_TYPES)[number] | undefined {
   const file = template.slice(template.indexOf("/") + 1);
   return OS_TYPES.find((type) => file.startsWith(`${type}-`));

@@ -1,5 +1,5 @@
 /**
- * Sizes and durations as a person writes them.
+ * Sizes and durations in the config.
  *
  * Proxmox VE counts in binary units and calls them by their decimal names: its "4 GB" of memory are 4096 MiB and its "32 GB"
  * disk has 32 GiB. We follow it, so `GB` and `GiB` mean the same here, as do `MB` and `MiB`.
@@ -14,7 +14,7 @@ const MIB_PER_UNIT: Readonly<Record<string, number>> = {
   TIB: 1024 ** 2,
 };
 
-/** Reads "4GB", "512 MiB" or "1.5GiB" as whole MiB; `undefined` when it is no size or no whole number of MiB. */
+/** Reads "4GB", "512 MiB" or "1.5GiB" as whole MiB; `undefined` if it is not a size or not a whole number of MiB. */
 export function parseMemoryMiB(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([KMGT]i?B)$/i.exec(text.trim());
   const factor = MIB_PER_UNIT[match?.[2]?.toUpperCase() ?? ""];
@@ -23,13 +23,13 @@ export function parseMemoryMiB(text: string): number | undefined {
   return Number.isSafeInteger(mebibytes) ? mebibytes : undefined;
 }
 
-/** Reads "32GB" or "1TiB" as whole GiB, the only grain in which Proxmox VE sizes disks; `undefined` when it is none. */
+/** Reads "32GB" or "1TiB" as whole GiB, because Proxmox VE sizes disks in whole GiB; `undefined` if it is not one. */
 export function parseDiskGiB(text: string): number | undefined {
   const mebibytes = parseMemoryMiB(text);
   return mebibytes !== undefined && mebibytes % 1024 === 0 ? mebibytes / 1024 : undefined;
 }
 
-/** Reads "90s", "10m", "2h" or "1h30m" as seconds; `undefined` when it is no duration. */
+/** Reads "90s", "10m", "2h" or "1h30m" as seconds; `undefined` if it is not a duration. */
 export function parseDurationSeconds(text: string): number | undefined {
   const match = /^(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text);
   if (!match) return undefined;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { KeyMeta, Schema } from "./meta";
 
-/** The schema's wrappers: what is optional, has a default or is read as something else. */
+/** The wrappers of a schema: optional values, defaults and transformations. */
 type Wrapper = z.ZodOptional | z.ZodDefault | z.ZodPrefault | z.ZodPipe;
 
 const isWrapper = (schema: Schema): schema is Wrapper =>
@@ -9,15 +9,15 @@ const isWrapper = (schema: Schema): schema is Wrapper =>
 
 const inner = (schema: Wrapper): Schema => (schema instanceof z.ZodPipe ? schema.in : schema.unwrap()) as Schema;
 
-/** The type below its wrappers. */
+/** The type inside its wrappers. */
 export const unwrap = (schema: Schema): Schema => (isWrapper(schema) ? unwrap(inner(schema)) : schema);
 
-/** What is said of a schema; of a wrapper's words and the wrapped one's, the wrapper's count. */
+/** The metadata of a schema. Those of a wrapper take precedence over those of the wrapped schema. */
 export function metaOf(schema: Schema): KeyMeta {
   return { ...(isWrapper(schema) ? metaOf(inner(schema)) : {}), ...schema.meta() };
 }
 
-/** The value that counts where the key is absent, as a person would write it; `undefined` where there is none. */
+/** The default value of a key, as a person would write it; `undefined` if there is none. */
 export function defaultOf(schema: Schema): unknown {
   if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return schema.def.defaultValue;
   return isWrapper(schema) ? defaultOf(inner(schema)) : undefined;
@@ -25,7 +25,7 @@ export function defaultOf(schema: Schema): unknown {
 
 export const isOptional = (schema: Schema): boolean => schema.safeParse(undefined).success;
 
-/** Whether a schema is one value to a person, with words of its own, whatever it is made of. */
+/** True if a person sees the schema as a single value: it has its own "must" text. */
 export const isLeaf = (schema: Schema): boolean => metaOf(schema).must !== undefined;
 
 /** The schema of a key, an index or an entry. */
@@ -42,7 +42,7 @@ export interface Step {
   readonly schema: Schema;
 }
 
-/** The schemas along a path, from the outermost to the leaf that holds its end. */
+/** The schemas along a path, from the outermost to the leaf that has the path's end. */
 export function along(schema: Schema, path: readonly PropertyKey[]): Step[] {
   const steps: Step[] = [{ path: [], schema }];
   for (let at = schema, depth = 0; depth < path.length && !isLeaf(at); depth++) {

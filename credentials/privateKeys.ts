@@ -7,9 +7,9 @@ import { type CredentialSource, hint, SOURCES } from "./sources";
 type KeyName = "hostKey" | "nodeKey";
 
 /**
- * What is wrong with the two private keys; nothing for absent ones. The command provider reports an unusable key only after
- * all its dials, so they are read here first. No character of a private key is shown.
- * @param authorizedKeys the nodes' public keys, one of which must be `nodeKey`'s own
+ * What is wrong with the two private keys; missing ones are no problem here. The command provider reports an unusable key
+ * only after all its attempts to connect, so the keys are checked first. No character of a private key is shown.
+ * @param authorizedKeys the nodes' public keys; one of them must belong to `nodeKey`
  */
 export function checkKeys(
   keys: Readonly<Partial<Record<KeyName, string>>>,
@@ -44,23 +44,22 @@ function notReadable(source: CredentialSource, key: string, { name }: Error): Cr
 }
 
 function whatItIs(text: string, error: string): string {
-  if (error === "KeyEncryptedError")
-    return "the key is protected by a passphrase; the SSH client here needs one without";
-  if (publicKeyType(text) !== undefined) return "this is the public half of a key; the private half is needed";
-  if (/^[~./][^\n]*$/.test(text)) return "this is a path; the content of the file is needed";
+  if (error === "KeyEncryptedError") return "the key has a passphrase; the program needs a key without one";
+  if (publicKeyType(text) !== undefined) return "this is a public key; set the private key";
+  if (/^[~./][^\n]*$/.test(text)) return "this is a path; set the content of the file";
   return "not an SSH private key";
 }
 
 const SWAPPED: CredentialProblem = {
   problem:
-    "hostPrivateKey and nodePrivateKey are swapped: the public half of hostPrivateKey is among ssh.authorizedKeys, that of nodePrivateKey is not",
-  remedy: "set each of them to the other key",
+    "hostPrivateKey and nodePrivateKey are swapped: the public key of hostPrivateKey is in ssh.authorizedKeys, that of nodePrivateKey is not",
+  remedy: "exchange the two values",
 };
 
 function notAuthorized(node: sshpk.Key): CredentialProblem {
   const [type, key] = node.toString("ssh").split(" ");
   return {
-    problem: "nodePrivateKey: its public key is not among ssh.authorizedKeys, so no node would accept it",
-    remedy: `add to cluster.ssh.authorizedKeys: "${type} ${key}"; or set nodePrivateKey to a key that is there`,
+    problem: "nodePrivateKey: its public key is not in ssh.authorizedKeys, so no node would accept it",
+    remedy: `add to cluster.ssh.authorizedKeys: "${type} ${key}"; or set nodePrivateKey to the private key of one that is there`,
   };
 }

@@ -8,20 +8,20 @@ export type CredentialName = keyof typeof SOURCES;
 /** The stack's own config, decrypted. */
 export interface StackConfig {
   get(key: string): string | undefined;
-  /** Whether the stack's file holds the value encrypted. */
+  /** True if the value is encrypted in the stack's file. */
   isSecret(key: string): boolean;
 }
 
 export interface FoundCredentials {
-  /** Those that may be used. */
+  /** The usable ones. */
   readonly values: Readonly<Partial<Record<CredentialName, string>>>;
   readonly missing: readonly CredentialSource[];
   readonly problems: readonly CredentialProblem[];
 }
 
 /**
- * Reads the three credentials from the stack's secret config, else from the environment, and checks what can be checked
- * without sending them.
+ * Reads the three credentials from the stack's secret config, else from the environment, and checks them as far as this is
+ * possible without a connection.
  * @param authorizedKeys the public keys that nodes accept; one must belong to the nodes' private key
  */
 export function readCredentials(config: StackConfig, authorizedKeys: readonly string[]): FoundCredentials {
@@ -32,8 +32,8 @@ export function readCredentials(config: StackConfig, authorizedKeys: readonly st
     const configured = config.get(source.configKey);
     if (configured !== undefined && !config.isSecret(source.configKey)) {
       problems.push({
-        problem: `${source.configKey}: stands in plain text in the stack's config`,
-        remedy: `pulumi config set --secret ${source.configKey}; and make another one, as this one could be read`,
+        problem: `${source.configKey}: is in plain text in the stack's config`,
+        remedy: `create a new one, because others could read this one, then pulumi config set --secret ${source.configKey}`,
       });
       continue;
     }
@@ -46,7 +46,7 @@ export function readCredentials(config: StackConfig, authorizedKeys: readonly st
     }
   }
   if (found.apiToken !== undefined) {
-    // A line break at its end comes from a file or a pipe.
+    // A token from a file or a pipe ends with a line break.
     found.apiToken = found.apiToken.trim();
     const problem = tokenProblem(found.apiToken);
     if (problem !== undefined)

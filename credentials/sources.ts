@@ -2,11 +2,11 @@ import * as fs from "node:fs";
 
 import { isHidden } from "../config/secretForms";
 
-/** Where a credential comes from: the stack's secret config first, else the environment. */
+/** Where a credential comes from: the stack's secret config, else the environment. */
 export interface CredentialSource {
   readonly configKey: string;
   readonly env: string;
-  /** The environment names a file that holds the value. */
+  /** The environment variable has the path of a file with the value. */
   readonly envIsFile: boolean;
   readonly what: string;
   readonly placeholder: string;
@@ -37,15 +37,15 @@ export const SOURCES = {
 } as const satisfies Record<string, CredentialSource>;
 
 /**
- * @returns undefined where the variable is not set
- * @throws Error where it names no file that can be read; it does not show what may be a credential
+ * @returns undefined if the variable is not set
+ * @throws Error if its file cannot be read; it does not show a value that may be a credential
  */
 export function fromEnvironment(source: CredentialSource): string | undefined {
   const value = process.env[source.env];
   if (!value) return undefined;
   if (!source.envIsFile) return value;
   if (isHidden(value) || value.includes("\n"))
-    throw new Error("must name the file that holds the key, and holds a credential");
+    throw new Error("must be the path of the file with the key, but is a credential itself");
   try {
     return fs.readFileSync(value, "utf8");
   } catch (error) {
@@ -53,7 +53,7 @@ export function fromEnvironment(source: CredentialSource): string | undefined {
   }
 }
 
-/** How to give it. */
+/** How to set it. */
 export function hint({ what, configKey, env, envIsFile }: CredentialSource): string {
   return `${what}: pulumi config set --secret ${configKey}${envIsFile ? " < FILE" : ""}, or ${env}${envIsFile ? "=FILE" : ""}`;
 }

@@ -1,13 +1,13 @@
 import { spawnSync } from "node:child_process";
 
-/** Connects to the socket in its argument and ends with 0 where somebody answers; else it prints the error's code. */
+/** Connects to the socket in its argument. It ends with 0 if an agent answers, and prints the error's code if not. */
 const CONNECT = `require("node:net").connect(process.argv[1])
   .on("connect", () => process.exit(0))
   .on("error", ({ code }) => { process.stdout.write(code); process.exit(1); });`;
 
 /**
- * An SSH agent that the environment names and that does not answer: every connection of the command provider fails then,
- * also those that bring a key of their own, and its error does not say so. Undefined where all is well.
+ * The problem of an SSH agent that SSH_AUTH_SOCK names and that does not answer; undefined if there is none. With such an
+ * agent every connection of the command provider fails, even with a private key, and its error does not say why.
  */
 export function agentProblem(): { readonly seen: string; readonly remedy: string } | undefined {
   const socket = process.env["SSH_AUTH_SOCK"];

@@ -8,7 +8,7 @@ export interface Sourced<T> {
   readonly path: string;
 }
 
-/** What makes a node itself. A value is `undefined` where the config gives none for this index. */
+/** The identity of a node. A value is `undefined` if the config gives none for this index. */
 export interface NodeIdentity {
   readonly pool: string;
   readonly index: number;
@@ -28,8 +28,8 @@ export function indicesOf(count: number, retired: readonly number[]): number[] {
 }
 
 /**
- * The identities of a pool's nodes. Each follows from the index alone, never from the other nodes, so that scaling or
- * retiring one cannot move another.
+ * The identities of a pool's nodes. Each depends only on the index, never on other nodes: scaling the pool or retiring an
+ * index does not change another node.
  */
 export function allocatePool(cluster: string, pool: string, settings: PoolSettings): NodeIdentity[] {
   const path = `pools.${pool}`;

@@ -12,7 +12,7 @@ export { ConfigError, type Problem } from "../config/problems";
  * Reads, checks and plans the cluster. Pure.
  * @param raw the object under `proxmox-k3s:cluster`
  * @param pins recorded SHA-256 sums, by default the repo's
- * @throws ConfigError with every problem that was found, not only the first
+ * @throws ConfigError with all problems, not only the first
  */
 export function loadPlan(raw: unknown, pins: Pins = repositoryPins): ClusterPlan {
   const { draft, problems } = readShape(raw);

@@ -1,7 +1,7 @@
 /**
- * What K3s needs of a container, by the recipe of the sources that this program replaces (requirements S1). Proxmox VE lets only
- * root@pam set feature flags other than nesting, and no API call sets raw lines, so both are written on the Proxmox host;
- * both act at the container's next start.
+ * What K3s needs in a container, as in the recipe that this program replaces (requirements S1). Proxmox VE lets only root@pam
+ * set feature flags other than nesting, and no API call sets raw lines. So a script on the Proxmox host writes both. They
+ * take effect at the container's next start.
  */
 
 /** Value of the `features:` line. */
@@ -16,10 +16,10 @@ export const LXC_RAW_LINES: readonly string[] = [
   "lxc.mount.auto: proc:rw sys:rw",
 ];
 
-/** The recipe works in privileged containers only: container root is host root, without user namespace. */
+/** The recipe works only in privileged containers: there is no user namespace, so root in the container is root on the host. */
 export const LXC_UNPRIVILEGED = false;
 
-/** What the recipe means for the host, in one sentence. */
+/** The warning about what the recipe means for the host's security. */
 export function recipeWarning(proxmoxNode: string): string {
   return (
     `the containers are privileged, unconfined and may use every device: root in a container, or in a privileged pod in it, ` +

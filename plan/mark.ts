@@ -1,7 +1,7 @@
 /**
- * The mark in a guest's description that makes it ours: `proxmox-k3s project/stack/cluster id`. The id is random and
- * lives in the state, so that two stacks of one name never take each other's guests. It keeps to letters, digits,
- * blanks and `/.-`: Proxmox VE writes other characters of a description percent-encoded into the configuration file.
+ * The mark in the description of a cluster's guests: `proxmox-k3s project/stack/cluster id`. The id is random and is kept in
+ * the state, so two stacks with the same name never take each other's guests. The mark has only letters, digits, blanks and
+ * `/.-`, because Proxmox VE percent-encodes other characters of a description in the configuration file.
  */
 export function markText(of: {
   readonly project: string;
@@ -13,7 +13,7 @@ export function markText(of: {
   return `proxmox-k3s ${of.project}/${of.stack}/${of.cluster} ${of.clusterId}`;
 }
 
-/** The number of a guest's creation; empty where the description has none, as a stranger's. */
+/** The id of a guest's creation; empty if the description has none, as in a guest that is not ours. */
 export function creationOf(description: string): string {
   return /^creation ([0-9a-f]{16}) of /m.exec(description)?.[1] ?? "";
 }

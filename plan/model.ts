@@ -5,9 +5,9 @@ import type { Taint } from "./taints";
 /** What a node is in the cluster: a K3s server (control plane) or an agent (worker). */
 export type NodeRole = "server" | "agent";
 
-/** When the Proxmox host starts a guest, and how it ends it (Proxmox VE's `startup`). */
+/** When the Proxmox host starts and stops a guest (Proxmox VE's `startup`). */
 export interface StartupPlan {
-  /** Lower ones start first; guests without one start last. Shutdowns go the other way. */
+  /** Guests with a lower number start first, guests without one last. They shut down in the reverse order. */
   readonly order?: number | undefined;
   /** How long the host waits after the start, before it starts the next guest. */
   readonly upDelaySeconds?: number | undefined;
@@ -15,13 +15,13 @@ export interface StartupPlan {
   readonly downDelaySeconds?: number | undefined;
 }
 
-/** What nodes of every kind have. */
+/** Fields of nodes of every kind. */
 interface NodeBase {
   /** Hostname, Kubernetes Node name and Pulumi resource name in one; an RFC 1123 label. */
   readonly name: string;
   /** The pool's key under `cluster.pools`. */
   readonly pool: string;
-  /** Place in the pool, from 1; with `pool` it is the node's identity and never moves. */
+  /** Index in the pool, from 1. Together with `pool` it is the node's identity and never changes. */
   readonly index: number;
   readonly role: NodeRole;
   /** Name of the Proxmox VE node that runs the guest. */
@@ -31,7 +31,7 @@ interface NodeBase {
   readonly address: string;
   /** Prefix length of the node network, as in `address/prefix`. */
   readonly prefix: number;
-  /** MAC address in upper case; Proxmox VE assigns one where it is absent. */
+  /** MAC address in upper case; if absent, Proxmox VE assigns one. */
   readonly mac?: string;
   readonly cores: number;
   readonly memoryMiB: number;
@@ -41,7 +41,7 @@ interface NodeBase {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
   readonly startOnBoot: boolean;
-  /** Absent where the guest has no place in the order of starts. */
+  /** Absent if the guest has no place in the start order. */
   readonly startup?: StartupPlan;
   /** Pulumi's `protect` for all of the node's resources. */
   readonly protect: boolean;
@@ -58,12 +58,12 @@ export interface LxcNodePlan extends NodeBase {
 }
 
 /**
- * One node, in full. Nothing about it is worked out anywhere else. A union by `kind`, of one member as long as the config
- * refuses virtual machines; who asks for the kind closes the question with `never`.
+ * One complete node: no other code computes anything about it. A union by `kind`. It has one member as long as the config
+ * refuses virtual machines; every `switch` over the kind ends with `never`.
  */
 export type NodePlan = LxcNodePlan;
 
-/** Where the K3s binary comes from: `<baseUrl>/<version>/<binaryName>`, or its absolute path on the Proxmox host. */
+/** Source of the K3s binary: `<baseUrl>/<version>/<binaryName>`, or an absolute path on the Proxmox host. */
 export type K3sSource = { readonly baseUrl: string } | { readonly file: string };
 
 /** Values that K3s accepts for a key of its config file. */
@@ -92,19 +92,19 @@ export interface ProxmoxPlan {
   readonly hostKey: string;
   /** URL of the API, `https://<host>:8006/` by default. */
   readonly endpoint: string;
-  /** TLS is not verified; asked for in the config and warned of. */
+  /** The TLS certificate is not verified. The config asked for it, and the preview warns about it. */
   readonly insecure: boolean;
-  /** The pool of Proxmox VE that the guests are made in; the API token may change its guests and no others. */
+  /** The Proxmox VE pool of the guests. The API token may change the guests of this pool and no others. */
   readonly resourcePool: string;
 }
 
-/** Where servers keep the cluster's objects. */
+/** K3s' datastore. */
 export type Datastore = "sqlite" | "etcd";
 
 export interface K3sPlan {
   readonly datastore: Datastore;
   readonly source: K3sSource;
-  /** Hex SHA-256 of the binary; no entry for an architecture whose sum is the release's own list's to give. */
+  /** Hex SHA-256 of the binary; no entry for an architecture whose sum is read from the release's own list. */
   readonly sha256: Sums;
   readonly sumOrigin: SumOrigin;
   /** Nodes get the release's air-gap image archive too. */
@@ -121,7 +121,7 @@ export interface K3sPlan {
   readonly startTimeoutSeconds: number;
 }
 
-/** What happens when pods cannot be evicted in time: the removal stops and keeps the node, or goes on without them. */
+/** What happens if pods cannot be evicted in time: the removal stops and keeps the node, or it deletes the pods. */
 export type OnBlocked = "stop" | "force";
 
 /**
@@ -130,23 +130,23 @@ export type OnBlocked = "stop" | "force";
  */
 export type OnLocalData = "stop" | "delete";
 
-/** What a person should know of a plan that is valid. */
+/** A warning about a valid plan. */
 export interface Warning {
-  /** The config's key that it comes from, as in problems: `cluster.pools.worker.retired`; absent where no key alone does. */
+  /** The config key that causes it, as in problems: `cluster.pools.worker.retired`; absent if it is not a single key. */
   readonly path?: string;
   /** One sentence, complete without the path. */
   readonly text: string;
 }
 
-/** The whole cluster as it shall be. */
+/** The desired state of the whole cluster. */
 export interface ClusterPlan {
   readonly name: string;
   /** K3s release, `v1.36.3+k3s1`. */
   readonly version: string;
-  /** Proxmox VE tag of the cluster's guests, `k3s-<name>`; for people only, never proof of ownership. */
+  /** Proxmox VE tag of the cluster's guests, `k3s-<name>`. It is for people only, and never proves ownership. */
   readonly tag: string;
   readonly endpoint: EndpointPlan;
-  /** Of all nodes: they run on one Proxmox host. */
+  /** Architecture of all nodes, because they run on one Proxmox host. */
   readonly arch: Architecture;
   readonly network: NetworkPlan;
   readonly proxmox: ProxmoxPlan;
@@ -155,7 +155,7 @@ export interface ClusterPlan {
     readonly drainTimeoutSeconds: number;
     readonly onBlocked: OnBlocked;
     readonly onLocalData: OnLocalData;
-    /** The only server may be replaced or removed while the cluster stays in the program. */
+    /** Allows replacing or removing the only server while the cluster stays in the program. */
     readonly allowControlPlaneLoss: boolean;
   };
   readonly rollout: {
@@ -163,7 +163,7 @@ export interface ClusterPlan {
     readonly concurrency: number;
   };
   readonly ssh: { readonly authorizedKeys: readonly string[] };
-  /** In the order in which they are set up: by pool name, then index. */
+  /** In the order of their set-up: by pool name, then index. */
   readonly servers: readonly NodePlan[];
   readonly agents: readonly NodePlan[];
   /** Servers, then agents. */

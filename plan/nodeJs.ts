@@ -3,8 +3,8 @@ import * as semver from "semver";
 import { engines } from "../package.json";
 
 /**
- * Why the program cannot run on this Node.js; undefined if it can. The least version stands in package.json (`engines`): the
- * one that has `tls.getCACertificates`, with which the doctor trusts what the Proxmox client trusts.
+ * Why the program cannot run on this Node.js; undefined if it can. The minimum version is in package.json (`engines`): it is
+ * the first with `tls.getCACertificates`, which the doctor needs to trust the same CAs as the Proxmox provider.
  * @param version without "v"; that of the running Node.js by default
  */
 export function nodeJsProblem(version = process.versions.node): { seen: string; remedy: string } | undefined {

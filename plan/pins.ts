@@ -3,7 +3,7 @@ import { z } from "zod";
 import pinned from "./pinned-sums.json";
 import type { ReleasePins } from "./sums";
 
-/** Recorded SHA-256 sums by K3s version, as `npm run pin -- VERSION` writes them to `plan/pinned-sums.json`. */
+/** Recorded SHA-256 sums by K3s version. `npm run pin -- VERSION` writes them to `plan/pinned-sums.json`. */
 export type Pins = Readonly<Record<string, ReleasePins>>;
 
 const sum = z.string().regex(/^[0-9a-f]{64}$/);
@@ -13,10 +13,10 @@ const pinsSchema = z.record(
   z.strictObject({ amd64: files.optional(), arm64: files.optional() }),
 );
 
-/** Checks the content of a pins file. @throws ZodError when it is no pins file */
+/** Checks the content of a pins file. @throws ZodError if it is not a pins file */
 export function parsePins(content: unknown): Pins {
   return pinsSchema.parse(content);
 }
 
-/** The pins of this repo. The file is not named pins.json: Node.js would take that for the module `./pins`. */
+/** The pins of this repository. The file is not named pins.json, because Node.js would load it as the module `./pins`. */
 export const repositoryPins: Pins = parsePins(pinned);

@@ -11,8 +11,8 @@ import { planWarnings } from "./warnings";
 
 /**
  * Turns valid settings into the plan. Pure: equal settings give an equal plan.
- * @param settings as `loadPlan` has checked them; this function reports no problems of its own
- * @param pins the repo's recorded SHA-256 sums, which come after the config's own
+ * @param settings checked by `loadPlan`; this function reports no problems itself
+ * @param pins the repository's recorded SHA-256 sums; sums in the config take precedence
  */
 export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
   const pools = Object.entries(settings.pools).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -110,7 +110,7 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
   });
 }
 
-/** An empty map asks for nothing, and the client would send nothing of it. */
+/** An empty map changes nothing: the provider would send nothing for it. */
 function startupOf({ startup = {} }: PoolSettings): Pick<NodePlan, "startup"> {
   if (Object.values(startup).every((value) => value === undefined)) return {};
   const { order, upDelay, downDelay } = startup;
@@ -118,8 +118,8 @@ function startupOf({ startup = {} }: PoolSettings): Pick<NodePlan, "startup"> {
 }
 
 /**
- * The pool's taints, for servers with the control plane's. Whether that one is set depends on there being an agent *pool*,
- * not on its count: scaling agents must not change a server.
+ * The pool's taints. Servers also get the control-plane taint if there is an agent *pool*. The pool's count does not matter,
+ * because scaling agents must not change a server.
  */
 function taintsOf(settings: Settings, pool: PoolSettings): Taint[] {
   const taints = pool.taints.map((text) => required(parseTaint(text), "taint"));

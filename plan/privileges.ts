@@ -1,15 +1,15 @@
 import type { ClusterPlan } from "./model";
 
-/** What a privilege is checked for: the guests of the cluster's resource pool, all guests, the storages, the bridge, or the root of all. */
+/** Where a privilege is needed: on the guests of the cluster's resource pool, on all guests, the storages, the bridge, or at `/`. */
 type Scope = "pool" | "guests" | "storage" | "bridge" | "root";
 
 /**
- * The least privileges with which the Proxmox client creates, changes and deletes a privileged container, each with what
- * asks for it and where.
+ * The minimum privileges to create, change and delete a privileged container with the Proxmox provider. Each entry says what
+ * needs the privilege, and where.
  *
- * What changes a guest is asked for at the cluster's resource pool alone: Proxmox VE itself then refuses every change of
- * a guest that is not in it (docs/decisions/0007). Reading is asked for everywhere, because a guest that is gone is in no
- * pool, and to whom may not read it Proxmox VE says "forbidden" and not "gone".
+ * Privileges that change a guest are needed only on the cluster's resource pool. So Proxmox VE itself refuses every change of
+ * a guest that is not in it (docs/decisions/0007). The privilege to read is needed everywhere: a deleted guest is in no pool,
+ * and without that privilege Proxmox VE answers "forbidden" instead of "does not exist".
  */
 export const REQUIRED_PRIVILEGES: Readonly<Record<string, { readonly scope: Scope; readonly why: string }>> = {
   "VM.Allocate": { scope: "pool", why: "create and destroy a container; change its nesting" },
@@ -31,7 +31,7 @@ export const REQUIRED_PRIVILEGES: Readonly<Record<string, { readonly scope: Scop
   "Sys.Modify": { scope: "root", why: "a privileged container (since Proxmox VE 9.0)" },
 };
 
-/** A role as the README has it made: where it is granted and what it holds. */
+/** A role as the README creates it. */
 export interface Role {
   readonly name: string;
   readonly privileges: readonly string[];
@@ -40,14 +40,14 @@ export interface Role {
 const names = Object.keys(REQUIRED_PRIVILEGES);
 const isOfPool = (privilege: string): boolean => REQUIRED_PRIVILEGES[privilege]!.scope === "pool";
 
-/** Changes guests; granted at the cluster's resource pool. */
+/** Changes guests; granted on the cluster's resource pool. */
 export const POOL_ROLE: Role = { name: "PulumiK3s", privileges: names.filter(isOfPool) };
-/** Reads guests and uses what the host has; granted at `/`. */
+/** Reads guests and uses the host's storages and bridges; granted at `/`. */
 export const HOST_ROLE: Role = { name: "PulumiK3sHost", privileges: names.filter((name) => !isOfPool(name)) };
 
 export const poolPath = (pool: string): string => `/pool/${pool}`;
 
-/** The paths of Proxmox VE's access control at which a cluster needs privileges, each with their names. */
+/** The privileges that a cluster needs, by path of Proxmox VE's access control. */
 export function privilegePaths(plan: ClusterPlan): ReadonlyMap<string, readonly string[]> {
   const { bridge, vlan } = plan.network;
   const paths: Readonly<Record<Scope, readonly string[]>> = {
@@ -55,7 +55,7 @@ export function privilegePaths(plan: ClusterPlan): ReadonlyMap<string, readonly 
     pool: [poolPath(plan.proxmox.resourcePool)],
     guests: ["/vms"],
     storage: plan.nodes.flatMap(({ storage, template }) => [`/storage/${storage}`, `/storage/${storageOf(template)}`]),
-    // Bridges of the host stand in the zone `localnetwork` (PVE::RPCEnvironment::check_sdn_bridge).
+    // The host's bridges belong to the zone `localnetwork` (PVE::RPCEnvironment::check_sdn_bridge).
     bridge: [`/sdn/zones/localnetwork/${bridge}${vlan === undefined ? "" : `/${vlan}`}`],
   };
   const needed = new Map<string, string[]>();

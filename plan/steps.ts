@@ -1,8 +1,9 @@
 /*
- * The steps of a node and of a cluster. A step's name is its resource's, its log's on the machine, and what errors carry.
+ * The steps of a node and of a cluster. A step's name is also the name of its Pulumi resource and of its log on the machine,
+ * and errors show it.
  */
 
-/** What is done for a node, in the order in which it comes; hooks and commands of the CLI among them. */
+/** The steps of a node, in their order. Some are hooks or commands of the CLI. */
 export const NODE_STEPS = [
   "claim",
   "lxc",
@@ -19,7 +20,7 @@ export const NODE_STEPS = [
 ] as const;
 export type NodeStep = (typeof NODE_STEPS)[number];
 
-/** What is done once for a cluster. */
+/** The steps that a cluster has once. */
 export const CLUSTER_STEPS = [
   "gate-check",
   "anchor",
@@ -50,7 +51,7 @@ export const isClusterStep = (step: string): step is ClusterStep => CLUSTER_STEP
 /** Longer names first: `-host-key` also ends in `-key`. */
 const STEPS = [...NODE_STEPS, ...CLUSTER_STEPS].sort((a, b) => b.length - a.length);
 
-/** What a step's name says; undefined for a name that is no step's, as the machine's own. */
+/** Parses the name of a step; undefined if it is not one, for example the name of a machine. */
 export function parseStep(name: string): { readonly of: string; readonly step: NodeStep | ClusterStep } | undefined {
   const step = STEPS.find((each) => name.endsWith(`-${each}`));
   return step === undefined ? undefined : { of: name.slice(0, -step.length - 1), step };

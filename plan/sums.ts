@@ -11,7 +11,7 @@ export const binaryName = (arch: Architecture): string => (arch === "amd64" ? "k
 /** Name of the air-gap image archive in a K3s release. */
 export const imagesName = (arch: Architecture): string => `k3s-airgap-images-${arch}.tar`;
 
-/** Who vouches for a download: the stack's config, the repo's pins, or only the release's own list next to it. */
+/** Where the sum of a download comes from: the stack's config, the repository's pins, or the release's own list. */
 export type SumOrigin = "config" | "pins" | "release";
 
 /** The recorded sums of one release. */
@@ -23,8 +23,8 @@ interface FileSums {
 }
 
 /**
- * The sums that count and where the one in use comes from: first the config, then the pins, else the release's own list,
- * which is read later, on the way to the nodes.
+ * The sums in use, and where the one for `arch` comes from: the config, else the pins, else the release's own list, which a
+ * later step reads.
  */
 export function resolveSums(
   artifact: "k3s" | "images",

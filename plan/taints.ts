@@ -5,13 +5,13 @@ export interface Taint {
   readonly effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
 }
 
-/** K3s, unlike kubeadm, sets none; without it pods land on the servers. */
+/** K3s does not set this taint, unlike kubeadm. Without it, pods run on the servers. */
 export const CONTROL_PLANE_TAINT: Taint = { key: "node-role.kubernetes.io/control-plane", effect: "NoSchedule" };
 
 /** Key, value and effect in kubectl's form. */
 export const TAINT = /^([^=:]+)(?:=([^=:]*))?:(NoSchedule|PreferNoSchedule|NoExecute)$/;
 
-/** Reads `key:Effect`, `key=value:Effect` or `key=:Effect`, the form of kubectl and K3s; `undefined` when it is none of them. */
+/** Reads `key:Effect`, `key=value:Effect` or `key=:Effect`, the form of kubectl and K3s; `undefined` if it has another form. */
 export function parseTaint(text: string): Taint | undefined {
   const match = TAINT.exec(text);
   if (!match?.[1]) return undefined;

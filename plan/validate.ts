@@ -7,7 +7,7 @@ import type { Pins } from "./pins";
 import type { Problem } from "../config/problems";
 import type { Draft } from "../config/schema";
 
-/** The rules between values, over every section that has the right shape. */
+/** The rules between values. They check every section that has the right shape. */
 export function validate(draft: Draft, pins: Pins): Problem[] {
   const pools = Object.entries(draft.pools).sort(([a], [b]) => (a < b ? -1 : 1));
   const identities = pools.flatMap(([name, pool]) => allocatePool(draft.name ?? "cluster", name, pool));

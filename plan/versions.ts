@@ -1,7 +1,7 @@
 import semver from "semver";
 
 /**
- * What is known of Kubernetes releases, as of November 2026. The program has no clock: whoever adds a release moves these.
+ * Kubernetes releases as of November 2026. The program has no clock, so update these values when you add a release.
  * Upstream keeps a minor for about 14 months; 1.34 ended in October 2026.
  */
 const OLDEST_ACCEPTED = "1.32.0";
@@ -11,7 +11,7 @@ const NEWEST_KNOWN_MINOR = "1.37";
 const kubernetesOf = (version: string): semver.SemVer => new semver.SemVer(version);
 const minorOf = ({ major, minor }: semver.SemVer): string => `${major}.${minor}`;
 
-/** Why a well-formed version cannot be planned; `undefined` when it can. */
+/** Why the program does not accept a well-formed version; `undefined` if it does. */
 export function versionProblem(version: string): string | undefined {
   const kubernetes = kubernetesOf(version);
   if (kubernetes.major !== 1) return `must be a Kubernetes 1.x release, not ${version}`;
@@ -19,7 +19,7 @@ export function versionProblem(version: string): string | undefined {
   return undefined;
 }
 
-/** At most one sentence on a version that is out of support or not known yet. */
+/** A warning about a version that is out of support or not known yet. */
 export function versionWarning(version: string): string[] {
   const kubernetes = kubernetesOf(version);
   if (semver.lt(kubernetes, OLDEST_SUPPORTED)) {

@@ -6,7 +6,7 @@ import { versionWarning } from "./versions";
 
 type Unwarned = Omit<ClusterPlan, "warnings">;
 
-/** What a person should know of a plan that is valid, for the preview. Pure: no clock. */
+/** Warnings about a valid plan, for the preview. Pure: no clock. */
 export function planWarnings(plan: Unwarned, settings: Settings): Warning[] {
   return [
     ...(plan.nodes.some(({ kind }) => kind === "lxc") ? [{ text: recipeWarning(plan.proxmox.node) }] : []),
@@ -27,21 +27,21 @@ function sumWarnings({ version, k3s }: Unwarned): Warning[] {
   ];
   if (files.length === 0) return [];
   const text =
-    `no SHA-256 is known for ${files.join(" and ")} of ${version}: the release's own list is taken, which proves only that the ` +
-    `download is whole; \`npm run pin -- ${version}\` records it`;
+    `no SHA-256 is recorded for ${files.join(" and ")} of ${version}: the release's own list is used, which proves only that the ` +
+    `download is complete; \`npm run pin -- ${version}\` records it`;
   return [{ path: "cluster.k3s.artifacts", text }];
 }
 
 function insecureWarnings({ proxmox }: Unwarned): Warning[] {
   if (!proxmox.insecure) return [];
   const path = "cluster.proxmox.insecure";
-  const text = `the TLS certificate of ${proxmox.endpoint} is not verified (${path}): whoever can answer in its place gets the API token`;
+  const text = `the TLS certificate of ${proxmox.endpoint} is not verified (${path}): anybody who can answer in its place gets the API token`;
   return [{ path, text }];
 }
 
 function modeWarnings({ k3s: { kubeconfigMode: mode } }: Unwarned): Warning[] {
   if (mode === "600") return [];
-  const text = `/etc/rancher/k3s/k3s.yaml has mode ${mode}: it makes more users than root cluster admins on each server`;
+  const text = `/etc/rancher/k3s/k3s.yaml has mode ${mode}: users other than root can read it, and are cluster admins then, on each server`;
   return [{ path: "cluster.k3s.kubeconfigMode", text }];
 }
 
@@ -56,10 +56,10 @@ function taintWarnings({ servers, agents }: Unwarned): Warning[] {
 function lossWarnings({ removal }: Unwarned): Warning[] {
   if (!removal.allowControlPlaneLoss) return [];
   const path = "cluster.removal.allowControlPlaneLoss";
-  return [{ path, text: `${path} is set: replacing the only server loses everything that the cluster knows` }];
+  return [{ path, text: `${path} is set: replacing the only server deletes everything that is stored in the cluster` }];
 }
 
-/** A retired index above all nodes is right after scaling down, and a slip otherwise. */
+/** A retired index above all nodes is correct after scaling down. Otherwise it is probably a mistake. */
 function idleRetirements(pool: string, count: number, retired: readonly number[]): Warning[] {
   const highest = indicesOf(count, retired).at(-1) ?? 0;
   const path = `cluster.pools.${pool}.retired`;
@@ -67,6 +67,6 @@ function idleRetirements(pool: string, count: number, retired: readonly number[]
     .filter((index) => index > highest)
     .map((index) => ({
       path,
-      text: `${path} names ${index}, which is above every node of the pool and retires nothing now`,
+      text: `${path} names ${index}, which is above the index of every node in the pool, so it has no effect now`,
     }));
 }

@@ -9,7 +9,7 @@ export type Connection = pulumi.Input<command.types.input.remote.ConnectionArgs>
 
 export interface RemoteScriptArgs {
   readonly task: TaskName;
-  /** A few words for previews and errors: what the step does. */
+  /** What the step does, in a few words, for previews and errors. */
   readonly title: string;
   readonly connection: Connection;
   /** Plain arguments, known in every preview. */
@@ -17,33 +17,33 @@ export interface RemoteScriptArgs {
   /** Plain values that a first preview may not know. */
   readonly inputs?: Readonly<Partial<Record<ArgumentName, pulumi.Input<string>>>>;
   readonly secrets?: Readonly<Record<string, pulumi.Input<string>>>;
-  /** When it runs: at creation and every change, at the deletion, or both. @default "apply" */
+  /** When it runs: at creation and every change, at deletion, or both. @default "apply" */
   readonly on?: "apply" | "delete" | "apply and delete";
   /** Tasks of one lock wait for each other on the machine. */
   readonly lock: string;
-  /** The longest that the task may take on the machine, in seconds. */
+  /** Time limit for the task on the machine, in seconds. */
   readonly boundSeconds: number;
-  /** What it answers is a secret: nothing of its output is shown or kept in the clear. @default false */
+  /** Its answer is a secret: its output is never shown or kept in plain text. @default false */
   readonly secretOutput?: boolean;
-  /** Values whose change runs the script anew in place of an update. */
+  /** If one of these values changes, the resource is replaced instead of updated. */
   readonly triggers?: pulumi.Input<string>[];
 }
 
 /** The last run was one of these; which of them, the state does not tell. */
 const APPLY = ["create", "update"] as const;
 
-/** Seconds that a deletion may dial before it gives up; the task itself is bounded on the machine. */
+/** Seconds that a deletion tries to connect; the task itself has its own time limit on the machine. */
 const DIAL_SECONDS = 60;
 
 /**
  * A script on a machine, over SSH with a checked host key: the only `remote.Command` of this program.
  *
- * The plugin's traits that shape it (docs/decisions/0002): any changed input runs the script again, so every script is
- * idempotent; a failure prints the whole command, so the script and its secrets travel on stdin; a session has no bound
- * of its own, so the script has; a deletion uses the old text, so what may need correction lives on the machine.
+ * The plugin's behaviour explains its design (docs/decisions/0002). Any changed input runs the script again, so every script
+ * is idempotent. A failure prints the whole command, so the script and its secrets travel on stdin. A session has no time
+ * limit, so the script has one. A deletion uses the old text, so a text that may need a fix is kept on the machine.
  */
 export class RemoteScript extends command.remote.Command {
-  /** What it answered, of the shape that its task gives; a secret where `secretOutput` says so. Empty for one that only deletes. */
+  /** Its answer, in the shape that its task gives; a secret if `secretOutput` is set. Empty if it runs only at deletion. */
   readonly answer: pulumi.Output<string>;
 
   constructor(name: string, args: RemoteScriptArgs, opts: pulumi.CustomResourceOptions) {
@@ -79,13 +79,13 @@ export class RemoteScript extends command.remote.Command {
         opts,
       ),
     );
-    // Also where nobody asks for the answer: a script that did not run must not pass for one that did.
+    // Always checked, even if nobody uses the answer: a script that did not run must fail.
     this.answer =
       on === "delete" ? pulumi.output("") : this.stdout.apply((text) => readAnswer(args.task, name, APPLY, text));
   }
 }
 
-/** Secret when it carries a secret; otherwise readable, so that a changed script shows in the preview. */
+/** Secret if it has a secret; otherwise readable, so that the preview shows a changed script. */
 function stdin(args: RemoteScriptArgs): pulumi.Output<string> {
   const text = pulumi
     .all([pulumi.all(args.inputs ?? {}), pulumi.all(args.secrets ?? {})])

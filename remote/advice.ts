@@ -1,4 +1,4 @@
-/** An error as a person reads it, in the form of the scripts' own (`fail` in scripts/lib/task.sh): the cause, and what to do. */
+/** An error with its cause and the next step, in the form of the scripts' errors (`fail` in scripts/lib/task.sh). */
 export function advice(cause: string, next: string): string {
   return `${cause}\nnext:  ${next}`;
 }
@@ -8,5 +8,5 @@ export function readAdvice(text: string): { readonly cause: string | undefined; 
   return { cause: /error: ([^\n]*)/.exec(text)?.[1], next: /^next: +([^\n]*)/m.exec(text)?.[1] };
 }
 
-/** What to do where the Proxmox host cannot be reached, or was lost. */
-export const REACH_HOST = "npm run doctor says what is wrong on the way there; then pulumi up";
+/** What to do if the Proxmox host cannot be reached, or the connection was lost. */
+export const REACH_HOST = "run npm run doctor to find the cause, then pulumi up";

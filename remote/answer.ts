@@ -1,13 +1,13 @@
 import { type Action } from "./script";
 import { type AnswerOf, taskOf, type TaskName } from "./tasks";
 
-/** A script on a machine was asked to run, and nothing shows that it did. */
+/** There is no proof that a script ran on a machine. */
 export class UnacknowledgedError extends Error {}
 
-/** What every script prints last (`scripts/lib/runner.sh`) when it has run and ended well. */
+/** The last line that every successful script prints (`scripts/lib/runner.sh`). */
 export const acknowledgement = (step: string, action: Action): string => `proxmox-k3s: ${step} ${action} done`;
 
-/** One line or none. */
+/** At most one line. */
 const ONE_LINE = "[^\\n\\x00]*";
 
 /** The shape of a task's answer. */
@@ -36,6 +36,6 @@ export function readAnswer<Name extends TaskName>(
   if (end === undefined) throw new UnacknowledgedError(`${step}: the machine answered, but it did not run the script`);
   const answer = text.slice(0, text.length - end.length).trim();
   if (!new RegExp(`^(?:${shapeOf(task)})$`).test(answer))
-    throw new Error(`${step}: the answer is not of the form that the task ${task} gives`);
+    throw new Error(`${step}: the answer does not have the form that the task ${task} must give`);
   return answer as AnswerOf<Name>;
 }

@@ -5,16 +5,16 @@ import { advice, readAdvice } from "./advice";
 import { UnacknowledgedError } from "./answer";
 import { ConnectionError, runTask, type ShellTarget } from "./sshClient";
 
-/** What to do about a gate that does not run the program's scripts. */
+/** What to do if the gate does not run the program's scripts. */
 export const installGate = (host: string): string =>
-  `npx proxmox-k3s gate --install root@${host}, which puts the gate there and tries it; then pulumi up`;
+  `npx proxmox-k3s gate --install root@${host}, which installs and tests the gate; then pulumi up`;
 
 /**
- * Has the Proxmox host run a script that answers what it was asked with. Without this, a forced command that does nothing
- * and ends well would let every check, drain and guard "succeed" unrun.
- * @param cluster its name, for the step's
- * @returns false where the host was not reached: what needs it says so itself
- * @throws Error with the cause and what to do where the host answers and the script did not run
+ * Runs a script on the Proxmox host that must answer with the random number that it was given. Without this test, a forced
+ * command that does nothing and ends with 0 would let every check, drain and guard "succeed", though it never ran.
+ * @param cluster its name, for the name of the step
+ * @returns false if the host was not reached: the steps that need it report that
+ * @throws Error with the cause and the next step if the host answers, but did not run the script
  */
 export async function checkGate(target: ShellTarget, cluster: string): Promise<boolean> {
   const nonce = randomBytes(8).toString("hex");
@@ -36,13 +36,13 @@ export async function checkGate(target: ShellTarget, cluster: string): Promise<b
     if (error instanceof ConnectionError) return false;
     if (!(error instanceof UnacknowledgedError)) {
       const { message } = error as Error;
-      // The gate and the script say what to do themselves; a missing file or a broken gate does not.
+      // Errors of the gate and of the script name a next step. Those of a missing or broken gate do not.
       if (readAdvice(message).next !== undefined) throw error;
       throw failure(`the forced command of the program's SSH key failed: ${message}`, installGate(target.host));
     }
   }
   throw failure(
-    "the forced command of the program's SSH key on the Proxmox host does not run its scripts",
+    "the forced command of the program's SSH key on the Proxmox host does not run this program's scripts",
     installGate(target.host),
   );
 }

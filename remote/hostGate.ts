@@ -5,29 +5,29 @@ import * as path from "node:path";
 import { renderStdin } from "./script";
 import { type ArgumentName, COMMON_ARGUMENTS, lines, SHAPES, taskNames, taskOf } from "./tasks";
 
-/** Where the gate stands on a Proxmox host. */
+/** The gate's file on a Proxmox host. */
 export const GATE_FILE = "/usr/local/sbin/proxmox-k3s-gate";
 
-/** The exit code by which the gate says that a script has run and ended well. */
+/** The gate's exit code if a script has run and succeeded. */
 export const GATE_DONE = 88;
 
 /**
- * The line of root's `authorized_keys` for the program's key. Success is {@link GATE_DONE} alone: what ends with 0 is not the
- * gate, and has run nothing.
+ * The line in root's `authorized_keys` for the program's key. Only {@link GATE_DONE} means success. A command that ends with 0
+ * is not the gate, and has not run a script.
  * @param publicKey `ssh-ed25519 AAAA… comment`
  */
 export function authorizedKeysLine(publicKey: string): string {
-  const notTheGate = `error: proxmox-k3s-gate: ${GATE_FILE} is not the gate, so no script has run; install it by npx proxmox-k3s gate --install`;
+  const notTheGate = `error: proxmox-k3s-gate: ${GATE_FILE} is not the gate, so no script has run; install it with npx proxmox-k3s gate --install`;
   return `restrict,command="${GATE_FILE} && echo '${notTheGate}' >&2; test $? -eq ${GATE_DONE}" ${publicKey}`;
 }
 
 /** Tasks that run on the Proxmox host. */
 export const HOST_TASKS = taskNames.filter((task) => taskOf(task).runsOn === "host");
 
-/** Tasks that run on nodes, with the nodes' key: the host's key may not have them run on the host. */
+/** Tasks that run on nodes, with the nodes' key. The gate does not run them on the host. */
 export const NODE_TASKS = taskNames.filter((task) => taskOf(task).runsOn === "node");
 
-/** The SHA-256 of a script as the gate sees it: without the values that stand at its head. */
+/** The SHA-256 of a script without the values at its top, as the gate computes it. */
 export function gateSum(stdin: string): string {
   return createHash("sha256")
     .update(stdin.replace(/^(?:export [A-Z][A-Z0-9_]*='[^']*(?:'\\''[^']*)*'\n)*/, ""))
@@ -35,17 +35,17 @@ export function gateSum(stdin: string): string {
 }
 
 export interface GateOptions {
-  /** Folders on the host from which files of a release may go to guests; without one, none may. */
+  /** Folders on the host from which release files may be copied into guests; empty allows none. */
   readonly artifacts?: readonly string[];
-  /** The nodes' public keys; where some are given, no other key comes into a guest. */
+  /** The only public keys that may be written into guests; empty allows any. */
   readonly nodeKeys?: readonly string[];
-  /** The gate that stands on the host: deletions that its version stored in the state still run. */
+  /** The gate that is installed on the host. Deletions that its version has stored in the state still run. */
   readonly former?: string;
 }
 
 /**
- * The forced command for the program's key on the Proxmox host: it runs the scripts of this version of the program, each
- * with the arguments of its task in their shapes, and nothing else.
+ * The forced command for the program's key on the Proxmox host. It runs only the scripts of this version of the program, each
+ * with the arguments of its task, and only if each argument has its shape.
  */
 export function renderGate(options: GateOptions = {}): string {
   const scripts = HOST_TASKS.map((task) => {
@@ -66,7 +66,7 @@ export function renderGate(options: GateOptions = {}): string {
 
 const names = (line: string): string[] => line.split(" ").slice(3);
 
-/** What one gate allows more narrowly than the program does. */
+/** Shapes that this gate restricts further. */
 function boundShapes({ artifacts = [], nodeKeys = [] }: GateOptions): Partial<Record<ArgumentName, string>> {
   const oneOf = (values: readonly string[]): string => values.map(escapePattern).join("|");
   return {
@@ -77,7 +77,7 @@ function boundShapes({ artifacts = [], nodeKeys = [] }: GateOptions): Partial<Re
 
 const escapePattern = (text: string): string => text.replace(/[^A-Za-z0-9 ]/g, "\\$&");
 
-/** The scripts with a deletion that a former gate knew, by their lines in its table; their arguments must be known here. */
+/** The deletion scripts in the table of a former gate, if this version knows all their arguments. */
 function formerDeletions(gate: string): string[] {
   const deletes = new Set<string>(taskNames.filter((task) => taskOf(task).deletes));
   return [...gate.matchAll(/^(?:script|former) ([0-9a-f]{64}) ([a-z0-9-]+) ([A-Z0-9_ ]+)$/gm)]

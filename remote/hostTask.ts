@@ -7,14 +7,14 @@ import { known } from "./known";
 import type { Connection } from "./RemoteScript";
 import { ConnectionError, runTask } from "./sshClient";
 
-/** A task for the Proxmox host whose values the program may still be waiting for. */
+/** A task for the Proxmox host. Its values may be outputs that are not known yet. */
 export interface HostTask extends CommandText {
   readonly inputs: Readonly<Partial<Record<ArgumentName, pulumi.Input<string>>>>;
 }
 
 /**
- * Runs a task from a hook, once all that it needs is known.
- * @throws Error that names the step, the cause and what to do
+ * Runs a task from a hook, once all its values are known.
+ * @throws Error that names the step, the cause and the next step
  */
 export async function runOnHost(connection: Connection, { inputs, ...text }: HostTask): Promise<string> {
   const { to, values } = await known({ to: connection, values: inputs });

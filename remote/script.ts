@@ -4,14 +4,14 @@ import * as path from "node:path";
 import { type ArgumentName, KEPT_LEAVE, requireShapes, taskOf, type TaskName } from "./tasks";
 
 /**
- * What a remote script is asked to do; the same script serves the first three, as the command plugin keeps one stdin.
+ * What a remote script must do. One script serves the first three actions, because the command plugin keeps one stdin.
  * `look` is for scripts that change nothing.
  */
 export type Action = "create" | "update" | "delete" | "look";
 
 export { type TaskName, taskNames } from "./tasks";
 
-/** The files that a task finds beside itself in `$WORK`. */
+/** The files that a task finds in `$WORK`. */
 export function taskFiles(task: TaskName): Readonly<Record<string, string>> {
   const files = Object.entries(taskOf(task).files ?? {});
   return Object.fromEntries(
@@ -23,13 +23,13 @@ const END = "PROXMOX_K3S_END";
 const SCRIPTS = path.join(__dirname, "../scripts");
 const read = (file: string): string => fs.readFileSync(path.join(SCRIPTS, file), "utf8");
 
-/** The text of a task, without the runner; `kept-leave` is the removal as the roster keeps it on the host. */
+/** The text of a task, without the runner; `kept-leave` is the removal script that the roster keeps on the host. */
 export function taskText(task: TaskName | "kept-leave"): string {
   const parts = task === "kept-leave" ? ["lib/task", ...KEPT_LEAVE] : taskOf(task).parts;
   return parts.map((part) => read(`${part}.sh`)).join("\n");
 }
 
-/** A word for POSIX shell: in single quotes, which keep everything but themselves. */
+/** Quotes a word for POSIX shell, in single quotes. */
 export function quote(value: string | number): string {
   return `'${String(value).replaceAll("'", `'\\''`)}'`;
 }
@@ -37,24 +37,24 @@ export function quote(value: string | number): string {
 export interface CommandText {
   readonly task: TaskName;
   readonly action: Action;
-  /** Name of the resource; errors and the log on the machine carry it. */
+  /** Name of the resource; errors and the log on the machine have it too. */
   readonly step: string;
-  /** What the step is for, in a few words; stands at the head of the command, where previews and errors show it. */
+  /** What the step does, in a few words. It is the command's first line, which previews and errors show. */
   readonly title: string;
   /** Name of the lock on the machine: tasks with the same name wait for each other. */
   readonly lock: string;
   readonly boundSeconds: number;
-  /** Plain values; they are readable in every preview. Never a secret. */
+  /** Plain values, readable in every preview. Never a secret. */
   readonly args: Arguments;
 }
 
-/** Values by argument, each of the shape that `tasks.ts` gives it. */
+/** Values by argument, each in the shape that `tasks.ts` gives. */
 export type Arguments = Readonly<Partial<Record<ArgumentName, string | number>>>;
 
 /**
- * The command as it stands in previews, state and errors: arguments and nothing else. The script itself arrives on
- * stdin, because the plugin prints the whole command when it fails.
- * @throws Error for an argument that the task may not be given
+ * The command, as previews, state and errors show it. It has only the arguments. The script itself travels on stdin, because
+ * the plugin prints the whole command if it fails.
+ * @throws Error if an argument or its value is not allowed for the task
  */
 export function renderCommand(text: CommandText): string {
   const exports = {
@@ -79,15 +79,15 @@ export function readArguments(command: string): Partial<Record<string, string>> 
 }
 
 export interface StdinValues {
-  /** Values that a first preview cannot know (the cluster's id, sums of a release); exported like arguments. */
+  /** Values that the first preview cannot know (the cluster's id, a release's sums); exported like arguments. */
   readonly inputs?: Arguments;
   /** Written to `$WORK/secret.<NAME>`, mode 0600; they make the whole stdin secret. */
   readonly secrets?: Readonly<Record<string, string>>;
 }
 
 /**
- * The script that runs: the runner, the values, the files, the task, and the call of the runner.
- * @throws Error for an input that the task may not be given
+ * The complete script: the runner, the values, the files, the task, and the call of the runner.
+ * @throws Error if an input or its value is not allowed for the task
  */
 export function renderStdin(task: TaskName, values: StdinValues = {}): string {
   requireShapes(task, values.inputs ?? {});

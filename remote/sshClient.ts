@@ -5,33 +5,33 @@ import { readAnswer } from "./answer";
 import { type Arguments, type CommandText, renderCommand, renderStdin } from "./script";
 import { requireArguments } from "./tasks";
 
-/** A machine that the program itself reaches by SSH; the same facts as a command's connection. */
+/** A machine that the program itself reaches over SSH; the same values as a command's connection. */
 export interface ShellTarget {
   readonly host: string;
   readonly port: number;
   readonly user: string;
   /** In any form that `sshpk` reads; without a passphrase. */
   readonly privateKey: string;
-  /** The machine's public key, `ssh-ed25519 …`. No other one is accepted. */
+  /** The machine's SSH host key, `ssh-ed25519 …`. No other one is accepted. */
   readonly hostKey: string;
   /** Attempts to connect. @default 11 */
   readonly dials?: number;
 }
 
-/** Attempts to connect, and seconds for each: as often and as long as the commands dial. */
+/** Attempts to connect, and seconds for each: the same as for commands. */
 const DIALS = 11;
 const DIAL_SECONDS = 5;
 
-/** A task of `scripts/`, as the program itself runs it. */
+/** A task of `scripts/` that the program itself runs. */
 export interface ShellTask extends CommandText {
   /** Values that the command's text does not show. */
   readonly inputs: Arguments;
 }
 
 /**
- * Renders a task, runs it, and demands that the machine says it has run it.
- * @returns its answer, of the shape that the task gives
- * @throws UnacknowledgedError where the machine did not run the script; all else as {@link runScript}
+ * Renders a task, runs it, and checks that the machine acknowledged it.
+ * @returns its answer, in the shape that the task gives
+ * @throws UnacknowledgedError if the machine did not run the script; otherwise like {@link runScript}
  */
 export async function runTask(target: ShellTarget, { inputs, ...text }: ShellTask): Promise<string> {
   requireArguments(text.task, [...Object.keys(text.args), ...Object.keys(inputs)]);
@@ -40,11 +40,11 @@ export async function runTask(target: ShellTarget, { inputs, ...text }: ShellTas
 }
 
 /**
- * Runs a script of ours from the program itself, for hooks, which no command resource can serve.
- * @param stdin the script, as `renderStdin` makes it
- * @returns what it answered on stdout
- * @throws Error with all that it printed on stderr when it fails
- * @throws ConnectionError with the cause when the machine cannot be reached or is lost
+ * Runs a script from the program itself. Hooks need this, because they cannot use a command resource.
+ * @param stdin the script, from `renderStdin`
+ * @returns its stdout
+ * @throws Error with its stderr if it fails
+ * @throws ConnectionError with the cause if the machine cannot be reached, or the connection is lost
  */
 export async function runScript(target: ShellTarget, command: string, stdin: string): Promise<string> {
   const client = await dial(target);
@@ -61,7 +61,7 @@ async function dial(target: ShellTarget): Promise<Client> {
       return await connect(target);
     } catch (error) {
       const { level, message } = error as Error & { level?: string };
-      // A wrong key stays wrong; a server that is busy or coming up does not.
+      // A wrong key stays wrong, so do not try again. A busy or starting server may answer later.
       if (attempt >= (target.dials ?? DIALS) || level === "client-authentication" || error instanceof HostKeyError)
         throw new ConnectionError(`${target.user}@${target.host} cannot be reached by SSH: ${message}`, {
           cause: error,
@@ -74,7 +74,7 @@ async function dial(target: ShellTarget): Promise<Client> {
 /** The machine shows another host key than the one it must have. */
 export class HostKeyError extends Error {}
 
-/** The machine cannot be reached, or was lost while the script ran; the script itself has said nothing. */
+/** The machine cannot be reached, or the connection was lost while the script ran. The script itself has not failed. */
 export class ConnectionError extends Error {}
 
 function connect(target: ShellTarget): Promise<Client> {
@@ -87,10 +87,10 @@ function connect(target: ShellTarget): Promise<Client> {
       reject(
         foreign === undefined
           ? error
-          : new HostKeyError(`it shows another host key than proxmox.hostKey: ${keyType} ${foreign}`),
+          : new HostKeyError(`its host key is not proxmox.hostKey, but ${keyType} ${foreign}`),
       ),
     );
-    // A busy server closes without a word.
+    // A busy server closes the connection without an error.
     client.on("close", () => reject(new Error("the server closed the connection")));
     client.connect({
       host: target.host,
@@ -105,7 +105,7 @@ function connect(target: ShellTarget): Promise<Client> {
         return text === key;
       },
       readyTimeout: DIAL_SECONDS * 1000,
-      // A host that vanishes without a word ends the session after three unanswered questions.
+      // If the host disappears, the session ends after three unanswered keep-alives.
       keepaliveInterval: 15_000,
     });
   });
@@ -125,7 +125,7 @@ function execute(client: Client, command: string, stdin: string): Promise<string
       channel.on("close", (status: number | null) =>
         status === 0
           ? resolve(output.stdout.trim())
-          : reject(new Error(output.stderr.trim() || `the script ended with ${status}`)),
+          : reject(new Error(output.stderr.trim() || `the script ended with exit code ${status}`)),
       );
       channel.end(stdin);
     });

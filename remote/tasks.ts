@@ -2,11 +2,11 @@ import { API_PORT } from "../plan/endpoint";
 import { LXC_FEATURES, LXC_RAW_LINES } from "../plan/lxcProfile";
 
 /*
- * What a remote script may be given. One table serves the program, which renders the scripts, and the gate on the Proxmox
- * host, which lets them in: so that neither can drift from the other (docs/decisions/0011).
+ * The tasks and their arguments. The program, which renders the scripts, and the gate on the Proxmox host, which admits them,
+ * use the same table, so that they always agree (docs/decisions/0011).
  */
 
-/** A blank-free word that can be no path, no option and no pattern. */
+/** A word without blanks that cannot be a path, an option or a pattern. */
 const WORD = "[A-Za-z0-9](?:[A-Za-z0-9_-]{0,119})";
 /** A VMID of Proxmox VE, 100 to 999999999. */
 const VMID = "[1-9][0-9]{2,8}";
@@ -23,16 +23,16 @@ const KUBE_NAME = "[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?";
 const KUBE_KEY = `(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?${KUBE_NAME}`;
 const PUBLIC_KEY = "[a-z0-9@.-]+ [A-Za-z0-9+/]+=*(?: [^\\x00-\\x1f\\x7f]*)?";
 const FOLDER = "/[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_.+-]+)*";
-/** No character of it means anything to a shell, and none starts an option. */
+/** It has no character with a meaning for a shell, and cannot start an option. */
 const URL = "https?://[A-Za-z0-9][A-Za-z0-9.:-]*(?:/[A-Za-z0-9._~%+=,:-]*)*";
 const NAMED = "[A-Za-z0-9_.-]+";
 
-/** None or more lines of a shape. */
+/** Zero or more lines of a shape. */
 export const lines = (shape: string): string => `(?:(?:${shape})(?:\\n(?:${shape}))*)?`;
 
 /**
- * The shape of every argument, as a regular expression that the whole value must match. Both JavaScript and Perl read them,
- * so they keep to what means the same in both.
+ * The shape of every argument, as a regular expression that the whole value must match. JavaScript and Perl both read them,
+ * so they use only syntax that has the same meaning in both.
  */
 export const SHAPES = {
   ACTION: "create|update|delete|look",
@@ -44,9 +44,9 @@ export const SHAPES = {
   BOUND: "[1-9][0-9]{0,5}",
   BRIDGE: "[A-Za-z][A-Za-z0-9_.-]{0,14}",
   CLUSTER_ID: ID,
-  /** K3s' config.yaml; on nodes only. */
+  /** K3s' config.yaml; only for nodes. */
   CONFIG: "[^\\x00]*",
-  /** Empty for a guest that is changed, not created. */
+  /** Empty if a guest is changed, not created. */
   CREATION: `(?:${ID})?`,
   DRAIN_TIMEOUT: NUMBER,
   EFFECT: "reboot it|change its K3s",
@@ -57,7 +57,7 @@ export const SHAPES = {
   IMAGES_SHA256: "(?:[0-9a-f]{64}|-)?",
   LABELS: lines(`${KUBE_KEY}=(?:${KUBE_NAME})?`),
   LOCK: WORD,
-  /** Empty where a cluster has no mark yet. */
+  /** Empty if the cluster has no mark yet. */
   MARK: `(?:proxmox-k3s ${NAMED}/${NAMED}/${NAMED} ${ID})?`,
   NAME: LABEL,
   NETWORK: "keep|change",
@@ -84,27 +84,27 @@ export const SHAPES = {
 
 export type ArgumentName = keyof typeof SHAPES;
 
-/** What every task is given, whatever it does. */
+/** Arguments of every task. */
 export const COMMON_ARGUMENTS = ["STEP", "ACTION", "LOCK", "BOUND"] as const satisfies readonly ArgumentName[];
 
 export interface Task {
-  /** The machine that runs it. A script for nodes brings secrets or files, so the host's key may not run it on the host. */
+  /** The machine that runs it. Scripts for nodes carry secrets or write files, so the gate does not run them on the host. */
   readonly runsOn: "host" | "node";
-  /** Its text: the shared parts that it needs and its own, as files of `scripts/` without their ending, in order. */
+  /** Its text: shared parts and its own, as files of `scripts/` without extension, in order. */
   readonly parts: readonly string[];
-  /** Beside {@link COMMON_ARGUMENTS}; all of them, and no other. */
+  /** Its exact arguments, in addition to {@link COMMON_ARGUMENTS}. */
   readonly args: readonly ArgumentName[];
-  /** Files that it finds beside itself: parts of `scripts/` with their ending, or a constant text. */
+  /** Files that it finds in `$WORK`: files of `scripts/` with extension, or a constant text. */
   readonly files?: Readonly<Record<string, readonly string[] | { readonly text: string }>>;
-  /** Shape of its answer. @default one line or none, for people: nothing reads it */
+  /** Shape of its answer. @default at most one line, for people; the program does not read it */
   readonly answer?: string;
-  /** Its answer is one of these words, where the program goes on by it. */
+  /** The words that it can answer, if the program acts on the answer. */
   readonly words?: readonly string[];
-  /** It also serves deletions, whose text is stored in the state until the next `up`. */
+  /** It also runs at deletions, whose text is stored in the state until the next `up`. */
   readonly deletes?: true;
 }
 
-/** The removal that the roster keeps on the host; the leave brings the part that is common to all tasks. */
+/** Parts of the removal script that the roster keeps on the host; the leave adds the part that all tasks share. */
 export const KEPT_LEAVE = ["lib/guest", "lib/cluster", "lib/etcd", "lib/local-data", "host/leave"];
 
 const CLUSTER = ["lib/task", "lib/guest", "lib/cluster"];
@@ -184,7 +184,7 @@ export const TASKS = {
     parts: ["lib/task", "lib/guest", "host/lxc"],
     args: ["VMID", "NAME", "ADDRESS", "AUTHORIZED_KEYS", "MARK"],
     files: {
-      // Constants stand in the script, where the gate's sum covers them.
+      // Constants are part of the script, so the gate's sum covers them.
       features: { text: LXC_FEATURES },
       "raw-lines": { text: LXC_RAW_LINES.join("\n") },
       "guest-ssh.sh": ["host/files/guest-ssh.sh"],
@@ -231,32 +231,32 @@ export const TASKS = {
 export type TaskName = keyof typeof TASKS;
 export const taskNames = Object.keys(TASKS) as TaskName[];
 
-/** What a task answers. */
+/** Type of a task's answer. */
 export type AnswerOf<Name extends TaskName> = (typeof TASKS)[Name] extends { words: readonly (infer Word)[] }
   ? Word
   : string;
 
-/** A task of the table, with the fields that only some have. */
+/** A task of the table, with its optional fields. */
 export const taskOf = (name: TaskName): Task => TASKS[name];
 
 /**
  * Checks values against the table.
  * @param values by argument, without {@link COMMON_ARGUMENTS} or with them
- * @throws Error that lists every argument which is not the task's or not of its shape; the value is shown quoted
+ * @throws Error that lists every argument that the task does not have, or that does not have its shape, with its value
  */
 export function requireShapes(task: TaskName, values: Readonly<Record<string, string | number>>): void {
   const allowed: readonly string[] = [...COMMON_ARGUMENTS, ...taskOf(task).args];
   const problems = Object.entries(values).flatMap(([name, value]) => {
-    if (!allowed.includes(name)) return [`${name} is no argument of this task`];
+    if (!allowed.includes(name)) return [`${name} is not an argument of this task`];
     const shape = SHAPES[name as ArgumentName];
     return new RegExp(`^(?:${shape})$`).test(String(value)) ? [] : [`${name} may not be ${JSON.stringify(value)}`];
   });
-  if (problems.length > 0) throw new Error(`the task ${task} cannot be given this: ${problems.join("; ")}`);
+  if (problems.length > 0) throw new Error(`the task ${task} does not accept these arguments: ${problems.join("; ")}`);
 }
 
-/** @throws Error where the names are not exactly the task's arguments */
+/** @throws Error if an argument of the task is missing */
 export function requireArguments(task: TaskName, names: readonly string[]): void {
   const wanted: readonly string[] = taskOf(task).args;
   const missing = wanted.filter((name) => !names.includes(name));
-  if (missing.length > 0) throw new Error(`the task ${task} is not given ${missing.join(", ")}`);
+  if (missing.length > 0) throw new Error(`the task ${task} needs these arguments: ${missing.join(", ")}`);
 }

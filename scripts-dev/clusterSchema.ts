@@ -31,21 +31,21 @@ function valueAt(schema: Json, path: string): Json {
     .reduce((at, key) => (key === "*" ? at["additionalProperties"] : (at["properties"] as Json)[key]) as Json, schema);
 }
 
-/** In place of our own metadata, what an editor shows: the description with what a change does, and an example. */
+/** Replaces our own metadata with what an editor shows: the description, with what a change does, and an example. */
 function speak({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: object }): void {
   const meta = metaOf(zodSchema as z.ZodType);
   const json = jsonSchema as Json;
   for (const key of Object.keys(meta)) delete json[key];
-  // Editors know few formats, and the pattern says it.
+  // Editors know few formats, and the pattern already says it.
   if (json["pattern"] !== undefined) delete json["format"];
-  // Bounds that zod gives each whole number, and no person asked for.
+  // Bounds that zod itself adds to each whole number.
   if (json["minimum"] === Number.MIN_SAFE_INTEGER) delete json["minimum"];
   if (json["maximum"] === Number.MAX_SAFE_INTEGER) delete json["maximum"];
   const description = [
     meta.description,
     meta.must === undefined ? undefined : `Must be ${meta.must}.`,
     meta.otherwise === undefined ? undefined : `Default: ${meta.otherwise}.`,
-    meta.change === undefined ? undefined : `A change on a living cluster: ${changeOf(meta.change, meta.changeNote)}.`,
+    meta.change === undefined ? undefined : `A change on a running cluster: ${changeOf(meta.change, meta.changeNote)}.`,
   ].filter((part) => part !== undefined);
   if (description.length > 0) json["description"] = description.join(" ");
   if (meta.example !== undefined) json["examples"] = [meta.example];
@@ -61,7 +61,7 @@ function secrets(): Json {
   const descriptions = {
     proxmoxApiToken: "API token of Proxmox VE, user@realm!name=uuid.",
     hostPrivateKey: "Private SSH key (OpenSSH form) for the Proxmox host.",
-    nodePrivateKey: "Private SSH key (OpenSSH form) whose public half is in ssh.authorizedKeys.",
+    nodePrivateKey: "Private SSH key (OpenSSH form) whose public key is in ssh.authorizedKeys.",
   };
   const secure = { type: "object", properties: { secure: { type: "string" } }, required: ["secure"] };
   return Object.fromEntries(

@@ -7,9 +7,9 @@ import { changeOf } from "./clusterSchema";
 
 export const CONFIG_PAGE = "docs/config.md";
 
-/** A key that holds a value, a list of them or a map of them by free names. */
+/** A key that has a value, or a list or map of values. */
 export interface Key {
-  /** Below `cluster`, with placeholders for free names: `pools.<pool>.cores`. */
+  /** Its path below `cluster`, with placeholders for names: `pools.<pool>.cores`. */
   readonly path: readonly string[];
   readonly schema: Schema;
 }
@@ -35,14 +35,14 @@ export function renderConfigPage(): string {
 
 const HEAD = `# The config
 
-Every key below \`proxmox-k3s:cluster\` in a stack file. This page is written by \`npm run docs\` from \`config/schema.ts\`.
-An editor that knows JSON schemas completes and checks a stack file by its first line,
-\`# yaml-language-server: $schema=schema/cluster.schema.json\`. [Pulumi.homelab.yaml](../Pulumi.homelab.yaml) is a whole
-example. A config with mistakes is refused before anything is made, and the error lists all of them.
+This page lists every key below \`proxmox-k3s:cluster\` in a stack file. \`npm run docs\` generates it from \`config/schema.ts\`.
+An editor that supports JSON schemas can complete and check a stack file if its first line is
+\`# yaml-language-server: $schema=schema/cluster.schema.json\`. [Pulumi.homelab.yaml](../Pulumi.homelab.yaml) is a complete
+example. If the config has mistakes, the program creates nothing, and the error lists all of them.
 
 ## What a change does
 
-The last column of the tables says what a change of the key does to a cluster that runs. A preview knows it from the stack's
+The last column of the tables says what a change of the key does to a running cluster. A preview knows it from the stack's
 state alone, without Proxmox VE and the cluster. \`tests/unit/plan/effects.test.ts\` changes every key and holds the table to
 what the program does.
 
@@ -53,7 +53,7 @@ ${Object.values(EFFECTS)
   .join("\n")}
 `;
 
-/** A table for each section, and for each map of objects by free names one of its own. */
+/** Each section has a table, and so does each map of objects with free names. */
 function sectionOf(path: readonly string[]): string {
   const free = path.map((key) => key.startsWith("<")).lastIndexOf(true);
   return path.slice(0, free >= 0 ? free + 1 : path.length > 1 ? 1 : 0).join(".");
@@ -67,7 +67,7 @@ function renderSection(section: string, keys: readonly Key[]): string {
     `## ${section === "" ? "The cluster" : `\`${section}\``}`,
     "",
     ...(description === undefined ? [] : [description, ""]),
-    "| key | what it decides | value | default | example | a change |",
+    "| key | what it sets | value | default | example | a change |",
     "| --- | --- | --- | --- | --- | --- |",
     ...own.map(({ path, schema }) => `| ${cells(path.slice(depth).join("."), schema).join(" | ")} |`),
     "",

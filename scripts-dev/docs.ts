@@ -1,4 +1,4 @@
-/** `npm run docs`: writes the files that are generated, or with `--check` fails where one is not what it would be. */
+/** `npm run docs`: writes the generated files. With `--check` it writes nothing and fails if a file is out of date. */
 import fs from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
@@ -23,9 +23,9 @@ async function textOf(name: string, render: () => string | Promise<string>): Pro
 
 new Command("docs")
   .description(
-    "write docs/reliability.md from the rows that the tests show, docs/config.md and the JSON schema from the config's",
+    "write docs/reliability.md from the rows in tests/reliability, and docs/config.md and the JSON schema from config/schema.ts",
   )
-  .option("--check", "write nothing; fail when a file differs")
+  .option("--check", "write nothing; fail if a file is out of date")
   .action(async ({ check }: { check?: boolean }, command: Command) => {
     const stale: string[] = [];
     for (const [name, render] of Object.entries(FILES)) {
@@ -38,7 +38,7 @@ new Command("docs")
       fs.writeFileSync(file, text);
     }
     if (check && stale.length > 0)
-      command.error(`docs: not what they would be written as: ${stale.join(", ")}; run npm run docs`);
+      command.error(`docs: these files are out of date: ${stale.join(", ")}; run npm run docs`);
   })
   .parseAsync()
   .catch((error: unknown) => {

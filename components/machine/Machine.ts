@@ -2,14 +2,14 @@ import type * as pulumi from "@pulumi/pulumi";
 
 import type { Connection } from "../../remote/RemoteScript";
 
-/** A machine of either kind, as K3s and membership see it. */
+/** A machine of any kind, as K3s and membership see it. */
 export interface Machine {
   /** Root on the machine, with its checked host key. */
   readonly connection: Connection;
-  /** The guest itself: what lives on it is deleted and replaced with it. */
+  /** The guest itself. Resources inside the guest are deleted and replaced together with it. */
   readonly guest: pulumi.Resource;
-  /** A value that is new whenever the guest is made anew, also after it vanished and a refresh noticed. */
+  /** A value that changes whenever the guest is created again, also after a refresh has found that it no longer exists. */
   readonly creation: pulumi.Output<string>;
-  /** Done when the machine can be used. */
+  /** Done when the machine is ready for K3s. */
   readonly usable: pulumi.Resource;
 }

@@ -7,7 +7,7 @@ import type { Connection } from "../../remote/RemoteScript";
 import { stepName } from "../../plan/steps";
 import { writesNetworks } from "./furtherNetworks";
 
-/** What a look at a cluster's guests needs. */
+/** What a check of a cluster's guests needs. */
 export interface HostAccess {
   /** Root on the Proxmox host. */
   readonly host: Connection;
@@ -15,11 +15,11 @@ export interface HostAccess {
 }
 
 /**
- * The claim: before each creation and each change of a guest, a look on the Proxmox host that its VMID is free or ours.
+ * The claim: before each creation and each change of a guest, it checks on the Proxmox host that the VMID is free or ours.
  *
- * A hook and not a resource, because a resource would run again when *its* inputs change, and not when the guest's state
- * does: a creation that is tried again, a guest that a refresh dropped, and a stranger's guest that a refresh took for
- * ours would all pass unclaimed (docs/decisions/0003). Runs in no preview.
+ * It is a hook and not a resource, because a resource runs again only if *its* inputs change, not if the guest's state does.
+ * Then three cases would not be checked: a creation that is tried again, a guest that a refresh removed from the state, and
+ * another person's guest that a refresh took for ours (docs/decisions/0003). It does not run in a preview.
  */
 export function claim(name: string, node: NodePlan, claims: HostAccess): pulumi.ResourceHook {
   return new pulumi.ResourceHook(stepName(name, "claim"), async (change) => {

@@ -9,13 +9,13 @@ interface GuardArgs {
   readonly node: NodePlan;
   readonly context: ClusterContext;
   readonly guest: pulumi.Resource;
-  /** New whenever the guest is made anew. */
+  /** Changes whenever the guest is created again. */
   readonly creation: pulumi.Output<string>;
 }
 
 /**
- * The guard: does nothing until it is deleted, right before its machine; then it refuses a guest that is not ours. The same
- * for every kind of machine.
+ * The guard does nothing until it is deleted, directly before its machine. Then it fails if the guest is not ours. It is the
+ * same for every kind of machine.
  */
 export function guard(name: string, args: GuardArgs, parent: pulumi.Resource): RemoteScript {
   const { node, context, guest, creation } = args;
@@ -32,7 +32,7 @@ export function guard(name: string, args: GuardArgs, parent: pulumi.Resource): R
       inputs: { MARK: context.mark, URN: guest.urn },
       triggers: [creation],
     },
-    // Not deletedWith the guest: it has to speak before the guest goes.
+    // Not deletedWith the guest: it must run before the guest is destroyed.
     pulumi.mergeOptions(context.scriptOptions, { parent, dependsOn: [guest], replaceWith: [guest] }),
   );
 }

@@ -5,29 +5,29 @@ import { hookName } from "../../plan/steps";
 import { advice } from "../../remote/advice";
 import { diskTooLarge } from "./byHand";
 
-/** An operation on a machine that the Proxmox client gave up. */
+/** A failed operation of the Proxmox provider on a machine. */
 export interface MachineFailure {
   readonly operation: "create" | "update" | "delete";
   readonly node: string;
   readonly kind: MachineKind;
   readonly vmId: number;
-  /** Of the guest's resource. */
+  /** URN of the guest's resource. */
   readonly urn: string;
   /** The cluster's resource pool. */
   readonly pool: string;
-  /** What the client says: its own words about a request or a task, often several attempts of it. */
+  /** The provider's error about a request or a task, often with several attempts. */
   readonly message: string;
 }
 
 /* What failed is read from the client's words, as its errors carry no code. */
 
-/** The client does not know how its request ended: it asked for a task, and then nothing was heard of that. */
+/** The provider does not know how its request ended: it asked for a task and did not learn its result. */
 const UNKNOWN = /(error|timeout) while waiting for task|failed to perform HTTP (POST|PUT) request/;
-/** The same once it had asked for the end of the guest; before that the guest stands, running or not. */
+/** The same, after the request to destroy the guest. Before that request, the guest still exists. */
 const UNKNOWN_REMOVAL =
   /(error|timeout) while waiting for task "[^"]*:(vz|qm)destroy:|failed to perform HTTP DELETE request/;
 
-/** The guest is in another pool than the token's rights, or in none. */
+/** The guest is not in the pool on which the token has its privileges. */
 const FORBIDDEN = /Permission check failed \(\/vms\/\d+, VM\./;
 
 /** Somebody grew the disk on the host, and no refresh has seen it. */
@@ -48,8 +48,8 @@ const KEPT: readonly (readonly [words: RegExp, cause: string, end: (vmId: number
 const LOCKED = /(CT|VM) is locked|configuration to become unlocked/;
 
 /**
- * What a failure means and what to do, in the form of the scripts' errors. The client's own message, which the engine
- * prints beside it, names a request and a reason, and neither the node nor a way on.
+ * What a failure means and what to do, in the form of the scripts' errors. The engine also prints the provider's own message.
+ * That names a request and a reason, but not the node and not the next step.
  */
 export function explain({ operation, node, kind, vmId, urn, pool, message }: MachineFailure): string {
   const { command } = MACHINE_KINDS[kind];
@@ -57,7 +57,7 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
   const isUnknown = UNKNOWN.test(message);
   if (FORBIDDEN.test(message))
     return text(
-      `the API token may not touch guest ${vmId}, which is not in the resource pool ${pool}`,
+      `the API token may not change guest ${vmId}, which is not in the resource pool ${pool}`,
       wayToPool({ operation, kind, vmId, urn, pool }),
     );
   if (LOCKED.test(message)) {
@@ -72,44 +72,63 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
     case "create":
       if (!isUnknown && !message.includes("unexpected status"))
         return text(
-          `its machine (guest ${vmId}) was not made or not started; the lines of Proxmox VE say why`,
-          "pulumi up",
+          `guest ${vmId} was not created or not started`,
+          "fix the cause in the message of Proxmox VE, then pulumi up",
         );
       return text(
-        `how the creation of guest ${vmId} ended is not known`,
-        "npm run cluster -- recover, which clears away what was made of it; then pulumi up",
+        `it is not known whether guest ${vmId} was created`,
+        "npm run cluster -- recover, which removes an incomplete guest; then pulumi up",
       );
     case "update":
       return isUnknown
-        ? text(`how the change of guest ${vmId} ended is not known`, "pulumi up --refresh")
-        : text(`guest ${vmId} was not changed, or only in part`, "pulumi up --refresh");
+        ? text(`it is not known whether guest ${vmId} was changed`, "pulumi up --refresh")
+        : text(`guest ${vmId} was not changed, or only partly`, "pulumi up --refresh");
     case "delete":
       for (const [words, cause, end] of KEPT)
         if (words.test(message))
           return text(`guest ${vmId} ${cause}`, `${end(vmId, command)} on the Proxmox host, then pulumi up`);
-      // Once the guest is gone the client fails for ever, and only a refresh takes it out of the state.
+      // Once the guest is gone, the provider always fails. Only a refresh removes the guest from the state.
       return UNKNOWN_REMOVAL.test(message) || message.includes("does not exist")
-        ? text(`how the removal of guest ${vmId} ended is not known`, "pulumi up --refresh")
-        : text(`guest ${vmId} still stands`, "pulumi up");
-  }
-}
-
-/** A stranger's guest must not be talked into the pool: only before a change has the claim just seen that it is ours. */
-function wayToPool({ operation, kind, vmId, urn, pool }: Omit<MachineFailure, "node" | "message">): string {
-  const move = `pveum pool modify ${pool} --allow-move 1 --vms ${vmId} on the Proxmox host, then pulumi up`;
-  switch (operation) {
-    case "create":
-      return "pulumi up, which says whose the guest is";
-    case "update":
-      return move;
-    case "delete":
-      return `${MACHINE_KINDS[kind].command} config ${vmId} on the Proxmox host says whose it is. A stranger's: pulumi state delete --yes --target-dependents '${urn}', then pulumi up. Ours: ${move}`;
+        ? text(`it is not known whether guest ${vmId} was removed`, "pulumi up --refresh")
+        : text(`guest ${vmId} still exists`, "fix the cause in the message of Proxmox VE, then pulumi up");
   }
 }
 
 /**
- * Speaks when the client gives up. One for all machines of a cluster, because a node that has gone from the program has
- * no hook of its own any more. It never asks for another attempt: a second creation could adopt a stranger's guest.
+ * A guest that is not ours must not be moved into the pool. Only before a change has the claim just checked that the guest
+ * is ours.
+ */
+function wayToPool({ operation, kind, vmId, urn, pool }: Omit<MachineFailure, "node" | "message">): string {
+  const move = `pveum pool modify ${pool} --allow-move 1 --vms ${vmId} on the Proxmox host, then pulumi up`;
+  switch (operation) {
+    case "create":
+      return "pulumi up, which names the guest that has this VMID";
+    case "update":
+      return move;
+    case "delete":
+      return `${MACHINE_KINDS[kind].command} config ${vmId} on the Proxmox host says whose it is. A stranger's: pulumi state delete --yes --target-dependents '${urn}', then pulumi up. If it is yours: ${move}`;
+  }
+}
+
+/**
+ * A guest that is not ours must not be moved into the pool. Only before a change has the claim just checked that the guest
+ * is ours.
+ */
+function wayToPool({ operation, vmId, urn, pool }: Omit<MachineFailure, "node" | "message">): string {
+  const move = `pveum pool modify ${pool} --allow-move 1 --vms ${vmId} on the Proxmox host, then pulumi up`;
+  switch (operation) {
+    case "create":
+      return "pulumi up, which names the guest that has this VMID";
+    case "update":
+      return move;
+    case "delete":
+      return `check with pct config ${vmId} on the Proxmox host whose guest it is. If it is not yours: pulumi state delete --yes --target-dependents '${urn}', then pulumi up. If it is yours: ${move}`;
+  }
+}
+
+/**
+ * Logs a hint when the Proxmox provider fails. One hook serves all machines of a cluster, because a node that was removed
+ * from the program has no hook of its own. It never retries: a second creation could take over a guest that is not ours.
  */
 export function machineFailure(cluster: string, pool: string): pulumi.ErrorHook {
   return new pulumi.ErrorHook(

@@ -8,9 +8,9 @@ import { RemoteScript } from "../../remote/RemoteScript";
 import { stepName } from "../../plan/steps";
 
 /**
- * Seconds after which a removal ends, come what may. It is stored with the leave, so it must not follow the policy: a new
- * drain timeout would reach the leave of a node that has just gone from the program too late. The bounds that count are
- * the removal script's own, each step by itself, and come from the roster.
+ * The upper limit for a removal, in seconds. It is stored with the leave, so it does not depend on `removal.drainTimeout`: a
+ * new timeout would not reach the leave of a node that was just removed from the program. The limits that matter are those
+ * of the removal script's steps; they come from the roster.
  */
 const LEAVE_BOUND = 24 * 3600;
 
@@ -22,9 +22,9 @@ interface MembershipArgs {
 }
 
 /**
- * The node's way out: does nothing until it is deleted, then drains the node, ends its membership and forgets it,
- * through a live server that the roster names. It exists before K3s does, because a join that failed half-way has left
- * traces all the same. `deletedWith` the anchor: a full destroy runs no leave and needs no cluster.
+ * The leave does nothing until it is deleted. Then it drains the node, ends its membership and deletes its Node object,
+ * through a healthy server from the roster. It is created before K3s, because a join that failed half-way also leaves traces.
+ * It is `deletedWith` the anchor, so a full destroy runs no leave and needs no healthy cluster.
  */
 export function leave(name: string, args: MembershipArgs, parent: pulumi.Resource): RemoteScript {
   const { node, machine, context } = args;

@@ -11,9 +11,10 @@ import type { TurnHooks, RollingTurns } from "./RollingTurns";
 import { hookName, parseStep } from "../../plan/steps";
 
 /**
- * Changes of K3s itself (its version, its options, its tokens) take turns: the next node's K3s is changed when the last
- * node is Ready again, and none once one is not. So a release or an option that does not work costs one node and not all.
- * Every change counts, as only the node knows whether it restarts K3s; where it did not, the turn ends at once.
+ * Changes of K3s itself (its version, options or tokens) take turns: the next node is changed when the last one is Ready
+ * again. If a node does not become Ready, no further one is changed. So a release or an option that does not work breaks
+ * one node, not all. Every change takes a turn, because only the node knows whether K3s must restart. If it did not restart,
+ * the turn ends at once.
  */
 export class K3sChanges {
   readonly hooks: TurnHooks;
@@ -54,12 +55,12 @@ export class K3sChanges {
     });
   }
 
-  /** What one node refuses, the others would refuse as well; one that was not reached says nothing of them. */
+  /** If a node rejects a change, the others would reject it too. If a node was not reached, that says nothing about the others. */
   private failed(resource: string, message: string): void {
     const name = this.nodeOf(resource)?.name;
     if (name === undefined || !this.turns.has(name)) return;
     if (wasReached(message))
-      this.turns.close(advice(`the change of K3s failed on ${name}`, "what is said of that node, then pulumi up"));
+      this.turns.close(advice(`the change of K3s failed on ${name}`, "fix the error of that node, then pulumi up"));
     this.turns.end(name);
   }
 

@@ -11,15 +11,15 @@ export interface TurnHooks {
 }
 
 /**
- * Nodes that a change disturbs take turns, so many at a time as the config's `rollout.concurrency` says; once one of them
- * is not well after its change, no further one is changed (docs/decisions/0006).
+ * Nodes that a change disturbs take turns. `rollout.concurrency` in the config says how many change at the same time. If a
+ * node is not Ready after its change, no further one is changed (docs/decisions/0006).
  *
- * A turn is taken and ended in the hooks of one resource, and never held from one resource to another: whoever has it
- * waits for nothing that another node holds, so the engine's parallelism cannot block it.
+ * A turn begins and ends in the hooks of one resource, and no other resource holds it. So a node with a turn never waits for
+ * another node, and the engine's parallelism cannot cause a deadlock.
  */
 export class RollingTurns {
   private readonly places: Semaphore;
-  /** What ends the turn of a node that has one, by its name. */
+  /** For each node that has a turn: the function that ends it. */
   private readonly taken = new Map<string, () => void>();
   private closed: string | undefined;
 
@@ -29,15 +29,15 @@ export class RollingTurns {
 
   /**
    * Resolves when it is the node's turn, in the order in which they came.
-   * @param effect what the change would do, for the error
-   * @param check a last look; where it throws, the node's turn is over
-   * @throws Error when no further node is changed, and what `check` throws
+   * @param effect what the change would do, for the error: "reboot it"
+   * @param check a last check; if it throws, the node's turn ends
+   * @throws Error if no further node may be changed, and the error of `check`
    */
   async take(node: string, effect: string, check: () => Promise<unknown>): Promise<void> {
     const [, release] = await this.places.acquire();
     if (this.closed !== undefined) {
       release();
-      throw new Error(`${node} was not changed, which would ${effect}: ${this.closed}`);
+      throw new Error(`${node} was not changed (this would ${effect}): ${this.closed}`);
     }
     this.taken.set(node, release);
     try {
@@ -59,22 +59,27 @@ export class RollingTurns {
   }
 
   /**
-   * Ends the node's turn once it is well again; where it is not, no further one is given.
-   * @param change what disturbed it, "its own reboot"
-   * @throws what `awaitWell` throws
+   * Ends the node's turn once it is Ready again. If it does not become Ready, no further node gets a turn.
+   * @param change what disturbed it, for the error: "its own reboot"
+   * @throws the error of `awaitWell`
    */
   async endWhen(node: string, change: string, awaitWell: () => Promise<unknown>): Promise<void> {
     try {
       await awaitWell();
     } catch (error) {
-      this.close(advice(`${node} is not Ready after ${change}`, "once it is Ready, pulumi up"));
+      this.close(
+        advice(
+          `${node} is not Ready after ${change}`,
+          "wait until it is Ready, or fix what keeps it from becoming Ready; then pulumi up",
+        ),
+      );
       throw error;
     } finally {
       this.end(node);
     }
   }
 
-  /** No further turn is given, for this reason; the first one stands. */
+  /** Ends the rollout: no further node gets a turn. The first reason counts. */
   close(reason: string): void {
     this.closed ??= reason;
   }

@@ -5,7 +5,7 @@ import { runOnHost } from "../../remote/hostTask";
 import type { Connection } from "../../remote/RemoteScript";
 import { stepName } from "../../plan/steps";
 
-/** What a look at a node in its cluster needs. */
+/** What a check of a node in its cluster needs. */
 export interface ClusterAccess {
   readonly plan: ClusterPlan;
   /** Root on the Proxmox host. */
@@ -14,9 +14,9 @@ export interface ClusterAccess {
 }
 
 /**
- * Waits on the Proxmox host until a node that was disturbed takes part in the cluster again.
- * @param after what disturbed it, "its reboot"
- * @throws Error that names the node, the cause and what to do
+ * Waits until a node is Ready again after a change; the script runs on the Proxmox host.
+ * @param after the change: "its reboot"
+ * @throws Error that names the node, the cause and the next step
  */
 export function awaitReadyAgain(
   node: NodePlan,

@@ -4,10 +4,10 @@ import { runOnHost } from "../../remote/hostTask";
 import { stepName } from "../../plan/steps";
 
 /**
- * Waits on the Proxmox host until the other servers hold etcd's majority while this node is disturbed. An agent has no part in
- * it; whether a server has, the cluster knows: the plan's only one may still have others beside it.
- * @param effect what the disturbance does, "reboot it"
- * @throws Error that names the servers which do not answer, and what to do
+ * Waits until etcd keeps its majority without this node; the script runs on the Proxmox host. Agents are not members of etcd.
+ * For a server the cluster decides, not the plan: even if the plan has only one, other servers may still be members.
+ * @param effect what the change does to the node: "reboot it"
+ * @throws Error that names the servers that do not answer, and the next step
  */
 export async function requireQuorumWithout(node: NodePlan, effect: string, access: ClusterAccess): Promise<void> {
   if (node.role !== "server") return;

@@ -3,10 +3,10 @@ import { boolean, duration, host, oneOf, sha256, text } from "../fields";
 import { extraConfig } from "../k3sOptions";
 import type { KeyMeta } from "../meta";
 
-/** Where the K3s project publishes its releases. */
+/** The K3s project publishes its releases here. */
 export const K3S_RELEASES = "https://github.com/k3s-io/k3s/releases/download";
 
-const SERVERS = "servers alone";
+const SERVERS = "servers only";
 
 const sums = (of: string, words: Pick<KeyMeta, "change" | "changeNote">) => {
   const otherwise = "the repository's pins, else the release's own list";
@@ -17,11 +17,11 @@ const sums = (of: string, words: Pick<KeyMeta, "change" | "changeNote">) => {
 const artifactsSchema = z
   .strictObject({
     baseUrl: text("an http or https URL without credentials or a query", /^https?:\/\/[^\s?#@]+$/, {
-      hint: "the folder that holds a folder for each version",
+      hint: "the URL of the folder that has one folder per version",
       example: K3S_RELEASES,
       hidden: true,
     })
-      .meta({ description: "Where releases are: a file is at `<baseUrl>/<version>/<file>`.", change: "none" })
+      .meta({ description: "URL of the releases: a file is at `<baseUrl>/<version>/<file>`.", change: "none" })
       .transform((url) => url.replace(/\/+$/, ""))
       .prefault(K3S_RELEASES),
     file: text("the absolute path of a file k3s or k3s-arm64 on the Proxmox host", /^\/(?:[^\s/]+\/)*k3s(?:-arm64)?$/, {
@@ -29,34 +29,32 @@ const artifactsSchema = z
       example: "/var/lib/vz/k3s/v1.36.3+k3s1/k3s",
     })
       .meta({
-        description: "The K3s binary on the Proxmox host; the image archive is beside it. Nodes then download nothing.",
+        description:
+          "Path of the K3s binary on the Proxmox host. The image archive must be in the same folder. The nodes then download nothing.",
         otherwise: "`baseUrl`",
         change: "none",
       })
       .optional(),
-    sha256: sums("the K3s binary", { change: "k3sRestart", changeNote: "only where it names another binary" }).default(
-      {},
-    ),
+    sha256: sums("the K3s binary", { change: "k3sRestart", changeNote: "only if it names another binary" }).default({}),
     airgapImages: boolean
-      .meta({ description: "Whether nodes get the release's archive of images too.", change: "live" })
+      .meta({ description: "Whether nodes also get the release's image archive.", change: "live" })
       .default(false),
     imagesSha256: sums("the image archive", { change: "live" }).default({}),
     requirePinned: boolean
-      .meta({ description: "Whether a release whose sums nobody has recorded is refused.", change: "none" })
+      .meta({ description: "Whether the program refuses a release without recorded sums.", change: "none" })
       .default(false),
   })
   .meta({ description: "Where the files of the K3s release come from." });
 
 const MODES = ["600", "640", "644"] as const;
 
-/** `cluster.k3s`: what K3s is told. */
+/** `cluster.k3s`: the settings of K3s. */
 export const k3sSchema = z
   .strictObject({
     artifacts: artifactsSchema.prefault({}),
     datastore: oneOf(["sqlite", "etcd"])
       .meta({
-        description:
-          "Where servers keep the cluster's objects: a file of the only server, or etcd, which servers share.",
+        description: "K3s' datastore: `sqlite` is a file on the only server; `etcd` is shared by all servers.",
         example: "etcd",
         otherwise: "`etcd` with several servers, else `sqlite`",
         change: "k3sRestart",
@@ -67,7 +65,7 @@ export const k3sSchema = z
     disable: z
       .array(oneOf(["coredns", "servicelb", "traefik", "local-storage", "metrics-server", "runtimes"]))
       .meta({
-        description: "Packaged components that K3s leaves out.",
+        description: "Packaged components that K3s does not deploy.",
         example: ["traefik"],
         change: "k3sRestart",
         changeNote: SERVERS,
@@ -99,24 +97,24 @@ export const k3sSchema = z
       .default([]),
     serverConfig: extraConfig
       .meta({
-        description: "More options of the servers, by K3s' names.",
+        description: "More K3s options for servers, with K3s' names.",
         example: { "flannel-backend": "host-gw" },
         change: "k3sRestart",
-        changeNote: `${SERVERS}; an option that K3s refuses is taken back on the node`,
+        changeNote: `${SERVERS}; if K3s rejects an option, the node keeps its old config`,
       })
       .default({}),
     agentConfig: extraConfig
       .meta({
-        description: "More options of the agents, by K3s' names.",
+        description: "More K3s options for agents, with K3s' names.",
         example: { "kubelet-arg": ["max-pods=60"] },
         change: "k3sRestart",
-        changeNote: "agents alone; an option that K3s refuses is taken back on the node",
+        changeNote: "agents only; if K3s rejects an option, the node keeps its old config",
       })
       .default({}),
     controlPlaneTaint: boolean
       .meta({
-        description: "Whether servers have the control plane's taint, so that ordinary pods run on agents alone.",
-        otherwise: "true where there is a pool of agents",
+        description: "Whether servers have the control-plane taint, so that ordinary pods run only on agents.",
+        otherwise: "true if there is a pool of agents",
         change: "k3sRestart",
         changeNote: SERVERS,
         independent: true,
@@ -126,4 +124,4 @@ export const k3sSchema = z
       .meta({ description: "How long a start of K3s may take.", change: "none", independent: true })
       .prefault("10m"),
   })
-  .meta({ description: "What K3s is told." });
+  .meta({ description: "The settings of K3s." });

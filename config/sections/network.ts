@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { cidr, domain, integer, ipv4, text } from "../fields";
 
-/** `cluster.network`: the nodes' network, and the cluster's two own. */
+/** `cluster.network`: the networks of nodes, pods and services. */
 export const networkSchema = z
   .strictObject({
     cidr: cidr.meta({
@@ -9,7 +9,7 @@ export const networkSchema = z
       change: "reboot",
       changeNote: "the prefix is part of each address; servers with etcd are rebuilt",
     }),
-    gateway: ipv4.meta({ description: "The router of the nodes.", example: "192.168.2.1", change: "reboot" }),
+    gateway: ipv4.meta({ description: "The default gateway of the nodes.", example: "192.168.2.1", change: "reboot" }),
     bridge: text("the name of a Linux bridge", /^[a-zA-Z][\w.-]{0,14}$/, {
       hint: "for example vmbr0",
       example: "vmbr0",
@@ -42,17 +42,17 @@ export const networkSchema = z
       .optional(),
     podCidr: cidr
       .meta({
-        description: "The network of the pods; each node gets a /24 of it.",
+        description: "The network of the pods. Each node gets a /24 of it.",
         example: "10.42.0.0/16",
         change: "refused",
       })
       .default("10.42.0.0/16"),
     serviceCidr: cidr
       .meta({
-        description: "The network of the services; cluster DNS is its tenth address.",
+        description: "The network of the services. The cluster DNS has its tenth address.",
         example: "10.43.0.0/16",
         change: "refused",
       })
       .default("10.43.0.0/16"),
   })
-  .meta({ description: "The network of the nodes, and those of pods and services." });
+  .meta({ description: "The networks of nodes, pods and services." });

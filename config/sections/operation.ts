@@ -10,7 +10,8 @@ export const removalSchema = z
       .prefault("10m"),
     onBlocked: oneOf(["stop", "force"])
       .meta({
-        description: "What a removal does when pods cannot be evicted in time: keep the node, or go on without them.",
+        description:
+          "What a removal does if pods cannot be evicted in time: `stop` keeps the node, `force` deletes the pods and goes on.",
         change: "none",
         independent: true,
       })
@@ -25,32 +26,36 @@ export const removalSchema = z
       .default("stop"),
     allowControlPlaneLoss: boolean
       .meta({
-        description: "Whether the only server may be removed or replaced, and with it all that the cluster knows.",
+        description:
+          "Whether the only server may be removed or replaced. This deletes everything that is stored in the cluster.",
         change: "none",
         independent: true,
       })
       .default(false),
   })
-  .meta({ description: "How a node leaves. A change counts from the next removal, also one of the same `up`." });
+  .meta({
+    description:
+      "How a node leaves the cluster. A change applies from the next removal on, even in the same `pulumi up`.",
+  });
 
-/** `cluster.rollout`: how changes reach the nodes. */
+/** `cluster.rollout`: how changes roll out to the nodes. */
 export const rolloutSchema = z
   .strictObject({
     concurrency: integer(1, 100, { unit: "nodes" })
       .meta({
-        description: "How many nodes at a time a reboot or a change of K3s may disturb.",
+        description: "How many nodes a reboot or a change of K3s may affect at the same time.",
         change: "none",
         independent: true,
       })
       .default(1),
   })
-  .meta({ description: "How changes reach the nodes." });
+  .meta({ description: "How changes roll out to the nodes." });
 
-/** `cluster.ssh`: who may log in. */
+/** `cluster.ssh`: who may log in to the nodes. */
 export const sshSchema = z
   .strictObject({
     authorizedKeys: z.array(publicKey).meta({
-      description: "Public keys that may log in to the nodes as root. One is that of `nodePrivateKey`.",
+      description: "Public keys that may log in to the nodes as root. One of them must belong to `nodePrivateKey`.",
       example: [EXAMPLE_KEY],
       change: "live",
     }),

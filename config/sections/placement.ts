@@ -1,7 +1,7 @@
 import { boolean, oneOf, text } from "../fields";
 import { OS_TYPES } from "../template";
 
-/** Values that say where a guest is and what it is made from: in `proxmox` for all pools, in a pool for its own. */
+/** Storage, template and place of a guest. In `proxmox` they apply to all pools, in a pool to that pool only. */
 
 const STORAGE = "[A-Za-z][A-Za-z0-9\\-_.]*[A-Za-z0-9]";
 
@@ -23,15 +23,15 @@ export const template = text(
     example: "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst",
   },
 ).meta({
-  description: "The template that containers are made from.",
+  description: "The template of the containers.",
   change: "newNodes",
 });
 
 /** Proxmox VE's `ostype`. */
 export const osType = oneOf(OS_TYPES).meta({
-  description: "The template's system, by which Proxmox VE writes network, hostname and SSH keys.",
+  description: "The template's operating system. Proxmox VE needs it to write network, hostname and SSH keys.",
   example: "ubuntu",
-  otherwise: "what the template's name tells",
+  otherwise: "the system in the template's name",
   change: "newNodes",
 });
 
@@ -41,7 +41,7 @@ export const proxmoxNode = text("the name of a Proxmox VE node", /^[a-zA-Z0-9](?
 });
 
 export const protect = boolean.meta({
-  description: "Pulumi's protection of all resources of a node: nothing deletes or replaces them.",
+  description: "Whether Pulumi protects all resources of a node from deletion and replacement.",
   example: true,
   change: "none",
   independent: true,

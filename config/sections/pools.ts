@@ -17,15 +17,16 @@ import { osType, protect, proxmoxNode, storage, template } from "./placement";
 
 /** Proxmox VE's range (`pve-vmid`). */
 export const VMIDS = { least: 100, most: 999_999_999 } as const;
-/** The largest pool: a pod network of /16 holds 256 nodes, K3s's default. */
+/** The maximum size of a pool: K3s' default pod network, a /16, has room for 256 nodes. */
 const MOST_NODES = 250;
-/** Below this much a node cannot hold the K3s agent. */
+/** The K3s agent does not run with less memory. */
 const LEAST_MEMORY_MIB = 512;
 
 export const KINDS = ["lxc", "vm"] as const;
 const kindWords = {
   must: alternatives(KINDS),
-  description: "What a node is in Proxmox VE: a container. Virtual machines (`vm`) arrive later.",
+  description:
+    "The kind of guest in Proxmox VE. Only containers (`lxc`) are supported; virtual machines (`vm`) are not supported yet.",
   change: "refused",
 } as const;
 
@@ -36,7 +37,7 @@ const RENAMED = {
     "another name is another node; to rename, give new VMIDs and addresses too: then nodes join and the former ones leave",
 } as const;
 const READDRESSED = { change: "reboot", changeNote: "a server with etcd is rebuilt" } as const;
-const LABELLED = { change: "k3sRestart", changeNote: "labels that others set are left alone" } as const;
+const LABELLED = { change: "k3sRestart", changeNote: "labels that somebody else has set do not change" } as const;
 
 const vmIds = z.union([z.strictObject({ from: z.int() }), z.array(z.int())]).meta({
   must: "{ from: <VMID> } or a list of VMIDs",
@@ -84,9 +85,9 @@ const startup = z
     order: integer(0, 9999)
       .meta({
         description:
-          "Place in the order in which the Proxmox host starts its guests: lower ones first, shutdowns in reverse.",
+          "Position in the start order of the Proxmox host's guests: lower numbers start first and shut down last.",
         example: 1,
-        otherwise: "after all guests that have one",
+        otherwise: "after all guests with a position",
         change: "live",
         independent: true,
       })
@@ -104,7 +105,7 @@ const startup = z
       .meta({
         description: "How long the host waits for the guest's shutdown, before it goes on.",
         example: "2m",
-        otherwise: "Proxmox VE's, 60 s for containers",
+        otherwise: "Proxmox VE's default, 60 s for containers",
         change: "live",
         independent: true,
       })
@@ -112,11 +113,11 @@ const startup = z
   })
   .meta({ description: "When the Proxmox host starts the guests, and how long it waits for them." });
 
-/** One node's own values, before its pool's. */
+/** Values of a single node. They take precedence over those of its pool. */
 const nodeSchema = z
   .strictObject({
     hostname: hostname.meta({ description: "The node's name.", otherwise: "the pool's", ...RENAMED }).optional(),
-    vmId: integer(VMIDS.least, VMIDS.most, { hint: "Proxmox VE keeps the numbers below 100 for itself" })
+    vmId: integer(VMIDS.least, VMIDS.most, { hint: "Proxmox VE reserves the numbers below 100" })
       .meta({ description: "The node's VMID.", example: 110, otherwise: "the pool's", ...REBUILT })
       .optional(),
     address: ipv4
@@ -138,54 +139,54 @@ const nodeSchema = z
       .default({}),
     protect: protect.meta({ otherwise: "the pool's" }).optional(),
   })
-  .meta({ description: "One node's own values, in place of its pool's." });
+  .meta({ description: "Values of a single node, instead of those of its pool." });
 
 const index = text("the index of a node, from 1", /^[1-9]\d{0,3}$/, {
   hint: "nodes is a map by index: nodes: { 1: { hostname: k3s-master } }",
   example: "1",
 }).meta({ placeholder: "<index>" });
 
-/** What pools of every kind have. */
+/** Keys of pools of every kind. */
 const poolBase = {
   role: oneOf(["server", "agent"]).meta({
-    description: "What the nodes are in the cluster: servers run the control plane, agents the pods.",
+    description: "The role of the nodes in the cluster: servers run the control plane, agents run the pods.",
     example: "agent",
     change: "refused",
-    changeNote: "make a new pool instead",
+    changeNote: "create a new pool instead",
   }),
   count: integer(0, MOST_NODES, { unit: "nodes" }).meta({
-    description: "How many nodes the pool has. Servers are 1, 3 or 5 in all.",
+    description: "How many nodes the pool has. All pools together must have 1, 3 or 5 servers.",
     example: 2,
     change: "members",
   }),
   retired: z
     .array(integer(1, 9999, { hint: "the index of a node, from 1" }))
     .meta({
-      description: "Indices that are not used any more: their nodes are gone, and no node gets the number again.",
+      description: "Indices that are no longer used. Their nodes are removed, and no new node gets such an index.",
       example: [2],
       change: "members",
     })
     .default([]),
   hostname: text("a hostname with one {0} for the index", /^[^{}]*\{0{1,4}\}[^{}]*$/, {
-    hint: "{00} pads it to two digits: k3s-worker-{00}; a single node's name goes to nodes.<index>.hostname",
+    hint: "{00} pads it to two digits: k3s-worker-{00}; set the name of a single node in nodes.<index>.hostname",
     example: "k3s-worker-{00}",
   })
     .meta({
-      description: "The nodes' names: `{0}` stands for the index, `{00}` for two digits of it.",
+      description: "The nodes' names. `{0}` stands for the index, `{00}` for the index with two digits.",
       otherwise: "`<cluster>-<pool>-{0}`",
       ...RENAMED,
     })
     .optional(),
   vmIds: vmIds
     .meta({
-      description: "The nodes' VMIDs: from one upwards, or a list whose entry n is for index n.",
+      description: "The nodes' VMIDs: a first one for index 1, or a list in which entry n is for index n.",
       otherwise: "each node's own",
       ...REBUILT,
     })
     .optional(),
   addresses: addresses
     .meta({
-      description: "The nodes' addresses: from one upwards, or a list whose entry n is for index n.",
+      description: "The nodes' addresses: a first one for index 1, or a list in which entry n is for index n.",
       otherwise: "each node's own",
       ...READDRESSED,
     })
@@ -210,7 +211,7 @@ const poolBase = {
       description: "Taints of the Kubernetes nodes, in kubectl's form.",
       example: ["dedicated=storage:NoSchedule"],
       change: "k3sRestart",
-      changeNote: "taints that others set are left alone",
+      changeNote: "taints that somebody else has set do not change",
     })
     .default([]),
   startOnBoot: boolean
@@ -233,14 +234,14 @@ export const lxcPoolSchema = z
     ...poolBase,
     swap: memory(0)
       .meta({
-        description: "Swap of a node, beside its memory.",
+        description: "Swap of a node, in addition to its memory.",
         example: "1GB",
         change: "reboot",
         independent: true,
       })
       .prefault("0GB"),
     template: template.meta({ otherwise: "`proxmox.template`" }).optional(),
-    osType: osType.meta({ otherwise: "`proxmox.osType`, else what the template's name tells" }).optional(),
+    osType: osType.meta({ otherwise: "`proxmox.osType`, else the system in the template's name" }).optional(),
     nodes,
   })
   .meta({ description: "A pool of equal nodes." });

@@ -3,7 +3,7 @@ import { boolean, host, integer, oneOf, text } from "../fields";
 import { hostKey } from "../sshKeys";
 import { osType, proxmoxNode, storage, template } from "./placement";
 
-const RECONNECT = "every command on the host runs again and finds nothing to do";
+const RECONNECT = "every script on the host runs again and changes nothing";
 
 /** Proxmox VE's `pve-poolid`: up to three names. */
 const resourcePool = text("the name of a Proxmox VE resource pool", /^[A-Za-z][\w.-]*(?:\/[A-Za-z][\w.-]*){0,2}$/, {
@@ -11,7 +11,7 @@ const resourcePool = text("the name of a Proxmox VE resource pool", /^[A-Za-z][\
   example: "homelab",
 });
 
-/** `cluster.proxmox`: the Proxmox host, and what all pools share. */
+/** `cluster.proxmox`: the Proxmox host, and the defaults for all pools. */
 export const proxmoxSchema = z
   .strictObject({
     node: proxmoxNode.meta({
@@ -19,16 +19,15 @@ export const proxmoxSchema = z
       change: "refused",
       changeNote: "guests are not moved to another Proxmox VE node",
     }),
-    host: host.meta({ description: "Where its SSH server answers.", change: "none", changeNote: RECONNECT }),
     hostKey: hostKey.meta({
-      description: "Its public SSH host key. No connection is made without it.",
+      description: "Public SSH host key of the Proxmox host. The program connects only to a host with this key.",
       change: "none",
       changeNote: RECONNECT,
       independent: true,
     }),
     sshPort: integer(1, 65535)
       .meta({
-        description: "Port of its SSH server.",
+        description: "Port of the Proxmox host's SSH server.",
         example: 22,
         change: "none",
         changeNote: RECONNECT,
@@ -38,7 +37,7 @@ export const proxmoxSchema = z
     sshUser: oneOf(["root"])
       .meta({
         description: "The user to log in as.",
-        hint: "the scripts on the host need root, and the host gate limits the key to them",
+        hint: "the scripts on the host need root, and the gate limits the key to these scripts",
         change: "none",
         changeNote: RECONNECT,
         independent: true,
@@ -58,7 +57,7 @@ export const proxmoxSchema = z
       .optional(),
     insecure: boolean
       .meta({
-        description: "Whether the API's TLS certificate is left unverified.",
+        description: "Whether to skip the verification of the API's TLS certificate.",
         change: "none",
         independent: true,
       })
@@ -71,10 +70,10 @@ export const proxmoxSchema = z
       .default("amd64"),
     resourcePool: resourcePool
       .meta({
-        description: "The resource pool of the guests. The API token may change those of this pool alone.",
+        description: "The Proxmox VE resource pool of the guests. The API token may change only guests in this pool.",
         otherwise: "the cluster's name",
         change: "newNodes",
-        changeNote: "`npm run doctor` names the command that moves the others",
+        changeNote: "`npm run doctor` names the command that moves existing guests",
         independent: true,
       })
       .optional(),
@@ -82,4 +81,4 @@ export const proxmoxSchema = z
     template: template.meta({ otherwise: "each pool's own" }).optional(),
     osType: osType.optional(),
   })
-  .meta({ description: "The Proxmox VE host. `storage`, `template` and `osType` count for pools without their own." });
+  .meta({ description: "The Proxmox VE host. `storage`, `template` and `osType` are the defaults for all pools." });

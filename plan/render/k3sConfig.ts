@@ -9,15 +9,15 @@ const TOKEN_FILE = "/etc/rancher/k3s/token";
 const AGENT_TOKEN_FILE = "/etc/rancher/k3s/agent-token";
 
 /**
- * The node's `/etc/rancher/k3s/config.yaml`. Everything that K3s is told stands here, in no flag and no environment, so
- * that a preview shows it and the Node's annotations repeat no secret. Keys are sorted: equal plans give equal text.
+ * The node's `/etc/rancher/k3s/config.yaml`. It has all options of K3s; none is in a flag or in the environment. So a preview
+ * shows all of them, and the Node's annotations repeat no secret. Keys are sorted: equal plans give equal text.
  */
 export function k3sConfig(node: NodePlan, plan: ClusterPlan): string {
   const common: Record<string, K3sConfigValue> = {
     "node-name": node.name,
     "node-ip": node.address,
     "token-file": TOKEN_FILE,
-    // Labels act at each start; taints at the first registration, so that no pod slips in before `ready` sees to them.
+    // K3s sets labels at each start. It sets taints only at the first registration, so that no pod starts before `ready` runs.
     "node-label": Object.entries(node.labels).map(([key, value]) => `${key}=${value}`),
     "node-taint": node.taints.map(formatTaint),
   };
@@ -28,7 +28,7 @@ export function k3sConfig(node: NodePlan, plan: ClusterPlan): string {
         ...common,
         "agent-token-file": AGENT_TOKEN_FILE,
         ...(plan.k3s.datastore === "etcd" ? { "cluster-init": true } : {}),
-        // Its own only, so that it need not restart for another server: K3s adds the addresses of all servers by itself.
+        // Only the server's own names, so that a new server does not restart it: K3s itself adds the addresses of all servers.
         "tls-san": [node.address, node.name, ...plan.k3s.tlsSans],
         "write-kubeconfig-mode": plan.k3s.kubeconfigMode.padStart(4, "0"),
         "cluster-cidr": plan.network.podCidr,

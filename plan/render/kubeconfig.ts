@@ -1,8 +1,8 @@
 import { parseDocument } from "yaml";
 
 /**
- * K3s' own kubeconfig for use elsewhere: the server's address in place of loopback, and the cluster's name in place of
- * `default`, so that it merges with others.
+ * Changes K3s' own kubeconfig for use on another machine: the server's address instead of loopback, and the cluster's name
+ * instead of `default`, so that it can be merged with others.
  */
 export function renameKubeconfig(text: string, name: string, endpoint: string): string {
   const doc = parseDocument(text);

@@ -1,8 +1,8 @@
 import type { ClusterPlan } from "../model";
 
 /**
- * What the checks on the Proxmox host (`scripts/host/preflight.sh`) are told of a plan: its place, and for each machine what
- * it takes there. Nothing else, so that they run anew only when one of these has changed.
+ * The arguments of the checks on the Proxmox host (`scripts/host/preflight.sh`): the host's node, bridge and pool, and what
+ * each machine needs there. Nothing else, so that the checks run again only if one of these has changed.
  */
 export function preflightArgs(plan: ClusterPlan): Readonly<Record<string, string>> {
   return {

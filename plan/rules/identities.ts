@@ -5,7 +5,7 @@ import type { Problem } from "../../config/problems";
 import type { Draft } from "../../config/schema";
 import { VMIDS } from "../../config/sections/pools";
 
-/** Hostnames, VMIDs, addresses and MAC addresses: there, in range, and nobody else's. */
+/** Hostnames, VMIDs, addresses and MAC addresses: present, in range, and unique. */
 export function checkIdentities(draft: Draft, nodes: readonly NodeIdentity[]): Problem[] {
   return firstOfEach([
     ...nodes.flatMap((node) => [...missing(draft, node, "VMID"), ...missing(draft, node, "address")]),
@@ -49,8 +49,8 @@ function checkHostname({ hostname }: NodeIdentity): Problem[] {
   return [
     {
       path: at(hostname),
-      problem: `gives "${hostname.value}", which is no RFC 1123 label`,
-      hint: "at most 63 small letters, digits and inner hyphens",
+      problem: `gives "${hostname.value}", which is not an RFC 1123 label`,
+      hint: "at most 63 lowercase letters, digits and inner hyphens",
     },
   ];
 }
@@ -83,7 +83,7 @@ function checkAddress({ network, proxmox }: Draft, { hostname, address }: NodeId
   return [];
 }
 
-/** Names both owners of a value that two nodes would share. */
+/** Problems for values that two nodes would share; each names both nodes. */
 function duplicates<T>(
   what: string,
   nodes: readonly NodeIdentity[],
@@ -101,7 +101,7 @@ function duplicates<T>(
     const [one, other] = [node, owner.node].map(({ pool, index, hostname }) =>
       what === "hostname" ? `index ${index} of ${pool}` : hostname.value,
     );
-    const problem = `gives ${one} the ${what} ${String(given.value)}, which ${other} has by ${owner.path}`;
+    const problem = `gives ${one} the ${what} ${String(given.value)}, which ${other} already has from ${owner.path}`;
     return [
       { path: at(given), problem, hint: `each node needs ${what === "address" ? "an" : "a"} ${what} of its own` },
     ];
@@ -110,7 +110,7 @@ function duplicates<T>(
 
 const at = ({ path }: Sourced<unknown>): string => `cluster.${path}`;
 
-/** A series that is wrong from some index on would give a line for each node: the first tells it all. */
+/** A wrong series would give one problem per node. The first of them is enough. */
 function firstOfEach(problems: readonly Problem[]): Problem[] {
   const kindOf = ({ path, hint }: Problem) => `${path} ${hint?.replace(/\d+/g, "")}`;
   return problems.filter(

@@ -10,7 +10,7 @@ import { binaryName, resolveSums } from "../sums";
 import { versionProblem } from "../versions";
 import { nodeCount, serverCount } from "./pools";
 
-/** The release, its sums, K3s's own options and the keys that open the nodes. */
+/** The release, its sums, the options of K3s and the keys for SSH to the nodes. */
 export function checkK3s(draft: Draft, pins: Pins): Problem[] {
   return [
     ...checkVersion(draft),
@@ -24,7 +24,7 @@ export function checkK3s(draft: Draft, pins: Pins): Problem[] {
 
 function checkVersion({ version }: Draft): Problem[] {
   const problem = version === undefined ? undefined : versionProblem(version);
-  return problem === undefined ? [] : [{ path: "cluster.version", problem, hint: "v1.36.3+k3s1 is a good choice" }];
+  return problem === undefined ? [] : [{ path: "cluster.version", problem, hint: "for example v1.36.3+k3s1" }];
 }
 
 function checkSums({ version, proxmox, k3s }: Draft, pins: Pins): Problem[] {
@@ -48,8 +48,8 @@ function checkSums({ version, proxmox, k3s }: Draft, pins: Pins): Problem[] {
   if (artifacts.file !== undefined && !artifacts.file.endsWith(`/${binaryName(arch)}`)) {
     problems.push({
       path: `${path}.file`,
-      problem: `must be a file ${binaryName(arch)}, not ${artifacts.file}`,
-      hint: `the release's name for ${arch}, which is cluster.proxmox.architecture`,
+      problem: `must be a file with the name ${binaryName(arch)}, not ${artifacts.file}`,
+      hint: `the file's name in a K3s release for ${arch}, which is cluster.proxmox.architecture`,
     });
   }
   const isPlainHttp = artifacts.file === undefined && artifacts.baseUrl.startsWith("http:");
@@ -63,13 +63,13 @@ function checkSums({ version, proxmox, k3s }: Draft, pins: Pins): Problem[] {
     } else if (artifacts.file !== undefined) {
       problems.push({
         path: `${path}.${key}`,
-        problem: `has no sum for ${name} of ${version} on ${arch}, and a file has no release list`,
+        problem: `has no sum for ${name} of ${version} on ${arch}, and a local file comes without a list of sums`,
         hint: `set ${key}.${arch} to what sha256sum prints`,
       });
     } else if (isPlainHttp) {
       problems.push({
         path: `${path}.baseUrl`,
-        problem: `must be https, or ${name} of ${version} on ${arch} needs a known sum: by http anybody on the way could give another one`,
+        problem: `must be https, or ${name} of ${version} on ${arch} needs a known sum: over http, anybody on the network path could replace it`,
         hint: `\`npm run pin -- ${version}\` records the release's published sums; or set ${key}.${arch}`,
       });
     }
@@ -77,12 +77,12 @@ function checkSums({ version, proxmox, k3s }: Draft, pins: Pins): Problem[] {
   return problems;
 }
 
-/** Servers share nothing but etcd: with SQLite each of them would be a cluster of its own. */
+/** Several servers need etcd. With SQLite, each of them would be a separate cluster. */
 function checkDatastore({ k3s, pools }: Draft): Problem[] {
   const servers = serverCount(pools);
   if (k3s?.datastore !== "sqlite" || servers < 2) return [];
   const problem = `must be etcd for ${servers} servers, not sqlite`;
-  return [{ path: "cluster.k3s.datastore", problem, hint: "leave it out: the number of servers decides" }];
+  return [{ path: "cluster.k3s.datastore", problem, hint: "remove it: the number of servers decides" }];
 }
 
 function checkExtraConfig(k3s: K3sSettings | undefined): Problem[] {
@@ -95,10 +95,10 @@ function checkExtraConfig(k3s: K3sSettings | undefined): Problem[] {
   );
 }
 
-/** Options whose right value differs from node to node. */
+/** Options whose value must differ from node to node. */
 const OWN_VALUES = ["advertise-address", "bind-address", "node-external-dns", "node-external-ip", "node-internal-dns"];
 
-/** `serverConfig` and `agentConfig` are the same for all nodes of their role. */
+/** All nodes of a role get the same `serverConfig` or `agentConfig`. */
 function checkOwnValues({ k3s, pools }: Draft): Problem[] {
   if (!k3s) return [];
   return (["server", "agent"] as const).flatMap((role) => {
@@ -106,13 +106,13 @@ function checkOwnValues({ k3s, pools }: Draft): Problem[] {
     if (nodes < 2) return [];
     return OWN_VALUES.filter((key) => key in k3s[`${role}Config`]).map((key) => ({
       path: `cluster.k3s.${role}Config.${key}`,
-      problem: `is one node's own value, and all ${nodes} ${role}s would get it`,
-      hint: "leave it out: the program gives each node its own address",
+      problem: `is a value for one node, but all ${nodes} ${role}s would get it`,
+      hint: "remove it: the program gives each node its own address",
     }));
   });
 }
 
-/** What is wrong with an option of K3s, whatever its value. */
+/** Why an option of K3s may not be set, whatever its value. */
 function optionProblem(role: NodeRole, key: string): Omit<Problem, "path"> | undefined {
   const name = Object.hasOwn(K3S_OPTIONS.short, key) ? K3S_OPTIONS.short[key] : undefined;
   if (name !== undefined) {
@@ -128,22 +128,22 @@ function optionProblem(role: NodeRole, key: string): Omit<Problem, "path"> | und
     };
   }
   const secret = Object.hasOwn(SECRET_KEYS, key) ? SECRET_KEYS[key] : undefined;
-  if (secret !== undefined) return { problem: "would put a secret into the config in the clear", hint: secret };
+  if (secret !== undefined) return { problem: "would put a secret into the config in plain text", hint: secret };
   if (K3S_OPTIONS[role].includes(key)) return undefined;
   const other = role === "server" ? "agent" : "server";
   if (K3S_OPTIONS[other].includes(key)) {
     return {
-      problem: `is an option of ${other}s alone: K3s would not take it on ${role}s`,
+      problem: `is an option for ${other}s only, not for ${role}s`,
       hint: `move it to cluster.k3s.${other}Config`,
     };
   }
   const near = closest(key, K3S_OPTIONS[role]);
   return {
-    problem: `is no option of a K3s ${role}`,
+    problem: `is not an option of a K3s ${role}`,
     hint: near === undefined ? `\`k3s ${role} --help\` lists them` : `did you mean ${near}?`,
   };
 }
-/** A credential in the value of an option that is meant to hold none: in a URL of `etcd-s3-proxy`, for instance. */
+/** Finds a credential in the value of an option that should have none, for example in the URL of `etcd-s3-proxy`. */
 function valueProblem(value: K3sConfigValue): Omit<Problem, "path"> | undefined {
   const what = [value]
     .flat()
@@ -151,8 +151,8 @@ function valueProblem(value: K3sConfigValue): Omit<Problem, "path"> | undefined 
     .flatMap((text) => credentialIn(text) ?? [])[0];
   if (what === undefined) return undefined;
   return {
-    problem: `holds ${what}, in the clear`,
-    hint: "put it into a file on the node, or into a Secret, and name that",
+    problem: `holds ${what} in plain text`,
+    hint: "put it into a file on the node or into a Kubernetes Secret, and set the name of that",
   };
 }
 

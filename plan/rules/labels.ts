@@ -6,17 +6,17 @@ const PREFIX = "(?=[^/]{1,253}/)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\\.[a-z0-9](?:
 /** A Kubernetes qualified name, as keys of labels and taints are. */
 export const LABEL_KEY = new RegExp(`^(?:${PREFIX})?${NAME}$`);
 export const LABEL_VALUE = new RegExp(`^(?:${NAME})?$`);
-/** The roles of nodes, which Kubernetes keeps from kubelets. */
+/** The prefix of node roles. Kubernetes does not let a kubelet set labels with it. */
 export const ROLE_PREFIX = "node-role.kubernetes.io";
 
 /** Kubernetes' own prefixes under which a kubelet may still set labels (kubelet, `getLabelNamespace`; NodeRestriction). */
 const KUBELET_PREFIXES = ["kubelet.kubernetes.io", "node.kubernetes.io"];
 const KUBELET_LABELS: ReadonlySet<string> = new Set(["topology.kubernetes.io/region", "topology.kubernetes.io/zone"]);
 
-/** Whether a text may be the key of a label or taint. */
+/** True if the text is a valid key of a label or taint. */
 export const isQualifiedName = (key: string): boolean => LABEL_KEY.test(key);
 
-/** Whether a text may be the value of a label or taint. */
+/** True if the text is a valid value of a label or taint. */
 export const isLabelValue = (value: string): boolean => LABEL_VALUE.test(value);
 
 export function checkLabels(path: string, labels: Readonly<Record<string, string>>): Problem[] {
@@ -29,8 +29,8 @@ function checkKey(path: string, key: string): Problem[] {
     return [
       {
         path: at,
-        problem: `"${key}" is no label key`,
-        hint: "at most 63 letters, digits, -, _ and ., perhaps after a DNS name and a slash; for example storage or node.longhorn.io/create-default-disk",
+        problem: `"${key}" is not a label key`,
+        hint: "at most 63 letters, digits, -, _ and ., optionally after a DNS name and a slash; for example storage or node.longhorn.io/create-default-disk",
       },
     ];
   }
@@ -64,7 +64,7 @@ function checkValue(path: string, key: string, value: string): Problem[] {
   return [
     {
       path: `${path}${step(key)}`,
-      problem: `must have a label value, not "${value}"`,
+      problem: `must be a label value, not "${value}"`,
       hint: "at most 63 letters, digits, -, _ and ., with a letter or digit at both ends",
     },
   ];

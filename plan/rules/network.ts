@@ -10,7 +10,7 @@ const NODE_POD_PREFIX = 24;
 export const WIDEST_SERVICE_PREFIX = 12;
 export const NARROWEST_SERVICE_PREFIX = 28;
 
-/** The node network in itself, and the three networks against each other. */
+/** Checks the node network, and that the node, pod and service networks fit together. */
 export function checkNetwork({ network, proxmox }: Draft, identities: readonly NodeIdentity[]): Problem[] {
   if (!network) return [];
   return [
@@ -82,23 +82,23 @@ function checkSizes({ podCidr, serviceCidr }: NetworkSettings, nodeCount: number
     problems.push({
       path: "cluster.network.serviceCidr",
       problem,
-      hint: "the API server takes no wider one, and cluster DNS is its tenth address",
+      hint: "the API server accepts no larger one, and the cluster DNS needs its tenth address",
     });
   }
   return problems;
 }
 
-/** Loopback, multicast and "this network": no server answers a guest there. */
+/** Loopback, multicast and "this network": guests cannot reach a server there. */
 const NOBODYS = ["0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3"];
 
-/** Who answers the nodes' questions for names; pods ask the same ones. */
+/** The name servers of the nodes; pods use them too. */
 function checkNameservers({ nameservers, gateway }: NetworkSettings, identities: readonly NodeIdentity[]): Problem[] {
   if (nameservers.length === 0) {
     return [
       {
         path: "cluster.network.nameservers",
         problem: "must name at least one name server",
-        hint: "often the gateway's address; nodes and pods resolve names by it",
+        hint: "often it is the gateway's address; nodes and pods use it to resolve names",
       },
     ];
   }
@@ -106,7 +106,7 @@ function checkNameservers({ nameservers, gateway }: NetworkSettings, identities:
     const path = `cluster.network.nameservers[${at}]`;
     if (NOBODYS.some((cidr) => contains(rangeOf(cidr), address))) {
       const problem = `must be an address that the nodes reach, not ${address}`;
-      return [{ path, problem, hint: "a resolver on your own machine, as systemd-resolved's, answers nobody else" }];
+      return [{ path, problem, hint: "a local resolver such as systemd-resolved answers only its own machine" }];
     }
     // A node with the gateway's address has a problem of its own.
     const node = identities.find((identity) => identity.address.value === address && address !== gateway);
@@ -116,7 +116,7 @@ function checkNameservers({ nameservers, gateway }: NetworkSettings, identities:
   });
 }
 
-/** A host inside the pod or service network would be out of the nodes' reach. */
+/** The nodes could not reach a host inside the pod or service network. */
 function checkOutside(
   { cidr: nodes, nameservers, podCidr, serviceCidr }: NetworkSettings,
   host: string | undefined,

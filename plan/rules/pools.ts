@@ -5,7 +5,7 @@ import type { NodeRole } from "../model";
 import { checkLabels } from "./labels";
 import { checkTaints } from "./taints";
 
-/** Sizes of etcd that gain something: an even one stops after as many failures as the odd one below it. */
+/** Useful sizes of etcd: an even number of members tolerates no more failures than the odd number below it. */
 const SERVER_COUNTS: readonly number[] = [1, 3, 5];
 
 /** What each pool needs, and how many servers there are in all. */
@@ -44,7 +44,9 @@ function checkServerCount({ pools, allPools }: Draft): Problem[] {
 function checkPool({ proxmox }: Draft, path: string, pool: PoolSettings): Problem[] {
   const overrides = Object.entries(pool.nodes);
   return [
-    ...(pool.kind === "vm" ? [{ path: `${path}.kind`, problem: "must be lxc: virtual machines arrive later" }] : []),
+    ...(pool.kind === "vm"
+      ? [{ path: `${path}.kind`, problem: "must be lxc: virtual machines are not supported yet" }]
+      : []),
     ...(proxmox ? [...checkPlace(proxmox, path, pool), ...checkSource(proxmox, path, pool)] : []),
     ...repeated(pool.retired).map((index) => ({ path: `${path}.retired`, problem: `names the index ${index} twice` })),
     ...checkLabels(`${path}.labels`, pool.labels),
@@ -53,7 +55,7 @@ function checkPool({ proxmox }: Draft, path: string, pool: PoolSettings): Proble
   ];
 }
 
-/** Features and raw lines are written over SSH on the host that runs the guest, and one host is known. */
+/** Features and raw lines are written over SSH on the host that runs the guest, and the config names only one host. */
 function checkPlace(proxmox: ProxmoxSettings, path: string, pool: PoolSettings): Problem[] {
   const places = [
     { at: `${path}.proxmoxNode`, node: pool.proxmoxNode },
@@ -66,12 +68,12 @@ function checkPlace(proxmox: ProxmoxSettings, path: string, pool: PoolSettings):
     .filter(({ node }) => node !== undefined && node !== proxmox.node)
     .map(({ at, node }) => ({
       path: at,
-      problem: `must be ${proxmox.node}, not ${node}: guests on several Proxmox nodes arrive later`,
-      hint: "cluster.proxmox.host is the one host that is reached over SSH",
+      problem: `must be ${proxmox.node}, not ${node}: guests on several Proxmox nodes are not supported yet`,
+      hint: "the program reaches only one host over SSH: cluster.proxmox.host",
     }));
 }
 
-/** What the machines are made of. */
+/** The storage and template of the machines. */
 function checkSource(proxmox: ProxmoxSettings, path: string, pool: PoolSettings): Problem[] {
   const missing = (key: "storage" | "template", value: string | undefined): Problem[] =>
     value !== undefined
@@ -98,21 +100,27 @@ function checkOsType(
   if (template === undefined) return [];
   const osType = pool.osType ?? proxmox.osType ?? osTypeOf(template);
   if (osType === undefined) {
-    const problem = `is missing: the name of the template ${template} does not tell it`;
-    return [{ path: `${path}.osType`, problem, hint: "Proxmox writes network and SSH keys by it; for example ubuntu" }];
+    const problem = `is missing: the name of the template ${template} does not show it`;
+    return [
+      {
+        path: `${path}.osType`,
+        problem,
+        hint: "Proxmox VE needs it to write the network settings and SSH keys; for example ubuntu",
+      },
+    ];
   }
   if (!WITHOUT_SYSTEMD.includes(osType) && !template.includes("openrc"))
     return checkArchitecture(proxmox, path, template);
   return [
     {
       path: `${path}.template`,
-      problem: `must have systemd, which ${template} has not`,
-      hint: "the program runs K3s as a systemd unit; take a template of Debian or Ubuntu",
+      problem: `must have systemd, but ${template} has none`,
+      hint: "the program runs K3s as a systemd unit; use a Debian or Ubuntu template",
     },
   ];
 }
 
-/** Distributions whose templates start another init. */
+/** Distributions whose templates use another init system. */
 const WITHOUT_SYSTEMD: readonly string[] = ["alpine", "devuan"];
 
 /** Templates are named `…_<version>_<architecture>.tar.zst`. */

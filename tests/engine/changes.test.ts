@@ -105,7 +105,7 @@ describe("the resource pool", () => {
     const refused = await lab.up();
     expect([refused.code, refused.failed]).toEqual([1, ["k3s-worker-01"]]);
     expect(refused.warnings.join("\n")).toContain(
-      "k3s-worker-01: the API token may not touch guest 102, which is not in the resource pool homelab\nnext:  pveum pool modify homelab --allow-move 1 --vms 102 on the Proxmox host, then pulumi up",
+      "k3s-worker-01: the API token may not change guest 102, which is not in the resource pool homelab\nnext:  pveum pool modify homelab --allow-move 1 --vms 102 on the Proxmox host, then pulumi up",
     );
     pool((vmids) => vmids.add(102));
     lab.edit(({ pools }) => (pools.worker.cores = 4));
@@ -144,7 +144,7 @@ describe("a change that reboots guests", () => {
     expect(memories().sort()).toEqual(["10240", "9216"]);
     expect(stopped.errors.join("\n")).toContain(`error: ${first}-back: not Ready`);
     expect(stopped.errors.join("\n")).toContain(
-      `${second} was not changed, which would reboot it: ${first} is not Ready after its own reboot`,
+      `${second} was not changed (this would reboot it): ${first} is not Ready after its own reboot`,
     );
     lab.host.mend();
     const next = await lab.up();
@@ -204,7 +204,7 @@ describe("a change of K3s", () => {
     const [first, second] = turns()[0]!.startsWith(AGENTS[0]!) ? AGENTS : [...AGENTS].reverse();
     expect([stopped.code, turns()]).toEqual([1, [`${first}-k3s update`]]);
     expect(stopped.errors.join("\n")).toContain(
-      `${second} was not changed, which would change its K3s: the change of K3s failed on ${first}`,
+      `${second} was not changed (this would change its K3s): the change of K3s failed on ${first}`,
     );
     lab.host.mend();
     const next = await lab.up();
@@ -219,7 +219,7 @@ describe("a change of K3s", () => {
     expect([stopped.code, turns()]).toEqual([1, turn(first!)]);
     expect(stopped.errors.join("\n")).toContain(`error: ${first}-back: not Ready`);
     expect(stopped.errors.join("\n")).toContain(
-      `${second} was not changed, which would change its K3s: ${first} is not Ready after the change of its K3s`,
+      `${second} was not changed (this would change its K3s): ${first} is not Ready after the change of its K3s`,
     );
     lab.host.mend();
     const next = await lab.up();

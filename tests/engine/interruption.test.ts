@@ -58,7 +58,7 @@ describe("inside a guest's creation", () => {
   it("the next up names the guest that came into being without the state, and the command to run", async () => {
     const { code, errors } = await lab.up();
     expect(code).not.toBe(0);
-    expect(errors.join("\n")).toContain("VMID 102 carries our mark but is not in this stack's state");
+    expect(errors.join("\n")).toContain("VMID 102 has our mark, but is not in this stack's state");
     expect(nextOf(errors.join("\n"))).toMatch(/^npm run cluster -- recover /);
   });
 

@@ -207,7 +207,7 @@ describe("credentials that may not be used are named and not shown, by the previ
   it("a token's secret alone, the usual slip", async () => {
     const { PROXMOX_VE_API_TOKEN: token } = lab.env;
     lab.env["PROXMOX_VE_API_TOKEN"] = uuid;
-    const words = 'proxmoxApiToken: must be user@realm!name=uuid, and has no "@", no "!" and no "="';
+    const words = 'proxmoxApiToken: must be user@realm!name=uuid, but has no "@", no "!" and no "="';
     expect(await credentials()).toEqual([expect.stringContaining(words)]);
     expect(await previewErrors()).toContain(words);
     lab.env["PROXMOX_VE_API_TOKEN"] = token!;
@@ -215,7 +215,7 @@ describe("credentials that may not be used are named and not shown, by the previ
 
   it("a token in plain text in the stack's file", async () => {
     await lab.pulumi("config", "set", "--plaintext", "proxmoxApiToken", `pulumi@pve!k3s=${uuid}`);
-    const words = "proxmoxApiToken: stands in plain text in the stack's config";
+    const words = "proxmoxApiToken: is in plain text in the stack's config";
     expect(await credentials()).toEqual([words]);
     expect(await previewErrors()).toContain(`${words} (pulumi config set --secret proxmoxApiToken;`);
   });

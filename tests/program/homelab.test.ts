@@ -344,7 +344,7 @@ describe("unusable credentials", () => {
     await expect(
       recordProgram({ cluster, secrets: { ...secrets, nodePrivateKey: foreign.privateKey }, preview: true }),
     ).rejects.toThrow(
-      `nodePrivateKey: its public key is not among ssh.authorizedKeys, so no node would accept it (add to cluster.ssh.authorizedKeys: "${type} ${key}"`,
+      `nodePrivateKey: its public key is not in ssh.authorizedKeys, so no node would accept it (add to cluster.ssh.authorizedKeys: "${type} ${key}"`,
     );
   });
 
@@ -356,7 +356,7 @@ describe("unusable credentials", () => {
       (error: Error) => error.message,
     );
     expect(failure).toContain(
-      "proxmoxApiToken: stands in plain text in the stack's config (pulumi config set --secret proxmoxApiToken;",
+      "proxmoxApiToken: is in plain text in the stack's config (create a new one, because others could read this one, then pulumi config set --secret proxmoxApiToken)",
     );
     expect(failure).not.toContain(API_TOKEN.split("=")[1]);
   });

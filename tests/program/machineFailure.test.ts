@@ -1,6 +1,6 @@
 import { explain, type MachineFailure } from "../../components/machine/machineFailure";
 
-/** What the table in docs/reliability.md does not strike: it holds the rest against the real client. */
+/** Failures that are not in the table of docs/reliability.md. Those are tested with the real provider. */
 
 const failure = (operation: MachineFailure["operation"], message: string): string =>
   explain({ operation, node: "k3s-worker-01", kind: "lxc", vmId: 102, urn: "urn:worker", pool: "homelab", message });
@@ -27,38 +27,40 @@ describe("a guest outside the pool", () => {
   const said = (operation: MachineFailure["operation"], privilege: string): string =>
     failure(operation, `received an HTTP 403 response - Reason: Permission check failed (/vms/102, ${privilege})`);
   const outside =
-    "k3s-worker-01: the API token may not touch guest 102, which is not in the resource pool homelab\nnext:  ";
+    "k3s-worker-01: the API token may not change guest 102, which is not in the resource pool homelab\nnext:  ";
   const move = "pveum pool modify homelab --allow-move 1 --vms 102 on the Proxmox host, then pulumi up";
 
-  test("that is to change is ours, as the claim has seen: it moves into the pool", () => {
+  test("before a change, the claim has checked that it is ours: the hint moves it into the pool", () => {
     expect(said("update", "VM.Config.CPU")).toBe(outside + move);
   });
 
-  test("that is to go may be a stranger's: first a look, then the command for either", () => {
+  test("before a removal, it may not be ours: the hint names the check and the command for each case", () => {
     expect(said("delete", "VM.PowerMgmt")).toBe(
-      `${outside}pct config 102 on the Proxmox host says whose it is. A stranger's: pulumi state delete --yes --target-dependents 'urn:worker', then pulumi up. Ours: ${move}`,
+      `${outside}check with pct config 102 on the Proxmox host whose guest it is. If it is not yours: pulumi state delete --yes --target-dependents 'urn:worker', then pulumi up. If it is yours: ${move}`,
     );
   });
 
-  test("that came in between is somebody's, and is not talked into the pool", () => {
-    expect(said("create", "VM.Config.Options")).toBe(`${outside}pulumi up, which says whose the guest is`);
+  test("before a creation, it is not ours: the hint does not move it into the pool", () => {
+    expect(said("create", "VM.Config.Options")).toBe(`${outside}pulumi up, which names the guest that has this VMID`);
   });
 });
 
-test("a guest that is gone: the client fails for ever, and a refresh takes it out of the state", () => {
+test("a guest that no longer exists: the hint is a refresh, which removes it from the state", () => {
   const message =
     "the requested resource does not exist - Reason: Configuration file 'nodes/pve/lxc/102.conf' does not exist";
   expect(failure("delete", message)).toMatch(/\nnext: {2}pulumi up --refresh$/);
 });
 
-test("a shutdown of which nothing was heard leaves the guest standing, a removal perhaps not", () => {
+test("a shutdown with an unknown result leaves the guest; a removal with an unknown result may not", () => {
   const lost = (type: string): string =>
     failure(
       "delete",
       `error while waiting for task "UPID:pve:0000336C:0002F291:6B0169B8:${type}:102:pulumi@pve!k3s:" to complete`,
     );
-  expect(lost("vzshutdown")).toMatch(/still stands\nnext: {2}pulumi up$/);
-  expect(lost("vzdestroy")).toMatch(/is not known\nnext: {2}pulumi up --refresh$/);
+  expect(lost("vzshutdown")).toMatch(
+    /still exists\nnext: {2}fix the cause in the message of Proxmox VE, then pulumi up$/,
+  );
+  expect(lost("vzdestroy")).toMatch(/it is not known whether guest 102 was removed\nnext: {2}pulumi up --refresh$/);
 });
 
 test("a disk that somebody grew on the host: both sizes, and both ways out; never the command that has just failed", () => {

@@ -22,27 +22,27 @@ test.each([
 test("a node that nobody reaches: what starts its guest", () => {
   expect(onNode("after 20 failed attempts: dial tcp 192.168.2.21:22: connect: no route to host")).toBe(
     "k3s-worker-01-k3s: 192.168.2.21 cannot be reached by SSH: dial tcp 192.168.2.21:22: connect: no route to host\n" +
-      "next:  pulumi up --refresh, which starts a guest that has ended",
+      "next:  pulumi up --refresh, which starts a stopped guest",
   );
 });
 
 test("a node whose host key is another one: the command that reads it anew", () => {
   expect(onNode("after 20 failed attempts: ssh: handshake failed: ssh: host key mismatch")).toBe(
-    "k3s-worker-01-k3s: 192.168.2.21 shows another SSH host key than it had\n" +
-      "next:  if the guest's keys were made anew, pulumi up --replace '**::k3s-worker-01-host-key'; else somebody else has its address",
+    "k3s-worker-01-k3s: 192.168.2.21 has another SSH host key than before\n" +
+      "next:  if the guest has new host keys, pulumi up --replace '**::k3s-worker-01-host-key'; if not, another machine uses its address",
   );
 });
 
 test("a deletion whose bound ends while it dials", () => {
   expect(explained({ step: "k3s-worker-01-leave", isHost: true, message: "context deadline exceeded" })).toBe(
     "k3s-worker-01-leave: the Proxmox host (192.168.2.21) cannot be reached by SSH: no answer in time\n" +
-      "next:  npm run doctor says what is wrong on the way there; then pulumi up",
+      "next:  run npm run doctor to find the cause, then pulumi up",
   );
 });
 
 test("a machine that ends under a script", () => {
   expect(onNode(`wait: remote command exited without exit status or exit signal: running "exec sh -s":\n`)).toBe(
     "k3s-worker-01-k3s: the connection to 192.168.2.21 was lost while the script ran\n" +
-      "next:  pulumi up --refresh, which starts a guest that has ended",
+      "next:  pulumi up --refresh, which starts a stopped guest",
   );
 });

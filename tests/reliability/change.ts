@@ -5,8 +5,8 @@ const machine = (row: Given): Row => ({ phase: "change", step: "machine", level:
 
 const PUT = { method: "PUT", path: "/config$" } as const;
 const REBOOT = { method: "POST", path: "/status/reboot$" } as const;
-const ADVICE = "NODE: guest VMID was not changed, or only in part next:  pulumi up --refresh";
-const NOT_KNOWN = "NODE: how the change of guest VMID ended is not known next:  pulumi up --refresh";
+const ADVICE = "NODE: guest VMID was not changed, or only partly next:  pulumi up --refresh";
+const NOT_KNOWN = "NODE: it is not known whether guest VMID was changed next:  pulumi up --refresh";
 
 /** What can strike while a machine that stands is given more memory, which the client ends with a reboot. */
 export const change: readonly Row[] = [
@@ -36,9 +36,9 @@ export const change: readonly Row[] = [
   }),
   machine({
     part: "the guest",
-    fault: "a lock is on it (a backup, say)",
+    fault: "a lock is on it (for example by a backup)",
     set: { kind: "lock" },
-    sees: ["CT is locked (backup)", "NODE: guest VMID is locked by other work…pct unlock VMID"],
+    sees: ["CT is locked (backup)", "NODE: guest VMID is locked by another task…pct unlock VMID"],
     mend: "wait for the backup, or `pct unlock VMID` on the Proxmox host",
     remedy: "again --refresh",
     bound: 60,

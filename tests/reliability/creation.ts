@@ -7,9 +7,10 @@ const POST = { method: "POST", path: "^/nodes/[^/]+/lxc$" } as const;
 const TASK = { method: "GET", path: "/tasks/[^/]+vzcreate[^/]+/status$" } as const;
 
 /** What the program adds to the client's words. */
-const NOT_MADE = "NODE: its machine (guest VMID) was not made or not started…next:  pulumi up";
+const NOT_MADE =
+  "NODE: guest VMID was not created or not started…next:  fix the cause in the message of Proxmox VE, then pulumi up";
 const NOT_KNOWN =
-  "NODE: how the creation of guest VMID ended is not known…next:  npm run cluster -- recover, which clears away what was made of it; then pulumi up";
+  "NODE: it is not known whether guest VMID was created…next:  npm run cluster -- recover, which removes an incomplete guest; then pulumi up";
 
 /** What can strike while a machine is made: the requests of the Proxmox client and the tasks that they start. */
 export const creation: readonly Row[] = [
@@ -46,7 +47,7 @@ export const creation: readonly Row[] = [
     bound: 60,
   }),
   machine({
-    part: "look at the task",
+    part: "reading the task",
     fault: "the connection breaks once",
     set: { kind: "drop", ...TASK, count: 1 },
     sees: [],
@@ -54,7 +55,7 @@ export const creation: readonly Row[] = [
     bound: 60,
   }),
   machine({
-    part: "look at the task",
+    part: "reading the task",
     fault: "the API answers 5xx",
     set: { kind: "error", ...TASK, count: 1 },
     sees: ["error while waiting for task", "HTTP 500", NOT_KNOWN],
@@ -118,7 +119,7 @@ export const creation: readonly Row[] = [
     bound: 60,
   }),
   machine({
-    part: "first look at the machine",
+    part: "first reading of the machine",
     fault: "the API answers 5xx for a while",
     set: { kind: "error", method: "GET", path: "/lxc/\\d+/status/current$", count: 2 },
     sees: [],
@@ -143,7 +144,7 @@ export const creation: readonly Row[] = [
   }),
   machine({
     part: "the guest",
-    fault: "it dies right after its first start",
+    fault: "it crashes right after its first start",
     set: { kind: "guest-dies", seconds: 1, count: 1 },
     sees: [],
     remedy: "nothing",
@@ -151,13 +152,13 @@ export const creation: readonly Row[] = [
   }),
   machine({
     part: "the guest",
-    fault: "a lock is left on it (a backup, say)",
+    fault: "a lock is left on it (for example by a backup)",
     set: { kind: "lock" },
     sees: [
       "timeout while waiting for container VMID configuration to become unlocked",
-      "NODE: guest VMID is locked by other work…pct unlock VMID",
+      "NODE: guest VMID is locked by another task…pct unlock VMID",
     ],
-    mend: "`pct unlock VMID` on the Proxmox host, or wait for the work that holds it",
+    mend: "`pct unlock VMID` on the Proxmox host, or wait for the task that holds it",
     remedy: "again",
     bound: "timeoutCreate",
   }),

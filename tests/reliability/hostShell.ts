@@ -6,7 +6,7 @@ import type { Row } from "./row";
  */
 type Given = Pick<Row, "phase" | "step"> & Partial<Row>;
 const FAILED = "after … failed attempts: …";
-const NEXT = "next:  npm run doctor says what is wrong on the way there; then pulumi up";
+const NEXT = "next:  run npm run doctor to find the cause, then pulumi up";
 const SAID = `the Proxmox host (…) cannot be reached by SSH: …${NEXT}`;
 const refused = (given: Given): Row => ({
   part: "connection to the Proxmox host",

@@ -7,50 +7,50 @@ import { rows } from "./rows";
 export const PAGE = path.join(__dirname, "../../docs/reliability.md");
 
 const HEADINGS: Readonly<Record<Phase, string>> = {
-  up: "While `pulumi up` makes nodes",
+  up: "While `pulumi up` creates nodes",
   change: "While `pulumi up` changes machines",
-  "scale down": "While `pulumi up` takes nodes out",
+  "scale down": "While `pulumi up` removes nodes",
   destroy: "While `pulumi destroy` runs",
 };
 
 const HEAD = `# Reliability
 
-What goes wrong in a home lab: an API that is overrun, a task that fails or hangs, a full disk, a host that reboots. This
-page says what a person sees then and what to do. It is written from \`tests/reliability\` by \`npm run docs\`, and every row
-is a test: the fault strikes a lab at that step, and the test holds
+Many things can fail in a home lab: the API is overloaded, a task fails or hangs, a disk is full, the host reboots. For each
+fault this page says what you see and what to do. \`npm run docs\` generates it from \`tests/reliability\`, and every row is a
+test. The test causes the fault in a lab at that step, and then checks that:
 
-- that what is printed is printed, and that the step ends within its time;
-- that nothing is lost: what was made is in the state, or the next \`up\` names the command that clears it away; no machine
-  goes before its node has left the cluster; no stranger's guest is touched;
-- that the command in the last column, once the cause is gone, ends in the plan, and that a further \`up\` changes nothing.
+- the program prints the text in the row, and the step ends within its time;
+- nothing is lost: everything that was created is in the state, or the next \`pulumi up\` names the command that removes it;
+- no machine is destroyed before its node has left the cluster, and no guest of somebody else changes;
+- once the cause is fixed, the command in the column "what to do" succeeds, and another \`pulumi up\` changes nothing.
 
-\`NODE\` is the node's name, \`VMID\` its number, \`…\` stands for any text. Unless \`--continue-on-error\` is given, the engine
-begins no further step once one has failed; the next run goes on where it ended.
+\`NODE\` is the name of the node, \`VMID\` its VMID, and \`…\` any text. After a failure the engine starts no further step,
+unless you pass \`--continue-on-error\`. The next run goes on from there.
 
-## Nothing waits for ever
+## Every wait has a limit
 
-| what waits                                          | at most                                                                    |
+| wait                                                | limit                                                                      |
 | --------------------------------------------------- | -------------------------------------------------------------------------- |
-| a connection to the Proxmox host                    | 12 s while it is refused, 70 s while nobody answers                        |
-| a connection to a node                              | 1 min while it is refused, 3 min while nobody answers                      |
-| a script on a machine                               | its own bound, on the machine itself, the wait for its lock included       |
-| the creation of a machine, or a change of it        | ${MACHINE_TIMEOUTS.timeoutCreate} s (Proxmox client: \`timeoutCreate\`, \`timeoutUpdate\`)                       |
-| the removal of a machine                            | ${MACHINE_TIMEOUTS.timeoutDelete} s (\`timeoutDelete\`), a shutdown by force at the end of it included |
+| a connection to the Proxmox host                    | 12 s if it is refused, 70 s if there is no answer                          |
+| a connection to a node                              | 1 min if it is refused, 3 min if there is no answer                        |
+| a script on a machine                               | its own time limit, which includes the wait for its lock                   |
+| the creation of a machine, or a change of it        | ${MACHINE_TIMEOUTS.timeoutCreate} s (Proxmox provider: \`timeoutCreate\`, \`timeoutUpdate\`)                       |
+| the removal of a machine                            | ${MACHINE_TIMEOUTS.timeoutDelete} s (\`timeoutDelete\`), which includes a forced stop at the end |
 | a node that leaves                                  | \`removal.drainTimeout\`, twice with \`onBlocked: force\`, and 8 min; a server's 3 more |
 
-A refresh (\`--refresh\`) has no bound of its own in the Proxmox client: an API that takes a connection and never answers
-holds it until it is interrupted.
+A refresh (\`--refresh\`) has no time limit in the Proxmox provider. If the API accepts the connection and never answers, it
+waits until you interrupt it.
 `;
 
 const TAIL = `
-## After a removal that failed
+## After a failed removal
 
-The guard looks at whose guest it is once, before its machine is asked to go. When the removal fails after that, the next
-run asks again without the guard. Should our guest have gone all the same, and a guest of yours have its VMID by then,
-Proxmox VE refuses the removal, because that guest is not in the cluster's resource pool
-([decision 7](decisions/0007-a-pool-of-its-own.md)): \`Permission check failed (/vms/VMID, …)\`, and \`up\` names the
-\`pulumi state delete\` after which it goes on. This takes a token without rights on all guests; \`npm run doctor\` warns
-of one that has them.
+The guard checks the guest only once, before its removal. If the removal then fails, the next run removes the guest without
+the guard. In the meantime, the guest may be gone after all, and another guest of yours may have its VMID. Then Proxmox VE
+refuses the removal, because that guest is not in the cluster's resource pool
+([decision 7](decisions/0007-a-pool-of-its-own.md)). You see \`Permission check failed (/vms/VMID, …)\`, and \`pulumi up\`
+names the \`pulumi state delete\` command to run. This protection needs a token that cannot change all guests;
+\`npm run doctor\` warns if it can.
 `;
 
 /** The whole page, formatted. */

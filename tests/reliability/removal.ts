@@ -7,8 +7,8 @@ const SHUTDOWN = { method: "POST", path: "/status/shutdown$" } as const;
 const DELETE = { method: "DELETE", path: "^/nodes/[^/]+/lxc/\\d+$" } as const;
 
 /** What the program adds to the client's words. */
-const STANDS = "NODE: guest VMID still stands next:  pulumi up";
-const NOT_KNOWN = "NODE: how the removal of guest VMID ended is not known next:  pulumi up --refresh";
+const STANDS = "NODE: guest VMID still exists next:  fix the cause in the message of Proxmox VE, then pulumi up";
+const NOT_KNOWN = "NODE: it is not known whether guest VMID was removed next:  pulumi up --refresh";
 
 const locked: Given = {
   part: "the guest",
@@ -44,7 +44,7 @@ export function machineRemoval(phase: Removal): readonly Row[] {
   const unknown = { remedy: "again --refresh", advice: NOT_KNOWN } as const;
   return [
     machine({
-      part: "look at its state",
+      part: "reading its state",
       fault: "the API answers 5xx",
       set: { kind: "error", method: "GET", path: "/status/current$", count: 1 },
       sees: ["error retrieving container status: received an HTTP 500"],
@@ -52,7 +52,7 @@ export function machineRemoval(phase: Removal): readonly Row[] {
       bound: 60,
     }),
     machine({
-      part: "look at its state",
+      part: "reading its state",
       fault: "the connection breaks once",
       set: { kind: "drop", method: "GET", path: "/status/current$", count: 1 },
       sees: [],
@@ -165,7 +165,7 @@ export function machineRemoval(phase: Removal): readonly Row[] {
       bound: "timeoutDelete",
     }),
     machine({
-      part: "look at the task `vzdestroy`",
+      part: "reading the task `vzdestroy`",
       fault: "the API answers 5xx",
       set: { kind: "error", method: "GET", path: "/tasks/[^/]+vzdestroy[^/]+/status$", count: 1 },
       sees: ["error while waiting for task", "HTTP 500"],

@@ -1,23 +1,23 @@
 import type { FaultSpec } from "../../lab/pve/faults/fault";
 import { clusterStepName, isClusterStep, stepName } from "../../plan/steps";
 
-/** The table of docs/reliability.md as data: its page is written from the rows, and each row is a test. */
+/** The table of docs/reliability.md as data. The page is generated from the rows, and each row is a test. */
 
-/** What a person had asked for when the fault struck. */
+/** The command that runs when the fault occurs. */
 export type Phase = "up" | "change" | "scale down" | "destroy";
 
-/** Where it struck: the machine itself, or a step by the last part of its resource's name. */
+/** Where it occurs: at the machine itself, or at a step, by the last part of its resource's name. */
 export type Step =
   | ("roster" | "preflight" | "release-sums" | "ca-hash" | "kubeconfig")
   | ("claim" | "machine" | "lxc" | "host-key" | "leave" | "guard" | "artifacts" | "join" | "quorum" | "k3s")
   | ("ready" | "back");
 
-/** What a person does once the fault's cause is gone. */
+/** What a person does once the cause is fixed. */
 export const REMEDIES = {
-  nothing: "nothing: the same run goes on by itself",
-  again: "the same command again",
-  "again --refresh": "the same command again, with `--refresh`",
-  recover: "`npm run cluster -- recover`, then `pulumi up`, which stops at `NODE-claim` without it",
+  nothing: "nothing: the run goes on by itself",
+  again: "run the same command again",
+  "again --refresh": "run the same command again, with `--refresh`",
+  recover: "run `npm run cluster -- recover`, then `pulumi up` (which fails at `NODE-claim` without it)",
 } as const;
 export type Remedy = keyof typeof REMEDIES;
 

@@ -1,9 +1,9 @@
 import type { Row } from "./row";
 
 const DEAD = {
-  fault: "its guest has died",
+  fault: "its guest has crashed",
   set: { kind: "guest-dies", seconds: 0, count: 1 },
-  mend: "`pct start` of that server's guest",
+  mend: "run `pct start` for that server's guest",
   remedy: "again",
   level: "engine",
 } as const;
@@ -23,7 +23,7 @@ export const deadServers = {
     phase: "up",
     step: "join",
     part: "every other server",
-    sees: ["none of the cluster's servers answered within … s:…NODE would have begun a second cluster"],
+    sees: ["none of the cluster's servers answered within … s:…NODE would start a second cluster"],
     bound: 150,
   },
   oneStays: {
@@ -31,17 +31,17 @@ export const deadServers = {
     phase: "up",
     step: "join",
     part: "one of three servers, which stays in the config",
-    sees: ["etcd takes no new member, so that NODE cannot join: of 3 servers these do not answer:"],
-    mend: "the same, or its index into `retired`: it leaves etcd before another joins",
+    sees: ["etcd accepts no new member, so NODE cannot join: of 3 servers these do not answer:"],
+    mend: "the same, or add its index to `retired`, so that it leaves etcd before another server joins",
     bound: 90,
   },
   oneBeside: {
     ...DEAD,
     phase: "change",
     step: "quorum",
-    part: "another one of three servers",
+    part: "one other server of three",
     sees: [
-      "NODE was not touched, which would change its K3s: without it etcd has no majority, as these servers do not answer:",
+      "NODE was not changed (this would change its K3s): without it etcd has no majority, because these servers do not answer:",
     ],
     bound: 90,
   },
@@ -49,9 +49,9 @@ export const deadServers = {
     ...DEAD,
     phase: "scale down",
     step: "leave",
-    part: "two others of five servers",
+    part: "two other servers of five",
     sees: ["without NODE etcd would have no majority: 2 of the 4 other servers answer, not"],
-    mend: "the same, or their indices into `retired` in place of NODE's",
+    mend: "the same, or add their indices to `retired` instead of that of NODE",
     bound: 90,
   },
 } satisfies Readonly<Record<string, Row>>;

@@ -16,7 +16,7 @@ const RECOVERY = /npm run cluster -- recover/;
 const SAYINGS: readonly [RegExp, (match: RegExpExecArray) => Remedy][] = [
   [/-claim: VMID (\d+).* belongs to the guest "/, ([, vmid]) => ({ kind: "give way", vmid: Number(vmid) })],
   [/error: (\S+)-guard: VMID \d+.*not ours/, ([, node]) => ({ kind: "forget", node: node! })],
-  [/(\S+): the API token may not touch guest \d+/, ([, node]) => ({ kind: "forget", node: node! })],
+  [/(\S+): the API token may not change guest \d+/, ([, node]) => ({ kind: "forget", node: node! })],
   [RECOVERY, () => ({ kind: "recover" })],
   [/guest \d+ does not exist on this Proxmox host|next: {2}pulumi up --refresh/, () => ({ kind: "refresh" })],
   [/no server of the cluster answered/, () => ({ kind: "refresh" })],

@@ -75,7 +75,7 @@ export const serverSequences = fc.array(
 /** More than any sequence needs. */
 const TRIES = 8;
 /** What the program says where a server has to be brought back first; and where a refresh does what is needed. */
-const BROUGHT_BACK = /these servers do not answer|would have begun a second cluster|would have no majority/;
+const BROUGHT_BACK = /these servers do not answer|would start a second cluster|would have no majority/;
 const REFRESHED = /pulumi up --refresh|does not exist on this Proxmox host|no server of the cluster answered/;
 
 /** @param from a world at rest with three servers and a worker */

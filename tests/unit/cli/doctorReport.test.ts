@@ -5,7 +5,7 @@ const findings: readonly Finding[] = [
   ok("api", "it answers"),
   warn("sysctls", "lower than it should be", "sysctl --system"),
   fail("host-key", "it is another one", "compare it on the host"),
-  skip("host", "the checks did not run there"),
+  skip("host", "the checks did not run on the host"),
 ];
 
 describe("what the script on the host answers", () => {

@@ -106,7 +106,7 @@ test("the sources' own version and mode are accepted, with a warning each", () =
   expect(asBefore.warnings.map(({ text }) => text)).toEqual([
     expect.stringMatching(/^the containers are privileged/),
     "K3s v1.34.3+k3s1 is out of support: Kubernetes 1.34 gets no more security fixes",
-    expect.stringMatching(/^no SHA-256 is known for the K3s binary of v1\.34\.3\+k3s1/),
+    expect.stringMatching(/^no SHA-256 is recorded for the K3s binary of v1\.34\.3\+k3s1/),
     expect.stringMatching(/has mode 644/),
   ]);
 });

@@ -62,15 +62,15 @@ it("takes a token with a line break at its end, from the config and from the env
 
 describe("a token of another form is a problem by itself, and is sent to nobody", () => {
   it.each([
-    [UUID, 'and has no "@", no "!" and no "=": the token\'s id is missing before its secret'],
-    ["pulumi@pve!k3s", 'and has no "="'],
-    [`pulumi!k3s=${UUID}`, 'and has no "@"'],
-    [`pulumi@pve=${UUID}`, 'and has no "!"'],
-    [`pulumi!k3s:${UUID}`, 'and has no "@" and no "="'],
+    [UUID, 'but has no "@", no "!" and no "=": the token\'s id is missing before its secret'],
+    ["pulumi@pve!k3s", 'but has no "="'],
+    [`pulumi!k3s=${UUID}`, 'but has no "@"'],
+    [`pulumi@pve=${UUID}`, 'but has no "!"'],
+    [`pulumi!k3s:${UUID}`, 'but has no "@" and no "="'],
     [`PVEAPIToken=${TOKEN}`, 'without the header\'s "PVEAPIToken="'],
-    [`pulumi@pve!k3s=${UUID.slice(0, -1)}`, 'and what follows the "=" is no UUID'],
-    [`pulumi @pve!k3s=${UUID}`, 'and what stands before the "=" has another form'],
-    ["", "and is empty"],
+    [`pulumi@pve!k3s=${UUID.slice(0, -1)}`, 'but the part after the "=" is not a UUID'],
+    [`pulumi @pve!k3s=${UUID}`, 'but the part before the "=" has another form'],
+    ["", "but is empty"],
   ])("%#: %s", (token, words) => {
     const given = config({ ...GOOD, proxmoxApiToken: token });
     expect(problemsOf(given)).toEqual([`proxmoxApiToken: must be user@realm!name=uuid, ${words} → ${SET_TOKEN}`]);
@@ -83,7 +83,7 @@ it("refuses each credential that the stack's file holds in the clear", () => {
   expect(problemsOf(given)).toEqual(
     Object.keys(GOOD).map(
       (key) =>
-        `${key}: stands in plain text in the stack's config → pulumi config set --secret ${key}; and make another one, as this one could be read`,
+        `${key}: is in plain text in the stack's config → create a new one, because others could read this one, then pulumi config set --secret ${key}`,
     ),
   );
   expect(readCredentials(given, [node.public]).values).toEqual({});
@@ -98,13 +98,9 @@ describe("private keys", () => {
 
   it.each([
     ["a word", "sesame-open-please", "not an SSH private key"],
-    ["a public half", `${host.public} me@here\n`, "this is the public half of a key; the private half is needed"],
-    ["a path", "~/.ssh/proxmox-k3s-host", "this is a path; the content of the file is needed"],
-    [
-      "a key with a passphrase",
-      encrypted,
-      /^the key is protected by a passphrase; the SSH client here needs one without/,
-    ],
+    ["a public half", `${host.public} me@here\n`, "this is a public key; set the private key"],
+    ["a path", "~/.ssh/proxmox-k3s-host", "this is a path; set the content of the file"],
+    ["a key with a passphrase", encrypted, /^the key has a passphrase; the program needs a key without one/],
   ])("says what is there in place of one: %s", (_, key, words) => {
     const [problem, ...others] = problemsOf(config({ ...GOOD, hostPrivateKey: key }));
     expect(others).toEqual([]);
@@ -116,13 +112,13 @@ describe("private keys", () => {
 
   it("tells keys that are swapped", () => {
     expect(problemsOf(config({ ...GOOD, hostPrivateKey: node.private, nodePrivateKey: host.private }))).toEqual([
-      "hostPrivateKey and nodePrivateKey are swapped: the public half of hostPrivateKey is among ssh.authorizedKeys, that of nodePrivateKey is not → set each of them to the other key",
+      "hostPrivateKey and nodePrivateKey are swapped: the public key of hostPrivateKey is in ssh.authorizedKeys, that of nodePrivateKey is not → exchange the two values",
     ]);
   });
 
   it("names the line that authorizedKeys lacks, first of all", () => {
     expect(problemsOf(config({ ...GOOD, nodePrivateKey: other.private }))).toEqual([
-      `nodePrivateKey: its public key is not among ssh.authorizedKeys, so no node would accept it → add to cluster.ssh.authorizedKeys: "${other.public}"; or set nodePrivateKey to a key that is there`,
+      `nodePrivateKey: its public key is not in ssh.authorizedKeys, so no node would accept it → add to cluster.ssh.authorizedKeys: "${other.public}"; or set nodePrivateKey to the private key of one that is there`,
     ]);
   });
 
@@ -131,7 +127,7 @@ describe("private keys", () => {
     process.env["PROXMOX_K3S_NODE_SSH_KEY_FILE"] = node.private;
     expect(problemsOf(config({ proxmoxApiToken: TOKEN }))).toEqual([
       `PROXMOX_K3S_HOST_SSH_KEY_FILE: names ${path.join(folder, "none")}, which cannot be read: ENOENT → ${SET_HOST_KEY}`,
-      `PROXMOX_K3S_NODE_SSH_KEY_FILE: must name the file that holds the key, and holds a credential → ${SET_NODE_KEY}`,
+      `PROXMOX_K3S_NODE_SSH_KEY_FILE: must be the path of the file with the key, but is a credential itself → ${SET_NODE_KEY}`,
     ]);
     fs.writeFileSync(path.join(folder, "key"), node.private);
     process.env["PROXMOX_K3S_NODE_SSH_KEY_FILE"] = path.join(folder, "key");

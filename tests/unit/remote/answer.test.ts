@@ -37,7 +37,7 @@ describe("the answer of a script", () => {
           return (error as Error).message;
         }
       })();
-      expect(failure).toBe("node-1-host-key: the answer is not of the form that the task host-key gives");
+      expect(failure).toBe("node-1-host-key: the answer does not have the form that the task host-key must give");
     },
   );
 });

@@ -92,7 +92,7 @@ describe("the forced command", () => {
   it.each(NODE_TASKS)("refuses %s, which is for nodes: it brings secrets, or files to wherever it is told", (task) => {
     expect(knock(gate(), commandOf(argumentsOf(task)), renderStdin(task))).toMatchObject({
       status: 1,
-      cause: expect.stringMatching(/^the script with the SHA-256 [0-9a-f]{64} is not one of this gate's$/),
+      cause: expect.stringMatching(/^the gate does not know the script with the SHA-256 [0-9a-f]{64}$/),
       given: undefined,
     });
   });
@@ -108,14 +108,18 @@ describe("the forced command", () => {
   ])("refuses %s", (_, original) => {
     expect(knock(gate(), original, renderStdin("claim"))).toMatchObject({
       status: 1,
-      cause: "this is no command of proxmox-k3s",
+      cause: "this is not a command of proxmox-k3s",
       given: undefined,
     });
   });
 
   it("refuses a changed script, also when the change hides in the values at its head", () => {
     const command = commandOf(argumentsOf("claim"));
-    const refusal = { status: 1, cause: expect.stringMatching(/^the script with the SHA-256/), given: undefined };
+    const refusal = {
+      status: 1,
+      cause: expect.stringMatching(/^the gate does not know the script with the SHA-256/),
+      given: undefined,
+    };
     expect(knock(gate(), command, `${renderStdin("claim")}reboot\n`)).toMatchObject(refusal);
     expect(knock(gate(), command, `export A='x'$(reboot)\n${renderStdin("claim")}`)).toMatchObject(refusal);
     expect(knock(gate(), command, renderStdin("claim").slice(0, 2000))).toMatchObject(refusal);
@@ -147,7 +151,7 @@ describe("the forced command", () => {
   ])("refuses %s", (_, task, values) => {
     expect(knock(gate(), commandOf({ ...argumentsOf(task), ...values }), renderStdin(task))).toMatchObject({
       status: 1,
-      cause: expect.stringMatching(/^[a-z-]+ may not be given this [A-Z_]+$/),
+      cause: expect.stringMatching(/^the gate does not allow this [A-Z_]+ for [a-z-]+$/),
       given: undefined,
     });
   });
@@ -167,15 +171,15 @@ describe("the forced command", () => {
   it("refuses a value given twice, and a task without one of its values", () => {
     const values = argumentsOf("claim");
     const twice = renderStdin("claim", { inputs: { MARK: GOOD.MARK } });
-    expect(knock(gate(), commandOf(values), twice).cause).toBe("claim was given MARK twice");
+    expect(knock(gate(), commandOf(values), twice).cause).toBe("claim has the argument MARK twice");
     const { MARK: _, ...without } = values;
-    expect(knock(gate(), commandOf(without), renderStdin("claim")).cause).toBe("claim was not given MARK");
+    expect(knock(gate(), commandOf(without), renderStdin("claim")).cause).toBe("claim needs the argument MARK");
   });
 
   it("lets files of a release go nowhere where it was made with no folder", () => {
     const values = argumentsOf("push-artifacts");
     const { cause } = knock(gate({ artifacts: [] }), commandOf(values), renderStdin("push-artifacts"));
-    expect(cause).toBe("push-artifacts may not be given this FROM");
+    expect(cause).toBe("the gate does not allow this FROM for push-artifacts");
   });
 
   it("lets no other key into a guest where it was made with the nodes' keys", () => {
@@ -183,7 +187,7 @@ describe("the forced command", () => {
     const run = (keys: string) =>
       knock(fixed, commandOf({ ...argumentsOf("lxc"), AUTHORIZED_KEYS: keys }), renderStdin("lxc"));
     expect(run(`ssh-ed25519 BBBB\n${GOOD.AUTHORIZED_KEYS}`).status).toBe(DONE);
-    expect(run("ssh-ed25519 CCCC").cause).toBe("lxc may not be given this AUTHORIZED_KEYS");
+    expect(run("ssh-ed25519 CCCC").cause).toBe("the gate does not allow this AUTHORIZED_KEYS for lxc");
   });
 
   it.each([
@@ -217,7 +221,7 @@ describe("the forced command", () => {
 
     it("says what to do where it does not know one", () => {
       const { status, cause } = knock(gate(), commandOf(argumentsOf("leave")), old);
-      expect([status, cause]).toEqual([1, expect.stringContaining("is not one of this gate's")]);
+      expect([status, cause]).toEqual([1, expect.stringContaining("the gate does not know the script")]);
     });
   });
 

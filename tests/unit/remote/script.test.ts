@@ -50,7 +50,7 @@ describe("renderCommand", () => {
   it("refuses an argument that is not the task's, and a value that is not of its shape", () => {
     const args = { ...command.args, VMID: "100;reboot", ADDRESS: "192.168.2.20" };
     expect(() => renderCommand({ ...command, args })).toThrow(
-      'the task claim cannot be given this: VMID may not be "100;reboot"; ADDRESS is no argument of this task',
+      'the task claim does not accept these arguments: VMID may not be "100;reboot"; ADDRESS is not an argument of this task',
     );
   });
 });

@@ -27,7 +27,7 @@ it("hands the script over on stdin and returns what it answered", async () => {
 
 it("fails with what the script printed on stderr, and with the status where it printed nothing", async () => {
   await expect(run("sh -s", "echo half; echo error: no >&2; exit 3")).rejects.toThrow(/^error: no$/);
-  await expect(run("exit 7")).rejects.toThrow("the script ended with 7");
+  await expect(run("exit 7")).rejects.toThrow("the script ended with exit code 7");
 });
 
 it("tries again while the server is busy", async () => {
@@ -38,7 +38,7 @@ it("tries again while the server is busy", async () => {
 
 it("accepts no other host key, and says which setting holds the right one", async () => {
   await expect(run("touch reached", "", { hostKey: newKeyPair().public })).rejects.toThrow(
-    "root@127.0.0.1 cannot be reached by SSH: it shows another host key than proxmox.hostKey",
+    "root@127.0.0.1 cannot be reached by SSH: its host key is not proxmox.hostKey, but",
   );
   expect(server.dials).toHaveLength(1);
   expect(await run("ls")).toBe("");
