@@ -1,4 +1,4 @@
-# ca-hash (Proxmox host): the SHA-256 of the cluster's CA. Joining nodes check the server against it before they send a
+# ca-hash (Proxmox host): answers the SHA-256 of the cluster's CA. A joining node checks the server with it before it sends a
 # credential. Argument: TIMEOUT (s). Input: CLUSTER_ID.
 
 need_server "$TIMEOUT"

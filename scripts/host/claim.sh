@@ -17,11 +17,11 @@ is_ours "$conf" || refuse_foreign "$conf" "$ANOTHER_VMID"
 held=$(guest_name "$conf")
 if [ "$held" != "$NAME" ]; then
   fail "VMID $VMID, wanted for $NAME, is this cluster's node $held; it was not touched" \
-    "give $NAME another VMID, or take $held out first (its pool's count or retired) and pulumi up; a node is not renamed in place"
+    "give $NAME another VMID; or first remove $held (its pool's count or retired), then pulumi up. A node cannot be renamed in place"
 fi
 need_here "$conf"
 if [ "$ACTION" = create ]; then
-  fail "VMID $VMID carries our mark but is not in this stack's state: its creation was cut off, or the state was lost" \
+  fail "VMID $VMID has our mark, but is not in this stack's state: its creation was interrupted, or the state was lost" \
     "npm run cluster -- recover   (it shows what it will do, and asks), then pulumi up"
 fi
 # The client writes all interfaces at once, and so takes away those that it does not know.

@@ -1,11 +1,11 @@
-# discard (Proxmox host): destroys one container of ours whose creation was cut off, so that it is in no state. What makes
-# it ours and worthless is looked at here again, behind the lock of the guest's other scripts, right before it goes.
-# Arguments: VMID, NAME, CREATION (the number of the creation that was cut off), WAIT (s, how long that creation may still
-# go on by itself). Input: MARK.
+# discard (Proxmox host): destroys one container of ours that is not in the state because its creation was interrupted. It checks
+# again, under the lock of the guest's other scripts and right before the removal, that the container is ours and unused.
+# Arguments: VMID, NAME, CREATION (the id of the interrupted creation), WAIT (s, how long to wait for a creation that still
+# runs). Input: MARK.
 
 again="npm run cluster -- recover"
 
-# still_worthless: sets conf; ends the step when there is nothing to do, or nothing that may be done.
+# still_worthless: sets conf; ends the step if there is nothing to do, or if the guest may not be destroyed.
 still_worthless() {
   if ! conf=$(guest_conf); then
     outcome "guest $VMID is already gone"
@@ -13,15 +13,15 @@ still_worthless() {
   fi
   is_ours "$conf" || refuse_foreign "$conf" "$again"
   [ "$(creation_of "$conf") $(guest_name "$conf")" = "$CREATION $NAME" ] ||
-    fail "guest $VMID is not the one that was found before, but was made anew; it was not touched" "$again"
+    fail "guest $VMID was created again in the meantime; it was not touched" "$again"
   ! was_node "$conf" ||
-    fail "guest $VMID ($NAME) has been a node's machine; it was not touched" "restore the stack's state, which once knew it; or pct destroy $VMID --force on the Proxmox host, if it is not wanted"
+    fail "guest $VMID ($NAME) has been a node; it was not touched" "restore a state of the stack that has it; or, if nobody needs it, pct destroy $VMID --force on the Proxmox host"
   is_unfinished "$conf" ||
-    fail "no creation of guest $VMID ($NAME) was begun here and left unfinished; it was not touched" "pct destroy $VMID --force on the Proxmox host, if it is not wanted"
+    fail "this host has no record of an unfinished creation of guest $VMID ($NAME); it was not touched" "if nobody needs it, pct destroy $VMID --force on the Proxmox host"
   [ -e "/etc/pve/lxc/$VMID.conf" ] || fail "guest $VMID ($NAME) is not on this Proxmox host ($conf)" "pct destroy $VMID --force on its own host"
 }
 
-# A worker of Proxmox VE holds this file for as long as it makes the guest. Free three times in a row: there is none.
+# A worker of Proxmox VE locks this file as long as it creates the guest. If the file is free three times in a row, no worker runs.
 worker_lock=/run/lock/lxc/pve-config-$VMID.lock
 free=0
 began=$(now)
@@ -29,14 +29,14 @@ still_worthless
 while [ "$(lock_of "$conf")" = create ] && [ "$free" -lt 3 ]; do
   if [ -e "$worker_lock" ] && flock -n "$worker_lock" true; then free=$((free + 1)); else free=0; fi
   if [ $(($(now) - began)) -ge "$WAIT" ]; then
-    [ ! -e "$worker_lock" ] || fail "guest $VMID ($NAME) is still being made after $WAIT s; it was not touched" "see its task in the Proxmox task log, then $again"
+    [ ! -e "$worker_lock" ] || fail "guest $VMID ($NAME) is still being created after $WAIT s; it was not touched" "wait for its task in the Proxmox task log, then $again"
     break
   fi
   sleep 0.5
   still_worthless
 done
 
-! has_k3s_on_disk "$conf" || fail "guest $VMID ($NAME) has K3s on its disk; it was not touched" "pct destroy $VMID --force on the Proxmox host, if it is not wanted"
+! has_k3s_on_disk "$conf" || fail "guest $VMID ($NAME) has K3s on its disk; it was not touched" "if nobody needs it, pct destroy $VMID --force on the Proxmox host"
 say "destroying $NAME ($VMID)"
 guest_discard "$conf" || fail "guest $VMID ($NAME) could not be destroyed; the lines above say why" "$again"
 rm -f "$CREATIONS/$VMID"

@@ -1,10 +1,10 @@
 #!/usr/bin/perl -T
-# proxmox-k3s-gate: forced command for the key by which proxmox-k3s works on this Proxmox host. It runs the scripts of one
-# version of the program, known by their SHA-256, with the arguments that each of them may be given, and nothing else.
-# `npx proxmox-k3s gate --install root@HOST` puts it here; run that again when the program changes its scripts.
+# proxmox-k3s-gate: forced command for the SSH key of proxmox-k3s on this Proxmox host. It runs only the scripts of one version
+# of the program, which it knows by their SHA-256, each with its own arguments.
+# `npx proxmox-k3s gate --install root@HOST` installs it. Run that again if the program changes its scripts.
 #
-# Its line in /root/.ssh/authorized_keys (remote/hostGate.ts) takes 88 for success: it says that a script has run and ended
-# well. A gate that is empty, cut short or another program ends otherwise, and so no step that did not run is ever taken for done.
+# Its line in /root/.ssh/authorized_keys (remote/hostGate.ts) takes only 88 for success: a script has run and succeeded. A gate
+# that is empty, incomplete or another program ends with another code, so a step that did not run never counts as done.
 use strict;
 use warnings;
 use Digest::SHA qw(sha256_hex);
@@ -39,50 +39,50 @@ while (my $line = <DATA>) {
     }
 }
 
-# The command: comments, exports of quoted values, and the call. It is read, never evaluated.
+# The command: comments, exports of quoted values, and the call. It is parsed, never evaluated.
 my $QUOTED = qr/[^']*(?:'\\''[^']*)*/;
 my $EXPORT = qr/export [A-Z][A-Z0-9_]*='$QUOTED'\n/;
 $command =~ /\A(?:#[^\n]*\n)*((?:$EXPORT)+)exec sh -s\z/
-    or refuse('this is no command of proxmox-k3s', 'use this key for proxmox-k3s alone');
+    or refuse('this is not a command of proxmox-k3s', 'use this key only for proxmox-k3s');
 my $exports = $1;
 
-# Its stdin: more exports (what a first preview cannot know), then a script.
+# Its stdin: more exports (values that the first preview cannot know), then a script.
 binmode STDIN;
 my $stdin = '';
 while (length($stdin) <= $LARGEST) { last unless read STDIN, $stdin, 65536, length $stdin }
-length($stdin) <= $LARGEST or refuse('the script is too large', 'use this key for proxmox-k3s alone');
+length($stdin) <= $LARGEST or refuse('the script is too large', 'use this key only for proxmox-k3s');
 $stdin =~ s/\A((?:$EXPORT)*)//;
 $exports .= $1;
 my $sum = sha256_hex($stdin);
 my $known = $script{$sum}
-    or refuse("the script with the SHA-256 $sum is not one of this gate's",
-        'npx proxmox-k3s gate --install root@HOST, from the version of the program that you run. If a deletion fails so that an'
-      . ' older version stored: take nothing out of the config, run pulumi up, then repeat what you did');
+    or refuse("the gate does not know the script with the SHA-256 $sum",
+        'npx proxmox-k3s gate --install root@HOST, from the version of the program that you use. If a deletion that an older'
+      . ' version stored fails like this: remove nothing from the config, run pulumi up, then repeat your change');
 
-# The arguments: those of the task, each once and of its shape.
+# The arguments: exactly those of the task, each once and in its shape.
 my %value;
 while ($exports =~ /\Gexport ([A-Z][A-Z0-9_]*)='($QUOTED)'\n/gc) {
     my ($name, $quoted) = ($1, $2);
-    $known->{args}{$name} or refuse("$known->{task} has no argument $name", 'use this key for proxmox-k3s alone');
-    exists $value{$name} and refuse("$known->{task} was given $name twice", 'use this key for proxmox-k3s alone');
+    $known->{args}{$name} or refuse("$known->{task} has no argument $name", 'use this key only for proxmox-k3s');
+    exists $value{$name} and refuse("$known->{task} has the argument $name twice", 'use this key only for proxmox-k3s');
     $quoted =~ s/'\\''/'/g;
     my $shape = $shape{$name};
     $shape && $quoted =~ /($shape)/
-        or refuse("$known->{task} may not be given this $name",
+        or refuse("the gate does not allow this $name for $known->{task}",
             'if it is a folder of artifacts or a public key that this gate does not know: npx proxmox-k3s gate --install root@HOST'
           . ' with --artifacts FOLDER, or with --node-key FILE');
     $value{$name} = $1;
 }
 for my $name (sort keys %{ $known->{args} }) {
-    exists $value{$name} or refuse("$known->{task} was not given $name", 'use this key for proxmox-k3s alone');
+    exists $value{$name} or refuse("$known->{task} needs the argument $name", 'use this key only for proxmox-k3s');
 }
 
-# The script gets these and nothing else.
+# The script gets these arguments and nothing else.
 $stdin =~ /\A(.*)\z/s;
 my $text = $1;
 %ENV = (%ENV, %value);
 $SIG{PIPE} = 'IGNORE';
-open my $shell, '|-', '/bin/sh', '-s' or refuse("no shell: $!", 'see that /bin/sh is there');
+open my $shell, '|-', '/bin/sh', '-s' or refuse("no shell: $!", 'check that /bin/sh exists on the Proxmox host');
 print {$shell} $text;
 close $shell;
 exit $DONE if $? == 0;

@@ -1,4 +1,4 @@
-# guests (Proxmox host): the guests that carry our mark, one a line:
+# guests (Proxmox host): lists the guests that have our mark, one per line:
 #   VMID PVE_NODE lxc|qemu-server LOCK|- CREATION|- unfinished|- NAME
 # Changes nothing. Input: MARK.
 

@@ -3,9 +3,9 @@
 installed() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || :; }
 pve=$(installed pve-manager)
 if [ -z "$pve" ]; then
-  bad proxmox-version "no Proxmox VE is installed here" "set proxmox.host to the Proxmox host"
+  bad proxmox-version "Proxmox VE is not installed on this host" "set proxmox.host to the Proxmox host"
 elif dpkg --compare-versions "$pve" lt 8.4; then
-  bad proxmox-version "Proxmox VE $pve; 8.4 is the oldest that this program is made for" "apt update && apt full-upgrade, or https://pve.proxmox.com/wiki/Upgrade_from_8_to_9"
+  bad proxmox-version "Proxmox VE $pve is too old; this program needs 8.4 or newer" "apt update && apt full-upgrade, or https://pve.proxmox.com/wiki/Upgrade_from_8_to_9"
 elif dpkg --compare-versions "$pve" lt 9; then
   warn proxmox-version "Proxmox VE $pve; 9 is recommended" "https://pve.proxmox.com/wiki/Upgrade_from_8_to_9"
 else
@@ -23,12 +23,12 @@ lxc=$(installed lxc-pve)
 if [ -z "$lxc" ]; then
   bad lxc-pve "lxc-pve is not installed" "apt install lxc-pve"
 elif dpkg --compare-versions "$lxc" lt 6.0.5-2; then
-  warn lxc-pve "lxc-pve $lxc; from 6.0.5-2 on pods start under AppArmor too" "apt update && apt full-upgrade"
+  warn lxc-pve "lxc-pve $lxc is too old to start pods under AppArmor; 6.0.5-2 or newer can" "apt update && apt full-upgrade"
 else
   ok lxc-pve "lxc-pve $lxc"
 fi
 
-# Proxmox VE's own word; the mount tells where pvestatd has not spoken yet.
+# Proxmox VE reports the version. If pvestatd has not reported it yet, look at the mount.
 cgroup=$(listed nodes node cgroup-mode | awk -F '\t' -v node="$PVE_NODE" '$1 == node { print $2 }')
 case $cgroup in
   '' | -) if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then cgroup=2; else cgroup=1; fi ;;
@@ -36,10 +36,10 @@ esac
 if [ "$cgroup" = 2 ]; then
   ok cgroup "version 2"
 else
-  bad cgroup "the host runs cgroup version 1, which kubelet refuses from 1.35 on" "take systemd.unified_cgroup_hierarchy=0 from the kernel's command line, then reboot"
+  bad cgroup "the host runs cgroup version 1, which kubelet refuses from 1.35 on" "remove systemd.unified_cgroup_hierarchy=0 from the kernel's command line, then reboot"
 fi
 
-# A module may be built in: what it brings tells that it is there. These the kernel loads by itself when they are used.
+# A module may be built into the kernel, so check for its files. The kernel itself loads `lazy` modules when they are used.
 lazy='' absent=''
 present() { # present MODULE FILE
   if [ -e "$2" ]; then return 0; fi
@@ -59,14 +59,14 @@ else
   ok kernel-modules "overlay, br_netfilter, nf_conntrack, vxlan and a packet filter"
 fi
 
-# Containers begin with the host's forwarding; inotify instances are root's, of the host and all privileged containers.
+# Containers start with the host's forwarding setting. Root of the host and of all privileged containers share inotify instances.
 low=
 for setting in net.ipv4.ip_forward=1 fs.inotify.max_user_instances=1024; do
   value=$(sysctl -n "${setting%=*}" 2>/dev/null || echo 0)
   if [ "$value" -lt "${setting#*=}" ]; then low="$low $setting"; fi
 done
 if [ -n "$low" ]; then
-  warn sysctls "lower than it should be:$low" "printf '%s\\n'$low >/etc/sysctl.d/90-proxmox-k3s.conf && sysctl --system"
+  warn sysctls "lower than required:$low" "printf '%s\\n'$low >/etc/sysctl.d/90-proxmox-k3s.conf && sysctl --system"
 else
-  ok sysctls "forwarding is on, inotify instances suffice"
+  ok sysctls "forwarding is on, and there are enough inotify instances"
 fi

@@ -1,4 +1,4 @@
-# preflight, third part: what the machines take of the host; then the answer.
+# preflight, third part: what the machines need from the host; then the answer.
 
 if [ -d "/sys/class/net/$BRIDGE/bridge" ] || ovs-vsctl br-exists "$BRIDGE" 2>/dev/null; then
   if ip link show dev "$BRIDGE" up 2>/dev/null | grep -q .; then
@@ -8,27 +8,27 @@ if [ -d "/sys/class/net/$BRIDGE/bridge" ] || ovs-vsctl br-exists "$BRIDGE" 2>/de
   fi
 else
   there=$(cd /sys/class/net && for link in *; do if [ -d "$link/bridge" ]; then printf ' %s' "$link"; fi; done)
-  bad bridge "there is no bridge $BRIDGE${there:+; there is:$there}" "set network.bridge, or make it: web interface, $PVE_NODE, System, Network"
+  bad bridge "there is no bridge $BRIDGE${there:+; existing bridges:$there}" "set network.bridge, or create the bridge in the web interface: $PVE_NODE, System, Network"
 fi
 
-# Proxmox VE lets the API token change the guests of this pool alone.
+# Proxmox VE lets the API token change only guests in this pool.
 if ! listed pools poolid | grep -qxF "$POOL"; then
   error=$(why pools)
   if [ "$count" -gt 0 ]; then level=fail; else level=warn; fi
-  finding "$level" resource-pool "there is no resource pool $POOL${error:+: $error}" "pveum pool add $POOL, with the token's role granted at /pool/$POOL (README, \"An API token\")"
+  finding "$level" resource-pool "there is no resource pool $POOL${error:+: $error}" "pveum pool add $POOL, then grant the token's role at /pool/$POOL (README, \"An API token\")"
 fi
 listed guests vmid pool | while read -r VMID pool; do
   if [ "$pool" != "$POOL" ] && conf=$(guest_conf) && marked "$conf"; then printf '%s\n' "$VMID"; fi
 done >"$WORK/outside"
 if [ -s "$WORK/outside" ]; then
-  warn resource-pool "guests of this cluster are outside the resource pool $POOL, where the API token may not change them: $(paste -sd ' ' "$WORK/outside")" \
+  warn resource-pool "guests of this cluster are not in the resource pool $POOL, so the API token may not change them: $(paste -sd ' ' "$WORK/outside")" \
     "pveum pool modify $POOL --allow-move 1 --vms $(paste -sd , "$WORK/outside")"
 fi
 found resource-pool || ok resource-pool "$POOL"
 
 gib() { awk -v bytes="$1" 'BEGIN { printf "%d", bytes / 1073741824 }'; }
 listed storages storage type active avail content >"$WORK/stores"
-[ -s "$WORK/storages" ] || bad storage "Proxmox VE does not list the storages of $PVE_NODE: $(why storages)" "pvesm status on the Proxmox host says why"
+[ -s "$WORK/storages" ] || bad storage "Proxmox VE does not list the storages of $PVE_NODE: $(why storages)" "find the cause with pvesm status on the Proxmox host"
 for store in $(printf '%s\n' "$NODES" | cut -d' ' -f4 | sort -u); do
   line=$(awk -F '\t' -v store="$store" '$1 == store' "$WORK/stores")
   type=$(printf '%s' "$line" | cut -f2)
@@ -36,30 +36,30 @@ for store in $(printf '%s\n' "$NODES" | cut -d' ' -f4 | sort -u); do
   if [ ! -s "$WORK/storages" ]; then
     continue
   elif [ -z "$line" ]; then
-    bad storage "there is no storage $store on $PVE_NODE; there is: $(cut -f1 "$WORK/stores" | paste -sd ' ')" "set proxmox.storage (or the pool's storage); pvesm status lists them"
+    bad storage "there is no storage $store on $PVE_NODE; existing storages: $(cut -f1 "$WORK/stores" | paste -sd ' ')" "set proxmox.storage (or the pool's storage); pvesm status lists them"
     continue
   elif [ "$(printf '%s' "$line" | cut -f3)" != 1 ]; then
-    bad storage "$store is not active" "pvesm status on the Proxmox host says why"
+    bad storage "$store is not active" "find the cause with pvesm status on the Proxmox host"
     continue
   elif [ "$type" = zfspool ]; then
     bad storage "$store is ZFS, where the overlayfs of containers' root file systems does not work" "set proxmox.storage to LVM-thin or to a directory on ext4 or XFS"
     continue
   elif ! printf ',%s,' "$content" | grep -q ,rootdir,; then
-    bad storage "$store takes no containers (content: $content)" "pvesm set $store --content $content,rootdir"
+    bad storage "$store does not allow containers (content: $content)" "pvesm set $store --content $content,rootdir"
     continue
   fi
   ok storage "$store ($type)"
 
-  # The least that the template, K3s and its images fill; the disks' whole size where the storage gives it at once.
+  # The minimum for the template, K3s and its images; the disks' full size if the storage allocates it at once.
   free=$(gib "$(printf '%s' "$line" | cut -f4)")
   machines=$(awk -v store="$store" '$4 == store' "$WORK/missing" | wc -l)
   size=$(awk -v store="$store" '$4 == store { sum += $5 } END { print sum + 0 }' "$WORK/missing")
-  seen="$store has $free GiB free; $machines machines to make want $size GiB"
+  seen="$store has $free GiB free; $machines new machines need $size GiB"
   [ "$machines" -gt 0 ] || seen="$store has $free GiB free"
   if [ "$free" -lt $((3 * machines)) ] || { [ "$type" = lvm ] && [ "$free" -lt "$size" ]; }; then
     bad space "$seen" "free some space on $store, or set another storage"
   elif [ "$free" -lt "$size" ]; then
-    warn space "$seen once they are full" "add space to $store, or give the nodes smaller disks"
+    warn space "$seen when their disks are full" "add space to $store, or give the nodes smaller disks"
   else
     ok space "$seen"
   fi
@@ -72,11 +72,11 @@ for template in $(printf '%s\n' "$NODES" | cut -d' ' -f6 | sort -u); do
   else
     error=$(why "templates.$store")
     if [ "$count" -gt 0 ]; then level=fail; else level=warn; fi
-    finding "$level" template "$template is not there${error:+: $error}" "pveam update && pveam download $store ${template##*/}"
+    finding "$level" template "$template does not exist${error:+: $error}" "pveam update && pveam download $store ${template##*/}"
   fi
 done
 
-# The addresses that guests are configured with, running or not: "address file" a line.
+# The addresses in the configuration of all guests, running or not: "address file", one per line.
 set --
 for file in /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/qemu-server/*.conf; do
   if [ -e "$file" ]; then set -- "$@" "$file"; fi
@@ -101,23 +101,23 @@ while read -r VMID name address rest; do
   if [ -n "$mine" ]; then continue; fi
   remedy="give $name another address: addresses of its pool, or nodes: { <index>: { address: … } }"
   if [ -e "$WORK/answers.$address" ]; then
-    bad address "$address, wanted for $name, is taken${who:+ by the guest$who}: something answers there" "$remedy"
+    bad address "$address, wanted for $name, is in use${who:+ by the guest$who}: something answers there" "$remedy"
   elif [ -n "$who" ]; then
-    warn address "$address, wanted for $name, is also the guest's$who, which does not answer now" "$remedy"
+    warn address "$address, wanted for $name, is also the address of the guest$who, which does not answer now" "$remedy"
   fi
 done <"$WORK/missing"
-if [ "$count" -gt 0 ]; then free="free for all machines to make"; else free="every machine stands already"; fi
+if [ "$count" -gt 0 ]; then free="free for all new machines"; else free="all machines exist already"; fi
 found vmid || ok vmid "$free"
 found address || ok address "$free"
 
-# A creation that was cut off is met by no `up` once the plan has given its VMID up.
+# No `pulumi up` finds an interrupted creation if the plan no longer has its VMID.
 for file in "$@"; do
   if marked "$file" && is_unfinished "$file"; then
-    warn creation "guest $(basename "$file" .conf) (\"$(guest_name "$file")\") was made by this program and never set up" \
-      "unless an up is at work: npm run cluster -- recover, then pulumi up"
+    warn creation "guest $(basename "$file" .conf) (\"$(guest_name "$file")\") was created by this program, but its set-up never finished" \
+      "if no pulumi up is running: npm run cluster -- recover, then pulumi up"
   fi
 done
-found creation || ok creation "none was cut off"
+found creation || ok creation "no creation was interrupted"
 
 # --- the answer -------------------------------------------------------------------------------------------------------
 if [ "$ACTION" = look ]; then
@@ -127,7 +127,7 @@ fi
 lines() { awk -F '\t' -v level="$1" -v head="$2" '$1 == level { printf "%s%s: %s (%s)\n", head, $2, $3, $4 }' "$findings"; }
 lines warn "warning: "
 if grep -q '^fail' "$findings"; then
-  fail "the Proxmox host is not ready, so no machine was made:
-$(lines fail "  - ")" "mend these, then pulumi up; npm run doctor repeats all checks"
+  fail "the Proxmox host is not ready, so no machine was created:
+$(lines fail "  - ")" "fix these, then pulumi up; npm run doctor repeats all checks"
 fi
 outcome "the Proxmox host is ready for $count machines"

@@ -1,6 +1,6 @@
-# push-artifacts (Proxmox host): the release's files from a folder on the host into the guest, for nodes that download
-# nothing. Their sums are checked on the node before use. Arguments: VMID, NAME, FROM (folder on the host; the gate lists those
-# that it allows), FILES (one a line). Input: MARK.
+# push-artifacts (Proxmox host): copies the release's files from a folder on the host into the guest, for nodes that download
+# nothing. The node checks their sums before use. Arguments: VMID, NAME, FROM (folder on the host; the gate lists the allowed
+# ones), FILES (one per line). Input: MARK.
 
 TO=/var/lib/proxmox-k3s/artifacts
 need_machine
@@ -8,11 +8,11 @@ GUEST_BOUND=300
 printf '%s\n' "$FILES" >"$WORK/files"
 not_copied() {
   still_runs_after_failure "K3s was copied into it"
-  fail "$1 could not be copied into $NAME ($VMID)" "pct enter $VMID on the Proxmox host, and see that $TO can be written; then pulumi up"
+  fail "$1 could not be copied into $NAME ($VMID)" "check with pct enter $VMID on the Proxmox host that $TO is writable, then pulumi up"
 }
 guest_exec "$VMID" mkdir -p "$TO" || not_copied "the files of K3s"
 while read -r file; do
-  [ -f "$FROM/$file" ] || fail "$FROM/$file is not there on the Proxmox host" "put it there, or set artifacts.baseUrl"
+  [ -f "$FROM/$file" ] || fail "$FROM/$file does not exist on the Proxmox host" "copy it there, or set artifacts.baseUrl; then pulumi up"
   sum=$(sha256sum "$FROM/$file" | cut -d' ' -f1)
   if [ "$(guest_exec "$VMID" sha256sum "$TO/$file" 2>/dev/null | cut -d' ' -f1)" != "$sum" ]; then
     say "copying $file into $NAME"

@@ -1,5 +1,5 @@
-# release-sums (Proxmox host): "<sum of the binary> <sum of the images, or ->" from the release's own list, for a version
-# whose sums nobody pinned. Read once and kept in the state, so that all nodes get the same file.
+# release-sums (Proxmox host): answers "<sum of the binary> <sum of the images, or ->" from the release's own list, for a version
+# without recorded sums. It is read once and kept in the state, so that all nodes get the same file.
 # Arguments: SOURCE (URL of the release's folder), ARCH, IMAGES yes|no.
 
 case $ARCH in
@@ -11,7 +11,7 @@ download "$list" "$WORK/list" || fail "$list could not be downloaded on the Prox
 
 sum_of() {
   found=$(awk -v file="$1" '$2 == file || $2 == "*" file { print $1 }' "$WORK/list")
-  # One line of it: a list that names a file twice says nothing for certain.
+  # Exactly one line: a list that has a file twice is ambiguous.
   case $found in *[!0-9a-f]*) found='' ;; esac
   [ "${#found}" -eq 64 ] || fail "$list has no SHA-256 for $1" "set artifacts.sha256 in the config"
 }

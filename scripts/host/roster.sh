@@ -1,13 +1,13 @@
-# roster (Proxmox host): the servers of this plan, the removal script and its policy. Every leave reads them here, so a
-# change reaches the leave of a node that has gone from the program. Written before any delete of the same `up`.
-# Arguments: ACTION, SERVERS ("VMID name" one a line), DRAIN_TIMEOUT (s), ON_BLOCKED stop|force,
+# roster (Proxmox host): writes the servers of this plan, the removal script and its policy. Every leave reads them here, so a
+# change also reaches the leave of a node that is no longer in the program. It is written before any deletion of the same run.
+# Arguments: ACTION, SERVERS ("VMID name", one per line), DRAIN_TIMEOUT (s), ON_BLOCKED stop|force,
 # ON_LOCAL_DATA stop|delete, ALLOW_CONTROL_PLANE_LOSS yes|no. Inputs: CLUSTER_ID, MARK. Files: leave.
 
-case $CLUSTER_ID in *[!0-9a-f]* | '') fail "this is no cluster's id: $CLUSTER_ID" ;; esac
+case $CLUSTER_ID in *[!0-9a-f]* | '') fail "this is not the id of a cluster: $CLUSTER_ID" ;; esac
 dir=/var/lib/proxmox-k3s/$CLUSTER_ID
 if [ "$ACTION" = delete ]; then
   rm -rf "$dir"
-  # Records of guests that have gone, whoever made them.
+  # Records of guests that no longer exist, of all clusters.
   for kept in "$PREPARED"/* "$CREATIONS"/* /var/lib/proxmox-k3s/lxc-started/*; do
     if [ -e "$kept" ] && ! conf_of "${kept##*/}" >/dev/null; then rm -f "$kept"; fi
   done
@@ -17,9 +17,9 @@ fi
 mkdir -p "$dir"
 printf '%s\n' "$SERVERS" >"$WORK/servers"
 
-# heirless: the servers of the last plan that still have their guest, when this plan keeps none of them. Another server in
-# their place would begin a cluster of its own, without a single object of this one.
-heirless() {
+# lost_servers: if this plan keeps no server of the last plan, those that still have their guest. A new server instead of them
+# would start a new, empty cluster.
+lost_servers() {
   lost=
   while read -r vmid former; do
     if cut -d' ' -f2 "$WORK/servers" | grep -qxF -- "$former"; then return 0; fi
@@ -28,12 +28,12 @@ heirless() {
   printf '%s' "$lost"
 }
 if [ -f "$dir/servers" ] && [ "$ALLOW_CONTROL_PLANE_LOSS" = no ]; then
-  without_heir=$(heirless)
-  [ -z "$without_heir" ] || fail "the config keeps none of the cluster's servers:$without_heir" \
-    "take the server back into the config; to lose the cluster and all its objects for a new one: set removal.allowControlPlaneLoss: true, pulumi up"
+  lost=$(lost_servers)
+  [ -z "$lost" ] || fail "the config keeps none of the cluster's servers:$lost" \
+    "put the server back into the config; or, to replace the cluster and delete everything in it, set removal.allowControlPlaneLoss: true; then pulumi up"
 fi
-# Until it has left (leave.sh), a server that has gone from the plan holds the cluster with the others; so does one that gets
-# another VMID, under its former one.
+# A server that is no longer in the plan is part of the cluster until it has left (leave.sh). So is a server that gets another
+# VMID, with its old one.
 cat "$dir/servers" "$dir/former" 2>/dev/null | sort -u | grep -vxFf "$WORK/servers" >"$WORK/former" || :
 cat >"$WORK/policy" <<EOF
 DRAIN_TIMEOUT=$DRAIN_TIMEOUT

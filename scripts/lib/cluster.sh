@@ -1,27 +1,27 @@
-# The way from the Proxmox host to the cluster: kubectl inside a server that answers. No credential of the cluster is
-# ever on the host, and none of the host on a node.
-case $CLUSTER_ID in *[!0-9a-f]* | '') fail "this is no cluster's id: $CLUSTER_ID" "pulumi up" ;; esac
+# Access from the Proxmox host to the cluster: kubectl runs inside a server whose API answers. So no credential of the cluster
+# is ever on the host, and none of the host on a node.
+case $CLUSTER_ID in *[!0-9a-f]* | '') fail "this is not the id of a cluster: $CLUSTER_ID" "pulumi up" ;; esac
 CLUSTER_DIR=/var/lib/proxmox-k3s/$CLUSTER_ID
-# As of the last `pulumi up`: a deletion brings the one of its own time along, and most steps bring none.
+# The mark of the last `pulumi up`. A deletion carries an older one, and most steps carry none.
 if [ -r "$CLUSTER_DIR/mark" ]; then MARK=$(cat "$CLUSTER_DIR/mark"); fi
 [ -n "${MARK:-}" ] || fail "the roster $CLUSTER_DIR/mark is missing on the Proxmox host" "pulumi up writes it again"
 export MARK
 
-# policy KEY: a value of the removal's policy, which the roster keeps as data.
+# policy KEY: a value of the removal policy, which the roster keeps as data.
 policy() { sed -n "s/^$1=\([a-z0-9]*\)\$/\1/p" "$CLUSTER_DIR/policy"; }
 
-# Notes about nodes, kept here because a node may write its own Node object, and because they are read back with more rights
-# than a node has.
+# Notes about nodes. They are kept here and not on the Node objects: a node can write its own Node object, but these notes are
+# used with more rights than a node has.
 NOTES=$CLUSTER_DIR/nodes
 LEAVING=$CLUSTER_DIR/leaving
 
-# servers: "VMID name" of every server that the last plan has, one a line.
+# servers: "VMID name" of every server in the last plan, one per line.
 servers() {
   [ -r "$CLUSTER_DIR/servers" ] || fail "the roster $CLUSTER_DIR/servers is missing on the Proxmox host" "pulumi up writes it again"
   cat "$CLUSTER_DIR/servers"
 }
 
-# former_servers: the same of every server that has gone from the plan, or gets another VMID, and has not left the cluster yet.
+# former_servers: the same for every server that is no longer in the plan, or gets another VMID, and has not left the cluster.
 former_servers() { cat "$CLUSTER_DIR/former" 2>/dev/null || :; }
 
 all_servers() {
@@ -29,15 +29,15 @@ all_servers() {
   former_servers
 }
 
-# other_guests NAME: those of them that are another server's than NAME and have a guest with our mark.
+# other_guests NAME: those of all servers that have another name and a guest with our mark.
 other_guests() (
   all_servers | while read -r vmid name; do
     if [ "$name" != "$1" ] && has_our_guest "$vmid"; then printf '%s\n' "$vmid $name"; fi
   done
 )
 
-# api_answers VMID NAME: the API of the K3s in it, which needs a majority of all servers. A guest that took our server's VMID
-# may well run a K3s of its own, so only a trusted one of that name is asked.
+# api_answers VMID NAME: the server's API answers, for which most of the servers must be healthy. Another guest with our
+# server's VMID may run a K3s too, so only a trusted guest with this name is asked.
 api_answers() { trusts "$1" "$2" && GUEST_BOUND=10 guest_exec "$1" k3s kubectl get --raw=/readyz >/dev/null 2>&1; }
 
 # find_server [EXCEPT]: sets SERVER to the VMID of a server whose API answers; EXCEPT is a node's name.
@@ -59,12 +59,12 @@ await_server() {
   done
 }
 
-# need_server SECONDS: the same; ends the step when none answers.
+# need_server SECONDS: the same; fails if none answers.
 need_server() {
-  await_server "$1" || fail "no server of the cluster answered within $1 s" "see k3s.service on the servers: pct exec VMID -- journalctl -u k3s"
+  await_server "$1" || fail "no server of the cluster answered within $1 s" "find the cause on the servers: pct exec VMID -- journalctl -u k3s on the Proxmox host"
 }
 
-# A server that hangs must not hold a step for longer than this many seconds a call.
+# Limit in seconds for one call, so that a server that hangs does not block a step.
 KUBECTL_BOUND=90
 kubectl() { GUEST_BOUND=$KUBECTL_BOUND guest_exec "$SERVER" k3s kubectl "$@"; }
 
@@ -74,15 +74,15 @@ ca_hash() {
   printf '%s' "$hash" | grep -qxE '[0-9a-f]{64}' || fail "the server's token file has no CA hash" "pct exec $SERVER -- ls -l /var/lib/rancher/k3s/server"
 }
 
-# node_look NAME: "Ready version uninitialized?|since when it has been (not) Ready"; empty when nobody tells.
+# node_look NAME: "Ready version uninitialized?|time of the last change of Ready"; empty if the API does not answer.
 node_look() {
   kubectl get node "$1" --ignore-not-found -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion} {range .spec.taints[?(@.key=="node.cloudprovider.kubernetes.io/uninitialized")]}uninitialized{end}|{.status.conditions[?(@.type=="Ready")].lastTransitionTime}' 2>/dev/null || :
 }
 
-# await_ready NAME VERSION SECONDS [LOOK]: waits until the node is Ready, and has been known for so long without a moment in
-# which it was not or lost its Ready: K3s may end or restart soon after its start. `*` stands for any version. The clock
-# of a former call goes on. Where it is not Ready, LOOK is called each time. When it is not Ready TIMEOUT s after BEGAN:
-# fails, with the last look in SEEN.
+# await_ready NAME VERSION SECONDS [LOOK]: waits until the node is Ready and was known and Ready for SECONDS without a break,
+# because K3s may stop or restart soon after its start. `*` means any version. A later call goes on with the same clock. While
+# the node is not Ready, LOOK is called each time. Answers 1 if the node is not Ready TIMEOUT s after BEGAN; SEEN has the last
+# result.
 SEEN='' KNOWN_SINCE=''
 await_ready() {
   known="* $2 *" ready="True $2 |*"

@@ -1,8 +1,8 @@
-# Downloads over HTTP, by whichever tool the machine has.
+# Downloads over HTTP, with curl or wget.
 
 has_downloader() { command -v curl >/dev/null || command -v wget >/dev/null; }
 
-# download URL FILE: follows redirects, from https to https alone.
+# download URL FILE: follows redirects, from https only to https.
 download() {
   secure='=http,https'
   case $1 in https://*) secure='=https' ;; esac

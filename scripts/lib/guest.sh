@@ -1,6 +1,6 @@
-# Guests of the Proxmox host: whose they are, and the only way to act on one. What a description says is public, and any
-# user of Proxmox VE can copy it: it tells our guests from strangers' and proves nothing. A guest is trusted only when the
-# root-only record on the host says too that this program finished it.
+# Guests of the Proxmox host: how to tell whose they are, and the only functions that act on them. A description is public, and
+# any user of Proxmox VE can copy it: it distinguishes our guests from others, but it proves nothing. A guest is trusted only if
+# a record on the host, which only root can write, also says that this program finished it.
 # A function with variables of its own runs in a subshell, (…), so that it changes none of its caller's.
 # Inputs: MARK; VMID and NAME of the node that the step is about.
 
@@ -8,7 +8,7 @@ CREATIONS=/var/lib/proxmox-k3s/creations
 PREPARED=/var/lib/proxmox-k3s/prepared
 
 # --- configuration files ----------------------------------------------------------------------------------------------
-# conf_of VMID: the guest's configuration file anywhere in the Proxmox VE cluster; fails when there is none.
+# conf_of VMID: the guest's configuration file anywhere in the Proxmox VE cluster; fails if there is none.
 conf_of() (
   case $1 in *[!0-9]* | '') return 1 ;; esac
   for file in /etc/pve/nodes/*/lxc/"$1".conf /etc/pve/nodes/*/qemu-server/"$1".conf; do
@@ -21,7 +21,7 @@ conf_of() (
 )
 guest_conf() { conf_of "$VMID"; }
 
-# What the path of a configuration file says: /etc/pve/nodes/NODE/KIND/VMID.conf, KIND lxc or qemu-server.
+# Parts of a configuration file's path: /etc/pve/nodes/NODE/KIND/VMID.conf, KIND lxc or qemu-server.
 kind_of() { basename "$(dirname "$1")"; }
 pve_node_of() { basename "$(dirname "$(dirname "$1")")"; }
 vmid_of() { basename "$1" .conf; }
@@ -32,34 +32,34 @@ this_host() { basename "$(readlink "/etc/pve/lxc" | sed 's|/lxc$||')"; }
 # way_back FILE: the command that brings a guest from another Proxmox node to this one.
 way_back() { printf 'pct migrate %s %s --restart on %s' "$(vmid_of "$1")" "$(this_host)" "$(pve_node_of "$1")"; }
 
-# main_section FILE: without snapshots and pending changes.
+# main_section FILE: the file without snapshots and pending changes.
 main_section() { sed '/^\[/,$d' "$1"; }
 
-# guest_name FILE: what a person calls it, as far as it is a host name.
+# guest_name FILE: the guest's name, if it is a valid host name.
 guest_name() { main_section "$1" | sed -n 's/^\(hostname\|name\): *\([A-Za-z0-9][A-Za-z0-9.-]*\) *$/\2/p' | head -n 1; }
 
-# lock_of FILE: what holds the guest: `create`, `backup` …; empty when nothing does.
+# lock_of FILE: Proxmox VE's lock on the guest: `create`, `backup` …; empty if there is none.
 lock_of() { main_section "$1" | sed -n 's/^lock: *\([a-z-]*\) *$/\1/p' | head -n 1; }
 
 # further_networks FILE: the network interfaces beside the node's own one, "net1 name=eth1,bridge=…" a line.
 further_networks() { main_section "$1" | sed -n 's/^\(net[1-9][0-9]*\): *\([A-Za-z0-9=,.:;/_-]*\) *$/\1 \2/p'; }
 
-# creation_of FILE: the number of its creation, which is in the description before the mark.
+# creation_of FILE: the id of its creation, which is in the description before the mark.
 creation_of() { main_section "$1" | sed -n 's/^#creation \([0-9a-f]\{16\}\) of .*$/\1/p' | head -n 1; }
 
 # --- whose it is ------------------------------------------------------------------------------------------------------
-# is_ours FILE: the main section carries our mark. The mark is compared as text, never as a pattern.
+# is_ours FILE: the main section has our mark. The mark is compared as text, never as a pattern.
 is_ours() {
   [ -n "$MARK" ] && main_section "$1" |
     awk 'BEGIN { mark = ENVIRON["MARK"] } /^#/ && length($0) > length(mark) && substr($0, length($0) - length(mark) + 1) == mark { found = 1 } END { exit !found }'
 }
 
-# has_our_guest VMID: there is a guest, and it carries our mark.
+# has_our_guest VMID: there is a guest, and it has our mark.
 has_our_guest() (
   conf=$(conf_of "$1") && is_ours "$conf"
 )
 
-# has_record FOLDER FILE: the root-only record of this very creation of the guest is in FOLDER.
+# has_record FOLDER FILE: FOLDER has the root-only record of exactly this creation of the guest.
 has_record() (
   creation=$(creation_of "$2")
   [ -n "$creation" ] && [ "$(cat "$1/$(vmid_of "$2")" 2>/dev/null || :)" = "$creation" ]
@@ -69,42 +69,42 @@ record() { # record FOLDER CREATION
   printf '%s\n' "$2" >"$1/$VMID"
 }
 
-# Only root on the host can write raw lines of a container.
+# Only root on the host can write raw lines into a container's configuration.
 has_raw_lines() { main_section "$1" | grep -q '^lxc\.'; }
 
-# is_prepared FILE: this program finished it. In a container the raw lines are a second sign: one that somebody made later in
-# its place, with its description, has none.
+# is_prepared FILE: this program finished it. For a container the raw lines are a second proof: a container that somebody
+# created later with the same VMID and description has none.
 is_prepared() { has_record "$PREPARED" "$1" && { [ "$(kind_of "$1")" != lxc ] || has_raw_lines "$1"; }; }
 
-# was_node FILE: it is or was a node's machine, or may have been: either sign counts.
+# was_node FILE: it is, was, or may have been a node: one of the two signs is enough.
 was_node() { has_record "$PREPARED" "$1" || has_raw_lines "$1"; }
 
-# is_unfinished FILE: a guest of ours that never was more than its creation. A copy has another VMID, a backup that was put
-# back has no record any more.
+# is_unfinished FILE: a guest of ours whose creation began and never finished. A copy has another VMID, and a restored backup
+# has no such record any more.
 is_unfinished() { has_record "$CREATIONS" "$1" && ! was_node "$1"; }
 
-# is_trusted FILE: a guest that may be asked and given something.
+# is_trusted FILE: the scripts may run commands in the guest and copy files into it.
 is_trusted() { is_ours "$1" && is_prepared "$1" && is_here "$1"; }
 
-# trusts VMID [NAME]: there is such a guest; with NAME it must also have that name.
+# trusts VMID [NAME]: there is a trusted guest; with NAME it must also have that name.
 trusts() (
   conf=$(conf_of "$1") && is_trusted "$conf" && { [ -z "${2:-}" ] || [ "$(guest_name "$conf")" = "$2" ]; }
 )
 
-# former_mark FILE: the mark of this very cluster under another project or stack name; empty for a stranger's guest.
+# former_mark FILE: the mark of this cluster under an earlier project or stack name; empty for a guest that is not ours.
 former_mark() {
   main_section "$1" | sed -n "s|^#.* of \(proxmox-k3s [A-Za-z0-9._-]*/[A-Za-z0-9._-]*/[A-Za-z0-9._-]* ${MARK##* }\)\$|\1|p" |
     grep -vFx -- "$MARK" | head -n 1 || :
 }
 
-# foreign_guest FILE: whose the guest is that is not ours.
+# foreign_guest FILE: describes a guest that is not ours.
 foreign_guest() (
   printf 'the guest "%s" (%s), which ' "$(guest_name "$1")" "$1"
   former=$(former_mark "$1")
-  if [ -z "$former" ]; then printf 'is not ours'; else printf 'carries this cluster'\''s id under another name (%s)' "$former"; fi
+  if [ -z "$former" ]; then printf 'is not ours'; else printf 'has this cluster'\''s id under another name (%s)' "$former"; fi
 )
 
-# way_on FILE NEXT: NEXT, or for a renamed cluster the command that marks its guests anew.
+# way_on FILE NEXT: NEXT, or for a renamed stack or project the command that writes the new mark.
 way_on() (
   former=$(former_mark "$1")
   if [ -z "$former" ]; then
@@ -116,14 +116,14 @@ way_on() (
 
 ANOTHER_VMID="give the node another VMID in the config (vmIds of its pool, or nodes: { <index>: { vmId: … } }), then pulumi up"
 
-# refuse_foreign FILE NEXT: ends the step, naming the guest that has our VMID, and what to do.
+# refuse_foreign FILE NEXT: fails with the guest that has our VMID, and the next step.
 refuse_foreign() {
   fail "VMID $VMID, wanted for $NAME, belongs to $(foreign_guest "$1"); it was not touched" "$(way_on "$1" "$2")"
 }
 
-# refuse_unknown FILE: ends the step for a guest that carries our mark, of which the host has no record.
+# refuse_unknown FILE: fails because the guest has our mark, but the host has no record of it.
 refuse_unknown() {
-  fail "guest $(vmid_of "$1") ($(guest_name "$1")) carries this cluster's mark, but this Proxmox host has no record that the program made it; it was not touched" \
+  fail "guest $(vmid_of "$1") ($(guest_name "$1")) has this cluster's mark, but this Proxmox host has no record that the program created it; it was not touched" \
     "if somebody copied the description: delete that guest. If it is the cluster's own node and /var/lib/proxmox-k3s was lost: printf '%s\\n' $(creation_of "$1") >$PREPARED/$(vmid_of "$1") on the Proxmox host"
 }
 
@@ -133,8 +133,8 @@ need_here() {
     "bring it back: $(way_back "$1"); then pulumi up"
 }
 
-# await_birth FILE: Proxmox VE begins a creation with a file that says only that it is locked. Whose the guest is shows
-# when the rest is written.
+# await_birth FILE: Proxmox VE begins a creation with a file that has only a lock. Waits until the rest of the file is written,
+# because only then the guest's owner is known.
 await_birth() (
   looks=0
   while [ -e "$1" ] && [ "$(lock_of "$1")" = create ] && [ -z "$(guest_name "$1")" ] && [ "$looks" -lt 60 ]; do
@@ -184,10 +184,10 @@ $kept" "run the commands in brackets on the Proxmox host, then the same command 
 }
 
 # --- acts: no other script calls pct ----------------------------------------------------------------------------------
-# The longest that a command in a guest may take, in seconds.
+# Time limit for a command in a guest, in seconds.
 GUEST_BOUND=60
 
-# need_trusted VMID: ends the step unless the guest may be asked; fails where there is none.
+# need_trusted VMID: ends the step if the guest is not trusted; answers 1 if there is no guest.
 need_trusted() {
   machine=$(conf_of "$1") || return 1
   is_ours "$machine" || fail "guest $1 ($(guest_name "$machine"), $machine) is not ours; it was not touched" "$(way_on "$machine" "delete or move that guest, then pulumi up --refresh")"
@@ -195,16 +195,16 @@ need_trusted() {
   need_here "$machine"
   case $(kind_of "$machine") in
     lxc) ;;
-    *) fail "guest $1 is a virtual machine, which this version of the program does not manage" "take it out of the config" ;;
+    *) fail "guest $1 is a virtual machine, which this version of the program does not manage" "remove it from the config" ;;
   esac
 }
 
-# need_machine: ends the step unless the node's own guest is there and may be asked.
+# need_machine: ends the step if the node's own guest does not exist or is not trusted.
 need_machine() {
-  need_trusted "$VMID" || fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh makes it again"
+  need_trusted "$VMID" || fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh creates it again"
 }
 
-# guest_exec VMID COMMAND…: runs it in the guest, without stdin. guest_feed: the same with the caller's stdin.
+# guest_exec VMID COMMAND…: runs the command in the guest, without stdin. guest_feed: the same with the caller's stdin.
 guest_exec() { guest_feed "$@" </dev/null; }
 guest_feed() {
   need_trusted "$1" || return 1
@@ -219,31 +219,31 @@ guest_push() {
   pct push "$1" "$2" "$3" --perms "$4"
 }
 
-# guest_runs VMID: asks Proxmox VE alone.
+# guest_runs VMID: asks only Proxmox VE, not the guest.
 guest_runs() { [ "$(pct status "$1" 2>/dev/null)" = "status: running" ]; }
 
 guest_start() { need_trusted "$1" && pct start "$1"; }
 guest_stop() { need_trusted "$1" && pct stop "$1"; }
-# guest_shut_down VMID: in order; by force after two minutes.
+# guest_shut_down VMID: a clean shutdown; a forced stop after two minutes.
 guest_shut_down() { need_trusted "$1" && pct shutdown "$1" --forceStop 1 --timeout 120; }
 
-# has_k3s_on_disk FILE: of a guest that never was more than its creation.
+# has_k3s_on_disk FILE: for a guest whose creation never finished.
 has_k3s_on_disk() { is_unfinished "$1" && timeout -k 5 "$GUEST_BOUND" pct exec "$(vmid_of "$1")" -- test -e /etc/rancher/k3s/config.yaml 2>/dev/null </dev/null; }
 
-# guest_discard FILE: destroys a guest that never was more than its creation.
+# guest_discard FILE: destroys a guest whose creation never finished.
 guest_discard() {
   is_ours "$1" && is_unfinished "$1" || return 1
   if [ "$(lock_of "$1")" = create ]; then pct unlock "$(vmid_of "$1")"; fi
   pct destroy "$(vmid_of "$1")" --force 1
 }
 
-# still_runs WHILE [NEXT]: ends the step where the guest has ended. WHILE is what went on meanwhile, NEXT what starts it.
+# still_runs WHILE [NEXT]: ends the step if the guest has stopped. WHILE says what the step was doing, NEXT how to start it.
 still_runs() {
-  guest_runs "$VMID" || fail "$NAME ($VMID) ended by itself while $1" "pct start $VMID --debug 1 on the Proxmox host says why; then ${2:-pulumi up --refresh}"
+  guest_runs "$VMID" || fail "$NAME ($VMID) stopped by itself while $1" "find the cause with pct start $VMID --debug 1 on the Proxmox host, then ${2:-pulumi up --refresh}"
 }
 
-# still_runs_after_failure WHILE [NEXT]: the same once something in the guest has failed. A guest that ends takes its
-# services first, and is called running for some moments more.
+# still_runs_after_failure WHILE [NEXT]: the same after a failure in the guest. A guest that stops first stops its services, and
+# Proxmox VE still calls it running for some moments.
 still_runs_after_failure() {
   failed=$(now)
   while [ $(($(now) - failed)) -lt 5 ]; do

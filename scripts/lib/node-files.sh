@@ -1,4 +1,4 @@
-# The node as K3s needs it, and the files of a release on it. On the node itself: NAME, ARCH amd64|arm64.
+# What K3s needs on a node, and the files of a release. Runs on the node itself. Arguments: NAME, ARCH amd64|arm64.
 
 BIN=/usr/local/bin/k3s
 IMAGES_DIR=/var/lib/rancher/k3s/agent/images
@@ -9,26 +9,26 @@ case $ARCH in
 esac
 IMAGES_FILE=k3s-airgap-images-$ARCH.tar
 
-# check_node: all that would keep K3s from running here, before anything is changed.
+# check_node: checks everything that K3s needs, before anything is changed.
 check_node() {
   problems=
   problem() { problems="$problems
   - $1 ($2)"; }
   [ "$(hostname)" = "$NAME" ] || problem "the host name is $(hostname), not $NAME" "a changed host name needs a reboot of the guest"
-  [ "$(uname -m)" = "$MACHINE" ] || problem "the machine is $(uname -m), not $ARCH" "set proxmox.architecture"
-  [ -c /dev/kmsg ] || problem "/dev/kmsg is missing: kubelet would not start" "container: raw line lxc.mount.entry: /dev/kmsg …, then restart the guest"
+  [ "$(uname -m)" = "$MACHINE" ] || problem "the architecture is $(uname -m), not $ARCH" "set proxmox.architecture"
+  [ -c /dev/kmsg ] || problem "/dev/kmsg is missing, so the kubelet would not start" "add the raw line lxc.mount.entry: /dev/kmsg … to the container, then restart it"
   ip -4 route show default | grep -q . || problem "there is no default route" "set network.gateway"
   free=$(df -Pk /var/lib | awk 'NR == 2 { print int($4 / 1024) }')
   [ "$free" -ge 1024 ] || problem "only $free MiB are free below /var/lib" "give the node a larger disk"
   [ "$(awk '$2 == "/" { type = $3 } END { print type }' /proc/mounts)" != zfs ] ||
     problem "the root file system is ZFS, where overlayfs does not work" "put the guest on LVM-thin, ext4 or a zvol"
-  [ -z "$problems" ] || fail "$NAME is not ready for K3s:$problems" "mend these, then pulumi up"
+  [ -z "$problems" ] || fail "$NAME is not ready for K3s:$problems" "fix these, then pulumi up"
 }
 
 # has_sum FILE SUM
 has_sum() { [ -f "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum -c --status; }
 
-# need_sum FILE SUM: removes the file and ends the step where its SHA-256 is another one.
+# need_sum FILE SUM: removes the file and ends the step if its SHA-256 is another one.
 need_sum() {
   found=$(sha256sum "$1" | cut -d' ' -f1)
   [ "$found" != "$2" ] || return 0

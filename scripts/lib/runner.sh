@@ -1,24 +1,23 @@
-# Head of every remote script: it arrives on stdin of `sh -s`, with the arguments already exported by the command text.
-# It puts what follows on the machine (secrets as 0600 files, never in an argument or an environment), and main() runs
-# the task detached from the connection: a client that dies does not cut a change in half, and the next run waits for
-# its lock.
+# The first part of every remote script. It arrives on stdin of `sh -s`; the command text has already exported the arguments.
+# It writes what follows to files on the machine (secrets with mode 0600, never in an argument or the environment). main() runs
+# the task detached from the connection: if the client dies, the task still finishes, and the next run waits for its lock.
 set -eu
 umask 077
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
 unset CDPATH
-# They become names of files.
+# They become file names.
 case $STEP$LOCK in *[!A-Za-z0-9_-]*) exit 64 ;; esac
 WORK=$(mktemp -d /run/proxmox-k3s.XXXXXXXX)
 RUNNER=$$
 LOG_DIR=/var/log/proxmox-k3s
 LOG=$LOG_DIR/$STEP.log
-# Not /run/lock, where every user of the machine may make files.
+# Not /run/lock, because every user of the machine may create files there.
 LOCKS=/run/proxmox-k3s.locks
 export WORK RUNNER LOG
 
-# A text that is cut short ends here without main: then nothing was done, and that is no success. While the task runs,
-# $WORK is the task's; it removes it itself when this runner has gone (lib/task.sh).
+# If the text arrives incomplete, it ends without a call of main: nothing was done, so this is a failure. While the task runs,
+# $WORK belongs to the task, which removes it if this runner is gone (lib/task.sh).
 stage=reading
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
@@ -39,7 +38,7 @@ main() {
   if [ -f "$LOG" ]; then mv -f "$LOG" "$LOG.1"; fi
   : >"$LOG"
   stage=running
-  # The bound also covers the wait for the lock. 75 tells a busy lock from a failure of the task.
+  # The time limit includes the wait for the lock. 75 means that the lock was busy, not that the task failed.
   setsid timeout -k 15 "$BOUND" \
     flock -o -E 75 -w "$BOUND" "$LOCKS/$LOCK" sh "$WORK/task" >"$LOG" 2>&1 </dev/null &
   task=$!
@@ -52,7 +51,7 @@ main() {
   case $status in
     0)
       if [ -s "$WORK/outcome" ]; then cat "$WORK/outcome"; fi
-      # What a caller demands, so that a machine which did not run the script is never taken for one that did.
+      # Callers require this line, so that a script that did not run never counts as done.
       printf 'proxmox-k3s: %s %s done\n' "$STEP" "$ACTION"
       ;;
     124 | 137)

@@ -103,7 +103,7 @@ it("changes nothing on the host, and is let through by the gate for the program'
   expect(await lab.host(`${seen}; ${age}`)).toBe(before);
   expect(troubles(await doctor({ PROXMOX_K3S_HOST_SSH_KEY_FILE: key }))).toEqual([
     expect.stringMatching(
-      /^fail gate: proxmox-k3s-gate: the script .* is not one of this gate's → npx proxmox-k3s gate --install/,
+      /^fail gate: proxmox-k3s-gate: the gate does not know the script with the SHA-256 .* → npx proxmox-k3s gate --install/,
     ),
     "skip host: not checked: the checks did not run on the host",
   ]);
@@ -125,25 +125,25 @@ describe("a sick host", () => {
     const diagnosis = await doctor();
     expect(diagnosis.code).toBe(1);
     expect(troubles(diagnosis)).toEqual([
-      "fail proxmox-version: Proxmox VE 8.1.4; 8.4 is the oldest that this program is made for → apt update && apt full-upgrade, or https://pve.proxmox.com/wiki/Upgrade_from_8_to_9",
-      "warn lxc-pve: lxc-pve 6.0.0-1; from 6.0.5-2 on pods start under AppArmor too → apt update && apt full-upgrade",
-      "fail cgroup: the host runs cgroup version 1, which kubelet refuses from 1.35 on → take systemd.unified_cgroup_hierarchy=0 from the kernel's command line, then reboot",
+      "fail proxmox-version: Proxmox VE 8.1.4 is too old; this program needs 8.4 or newer → apt update && apt full-upgrade, or https://pve.proxmox.com/wiki/Upgrade_from_8_to_9",
+      "warn lxc-pve: lxc-pve 6.0.0-1 is too old to start pods under AppArmor; 6.0.5-2 or newer can → apt update && apt full-upgrade",
+      "fail cgroup: the host runs cgroup version 1, which kubelet refuses from 1.35 on → remove systemd.unified_cgroup_hierarchy=0 from the kernel's command line, then reboot",
       "fail kernel-modules: not loaded, and a container cannot load them: br_netfilter → printf '%s\\n' overlay br_netfilter nf_conntrack vxlan nf_tables >/etc/modules-load.d/proxmox-k3s.conf && systemctl restart systemd-modules-load",
-      "warn sysctls: lower than it should be: net.ipv4.ip_forward=1 → printf '%s\\n' net.ipv4.ip_forward=1 >/etc/sysctl.d/90-proxmox-k3s.conf && sysctl --system",
-      "fail bridge: there is no bridge vmbr9; there is: vmbr0 → set network.bridge, or make it: web interface, pve, System, Network",
-      "fail storage: local takes no containers (content: iso,snippets,vztmpl) → pvesm set local --content iso,snippets,vztmpl,rootdir",
-      "fail space: local-lvm has 4 GiB free; 2 machines to make want 100 GiB → free some space on local-lvm, or set another storage",
-      "fail template: local:vztmpl/debian-99-standard_99.0-1_amd64.tar.zst is not there → pveam update && pveam download local debian-99-standard_99.0-1_amd64.tar.zst",
-      `fail address: ${prefix}.21, wanted for k3s-worker-01, is taken: something answers there → give k3s-worker-01 another address: addresses of its pool, or nodes: { <index>: { address: … } }`,
+      "warn sysctls: lower than required: net.ipv4.ip_forward=1 → printf '%s\\n' net.ipv4.ip_forward=1 >/etc/sysctl.d/90-proxmox-k3s.conf && sysctl --system",
+      "fail bridge: there is no bridge vmbr9; existing bridges: vmbr0 → set network.bridge, or create the bridge in the web interface: pve, System, Network",
+      "fail storage: local does not allow containers (content: iso,snippets,vztmpl) → pvesm set local --content iso,snippets,vztmpl,rootdir",
+      "fail space: local-lvm has 4 GiB free; 2 new machines need 100 GiB → free some space on local-lvm, or set another storage",
+      "fail template: local:vztmpl/debian-99-standard_99.0-1_amd64.tar.zst does not exist → pveam update && pveam download local debian-99-standard_99.0-1_amd64.tar.zst",
+      `fail address: ${prefix}.21, wanted for k3s-worker-01, is in use: something answers there → give k3s-worker-01 another address: addresses of its pool, or nodes: { <index>: { address: … } }`,
       'fail vmid: VMID 103, wanted for k3s-worker-02, belongs to the guest "nas" (/etc/pve/nodes/pve/lxc/103.conf), which is not ours → give k3s-worker-02 another VMID: vmIds of its pool, or nodes: { <index>: { vmId: … } }',
-      `warn address: ${prefix}.22, wanted for k3s-worker-02, is also the guest's "nas" (103), which does not answer now → give k3s-worker-02 another address: addresses of its pool, or nodes: { <index>: { address: … } }`,
+      `warn address: ${prefix}.22, wanted for k3s-worker-02, is also the address of the guest "nas" (103), which does not answer now → give k3s-worker-02 another address: addresses of its pool, or nodes: { <index>: { address: … } }`,
     ]);
   });
 
   it("shows a person the same", async () => {
     const { code, stdout } = await finish("npm", ["run", "-s", "doctor"], lab.environment);
     expect(code).toBe(1);
-    expect(stdout).toMatch(/^✗ bridge +there is no bridge vmbr9; there is: vmbr0\n +→ set network\.bridge/m);
+    expect(stdout).toMatch(/^✗ bridge +there is no bridge vmbr9; existing bridges: vmbr0\n +→ set network\.bridge/m);
     expect(stdout).toMatch(/\d+ passed, 3 with a warning, 9 failed\n$/);
   });
 
@@ -162,7 +162,7 @@ describe("a sick host", () => {
       "address",
     ];
     for (const check of [...failures, "vmid"]) expect(said).toMatch(new RegExp(`^\\s+- ${check}: .* \\(.*\\)$`, "m"));
-    expect(said).toContain("the Proxmox host is not ready, so no machine was made");
+    expect(said).toContain("the Proxmox host is not ready, so no machine was created");
     expect(await lab.host("cd /etc/pve/lxc && ls")).toBe("103.conf\n");
     expect(await lab.host("cat /etc/pve/lxc/103.conf")).toBe(stranger());
   });
@@ -186,11 +186,11 @@ describe("storages that cannot take the containers", () => {
     });
     expect(troubles(await doctor())).toEqual([
       "fail storage: tank is ZFS, where the overlayfs of containers' root file systems does not work → set proxmox.storage to LVM-thin or to a directory on ext4 or XFS",
-      "fail space: thick has 8 GiB free; 2 machines to make want 100 GiB → free some space on thick, or set another storage",
+      "fail space: thick has 8 GiB free; 2 new machines need 100 GiB → free some space on thick, or set another storage",
     ]);
     edit((cluster) => (cluster.proxmox.storage = "nas"));
     expect(troubles(await doctor())).toEqual([
-      "fail storage: nas is not active → pvesm status on the Proxmox host says why",
+      "fail storage: nas is not active → find the cause with pvesm status on the Proxmox host",
     ]);
   });
 });
@@ -217,7 +217,7 @@ describe("the way to the host", () => {
       "fail token: pulumi@pve!pulumi is refused: 401 Authentication failed! → check the token with pveum user token list pulumi@pve on the host, then pulumi config set --secret proxmoxApiToken pulumi@pve!pulumi=…",
       "skip privileges: not checked: the token is refused",
       "skip reach: not checked: the token is refused",
-      `fail host-key: it shows another host key than proxmox.hostKey: ${shown} → compare this key with /etc/ssh/ssh_host_ed25519_key.pub on the host itself; if they are the same, set proxmox.hostKey to it`,
+      `fail host-key: its host key is not proxmox.hostKey, but ${shown} → compare this key with /etc/ssh/ssh_host_ed25519_key.pub on the host itself; if they are the same, set proxmox.hostKey to it`,
       "skip host: not checked: the checks did not run on the host",
     ]);
   });

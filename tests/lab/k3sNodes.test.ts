@@ -67,7 +67,7 @@ describe("K3s from a folder on the Proxmox host", () => {
     // All else is made, so that the next test strikes the one step that is left.
     const failed = await up("--continue-on-error");
     expect(failed.code).not.toBe(0);
-    expect(failed.stdout).toContain(`${FOLDER}/k3s is not there on the Proxmox host`);
+    expect(failed.stdout).toContain(`${FOLDER}/k3s does not exist on the Proxmox host`);
     expect(failed.stdout).toContain("put it there, or set artifacts.baseUrl");
     expect(failed.stdout).toContain("k3s-master");
   }, 300_000);

@@ -1,4 +1,4 @@
-# Runs inside the guest: SSH by key only. Files were put under /run/proxmox-k3s.
+# Runs inside the guest: allows SSH only by key. Its files are in /run/proxmox-k3s.
 set -eu
 umask 077
 from=/run/proxmox-k3s
@@ -13,7 +13,7 @@ put() { # put MODE FILE TARGET
 
 command -v sshd >/dev/null || { echo "error: the template has no OpenSSH server"; exit 1; }
 
-# Our keys stand between two lines of ours; the keys of others in the file stay.
+# Our keys are between two marker lines. Other keys in the file do not change.
 keys=/root/.ssh/authorized_keys
 mkdir -p /root/.ssh
 touch "$keys"
@@ -27,7 +27,7 @@ cmp -s "$from/keys.new" "$keys" || install -m 0600 "$from/keys.new" "$keys"
 
 put 0644 sshd.conf /etc/ssh/sshd_config.d/10-proxmox-k3s.conf
 put 0644 sshd-tmpfiles.conf /etc/tmpfiles.d/proxmox-k3s-sshd.conf
-install -d -m 0755 /run/sshd # systemd may make it at the same moment
+install -d -m 0755 /run/sshd # systemd may create it at the same moment
 [ -s /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 sshd -t
 
@@ -37,7 +37,7 @@ systemctl is-enabled -q "$unit" 2>/dev/null || systemctl enable -q "$unit"
 if [ "$changed" = yes ]; then systemctl restart "$unit"; else systemctl start "$unit"; fi
 rm -rf "$from"
 
-# Whoever talked to a former machine with this address would lose some 9 s to that one's MAC address. The question for the
-# gateway's, a broadcast, puts their neighbour tables right; a packet that nobody minds (discard, RFC 863) asks it.
+# Machines that talked to an earlier machine with this address would use its MAC address for about 9 s. An ARP request for the
+# gateway is a broadcast and corrects their neighbour tables; a packet to the discard port (RFC 863) causes it.
 gateway=$(ip -4 route show default | sed -n 's/^default via \([^ ]*\).*/\1/p' | head -n 1)
 if [ -n "$gateway" ]; then bash -c 'echo >"/dev/udp/$1/9"' bash "$gateway" 2>/dev/null || :; fi

@@ -87,7 +87,7 @@ describe("discard", () => {
   it("refuses one whose creation is not on record: a backup that was put back, say", () => {
     const run = new Host().guest(103, ours).run("discard");
     expect([run.code, run.pct]).toEqual([1, []]);
-    expect(run.output).toContain("no creation of guest 103 (node-1) was begun here and left unfinished");
+    expect(run.output).toContain("this host has no record of an unfinished creation of guest 103 (node-1)");
   });
 
   it("is done when the guest is gone", () => {
@@ -97,9 +97,17 @@ describe("discard", () => {
   it.each([
     ["a stranger's guest", foreign, "which is not ours; it was not touched"],
     ["a guest that has our mark in a snapshot only", `${foreign}[a]\n${ours}`, "which is not ours; it was not touched"],
-    ["a node's machine", prepared, "has been a node's machine; it was not touched"],
-    ["a guest made anew meanwhile", ours.replace(CREATION, "0".repeat(16)), "was made anew; it was not touched"],
-    ["a guest of another name", ours.replace("node-1", "node-2"), "was made anew; it was not touched"],
+    ["a node's machine", prepared, "has been a node; it was not touched"],
+    [
+      "a guest made anew meanwhile",
+      ours.replace(CREATION, "0".repeat(16)),
+      "was created again in the meantime; it was not touched",
+    ],
+    [
+      "a guest of another name",
+      ours.replace("node-1", "node-2"),
+      "was created again in the meantime; it was not touched",
+    ],
   ])("refuses %s", (_, conf, cause) => {
     const run = new Host().guest(103, conf).record("creations", 103).run("discard");
     expect([run.code, run.pct]).toEqual([1, []]);
@@ -134,7 +142,7 @@ describe("discard", () => {
     it("waits for it, and gives up at its bound without touching it", () => {
       const run = host.run("discard", 1);
       expect([run.code, run.pct]).toEqual([1, []]);
-      expect(run.output).toContain("guest 103 (node-1) is still being made after 1 s; it was not touched");
+      expect(run.output).toContain("guest 103 (node-1) is still being created after 1 s; it was not touched");
     });
   });
 });

@@ -57,7 +57,7 @@ describe("claim", () => {
     const run = host.run("claim", "update");
     expect(run.code).toBe(1);
     expect(run.output).toContain(
-      "which carries this cluster's id under another name (proxmox-k3s project/former/homelab 0123456789abcdef)",
+      "which has this cluster's id under another name (proxmox-k3s project/former/homelab 0123456789abcdef)",
     );
     const [, command] = /: (sed -i '[^']+' )/.exec(run.output) ?? [];
     spawnSync("sh", ["-c", `${command} ${host.root}/etc/nodes/*/lxc/*.conf`]);
@@ -134,7 +134,7 @@ describe("claim", () => {
     host.conf(103, "lock: create\n");
     const file = path.join(host.root, "etc/nodes/pve/lxc/103.conf");
     spawn("sh", ["-c", `sleep 0.7; printf '%s' "$1" >"$2"`, "sh", `${ours}lock: create\n`, file], { stdio: "ignore" });
-    expect(host.run("claim", "create").output).toContain("VMID 103 carries our mark but is not in this stack's state");
+    expect(host.run("claim", "create").output).toContain("VMID 103 has our mark, but is not in this stack's state");
   });
 
   it("refuses the VMID of another node of the cluster, and does not propose to destroy it", () => {
@@ -237,7 +237,7 @@ describe("lxc", () => {
     expect([code, output]).toEqual([
       1,
       expect.stringMatching(
-        /error: node-1-lxc: node-1 \(103\) ended by itself while it was set up\nnext: {2}pct start 103 /,
+        /error: node-1-lxc: node-1 \(103\) stopped by itself while it was set up\nnext: {2}find the cause with pct start 103 /,
       ),
     ]);
   });
@@ -254,7 +254,7 @@ case "$*" in
   *guest-ssh.sh*) echo dies >"${dying}"; echo "Failed to connect to bus: No such file or directory" >&2; exit 1 ;;
 esac`);
     const { code, output } = host.run("lxc", "create");
-    expect([code, output]).toEqual([1, expect.stringContaining("node-1 (103) ended by itself while it was set up")]);
+    expect([code, output]).toEqual([1, expect.stringContaining("node-1 (103) stopped by itself while it was set up")]);
   });
 
   it("refuses a foreign guest before it writes anything", () => {
@@ -272,7 +272,7 @@ esac`);
     const run = host.run("lxc", "create");
     expect([run.code, run.pct, host.conf(103)]).toEqual([1, [], ours]);
     expect(run.output).toContain(
-      "carries this cluster's mark, but this Proxmox host has no record that the program made it",
+      "has this cluster's mark, but this Proxmox host has no record that the program created it",
     );
   });
 

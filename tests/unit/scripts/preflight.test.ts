@@ -178,8 +178,8 @@ describe("a host on which all is well", () => {
       each.conf(102, conf("k3s-worker-01", "192.168.2.21", MARK));
       each.templates = [];
     });
-    expect(later.run("create")).toMatchObject({ code: 0, outcome: "every machine stands already", asked: false });
-    expect(later.troubles()).toEqual([`warn template: ${TEMPLATE} is not there`]);
+    expect(later.run("create")).toMatchObject({ code: 0, outcome: "all machines exist already", asked: false });
+    expect(later.troubles()).toEqual([`warn template: ${TEMPLATE} does not exist`]);
   });
 });
 
@@ -194,10 +194,10 @@ it("ends an up with every failure at once and its warnings before, and names the
   expect(output.trim().split("\n")).toEqual([
     "warning: proxmox-version: Proxmox VE 8.4.1; 9 is recommended (https://pve.proxmox.com/wiki/Upgrade_from_8_to_9)",
     "",
-    "error: homelab-preflight: the Proxmox host is not ready, so no machine was made:",
-    "  - cgroup: the host runs cgroup version 1, which kubelet refuses from 1.35 on (take systemd.unified_cgroup_hierarchy=0 from the kernel's command line, then reboot)",
-    `  - template: ${TEMPLATE} is not there (pveam update && pveam download local ${TEMPLATE.split("/")[1]})`,
-    "next:  mend these, then pulumi up; npm run doctor repeats all checks",
+    "error: homelab-preflight: the Proxmox host is not ready, so no machine was created:",
+    "  - cgroup: the host runs cgroup version 1, which kubelet refuses from 1.35 on (remove systemd.unified_cgroup_hierarchy=0 from the kernel's command line, then reboot)",
+    `  - template: ${TEMPLATE} does not exist (pveam update && pveam download local ${TEMPLATE.split("/")[1]})`,
+    "next:  fix these, then pulumi up; npm run doctor repeats all checks",
   ]);
 });
 
@@ -213,7 +213,7 @@ describe("the host itself", () => {
 
   it("is not Proxmox VE", () => {
     expect(host((each) => (each.versions = {})).troubles()).toEqual([
-      "fail proxmox-version: no Proxmox VE is installed here",
+      "fail proxmox-version: Proxmox VE is not installed on this host",
       "fail lxc-pve: lxc-pve is not installed",
     ]);
   });
@@ -239,18 +239,21 @@ describe("the host itself", () => {
 
   it("needs inotify instances for all the machines", () => {
     const few = host((each) => (each.sysctls["fs.inotify.max_user_instances"] = "128"));
-    expect(few.troubles()).toEqual(["warn sysctls: lower than it should be: fs.inotify.max_user_instances=1024"]);
+    expect(few.troubles()).toEqual(["warn sysctls: lower than required: fs.inotify.max_user_instances=1024"]);
   });
 });
 
 describe("storage", () => {
   it.each([
     [{ type: "zfspool" }, /^fail storage: local-lvm is ZFS, where the overlayfs/],
-    [{ content: "images" }, /^fail storage: local-lvm takes no containers \(content: images\)/],
+    [{ content: "images" }, /^fail storage: local-lvm does not allow containers \(content: images\)/],
     [{ active: 0 }, /^fail storage: local-lvm is not active/],
-    [{ storage: "tank" }, /^fail storage: there is no storage local-lvm on pve; there is: local tank$/],
-    [{ avail: 5 * GIB }, /^fail space: local-lvm has 5 GiB free; 2 machines to make want 82 GiB/],
-    [{ avail: 40 * GIB }, /^warn space: local-lvm has 40 GiB free; 2 machines to make want 82 GiB once they are full/],
+    [{ storage: "tank" }, /^fail storage: there is no storage local-lvm on pve; existing storages: local tank$/],
+    [{ avail: 5 * GIB }, /^fail space: local-lvm has 5 GiB free; 2 new machines need 82 GiB/],
+    [
+      { avail: 40 * GIB },
+      /^warn space: local-lvm has 40 GiB free; 2 new machines need 82 GiB when their disks are full/,
+    ],
     [{ avail: 40 * GIB, type: "lvm" }, /^fail space: local-lvm has 40 GiB free/],
   ])("%j", (change, line) => {
     const [local] = host().storages;
@@ -262,7 +265,7 @@ describe("storage", () => {
     const stuck = host((each) => each.deaf.push("/nodes/pve/storage", "/nodes/pve/storage/local/content"));
     expect(stuck.troubles()).toEqual([
       "fail storage: Proxmox VE does not list the storages of pve: connection refused",
-      `fail template: ${TEMPLATE} is not there: connection refused`,
+      `fail template: ${TEMPLATE} does not exist: connection refused`,
     ]);
   });
 
@@ -288,7 +291,7 @@ describe("the resource pool", () => {
     expect(without.troubles()).toEqual(["fail resource-pool: there is no resource pool homelab"]);
     const { code, output } = without.run("create");
     expect(code).toBe(1);
-    expect(output).toContain("there is no resource pool homelab (pveum pool add homelab, with");
+    expect(output).toContain("there is no resource pool homelab (pveum pool add homelab, then grant");
   });
 
   it("is missed, too, where a cluster stands that was made without it", () => {
@@ -301,8 +304,7 @@ describe("the resource pool", () => {
   });
 
   it("holds all guests of ours, and need not hold a stranger's", () => {
-    const outside =
-      "guests of this cluster are outside the resource pool homelab, where the API token may not change them";
+    const outside = "guests of this cluster are not in the resource pool homelab, so the API token may not change them";
     expect(host(standing).troubles()).toEqual([`warn resource-pool: ${outside}: 102`]);
     const moved = host((each) => {
       standing(each);
@@ -323,9 +325,9 @@ describe("numbers and addresses", () => {
     });
     expect(taken.troubles()).toEqual([
       expect.stringMatching(/^fail vmid: VMID 100, wanted for k3s-master, belongs to the guest "nas" /),
-      "fail address: 192.168.2.20, wanted for k3s-master, is taken: something answers there",
+      "fail address: 192.168.2.20, wanted for k3s-master, is in use: something answers there",
       expect.stringMatching(/^fail vmid: VMID 102, wanted for k3s-worker-01, belongs to the guest "mail" /),
-      "fail address: 192.168.2.21, wanted for k3s-worker-01, is taken: something answers there",
+      "fail address: 192.168.2.21, wanted for k3s-worker-01, is in use: something answers there",
     ]);
   });
 
@@ -350,7 +352,7 @@ describe("numbers and addresses", () => {
       each.conf(106, conf("near", "192.168.2.210"));
     });
     expect(near.troubles()).toEqual([
-      `warn address: 192.168.2.20, wanted for k3s-master, is also the guest's "off" (105), which does not answer now`,
+      `warn address: 192.168.2.20, wanted for k3s-master, is also the address of the guest "off" (105), which does not answer now`,
     ]);
   });
 });
@@ -361,6 +363,6 @@ it("names a guest whose creation was cut off, wanted or not, and no other guest 
     each.write("state/creations/105", "5f3a9c1e0b7d4421\n");
   });
   expect(cutOff.troubles()).toEqual([
-    'warn creation: guest 105 ("k3s-worker-04") was made by this program and never set up',
+    'warn creation: guest 105 ("k3s-worker-04") was created by this program, but its set-up never finished',
   ]);
 });

@@ -76,7 +76,7 @@ function run(
 describe("whom a new server joins", () => {
   const join = (vmid: number): ScriptRun => run("join", vmid);
   const joined = (): string => (fs.existsSync(at("joined")) ? fs.readFileSync(at("joined"), "utf8") : "");
-  const begun = (vmid: number) => ({ code: 0, outcome: `${NAMES[vmid]} begins the cluster` });
+  const begun = (vmid: number) => ({ code: 0, outcome: `${NAMES[vmid]} starts a new cluster` });
 
   it("is nobody where there is no other server yet, and nobody is asked", () => {
     world({ 100: "new" });
@@ -102,7 +102,7 @@ describe("whom a new server joins", () => {
       const refused = join(100);
       expect(refused.code).toBe(1);
       expect(refused.output).toContain("none of the cluster's servers answered within 0 s: k3s-2 (101) k3s-3 (102)");
-      expect(refused.output).toContain("k3s-1 would have begun a second cluster");
+      expect(refused.output).toContain("k3s-1 would start a second cluster");
       expect(joined()).toBe("");
     },
   );
@@ -137,7 +137,7 @@ describe("whom a new server joins", () => {
     world({ 100: "live", 101: "stopped", 102: "live", 103: "new" }, { plan: [100, 101, 102, 103] });
     const refused = join(103);
     expect(refused.output).toContain(
-      "etcd takes no new member, so that k3s-4 cannot join: of 3 servers these do not answer: k3s-2",
+      "etcd accepts no new member, so k3s-4 cannot join: of 3 servers these do not answer: k3s-2",
     );
   });
 });
@@ -155,13 +155,13 @@ describe("a server's moment of disturbance", () => {
     const refused = quorum(101);
     expect(refused.code).toBe(1);
     expect(refused.output).toContain(
-      "k3s-2 was not touched, which would reboot it: without it etcd has no majority, as these servers do not answer: k3s-3",
+      "k3s-2 was not changed (this would reboot it): without it etcd has no majority, because these servers do not answer: k3s-3",
     );
   });
 
   it("is the one's that does not answer itself", () => {
     world({ 100: "live", 101: "live", 102: "silent" });
-    expect(quorum(102)).toMatchObject({ code: 0, outcome: "k3s-3 has no part in etcd's majority now" });
+    expect(quorum(102)).toMatchObject({ code: 0, outcome: "k3s-3 does not count for etcd's majority now" });
   });
 });
 
