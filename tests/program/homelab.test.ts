@@ -83,7 +83,7 @@ describe("the homelab stack", () => {
     for (const r of up.resources.filter((r) => !r.type.endsWith(":Stack"))) expect(r.parent).not.toBe("");
   });
 
-  it("asks Proxmox for S1 to S3 to the letter", () => {
+  it("asks Proxmox VE for exactly the values of S1 to S3", () => {
     expect(
       NODES.map((name) => {
         const { inputs } = up.find(name, CONTAINER);
@@ -184,7 +184,7 @@ describe("the homelab stack", () => {
     for (const name of NODES) expect(up.find(name, CONTAINER).options.ignoreChanges).toContain("description");
   });
 
-  it("checks the host key of every connection and bounds every dial", () => {
+  it("checks the host key of every connection, and limits every attempt to connect", () => {
     const commands = up.resources.filter((r) => r.type === COMMAND);
     expect(commands).toHaveLength(26);
     for (const command of commands) {
@@ -199,7 +199,7 @@ describe("the homelab stack", () => {
     }
   });
 
-  it("gives a deletion to the leave, the guard and the roster alone, and a creation to all but the leave and the guard", () => {
+  it("gives a deletion only to the leave, the guard and the roster, and a creation to all except the leave and the guard", () => {
     const commands = up.resources.filter((r) => r.type === COMMAND);
     const withDelete = commands.filter((r) => r.inputs["delete"] !== undefined).map((r) => r.name);
     expect(withDelete.sort()).toEqual(
@@ -209,7 +209,7 @@ describe("the homelab stack", () => {
     expect(withoutCreate.sort()).toEqual(NODES.flatMap((name) => [`${name}-leave`, `${name}-guard`]).sort());
   });
 
-  it("ties a leave's life to the anchor and the node's other commands to its machine", () => {
+  it("deletes a leave with the anchor, and a node's other commands with its machine", () => {
     for (const name of NODES) {
       const guest = urnOf(name, CONTAINER);
       const creation = String(up.find(name, CONTAINER).inputs["description"]).split(" ")[1];
@@ -225,7 +225,7 @@ describe("the homelab stack", () => {
     }
   });
 
-  it("has no deletion in a command that is deletedWith its machine: the engine passes over it in a replacement", () => {
+  it("has no deletion in a command that is deletedWith its machine: the engine skips it in a replacement", () => {
     const guests = NODES.map((name) => urnOf(name, CONTAINER));
     const withMachine = up.resources.filter(({ options }) => guests.includes(options.deletedWith));
     expect(withMachine.map(({ name }) => name)).toEqual(expect.arrayContaining(NODES.map((name) => `${name}-k3s`)));
@@ -255,7 +255,7 @@ describe("the homelab stack", () => {
     }
   });
 
-  it("keeps every secret inside a secret", async () => {
+  it("marks every secret as a secret", async () => {
     const values = [API_TOKEN, host.privateKey, node.privateKey, "the-generated-password"].map((text) => text.trim());
     for (const resource of up.resources) {
       for (const text of plainTexts(resource.inputs)) {
@@ -281,7 +281,7 @@ describe("the homelab stack", () => {
     expect(reveal(up.find("k3s-worker-01-k3s").inputs["stdin"])).not.toContain('secret.AGENT_TOKEN" <<');
   });
 
-  it("says once what the recipe means for the host", () => {
+  it("warns once about what the recipe means for the host", () => {
     expect(up.logs.filter((log) => log.message.includes("root on the Proxmox node"))).toHaveLength(1);
   });
 });
@@ -294,7 +294,7 @@ const initialization = (hostname: string, last: number) => ({
 const nic = [{ name: "eth0", bridge: "vmbr0" }];
 
 describe("a first preview without Proxmox and without a credential", () => {
-  it("knows everything but secrets, host keys, the cluster's random id and the guests' numbers", async () => {
+  it("knows everything except secrets, host keys, the cluster's random id and the guests' creation ids", async () => {
     const preview = await recordProgram({ preview: true });
     const unknown = preview.resources.flatMap((r) =>
       unknownPaths(r.inputs).map((at) => `${r.name.replace(/^(k3s-master|k3s-worker-\d+)/, "<node>")} ${at}`),
@@ -330,7 +330,7 @@ describe("a first preview without Proxmox and without a credential", () => {
     expect(warning?.message.split("\n")).toHaveLength(4);
   });
 
-  it("is refused as an up, in one message that lists all that is missing", async () => {
+  it("fails as an up, with one message that lists everything that is missing", async () => {
     await expect(recordProgram({ preview: false })).rejects.toThrow(
       /missing or unusable:\n.*Proxmox API token.*\n.*proxmox host.*\n.*nodes/i,
     );
@@ -338,7 +338,7 @@ describe("a first preview without Proxmox and without a credential", () => {
 });
 
 describe("unusable credentials", () => {
-  it("names a key that no node would accept, and shows the public half that is missing", async () => {
+  it("names a key that no node would accept, and shows its public key", async () => {
     const foreign = keyPair();
     const [type, key] = foreign.publicKey.split(" ");
     await expect(
@@ -361,7 +361,7 @@ describe("unusable credentials", () => {
     expect(failure).not.toContain(API_TOKEN.split("=")[1]);
   });
 
-  it("names a key that is none, without showing it", async () => {
+  it("names a value that is not a key, without showing it", async () => {
     const run = recordProgram({ cluster, secrets: { ...secrets, hostPrivateKey: "sesame" } });
     const failure = await run.then(
       () => "",
@@ -372,7 +372,7 @@ describe("unusable credentials", () => {
   });
 });
 
-it("says nothing by the SDK's debug messages, which hold every answer of the engine in the clear", async () => {
+it("logs no debug messages of the SDK, which have every answer of the engine in plain text", async () => {
   const { logs } = await recordProgram({ cluster, secrets });
   expect(logs.filter(({ severity, message }) => severity === "debug" && message.includes("RPC"))).toEqual([]);
 });
@@ -381,7 +381,7 @@ describe("an SSH agent that is gone", () => {
   beforeAll(() => (process.env["SSH_AUTH_SOCK"] = "/nonexistent/agent"));
   afterAll(() => delete process.env["SSH_AUTH_SOCK"]);
 
-  it("ends an up with its remedy, and no preview", async () => {
+  it("fails an up with its remedy, but not a preview", async () => {
     await expect(recordProgram({ cluster, secrets })).rejects.toThrow(
       "SSH_AUTH_SOCK names /nonexistent/agent, where no agent answers (ENOENT); unset SSH_AUTH_SOCK",
     );
@@ -415,7 +415,7 @@ describe("three servers", () => {
     }
   });
 
-  it("have etcd, names of their own alone in their certificates, and another machine for another address", () => {
+  it("have etcd, only their own names in their certificates, and a new machine for a new address", () => {
     for (const [at, name] of SERVERS.entries()) {
       const config = String(up.find(`${name}-k3s`, COMMAND).inputs["create"]);
       expect(config).toContain("cluster-init: true\n");
@@ -432,7 +432,7 @@ describe("three servers", () => {
     for (const name of SERVERS) expect(up.find(name, CONTAINER).options.ignoreChanges).not.toContain("startup");
   });
 
-  it("are all awaited by an agent's K3s", () => {
+  it("must all run before an agent's K3s", () => {
     const k3s = SERVERS.map((name) => up.find(`${name}-k3s`, COMMAND).urn);
     expect(dependsOn("k3s-worker-01-leave")).toEqual(expect.arrayContaining(k3s));
     expect(up.find("k3s-worker-01-ready", COMMAND).inputs["create"]).toContain("ETCD='no'");

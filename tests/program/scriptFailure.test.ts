@@ -6,7 +6,7 @@ const onNode = (message: string): string | undefined => explained({ message });
 const explained = (failure: Partial<ScriptFailure> & { readonly message: string }): string | undefined =>
   explain({ step: "k3s-worker-01-k3s", address: "192.168.2.21", isHost: false, ...failure });
 
-test("a script that failed has said so itself", () => {
+test("a script that failed has already printed its error", () => {
   expect(onNode(`Process exited with status 7: running "exec sh -s":\nerror: k3s-worker-01-k3s: no`)).toBeUndefined();
 });
 
@@ -19,28 +19,28 @@ test.each([
   expect(wasReached(message)).toBe(expected);
 });
 
-test("a node that nobody reaches: what starts its guest", () => {
+test("a node that cannot be reached: the hint starts its guest", () => {
   expect(onNode("after 20 failed attempts: dial tcp 192.168.2.21:22: connect: no route to host")).toBe(
     "k3s-worker-01-k3s: 192.168.2.21 cannot be reached by SSH: dial tcp 192.168.2.21:22: connect: no route to host\n" +
       "next:  pulumi up --refresh, which starts a stopped guest",
   );
 });
 
-test("a node whose host key is another one: the command that reads it anew", () => {
+test("a node with another host key: the hint has the command that reads it again", () => {
   expect(onNode("after 20 failed attempts: ssh: handshake failed: ssh: host key mismatch")).toBe(
     "k3s-worker-01-k3s: 192.168.2.21 has another SSH host key than before\n" +
       "next:  if the guest has new host keys, pulumi up --replace '**::k3s-worker-01-host-key'; if not, another machine uses its address",
   );
 });
 
-test("a deletion whose bound ends while it dials", () => {
+test("a deletion that reaches its time limit while it connects", () => {
   expect(explained({ step: "k3s-worker-01-leave", isHost: true, message: "context deadline exceeded" })).toBe(
     "k3s-worker-01-leave: the Proxmox host (192.168.2.21) cannot be reached by SSH: no answer in time\n" +
       "next:  run npm run doctor to find the cause, then pulumi up",
   );
 });
 
-test("a machine that ends under a script", () => {
+test("a machine that stops while a script runs", () => {
   expect(onNode(`wait: remote command exited without exit status or exit signal: running "exec sh -s":\n`)).toBe(
     "k3s-worker-01-k3s: the connection to 192.168.2.21 was lost while the script ran\n" +
       "next:  pulumi up --refresh, which starts a stopped guest",

@@ -51,7 +51,7 @@ describe("writeImageArchive", () => {
 });
 
 describe("a release's list of sums", () => {
-  test("is written as it is read, for the binary and the images", () => {
+  test("can be read after it is written, for the binary and the images", () => {
     fs.writeFileSync(path.join(folder, "k3s"), "binary");
     fs.writeFileSync(path.join(folder, "k3s-airgap-images-amd64.tar"), "images");
     writeSums(folder);
@@ -78,7 +78,7 @@ describe("the stand-in's sources", () => {
   const parts = standInSources();
   for (let i = 0; i < parts.length; i += 2) files.set(parts[i]!, parts[i + 1]!);
 
-  test("pin the Kubernetes that the lab says it is", () => {
+  test("pin the Kubernetes version that the lab reports", () => {
     expect(files.get("go.mod")).toContain(`k8s.io/kubernetes ${kubernetesVersion}\n`);
     expect(k3sVersion.startsWith(`${kubernetesVersion}+k3s`)).toBe(true);
   });

@@ -9,7 +9,7 @@ const findings: readonly Finding[] = [
 ];
 
 describe("what the script on the host answers", () => {
-  it("is read with and without a remedy, also where the last tab is gone", () => {
+  it("is read with and without a remedy, even without the last tab", () => {
     const rest = HOST_CHECKS.filter((check) => !["bridge", "template", "vmid"].includes(check));
     const text = [
       "ok\tbridge\tvmbr0\t\nfail\ttemplate\tlocal:vztmpl/x is not there\tpveam download local x\nok\tvmid\tfree",
@@ -26,14 +26,14 @@ describe("what the script on the host answers", () => {
   it.each([
     ["nothing at all", HOST_CHECKS],
     ["all but one", HOST_CHECKS.slice(0, 1)],
-  ])("is refused where checks did not report: %s", (_, silent) => {
+  ])("is refused if checks did not report: %s", (_, silent) => {
     const text = HOST_CHECKS.filter((check) => !silent.includes(check)).map((check) => `ok\t${check}\twell`);
     expect(() => parseFindings(text.join("\n"))).toThrow(
       `these checks on the Proxmox host did not report: ${silent.join(", ")}`,
     );
   });
 
-  it.each(["the Proxmox host is ready", "skip\thost\tno", "ok\tbridge"])("is refused where it is none: %j", (text) => {
+  it.each(["the Proxmox host is ready", "skip\thost\tno", "ok\tbridge"])("is refused if it is not one: %j", (text) => {
     expect(() => parseFindings(text)).toThrow(`not a finding: ${text}`);
   });
 });
@@ -55,11 +55,11 @@ describe("the report", () => {
     );
   });
 
-  it("says the same to programs", () => {
+  it("has the same findings as JSON", () => {
     expect(JSON.parse(renderJson(findings))).toEqual({ ok: false, findings });
   });
 
-  it("is bad with a failure, and not with a warning", () => {
+  it("is unhealthy with a failure, but not with a warning", () => {
     expect(isHealthy(findings)).toBe(false);
     expect(isHealthy(findings.slice(0, 2))).toBe(true);
   });

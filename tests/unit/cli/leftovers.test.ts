@@ -40,7 +40,7 @@ it.each([
   expect([left.discard, left.unclear]).toEqual([[], [found]]);
 });
 
-it("leaves a guest alone whose VMID the state has, whatever else it says", () => {
+it("ignores a guest whose VMID is in the state, whatever else it has", () => {
   const left = findLeftovers(state({ resources: [machine] }), [guest({ name: "renamed", creation: "" })]);
   expect([left.discard, left.unclear]).toEqual([[], []]);
 });

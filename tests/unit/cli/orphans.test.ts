@@ -41,7 +41,7 @@ it("names a plugin that does not end", async () => {
   await expect(awaitPlugins(project, 0)).rejects.toThrow(`pulumi-resource-proxmoxve (process ${pid})`);
 });
 
-it("does not wait for an engine at work", async () => {
+it("does not wait for a running engine", async () => {
   const pid = await start("pulumi");
   await expect(awaitPlugins(project, 60)).rejects.toThrow(`pulumi is running in this project: pulumi (process ${pid})`);
 });
@@ -50,7 +50,7 @@ it.each([
   ["in another folder", "pulumi-resource-command", { cwd: os.tmpdir() }],
   ["on another backend", "pulumi-resource-command", { backend: "file:///elsewhere" }],
   ["of another kind", "sleeper", {}],
-])("takes no notice of a process %s", async (_, program, options) => {
+])("ignores a process %s", async (_, program, options) => {
   await start(program, options);
   await awaitPlugins(project, 0);
 });

@@ -50,7 +50,7 @@ const worker = (index: number, vmId: number, address: string): NodePlan => ({
 
 test("S1: the control plane", () => expect(plan.servers).toEqual([master]));
 
-test("S2 and S3: the workers, with 101 left to another guest", () =>
+test("S2 and S3: the workers; VMID 101 belongs to another guest", () =>
   expect(plan.agents).toEqual([worker(1, 102, "192.168.2.21"), worker(2, 103, "192.168.2.22")]));
 
 test("the nodes are the servers, then the agents", () => expect(plan.nodes).toEqual([...plan.servers, ...plan.agents]));
@@ -88,7 +88,7 @@ test("both deviations from the sources: the release and the kubeconfig's mode", 
   expect(plan.k3s.kubeconfigMode).toBe("600");
 });
 
-test("defaults of what it leaves out", () => {
+test("defaults of the keys that it does not set", () => {
   expect(plan.k3s).toMatchObject({ airgapImages: false, disable: [], tlsSans: [], startTimeoutSeconds: 600 });
   expect(plan.k3s.source).toEqual({ baseUrl: "https://github.com/k3s-io/k3s/releases/download" });
   expect(plan.removal).toEqual({
@@ -111,17 +111,17 @@ test("the sources' own version and mode are accepted, with a warning each", () =
   ]);
 });
 
-test("scaling by the count alone adds the node alone", () => {
+test("raising the count adds only the new node", () => {
   const scaled = loadPlan(changed(homelabConfig(), { pools: { worker: { count: 3 } } }), {});
   expect(scaled.nodes).toEqual([...plan.nodes, worker(3, 104, "192.168.2.23")]);
 });
 
-test("any worker can go without moving another", () => {
+test("any worker can be removed without changing another", () => {
   const without = loadPlan(changed(homelabConfig(), { pools: { worker: { count: 1, retired: [1] } } }), {});
   expect(without.nodes).toEqual([master, worker(2, 103, "192.168.2.22")]);
 });
 
-test("an error is a ConfigError with its problems apart", () => {
+test("an error is a ConfigError with a list of problems", () => {
   const wrong = changed(homelabConfig(), { pools: { worker: { count: -1 } } });
   expect(() => loadPlan(wrong, {})).toThrow(ConfigError);
   try {

@@ -58,7 +58,7 @@ test("the config that the fixtures change is accepted", () => {
   expect(accepts.errors ?? []).toEqual([]);
 });
 
-test("secrets are accepted as Pulumi writes them, and not in the clear", () => {
+test("secrets are accepted as Pulumi writes them, but not in plain text", () => {
   const secret = { secure: "AAABADQ=" };
   const stack = { config: { "proxmox-k3s:nodePrivateKey": secret, "aws:region": "x" }, encryptionsalt: "v1:x" };
   expect(accepts(stack)).toBe(true);

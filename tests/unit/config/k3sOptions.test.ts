@@ -47,7 +47,7 @@ func NewAgentCommand(action func(ctx *cli.Context) error) *cli.Command {
 `,
 ];
 
-it("reads the options of servers and agents from K3s' source, and what is short for what", () => {
+it("reads the options of servers and agents, and the short names, from K3s' source", () => {
   expect(readK3sFlags(SOURCE)).toEqual({
     server: ["disable", "tls-san-security", "token", "v"],
     agent: ["server", "token"],
@@ -55,7 +55,7 @@ it("reads the options of servers and agents from K3s' source, and what is short 
   });
 });
 
-it("takes no source of another form for one with fewer options", () => {
+it("fails if the source has another form, instead of finding fewer options", () => {
   expect(() => readK3sFlags([SOURCE[0]!])).toThrow("no list of the agent's flags");
   expect(() => readK3sFlags([SOURCE[0]!.replace("Token =", "Other ="), SOURCE[1]!])).toThrow(
     "no file declares the flag Token of the server",
@@ -82,7 +82,7 @@ it("refuses every option of K3s that takes a credential", () => {
   ]);
 });
 
-it("is the list that the lab's stand-in of K3s has, which was written by hand", () => {
+it("is the same list as in the lab's stand-in for K3s, which was written by hand", () => {
   const flags = path.join(__dirname, "../../../lab/k3s/standin/internal/cmdline/flags.go");
   const declarations = /\nvar \(\n([^]*?)\n\)\n/.exec(fs.readFileSync(flags, "utf8"))?.[1] ?? "";
   const listed = [...declarations.matchAll(/"([^"]+)"/g)].flatMap(([, names = ""]) => names.split(" "));

@@ -13,7 +13,7 @@ const project = readYaml(path.join(__dirname, "../../../Pulumi.yaml")) as {
   config: Record<string, { type: string; description: string; default?: unknown; secret?: boolean }>;
 };
 
-test("the project asks for an engine that is no newer than the SDK, and the README names the same one", () => {
+test("the project requires an engine that is not newer than the SDK, and the README names the same version", () => {
   const [, least = ""] = /^>=(\d+\.\d+\.\d+)$/.exec(project.requiredPulumiVersion) ?? [];
   expect(semver.lte(least, dependencies["@pulumi/pulumi"])).toBe(true);
   expect(fs.readFileSync(path.join(__dirname, "../../../README.md"), "utf8")).toContain(
@@ -39,7 +39,7 @@ test("JSON, as Pulumi hands the config over, plans the same as YAML", () => {
   expect(loadPlan(JSON.parse(JSON.stringify(homelabConfig())), {})).toEqual(loadPlan(homelabConfig(), {}));
 });
 
-test("numbers and booleans that `pulumi config set --path` makes of texts are understood where a text is meant", () => {
+test("numbers and booleans that `pulumi config set --path` makes from texts are accepted for texts", () => {
   const plan = loadPlan(
     changed(baseConfig(), { k3s: { kubeconfigMode: 640 }, pools: { worker: { labels: { fast: true } } } }),
     {},

@@ -43,7 +43,7 @@ const setKey = (what: string, key: string, variable: string): string =>
 const SET_HOST_KEY = setKey("the Proxmox host", "hostPrivateKey", "PROXMOX_K3S_HOST_SSH_KEY_FILE");
 const SET_NODE_KEY = setKey("the nodes", "nodePrivateKey", "PROXMOX_K3S_NODE_SSH_KEY_FILE");
 
-it("takes what is right", () => {
+it("accepts valid credentials", () => {
   expect(readCredentials(config(GOOD), [other.public, node.public])).toEqual({
     values: { apiToken: TOKEN, hostKey: host.private, nodeKey: node.private },
     missing: [],
@@ -52,7 +52,7 @@ it("takes what is right", () => {
   expect(readCredentials(config({}), []).missing.map(({ configKey }) => configKey)).toEqual(Object.keys(GOOD));
 });
 
-it("takes a token with a line break at its end, from the config and from the environment", () => {
+it("accepts a token with a line break at its end, from the config and from the environment", () => {
   expect(readCredentials(config({ ...GOOD, proxmoxApiToken: `${TOKEN}\n` }), [node.public]).values.apiToken).toBe(
     TOKEN,
   );
@@ -60,7 +60,7 @@ it("takes a token with a line break at its end, from the config and from the env
   expect(readCredentials(config({}), []).values.apiToken).toBe(TOKEN);
 });
 
-describe("a token of another form is a problem by itself, and is sent to nobody", () => {
+describe("a token of another form is a problem, and is sent to nobody", () => {
   it.each([
     [UUID, 'but has no "@", no "!" and no "=": the token\'s id is missing before its secret'],
     ["pulumi@pve!k3s", 'but has no "="'],
@@ -78,7 +78,7 @@ describe("a token of another form is a problem by itself, and is sent to nobody"
   });
 });
 
-it("refuses each credential that the stack's file holds in the clear", () => {
+it("refuses each credential that is in plain text in the stack's file", () => {
   const given = config(GOOD, Object.keys(GOOD));
   expect(problemsOf(given)).toEqual(
     Object.keys(GOOD).map(
@@ -101,7 +101,7 @@ describe("private keys", () => {
     ["a public half", `${host.public} me@here\n`, "this is a public key; set the private key"],
     ["a path", "~/.ssh/proxmox-k3s-host", "this is a path; set the content of the file"],
     ["a key with a passphrase", encrypted, /^the key has a passphrase; the program needs a key without one/],
-  ])("says what is there in place of one: %s", (_, key, words) => {
+  ])("names what was set instead of a key: %s", (_, key, words) => {
     const [problem, ...others] = problemsOf(config({ ...GOOD, hostPrivateKey: key }));
     expect(others).toEqual([]);
     expect(problem).toMatch(/^hostPrivateKey: /);
@@ -110,19 +110,19 @@ describe("private keys", () => {
     );
   });
 
-  it("tells keys that are swapped", () => {
+  it("detects swapped keys", () => {
     expect(problemsOf(config({ ...GOOD, hostPrivateKey: node.private, nodePrivateKey: host.private }))).toEqual([
       "hostPrivateKey and nodePrivateKey are swapped: the public key of hostPrivateKey is in ssh.authorizedKeys, that of nodePrivateKey is not → exchange the two values",
     ]);
   });
 
-  it("names the line that authorizedKeys lacks, first of all", () => {
+  it("names the line that is missing in authorizedKeys", () => {
     expect(problemsOf(config({ ...GOOD, nodePrivateKey: other.private }))).toEqual([
       `nodePrivateKey: its public key is not in ssh.authorizedKeys, so no node would accept it → add to cluster.ssh.authorizedKeys: "${other.public}"; or set nodePrivateKey to the private key of one that is there`,
     ]);
   });
 
-  it("takes one from the file that the environment names, and shows no key that stands there in the place of a path", () => {
+  it("reads one from the file that the environment names, and never shows a key that was set instead of a path", () => {
     process.env["PROXMOX_K3S_HOST_SSH_KEY_FILE"] = path.join(folder, "none");
     process.env["PROXMOX_K3S_NODE_SSH_KEY_FILE"] = node.private;
     expect(problemsOf(config({ proxmoxApiToken: TOKEN }))).toEqual([

@@ -27,13 +27,13 @@ function problem(value: string | undefined): string | undefined {
   return agentProblem()?.seen;
 }
 
-it("is fine without an agent and with one that lives", () => {
+it("accepts a missing agent and a running one", () => {
   expect(problem(undefined)).toBeUndefined();
   expect(problem("")).toBeUndefined();
   expect(problem(socket)).toBeUndefined();
 });
 
-it("names an agent that is gone, and one whose socket was left behind", () => {
+it("names an agent that does not exist, and one whose socket was left behind", () => {
   expect(problem(path.join(folder, "none"))).toMatch(
     /^SSH_AUTH_SOCK names .*\/none, where no agent answers \(ENOENT\)$/,
   );

@@ -11,7 +11,7 @@ test("no two rows are about the same fault at the same place", () => {
   expect(titles.filter((title, at) => titles.indexOf(title) !== at)).toEqual([]);
 });
 
-test("a row that a person does not notice needs nothing done, and every other one something", () => {
+test("a fault that shows no error needs no remedy, and every other one needs one", () => {
   for (const row of rows)
     expect([titleOf(row), row.sees.length === 0]).toEqual([titleOf(row), row.remedy === "nothing"]);
 });

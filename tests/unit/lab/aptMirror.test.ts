@@ -27,7 +27,7 @@ it("reads deb822 sources, comments and security archives apart", () => {
   expect(aptMirror(folder)).toBe("http://mirror.example/debian");
 });
 
-it("reads one-line sources with options, and passes over other vendors' archives", () => {
+it("reads one-line sources with options, and ignores other vendors' archives", () => {
   write("sources.list", "# deb http://old.example/debian bookworm main\n");
   write(
     "sources.list.d/vendor.list",
@@ -40,6 +40,6 @@ it("reads one-line sources with options, and passes over other vendors' archives
   expect(aptMirror(folder)).toBe("http://mirror.example/debian");
 });
 
-it("says so where there is none", () => {
+it("fails with a clear message if there is none", () => {
   expect(() => aptMirror(folder)).toThrow("No Debian archive");
 });

@@ -36,7 +36,7 @@ describe("the LXC configuration of a guest", () => {
     expect(overriddenFeatures(guestConfig([...options, features]))).toBeUndefined();
   });
 
-  it("has a version 1 twin beside each version 2 line where the machine has version 1, and none elsewhere", () => {
+  it("has a version 1 line next to each version 2 line if the machine has version 1, and only then", () => {
     const onV1 = lxcConfig(100, guestConfig(options, recipe), { ...place, traits: { ...proxmoxLike, cgroupV1: true } });
     expect(onV1).toContain("lxc.cgroup2.devices.allow = a\nlxc.cgroup.devices.allow = a\n");
     expect(onV1).toContain("lxc.cgroup.memory.limit_in_bytes = 4294967296\n");
@@ -71,7 +71,7 @@ describe("the LXC configuration of a guest", () => {
 });
 
 describe("limits", () => {
-  it("are throttled before they are reached, as PVE works it out", () => {
+  it("are throttled before they are reached, as PVE computes it", () => {
     const high = (memory: string) =>
       Number(new Map(limitLines(guestConfig([["memory", memory]]))).get("lxc.cgroup2.memory.high"));
     expect(high("1024")).toBe(1016 * 1024 ** 2);

@@ -47,7 +47,7 @@ test("no two nodes of a pool share a hostname, a VMID or an address", () => {
   );
 });
 
-test("scaling up or down keeps every node that stays, and takes or adds at the end", () => {
+test("scaling up or down changes no other node, and adds or removes at the end", () => {
   fc.assert(
     fc.property(pool, count, (settings, other) => {
       const [before, after] = [allocatePool("c", "p", settings), allocatePool("c", "p", { ...settings, count: other })];
@@ -57,7 +57,7 @@ test("scaling up or down keeps every node that stays, and takes or adds at the e
   );
 });
 
-test("retiring a node and lowering the count takes that node out and moves none", () => {
+test("retiring a node and lowering the count removes that node and changes no other", () => {
   fc.assert(
     fc.property(
       pool.filter((settings) => settings.count > 0),
@@ -73,7 +73,7 @@ test("retiring a node and lowering the count takes that node out and moves none"
   );
 });
 
-test("any sequence of scalings and retirements leaves each index with the identity that it first had", () => {
+test("any sequence of scaling and retiring keeps the identity of each index", () => {
   const step = fc.oneof(fc.record({ count }), fc.record({ retire: fc.integer({ min: 1, max: 30 }) }));
   fc.assert(
     fc.property(pool, fc.array(step, { maxLength: 12 }), (start, steps) => {
@@ -93,7 +93,7 @@ test("any sequence of scalings and retirements leaves each index with the identi
   );
 });
 
-test("a plan that is accepted has its nodes inside the network and apart, one that is refused had a reason", () => {
+test("an accepted plan has distinct nodes inside the network, and a refused one has a reason", () => {
   const place = fc.record({
     count: fc.integer({ min: 0, max: 40 }),
     vmId: fc.integer({ min: 100, max: 200 }),

@@ -75,7 +75,7 @@ describe("config.yaml", () => {
     `);
   });
 
-  test("of a server with every setting of its own", () => {
+  test("of a server with every setting", () => {
     const k3s = {
       disable: ["traefik", "servicelb"],
       kubeconfigMode: 640,
@@ -127,13 +127,13 @@ describe("config.yaml", () => {
     `);
   });
 
-  test("servers and agents have the options of their own role alone", () => {
+  test("servers and agents have only the options of their role", () => {
     const k3s = { serverConfig: { debug: true }, agentConfig: { "lb-server-port": 6445 } };
     expect(parse(configOf("base-master-1", { k3s }))).not.toHaveProperty("lb-server-port");
     expect(parse(configOf("k3s-worker-01", { k3s }))).not.toHaveProperty("debug");
   });
 
-  test("no token stands in it, but the files that hold them", () => {
+  test("it has no token, only the files with them", () => {
     for (const name of ["base-master-1", "k3s-worker-01"]) {
       const tokens = Object.entries(parse(configOf(name)) as object).filter(([key]) => key.includes("token"));
       for (const [key, value] of tokens)

@@ -48,14 +48,14 @@ test("an architecture that is not published is left out", async () => {
   expect(await fetchReleasePins(baseUrl, VERSION)).toEqual({ amd64: release.amd64 });
 });
 
-test("a release that is not there and a broken server are told apart", async () => {
+test("a release that does not exist and a broken server have different errors", async () => {
   await expect(fetchReleasePins(baseUrl, "v1.0.0+k3s9")).rejects.toThrow(
     `there is no release v1.0.0+k3s9 at ${baseUrl}`,
   );
   await expect(fetchReleasePins(baseUrl, "broken")).rejects.toThrow(/sha256sum-amd64\.txt cannot be read: HTTP 500/);
 });
 
-test("a server that is not there is named with the cause", async () => {
+test("the error for an unreachable server names it and the cause", async () => {
   const gone = http.createServer();
   await new Promise<void>((listening) => gone.listen(0, "127.0.0.1", listening));
   const { port } = gone.address() as AddressInfo;
@@ -65,7 +65,7 @@ test("a server that is not there is named with the cause", async () => {
   );
 });
 
-test("a list without the binary is refused, also when it is a page of HTML", () => {
+test("a list without the binary is refused, even an HTML page", () => {
   expect(() => parseSumList(`${sum("1")}  k3s-airgap-images-amd64.tar\n`, "amd64")).toThrow("has no SHA-256 for k3s");
   expect(() => parseSumList("<html>404</html>", "arm64")).toThrow("has no SHA-256 for k3s-arm64");
 });
@@ -94,7 +94,7 @@ test("recording adds to the file and keeps what is there, sorted by version", as
   }
 });
 
-test("a pins file that is none is refused", () => {
+test("an invalid pins file is refused", () => {
   expect(() => parsePins({ [VERSION]: { amd64: { k3s: "abc" } } })).toThrow();
   expect(() => parsePins({ "1.36": {} })).toThrow();
   expect(() => parsePins({ [VERSION]: { s390x: {} } })).toThrow();

@@ -52,12 +52,12 @@ describe("nodes", () => {
     expect(agent({ labels: { [key]: "config" } })?.labels).toHaveProperty([key], "config"),
   );
 
-  test("the system follows the template, unless it is said", () => {
+  test("the system follows from the template, unless it is set", () => {
     expect(agent({ template: "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst" })?.osType).toBe("debian");
     expect(agent({ template: "local:vztmpl/golden.tar.gz", osType: "fedora" })?.osType).toBe("fedora");
   });
 
-  test("a start order is in seconds, and absent where the config asks for nothing of it", () => {
+  test("delays of the start order are in seconds, and absent if the config has none", () => {
     expect(agent({ startup: { order: 2, upDelay: "1m30s" } })?.startup).toEqual({ order: 2, upDelaySeconds: 90 });
     expect(agent({ startup: { downDelay: "2m" } })?.startup).toEqual({ downDelaySeconds: 120 });
     expect(agent({ startup: {} })).not.toHaveProperty("startup");
@@ -88,14 +88,14 @@ describe("the control plane's taint", () => {
     expect(serverTaints({ pools: { worker: null, spare: null } })).toEqual([[], [], []]);
   });
 
-  test("obeys the config", () => {
+  test("can be set in the config", () => {
     expect(serverTaints({ k3s: { controlPlaneTaint: false } })).toEqual([[], [], []]);
     expect(serverTaints({ k3s: { controlPlaneTaint: true }, pools: { worker: null, spare: null } })[0]).toEqual([
       CONTROL_PLANE,
     ]);
   });
 
-  test("is not doubled by a pool that has it already", () => {
+  test("is not added twice if the pool already has it", () => {
     expect(
       serverTaints({ pools: { master: { taints: ["node-role.kubernetes.io/control-plane:NoSchedule"] } } })[0],
     ).toEqual([CONTROL_PLANE]);
@@ -120,7 +120,7 @@ describe("SHA-256 sums", () => {
     expect(sums({}, pins)).toMatchObject({ sha256: { amd64: SUM }, sumOrigin: "pins" });
   });
 
-  test("then from the release's own list, with a warning that names the way to pin", () => {
+  test("then from the release's own list, with a warning that names the pin command", () => {
     expect(sums({})).toEqual({ sha256: {}, sumOrigin: "release", imagesSha256: {}, imagesSumOrigin: "release" });
     expect(warningsOf({})).toContainEqual(expect.stringContaining("`npm run pin -- v1.36.3+k3s1` records it"));
     expect(warningsOf({}, pins)).not.toContainEqual(expect.stringContaining("npm run pin"));
@@ -142,12 +142,12 @@ describe("SHA-256 sums", () => {
     expect(planOf({ version: "v1.36.4+k3s1" }, pins).k3s.sumOrigin).toBe("release");
   });
 
-  test("requirePinned is content with pins, and with a config that has them", () => {
+  test("requirePinned accepts pins, and sums in the config", () => {
     expect(() => planOf({ k3s: { artifacts: { requirePinned: true, airgapImages: true } } }, pins)).not.toThrow();
     expect(() => planOf({ k3s: { artifacts: { requirePinned: true, sha256: { amd64: SUM } } } })).not.toThrow();
   });
 
-  test("a file needs one of its own", () => {
+  test("a local file needs a sum in the config", () => {
     const file = { file: "/var/lib/vz/k3s/k3s", sha256: { amd64: SUM } };
     expect(planOf({ k3s: { artifacts: file } }).k3s).toMatchObject({
       source: { file: file.file },
@@ -157,7 +157,7 @@ describe("SHA-256 sums", () => {
 });
 
 describe("warnings", () => {
-  test("a good config has the recipe's alone, once", () => {
+  test("a valid config has only the recipe's warning, once", () => {
     expect(warningsOf({ k3s: { artifacts: { sha256: { amd64: SUM } } } })).toEqual([
       "the containers are privileged, unconfined and may use every device: root in a container, or in a privileged pod in it, " +
         "is root on the Proxmox node pve, so run only workloads there that you would trust with the host itself",
@@ -192,7 +192,7 @@ describe("warnings", () => {
     expect(warningsOf({})).not.toContainEqual(expect.stringMatching(expected));
   });
 
-  test("name the key that they come from, where one key does", () => {
+  test("name the key that causes them, if it is a single key", () => {
     const { warnings } = planOf({ proxmox: { insecure: true }, pools: { worker: { retired: [2, 20] } } });
     expect(warnings.map(({ path }) => path)).toEqual([
       undefined,

@@ -25,7 +25,7 @@ describe("the privileges of the API token", () => {
     expect(readme).toContain(`\npveum acl modify ${at} --users pulumi@pve --roles ${name}\n`);
   });
 
-  it("that change a guest are needed in the cluster's pool alone; the others where they are used", () => {
+  it("that change a guest are needed only on the cluster's pool; the others where they are used", () => {
     const paths = privilegePaths(homelab());
     expect([...paths.keys()].sort()).toEqual([
       ...["/", "/pool/homelab", "/sdn/zones/localnetwork/vmbr0", "/storage/local", "/storage/local-lvm", "/vms"],
@@ -39,15 +39,15 @@ describe("the privileges of the API token", () => {
     expect([...privilegePaths(named).keys()]).toContain("/pool/edge/k3s");
   });
 
-  it("are needed at the VLAN where the nodes are in one", () => {
+  it("are needed at the VLAN if the nodes are in one", () => {
     expect([...privilegePaths(homelab((cluster) => (cluster.network.vlan = 30))).keys()]).toContain(
       "/sdn/zones/localnetwork/vmbr0/30",
     );
   });
 });
 
-describe("what the checks on the host are told", () => {
-  it("is what the machines take there, and nothing whose change need not be checked", () => {
+describe("the arguments of the checks on the host", () => {
+  it("are what the machines need there, and nothing that does not need a check", () => {
     const template = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
     expect(preflightArgs(homelab())).toEqual({
       PVE_NODE: "pve",

@@ -51,7 +51,7 @@ describe("a guest's file", () => {
     expect(printGuestConfig(parseGuestConfig(file))).toBe(sorted);
   });
 
-  test("the next start has what is pending and not what is to be deleted", () => {
+  test("the next start applies pending changes and deletions", () => {
     const next = withPending(parseGuestConfig(`${file}`.replace("memory: 4096", "memory: 4096\nnameserver: 1.1.1.1")));
     expect(next.options.get("memory")).toBe("8192");
     expect(next.options.has("nameserver")).toBe(false);

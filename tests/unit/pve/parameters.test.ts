@@ -79,7 +79,7 @@ describe(`our parameter tables say what the official API says (${officialApi().n
     },
   );
 
-  test("the repository's table of facts is what the official API says; `npm run api-facts` writes it", () => {
+  test("the repository's table of facts agrees with the official API; `npm run api-facts` writes it", () => {
     // A process of its own: the formatter is an ES module, which jest does not load.
     const { status, stderr } = spawnSync(tsx, ["scripts-dev/apiFacts.ts", "--check"], { cwd: repo, encoding: "utf8" });
     expect([status, stderr]).toEqual([0, ""]);

@@ -4,7 +4,7 @@ describe("the answer of a script", () => {
   const done = acknowledgement("node-1-host-key", "create");
   const read = (stdout: string) => readAnswer("host-key", "node-1-host-key", "create", stdout);
 
-  it("stands before the acknowledgement, and has its shape", () => {
+  it("comes before the acknowledgement, and has its shape", () => {
     expect(read(`ssh-ed25519 AAAA\n${done}\n`)).toBe("ssh-ed25519 AAAA");
     expect(readAnswer("claim", "a-claim", "update", `${acknowledgement("a-claim", "update")}\n`)).toBe("");
   });
@@ -28,7 +28,7 @@ describe("the answer of a script", () => {
   });
 
   it.each(["", "no key", "ssh-ed25519 AAAA\nssh-ed25519 BBBB", "ssh-ed25519 AAAA $(id)"])(
-    "is refused where it has another shape, and not repeated: %j",
+    "is refused if it has another shape, and is not shown: %j",
     (answer) => {
       const failure = (() => {
         try {

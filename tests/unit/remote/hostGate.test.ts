@@ -113,7 +113,7 @@ describe("the forced command", () => {
     });
   });
 
-  it("refuses a changed script, also when the change hides in the values at its head", () => {
+  it("refuses a changed script, even if the change is in the values at its top", () => {
     const command = commandOf(argumentsOf("claim"));
     const refusal = {
       status: 1,
@@ -176,13 +176,13 @@ describe("the forced command", () => {
     expect(knock(gate(), commandOf(without), renderStdin("claim")).cause).toBe("claim needs the argument MARK");
   });
 
-  it("lets files of a release go nowhere where it was made with no folder", () => {
+  it("allows no release files if it has no folder", () => {
     const values = argumentsOf("push-artifacts");
     const { cause } = knock(gate({ artifacts: [] }), commandOf(values), renderStdin("push-artifacts"));
     expect(cause).toBe("the gate does not allow this FROM for push-artifacts");
   });
 
-  it("lets no other key into a guest where it was made with the nodes' keys", () => {
+  it("allows no other key in a guest if it has the nodes' keys", () => {
     const fixed = gate({ nodeKeys: [GOOD.AUTHORIZED_KEYS, "ssh-ed25519 BBBB"] });
     const run = (keys: string) =>
       knock(fixed, commandOf({ ...argumentsOf("lxc"), AUTHORIZED_KEYS: keys }), renderStdin("lxc"));
@@ -195,23 +195,23 @@ describe("the forced command", () => {
     ["cut in half", (text: string) => text.slice(0, text.length / 2)],
     ["cut behind a statement", (text: string) => text.slice(0, text.indexOf("umask 077;") + 10)],
     ["without its table", (text: string) => text.slice(0, text.indexOf("__DATA__"))],
-  ])("does not say that a script has run when it was %s", (_, damage) => {
+  ])("does not report that a script has run if it was %s", (_, damage) => {
     const file = gateWith(damage(renderGate()));
     expect(knock(file, commandOf(argumentsOf("claim")), renderStdin("claim")).status).not.toBe(DONE);
   });
 
-  it("hands a script's failure on", () => {
+  it("passes on a script's failure", () => {
     const file = gateWith(renderGate().replace("'/bin/sh', '-s'", "'/bin/sh', '-c', 'cat >/dev/null; exit 75'"));
     fs.writeFileSync(file, fs.readFileSync(file, "utf8").replace(shell, "/bin/sh"));
     expect(knock(file, commandOf(argumentsOf("claim")), renderStdin("claim")).status).toBe(75);
   });
 
-  describe("made anew for another version of the program", () => {
+  describe("installed again for another version of the program", () => {
     const old = renderStdin("leave").replace("leave=", "removal=leave; leave=");
     const former = (task: string): string =>
       `script ${gateSum(old)} ${task} ${namesOf("leave").join(" ")}\nscript ${"0".repeat(64)} claim STEP VMID\n`;
 
-    it("keeps the scripts with a deletion that the last one knew, for what the state has stored", () => {
+    it("keeps the deletion scripts of the last gate, because the state still has them", () => {
       const kept = gateWith(renderGate({ former: former("leave") }));
       expect(knock(kept, commandOf(argumentsOf("leave")), old).status).toBe(DONE);
       expect(renderGate({ former: former("leave") })).not.toContain("0".repeat(64));
@@ -219,7 +219,7 @@ describe("the forced command", () => {
       expect(renderGate({ former: renderGate({ former: former("leave") }) })).toContain(`former ${gateSum(old)} leave`);
     });
 
-    it("says what to do where it does not know one", () => {
+    it("names the next step if it does not know a script", () => {
       const { status, cause } = knock(gate(), commandOf(argumentsOf("leave")), old);
       expect([status, cause]).toEqual([1, expect.stringContaining("the gate does not know the script")]);
     });

@@ -18,7 +18,7 @@ const command = {
 };
 
 describe("quote", () => {
-  it("brings any text through a POSIX shell as it is", () => {
+  it("passes any text through a POSIX shell unchanged", () => {
     fc.assert(
       fc.property(
         fc.string({ unit: "grapheme" }).filter((text) => !text.includes("\0") && !/[\r\n]$/.test(text)),
@@ -117,13 +117,13 @@ describe("the runner", () => {
     return { code: result.status, stdout: result.stdout, stderr: result.stderr, root };
   }
 
-  it("answers the outcome alone on stdout and the progress on stderr", () => {
+  it("prints only the outcome on stdout, and the progress on stderr", () => {
     const result = run('say working\noutcome "done $(cat "$WORK/secret.TOKEN" | wc -c)"');
     const stdout = "done 8\nproxmox-k3s: test-step create done\n";
     expect(result).toMatchObject({ code: 0, stdout, stderr: "working\n" });
   });
 
-  it("leaves nothing of its own behind but the log", () => {
+  it("leaves only its log behind", () => {
     const { root } = run("stat -c %a \"$WORK/secret.TOKEN\"\nfail 'no luck' 'try again'");
     expect(fs.readdirSync(path.join(root, "run"))).toEqual(["proxmox-k3s.locks"]);
     expect(fs.statSync(path.join(root, "run/proxmox-k3s.locks")).mode & 0o777).toBe(0o700);
@@ -138,7 +138,7 @@ describe("the runner", () => {
     expect(result.stderr).toBe("\nerror: test-step: no luck\nnext:  try again\n");
   });
 
-  it("ends a task that outlives its bound and says so", () => {
+  it("stops a task at its time limit, with an error", () => {
     const result = run("say waiting\nsleep 60", { BOUND: "1" });
     expect(result.code).toBe(124);
     expect(result.stderr).toContain("error: test-step: not finished within 1 s");
@@ -151,7 +151,7 @@ describe("the runner", () => {
   const leftovers = (root: string): string[] =>
     fs.readdirSync(path.join(root, "run")).filter((name) => name !== "proxmox-k3s.locks");
 
-  it("leaves nothing behind where its reader has gone, and does not end well", () => {
+  it("leaves nothing behind if its reader is gone, and fails", () => {
     const { root, command, input, env } = prepare('outcome "$(cat "$WORK/secret.TOKEN")"; sleep 0.5');
     // The reader of stdout ends before the answer comes.
     const result = spawnSync("bash", ["-c", `set -o pipefail; ${command} | true; echo "\${PIPESTATUS[0]}"`], {
@@ -167,7 +167,7 @@ describe("the runner", () => {
     ["in the runner", (text: string) => text.slice(0, text.indexOf("main() {"))],
     ["behind a secret", (text: string) => text.slice(0, text.indexOf('cat >"$WORK/task"'))],
     ["before the call", (text: string) => text.replace(/\nmain\n$/, "\n")],
-  ])("runs nothing, keeps nothing and does not end well where it is cut %s", (_, cut) => {
+  ])("runs nothing, keeps nothing and fails if it is cut %s", (_, cut) => {
     const { root, input, env } = prepare("touch ran");
     const result = spawnSync("sh", ["-s"], { input: cut(input), encoding: "utf8", env });
     expect(result.status).not.toBe(0);

@@ -21,11 +21,11 @@ afterEach(() => server.close());
 const run = (command: string, stdin = "", to: Partial<ShellTarget> = {}) =>
   runScript({ ...target, ...to }, command, stdin);
 
-it("hands the script over on stdin and returns what it answered", async () => {
+it("passes the script on stdin and returns its answer", async () => {
   expect(await run("export A='x'\nexec sh -s", "echo to stderr >&2\necho $A $((40 + 2))\n")).toBe("x 42");
 });
 
-it("fails with what the script printed on stderr, and with the status where it printed nothing", async () => {
+it("fails with the script's stderr, or with its exit code if there is none", async () => {
   await expect(run("sh -s", "echo half; echo error: no >&2; exit 3")).rejects.toThrow(/^error: no$/);
   await expect(run("exit 7")).rejects.toThrow("the script ended with exit code 7");
 });
@@ -36,7 +36,7 @@ it("tries again while the server is busy", async () => {
   expect(server.dials).toHaveLength(2);
 });
 
-it("accepts no other host key, and says which setting holds the right one", async () => {
+it("accepts no other host key, and names the setting with the expected one", async () => {
   await expect(run("touch reached", "", { hostKey: newKeyPair().public })).rejects.toThrow(
     "root@127.0.0.1 cannot be reached by SSH: its host key is not proxmox.hostKey, but",
   );
@@ -44,14 +44,14 @@ it("accepts no other host key, and says which setting holds the right one", asyn
   expect(await run("ls")).toBe("");
 });
 
-it("does not try a key that is refused again and again", async () => {
+it("does not retry a refused key", async () => {
   await expect(run("true", "", { privateKey: newKeyPair().private })).rejects.toThrow(
     /cannot be reached by SSH: .*auth/i,
   );
   expect(server.dials).toHaveLength(1);
 });
 
-it("reads private keys in the forms that the commands read", async () => {
+it("reads private keys in the same forms as the commands", async () => {
   const pkcs8 = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
   // Nobody lets it in; that it is offered is what counts.
   await expect(run("true", "", { privateKey: pkcs8 })).rejects.toThrow(/cannot be reached by SSH: .*auth/i);

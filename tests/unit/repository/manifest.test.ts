@@ -23,7 +23,7 @@ describe("`npm ci --omit=dev` is enough for the program and its commands", () =>
     expect(roots.filter((name) => !(name in manifest.dependencies))).toEqual([]);
   });
 
-  test("what runs TypeScript is there: tsx for the commands, ts-node, esbuild and typescript for Pulumi", () => {
+  test("it has everything that runs TypeScript: tsx for the commands, ts-node, esbuild and typescript for Pulumi", () => {
     expect(Object.keys(manifest.dependencies)).toEqual(
       expect.arrayContaining(["tsx", "ts-node", "esbuild", "typescript"]),
     );

@@ -44,13 +44,13 @@ describe("the roster", () => {
     expect(host.kept(`${CLUSTER_ID}/policy`)).toContain("DRAIN_TIMEOUT=300\n");
   });
 
-  describe("where the config has another server in place of the only one", () => {
+  describe("if the config replaces the only server", () => {
     beforeEach(() => {
       roster({ 100: "k3s-master" });
       host.conf(100, ours("k3s-master"));
     });
 
-    it("refuses it, as that would begin a second cluster, and keeps what it knew", () => {
+    it("refuses it, because that would start a second cluster, and keeps the old roster", () => {
       const run = roster({ 101: "k3s-master-02" });
       expect(run.code).toBe(1);
       expect(run.output).toContain("the config keeps none of the cluster's servers: k3s-master (100)\n");
@@ -58,7 +58,7 @@ describe("the roster", () => {
       expect(known()).toBe("100 k3s-master\n");
     });
 
-    it("takes it where the loss of the cluster is allowed", () => {
+    it("accepts it if the loss of the cluster is allowed", () => {
       expect(roster({ 101: "k3s-master-02" }, { ALLOW_CONTROL_PLANE_LOSS: "yes" })).toMatchObject({ code: 0 });
       expect(known()).toBe("101 k3s-master-02\n");
     });
@@ -66,12 +66,12 @@ describe("the roster", () => {
     it.each([
       ["is gone", () => fs.rmSync(path.join(host.root, "etc/nodes/pve/lxc/100.conf"))],
       ["is a stranger's by now", () => void host.conf(100, FOREIGN)],
-    ])("takes it where the former one's guest %s", (_, change) => {
+    ])("accepts it if the old server's guest %s", (_, change) => {
       change();
       expect(roster({ 101: "k3s-master-02" })).toMatchObject({ code: 0 });
     });
 
-    it("keeps in mind who has gone from the plan, or gets another VMID, until he has left", () => {
+    it("keeps a server that is no longer in the plan, or gets another VMID, until it has left", () => {
       const former = (): string => host.kept(`${CLUSTER_ID}/former`);
       roster({ 100: "k3s-master", 101: "k3s-master-02", 102: "k3s-master-03" });
       expect(former()).toBe("");
@@ -81,7 +81,7 @@ describe("the roster", () => {
       expect(former()).toBe("102 k3s-master-03\n201 k3s-master-02\n");
     });
 
-    it("takes it beside one that stays", () => {
+    it("accepts a new server if another one stays", () => {
       expect(roster({ 100: "k3s-master", 101: "k3s-master-02", 102: "k3s-master-03" })).toMatchObject({ code: 0 });
       host.conf(101, ours("k3s-master-02"));
       expect(roster({ 101: "k3s-master-02" })).toMatchObject({ code: 0 });
@@ -100,12 +100,12 @@ describe("the way to the cluster", () => {
     for (const vmid of [100, 101]) host.record("prepared", vmid);
   });
 
-  it("is through a server's guest that is ours", () => {
+  it("goes through a server's guest that is ours", () => {
     host.conf(100, ours("k3s-master"));
     expect(kubeconfig()).toMatchObject({ code: 0, outcome: "the kubeconfig of 100" });
   });
 
-  it("is never through a stranger's that has a server's VMID and a K3s of its own", () => {
+  it("never goes through another guest that has a server's VMID and its own K3s", () => {
     host.conf(100, FOREIGN);
     const refused = kubeconfig();
     expect(refused).toMatchObject({ code: 1, pct: [] });
@@ -118,12 +118,12 @@ describe("the way to the cluster", () => {
     ["of which the host has no record", ours("k3s-master").replace(CREATION, "0".repeat(16))],
     ["that nobody but its maker finished", ours("k3s-master").replace("lxc.cap.drop:\n", "")],
     ["of another name", ours("evil")],
-  ])("is never through a guest with our mark %s", (_, conf) => {
+  ])("never goes through a guest with our mark %s", (_, conf) => {
     host.conf(100, conf);
     expect(kubeconfig()).toMatchObject({ code: 1, pct: [] });
   });
 
-  it("is through the next server where one does not answer", () => {
+  it("goes through the next server if one does not answer", () => {
     host.conf(100, ours("k3s-master"));
     host.conf(101, ours("k3s-master-02"));
     host.pct(`case "$*" in "exec 100 -- ${READYZ}") exit 1 ;; *k3s.yaml) echo "the kubeconfig of $2" ;; esac`);

@@ -40,7 +40,7 @@ class Host extends ScriptedHost {
 }
 
 describe("guests", () => {
-  it("tells of each guest with our mark what it is, and of no other", () => {
+  it("lists each guest with our mark, and no other", () => {
     const host = new Host()
       .guest(103, locked)
       .record("creations", 103)
@@ -71,20 +71,20 @@ describe("guests", () => {
     ]);
   });
 
-  it("answers nothing on a host without any", () => {
+  it("answers nothing on a host without such guests", () => {
     const { code, outcome } = new Host().run("guests");
     expect([code, parseGuests(outcome)]).toEqual([0, []]);
   });
 });
 
 describe("discard", () => {
-  it("destroys a container of ours that nothing but its creation was done to", () => {
+  it("destroys a container of ours whose creation never finished", () => {
     const host = new Host().guest(103, ours).record("creations", 103);
     expect(host.run("discard")).toMatchObject({ code: 0, pct: ["destroy 103 --force 1"] });
     expect(fs.readdirSync(path.join(host.root, "state/creations"))).toEqual([]);
   });
 
-  it("refuses one whose creation is not on record: a backup that was put back, say", () => {
+  it("refuses one without a record of its creation, for example a restored backup", () => {
     const run = new Host().guest(103, ours).run("discard");
     expect([run.code, run.pct]).toEqual([1, []]);
     expect(run.output).toContain("this host has no record of an unfinished creation of guest 103 (node-1)");
@@ -122,14 +122,14 @@ describe("discard", () => {
     expect(run.output).toContain("has K3s on its disk; it was not touched");
   });
 
-  it("takes the lock away that a worker left when it died", () => {
+  it("removes the lock that a killed worker left", () => {
     const host = new Host().guest(103, locked).record("creations", 103);
     fs.writeFileSync(host.workerLock, "");
     // The bound is not reached: nobody holds the worker's file.
     expect(host.run("discard", 60)).toMatchObject({ code: 0, pct: ["unlock 103", "destroy 103 --force 1"] });
   });
 
-  describe("while a worker makes the guest", () => {
+  describe("while a worker creates the guest", () => {
     let host: Host;
     let worker: ChildProcess;
     beforeEach(async () => {
@@ -139,7 +139,7 @@ describe("discard", () => {
     });
     afterEach(() => worker.kill());
 
-    it("waits for it, and gives up at its bound without touching it", () => {
+    it("waits for it, and gives up at its time limit without changing it", () => {
       const run = host.run("discard", 1);
       expect([run.code, run.pct]).toEqual([1, []]);
       expect(run.output).toContain("guest 103 (node-1) is still being created after 1 s; it was not touched");

@@ -74,7 +74,7 @@ describe("a stranger's description", () => {
   );
 });
 
-describe("what a guest says for a number", () => {
+describe("a number from a guest", () => {
   it.each(["a[$(touch HIT)]", "-5", "1e9", "99999999999999999999", "", "3\n4"])("%j is none, and not run", (word) => {
     const answers = `case "$*" in
       *readyz*) ;;
@@ -102,7 +102,7 @@ describe("the list of a release's sums", () => {
     return { ...run, asked: fs.readFileSync(path.join(host.root, "curl"), "utf8") };
   };
 
-  it("gives the one sum of the binary", () => {
+  it("gives the only sum of the binary", () => {
     expect(read(`${sum}  k3s\n${"00".repeat(32)}  k3s-airgap-images-amd64.tar\n`)).toMatchObject({
       code: 0,
       outcome: `${sum} -`,
@@ -120,7 +120,7 @@ describe("the list of a release's sums", () => {
     expect(run.output).toContain("has no SHA-256 for k3s");
   });
 
-  it("is asked for over https alone where its source is https, also behind a redirect", () => {
+  it("is downloaded only over https if its source is https, even after a redirect", () => {
     expect(read(`${sum}  k3s\n`).asked).toContain("--proto-redir =https ");
     expect(read(`${sum}  k3s\n`, "http://mirror.lan/k3s/v1").asked).toContain("--proto-redir =http,https ");
   });

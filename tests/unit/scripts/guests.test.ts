@@ -31,7 +31,7 @@ const ours = `#creation ${CREATION} of ${MARK}\narch: amd64\nhostname: node-1\nm
 const foreign = "#my mail server\narch: amd64\nhostname: mail\nrootfs: local-lvm:vm-103-disk-0,size=8G\n";
 
 describe("claim", () => {
-  it("takes a free VMID", () => {
+  it("accepts a free VMID", () => {
     expect(new Host().run("claim", "create")).toMatchObject({ code: 0, outcome: "VMID 103 is free" });
   });
 
@@ -51,7 +51,7 @@ describe("claim", () => {
     expect(host.run("claim", "create")).toMatchObject({ code: 1 });
   });
 
-  it("knows its own guest after a rename, and names the command that marks it anew", () => {
+  it("recognizes its own guest after a rename, and names the command that writes the new mark", () => {
     const host = new Host();
     host.conf(103, ours.replace(MARK, "proxmox-k3s project/former/homelab 0123456789abcdef"));
     const run = host.run("claim", "update");
@@ -64,7 +64,7 @@ describe("claim", () => {
     expect(host.conf(103)).toBe(ours);
   });
 
-  it("is not taken in by our mark in a snapshot", () => {
+  it("ignores our mark in a snapshot", () => {
     const host = new Host();
     host.conf(103, `${foreign}\n[before]\n#${MARK}\nhostname: mail\n`);
     expect(host.run("claim", "create")).toMatchObject({ code: 1 });
@@ -111,7 +111,7 @@ describe("claim", () => {
     expect(run.output).toMatch(/^next: +npm run cluster -- recover /m);
   });
 
-  it("notes the number of a creation that is about to begin, until the guest is prepared", () => {
+  it("records the id of a creation that is about to begin, until the guest is prepared", () => {
     const host = new Host();
     const record = path.join(host.root, "state/creations/103");
     expect(host.run("claim", "create", { CREATION })).toMatchObject({ code: 0 });
@@ -122,14 +122,14 @@ describe("claim", () => {
     expect(host.kept("prepared/103")).toBe(`${CREATION}\n`);
   });
 
-  it("notes nothing where the VMID is taken", () => {
+  it("records nothing if the VMID is in use", () => {
     const host = new Host();
     host.conf(103, foreign);
     host.run("claim", "create", { CREATION });
     expect(fs.existsSync(path.join(host.root, "state/creations/103"))).toBe(false);
   });
 
-  it("waits until a creation that has only just begun says whose guest it is", () => {
+  it("waits until a creation that has just begun shows whose guest it is", () => {
     const host = new Host();
     host.conf(103, "lock: create\n");
     const file = path.join(host.root, "etc/nodes/pve/lxc/103.conf");
@@ -156,7 +156,7 @@ describe("claim", () => {
 });
 
 describe("the guard", () => {
-  it("lets a guest of ours go, and one that is gone", () => {
+  it("accepts a guest of ours, and a missing one", () => {
     const host = new Host();
     const gone = host.run("guard", "delete");
     expect(gone).toMatchObject({ code: 0, outcome: "guest 103 is already gone" });
@@ -221,7 +221,7 @@ describe("lxc", () => {
     expect(host.conf(103)).toBe(rewritten);
   });
 
-  it("restarts a guest whose restart was cut off after the write", () => {
+  it("restarts a guest if the last run was interrupted after the write", () => {
     const host = begun();
     host.conf(103, `${ours}${recipe}`);
     expect(host.run("lxc", "update").pct).toEqual(
@@ -229,7 +229,7 @@ describe("lxc", () => {
     );
   });
 
-  it("says at once that the guest ended right after its start", () => {
+  it("reports at once that the guest stopped right after its start", () => {
     const host = begun();
     host.conf(103, ours);
     host.pct('case $1 in status) echo "status: stopped" ;; exec) exit 255 ;; esac');
@@ -242,7 +242,7 @@ describe("lxc", () => {
     ]);
   });
 
-  it("says that the guest ended, also where the host calls it running for a moment more", () => {
+  it("reports that the guest stopped, even if the host still calls it running", () => {
     const host = begun();
     host.conf(103, ours);
     const dying = path.join(host.root, "dying");

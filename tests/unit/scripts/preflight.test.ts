@@ -165,14 +165,14 @@ afterAll(() => hosts.forEach(({ root }) => fs.rmSync(root, { recursive: true }))
 const conf = (name: string, address: string, mark = ""): string =>
   `${mark && `#creation 5f3a9c1e0b7d4421 of ${mark}\n`}hostname: ${name}\nnet0: name=eth0,bridge=vmbr0,ip=${address}/24,gw=192.168.2.1\n`;
 
-describe("a host on which all is well", () => {
+describe("a healthy host", () => {
   it("passes every check, with and without a cluster", () => {
     expect(host().troubles()).toEqual([]);
     expect(host().troubles("")).toEqual([]);
     expect(host().run("create")).toMatchObject({ code: 0, outcome: "the Proxmox host is ready for 2 machines" });
   });
 
-  it("is asked nothing by an up whose machines all stand, whatever has become of it", () => {
+  it("is not checked by an up if all machines exist, whatever its state", () => {
     const later = host((each) => {
       each.conf(100, conf("k3s-master", "192.168.2.20", MARK));
       each.conf(102, conf("k3s-worker-01", "192.168.2.21", MARK));
@@ -183,7 +183,7 @@ describe("a host on which all is well", () => {
   });
 });
 
-it("ends an up with every failure at once and its warnings before, and names the way on", () => {
+it("fails an up with all failures at once, after the warnings, and names the next step", () => {
   const sick = host((each) => {
     each.templates = [];
     each.nodes = [{ node: "pve", "cgroup-mode": 1 }];
@@ -218,14 +218,14 @@ describe("the host itself", () => {
     ]);
   });
 
-  it("tells its cgroup version by the mount where pvestatd has said nothing", () => {
+  it("shows its cgroup version by the mount if pvestatd has reported none", () => {
     const silent = host((each) => (each.nodes = [{ node: "other", "cgroup-mode": 2 }, { node: "pve" }]));
     expect(silent.troubles()).toEqual([]);
     silent.cgroupMount = "tmpfs";
     expect(silent.troubles()).toEqual([expect.stringMatching(/^fail cgroup: the host runs cgroup version 1/)]);
   });
 
-  it("may load modules when they are used, but not the one that nothing asks for", () => {
+  it("may load modules on use, but not the one that nothing requests", () => {
     const lazy = host((each) => {
       each.remove("sys/module/vxlan");
       each.loadable = ["vxlan", "br_netfilter"];
@@ -261,7 +261,7 @@ describe("storage", () => {
     expect(changed.troubles()).toEqual([expect.stringMatching(line)]);
   });
 
-  it("is not guessed where Proxmox VE gives no answer", () => {
+  it("is not guessed if Proxmox VE gives no answer", () => {
     const stuck = host((each) => each.deaf.push("/nodes/pve/storage", "/nodes/pve/storage/local/content"));
     expect(stuck.troubles()).toEqual([
       "fail storage: Proxmox VE does not list the storages of pve: connection refused",
@@ -269,7 +269,7 @@ describe("storage", () => {
     ]);
   });
 
-  it("counts the machines that are still to be made", () => {
+  it("counts the machines that do not exist yet", () => {
     const half = host((each) => {
       each.storages = [storage({ avail: 60 * GIB })];
       each.conf(100, conf("k3s-master", "192.168.2.20", MARK));
@@ -286,7 +286,7 @@ describe("the resource pool", () => {
     each.guests = [{ vmid: 100, pool: "homelab" }, { vmid: 102 }, { vmid: 105 }];
   };
 
-  it("must be there before a machine is made in it", () => {
+  it("must exist before a machine is created in it", () => {
     const without = host((each) => (each.pools = ["other"]));
     expect(without.troubles()).toEqual(["fail resource-pool: there is no resource pool homelab"]);
     const { code, output } = without.run("create");
@@ -294,7 +294,7 @@ describe("the resource pool", () => {
     expect(output).toContain("there is no resource pool homelab (pveum pool add homelab, then grant");
   });
 
-  it("is missed, too, where a cluster stands that was made without it", () => {
+  it("is also reported if a cluster exists that was created without it", () => {
     const early = host((each) => {
       standing(each);
       each.guests = [];
@@ -303,7 +303,7 @@ describe("the resource pool", () => {
     expect(early.troubles()).toEqual(["warn resource-pool: there is no resource pool homelab"]);
   });
 
-  it("holds all guests of ours, and need not hold a stranger's", () => {
+  it("must have all guests of ours, and no others", () => {
     const outside = "guests of this cluster are not in the resource pool homelab, so the API token may not change them";
     expect(host(standing).troubles()).toEqual([`warn resource-pool: ${outside}: 102`]);
     const moved = host((each) => {
@@ -315,8 +315,8 @@ describe("the resource pool", () => {
   });
 });
 
-describe("numbers and addresses", () => {
-  it("are a stranger's, all of them named", () => {
+describe("VMIDs and addresses", () => {
+  it("that other guests have are all named", () => {
     const taken = host((each) => {
       each.conf(100, conf("nas", "192.168.2.9"));
       each.conf(102, "name: mail\n", "qemu-server");
@@ -331,13 +331,13 @@ describe("numbers and addresses", () => {
     ]);
   });
 
-  it("are a stranger's as long as there is no cluster, and another cluster's with its mark", () => {
+  it("belong to other guests if there is no cluster yet, or if the mark is another cluster's", () => {
     const marked = host((each) => each.conf(100, conf("k3s-master", "192.168.2.20", MARK)));
     for (const mark of ["", MARK.replace("0123", "3210")])
       expect(marked.troubles(mark)[0]).toMatch(/^fail vmid: VMID 100, wanted for k3s-master, belongs to the guest/);
   });
 
-  it("may answer where they are a guest's of ours", () => {
+  it("may answer if a guest of ours has them", () => {
     const standing = host((each) => {
       each.conf(100, conf("k3s-master", "192.168.2.20", MARK));
       each.conf(109, conf("k3s-moved", "192.168.2.21", MARK));
@@ -346,7 +346,7 @@ describe("numbers and addresses", () => {
     expect(standing.troubles()).toEqual([]);
   });
 
-  it("are warned of where a guest that is off has the address, and not for a snapshot or a longer address", () => {
+  it("cause a warning if a stopped guest has the address, but not for a snapshot or a longer address", () => {
     const near = host((each) => {
       each.conf(105, `${conf("off", "192.168.2.20")}\n[before]\nnet0: name=eth0,ip=192.168.2.21/24\n`);
       each.conf(106, conf("near", "192.168.2.210"));
@@ -357,7 +357,7 @@ describe("numbers and addresses", () => {
   });
 });
 
-it("names a guest whose creation was cut off, wanted or not, and no other guest of ours", () => {
+it("names a guest whose creation was interrupted, in the plan or not, and no other guest of ours", () => {
   const cutOff = host((each) => {
     for (const vmid of [104, 105]) each.conf(vmid, conf(`k3s-worker-0${vmid - 101}`, "192.168.2.24", MARK));
     each.write("state/creations/105", "5f3a9c1e0b7d4421\n");

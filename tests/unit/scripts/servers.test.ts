@@ -127,7 +127,7 @@ describe("whom a new server joins", () => {
     expect(join(100)).toMatchObject({ code: 0, outcome: "k3s-1 is a server already" });
   });
 
-  it("has room for it once a dead one that has gone from the plan is taken out", () => {
+  it("has room for it once a dead server that is no longer in the plan is removed", () => {
     world({ 100: "live", 101: "stopped", 102: "live", 103: "new" }, { plan: [100, 102, 103], former: [101] });
     expect(join(103)).toMatchObject({ code: 0, outcome: "k3s-4 joins through 192.168.2.100" });
     expect(fs.readFileSync(at("members"), "utf8")).toBe("k3s-1 member-100\nk3s-3 member-102\n");
