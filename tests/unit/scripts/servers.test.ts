@@ -73,23 +73,23 @@ function run(
   return host.script(task, "look", { ...node, ...env });
 }
 
-describe("whom a new server joins", () => {
+describe("which server a new server joins", () => {
   const join = (vmid: number): ScriptRun => run("join", vmid);
   const joined = (): string => (fs.existsSync(at("joined")) ? fs.readFileSync(at("joined"), "utf8") : "");
   const begun = (vmid: number) => ({ code: 0, outcome: `${NAMES[vmid]} starts a new cluster` });
 
-  it("is nobody where there is no other server yet, and nobody is asked", () => {
+  it("is none if there is no other server yet, and none is asked", () => {
     world({ 100: "new" });
     expect(join(100)).toMatchObject(begun(100));
     expect(joined()).toBe("");
   });
 
-  it("is nobody where the others have no data yet", () => {
+  it("is none if the others have no data yet", () => {
     world({ 100: "new", 101: "new" });
     expect(join(100)).toMatchObject(begun(100));
   });
 
-  it("is one that answers, by the address that it has and with the hash of its CA; the first server joins, too", () => {
+  it("is one that answers, by its current address and with the hash of its CA; the first server joins too", () => {
     world({ 100: "new", 101: "live", 102: "live" });
     expect(join(100)).toMatchObject({ code: 0, outcome: "k3s-1 joins through 192.168.2.101" });
     expect(joined()).toBe(`https://192.168.2.101:6443 ${HASH}\n`);
@@ -107,13 +107,13 @@ describe("whom a new server joins", () => {
     },
   );
 
-  it("is no stranger's guest with a server's VMID, which holds nothing of ours either", () => {
+  it("is never another guest with a server's VMID, which has no data of ours either", () => {
     world({ 100: "new", 101: "live" });
     host.conf(101, "#my own cluster\nhostname: k3s-2\n");
     expect(join(100)).toMatchObject(begun(100));
   });
 
-  it("is nobody where the only other one keeps the cluster in SQLite: refused, unless the loss of it is allowed", () => {
+  it("is none if the only other one has SQLite: the join fails, unless the loss of the cluster is allowed", () => {
     world({ 100: "live", 101: "new" }, { plan: [101], former: [100] });
     fs.writeFileSync(at("members"), "");
     expect(join(101).output).toContain("k3s-2 cannot join k3s-1 (100), which keeps the cluster in SQLite");
@@ -121,7 +121,7 @@ describe("whom a new server joins", () => {
     expect(join(101)).toMatchObject(begun(101));
   });
 
-  it("was decided once K3s has run: the node keeps its datastore", () => {
+  it("does not change once K3s has run: the node keeps its datastore", () => {
     world({ 100: "live", 101: "live" });
     fs.writeFileSync(at("started-100"), "");
     expect(join(100)).toMatchObject({ code: 0, outcome: "k3s-1 is a server already" });
@@ -133,7 +133,7 @@ describe("whom a new server joins", () => {
     expect(fs.readFileSync(at("members"), "utf8")).toBe("k3s-1 member-100\nk3s-3 member-102\n");
   });
 
-  it("takes it not beside a dead one that is to stay, which is named", () => {
+  it("refuses it beside a dead server that stays in the plan, and names that one", () => {
     world({ 100: "live", 101: "stopped", 102: "live", 103: "new" }, { plan: [100, 101, 102, 103] });
     const refused = join(103);
     expect(refused.output).toContain(
@@ -142,15 +142,15 @@ describe("whom a new server joins", () => {
   });
 });
 
-describe("a server's moment of disturbance", () => {
+describe("a change that stops a server for a moment", () => {
   const quorum = (vmid: number): ScriptRun => run("quorum", vmid, { EFFECT: "reboot it" });
 
-  it("is had while the others answer", () => {
+  it("is allowed while the others answer", () => {
     world({ 100: "live", 101: "live", 102: "live" });
     expect(quorum(101)).toMatchObject({ code: 0, outcome: "2 of the 2 other servers answer" });
   });
 
-  it("is refused beside one that does not, which is named", () => {
+  it("is refused if another server does not answer, and names that one", () => {
     world({ 100: "live", 101: "live", 102: "stopped" });
     const refused = quorum(101);
     expect(refused.code).toBe(1);
@@ -159,7 +159,7 @@ describe("a server's moment of disturbance", () => {
     );
   });
 
-  it("is the one's that does not answer itself", () => {
+  it("is always allowed for a server that does not answer itself", () => {
     world({ 100: "live", 101: "live", 102: "silent" });
     expect(quorum(102)).toMatchObject({ code: 0, outcome: "k3s-3 does not count for etcd's majority now" });
   });
@@ -169,7 +169,7 @@ describe("a server that leaves", () => {
   const leave = (vmid: number): ScriptRun => run("kept-leave", vmid);
   const members = (): string => fs.readFileSync(at("members"), "utf8");
 
-  it("is out of etcd before its K3s is stopped, and not started again in between", () => {
+  it("is removed from etcd before its K3s is stopped, and is not started again in between", () => {
     world({ 100: "live", 101: "live", 102: "live" }, { plan: [100, 101], former: [102] });
     const left = leave(102);
     expect(left).toMatchObject({ code: 0, outcome: "k3s-3 left the cluster" });
@@ -181,7 +181,7 @@ describe("a server that leaves", () => {
     expect(host.kept(`${CLUSTER_ID}/former`)).toBe("");
   });
 
-  it("may be a dead one, through those that live", () => {
+  it("may be dead, and is removed through healthy servers", () => {
     world({ 100: "stopped", 101: "live", 102: "live" }, { plan: [101, 102], former: [100] });
     const left = leave(100);
     expect(left).toMatchObject({ code: 0, outcome: "k3s-1 left the cluster" });
@@ -189,7 +189,7 @@ describe("a server that leaves", () => {
     expect(left.pct.filter((call) => call.startsWith("exec 100 "))).toEqual([]);
   });
 
-  it("is kept where etcd would have no majority without it, and nothing is drained", () => {
+  it("is kept if etcd would have no majority without it, and nothing is drained", () => {
     world({ 100: "live", 101: "stopped", 102: "live" }, { plan: [100, 101], former: [102] });
     const refused = leave(102);
     expect(refused.code).toBe(1);
