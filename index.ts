@@ -10,7 +10,7 @@ import { nodeJsProblem } from "./plan/nodeJs";
 import type { ClusterPlan } from "./plan/model";
 import { type Transitions, transitions } from "./plan/transitions";
 
-/** Reads the stack's config; every problem in it is reported at once, before any resource is made. */
+/** Reads the stack's config. All its problems are reported at once, before any resource is created. */
 function readPlan(): ClusterPlan {
   try {
     return loadPlan(new pulumi.Config().requireObject("cluster"));
@@ -22,8 +22,8 @@ function readPlan(): ClusterPlan {
 
 quietDebugLog();
 
-// The SDK records a stack with every promise, and each of its frames is mapped to its source: a quarter of the time of a
-// preview of 100 nodes. PROXMOX_K3S_STACKS=1 keeps whole stacks, for debugging.
+// The SDK records a stack with every promise and maps each of its frames to the source. This takes a quarter of the time of a
+// preview of 100 nodes. PROXMOX_K3S_STACKS=1 keeps complete stacks, for debugging.
 if (!process.env["PROXMOX_K3S_STACKS"]) Error.stackTraceLimit = 1;
 
 /** Says what the change means, and refuses what cannot be done, before any resource is made. */

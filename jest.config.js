@@ -6,7 +6,7 @@ const level = (displayName, extra = {}) => ({
   testEnvironment: "node",
   ...extra,
 });
-// The bound is no measure: a machine that is busy is no failure. It has no effect inside a project.
+// A busy machine is not a failure, so this limit is long. It has no effect inside a project.
 module.exports = {
   testTimeout: 60_000,
   testSequencer: "<rootDir>/tests/sequencer.cjs",

@@ -6,13 +6,13 @@ import { clusterOf, readLabStack } from "./labStack";
 import { timePreview } from "./previews";
 import { machine, median, time, type Timing } from "./timing";
 
-/** `npm run bench`: docs/performance.md says what is measured, and how. */
+/** `npm run bench`: docs/performance.md explains what it measures, and how. */
 
 const GUESTS = [100, 102, 103];
 const PREVIEWS = [3, 30, 100];
 const [BY_HAND, FIRST, SECOND] = ["by hand", "pulumi up", "second up"];
 
-/** By what was timed, a value a round. */
+/** The results by name, with one value per round. */
 const results = new Map<string, Timing[]>();
 
 function note(what: string, timing: Timing): void {
@@ -27,7 +27,7 @@ async function main(rounds: number, name: string): Promise<void> {
     await lab.up();
     for (let round = 1; round <= rounds; round++) {
       console.log(`round ${round} of ${rounds}`);
-      // They take turns at being first, so that neither always finds what the other has read.
+      // They alternate which runs first, so that neither always profits from the page cache.
       const turns = [runByHand, runProgram];
       for (const turn of round % 2 === 1 ? turns : turns.reverse()) await turn(lab);
       for (const nodes of PREVIEWS) note(`preview of ${nodes} nodes`, await timePreview(lab, nodes));
@@ -56,7 +56,7 @@ async function runProgram(lab: Lab): Promise<void> {
   await lab.pulumiOk("destroy", "--yes", "--skip-preview");
 }
 
-/** Both have made the same: three nodes, all Ready. */
+/** Both have created the same: three nodes, all Ready. */
 async function expectReady(lab: Lab): Promise<void> {
   const { nodes } = JSON.parse((await lab.cli("status", "--json")).stdout) as { nodes: { ready: boolean }[] };
   const ready = nodes.filter((node) => node.ready).length;
@@ -86,9 +86,9 @@ function wholeNumber(text: string): number {
 }
 
 void new Command("bench")
-  .description("Times the program against the same work by hand, in a lab of its own, and its previews.")
-  .option("--rounds <n>", "how often each is timed", wholeNumber, 3)
-  .option("--name <name>", "the lab's name; it is torn down at the end", "bench")
+  .description("Compares the time of the program with the same work by hand, in its own lab, and times previews.")
+  .option("--rounds <n>", "how many rounds to measure", wholeNumber, 3)
+  .option("--name <name>", "the lab's name; the lab is removed at the end", "bench")
   .action(({ rounds, name }: { rounds: number; name: string }) => main(rounds, name))
   .parseAsync()
   .catch((error: Error) => {

@@ -10,8 +10,8 @@ import { time, type Timing } from "./timing";
 const CREDENTIALS = ["PROXMOX_VE_API_TOKEN", "PROXMOX_K3S_HOST_SSH_KEY_FILE", "PROXMOX_K3S_NODE_SSH_KEY_FILE"];
 
 /**
- * Times the first preview of a cluster, without credentials and with nothing to reach: in a stack and a state of its own,
- * whose config is the lab's with more workers.
+ * Times the first preview of a cluster, without credentials and without a host. It uses a separate stack and state; the config
+ * is that of the lab with more workers.
  * @param nodes servers and workers together
  */
 export async function timePreview(lab: Lab, nodes: number): Promise<Timing> {

@@ -41,7 +41,7 @@ command("up", "raise the lab; the first time this builds what it needs")
   .option("--k3s <path>", "a K3s binary to serve instead of the release")
   .option("--json", "print the lab's record")
   .action(async ({ name, k3s, json }: Named & { k3s?: string; json?: boolean }) => {
-    // Loaded for this command alone: it brings a compiler with it, and all others must answer at once.
+    // Loaded only for this command: it needs a compiler, and all other commands must answer at once.
     const { up } = await import("./commands/up.js");
     const lab = await up(name, k3s === undefined ? {} : { k3s }, progress);
     if (json) console.log(JSON.stringify(lab));

@@ -67,7 +67,7 @@ function whatNext(option: string): string {
 }
 
 void new Command("demo")
-  .description("Raises the lab, runs `pulumi up` on its stack and shows what came of it.")
+  .description("Starts the lab, runs `pulumi up` on its stack and shows the result.")
   .option("--name <name>", "the lab's name", "lab")
   .action(({ name }: { name: string }) => demo(name))
   .parseAsync()

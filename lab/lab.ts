@@ -128,7 +128,7 @@ export function checkLabName(name: string): string {
   return name;
 }
 
-/** The record of a lab; undefined where there is none. */
+/** The record of a lab; undefined if there is none. */
 export function findLab(name: string): Lab | undefined {
   const { record } = labPaths(checkLabName(name));
   return fs.existsSync(record) ? (JSON.parse(fs.readFileSync(record, "utf8")) as Lab) : undefined;

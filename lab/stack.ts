@@ -24,7 +24,7 @@ export function stackFile(stack: string): string {
 }
 
 /**
- * The lab's stack: S1 to S3 (Pulumi.homelab.yaml) at the lab's addresses. What it adds is the lab's alone: where K3s
+ * The lab's stack: S1 to S3 (Pulumi.homelab.yaml) at the lab's addresses. What it adds is only for the lab: where K3s
  * comes from, and that nothing is left to pull from a registry, which the lab does not have.
  */
 export function stackConfig(lab: StackLab): unknown {

@@ -7,14 +7,14 @@ import { FACTS_FILE, factsOf, readApiSource } from "../tests/support/pveFacts";
 
 new Command("api-facts")
   .description(
-    "Writes tests/fixtures/pveApi.json: the facts of Proxmox VE's API about the endpoints that the lab serves, from the " +
-      "full official schema that PVE_API_SCHEMA names or that lies beside the repository.",
+    "Writes tests/fixtures/pveApi.json: the facts about the endpoints of Proxmox VE's API that the lab serves, from the " +
+      "full official schema that PVE_API_SCHEMA names or that is next to the repository.",
   )
   .option("--check", "write nothing; fail if the file differs")
   .addHelpText("after", "\nExample:\n  PVE_API_SCHEMA=~/pve-api-9.2.3.json npm run api-facts")
   .action(async ({ check }: { check?: boolean }, command: Command) => {
     const { api, name, isFull } = readApiSource();
-    // One line where an object fits on one: some thousand lines in all.
+    // Short objects are on one line, so that the file has only some thousand lines.
     const options = { ...(await prettier.resolveConfig(FACTS_FILE)), filepath: FACTS_FILE };
     const text = await prettier.format(JSON.stringify(factsOf(api)), options);
     process.stdout.write(`Proxmox VE's API is taken from ${name}\n`);

@@ -25,8 +25,8 @@ function prefix(least: number, most: number): Json {
 }
 
 /**
- * What rules of the plan ask of one value by itself, as far as a JSON schema can say it, by the value's path below `cluster`
- * (`*` for free names). The schema of the config leaves them to the rules, which know more and say it better.
+ * Rules of the plan about a single value, as far as a JSON schema can express them, by the value's path below `cluster`
+ * (`*` for free names). The config's own schema does not have them, because the rules give better messages.
  */
 export const SCHEMA_RULES: Readonly<Record<string, Json>> = {
   "network.cidr": prefix(0, 30),

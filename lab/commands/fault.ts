@@ -22,7 +22,7 @@ export async function clearFaults(lab: RunningLab, id?: number): Promise<void> {
   await applyHostFaults(lab);
 }
 
-/** A line a fault, for a person. */
+/** One line per fault, for a person. */
 export function printFaults(faults: readonly Fault[]): string {
   return faults.map((fault) => `${String(fault.id).padStart(3)}  ${describeFault(fault)}`).join("\n") || "no faults";
 }

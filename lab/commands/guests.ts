@@ -19,7 +19,7 @@ export interface LabGuest {
 
 /**
  * The command that enters the lab's Proxmox host, to be followed by the command to run there. The person's environment
- * stays outside: `pct exec` would hand it on into guests, where a KUBECONFIG of ours leads nowhere.
+ * is not passed on: `pct exec` would pass it into guests, where our KUBECONFIG does not exist.
  */
 export function enterHost(init: ProcessId): string[] {
   const env = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"];

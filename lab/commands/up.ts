@@ -20,7 +20,7 @@ export interface UpOptions {
 }
 
 /**
- * Raises the lab `name`, with everything that it needs installed or built first, and its empty Pulumi stack. A lab that is
+ * Starts the lab `name`, with everything that it needs installed or built first, and its empty Pulumi stack. A lab that is
  * up is left as it is; one that was stopped goes on with all its records.
  */
 export async function up(name: string, options: UpOptions, log: Log): Promise<Lab> {
@@ -47,7 +47,7 @@ export async function up(name: string, options: UpOptions, log: Log): Promise<La
       env: labEnv(lab),
     });
   } catch (error) {
-    // A new lab without its stack would puzzle; an old one holds what is the person's.
+    // A new lab without its stack would be confusing. The stack of an old lab may have the person's changes.
     if (!old?.init) await lower(name);
     throw error;
   }

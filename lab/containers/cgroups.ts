@@ -5,7 +5,7 @@ import type { GuestConfig, RawLine } from "../pve/guestConfig";
 const root = "/sys/fs/cgroup";
 const mebibyte = 1024 ** 2;
 
-/** Limits of a guest as lines for cgroup version 2, worked out as `PVE::LXC::update_lxc_config` does. */
+/** Limits of a guest as lines for cgroup version 2, computed as `PVE::LXC::update_lxc_config` does. */
 export function limitLines({ options }: GuestConfig): RawLine[] {
   const mebibytes = Number(options.get("memory") ?? 512);
   const lines: RawLine[] = [
@@ -53,7 +53,7 @@ export interface Usage {
   cpuSeconds: number;
 }
 
-/** Zero for a cgroup that is not there. */
+/** Zero if the cgroup does not exist. */
 export function usage(cgroup: string, cgroupV1: boolean): Usage {
   if (cgroupV1) {
     const memory = readStat("memory", cgroup, "memory.stat").get("total_inactive_file") ?? 0;
@@ -87,7 +87,7 @@ function readStat(controller: string, cgroup: string, file: string): Map<string,
 }
 
 /**
- * Sets what a line of LXC's configuration sets at the start, now. Lines of the other version are passed over.
+ * Sets what a line of LXC's configuration sets at the start, now. Lines of the other version are ignored.
  *
  * Written to the container's own cgroup; `lxc-cgroup` would write to the one below it, which the guest can change.
  */

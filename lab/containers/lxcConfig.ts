@@ -16,7 +16,7 @@ export interface LxcPlace {
 }
 
 /**
- * The LXC configuration of a privileged guest, worked out as `PVE::LXC::update_lxc_config` does: PVE's defaults first, raw
+ * The LXC configuration of a privileged guest, computed as `PVE::LXC::update_lxc_config` does: PVE's defaults first, raw
  * lines of the guest last, so that they win.
  *
  * Two things differ. On cgroup version 1 each `lxc.cgroup2.*` line, raw or not, has its twin for version 1 next to it. And

@@ -178,7 +178,7 @@ function isManaged({ options }: GuestConfig): boolean {
   return options.get("ostype") !== "unmanaged";
 }
 
-/** What a Proxmox node can do and this one cannot is refused, never passed over. */
+/** Refuses what a Proxmox node can do and this one cannot; it never ignores it. */
 function assertSupported({ options, raw }: GuestConfig): void {
   const refuse = (what: string) => {
     throw new Error(`the lab's containers have no ${what}`);

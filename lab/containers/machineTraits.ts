@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-/** In what the machine below the lab differs from a Proxmox VE 9 host. */
+/** How the machine under the lab differs from a Proxmox VE 9 host. */
 export interface MachineTraits {
   /** The controllers are in the version 1 hierarchies, where Proxmox VE 9 has version 2 only. */
   readonly cgroupV1: boolean;
@@ -29,8 +29,8 @@ function readFlag(file: string): string | undefined {
 }
 
 /**
- * Writes into a guest what K3s needs there on a machine with such traits, and nothing where the machine is like a Proxmox
- * host. This is the lab's alone: on a person's own Proxmox the program's nodes have none of it.
+ * Writes into a guest what K3s needs there on a machine with such traits, and nothing if the machine is like a Proxmox
+ * host. This is only for the lab: on a person's own Proxmox the program's nodes have none of it.
  */
 export function writeTraits(rootfs: string, traits: MachineTraits): void {
   const files = [...(traits.cgroupV1 ? cgroupV1Files : []), ...(traits.canProtectFromOom ? [] : oomFiles)];
@@ -78,7 +78,7 @@ WantedBy=sysinit.target
   {
     name: "usr/local/sbin/lab-cgroup-v1",
     mode: 0o755,
-    // systemd mounts cpu and cpuacct together, which fails where the machine has them apart: it leaves an empty folder
+    // systemd mounts cpu and cpuacct together, which fails if the machine has them apart: it leaves an empty folder
     // and two links to it, and kubelet finds no cpu controller.
     text: `#!/bin/sh
 set -eu

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 
-/** @throws Error with one sentence where the machine cannot run the lab. */
+/** @throws Error with one sentence if the machine cannot run the lab. */
 export function assertMachine(): void {
   if (process.platform !== "linux") throw new Error("The lab runs containers and needs a Linux machine.");
   if (process.getuid?.() !== 0) throw new Error("The lab runs containers and needs root: run it as root or with sudo.");

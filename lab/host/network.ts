@@ -36,7 +36,7 @@ export async function connectLab(subnet: number, initPid: number): Promise<void>
   await run("ip", ["link", "set", outerLink, "up"]);
 }
 
-/** What `ip` and the kernel say when the pair has gone, the kernel when that happens between its look and its deletion. */
+/** The errors of `ip` and the kernel if the pair is gone; the kernel's if that happens between the check and the deletion. */
 const GONE = /Cannot find device|No such device|does not exist/;
 
 /**

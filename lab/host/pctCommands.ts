@@ -4,7 +4,7 @@ import { parseOptions } from "./cliOptions";
 import { type CallApi, followTask, type Parameters } from "./pctApi";
 
 /*
- * The part of the lab's `pct` that speaks to the API. Arguments and output are those of PVE/CLI/pct.pm.
+ * The part of the lab's `pct` that calls the API. Arguments and output are those of PVE/CLI/pct.pm.
  */
 
 /** The host that `pct` runs on. */

@@ -1,6 +1,6 @@
 import { pveVersion } from "../pve/node";
 
-/** Version of LXC that Proxmox VE brings in the release that the lab's API speaks; the lab's own LXC is Debian's. */
+/** Version of LXC that Proxmox VE brings in the release that the lab's API simulates; the lab's own LXC is Debian's. */
 const lxcVersion = "6.0.5-4";
 
 /** Entries of Proxmox VE's packages for dpkg's status file: they are what a script on the host knows a release by. */

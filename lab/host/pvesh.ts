@@ -2,7 +2,7 @@ import { parseOptions } from "./cliOptions";
 import { callApi } from "./pctApi";
 
 /*
- * The lab's `pvesh`: the API as root@pam from the Proxmox host's shell. Of the output formats it has JSON alone, as
+ * The lab's `pvesh`: the API as root@pam from the Proxmox host's shell. Of the output formats it has only JSON, as
  * PVE::CLIFormatter writes it: one line, keys sorted.
  */
 

@@ -98,7 +98,7 @@ async function boot(lab: Lab, parts: LabParts): Promise<RunningLab> {
   return running;
 }
 
-/** Makes the state folder this process's own. What an attempt that was cut off has left is removed first. */
+/** Makes the state folder this process's own. Removes the rest of an interrupted attempt first. */
 async function reserve(name: string, log: Log): Promise<void> {
   const { state } = labPaths(name);
   const raising = fs.existsSync(raisingFile(state)) ? fs.readFileSync(raisingFile(state), "utf8") : undefined;

@@ -5,7 +5,7 @@ import { serveFolder } from "./artifactServer";
 
 /*
  * Runs the Proxmox host's services: the API, sshd, a name server and the server of K3s artifacts. A service that ends is written to the
- * log and ends the lab: a lab that half runs would only puzzle.
+ * log and ends the lab: a lab that runs only in part would be confusing.
  */
 
 const logDir = "/var/log/lab";

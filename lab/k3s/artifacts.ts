@@ -21,7 +21,7 @@ export interface K3sArtifacts {
   readonly sha256: string;
   /** SHA-256 of the archive of images in hex. */
   readonly imagesSha256: string;
-  /** Archive with the test image alone; the archive of images has it too, unless it is the vendor's. */
+  /** Archive with only the test image; the archive of images has it too, unless it is the vendor's. */
   readonly testImageArchive: string;
 }
 
@@ -32,7 +32,7 @@ export interface K3sChoice {
 }
 
 /**
- * Makes the artifact folder: of the binary given by path, else of the vendor's release where it answers within a few
+ * Makes the artifact folder: of the binary given by path, else of the vendor's release if it answers within a few
  * seconds, else of the stand-in. Built once and kept in the cache.
  *
  * @throws Error when the binary does not say its version, or a download or build fails.

@@ -36,7 +36,7 @@ printf 'GET /%s HTTP/1.0\\r\\n\\r\\n' "$(echo "$url" | cut -s -d/ -f2-)" |
 export interface LabImageFiles {
   /** Archive with the pause image and the test image. */
   readonly all: string;
-  /** Archive with the test image alone. */
+  /** Archive with only the test image. */
   readonly test: string;
 }
 

@@ -17,5 +17,5 @@ export const releaseFiles = {
   sums: "sha256sum-amd64.txt",
 } as const;
 
-/** File beside a release's own, with {@link testImage} alone. */
+/** A file next to those of a release, with only {@link testImage}. */
 export const testImageFile = "lab-test-image.tar";

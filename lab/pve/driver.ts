@@ -35,7 +35,7 @@ export interface GuestStatus {
 export interface GuestSource {
   /** Path of the template file on the Proxmox host. */
   template: string;
-  /** Authorized keys of root, one a line. */
+  /** Authorized keys of root, one per line. */
   sshPublicKeys?: string;
   /** Password of root. */
   password?: string;
@@ -48,7 +48,7 @@ export interface GuestSource {
  * a time. A method that throws fails its task; the error's message is the task's exit status.
  */
 export interface GuestDriver {
-  /** Unpacks the template and writes hostname, network, DNS, password and keys into it; none of these where `ostype` is `unmanaged`. */
+  /** Unpacks the template and writes hostname, network, DNS, password and keys into it; none of these if `ostype` is `unmanaged`. */
   create(vmid: number, config: GuestConfig, from: GuestSource, log: TaskLog): Promise<void>;
   /**
    * Copies the root file system of a stopped guest for a new one, and gives the copy a machine id of its own unless its

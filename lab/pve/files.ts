@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 
-/** The text of a file; undefined where there is none. */
+/** The text of a file; undefined if there is none. */
 export function readText(file: string): string | undefined {
   try {
     return fs.readFileSync(file, "utf8");

@@ -19,5 +19,5 @@ export interface PveNode {
   readonly cgroupMode: () => number;
 }
 
-/** The release that the API speaks. */
+/** The release that the API simulates. */
 export const pveVersion = { version: "9.2.3", release: "9.2", repoid: "5e5ae681198514d4" } as const;

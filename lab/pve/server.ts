@@ -86,7 +86,7 @@ export interface PveServer {
 /**
  * Serves the Proxmox VE API of one node.
  *
- * All state is in files, so that a server started anew on the same folders goes on where the last one was. A task that
+ * All state is in files, so that a server started again on the same folders goes on where the last one was. A task that
  * was running then reads as failed (`unexpected status`).
  */
 export async function startPveServer(options: PveServerOptions): Promise<PveServer> {
@@ -112,7 +112,7 @@ export async function startPveServer(options: PveServerOptions): Promise<PveServ
   const url = await api.listen(options.listen);
   if (local && options.socket !== undefined) {
     fs.rmSync(options.socket, { force: true });
-    // Nobody but root may speak to it, not even for the moment before its mode is set.
+    // Only root may use it, even in the moment before its mode is set.
     const mask = process.umask(0o177);
     try {
       await local.listen({ path: options.socket });

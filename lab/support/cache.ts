@@ -20,7 +20,7 @@ export function cacheKey(parts: readonly string[]): string {
 }
 
 /**
- * Returns `<cache>/<name>-<key>`, building it first where it is missing.
+ * Returns `<cache>/<name>-<key>`, building it first if it is missing.
  *
  * `build` fills the folder it is given; the folder is moved into place only when `build` succeeds, so an interrupted
  * build leaves no half entry. Two processes that want the same entry build it once: the second waits for the first.

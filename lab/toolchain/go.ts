@@ -9,7 +9,7 @@ import { hasCommand, run } from "../host/run";
 /** The oldest Go that builds the lab's modules: the highest `go` line of their go.mod files. */
 export const oldestGo = "1.26.6";
 
-/** The Go that is brought in where the machine's own is missing or older. */
+/** The Go that is downloaded if the machine's own is missing or older. */
 const broughtGo = "1.26.8";
 
 /** How often a long build says that it goes on. */
@@ -18,10 +18,10 @@ const progressEveryMs = 20_000;
 /**
  * Returns the path of a `go` that can build the lab's modules.
  *
- * The machine's own is taken where it is new enough. Any older one can fetch a newer one as a module, checked against
+ * It uses the machine's own if that is new enough. Any older one can fetch a newer one as a module, checked against
  * Go's checksum database; a Debian machine without any gets Debian's old one first.
  *
- * @throws Error with one sentence on what to install, where no way is open.
+ * @throws Error with one sentence on what to install, if no way is open.
  */
 export async function ensureGo(log: Log): Promise<string> {
   const found = await newestGo();
@@ -122,7 +122,7 @@ export async function goBuild(build: GoBuild, log: Log): Promise<void> {
   const child = spawn(go, ["build", ...flags, build.package], {
     cwd: build.module,
     stdio: ["ignore", "ignore", "pipe"],
-    // Nothing of a person's own Go settings may change the build; where modules come from stays theirs to say.
+    // A person's own Go settings must not change the build, except for the source of modules.
     env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOROOT: "", GOTOOLCHAIN: "local", GOWORK: "off" },
   });
   if (child.pid) os.setPriority(child.pid, os.constants.priority.PRIORITY_BELOW_NORMAL);

@@ -20,8 +20,8 @@ export interface Toolchain {
 
 /**
  * Installs the Pulumi CLI, what it starts for Node.js and the resource plugins, all at the versions of package.json:
- * the vendors' releases where their sites answer within seconds, else builds from public Go modules. Each part is
- * cached on its own, so that a change of one rebuilds it alone; with everything in the cache this takes milliseconds.
+ * the vendors' releases if their sites answer within seconds, else builds from public Go modules. Each part is
+ * cached separately, so that a change rebuilds only that part; with everything in the cache this takes milliseconds.
  *
  * @throws Error that names the part which could be neither downloaded nor built.
  */
@@ -44,7 +44,7 @@ export async function ensureToolchain(log: Log): Promise<Toolchain> {
   return { binDir, pluginsDir, pulumiHome };
 }
 
-/** Folders are made and files linked: the engine passes over a plugin whose folder is a link. */
+/** Folders are made and files linked: the engine ignores a plugin whose folder is a link. */
 function linkPlugins(plugins: ReadonlyMap<PluginName, string>, dir: string): void {
   for (const [name, entry] of plugins) {
     const folder = path.join(dir, `resource-${name}-v${pluginVersion(name)}`);

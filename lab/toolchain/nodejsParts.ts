@@ -28,7 +28,7 @@ export function nodejsPartsKey(cli: string): string[] {
 
 /**
  * Writes the language host `pulumi-language-nodejs` and the plugin for dynamic providers `pulumi-resource-pulumi-nodejs`
- * into `dir`: launchers of the release's where the CLI's folder has them, else of our own language host
+ * into `dir`: launchers of the release's if the CLI's folder has them, else of our own language host
  * (nodejs/languageHost.ts) and of the SDK's dynamic providers. All of them run on {@link programNode}, whatever the
  * machine's own Node.js is.
  */
@@ -49,7 +49,7 @@ function writeLauncher(file: string, lines: string): void {
   fs.writeFileSync(file, `#!/bin/sh\n${here}\n${onPath}\n${lines}\n`, { mode: 0o755 });
 }
 
-/** The Node.js for programs: the one that runs this where it is new enough for Pulumi's SDK, else the project's own. */
+/** The Node.js for programs: the one that runs this if it is new enough for Pulumi's SDK, else the project's own. */
 export function programNode(): string {
   if (Number(process.versions.node.split(".")[0]) >= oldestNode) return process.execPath;
   return path.join(path.dirname(require.resolve("node/package.json")), "bin", "node");

@@ -8,7 +8,7 @@ import { cliVersion, PluginName, pluginVersion } from "./versions";
 
 /**
  * Returns the folder of the Pulumi CLI, which holds `pulumi` and, where it is the vendor's, what it starts for Node.js.
- * Built from Pulumi's public Go modules where the vendor's download does not answer.
+ * Built from Pulumi's public Go modules if the vendor's download does not answer.
  */
 export async function ensureCli(log: Log): Promise<string> {
   const module = path.join(__dirname, "cli");
@@ -33,7 +33,7 @@ const sources: Record<PluginName, { module: string; package: string }> = {
   random: { module: "plugins", package: "random" },
 };
 
-/** Returns the folder that holds `pulumi-resource-<name>`: the release, or our own where that cannot be downloaded. */
+/** Returns the folder that holds `pulumi-resource-<name>`: the release, or our own if that cannot be downloaded. */
 export async function ensurePlugin(name: PluginName, cli: string, log: Log): Promise<string> {
   const version = pluginVersion(name);
   const module = path.join(__dirname, sources[name].module);

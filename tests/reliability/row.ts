@@ -39,7 +39,7 @@ export interface Row {
   readonly set: FaultSpec;
   /**
    * Set when all of these have begun, as the journal of tests/support/homelab.ts names them with `NODE` and `VMID`; before
-   * the run where it is missing.
+   * the run if it is missing.
    */
   readonly from?: readonly string[];
   /**

@@ -166,7 +166,7 @@ function coerced(params: Record<string, unknown>, schema: PveSchema | undefined)
   );
 }
 
-/** `a=1,b=2` by key, the default key where none is written; undefined where the text is no property string. */
+/** `a=1,b=2` by key, the default key if none is written; undefined if the text is no property string. */
 function splitProperties(text: string, format: Record<string, PveSchema>): Record<string, unknown> | undefined {
   const defaultKey = Object.keys(format).find((key) => format[key]?.default_key);
   const result: Record<string, unknown> = {};

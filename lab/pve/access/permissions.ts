@@ -5,7 +5,7 @@ import { poolOf, type AclNode, type UserConfig } from "./userConfig";
 /** The one user without limits. A token of root (`root@pam!name`) is not that user. */
 export const root = "root@pam";
 
-/** What a user or token may do, worked out from `user.cfg` as `PVE::RPCEnvironment` does. */
+/** What a user or token may do, computed from `user.cfg` as `PVE::RPCEnvironment` does. */
 export class Permissions {
   constructor(private readonly config: UserConfig) {}
 
@@ -50,7 +50,7 @@ export class Permissions {
     this.check(subject, path, ["Permissions.Modify", ...(own ? [own] : [])], true);
   }
 
-  /** Privileges from the ACL alone, those of the guest's or storage's pool included. */
+  /** Privileges from the ACL only, those of the guest's or storage's pool included. */
   private granted(subject: string, path: string): Map<string, boolean> {
     const roles = this.roles(subject, path);
     const pool = this.poolRoles(subject, path);

@@ -61,7 +61,7 @@ export function poolOf(config: UserConfig, vmid: number): string | undefined {
   return [...config.pools].find(([, pool]) => pool.vms.has(vmid))?.[0];
 }
 
-/** `/` and no slash at the end, as ACL paths are kept; undefined where the path has other characters. */
+/** `/` and no slash at the end, as ACL paths are kept; undefined if the path has other characters. */
 export function normaliseAclPath(path: string): string | undefined {
   const normal = `/${path}`.replace(/\/+/g, "/").replace(/(.)\/$/, "$1");
   return /^[A-Za-z0-9._\-/]+$/.test(normal) ? normal : undefined;

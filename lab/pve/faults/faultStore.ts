@@ -5,8 +5,8 @@ import type { Fault, FaultSpec } from "./fault";
 
 /**
  * The faults of one lab as files, so that the command line and the API's process share them without a lock: a fault is
- * one file `<id>`, whose first line says what it is and each further line when it struck what. Whoever sets or clears a
- * fault makes or empties a file, whoever strikes appends a line. An empty file keeps the number of a fault that is gone.
+ * one file `<id>`, whose first line says what it is and each further line when it struck what. Code that sets or clears a
+ * fault creates or empties a file; code that applies a fault appends a line. An empty file keeps the number of a fault that is gone.
  */
 export class FaultStore {
   constructor(private readonly folder: string) {}

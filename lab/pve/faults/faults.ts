@@ -30,7 +30,7 @@ interface Occasion {
 }
 
 /**
- * What goes wrong in one Proxmox node, and the hooks by which it does. The faults are files, read anew at each
+ * The faults of one Proxmox node, and the hooks that apply them. The faults are files, read again at each
  * occasion: set by one process, they strike in another, and outlive both.
  */
 export class Faults {
@@ -54,7 +54,7 @@ export class Faults {
     return this.store.list().find(({ id }) => id === fault.id) ?? fault;
   }
 
-  /** Ends one fault, or all. A lock that it holds is taken off its guest. @throws Error where there is none such. */
+  /** Ends one fault, or all. A lock that it holds is removed from its guest. @throws Error if there is no such fault. */
   clear(id?: number): void {
     const all = this.store.list();
     const wanted = all.filter((fault) => id === undefined || fault.id === id);

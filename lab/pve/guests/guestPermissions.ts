@@ -71,7 +71,7 @@ export function checkBridge({ permissions, user }: Pick<ModifyCheck, "permission
 }
 
 /**
- * Nesting alone may be changed on an unprivileged container by who may create it; everything else is root@pam's. A flag
+ * A user who may create an unprivileged container may change only its nesting; everything else needs root@pam. A flag
  * that was absent and is now `0` counts as changed.
  */
 function checkFeatures(check: ModifyCheck, old: string | undefined, value: string | undefined): void {

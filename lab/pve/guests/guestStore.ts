@@ -16,7 +16,7 @@ export interface StoredGuest {
 }
 
 /**
- * The files `/etc/pve/nodes/<node>/lxc/<vmid>.conf`. They are the truth and are read anew each time: people and programs
+ * The files `/etc/pve/nodes/<node>/lxc/<vmid>.conf`. They are the truth and are read again each time: people and programs
  * edit them by hand.
  */
 export class GuestStore {

@@ -24,7 +24,7 @@ export function parseVolume(key: string, text: string): Volume {
   return { properties, volume, type };
 }
 
-/** The storage and size of a disk that is still to be made; undefined where the volume exists. */
+/** The storage and size of a disk that is still to be made; undefined if the volume exists. */
 export function newDisk(volume: string): { storage: string; bytes: number } | undefined {
   const [, storage, gibibytes] = newDiskPattern.exec(volume) ?? [];
   if (!storage || !gibibytes) return undefined;
@@ -38,7 +38,7 @@ export function storageOf(volume: string): string {
   return storage;
 }
 
-/** Size in bytes as the configuration states it; 4 GiB where it states none, as PVE shows. */
+/** Size in bytes as the configuration states it; 4 GiB if it states none, as PVE shows. */
 export function volumeBytes(volume: Volume): number {
   return parseSize(volume.properties["size"] ?? "4G") ?? 0;
 }
@@ -51,7 +51,7 @@ export function volumesOf(config: GuestConfig): [key: string, volume: Volume][] 
 }
 
 /**
- * Names a new disk where the value asks for one, and prints the value as PVE stores it: the volume first, its size last
+ * Names a new disk if the value asks for one, and prints the value as PVE stores it: the volume first, its size last
  * known.
  */
 export function allocated(vmid: number, key: string, text: string, draft: Draft, storages: StorageStore): string {

@@ -202,7 +202,7 @@ function reasonPhrase(message: string): string {
   return (message.split("\n")[0] ?? "").replace(/[^\t\x20-\x7e]/g, "?");
 }
 
-/** Path below the prefix; empty where the request is not for the API. */
+/** Path below the prefix; empty if the request is not for the API. */
 function apiPath(request: FastifyRequest): string {
   const [path = ""] = (request.raw.url ?? "").split("?");
   return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : "";

@@ -27,7 +27,7 @@ export interface Endpoint {
   /** Path parameters included. */
   readonly parameters: ParameterTable;
   readonly permission: Permission;
-  /** False where an API token is refused and a ticket is needed. */
+  /** False if an API token is refused and a ticket is needed. */
   readonly allowToken?: false;
   /** Where a client sends a file as `multipart/form-data`; the parameter `tmpfilename` then says where it lies. */
   readonly takesFile?: true;

@@ -1,11 +1,11 @@
-/** One request and its answer, one that was cut off on its way included, for whoever watches the API: tests hold it against the official schema. */
+/** One request and its answer, even if it was interrupted. Tests check it against the official schema. */
 export interface Exchange {
   readonly method: string;
   /** Path below `/api2/json`, still encoded, without the query. */
   readonly path: string;
-  /** Query and body together; undefined where the request could not be read. */
+  /** Query and body together; undefined if the request could not be read. */
   readonly params?: Readonly<Record<string, unknown>>;
-  /** Empty where the request was refused before its user was known. */
+  /** Empty if the request was refused before its user was known. */
   readonly user: string;
   readonly status: number;
   /** The reason phrase of the status line. */

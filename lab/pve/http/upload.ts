@@ -46,7 +46,7 @@ export function readUploads(app: FastifyInstance): void {
 /**
  * The parameter by which an endpoint learns of a file; nothing on the local socket, where the caller names a file itself.
  *
- * @throws ApiError where a file was to be sent and none was, or where a client names one.
+ * @throws ApiError if a file was to be sent and none was, or if a client names one.
  */
 export function fileParameter(request: FastifyRequest): { tmpfilename?: string } {
   if (!takesFile(request) || request.protocol !== "https") return {};

@@ -1,6 +1,6 @@
 import ipaddr from "ipaddr.js";
 
-/** Throws with PVE's text where the value does not fit. */
+/** Throws with PVE's text if the value does not fit. */
 export type FormatCheck = (value: string) => void;
 
 /** The named string formats that our endpoints use, from `PVE::JSONSchema` and the packages that register their own. */

@@ -1,6 +1,6 @@
 const units = ["", "K", "M", "G", "T"];
 
-/** Bytes of `8G`, `512M`, `10GiB`, `1024`; undefined where it is no size. */
+/** Bytes of `8G`, `512M`, `10GiB`, `1024`; undefined if it is no size. */
 export function parseSize(text: string): number | undefined {
   const [, number, unit] = /^(\d+(?:\.\d+)?)([KMGT](?:iB)?)?$/.exec(text) ?? [];
   if (!number) return undefined;

@@ -71,7 +71,7 @@ export class StorageStore {
     return Object.keys(this.storages).sort();
   }
 
-  /** @throws ApiError 500 where there is no such storage. */
+  /** @throws ApiError 500 if there is no such storage. */
   get(name: string): StorageOptions {
     const storage = this.storages[name];
     if (!storage) throw failure(`storage '${name}' does not exist`);
@@ -96,7 +96,7 @@ export class StorageStore {
   /**
    * Takes the space of a new disk.
    *
-   * @throws ApiError 500 where there is none; for a thin pool in the words of `lvcreate`.
+   * @throws ApiError 500 if there is none; for a thin pool in the words of `lvcreate`.
    */
   allocate(volid: string): void {
     const storage = storageOf(volid);

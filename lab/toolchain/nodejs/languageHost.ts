@@ -1,5 +1,5 @@
 /**
- * A language host for Pulumi programs in TypeScript, in place of the released `pulumi-language-nodejs`, which cannot be
+ * A language host for Pulumi programs in TypeScript, instead of the released `pulumi-language-nodejs`, which cannot be
  * had as a module. The engine starts it with its own address as the last argument and reads the port from the first
  * line of stdout; from then on it calls the gRPC service `LanguageRuntime`.
  *
@@ -69,7 +69,7 @@ function start(runner: string, args: string[], cwd: string, info: language.Progr
   return child;
 }
 
-/** `--name value`, or nothing where there is no value. */
+/** `--name value`, or nothing if there is no value. */
 const flag = (name: string, value: string): string[] => (value ? [`--${name}`, value] : []);
 
 const run: grpc.handleUnaryCall<language.RunRequest, language.RunResponse> = (call, reply) => {

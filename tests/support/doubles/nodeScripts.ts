@@ -88,7 +88,7 @@ function agentOn(world: NodeWorld, { k3s: before }: SimulatedDisk, installed: In
 
 const SERVER_LINE = /^server: https:\/\/([\d.]+):6443$/m;
 
-/** The server that an agent's configuration names; undefined where none runs at its address. */
+/** The server that an agent's configuration names; undefined if none runs at its address. */
 function serverIn({ machines, clusters }: NodeWorld, config: string): SimulatedK3s | undefined {
   return clusters.running(machines.at(SERVER_LINE.exec(config)?.[1] ?? ""));
 }

@@ -39,7 +39,7 @@ export interface PlayOptions {
 
 export interface Outcome {
   readonly seed: number;
-  /** What was broken, the steps, the story, and how to play it again; undefined where every promise was kept. */
+  /** What was broken, the steps, the story, and how to play it again; undefined if every promise was kept. */
   readonly failure?: string;
   readonly seconds: number;
 }

@@ -22,7 +22,7 @@ const SAYINGS: readonly [RegExp, (match: RegExpExecArray) => Remedy][] = [
   [/no server of the cluster answered/, () => ({ kind: "refresh" })],
 ];
 
-/** @returns undefined where the errors name none */
+/** @returns undefined if the errors name none */
 export function remedyFor(run: PulumiResult): Remedy | undefined {
   const said = saidBy(run);
   for (const [saying, remedy] of SAYINGS) {
