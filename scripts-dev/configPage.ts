@@ -101,7 +101,7 @@ function cells(name: string, schema: Schema): string[] {
 function valueOf(schema: Schema): string {
   const at = unwrap(schema);
   const { must, hidden } = metaOf(schema);
-  if (must !== undefined) return `${must}${hidden === true ? "; no error repeats it" : ""}`;
+  if (must !== undefined) return `${must}${hidden === true ? "; no error shows it" : ""}`;
   if (at instanceof z.ZodArray) return `a list; each entry ${valueOf(at.element as Schema)}`;
   if (at instanceof z.ZodRecord) return `a map; each value ${valueOf(at.valueType as Schema)}`;
   throw new Error("a key of the config has neither words nor a type that the page knows");

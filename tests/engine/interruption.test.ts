@@ -123,7 +123,7 @@ describe("while a node is taken out", () => {
     await killedAt(begins("k3s-worker-02-leave delete"));
     await killedAt(begins("guest 103 destroy"));
     const { code, stdout } = await recover("--yes");
-    expect(stdout).toContain("guest 103 (k3s-worker-02): in the state, but the Proxmox host has none");
+    expect(stdout).toContain("guest 103 (k3s-worker-02): in the state, but the Proxmox host has no such guest");
     expect([code, nextOf(stdout)]).toEqual([0, "pulumi up --refresh, or pulumi destroy --refresh"]);
     const refreshed = await lab.up("--refresh");
     expect([refreshed.code, refreshed.errors]).toEqual([0, []]);

@@ -68,7 +68,7 @@ describe("K3s from a folder on the Proxmox host", () => {
     const failed = await up("--continue-on-error");
     expect(failed.code).not.toBe(0);
     expect(failed.stdout).toContain(`${FOLDER}/k3s does not exist on the Proxmox host`);
-    expect(failed.stdout).toContain("put it there, or set artifacts.baseUrl");
+    expect(failed.stdout).toContain("copy it there, or set artifacts.baseUrl");
     expect(failed.stdout).toContain("k3s-master");
   }, 300_000);
 

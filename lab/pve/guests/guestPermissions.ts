@@ -71,8 +71,8 @@ export function checkBridge({ permissions, user }: Pick<ModifyCheck, "permission
 }
 
 /**
- * A user who may create an unprivileged container may change only its nesting; everything else needs root@pam. A flag
- * that was absent and is now `0` counts as changed.
+ * On an unprivileged container, a user who may create it may change only the feature `nesting`; all others need root@pam. A
+ * flag that was absent and is now `0` counts as changed.
  */
 function checkFeatures(check: ModifyCheck, old: string | undefined, value: string | undefined): void {
   if (!check.unprivileged)
