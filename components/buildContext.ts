@@ -22,7 +22,7 @@ interface BuildContextArgs {
   readonly credentials: Credentials;
 }
 
-/** Makes what every part of the cluster shares: the anchor, the provider, the roster and the checks of the Proxmox host. */
+/** Creates what all parts of the cluster share: the anchor, the provider, the roster and the checks of the Proxmox host. */
 export function buildContext(
   name: string,
   { plan, credentials }: BuildContextArgs,
@@ -32,7 +32,7 @@ export function buildContext(
     hooks: { onError: [scriptFailure(name, plan.proxmox.host)] },
     ...(credentials.placeholder ? { ignoreChanges: ["connection"] } : {}),
   };
-  // No other input, never protected, never replaced: it goes only when the whole cluster does.
+  // No other input, never protected, never replaced: it is deleted only together with the whole cluster.
   const anchor = new random.RandomId(clusterStepName(name, "anchor"), { byteLength: 8 }, { parent });
   const proxmox = new proxmoxve.Provider(
     name,

@@ -4,7 +4,7 @@ import type { ClusterPlan } from "../plan/model";
 import { checkGate } from "../remote/gateCheck";
 import type { Connection } from "../remote/RemoteScript";
 
-/** Root on the Proxmox host; in an `up` it opens once the host has shown that it runs this program's scripts. */
+/** Root on the Proxmox host. In an `up` it is available once the host has proved that it runs this program's scripts. */
 export function hostConnection(
   name: string,
   { host, sshPort: port, sshUser: user, hostKey }: ClusterPlan["proxmox"],

@@ -14,7 +14,7 @@ const COMMAND = "command:remote:Command";
 const resources = z.record(z.string(), z.object({ type: z.string(), outputs: z.unknown() }));
 type Resources = Readonly<z.infer<typeof resources>>;
 
-/** Of a container, as the client of Proxmox VE records it; zero, an empty text and an absent value are one there. */
+/** A container, as the Proxmox provider records it. Zero, an empty text and an absent value mean the same there. */
 const container = z.looseObject({
   vmId: z.number(),
   nodeName: z.string(),
@@ -41,9 +41,9 @@ const container = z.looseObject({
 });
 
 /**
- * What the stack's state records of its cluster: what was applied, not what was asked for, so that a run that failed
- * half-way counts for the nodes that it reached. It needs the state alone, no Proxmox VE and no cluster.
- * @throws Error where the state cannot be read
+ * What the stack's state records of its cluster. It is what was applied, not what was requested: a run that failed half-way
+ * counts for the nodes that it reached. This needs only the state, not Proxmox VE or the cluster.
+ * @throws Error if the state cannot be read
  */
 export async function readStackRecord(): Promise<ClusterRecord> {
   const stackName = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
@@ -70,10 +70,10 @@ export function recordIn(state: Resources): ClusterRecord {
   return { clusters, nodes };
 }
 
-/** @throws Error where the client or this program has recorded it in a form of its own */
+/** @throws Error if the record has a form that this program does not know */
 function fitting<T>(form: z.ZodType<T>, node: string, recorded: unknown): T {
   const { success, data } = form.safeParse(recorded);
-  if (!success) throw new Error(`the state's record of ${node} is of no form that this program knows`);
+  if (!success) throw new Error(`the state's record of ${node} has a form that this program does not know`);
   return data;
 }
 
@@ -121,7 +121,7 @@ const k3s = z.object({
   config: z.string(),
 });
 
-/** The step's command carries its arguments in the clear. */
+/** The step's command has its arguments in plain text. */
 function k3sIn(node: string, command: unknown): K3sRecord {
   const { create } = fitting(z.looseObject({ create: z.string() }), node, command);
   const { ROLE: role, VERSION: version, ARCH: arch, CONFIG: config } = readArguments(create);

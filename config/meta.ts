@@ -2,21 +2,21 @@ import type { z } from "zod";
 
 /** What a change of a key does to a running cluster, from the least to the most disruptive. `docs/config.md` shows these texts. */
 export const EFFECTS = {
-  none: { label: "nothing", text: "No node is touched.", announced: "it says nothing" },
+  none: { label: "nothing", text: "No node changes.", announced: "nothing" },
   newNodes: {
     label: "new nodes only",
     text: "Existing nodes do not change. Nodes that are created later get the new value.",
-    announced: "it says nothing",
+    announced: "nothing",
   },
   live: {
     label: "live",
     text: "The running nodes change without a restart.",
-    announced: "it shows the resources that it updates",
+    announced: "the updated resources",
   },
   members: {
     label: "nodes join or leave",
-    text: "The other nodes are not touched.",
-    announced: "it shows the resources of a node that joins, and says `NODE: drain and removal` of one that leaves",
+    text: "The other nodes do not change.",
+    announced: "the resources of a node that joins; `NODE: drain and removal` for a node that leaves",
   },
   k3sRestart: {
     label: "K3s restart",
@@ -25,18 +25,18 @@ export const EFFECTS = {
   },
   reboot: {
     label: "reboot",
-    text: "The guests that it concerns reboot, in the same turns.",
+    text: "The affected guests reboot, one after another in the same way.",
     announced: "`NODE: reboot, for its REASON`",
   },
   rebuild: {
     label: "drain and rebuild",
-    text: "The node leaves the cluster, its guest is destroyed with its disk and made anew, and joins again, in the same turns.",
+    text: "The node leaves the cluster, and its guest is destroyed with its disk. A new guest is created and joins again. Nodes are rebuilt one after another in the same way.",
     announced: "`NODE: drain and rebuild, for its REASON`",
   },
   refused: {
     label: "refused",
-    text: "The cluster stays as it is.",
-    announced: "it stops with the reason and the way that works, as `up` does",
+    text: "The cluster does not change.",
+    announced: "an error with the reason and an alternative, as in `pulumi up`",
   },
 } as const;
 

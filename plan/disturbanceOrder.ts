@@ -4,17 +4,17 @@ import type { NodeEffect, Transitions } from "./transitions";
 /** Effects after which a node has to become Ready again. */
 const DISTURBING: ReadonlySet<NodeEffect | undefined> = new Set(["k3sRestart", "reboot", "rebuild"]);
 
-/** An agent, and the nodes that must be Ready before its machine is touched. */
+/** An agent, and the nodes that must be Ready before its machine changes. */
 export interface AgentTurn {
   readonly node: NodePlan;
   readonly after: readonly string[];
 }
 
 /**
- * The agents in an order in which each comes after those that it waits for, so that no more than `rollout.concurrency`
- * nodes are away at once. Reboots and restarts of K3s take turns by themselves, and servers come one after the other; a
- * rebuild is several resources long, and no turn is held from one resource to another. So rebuilt agents come last, each
- * after the one whose place it takes. Pure.
+ * The order of the agents: each comes after those that it waits for, so that no more than `rollout.concurrency` nodes are away
+ * at the same time. Reboots and restarts of K3s take turns in their hooks, and servers change one after another. A rebuild
+ * consists of several resources, and a turn cannot span several resources. So rebuilt agents come last, each after the one
+ * whose place it takes. Pure.
  */
 export function disturbanceOrder(
   { changes }: Transitions,
@@ -31,7 +31,7 @@ export function disturbanceOrder(
   const disturbed = names([...servers, ...others].filter(isDisturbed));
   return [
     ...others.map((node) => ({ node, after: isDisturbed(node) ? rebuiltServers : [] })),
-    // The one before it by so many places, or none.
+    // The agent that is `concurrency` places before it, if there is one.
     ...rebuilt.map((node, at) => ({
       node,
       after: [...disturbed, ...names(rebuilt.filter((_, place) => place === at - concurrency))],

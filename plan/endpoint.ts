@@ -1,7 +1,7 @@
-/** The port of the Kubernetes API on every server: K3s' own, which the config may not move (`https-listen-port`). */
+/** The port of the Kubernetes API on every server: K3s' default, which the config cannot change (`https-listen-port`). */
 export const API_PORT = 6443;
 
-/** Where the cluster's API is reached from outside, and where agents without a server find one. */
+/** The address of the cluster's API, for access from outside and for new agents. */
 export interface EndpointPlan {
   /** Address of the first server. */
   readonly host: string;

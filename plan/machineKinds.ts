@@ -1,8 +1,8 @@
 import type { KINDS } from "../config/sections/pools";
 
 /*
- * What tells the kinds of machines apart outside the program's own resources: in Pulumi's state, on Proxmox VE's command
- * line and in its configuration folder. Who needs one of these reads it here.
+ * How the kinds of machines differ outside the program's own resources: in Pulumi's state, on Proxmox VE's command line and in
+ * its configuration folder. All code reads these facts here.
  */
 
 export type MachineKind = (typeof KINDS)[number];
@@ -14,7 +14,7 @@ interface MachineFacts {
   readonly command: "pct" | "qm";
   /** Folder of their configurations below `/etc/pve/nodes/NODE`; the scripts on the host call the kind by it. */
   readonly folder: "lxc" | "qemu-server";
-  /** What destroys one for good, running or not. */
+  /** The command that destroys such a guest, running or not. */
   readonly destroy: (vmId: number) => string;
 }
 
@@ -35,7 +35,7 @@ export const MACHINE_KINDS: Readonly<Record<MachineKind, MachineFacts>> = {
 
 const kinds = Object.keys(MACHINE_KINDS) as MachineKind[];
 
-/** The kind of machine that a resource is; undefined for one that is no machine. */
+/** The kind of machine that a resource is; undefined if it is not a machine. */
 export const kindOfResource = (type: string): MachineKind | undefined =>
   kinds.find((kind) => MACHINE_KINDS[kind].resourceType === type);
 

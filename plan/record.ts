@@ -48,7 +48,7 @@ export interface ClusterRecord {
   readonly nodes: readonly NodeRecord[];
 }
 
-/** What the state records of a node once the plan has been applied. */
+/** What the state will record of a node when the plan has been applied. */
 export function recordOf(node: NodePlan, plan: ClusterPlan): NodeRecord {
   const { network } = plan;
   return {
@@ -74,18 +74,18 @@ export function recordOf(node: NodePlan, plan: ClusterPlan): NodeRecord {
   };
 }
 
-/** The same of a whole plan. */
+/** The same for a whole plan. */
 export function clusterRecordOf(plan: ClusterPlan): ClusterRecord {
   return { clusters: [plan.name], nodes: plan.nodes.map((node) => recordOf(node, plan)) };
 }
 
-/** A key of what K3s was told on the node; undefined where it was told nothing of it. */
+/** The value of an option in the node's K3s config; undefined if it is not set. */
 export function k3sOption({ k3s }: NodeRecord, key: string): K3sConfigValue | undefined {
   if (k3s === undefined) return undefined;
   return (parse(k3s.config) as Record<string, K3sConfigValue | undefined>)[key];
 }
 
 export const isServerRecord = ({ k3s }: NodeRecord): boolean => k3s?.role === "server";
-/** Whether the node is a server that keeps the cluster's objects in etcd. */
+/** True if the node is a server with etcd. */
 export const isEtcdRecord = (node: NodeRecord): boolean =>
   isServerRecord(node) && k3sOption(node, "cluster-init") === true;

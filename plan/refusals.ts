@@ -6,9 +6,9 @@ import { type ClusterRecord, isEtcdRecord, isServerRecord, k3sOption, type NodeR
 import type { NodeChange } from "./transitions";
 
 /**
- * What cannot be done to a cluster that stands, each with the way that works. Pure; all of them at once.
+ * Changes that an existing cluster does not support, all at once, each with an alternative that works. Pure.
  * @param former what the stack's state records
- * @param changes what the plan means for each node
+ * @param changes what the plan does to each node
  */
 export function refusals(former: ClusterRecord, plan: ClusterPlan, changes: readonly NodeChange[]): Problem[] {
   if (former.nodes.length === 0) return [];
@@ -25,19 +25,19 @@ export function refusals(former: ClusterRecord, plan: ClusterPlan, changes: read
   ];
 }
 
-/** Another name is another cluster: its guests would be strangers' to it. */
+/** A new name means a new cluster, which would not recognize the existing guests as its own. */
 function checkName({ clusters, nodes }: ClusterRecord, { name }: ClusterPlan): Problem[] {
   if (clusters.length === 0 || clusters.includes(name)) return [];
   return [
     {
       path: "cluster.name",
-      problem: `cannot become ${name}: the cluster ${clusters.join(", ")} stands with ${listOf(nodes)}, and another name is another cluster`,
-      hint: `set it back to ${clusters[0]}; for a second cluster, make a stack of its own with pulumi stack init`,
+      problem: `cannot become ${name}: the cluster ${clusters.join(", ")} exists with ${listOf(nodes)}, and a new name means a new cluster`,
+      hint: `set it back to ${clusters[0]}; for a second cluster, create another stack with pulumi stack init`,
     },
   ];
 }
 
-/** What K3s fixes when a cluster begins. */
+/** Values that K3s cannot change in an existing cluster. */
 const FIXED = [
   { path: "cluster.network.podCidr", option: "cluster-cidr", what: "the pods' network" },
   { path: "cluster.network.serviceCidr", option: "service-cidr", what: "the services' network" },
@@ -53,7 +53,7 @@ function checkNetworks({ nodes }: ClusterRecord, plan: ClusterPlan): Problem[] {
     const [was, is] = [server, wanted].map((node) => textOf(k3sOption(node, option)));
     if (was === is) return [];
     const back = was === "" ? "remove it" : `set it back to ${was}`;
-    const problem = `cannot become ${is === "" ? "K3s' default" : is}: K3s fixes ${what} when a cluster begins`;
+    const problem = `cannot become ${is === "" ? "K3s' default" : is}: K3s cannot change ${what} of an existing cluster`;
     return [{ path, problem, hint: `${back}; another value needs a new cluster` }];
   });
 }
@@ -91,7 +91,7 @@ function checkVersion({ nodes }: ClusterRecord, { version }: ClusterPlan): Probl
   const [lowest, highest] = [sorted[0]!, sorted.at(-1)!];
   const path = "cluster.version";
   if (minorOf(version) < minorOf(highest)) {
-    const problem = `cannot go down to ${version}: a server has run ${highest}, and Kubernetes does not go back over a minor release`;
+    const problem = `cannot go down to ${version}: a server has run ${highest}, and Kubernetes cannot go back to an older minor release`;
     return [{ path, problem, hint: `set it to ${highest} or a later release of the same minor` }];
   }
   if (minorOf(version) > minorOf(lowest) + 1) {
@@ -104,7 +104,7 @@ function checkVersion({ nodes }: ClusterRecord, { version }: ClusterPlan): Probl
 
 const minorOf = (version: string): number => semver.minor(version);
 
-/** Guests are not moved to another Proxmox VE node by this program. */
+/** This program does not move guests to another Proxmox VE node. */
 function checkPlaces({ nodes }: ClusterRecord, plan: ClusterPlan): Problem[] {
   const wanted = new Map(plan.nodes.map((node) => [node.name, node]));
   const elsewhere = nodes.filter((node) => {
@@ -117,12 +117,12 @@ function checkPlaces({ nodes }: ClusterRecord, plan: ClusterPlan): Problem[] {
     return {
       path: "cluster.proxmox.node",
       problem: `cannot move ${listOf(there)}, which ${there.length === 1 ? "runs" : "run"} on the Proxmox VE node ${place}`,
-      hint: `set it back to ${place}; or take the nodes out there and add others elsewhere`,
+      hint: `set it back to ${place}; or remove these nodes and add new ones elsewhere`,
     };
   });
 }
 
-/** What a node that keeps its VMID cannot become. */
+/** Changes that a node with the same VMID does not support. */
 function checkNodes({ nodes }: ClusterRecord, plan: ClusterPlan): Problem[] {
   const wanted = new Map(plan.nodes.map((node) => [node.name, node]));
   return nodes.flatMap((former) => {
@@ -151,7 +151,7 @@ function checkRole({ k3s }: NodeRecord, node: NodePlan): Problem[] {
     {
       path: poolPath(node, "role"),
       problem: `cannot make ${node.name} a K3s ${node.role}: it is a K3s ${k3s.role} on VMID ${node.vmId}`,
-      hint: `set it back to ${k3s.role}; for another role, retire the node and add one with a name and a VMID of its own`,
+      hint: `set it back to ${k3s.role}; for another role, retire the node and add one with a new name and VMID`,
     },
   ];
 }
@@ -161,15 +161,15 @@ function checkKind({ kind }: { readonly kind: string }, node: NodePlan): Problem
   return [
     {
       path: poolPath(node, "kind"),
-      problem: `cannot turn ${node.name} from ${kind} into ${node.kind}: VMID ${node.vmId} belongs to the guest that stands`,
-      hint: `set it back to ${kind}; for another kind, retire the node and add one with a name and a VMID of its own`,
+      problem: `cannot turn ${node.name} from ${kind} into ${node.kind}: VMID ${node.vmId} belongs to the existing guest`,
+      hint: `set it back to ${kind}; for another kind, retire the node and add one with a new name and VMID`,
     },
   ];
 }
 
 /**
- * A VMID or an address that another node holds until this `up` ends. Nodes are made and changed before others go, so the
- * two would meet.
+ * A VMID or an address that another node has until this `up` ends. Nodes are created and changed before others are removed, so
+ * both would have it at the same time.
  */
 function checkTaken({ nodes }: ClusterRecord, plan: ClusterPlan, changes: readonly NodeChange[]): Problem[] {
   const formerOf = new Map(nodes.map((node) => [node.name, node]));
@@ -182,7 +182,7 @@ function checkTaken({ nodes }: ClusterRecord, plan: ClusterPlan, changes: readon
     const address = former?.address === node.address ? undefined : holder((other) => other.address === node.address);
     const until = (other: NodeRecord): string =>
       leaving.has(other.name)
-        ? `${other.name} leaves in this very up, after ${node.name} was made`
+        ? `${other.name} leaves later in the same up, after ${node.name} is created`
         : `${other.name} has it until this up ends`;
     return [
       ...(vmId === undefined
@@ -191,7 +191,7 @@ function checkTaken({ nodes }: ClusterRecord, plan: ClusterPlan, changes: readon
             {
               path: poolPath(node, "vmIds"),
               problem: `gives VMID ${node.vmId} to ${node.name}, but ${until(vmId)}`,
-              hint: "give a VMID that is free; another name is another node, so a node that is renamed needs a VMID and an address of its own",
+              hint: "set a free VMID; a renamed node is a new node, so it needs its own VMID and address",
             },
           ]),
       ...(address === undefined
@@ -200,14 +200,14 @@ function checkTaken({ nodes }: ClusterRecord, plan: ClusterPlan, changes: readon
             {
               path: poolPath(node, "addresses"),
               problem: `gives ${node.address} to ${node.name}, but ${until(address)}`,
-              hint: "give an address that is free; or first run an up without the one, then an up with the other",
+              hint: "set a free address; or first remove the other node with pulumi up, then add this one",
             },
           ]),
     ];
   });
 }
 
-/** The last server takes all of the cluster's objects with it, unless etcd has carried them to another one before. */
+/** With the last server all objects of the cluster are lost, unless etcd has copied them to another server before. */
 function checkOnlyServer({ nodes }: ClusterRecord, plan: ClusterPlan, changes: readonly NodeChange[]): Problem[] {
   const servers = nodes.filter(isServerRecord);
   if (servers.length === 0 || plan.removal.allowControlPlaneLoss) return [];
@@ -216,15 +216,15 @@ function checkOnlyServer({ nodes }: ClusterRecord, plan: ClusterPlan, changes: r
   if (!servers.every(goes)) return [];
   const inEtcd = servers.every(isEtcdRecord);
   const joins = plan.servers.some(({ name }) => effects.get(name) === "join");
-  // Several servers are made anew one at a time, and others join before the former ones leave.
+  // Several servers are rebuilt one at a time, and new ones join before old ones leave.
   if (inEtcd && (joins || servers.length > 1)) return [];
   const [server] = servers;
-  const effect = effects.get(server!.name) === "leave" ? "leaves" : "is made anew";
+  const effect = effects.get(server!.name) === "leave" ? "leaves" : "is rebuilt";
   const pool = plan.servers[0]?.pool ?? "";
   return [
     {
       path: `cluster.pools.${pool}`,
-      problem: `cannot be changed so: ${listOf(servers)} ${effect}, the only server, and with it go all objects of the cluster`,
+      problem: `cannot be changed like this: the only server ${listOf(servers)} ${effect}, and all objects of the cluster are lost with it`,
       hint: inEtcd
         ? "add a server first, or set cluster.removal.allowControlPlaneLoss: true"
         : "set cluster.k3s.datastore: etcd and add servers first, or set cluster.removal.allowControlPlaneLoss: true",

@@ -5,25 +5,25 @@ import type { Problem } from "../config/problems";
 import type { ClusterPlan, NodePlan } from "./model";
 import { type ClusterRecord, isEtcdRecord, type NodeRecord, recordOf } from "./record";
 
-/** What a change does to a node that stands, or that comes or goes. From what disturbs least to what disturbs most. */
+/** What a change does to a node, from the least to the most disruptive. */
 export type NodeEffect = "live" | "k3sRestart" | "reboot" | "rebuild" | "leave" | "join";
 
 export interface NodeChange {
   readonly node: string;
   readonly effect: NodeEffect;
-  /** What the effect is for, as a person calls it: "memory"; empty for a node that joins or leaves. */
+  /** The changed settings, in a person's words: "memory"; empty for a node that joins or leaves. */
   readonly reasons: readonly string[];
 }
 
-/** What an `up` would do to a cluster that stands, or why it cannot be done. */
+/** What an `up` would do to an existing cluster, or why it cannot. */
 export interface Transitions {
-  /** In the plan's order, then the nodes that leave; a node that stays as it is has none. */
+  /** In the plan's order, then the nodes that leave; an unchanged node has none. */
   readonly changes: readonly NodeChange[];
-  /** What cannot be done, each with the way that works. */
+  /** Unsupported changes, each with an alternative that works. */
   readonly refusals: readonly Problem[];
 }
 
-/** A part of a node, as a person calls it, and what its change does. */
+/** A setting of a node, in a person's words, and what its change does. */
 interface Aspect {
   readonly words: string;
   readonly of: (node: NodeRecord) => unknown;
@@ -31,8 +31,8 @@ interface Aspect {
 }
 
 /**
- * What the program and the Proxmox client do with a change of each part. The storage, the template and the system's type
- * are missing: they count when a guest is made, and no later change of them reaches it.
+ * What the program and the Proxmox provider do with a change of each setting. The storage, the template and the system's type
+ * are not in the list: they apply only when a guest is created, so a later change has no effect on it.
  */
 const ASPECTS: readonly Aspect[] = [
   { words: "VMID", of: ({ vmId }) => vmId, effect: () => "rebuild" },
@@ -57,11 +57,11 @@ const ASPECTS: readonly Aspect[] = [
   { words: "start with the host", of: ({ startOnBoot, startup }) => [startOnBoot, startup], effect: () => "live" },
 ];
 
-/** What disturbs most comes first. */
+/** The most disruptive first. */
 const BY_STRENGTH: readonly NodeEffect[] = ["rebuild", "reboot", "k3sRestart", "live"];
 
 /**
- * What a change means, before it happens. Pure.
+ * What a change will do, before it happens. Pure.
  * @param former what the stack's state records; without nodes before the first `up`
  */
 export function transitions(former: ClusterRecord, plan: ClusterPlan): Transitions {
@@ -73,7 +73,7 @@ export function transitions(former: ClusterRecord, plan: ClusterPlan): Transitio
   return { changes: all, refusals: refusals(former, plan, all) };
 }
 
-/** One that keeps the MAC that Proxmox VE assigned changes nothing of it. */
+/** If the config sets no MAC address, the one that Proxmox VE assigned does not change. */
 function changeOf(former: NodeRecord | undefined, node: NodePlan, plan: ClusterPlan): NodeChange[] {
   if (!former) return [{ node: node.name, effect: "join", reasons: [] }];
   const wanted = { ...recordOf(node, plan), ...(node.mac === undefined ? { mac: former.mac } : {}) };

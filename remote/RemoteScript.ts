@@ -29,7 +29,7 @@ export interface RemoteScriptArgs {
   readonly triggers?: pulumi.Input<string>[];
 }
 
-/** The last run was one of these; which of them, the state does not tell. */
+/** The last run was one of these. The state does not say which. */
 const APPLY = ["create", "update"] as const;
 
 /** Seconds that a deletion tries to connect; the task itself has its own time limit on the machine. */

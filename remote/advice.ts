@@ -3,7 +3,7 @@ export function advice(cause: string, next: string): string {
   return `${cause}\nnext:  ${next}`;
 }
 
-/** The cause and the next step in an error of that form; what a script or the gate said before them is left out. */
+/** The cause and the next step in an error of that form, without any output before them. */
 export function readAdvice(text: string): { readonly cause: string | undefined; readonly next: string | undefined } {
   return { cause: /error: ([^\n]*)/.exec(text)?.[1], next: /^next: +([^\n]*)/m.exec(text)?.[1] };
 }

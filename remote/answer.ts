@@ -17,12 +17,12 @@ function shapeOf(task: TaskName): string {
 }
 
 /**
- * What a script answered, held against the shape that its answer must have. A machine that did not run the script answers
- * without the acknowledgement: a gate that is empty or another program, for instance.
- * @param actions what the script may have been asked to do
- * @param stdout all that came back
- * @throws UnacknowledgedError where it does not end with the script's acknowledgement
- * @throws Error where the answer is not of its shape; the answer itself is not shown
+ * The answer of a script, checked against the shape that its task gives. If the machine did not run the script, for example
+ * because the gate is empty or another program, the acknowledgement is missing.
+ * @param actions the actions that the script may have run with
+ * @param stdout the whole output
+ * @throws UnacknowledgedError if it does not end with the script's acknowledgement
+ * @throws Error if the answer does not have its shape; the answer itself is not shown
  */
 export function readAnswer<Name extends TaskName>(
   task: Name,

@@ -15,7 +15,7 @@ export interface ScriptFailure {
   readonly message: string;
 }
 
-/* What failed is read from the plugin's words, as its errors carry no code. */
+/* The plugin's errors have no code, so the text says what failed. */
 
 /** The command plugin could not connect, for this reason. */
 const UNREACHED = /after \d+ failed attempts: ([^\n]*)/;

@@ -42,11 +42,11 @@ example. If the config has mistakes, the program creates nothing, and the error 
 
 ## What a change does
 
-The last column of the tables says what a change of the key does to a running cluster. A preview knows it from the stack's
-state alone, without Proxmox VE and the cluster. \`tests/unit/plan/effects.test.ts\` changes every key and holds the table to
-what the program does.
+The last column of the tables says what a change of the key does to a running cluster. A preview needs only the stack's state
+to show it, not Proxmox VE or the cluster. \`tests/unit/plan/effects.test.ts\` changes every key and compares the table with what
+the program does.
 
-| word | what happens | what the preview says |
+| effect | what happens | what the preview shows |
 | --- | --- | --- |
 ${Object.values(EFFECTS)
   .map(({ label, text, announced }) => `| ${label} | ${text} | ${announced} |`)

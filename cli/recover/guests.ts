@@ -69,7 +69,8 @@ export function parseGuests(answer: string): HostGuest[] {
 function parseGuest(line: string): HostGuest {
   const [, vmId, pveNode = "", folder = "", lock = "", creation = "", state, name = ""] = LINE.exec(line) ?? [];
   const kind = kindOfFolder(folder);
-  if (kind === undefined) throw new Error(`the Proxmox host answered with a line that does not describe a guest: ${line}`);
+  if (kind === undefined)
+    throw new Error(`the Proxmox host answered with a line that does not describe a guest: ${line}`);
   return {
     vmId: Number(vmId),
     pveNode,

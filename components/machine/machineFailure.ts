@@ -19,7 +19,7 @@ export interface MachineFailure {
   readonly message: string;
 }
 
-/* What failed is read from the client's words, as its errors carry no code. */
+/* The provider's errors have no code, so the text says what failed. */
 
 /** The provider does not know how its request ended: it asked for a task and did not learn its result. */
 const UNKNOWN = /(error|timeout) while waiting for task|failed to perform HTTP (POST|PUT) request/;
@@ -62,8 +62,8 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
     );
   if (LOCKED.test(message)) {
     return text(
-      `guest ${vmId} is locked by other work on the Proxmox host, a backup for instance`,
-      `wait for that work to end (${command} config ${vmId}; ${command} unlock ${vmId} where nothing works on it any more), then pulumi up`,
+      `guest ${vmId} is locked by another task on the Proxmox host, for example a backup`,
+      `wait until that task ends, then pulumi up; if no task is running (${command} config ${vmId}), run ${command} unlock ${vmId} first`,
     );
   }
   const [, wanted, is] = TOO_LARGE.exec(message) ?? [];
@@ -106,23 +106,7 @@ function wayToPool({ operation, kind, vmId, urn, pool }: Omit<MachineFailure, "n
     case "update":
       return move;
     case "delete":
-      return `${MACHINE_KINDS[kind].command} config ${vmId} on the Proxmox host says whose it is. A stranger's: pulumi state delete --yes --target-dependents '${urn}', then pulumi up. If it is yours: ${move}`;
-  }
-}
-
-/**
- * A guest that is not ours must not be moved into the pool. Only before a change has the claim just checked that the guest
- * is ours.
- */
-function wayToPool({ operation, vmId, urn, pool }: Omit<MachineFailure, "node" | "message">): string {
-  const move = `pveum pool modify ${pool} --allow-move 1 --vms ${vmId} on the Proxmox host, then pulumi up`;
-  switch (operation) {
-    case "create":
-      return "pulumi up, which names the guest that has this VMID";
-    case "update":
-      return move;
-    case "delete":
-      return `check with pct config ${vmId} on the Proxmox host whose guest it is. If it is not yours: pulumi state delete --yes --target-dependents '${urn}', then pulumi up. If it is yours: ${move}`;
+      return `check with ${MACHINE_KINDS[kind].command} config ${vmId} on the Proxmox host whose guest it is. If it is not yours: pulumi state delete --yes --target-dependents '${urn}', then pulumi up. If it is yours: ${move}`;
   }
 }
 

@@ -58,7 +58,7 @@ export const k3sSchema = z
         example: "etcd",
         otherwise: "`etcd` with several servers, else `sqlite`",
         change: "k3sRestart",
-        changeNote: "to etcd: the server moves its data there; back to sqlite is refused",
+        changeNote: "to etcd: the server migrates its data; back to sqlite is refused",
         independent: true,
       })
       .optional(),

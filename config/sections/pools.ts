@@ -34,7 +34,7 @@ const REBUILT = { change: "rebuild", changeNote: "a VMID that another node still
 const RENAMED = {
   change: "refused",
   changeNote:
-    "another name is another node; to rename, give new VMIDs and addresses too: then nodes join and the former ones leave",
+    "a new name means a new node; to rename, also set new VMIDs and addresses: then new nodes join and the old ones leave",
 } as const;
 const READDRESSED = { change: "reboot", changeNote: "a server with etcd is rebuilt" } as const;
 const LABELLED = { change: "k3sRestart", changeNote: "labels that somebody else has set do not change" } as const;

@@ -19,6 +19,11 @@ export const proxmoxSchema = z
       change: "refused",
       changeNote: "guests are not moved to another Proxmox VE node",
     }),
+    host: host.meta({
+      description: "Address or DNS name of the Proxmox host, for SSH.",
+      change: "none",
+      changeNote: RECONNECT,
+    }),
     hostKey: hostKey.meta({
       description: "Public SSH host key of the Proxmox host. The program connects only to a host with this key.",
       change: "none",

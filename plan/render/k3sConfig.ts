@@ -4,7 +4,7 @@ import { endpointUrl } from "../endpoint";
 import type { ClusterPlan, K3sConfigValue, NodePlan } from "../model";
 import { formatTaint } from "../taints";
 
-/** Where the tokens stand on a node; `scripts/node/k3s-files.sh` writes them. */
+/** The token files on a node; `scripts/node/k3s-files.sh` writes them. */
 const TOKEN_FILE = "/etc/rancher/k3s/token";
 const AGENT_TOKEN_FILE = "/etc/rancher/k3s/agent-token";
 

@@ -251,7 +251,7 @@ describe("another server in place of the only one", () => {
     const run = await lab.up();
     expect(run.code).not.toBe(0);
     expect(run.errors.join("\n")).toContain(
-      "cluster.pools.master: cannot be changed so: k3s-master leaves, the only server, and with it go all objects of the cluster",
+      "cluster.pools.master: cannot be changed like this: the only server k3s-master leaves, and all objects of the cluster are lost with it",
     );
     expect(lab.journal.whats()).toEqual([]);
     expect(members(lab)).toEqual(NODES);

@@ -67,7 +67,7 @@ describe("on a cluster that stands", () => {
     });
     await expectRefused(
       "cluster.name: cannot become lab2",
-      "cluster.network.podCidr: cannot become 10.42.0.0/16: K3s fixes the pods' network when a cluster begins (set it back to 10.99.0.0/16",
+      "cluster.network.podCidr: cannot become 10.42.0.0/16: K3s cannot change the pods' network of an existing cluster (set it back to 10.99.0.0/16",
       "cluster.version: cannot go down to v1.35.3+k3s1",
       "cluster.pools.worker.disk: cannot shrink the disk of k3s-worker-01 from 50GB to 20GB",
       "cluster.pools.worker.disk: cannot shrink the disk of k3s-worker-02 from 50GB to 20GB",

@@ -57,6 +57,6 @@ it("stops at a record of a form that it does not know", async () => {
     [urn]: { type: "proxmoxve:index/containerLegacy:ContainerLegacy", outputs: { vmId: "102" } },
   };
   await expect(recordProgram({ state: odd, preview: true })).rejects.toThrow(
-    "the state's record of k3s-worker-01 is of no form that this program knows",
+    "the state's record of k3s-worker-01 has a form that this program does not know",
   );
 });

@@ -35,7 +35,7 @@ it("lists pending operations", () => {
 it.each([
   ["whose creation is not on record as unfinished", guest({ unfinished: false })],
   ["that is a virtual machine", guest({ kind: "vm" })],
-])("leaves a guest to a person %s", (_, found) => {
+])("lets a person decide about a guest %s", (_, found) => {
   const left = findLeftovers(EMPTY, [found]);
   expect([left.discard, left.unclear]).toEqual([[], [found]]);
 });

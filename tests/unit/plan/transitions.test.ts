@@ -112,22 +112,22 @@ describe("what cannot be done, with the way that works", () => {
       "another name (C7)",
       { name: "lab2" },
       [
-        "cluster.name: cannot become lab2: the cluster homelab stands with k3s-master, k3s-worker-01, k3s-worker-02, and another name is another cluster (set it back to homelab; for a second cluster, make a stack of its own with pulumi stack init)",
+        "cluster.name: cannot become lab2: the cluster homelab exists with k3s-master, k3s-worker-01, k3s-worker-02, and a new name means a new cluster (set it back to homelab; for a second cluster, create another stack with pulumi stack init)",
       ],
     ],
     [
       "other networks of pods and services (C6)",
       { network: { podCidr: "10.99.0.0/16", serviceCidr: "10.98.0.0/16" } },
       [
-        "cluster.network.podCidr: cannot become 10.99.0.0/16: K3s fixes the pods' network when a cluster begins (set it back to 10.42.0.0/16; another value needs a new cluster)",
-        "cluster.network.serviceCidr: cannot become 10.98.0.0/16: K3s fixes the services' network when a cluster begins (set it back to 10.43.0.0/16; another value needs a new cluster)",
+        "cluster.network.podCidr: cannot become 10.99.0.0/16: K3s cannot change the pods' network of an existing cluster (set it back to 10.42.0.0/16; another value needs a new cluster)",
+        "cluster.network.serviceCidr: cannot become 10.98.0.0/16: K3s cannot change the services' network of an existing cluster (set it back to 10.43.0.0/16; another value needs a new cluster)",
       ],
     ],
     [
       "another address of cluster DNS",
       { k3s: { serverConfig: { "cluster-dns": "10.43.0.11" } } },
       [
-        "cluster.k3s.serverConfig.cluster-dns: cannot become 10.43.0.11: K3s fixes the address of cluster DNS when a cluster begins (remove it; another value needs a new cluster)",
+        "cluster.k3s.serverConfig.cluster-dns: cannot become 10.43.0.11: K3s cannot change the address of cluster DNS of an existing cluster (remove it; another value needs a new cluster)",
       ],
     ],
     [
@@ -142,7 +142,7 @@ describe("what cannot be done, with the way that works", () => {
       "a lower minor release (C9)",
       { version: "v1.35.3+k3s1" },
       [
-        "cluster.version: cannot go down to v1.35.3+k3s1: a server has run v1.36.3+k3s1, and Kubernetes does not go back over a minor release (set it to v1.36.3+k3s1 or a later release of the same minor)",
+        "cluster.version: cannot go down to v1.35.3+k3s1: a server has run v1.36.3+k3s1, and Kubernetes cannot go back to an older minor release (set it to v1.36.3+k3s1 or a later release of the same minor)",
       ],
     ],
     [
@@ -156,37 +156,37 @@ describe("what cannot be done, with the way that works", () => {
       "another host name on VMIDs that stand (C5)",
       worker({ hostname: "w-{0}" }),
       [1, 2].flatMap((index) => [
-        `cluster.pools.worker.vmIds: gives VMID ${101 + index} to w-${index}, but k3s-worker-0${index} leaves in this very up, after w-${index} was made (give a VMID that is free; another name is another node, so a node that is renamed needs a VMID and an address of its own)`,
-        `cluster.pools.worker.addresses: gives 192.168.2.${20 + index} to w-${index}, but k3s-worker-0${index} leaves in this very up, after w-${index} was made (give an address that is free; or first run an up without the one, then an up with the other)`,
+        `cluster.pools.worker.vmIds: gives VMID ${101 + index} to w-${index}, but k3s-worker-0${index} leaves later in the same up, after w-${index} is created (set a free VMID; a renamed node is a new node, so it needs its own VMID and address)`,
+        `cluster.pools.worker.addresses: gives 192.168.2.${20 + index} to w-${index}, but k3s-worker-0${index} leaves later in the same up, after w-${index} is created (set a free address; or first remove the other node with pulumi up, then add this one)`,
       ]),
     ],
     [
       "two nodes that exchange their VMIDs",
       worker({ vmIds: [103, 102] }),
       [
-        "cluster.pools.worker.vmIds: gives VMID 103 to k3s-worker-01, but k3s-worker-02 has it until this up ends (give a VMID that is free; another name is another node, so a node that is renamed needs a VMID and an address of its own)",
-        "cluster.pools.worker.vmIds: gives VMID 102 to k3s-worker-02, but k3s-worker-01 has it until this up ends (give a VMID that is free; another name is another node, so a node that is renamed needs a VMID and an address of its own)",
+        "cluster.pools.worker.vmIds: gives VMID 103 to k3s-worker-01, but k3s-worker-02 has it until this up ends (set a free VMID; a renamed node is a new node, so it needs its own VMID and address)",
+        "cluster.pools.worker.vmIds: gives VMID 102 to k3s-worker-02, but k3s-worker-01 has it until this up ends (set a free VMID; a renamed node is a new node, so it needs its own VMID and address)",
       ],
     ],
     [
       "another Proxmox VE node (C2)",
       { proxmox: { node: "pve2" } },
       [
-        "cluster.proxmox.node: cannot move k3s-master, k3s-worker-01, k3s-worker-02, which run on the Proxmox VE node pve (set it back to pve; or take the nodes out there and add others elsewhere)",
+        "cluster.proxmox.node: cannot move k3s-master, k3s-worker-01, k3s-worker-02, which run on the Proxmox VE node pve (set it back to pve; or remove these nodes and add new ones elsewhere)",
       ],
     ],
     [
       "the only server made anew",
       master({ vmIds: { from: 300 } }),
       [
-        "cluster.pools.master: cannot be changed so: k3s-master is made anew, the only server, and with it go all objects of the cluster (set cluster.k3s.datastore: etcd and add servers first, or set cluster.removal.allowControlPlaneLoss: true)",
+        "cluster.pools.master: cannot be changed like this: the only server k3s-master is rebuilt, and all objects of the cluster are lost with it (set cluster.k3s.datastore: etcd and add servers first, or set cluster.removal.allowControlPlaneLoss: true)",
       ],
     ],
     [
       "another server in place of the only one",
       master({ retired: [1], nodes: { 2: { vmId: 110, address: "192.168.2.60" } } }),
       [
-        "cluster.pools.master: cannot be changed so: k3s-master leaves, the only server, and with it go all objects of the cluster (set cluster.k3s.datastore: etcd and add servers first, or set cluster.removal.allowControlPlaneLoss: true)",
+        "cluster.pools.master: cannot be changed like this: the only server k3s-master leaves, and all objects of the cluster are lost with it (set cluster.k3s.datastore: etcd and add servers first, or set cluster.removal.allowControlPlaneLoss: true)",
       ],
     ],
   ])("%s", (_, change, problems) => {
@@ -201,7 +201,7 @@ describe("what cannot be done, with the way that works", () => {
     expect(refused(homelab(), plan)).toEqual(
       [1, 2].map(
         (index) =>
-          `cluster.pools.worker.role: cannot make k3s-worker-0${index} a K3s server: it is a K3s agent on VMID ${101 + index} (set it back to agent; for another role, retire the node and add one with a name and a VMID of its own)`,
+          `cluster.pools.worker.role: cannot make k3s-worker-0${index} a K3s server: it is a K3s agent on VMID ${101 + index} (set it back to agent; for another role, retire the node and add one with a new name and VMID)`,
       ),
     );
   });
@@ -259,7 +259,7 @@ describe("what may be done", () => {
 
   test("but not the only one of etcd made anew: it would have no other to join", () => {
     expect(refused(servers(1), servers(1, master({ vmIds: { from: 300 } })))).toEqual([
-      "cluster.pools.master: cannot be changed so: k3s-master is made anew, the only server, and with it go all objects of the cluster (add a server first, or set cluster.removal.allowControlPlaneLoss: true)",
+      "cluster.pools.master: cannot be changed like this: the only server k3s-master is rebuilt, and all objects of the cluster are lost with it (add a server first, or set cluster.removal.allowControlPlaneLoss: true)",
     ]);
   });
 });

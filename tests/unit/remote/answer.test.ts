@@ -14,7 +14,7 @@ describe("the answer of a script", () => {
       readAnswer("install-k3s", "a-k3s", ["create", "update"], `${answer}\n${acknowledgement("a-k3s", "update")}\n`);
     expect([word("restarted"), word("unchanged")]).toEqual(["restarted", "unchanged"]);
     for (const other of ["", "K3s v1.36.3+k3s1 on a: unchanged", "unchanged\nrestarted", "restarted|unchanged"])
-      expect(() => word(other)).toThrow("a-k3s: the answer is not of the form that the task install-k3s gives");
+      expect(() => word(other)).toThrow("a-k3s: the answer does not have the form that the task install-k3s must give");
   });
 
   it.each([
