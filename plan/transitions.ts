@@ -73,10 +73,17 @@ export function transitions(former: ClusterRecord, plan: ClusterPlan): Transitio
   return { changes: all, refusals: refusals(former, plan, all) };
 }
 
-/** If the config sets no MAC address, the one that Proxmox VE assigned does not change. */
+/**
+ * If the config sets no MAC address, the one that Proxmox VE assigned does not change. If it sets no place in the order of
+ * starts, the one that the guest has does not change: somebody may have set it by hand.
+ */
 function changeOf(former: NodeRecord | undefined, node: NodePlan, plan: ClusterPlan): NodeChange[] {
   if (!former) return [{ node: node.name, effect: "join", reasons: [] }];
-  const wanted = { ...recordOf(node, plan), ...(node.mac === undefined ? { mac: former.mac } : {}) };
+  const kept = {
+    ...(node.mac === undefined ? { mac: former.mac } : {}),
+    ...(node.startup === undefined ? { startup: former.startup } : {}),
+  };
+  const wanted = { ...recordOf(node, plan), ...kept };
   const changed = ASPECTS.filter(({ of }) => !isDeepStrictEqual(of(former), of(wanted))).map(({ words, effect }) => ({
     words,
     effect: effect(wanted),

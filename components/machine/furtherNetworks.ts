@@ -8,8 +8,13 @@ const { getStore } = runtimeState as unknown as {
   readonly getStore: () => { readonly supportsStateMigrations: boolean };
 };
 
+/** The bridged provider's own notes on how its record differs from these values, element by element. */
+const NOTES = "__pulumi_raw_state_delta";
+const LISTS: readonly string[] = ["networkInterfaces", "ipConfigs"];
+
 /** What a state holds of a container's network, as far as it matters here. */
 interface ContainerOutputs {
+  readonly [NOTES]?: unknown;
   readonly networkInterfaces?: readonly unknown[];
   readonly initialization?: { readonly ipConfigs?: readonly unknown[] };
 }
@@ -34,8 +39,16 @@ export function withoutFurther(state: Record<string, unknown>[]): pulumi.StateMi
     ...others,
     networkInterfaces: networkInterfaces.slice(0, 1),
     initialization: { ...initialization, ipConfigs: (initialization.ipConfigs ?? []).slice(0, 1) },
+    ...(others[NOTES] === undefined ? {} : { [NOTES]: notesOfFirst(others[NOTES]) }),
   };
   return { newState: [{ ...container, outputs }, ...below] };
+}
+
+/** Without what they say of later elements of {@link LISTS}; they fit no shorter list. */
+function notesOfFirst(notes: unknown, isList = false): unknown {
+  if (typeof notes !== "object" || notes === null || Array.isArray(notes)) return notes;
+  const kept = Object.entries(notes).filter(([key]) => !isList || !/^[1-9]\d*$/.test(key));
+  return Object.fromEntries(kept.map(([key, inner]) => [key, notesOfFirst(inner, isList || LISTS.includes(key))]));
 }
 
 /** Whether the client, which writes all interfaces of a guest at once, would write them with this change. */

@@ -33,7 +33,7 @@ const FORBIDDEN = /Permission check failed \(\/vms\/\d+, VM\./;
 /** Somebody grew the disk on the host, and no refresh has seen it. */
 const TOO_LARGE = /new disk size \((\d+)G\) has to be greater than the current disk \((\d+)G\)/;
 
-/** Why Proxmox VE keeps a guest, and what ends that; looked at before the node leaves, and set since (scripts/lib/guest.sh). */
+/** Why Proxmox VE keeps a guest or a disk as it is, and what ends that; a removal has looked at it before (scripts/lib/guest.sh). */
 const KEPT: readonly (readonly [words: RegExp, cause: string, end: (vmId: number, command: "pct" | "qm") => string])[] =
   [
     [/protection mode/, "is protected", (vmId, command) => `${command} set ${vmId} --protection 0`],
@@ -66,6 +66,9 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
       `wait until that task ends, then pulumi up; if no task is running (${command} config ${vmId}), run ${command} unlock ${vmId} first`,
     );
   }
+  for (const [words, cause, end] of KEPT)
+    if (words.test(message))
+      return text(`guest ${vmId} ${cause}`, `${end(vmId, command)} on the Proxmox host, then pulumi up`);
   const [, wanted, is] = TOO_LARGE.exec(message) ?? [];
   if (is !== undefined) return diskTooLarge(node, Number(is), Number(wanted));
   switch (operation) {
@@ -84,9 +87,6 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
         ? text(`it is not known whether guest ${vmId} was changed`, "pulumi up --refresh")
         : text(`guest ${vmId} was not changed, or only partly`, "pulumi up --refresh");
     case "delete":
-      for (const [words, cause, end] of KEPT)
-        if (words.test(message))
-          return text(`guest ${vmId} ${cause}`, `${end(vmId, command)} on the Proxmox host, then pulumi up`);
       // Once the guest is gone, the provider always fails. Only a refresh removes the guest from the state.
       return UNKNOWN_REMOVAL.test(message) || message.includes("does not exist")
         ? text(`it is not known whether guest ${vmId} was removed`, "pulumi up --refresh")

@@ -145,18 +145,18 @@ await_birth() (
 
 # --- what keeps it ----------------------------------------------------------------------------------------------------
 # await_unlocked FILE: until no other work of Proxmox VE holds the guest; ends the step after two minutes.
-await_unlocked() {
+await_unlocked() (
   held_since=$(now)
   while [ -n "$(lock_of "$1")" ]; do
     [ $(($(now) - held_since)) -lt 120 ] || fail "guest $(vmid_of "$1") stays locked ($(lock_of "$1"))" \
       "see the running task in the Proxmox task log; if none runs: pct unlock $(vmid_of "$1"); then pulumi up"
     sleep 0.5
   done
-}
+)
 
 # kept_by FILE: why Proxmox VE would refuse to destroy the guest, with the command that ends it, one a line; nothing where
 # it would not refuse (PVE::API2::LXC, destroy_vm).
-kept_by() {
+kept_by() (
   id=$(vmid_of "$1")
   case $(kind_of "$1") in lxc) type=ct ;; *) type=vm ;; esac
   is_here "$1" || echo "  - it is on the Proxmox node $(pve_node_of "$1"), to which somebody migrated it ($(way_back "$1"))"
@@ -167,7 +167,7 @@ kept_by() {
   if [ -r /etc/pve/replication.cfg ]; then
     sed -n "s/^local: *\($id-[0-9]*\) *\$/  - the replication job \1 copies it (pvesr delete \1)/p" /etc/pve/replication.cfg
   fi
-}
+)
 
 # own_disks FILE: the disks beside its root disk that go with the guest, for people, one a line. What is mounted from a folder
 # of the host, or from another guest's disk, stays.
@@ -177,11 +177,11 @@ own_disks() {
 }
 
 # refuse_kept FILE WHAT: ends the step where Proxmox VE would keep the guest; WHAT is what was not done therefore.
-refuse_kept() {
+refuse_kept() (
   kept=$(kept_by "$1")
   [ -z "$kept" ] || fail "guest $(vmid_of "$1") ($(guest_name "$1")) cannot be destroyed, so $2:
 $kept" "run the commands in brackets on the Proxmox host, then the same command again"
-}
+)
 
 # --- acts: no other script calls pct ----------------------------------------------------------------------------------
 # Time limit for a command in a guest, in seconds.

@@ -23,6 +23,20 @@ describe("network interfaces that somebody added", () => {
     expect(withoutFurther([container([own, added], [address])])).toEqual({ newState: [container([own], [address])] });
   });
 
+  it("are forgotten in the provider's own notes too, which fit no shorter list", () => {
+    const element = { obj: { renamed: { macAddress: "mac" } } };
+    const notes = (...indices: readonly number[]) => {
+      const el = Object.fromEntries(indices.map((index) => [index, element]));
+      const initialization = { plu: { i: { obj: { ps: { ipConfigs: { arr: { el } }, hostname: { num: {} } } } } } };
+      return { obj: { ps: { networkInterfaces: { arr: { el } }, initialization, tags: { arr: { el: { 1: {} } } } } } };
+    };
+    const state = container([own, added], [address, address]);
+    const noted = { ...state, outputs: { ...state.outputs, __pulumi_raw_state_delta: notes(0, 1) } };
+    const { newState } = withoutFurther([noted])!;
+    expect(newState[0]!["outputs"]).toMatchObject({ networkInterfaces: [own] });
+    expect((newState[0]!["outputs"] as object)["__pulumi_raw_state_delta" as never]).toEqual(notes(0));
+  });
+
   it("are none where there is one: the state stays as it is", () => {
     expect(withoutFurther([container([own], [address]), below])).toBeUndefined();
     expect(withoutFurther([{ urn: "urn:worker" }])).toBeUndefined();

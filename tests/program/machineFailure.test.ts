@@ -63,6 +63,12 @@ test("a shutdown with an unknown result leaves the guest; a removal with an unkn
   expect(lost("vzdestroy")).toMatch(/it is not known whether guest 102 was removed\nnext: {2}pulumi up --refresh$/);
 });
 
+test("a protected guest's disk cannot be changed: the same command", () => {
+  expect(failure("update", "can't update CT 102 drive 'rootfs' - protection mode enabled")).toBe(
+    "k3s-worker-01: guest 102 is protected\nnext:  pct set 102 --protection 0 on the Proxmox host, then pulumi up",
+  );
+});
+
 test("a disk that somebody grew on the host: both sizes, and both ways out; never the command that has just failed", () => {
   expect(failure("update", "new disk size (50G) has to be greater than the current disk (80G)")).toBe(
     "k3s-worker-01: its disk has 80GB, the config says 50GB, and a disk cannot shrink; it was not changed\n" +

@@ -60,6 +60,7 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "k3s.startTimeout": { k3s: { startTimeout: "20m" } },
   "removal.drainTimeout": { removal: { drainTimeout: "20m" } },
   "removal.onBlocked": { removal: { onBlocked: "force" } },
+  "removal.onLocalData": { removal: { onLocalData: "delete" } },
   "removal.allowControlPlaneLoss": { removal: { allowControlPlaneLoss: true } },
   "rollout.concurrency": { rollout: { concurrency: 2 } },
   "pools.<pool>.kind": worker({ kind: "vm" }),

@@ -104,6 +104,12 @@ describe("what a change means for each node", () => {
     const nodes = record.nodes.map((node) => ({ ...node, mac: "BC:24:11:12:34:56" }));
     expect(transitions({ ...record, nodes }, homelab()).changes).toEqual([]);
   });
+
+  test("a place in the order of starts that the config does not give is somebody's own", () => {
+    const record = clusterRecordOf(homelab());
+    const nodes = record.nodes.map((node) => ({ ...node, startup: { order: 3, upDelaySeconds: 20 } }));
+    expect(transitions({ ...record, nodes }, homelab()).changes).toEqual([]);
+  });
 });
 
 describe("what cannot be done, with the way that works", () => {
