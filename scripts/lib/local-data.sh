@@ -5,9 +5,9 @@
 # its node affinity. Those that nobody has claimed yet hold nothing. Fails when the API does not tell.
 list_local_data() {
   kubectl get persistentvolumes -o 'jsonpath={range .items[*]}{.metadata.name} {.spec.claimRef.namespace}/{.spec.claimRef.name} {.spec.capacity.storage}{range .spec.nodeAffinity.required.nodeSelectorTerms[*]}|{range .matchExpressions[*]} {.operator}:{.values[*]};{end}{end}{"\n"}{end}' >"$WORK/volumes" || return 1
-  awk -F'|' -v own=" In:$1;" '
+  awk -F'|' -v place=" In:$1;" '
     { split($1, word, " "); alone = NF > 1 && word[2] != "/" }
-    { for (term = 2; term <= NF; term++) if (index($term, own) == 0) alone = 0 }
+    { for (term = 2; term <= NF; term++) if (index($term, place) == 0) alone = 0 }
     alone { print word[2], word[3], word[1] }
   ' "$WORK/volumes" >"$WORK/claims"
   [ -s "$WORK/claims" ] || return 0
