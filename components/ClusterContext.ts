@@ -31,8 +31,8 @@ export interface ClusterContext {
   /** The Proxmox host is ready: every machine waits for it. */
   readonly preflight: pulumi.Resource;
   /**
-   * Options of every script: the hint if its machine cannot be reached, and that a preview with placeholders shows no change
-   * of credentials.
+   * A script's own options together with those of every script: the hint if its machine cannot be reached, and that a preview
+   * with placeholders shows no change of credentials.
    */
-  readonly scriptOptions: pulumi.CustomResourceOptions;
+  readonly scriptOptions: (own: pulumi.CustomResourceOptions) => pulumi.CustomResourceOptions;
 }

@@ -74,22 +74,18 @@ export class K3sNode extends pulumi.ComponentResource {
         },
         triggers: [machine.creation],
       },
-      // The node's own hooks must be the first argument, because mergeOptions changes those of its first argument.
-      pulumi.mergeOptions(
-        {
-          parent: this,
-          dependsOn: [left, files],
-          deletedWith: machine.guest,
-          replaceWith: [machine.guest],
-          hooks: {
-            ...(node.role === "server" ? { beforeCreate: [join(node, context)] } : {}),
-            beforeUpdate: [changes.beforeUpdate],
-            afterUpdate: [changes.afterUpdate],
-            onError: [changes.onError],
-          },
+      context.scriptOptions({
+        parent: this,
+        dependsOn: [left, files],
+        deletedWith: machine.guest,
+        replaceWith: [machine.guest],
+        hooks: {
+          ...(node.role === "server" ? { beforeCreate: [join(node, context)] } : {}),
+          beforeUpdate: [changes.beforeUpdate],
+          afterUpdate: [changes.afterUpdate],
+          onError: [changes.onError],
         },
-        context.scriptOptions,
-      ),
+      }),
     );
     this.ready = ready(name, { ...membership, dependsOn: [this.k3s] }, this);
     this.registerOutputs({ role: node.role, kind: node.kind, vmId: node.vmId, address: node.address });

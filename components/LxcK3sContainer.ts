@@ -82,7 +82,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         triggers: [this.creation],
       },
       // What depends on this goes before the guard: while a leave has not ended well, the guard is still to come.
-      pulumi.mergeOptions(context.scriptOptions, { parent: this, dependsOn: [container, guarded], ...withGuest }),
+      context.scriptOptions({ parent: this, dependsOn: [container, guarded], ...withGuest }),
     );
 
     const hostKey = new RemoteScript(
@@ -95,7 +95,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         inputs: { MARK: context.mark },
         triggers: [this.creation],
       },
-      pulumi.mergeOptions(context.scriptOptions, { parent: this, dependsOn: [lxc], ...withGuest }),
+      context.scriptOptions({ parent: this, dependsOn: [lxc], ...withGuest }),
     );
     this.usable = hostKey;
     this.connection = {

@@ -45,7 +45,7 @@ export function artifacts(name: string, args: ArtifactsArgs, parent: pulumi.Reso
       boundSeconds: 540,
       triggers: [machine.creation],
     },
-    pulumi.mergeOptions(context.scriptOptions, {
+    context.scriptOptions({
       parent,
       dependsOn: [machine.usable],
       deletedWith: machine.guest,

@@ -28,10 +28,13 @@ export function buildContext(
   { plan, credentials }: BuildContextArgs,
   parent: pulumi.Resource,
 ): ClusterContext {
-  const scriptOptions: pulumi.CustomResourceOptions = {
+  const ofAll: pulumi.CustomResourceOptions = {
     hooks: { onError: [scriptFailure(name, plan.proxmox.host)] },
     ...(credentials.placeholder ? { ignoreChanges: ["connection"] } : {}),
   };
+  // mergeOptions changes the hooks of its first argument, so that gets a copy.
+  const scriptOptions: ClusterContext["scriptOptions"] = (own) =>
+    pulumi.mergeOptions({ ...own, hooks: { ...own.hooks } }, ofAll);
   // No other input, never protected, never replaced: it is deleted only together with the whole cluster.
   const anchor = new random.RandomId(clusterStepName(name, "anchor"), { byteLength: 8 }, { parent });
   const proxmox = new proxmoxve.Provider(
@@ -60,7 +63,7 @@ export function buildContext(
       },
       inputs: { CLUSTER_ID: anchor.hex, MARK: mark },
     },
-    pulumi.mergeOptions(scriptOptions, afterAnchor),
+    scriptOptions(afterAnchor),
   );
   const turns = new RollingTurns(plan.rollout.concurrency);
   return {
@@ -76,7 +79,7 @@ export function buildContext(
     machineFailure: machineFailure(name, plan.proxmox.resourcePool),
     anchor,
     roster,
-    preflight: preflight(name, { plan, host, mark }, pulumi.mergeOptions(scriptOptions, afterAnchor)),
+    preflight: preflight(name, { plan, host, mark }, scriptOptions(afterAnchor)),
     scriptOptions,
   };
 }

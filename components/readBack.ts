@@ -35,7 +35,7 @@ export function readBack(
       // The CA lives and dies with the first server's machine as long as it is the only one.
       triggers: servers.slice(0, 1).map((server) => server.machine.creation),
     },
-    pulumi.mergeOptions(context.scriptOptions, {
+    context.scriptOptions({
       parent,
       // Not on their `ready`, which takes some seconds more.
       dependsOn: servers.map((server) => server.k3s),

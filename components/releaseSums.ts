@@ -21,7 +21,7 @@ export function releaseSums(name: string, context: ClusterContext, parent: pulum
       boundSeconds: 300,
       args: { SOURCE: releaseUrl(plan), ARCH: plan.arch, IMAGES: plan.k3s.airgapImages ? "yes" : "no" },
     },
-    pulumi.mergeOptions(context.scriptOptions, { parent, dependsOn: [context.anchor] }),
+    context.scriptOptions({ parent, dependsOn: [context.anchor] }),
   );
   const published = list.answer.apply((line) => line.split(" "));
   return {

@@ -33,6 +33,6 @@ export function guard(name: string, args: GuardArgs, parent: pulumi.Resource): R
       triggers: [creation],
     },
     // Not deletedWith the guest: it must run before the guest is destroyed.
-    pulumi.mergeOptions(context.scriptOptions, { parent, dependsOn: [guest], replaceWith: [guest] }),
+    context.scriptOptions({ parent, dependsOn: [guest], replaceWith: [guest] }),
   );
 }

@@ -41,7 +41,7 @@ export function leave(name: string, args: MembershipArgs, parent: pulumi.Resourc
       inputs: { CLUSTER_ID: context.clusterId, MARK: context.mark },
       triggers: [machine.creation],
     },
-    pulumi.mergeOptions(context.scriptOptions, {
+    context.scriptOptions({
       parent,
       dependsOn: [...args.dependsOn],
       deletedWith: context.anchor,
@@ -76,7 +76,7 @@ export function ready(name: string, args: MembershipArgs, parent: pulumi.Resourc
       inputs: { CLUSTER_ID: context.clusterId },
       triggers: [machine.creation],
     },
-    pulumi.mergeOptions(context.scriptOptions, {
+    context.scriptOptions({
       parent,
       dependsOn: [...args.dependsOn],
       deletedWith: machine.guest,
