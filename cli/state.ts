@@ -3,6 +3,7 @@ import { z } from "zod";
 import { kindOfResource } from "../plan/machineKinds";
 import { markText } from "../plan/mark";
 import { clusterStepName } from "../plan/steps";
+import { ANCHOR_TYPE, nameOf } from "../plan/urn";
 import { pulumi } from "./pulumi";
 
 /** A machine's resource in the state. */
@@ -41,9 +42,6 @@ const exported = z.object({
   }),
 });
 
-/** The type of the anchor, which carries the cluster's id. */
-const RANDOM_ID = "random:index/randomId:RandomId";
-
 /** @param text what `pulumi stack export` printed */
 export function parseState(text: string): StackState {
   const { resources, pending_operations: open } = exported.parse(JSON.parse(text)).deployment;
@@ -51,7 +49,7 @@ export function parseState(text: string): StackState {
     guests: (resources ?? []).flatMap((each) => guestOf(each) ?? []),
     mark: (cluster) => {
       const name = clusterStepName(cluster, "anchor");
-      const anchor = (resources ?? []).find(({ urn, type }) => type === RANDOM_ID && nameOf(urn) === name);
+      const anchor = (resources ?? []).find(({ urn, type }) => type === ANCHOR_TYPE && nameOf(urn) === name);
       const [stackUrn = "", project = ""] = anchor?.urn.split("::") ?? [];
       const clusterId = anchor?.outputs?.hex;
       if (typeof clusterId !== "string") return undefined;
@@ -65,11 +63,6 @@ export function parseState(text: string): StackState {
 function guestOf({ urn, type, inputs }: z.infer<typeof resource>): StateGuest | undefined {
   if (kindOfResource(type) === undefined || inputs?.vmId === undefined) return undefined;
   return { urn, name: nameOf(urn), vmId: inputs.vmId };
-}
-
-/** Name of a resource. */
-export function nameOf(urn: string): string {
-  return urn.slice(urn.lastIndexOf("::") + 2);
 }
 
 /** URL of the backend that holds the person's stacks. */

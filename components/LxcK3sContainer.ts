@@ -13,6 +13,7 @@ import { forgetFurtherNetworks } from "./machine/furtherNetworks";
 import { guard } from "./machine/guard";
 import type { Machine } from "./machine/Machine";
 import { describe } from "./machine/description";
+import { DIAL_ERRORS, DIAL_SECONDS } from "../remote/dialing";
 import { type Connection, RemoteScript } from "../remote/RemoteScript";
 
 export interface LxcK3sContainerArgs {
@@ -103,8 +104,8 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
       user: "root",
       privateKey: context.nodeKey,
       hostKey: hostKey.answer,
-      dialErrorLimit: 20,
-      perDialTimeout: 5,
+      dialErrorLimit: DIAL_ERRORS.node,
+      perDialTimeout: DIAL_SECONDS,
     };
     this.registerOutputs({ vmId: node.vmId, address: node.address });
   }

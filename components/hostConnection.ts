@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { ClusterPlan } from "../plan/model";
+import { DIAL_ERRORS, DIAL_SECONDS } from "../remote/dialing";
 import { checkGate } from "../remote/gateCheck";
 import type { Connection } from "../remote/RemoteScript";
 
@@ -10,7 +11,15 @@ export function hostConnection(
   { host, sshPort: port, sshUser: user, hostKey }: ClusterPlan["proxmox"],
   privateKey: pulumi.Output<string>,
 ): Connection {
-  const connection = { host, port, user, privateKey, hostKey, dialErrorLimit: 10, perDialTimeout: 5 };
+  const connection = {
+    host,
+    port,
+    user,
+    privateKey,
+    hostKey,
+    dialErrorLimit: DIAL_ERRORS.host,
+    perDialTimeout: DIAL_SECONDS,
+  };
   if (pulumi.runtime.isDryRun()) return connection;
   return privateKey.apply(async (key) => {
     try {

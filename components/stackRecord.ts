@@ -4,11 +4,11 @@ import { z } from "zod";
 import type { ClusterRecord, K3sRecord, NodeRecord } from "../plan/record";
 import { kindOfResource } from "../plan/machineKinds";
 import { parseStep, stepName } from "../plan/steps";
+import { ANCHOR_TYPE, nameOf } from "../plan/urn";
 import { readArguments } from "../remote/script";
 
 /** The engine's own function that reads what a stack's state holds: type and outputs by URN. */
 const READ = "pulumi:pulumi:readStackResourceOutputs";
-const ANCHOR = "random:index/randomId:RandomId";
 const COMMAND = "command:remote:Command";
 
 const resources = z.record(z.string(), z.object({ type: z.string(), outputs: z.unknown() }));
@@ -55,7 +55,7 @@ export async function readStackRecord(): Promise<ClusterRecord> {
 export function recordIn(state: Resources): ClusterRecord {
   const entries = Object.entries(state).map(([urn, { type, outputs }]) => ({ name: nameOf(urn), type, outputs }));
   const clusters = entries.flatMap(({ name, type }) => {
-    const step = type === ANCHOR ? parseStep(name) : undefined;
+    const step = type === ANCHOR_TYPE ? parseStep(name) : undefined;
     return step?.step === "anchor" ? [step.of] : [];
   });
   const commands = new Map(
@@ -127,5 +127,3 @@ function k3sIn(node: string, command: unknown): K3sRecord {
   const { ROLE: role, VERSION: version, ARCH: arch, CONFIG: config } = readArguments(create);
   return fitting(k3s, node, { role, version, arch, config });
 }
-
-const nameOf = (urn: string): string => urn.slice(urn.lastIndexOf("::") + 2);

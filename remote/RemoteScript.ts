@@ -2,6 +2,7 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 
 import { readAnswer } from "./answer";
+import { DIAL_TIMEOUTS } from "./dialing";
 import { type Action, type Arguments, renderCommand, renderStdin, type TaskName } from "./script";
 import { type ArgumentName, requireArguments } from "./tasks";
 
@@ -31,9 +32,6 @@ export interface RemoteScriptArgs {
 
 /** The last run was one of these. The state does not say which. */
 const APPLY = ["create", "update"] as const;
-
-/** Seconds that a deletion tries to connect; the task itself has its own time limit on the machine. */
-const DIAL_SECONDS = 60;
 
 /**
  * A script on a machine, over SSH with a checked host key: the only `remote.Command` of this program.
@@ -73,7 +71,7 @@ export class RemoteScript extends command.remote.Command {
       pulumi.mergeOptions(
         {
           deleteBeforeReplace: true,
-          customTimeouts: { create: "10m", update: "10m", delete: `${DIAL_SECONDS}s` },
+          customTimeouts: DIAL_TIMEOUTS,
           additionalSecretOutputs: args.secretOutput ? ["stdout", "stderr"] : [],
         },
         opts,

@@ -2,6 +2,7 @@ import * as sshpk from "sshpk";
 import { Client, type ClientChannel } from "ssh2";
 
 import { readAnswer } from "./answer";
+import { DIAL_ERRORS, DIAL_SECONDS } from "./dialing";
 import { type Arguments, type CommandText, renderCommand, renderStdin } from "./script";
 import { requireArguments } from "./tasks";
 
@@ -14,13 +15,9 @@ export interface ShellTarget {
   readonly privateKey: string;
   /** The machine's SSH host key, `ssh-ed25519 …`. No other one is accepted. */
   readonly hostKey: string;
-  /** Attempts to connect. @default 11 */
+  /** Attempts to connect; by default as many as a command makes. */
   readonly dials?: number;
 }
-
-/** Attempts to connect, and seconds for each: the same as for commands. */
-const DIALS = 11;
-const DIAL_SECONDS = 5;
 
 /** A task of `scripts/` that the program itself runs. */
 export interface ShellTask extends CommandText {
@@ -62,7 +59,11 @@ async function dial(target: ShellTarget): Promise<Client> {
     } catch (error) {
       const { level, message } = error as Error & { level?: string };
       // A wrong key stays wrong, so do not try again. A busy or starting server may answer later.
-      if (attempt >= (target.dials ?? DIALS) || level === "client-authentication" || error instanceof HostKeyError)
+      if (
+        attempt >= (target.dials ?? DIAL_ERRORS.host + 1) ||
+        level === "client-authentication" ||
+        error instanceof HostKeyError
+      )
         throw new ConnectionError(`${target.user}@${target.host} cannot be reached by SSH: ${message}`, {
           cause: error,
         });

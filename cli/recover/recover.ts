@@ -4,13 +4,14 @@ import { readCredentials } from "../../credentials/read";
 import { hint, SOURCES } from "../../credentials/sources";
 import { loadPlan } from "../../plan/load";
 import { MACHINE_KINDS } from "../../plan/machineKinds";
+import { nameOf } from "../../plan/urn";
 import { repairFileBackend } from "./backend";
 import { ClusterHost, type HostGuest } from "./guests";
 import { findLeftovers, type Leftovers } from "./leftovers";
 import { awaitPlugins } from "./orphans";
 import { PROGRAM } from "../pulumi";
 import { readStack } from "../stack";
-import { backendUrl, exportState, forgetOpenOperations, nameOf, type StackState } from "../state";
+import { backendUrl, exportState, forgetOpenOperations, type StackState } from "../state";
 
 export interface RecoverOptions {
   /** The selected stack by default. */

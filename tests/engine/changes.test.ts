@@ -256,7 +256,7 @@ describe("keys and tokens", () => {
   it("a guest's new host key stops what connects to it, and is read by the command that the error names", async () => {
     lab.machines.disk(103).hostKey = newKeyPair();
     // It also makes every node be dialled.
-    lab.editProgram("components/LxcK3sContainer.ts", (text) => text.replace("dialErrorLimit: 20", "dialErrorLimit: 2"));
+    lab.editProgram("remote/dialing.ts", (text) => text.replace("node: 20", "node: 2"));
     const refused = await lab.up("--continue-on-error");
     // The other workers are changed all the same, before it or after it.
     expect(refused.failed).toEqual(["k3s-worker-02-artifacts"]);

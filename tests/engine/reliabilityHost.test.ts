@@ -45,7 +45,7 @@ describe("up", () => {
 
   it(titles(hostShell["once K3s runs on the server"]), async () => {
     // From here on the bounds of dialling are known.
-    lab.editProgram("components/hostConnection.ts", (text) => text.replace("dialErrorLimit: 10", "dialErrorLimit: 3"));
+    lab.editProgram("remote/dialing.ts", (text) => text.replace("host: 10", "host: 3"));
     lab.host.delay = () => 10;
     const all = cases(hostShell["once K3s runs on the server"]);
     expectRows(all, await strike(lab, all, () => lab.up(...ALL)));
