@@ -177,11 +177,11 @@ own_disks() {
 }
 
 # refuse_kept FILE WHAT: ends the step where Proxmox VE would keep the guest; WHAT is what was not done therefore.
-refuse_kept() (
-  kept=$(kept_by "$1")
-  [ -z "$kept" ] || fail "guest $(vmid_of "$1") ($(guest_name "$1")) cannot be destroyed, so $2:
-$kept" "run the commands in brackets on the Proxmox host, then the same command again"
-)
+refuse_kept() {
+  kept_for=$(kept_by "$1")
+  [ -z "$kept_for" ] || fail "guest $(vmid_of "$1") ($(guest_name "$1")) cannot be destroyed, so $2:
+$kept_for" "run the commands in brackets on the Proxmox host, then the same command again"
+}
 
 # --- acts: no other script calls pct ----------------------------------------------------------------------------------
 # Time limit for a command in a guest, in seconds.

@@ -23,7 +23,7 @@ function namesIn(part: string): string[] {
     .replace(/'[^'\n]*'/g, "''");
   const found = (pattern: RegExp): string[] => [...shell.matchAll(pattern)].map(([, name = ""]) => name);
   const read = found(/\bread -r ([\w ]+)/g).flatMap((names) => names.trim().split(/ +/));
-  const set = [...found(/(?<![\w$"{/.-])([A-Za-z_]\w*)=/g), ...found(/\bfor (\w+) in/g), ...read];
+  const set = [...found(/(?<![\w$"{/.-]|-v )([A-Za-z_]\w*)=/g), ...found(/\bfor (\w+) in/g), ...read];
   return [...new Set([...found(/^\s*(\w+)\(\)/gm), ...set.filter((name) => name === name.toLowerCase())])];
 }
 
