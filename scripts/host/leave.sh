@@ -14,9 +14,9 @@ if [ "$ROLE" = server ] && [ -z "$(other_guests "$NAME")" ]; then
   exit 0
 fi
 
-# A guest that took our VMID is a stranger's: it is as if the machine were gone. So is the data of one that is gone.
+# A guest of somebody else with this VMID counts as no machine. Without a machine nothing is left to check or to lose.
 if conf=$(guest_conf) && is_ours "$conf"; then HAS_MACHINE=yes; else HAS_MACHINE=no; fi
-# What would stop the machine's removal is looked at before the node is disturbed.
+# What would stop the machine's removal is checked before the node is disturbed.
 if [ "$HAS_MACHINE" = yes ]; then
   refuse_kept "$conf" "$NAME was not drained"
   await_unlocked "$conf"
@@ -64,16 +64,16 @@ drain() {
   return "$(cat "$WORK/drained")"
 }
 
-# So is what would be lost with the machine.
+# So is data that would be lost with the machine.
 if [ "$HAS_MACHINE" = yes ]; then
   { list_local_data "$NAME" && own_disks "$(guest_conf)"; } >"$WORK/data" ||
     fail "the API of the server $SERVER did not say which volumes $NAME alone has" "the same again: pulumi up"
   if [ -s "$WORK/data" ] && [ "$ON_LOCAL_DATA" != delete ]; then
-    fail "$NAME was not drained: with its machine these would be destroyed, which no other node has:
+    fail "$NAME was not drained, because this data is on no other node and would be destroyed with its machine:
 $(cat "$WORK/data")" \
-      "copy what you need and delete them, then pulumi up; to lose them with the node: set removal.onLocalData: delete, pulumi up"
+      "copy what you need, delete these claims and disks, then pulumi up; or, to destroy the data with the node, set removal.onLocalData: delete, then pulumi up"
   elif [ -s "$WORK/data" ]; then
-    say "destroyed with $NAME, as removal.onLocalData says (delete the claims, so that their pods can start elsewhere):"
+    say "removal.onLocalData is delete, so this data is destroyed with $NAME; delete the claims, so that their pods can start elsewhere:"
     cat "$WORK/data"
   fi
 fi

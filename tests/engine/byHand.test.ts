@@ -225,7 +225,7 @@ describe("data that only the node has", () => {
   const stopped = (run: PulumiResult): void => {
     expect([run.code, run.failed, machines()]).toEqual([1, ["k3s-worker-02-leave"], []]);
     expect(run.errors.join("\n")).toContain(
-      "k3s-worker-02 was not drained: with its machine these would be destroyed, which no other node has:\n  - claim shop/data-db-0 (8Gi, volume pvc-1), used by shop/db-0",
+      "k3s-worker-02 was not drained, because this data is on no other node and would be destroyed with its machine:\n  - claim shop/data-db-0 (8Gi, volume pvc-1), used by shop/db-0",
     );
     expect(lab.host.members.has("k3s-worker-02")).toBe(true);
   };

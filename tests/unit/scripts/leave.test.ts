@@ -175,11 +175,11 @@ describe("data that a node alone has", () => {
     );
     const run = leave();
     expect(run.output).toContain(
-      `${NAME} was not drained: with its machine these would be destroyed, which no other node has:\n` +
+      `${NAME} was not drained, because this data is on no other node and would be destroyed with its machine:\n` +
         "  - claim shop/data-db-0 (8Gi, volume pvc-1), used by shop/db-0 shop/backup-1\n" +
         "  - claim shop/logs (8Gi, volume pvc-2)\n",
     );
-    expect(run.output).toMatch(/^next: .*set removal\.onLocalData: delete, pulumi up$/m);
+    expect(run.output).toMatch(/^next: .*set removal\.onLocalData: delete, then pulumi up$/m);
     expectUndisturbed(run);
   });
 
@@ -227,7 +227,7 @@ describe("data that a node alone has", () => {
     );
     const run = leave();
     expect(run.output).toContain(
-      "which no other node has:\n  - disk mp0 of its guest (local-lvm:vm-103-disk-1)\n  - disk unused0 of its guest (local:103/vm-103-disk-2.raw)\nnext:",
+      "would be destroyed with its machine:\n  - disk mp0 of its guest (local-lvm:vm-103-disk-1)\n  - disk unused0 of its guest (local:103/vm-103-disk-2.raw)\nnext:",
     );
     expectUndisturbed(run);
     policy("delete");
