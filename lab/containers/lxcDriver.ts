@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { run } from "../host/run";
-import type { GuestDriver, GuestInterface, GuestSource, GuestStatus, TaskLog } from "../pve/driver";
+import type { ContainerDriver, GuestInterface, GuestSource, GuestStatus, TaskLog } from "../pve/driver";
 import type { GuestConfig } from "../pve/guestConfig";
 import { limitLines, removeCgroup, setLimit, usage, v1Twin } from "./cgroups";
 import { systemdVersion } from "./baseImage";
@@ -30,7 +30,7 @@ export interface LxcDriverOptions {
  * Privileged containers with one root disk only. The disk is a folder without a quota, as on a PVE directory storage with
  * `subvol` disks of size 0: its size is recorded by the API and not enforced.
  */
-export class LxcDriver implements GuestDriver {
+export class LxcDriver implements ContainerDriver {
   private readonly lxc: LxcTools;
   private readonly cpus = new CpuAssignment();
   private readonly disks = new DiskUsage();

@@ -35,12 +35,12 @@ function storages(): Storages {
 
 async function main(): Promise<void> {
   const cgroup = labCgroup(process.env["LAB_NAME"]!);
-  const faults = new Faults(faultDir, { guestDir: "/etc/pve/nodes/pve/lxc", log: (line) => console.log(line) });
+  const faults = new Faults(faultDir, { nodeDir: "/etc/pve/nodes/pve", log: (line) => console.log(line) });
   const machines = new LxcDriver({ lxcPath: "/var/lib/lxc", logDir: "/var/log/lab", cgroup, traits: detectTraits() });
   const { url } = await startPveServer({
     etcPve: "/etc/pve",
     stateDir: "/var/lib/pve-api",
-    lockDir: "/run/lock/lxc",
+    lockDir: "/run/lock",
     node: "pve",
     listen: { host: process.env["LAB_ADDRESS"]!, port: 8006 },
     tls: {

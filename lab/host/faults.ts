@@ -10,7 +10,7 @@ import { run } from "./run";
 export function labFaults(lab: Lab): Faults {
   const { faults, etcPve, logs } = labPaths(lab.name);
   const log = (line: string) => fs.appendFileSync(path.join(logs, "host.log"), `${new Date().toISOString()} ${line}\n`);
-  return new Faults(faults, { guestDir: path.join(etcPve, "nodes/pve/lxc"), log });
+  return new Faults(faults, { nodeDir: path.join(etcPve, "nodes/pve"), log });
 }
 
 /** What a packet filter of the lab's own network does for a fault of the host. */

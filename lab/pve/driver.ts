@@ -22,6 +22,8 @@ export interface GuestInterface {
 /** What the host measures of a guest. All zero but `running` when it is stopped. */
 export interface GuestStatus {
   running: boolean;
+  /** Whether a running guest is halted for the moment; virtual machines only. */
+  paused?: boolean;
   /** The guest's init process, seen from the host. */
   pid?: number;
   uptimeSeconds: number;
@@ -31,7 +33,7 @@ export interface GuestStatus {
   diskBytes: number;
 }
 
-/** Where a new guest's root file system comes from, and what PVE's set-up writes into it. */
+/** Where a new container's root file system comes from, and what PVE's set-up writes into it. */
 export interface GuestSource {
   /** Path of the template file on the Proxmox host. */
   template: string;
@@ -42,12 +44,28 @@ export interface GuestSource {
 }
 
 /**
- * The machine side of a Proxmox node: what the API calls to make its records true.
+ * The machine side of a Proxmox node: what the API calls to make its records true, for guests of any kind.
  *
  * The API owns the configuration file, locks, tasks and permissions and calls at most one changing method of a guest at
  * a time. A method that throws fails its task; the error's message is the task's exit status.
  */
-export interface GuestDriver {
+export interface MachineDriver {
+  /** Translates the configuration and starts the guest. */
+  start(vmid: number, config: GuestConfig, log: TaskLog): Promise<void>;
+  /** Asks the guest to power off. False when it did not within `timeoutSeconds`. */
+  shutdown(vmid: number, timeoutSeconds: number, log: TaskLog): Promise<boolean>;
+  /** Ends the guest at once; a stopped guest is left as it is. */
+  stop(vmid: number, log: TaskLog): Promise<void>;
+  /** Removes every trace of a stopped guest; a guest of which nothing is left is no error. */
+  destroy(vmid: number, log: TaskLog): Promise<void>;
+  /** Applies to a running guest what PVE applies without a restart. `changed` are keys of the configuration, removed ones included. */
+  apply(vmid: number, config: GuestConfig, changed: readonly string[]): Promise<void>;
+  /** Never fails for a guest that the driver does not know: that one is stopped. */
+  status(vmid: number): Promise<GuestStatus>;
+}
+
+/** What runs the containers of a node. Raw lines come last in what `start` translates. */
+export interface ContainerDriver extends MachineDriver {
   /** Unpacks the template and writes hostname, network, DNS, password and keys into it; none of these if `ostype` is `unmanaged`. */
   create(vmid: number, config: GuestConfig, from: GuestSource, log: TaskLog): Promise<void>;
   /**
@@ -57,20 +75,50 @@ export interface GuestDriver {
    * @param config of the new guest.
    */
   clone(vmid: number, newid: number, config: GuestConfig, log: TaskLog): Promise<void>;
-  /** Translates the configuration, raw lines last, and starts the guest. Rewrites hostname, network and DNS unless `unmanaged`. */
-  start(vmid: number, config: GuestConfig, log: TaskLog): Promise<void>;
-  /** Asks the guest to power off. False when it did not within `timeoutSeconds`. */
-  shutdown(vmid: number, timeoutSeconds: number, log: TaskLog): Promise<boolean>;
-  /** Ends the guest at once; a stopped guest is left as it is. */
-  stop(vmid: number, log: TaskLog): Promise<void>;
-  /** Removes every trace of a stopped guest; a guest of which nothing is left is no error. */
-  destroy(vmid: number, log: TaskLog): Promise<void>;
   /** Called after a disk has grown in `config`. */
   resize(vmid: number, config: GuestConfig, log: TaskLog): Promise<void>;
-  /** Applies to a running guest what PVE applies without a restart. `changed` are keys of the configuration, removed ones included. */
-  apply(vmid: number, config: GuestConfig, changed: readonly string[]): Promise<void>;
-  /** Never fails for a guest that the driver does not know: that one is stopped. */
-  status(vmid: number): Promise<GuestStatus>;
   /** Interfaces of a running guest, loopback included; empty while it has none. */
   interfaces(vmid: number): Promise<GuestInterface[]>;
+}
+
+/** A disk that a virtual machine is to get. */
+export interface NewDisk {
+  /** `local-lvm:vm-101-disk-0`. */
+  readonly volid: string;
+  readonly bytes: number;
+  /** Path on the Proxmox host of the image that it is a copy of; an empty disk without it. */
+  readonly image?: string;
+}
+
+/** A disk of a virtual machine that is a copy of another's. */
+export interface DiskCopy {
+  readonly from: string;
+  readonly to: string;
+  /** Whether only the differences to `from` are stored. */
+  readonly linked: boolean;
+}
+
+/** What runs the virtual machines of a node. */
+export interface VmDriver extends MachineDriver {
+  /** Makes the disks of a new machine. */
+  create(vmid: number, config: GuestConfig, disks: readonly NewDisk[], log: TaskLog): Promise<void>;
+  /** Makes the disks of a new machine from those of another. @param config of the new machine. */
+  clone(vmid: number, newid: number, config: GuestConfig, copies: readonly DiskCopy[], log: TaskLog): Promise<void>;
+  /** Makes a further disk. */
+  addDisk(vmid: number, disk: NewDisk, log: TaskLog): Promise<void>;
+  /** Copies a disk of a machine, running or not, to another place. */
+  copyDisk(vmid: number, copy: DiskCopy, log: TaskLog): Promise<void>;
+  renameDisk(vmid: number, from: string, to: string): Promise<void>;
+  growDisk(vmid: number, volid: string, bytes: number): Promise<void>;
+  removeDisk(vmid: number, volid: string): Promise<void>;
+  /** Resets a running machine, as its button does. */
+  reset(vmid: number): Promise<void>;
+  pause(vmid: number): Promise<void>;
+  resume(vmid: number): Promise<void>;
+  /**
+   * Has the guest agent of a running machine run `guest-<command>`, and returns what it returns.
+   *
+   * @throws ApiError 500 `QEMU guest agent is not running` while there is no answer.
+   */
+  agent(vmid: number, command: string, args: Readonly<Record<string, unknown>>): Promise<unknown>;
 }

@@ -3,11 +3,25 @@ import { createHash } from "node:crypto";
 /** One raw LXC line, `["lxc.cap.drop", ""]`. Order matters to LXC and is kept. */
 export type RawLine = readonly [key: string, value: string];
 
+/** Where the files of containers and of virtual machines differ in their form. */
+export interface ConfigSyntax {
+  /** Name of the section of pending changes: `pve:pending`, `PENDING`. */
+  readonly pending: string;
+  /** Whether raw `lxc.*` lines stand beside the options. */
+  readonly rawLines: boolean;
+  /** Whether a description is read without the newline at its end. */
+  readonly trimsDescription: boolean;
+}
+
+export const containerSyntax: ConfigSyntax = { pending: "pve:pending", rawLines: true, trimsDescription: false };
+export const vmSyntax: ConfigSyntax = { pending: "PENDING", rawLines: false, trimsDescription: true };
+
 /**
- * One section of `/etc/pve/lxc/<vmid>.conf`: what a driver needs of a guest.
+ * One section of `/etc/pve/lxc/<vmid>.conf` or `/etc/pve/qemu-server/<vmid>.conf`: what a driver needs of a guest.
  *
  * `options` holds every `key: value` line, values exactly as written (`"1"`, `"name=eth0,bridge=vmbr0,…"`), plus
- * `description` decoded from the leading `#` lines, with its trailing newline. Raw `lxc.*` lines are kept apart.
+ * `description` decoded from the leading `#` lines; a container's keeps its trailing newline. Raw `lxc.*` lines are kept
+ * apart.
  */
 export interface GuestConfig {
   readonly options: ReadonlyMap<string, string>;
@@ -22,11 +36,15 @@ export interface PendingSection extends GuestConfig {
 /** The whole file: the current configuration, what is pending, and the snapshots by name. */
 export interface GuestConfigFile extends GuestConfig {
   readonly pending: PendingSection;
+  /** `[special:cloudinit]` of a virtual machine: what its cloud-init drive was made from, where that has changed since. */
+  readonly cloudInit: ReadonlyMap<string, string>;
   readonly snapshots: ReadonlyMap<string, GuestConfig>;
 }
 
 /** The option `env`, `A=1` NUL `B=2`, stands in the file as one raw line a variable. */
 const environmentKey = "lxc.environment.runtime";
+
+const cloudInitSection = "special:cloudinit";
 
 const noPending: PendingSection = { options: new Map(), raw: [], deletions: [] };
 
@@ -35,7 +53,7 @@ export function guestConfig(
   options: Iterable<readonly [string, string]>,
   raw: readonly RawLine[] = [],
 ): GuestConfigFile {
-  return { options: new Map(options), raw, pending: noPending, snapshots: new Map() };
+  return { options: new Map(options), raw, pending: noPending, cloudInit: new Map(), snapshots: new Map() };
 }
 
 /** SHA-1 of the file's text: what the API returns as `digest` and compares before a write. */
@@ -44,38 +62,46 @@ export function configDigest(text: string): string {
 }
 
 /**
- * Reads the text of a guest's file as `PVE::LXC::Config::parse_pct_config` does.
+ * Reads the text of a guest's file as `PVE::LXC::Config::parse_pct_config` and `PVE::QemuServer::parse_vm_config` do.
  *
  * @param warn receives one line for each line that PVE would complain about and leave out.
  */
-export function parseGuestConfig(text: string, warn: (line: string) => void = () => {}): GuestConfigFile {
-  const main = new SectionReader();
-  const pending = new SectionReader();
+export function parseGuestConfig(
+  text: string,
+  warn: (line: string) => void = () => {},
+  syntax: ConfigSyntax = containerSyntax,
+): GuestConfigFile {
+  const newSection = () => new SectionReader(syntax);
+  const [main, pending, cloudInit] = [newSection(), newSection(), newSection()];
   const snapshots = new Map<string, SectionReader>();
   let section = main;
   for (const line of text.split("\n")) {
     if (/^\s*$/.test(line)) continue;
-    if (/^\[pve:pending\]\s*$/i.test(line)) section = pending;
-    else if (/^\[[a-z][a-z0-9_-]+\]\s*$/i.test(line)) {
-      section = new SectionReader();
-      snapshots.set(line.slice(1, line.indexOf("]")), section);
+    const [, name] = /^\[([^\]]*)\]\s*$/.exec(line) ?? [];
+    if (name?.toLowerCase() === syntax.pending.toLowerCase()) section = pending;
+    else if (name === cloudInitSection) section = cloudInit;
+    else if (name !== undefined && /^[a-z][a-z0-9_-]+$/i.test(name)) {
+      section = newSection();
+      snapshots.set(name, section);
     } else if (!section.read(line, section === pending)) warn(`unable to parse config: ${line}`);
   }
   return {
     ...main.section(),
     pending: { ...pending.section(), deletions: pending.deletions },
+    cloudInit: cloudInit.section().options,
     snapshots: new Map([...snapshots].map(([name, reader]) => [name, reader.section()])),
   };
 }
 
 /** Writes a guest's file as `write_pct_config` does: description first, keys sorted, raw lines last in each section. */
-export function printGuestConfig(file: GuestConfigFile): string {
+export function printGuestConfig(file: GuestConfigFile, syntax: ConfigSyntax = containerSyntax): string {
   let text = printSection(file);
   if (file.pending.options.size > 0 || file.pending.deletions.length > 0) {
     const options = new Map(file.pending.options);
     if (file.pending.deletions.length > 0) options.set("delete", file.pending.deletions.join(","));
-    text += `\n[pve:pending]\n${printSection({ options, raw: file.pending.raw })}`;
+    text += `\n[${syntax.pending}]\n${printSection({ options, raw: file.pending.raw })}`;
   }
+  if (file.cloudInit.size > 0) text += `\n[${cloudInitSection}]\n${printSection({ options: file.cloudInit, raw: [] })}`;
   for (const [name, snapshot] of sorted(file.snapshots)) text += `\n[${name}]\n${printSection(snapshot)}`;
   return text;
 }
@@ -94,9 +120,11 @@ class SectionReader {
   private readonly raw: RawLine[] = [];
   private description = "";
 
+  constructor(private readonly syntax: ConfigSyntax) {}
+
   /** Takes one line in; false when PVE could not make sense of it. */
   read(line: string, isPending: boolean): boolean {
-    const raw = /^(lxc\.[a-z0-9_.-]+)(?::|\s*=)\s*(.*?)\s*$/.exec(line);
+    const raw = this.syntax.rawLines ? /^(lxc\.[a-z0-9_.-]+)(?::|\s*=)\s*(.*?)\s*$/.exec(line) : null;
     if (line.startsWith("#")) this.description += `${decodeText(line.slice(1))}\n`;
     else if (raw) {
       if (raw[1] === environmentKey) {
@@ -106,7 +134,7 @@ class SectionReader {
       if (!isRawKey(raw[1]!)) return false;
       this.raw.push([raw[1]!, raw[2]!]);
     } else {
-      const option = /^([a-z][a-z_]*\d*):\s*(.+?)\s*$/.exec(line);
+      const option = /^([a-z][a-z_-]*\d*):\s*(.+?)\s*$/.exec(line);
       if (!option) return false;
       const [, key, value] = option as unknown as [string, string, string];
       if (key === "description") this.description += decodeText(value);
@@ -125,7 +153,8 @@ class SectionReader {
 
   section(): GuestConfig {
     const options = new Map(this.options);
-    if (this.description) options.set("description", this.description);
+    const description = this.syntax.trimsDescription ? this.description.trimEnd() : this.description;
+    if (description) options.set("description", description);
     return { options, raw: this.raw };
   }
 }

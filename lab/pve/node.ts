@@ -1,22 +1,44 @@
 import type { AccessStore } from "./access/accessStore";
-import type { GuestDriver } from "./driver";
+import type { ContainerDriver, MachineDriver, VmDriver } from "./driver";
 import type { GuestStore } from "./guests/guestStore";
+import type { GuestKind } from "./guests/kinds";
 import type { StorageStore } from "./storage/storageStore";
 import type { TaskStore } from "./tasks";
 
-/** What the endpoints work on: one Proxmox VE node and its parts. */
-export interface PveNode {
+/** The parts of a Proxmox VE node that all of its guests share. */
+interface NodeParts {
   /** The node's name, `pve`. */
   readonly name: string;
   readonly access: AccessStore;
-  readonly guests: GuestStore;
   readonly storages: StorageStore;
   readonly tasks: TaskStore;
-  readonly driver: GuestDriver;
   /** The bridges that guests may use. */
   readonly bridges: readonly string[];
   /** Version of the control group hierarchy that the node says it runs. */
   readonly cgroupMode: () => number;
+}
+
+/** A node as the guests of one kind see it: their files, and what runs them. */
+export interface GuestNode<Driver extends MachineDriver = MachineDriver> extends NodeParts {
+  readonly kind: GuestKind;
+  readonly guests: GuestStore;
+  readonly driver: Driver;
+}
+
+export type ContainerNode = GuestNode<ContainerDriver>;
+export type VmNode = GuestNode<VmDriver>;
+
+/** What the endpoints work on: one Proxmox VE node, and on it the guests of each kind. */
+export interface PveNode extends NodeParts {
+  readonly lxc: ContainerNode;
+  readonly qemu: VmNode;
+}
+
+/** Every guest of a node, by VMID. */
+export function allGuests(node: PveNode): { readonly vmid: number; readonly side: GuestNode }[] {
+  return [node.lxc, node.qemu]
+    .flatMap((side) => side.guests.list().map((vmid) => ({ vmid, side })))
+    .sort((a, b) => a.vmid - b.vmid);
 }
 
 /** The release that the API simulates. */

@@ -1,8 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { AccessStore } from "./access/accessStore";
-import type { GuestDriver } from "./driver";
+import type { ContainerDriver, VmDriver } from "./driver";
 import { GuestStore } from "./guests/guestStore";
+import { container, guestKinds, virtualMachine, type GuestKind } from "./guests/kinds";
 import { createApp } from "./http/app";
 import type { Exchange, RequestHook } from "./http/exchange";
 import type { PveNode } from "./node";
@@ -13,6 +14,10 @@ import { lxcEndpoints } from "./routes/lxc";
 import { lxcCloneEndpoints } from "./routes/lxcClone";
 import { lxcStatusEndpoints } from "./routes/lxcStatus";
 import { nodeEndpoints } from "./routes/nodes";
+import { qemuEndpoints } from "./routes/qemu";
+import { qemuAgentEndpoints } from "./routes/qemuAgent";
+import { qemuDiskEndpoints } from "./routes/qemuDisks";
+import { qemuStatusEndpoints } from "./routes/qemuStatus";
 import { poolEndpoints } from "./routes/pools";
 import { roleEndpoints } from "./routes/roles";
 import { storageEndpoints } from "./routes/storage";
@@ -21,6 +26,7 @@ import { tokenEndpoints } from "./routes/tokens";
 import { uploadEndpoints } from "./routes/uploads";
 import { type StorageHook, StorageStore, type Storages } from "./storage/storageStore";
 import { TaskStore, type TaskHook } from "./tasks";
+import { NoVms } from "./vms/noVms";
 
 /** Every endpoint that the API serves; all others answer 501, as PVE does for what it does not know. */
 export const endpoints = [
@@ -29,6 +35,10 @@ export const endpoints = [
   ...lxcEndpoints,
   ...lxcCloneEndpoints,
   ...lxcStatusEndpoints,
+  ...qemuEndpoints,
+  ...qemuDiskEndpoints,
+  ...qemuStatusEndpoints,
+  ...qemuAgentEndpoints,
   ...taskEndpoints,
   ...storageEndpoints,
   ...downloadEndpoints,
@@ -51,7 +61,9 @@ export interface PveServerOptions {
   readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer };
   /** Unix socket that serves the same API to root, without login. */
   readonly socket?: string;
-  readonly driver: GuestDriver;
+  readonly driver: ContainerDriver;
+  /** What runs virtual machines; without it none can be made. */
+  readonly vms?: VmDriver;
   /** They may come and go while the API runs. */
   readonly storages: Storages | (() => Storages);
   /** Default `vmbr0`. */
@@ -62,7 +74,7 @@ export interface PveServerOptions {
   readonly unauthorizedDelayMs?: number;
   /** How long a call waits for another that holds the guest; PVE takes ten seconds, the default. */
   readonly lockTimeoutMs?: number;
-  /** Folder of the files that are held while a guest is worked on, `/run/lock/lxc`; none by default. */
+  /** Folder of the files that are held while a guest is worked on, `/run/lock`; none by default. */
   readonly lockDir?: string;
   /** Runs before each request that comes over HTTPS, and may fail it. */
   readonly onRequest?: RequestHook;
@@ -91,17 +103,22 @@ export interface PveServer {
  */
 export async function startPveServer(options: PveServerOptions): Promise<PveServer> {
   fs.mkdirSync(path.join(options.etcPve, "priv"), { recursive: true, mode: 0o700 });
-  const guests = new GuestStore(options.etcPve, options.node, options.lockTimeoutMs, options.lockDir);
+  const guests = (kind: GuestKind) =>
+    new GuestStore(options.etcPve, options.node, kind, options.lockTimeoutMs, options.lockDir);
+  const [containers, vms] = [guests(container), guests(virtualMachine)];
   linkOwnNode(options.etcPve, options.node);
-  const node: PveNode = {
+  const parts = {
     name: options.node,
     access: new AccessStore(options.etcPve),
-    guests,
-    storages: new StorageStore(storagesOf(options), guests, options.onStorage),
+    storages: new StorageStore(storagesOf(options), [containers, vms], options.onStorage),
     tasks: new TaskStore(path.join(options.stateDir, "tasks"), options.node, options.onTask),
-    driver: options.driver,
     bridges: options.bridges ?? ["vmbr0"],
     cgroupMode: options.cgroupMode ?? (() => 2),
+  };
+  const node: PveNode = {
+    ...parts,
+    lxc: { ...parts, kind: container, guests: containers, driver: options.driver },
+    qemu: { ...parts, kind: virtualMachine, guests: vms, driver: options.vms ?? new NoVms() },
   };
   const common = {
     ...{ node, endpoints, unauthorizedDelayMs: options.unauthorizedDelayMs ?? 3000 },
@@ -130,11 +147,11 @@ export async function startPveServer(options: PveServerOptions): Promise<PveServ
   };
 }
 
-/** `/etc/pve/lxc` and `/etc/pve/local` lead to the node's own folder, as on a Proxmox host. */
+/** `/etc/pve/lxc`, `/etc/pve/qemu-server` and `/etc/pve/local` lead to the node's own folder, as on a Proxmox host. */
 function linkOwnNode(etcPve: string, node: string): void {
   for (const [name, target] of [
     ["local", path.join("nodes", node)],
-    ["lxc", path.join("nodes", node, "lxc")],
+    ...guestKinds.map(({ folder }) => [folder, path.join("nodes", node, folder)] as const),
   ] as const) {
     const link = path.join(etcPve, name);
     if (!fs.existsSync(link)) fs.symlinkSync(target, link);

@@ -1,4 +1,4 @@
-import type { GuestDriver, GuestInterface, GuestSource, GuestStatus, TaskLog } from "./driver";
+import type { ContainerDriver, GuestInterface, GuestSource, GuestStatus, TaskLog } from "./driver";
 import type { GuestConfig } from "./guestConfig";
 
 /** What a simulated guest remembers. */
@@ -25,7 +25,7 @@ export interface SimulatedDriverOptions {
  * Guests that are records only: nothing runs in them. For tests of what happens around machines, by the hundred. The real
  * driver is the one for LXC.
  */
-export class SimulatedDriver implements GuestDriver {
+export class SimulatedDriver implements ContainerDriver {
   readonly guests = new Map<number, SimulatedGuest>();
 
   constructor(private readonly options: SimulatedDriverOptions = {}) {}

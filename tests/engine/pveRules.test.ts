@@ -209,7 +209,7 @@ describe("locks and VMIDs", () => {
   test("the file of a guest's lock is held while it is worked on, and heeded when another program holds it", async () => {
     await pve.stop();
     const lockDir = fs.mkdtempSync(path.join(os.tmpdir(), "lock-"));
-    const file = path.join(lockDir, "pve-config-101.lock");
+    const file = path.join(lockDir, "lxc/pve-config-101.lock");
     const isFree = () => spawnSync("flock", ["-n", file, "true"]).status === 0;
     const seen: boolean[] = [];
     pve = await SimulatedNode.start({ lockDir, lockTimeoutMs: 500 }, { delayMs: 100 });

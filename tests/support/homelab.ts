@@ -83,7 +83,7 @@ export class Homelab {
     const commands = (machine: string): string => this.path("commands", machine);
     const guestRoots = this.path("host", "var/lib/lxc");
     this.machines = new SimulatedMachines({ journal, folder: guestRoots, commands: commands("guest"), processes });
-    this.faults = new Faults(this.path("faults"), { guestDir: path.join(this.etcPve, "nodes/pve/lxc") });
+    this.faults = new Faults(this.path("faults"), { nodeDir: path.join(this.etcPve, "nodes/pve") });
     this.host = new SimulatedHost({
       ...{ journal, processes, machines: this.machines, driver: this.faults.driver(this.machines) },
       ...{ root: this.path("host"), commands: commands("host"), apiSocket: this.apiSocket },
@@ -348,7 +348,7 @@ export class Homelab {
   private async openNetwork(): Promise<void> {
     this.api = await startHomelabApi({
       ...{ folder: this.folder, etcPve: this.etcPve, socket: this.apiSocket },
-      lockDir: this.path("host", "run/lock/lxc"),
+      lockDir: this.path("host", "run/lock"),
       address: HOST,
       driver: this.host.driver,
       faults: this.faults,

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import type { GuestDriver } from "../../lab/pve/driver";
+import type { ContainerDriver } from "../../lab/pve/driver";
 import type { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
 import { type PveServer, startPveServer } from "../../lab/pve/server";
@@ -17,7 +17,7 @@ export interface HomelabApiOptions {
   readonly lockDir: string;
   /** The address that clients know it by. */
   readonly address: string;
-  readonly driver: GuestDriver;
+  readonly driver: ContainerDriver;
   readonly faults: Faults;
   /** Told of each request when it arrives. */
   readonly onRequest: (request: { readonly method: string; readonly path: string }) => void;

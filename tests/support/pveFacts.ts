@@ -19,6 +19,10 @@ export interface PveSchema {
   maxLength?: number;
   requires?: string;
   default_key?: number;
+  /** Another name of a part of a property string. */
+  alias?: string;
+  /** The part that the name itself is the value of: `virtio=BC:24:…` is `model=virtio,macaddr=BC:24:…`. */
+  keyAlias?: string;
 }
 
 export interface PveMethod {
@@ -93,8 +97,8 @@ export function factsOf(api: PveApi): PveApi {
 
 function schemaFacts(schema: PveSchema): PveSchema {
   const { properties, additionalProperties, items, format } = schema;
-  const { type, optional, pattern, minimum, maximum, minLength, maxLength, requires } = schema;
-  const values = { type, optional, pattern, minimum, maximum, minLength, maxLength, requires };
+  const { type, optional, pattern, minimum, maximum, minLength, maxLength, requires, alias, keyAlias } = schema;
+  const values = { type, optional, pattern, minimum, maximum, minLength, maxLength, requires, alias, keyAlias };
   return sorted(
     defined({
       ...values,

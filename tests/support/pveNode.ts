@@ -8,6 +8,7 @@ import { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
 import { startPveServer, type PveServer, type PveServerOptions } from "../../lab/pve/server";
 import { SimulatedDriver, type SimulatedDriverOptions } from "../../lab/pve/simulatedDriver";
+import { SimulatedVms, type SimulatedVmsOptions } from "../../lab/pve/simulatedVms";
 import { PveClient } from "./httpClient";
 import { assertOfficial } from "./pveSchema";
 
@@ -31,8 +32,9 @@ export class SimulatedNode {
   readonly tls = certificate(this.dir);
   readonly apiToken: string;
   readonly driver: SimulatedDriver;
+  readonly vms: SimulatedVms;
   readonly faults = new Faults(path.join(this.dir, "faults"), {
-    guestDir: path.join(this.etcPve, "nodes", "pve", "lxc"),
+    nodeDir: path.join(this.etcPve, "nodes", "pve"),
     log: (line) => this.faultLog.push(line),
   });
   readonly faultLog: string[] = [];
@@ -40,10 +42,11 @@ export class SimulatedNode {
   private server?: PveServer;
 
   private constructor(
-    driverOptions: SimulatedDriverOptions,
+    driverOptions: SimulatedDriverOptions & SimulatedVmsOptions,
     private readonly options: Partial<PveServerOptions>,
   ) {
     this.driver = new SimulatedDriver(driverOptions);
+    this.vms = new SimulatedVms(driverOptions);
     fs.mkdirSync(this.etcPve, { recursive: true });
     this.apiToken = this.newToken("pulumi", Object.keys(REQUIRED_PRIVILEGES));
     const file = path.join(this.dir, "template.tar.zst");
@@ -55,7 +58,7 @@ export class SimulatedNode {
 
   static async start(
     options: Partial<PveServerOptions> = {},
-    driverOptions: SimulatedDriverOptions = {},
+    driverOptions: SimulatedDriverOptions & SimulatedVmsOptions = {},
   ): Promise<SimulatedNode> {
     const node = new SimulatedNode(driverOptions, options);
     await node.open();
@@ -118,6 +121,19 @@ export class SimulatedNode {
     });
   }
 
+  /** Makes a file in the storage `local`. Returns its volume ID. */
+  file(volume: string, content: string | Buffer): string {
+    const file = path.join(this.dir, "vz", volume);
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, content);
+    return `local:${volume}`;
+  }
+
+  /** Text of a virtual machine's file. */
+  vmConf(vmid: number): string {
+    return fs.readFileSync(path.join(this.etcPve, "qemu-server", `${vmid}.conf`), "utf8");
+  }
+
   /** Text of a guest's file. */
   conf(vmid: number): string {
     return fs.readFileSync(this.confFile(vmid), "utf8");
@@ -136,13 +152,14 @@ export class SimulatedNode {
       tls: this.tls,
       socket: this.socket,
       driver: this.faults.driver(this.driver),
+      vms: this.faults.driver(this.vms),
       onRequest: this.faults.onRequest,
       onTask: this.faults.onTask,
       onStorage: this.faults.storage,
       storages: {
         local: {
           type: "dir",
-          content: ["vztmpl", "iso", "snippets"],
+          content: ["vztmpl", "iso", "snippets", "import", "images"],
           path: path.join(this.dir, "vz"),
           templates: { "ubuntu-22.04-standard_22.04-1_amd64.tar.zst": this.templateFile },
         },
@@ -175,4 +192,36 @@ export function nodeFields(vmid: number, extra: Record<string, string | number> 
     start: 0,
     ...extra,
   };
+}
+
+/** What the program's client sends for a virtual machine that is made from an image. */
+export function vmFields(vmid: number, extra: Record<string, string | number> = {}): Record<string, string | number> {
+  return {
+    vmid,
+    name: `k3s-${vmid}`,
+    ostype: "l26",
+    cores: 2,
+    cpu: "cputype=x86-64-v2-AES",
+    memory: 4096,
+    scsihw: "virtio-scsi-single",
+    scsi0: "file=local-lvm:0,import-from=local:import/debian-12.qcow2,discard=on,iothread=1",
+    ide2: "local-lvm:cloudinit,media=cdrom",
+    net0: "model=virtio,bridge=vmbr0,firewall=0",
+    agent: "enabled=1,fstrim_cloned_disks=0,type=virtio",
+    ciuser: "root",
+    ipconfig0: "ip=198.18.0.20/24,gw=198.18.0.1",
+    nameserver: "198.18.0.1",
+    serial0: "socket",
+    onboot: 1,
+    ...extra,
+  };
+}
+
+/** The head of a qcow2 file, which states the size of the disk. */
+export function qcow2(bytes: number): Buffer {
+  const header = Buffer.alloc(512);
+  header.write("QFI\xfb", 0, "latin1");
+  header.writeUInt32BE(3, 4);
+  header.writeBigUInt64BE(BigInt(bytes), 24);
+  return header;
 }

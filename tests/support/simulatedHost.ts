@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AccessStore } from "../../lab/pve/access/accessStore";
-import type { GuestDriver } from "../../lab/pve/driver";
+import type { ContainerDriver } from "../../lab/pve/driver";
 import { type GuestConfigFile, parseGuestConfig } from "../../lab/pve/guestConfig";
 import { parseStep } from "../../plan/steps";
 import { acknowledgement } from "../../remote/answer";
@@ -31,7 +31,7 @@ export interface SimulatedHostOptions {
   readonly journal: Journal;
   readonly machines: SimulatedMachines;
   /** The same guests with the faults that strike them. */
-  readonly driver: GuestDriver;
+  readonly driver: ContainerDriver;
   /** The host's files; `etc/pve` in it is the API's. */
   readonly root: string;
   /** Folder of the host's commands that are doubles. */
@@ -178,7 +178,7 @@ export class SimulatedHost {
     return { status: code ?? 255, ...output };
   }
 
-  get driver(): GuestDriver {
+  get driver(): ContainerDriver {
     return this.options.driver;
   }
 
@@ -216,7 +216,7 @@ export class SimulatedHost {
   }
 
   /** `pct destroy --force`. */
-  async destroy(vmid: number, driver: GuestDriver = this.options.machines): Promise<void> {
+  async destroy(vmid: number, driver: ContainerDriver = this.options.machines): Promise<void> {
     await driver.destroy(vmid, () => {});
     fs.rmSync(this.confFile(vmid));
     this.access.forgetGuest(vmid);

@@ -7,10 +7,10 @@ import { z } from "zod";
  * (the connection is cut before the work), `drop-answer` (the work is done, then the connection is cut without an answer).
  *
  * Tasks: `task-fail` (ends with an error), `task-slow` (its work waits), `task-lost` (its worker is killed: the task
- * reads `unexpected status`, and a create leaves the guest half made, with `lock: create`).
+ * reads `unexpected status`, and a create or a machine's clone leaves the guest half made, with `lock: create` or `clone`).
  *
  * Guests and storages: `lock` (a stale lock in the guest's file), `storage-full`, `no-address` (the guest starts without
- * its addresses), `guest-dies` (it ends by itself after a start).
+ * its addresses), `guest-dies` (it ends by itself after a start), `no-agent` (a virtual machine's guest agent is silent).
  *
  * The host, in the lab only: `ssh-refused` (its port 22; the engine level's double has it too), `clock` (the clock that
  * programs of the host see is off), `no-dns` (its name server is silent).
@@ -70,6 +70,7 @@ const kinds = {
   "storage-full": { storage: z.string().min(1).optional(), count },
   "no-address": { guest, count },
   "guest-dies": { guest, count, seconds },
+  "no-agent": { guest, count },
   "ssh-refused": {},
   clock: { seconds: z.number().min(-315_360_000).max(315_360_000).optional() },
   "no-dns": {},

@@ -1,10 +1,11 @@
 import { STATUS_CODES } from "node:http";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { GuestDriver, TaskLog } from "../driver";
+import type { MachineDriver, TaskLog } from "../driver";
 import { ApiError, failure, WorkerKilled } from "../errors";
 import { readText, writeFileAtomically } from "../files";
-import { parseGuestConfig, printGuestConfig } from "../guestConfig";
+import { parseGuestConfig, printGuestConfig, type GuestConfigFile } from "../guestConfig";
+import { guestKinds, type GuestKind } from "../guests/kinds";
 import type { Incoming, RequestHook } from "../http/exchange";
 import type { StorageHook } from "../storage/storageStore";
 import type { TaskHook } from "../tasks";
@@ -14,8 +15,8 @@ import { FaultStore, isSpent } from "./faultStore";
 import { faultyDriver } from "./faultyDriver";
 
 export interface FaultsOptions {
-  /** `lxc` folder of the node, where the guests' files are. */
-  readonly guestDir: string;
+  /** Folder of the node in `/etc/pve`, below which the guests' files are. */
+  readonly nodeDir: string;
   /** Receives a line for each strike, with the fault's number. */
   readonly log?: (line: string) => void;
 }
@@ -25,7 +26,8 @@ interface Occasion {
   readonly method?: string;
   readonly path?: string;
   readonly task?: string;
-  readonly guest?: number;
+  /** The guests that it is about: a clone is about its source and itself. */
+  readonly guests?: readonly number[];
   readonly storage?: string;
 }
 
@@ -85,8 +87,7 @@ export class Faults {
   readonly onRequest: RequestHook = async (request) => {
     this.holdLocks();
     const { method, path: target } = request;
-    const guest = guestOf(request);
-    const occasion = { method, path: target, ...(guest !== undefined && { guest }) };
+    const occasion = { method, path: target, guests: guestsOf(request) };
     const strike = (kind: FaultKind) => this.strike(kind, `${method} ${target}`, occasion);
     const slow = strike("slow");
     if (slow) await sleep(secondsOf(slow) * 1000);
@@ -99,10 +100,10 @@ export class Faults {
     return strike("drop-answer") && "drop-answer";
   };
 
-  /** A create is struck later, in the midst of its work: see {@link faultyDriver}. */
+  /** What makes a guest is struck later, in the midst of its work: see {@link faultyDriver}. */
   readonly onTask: TaskHook = async ({ type, id }, log) => {
-    if (type === "vzcreate") return;
-    await this.strikeTask(type, Number(id), log);
+    if (["vzcreate", "qmcreate", "qmclone"].includes(type)) return;
+    await this.strikeTask(type, [Number(id)], log);
   };
 
   readonly storage: StorageHook = {
@@ -110,14 +111,13 @@ export class Faults {
     strikeFull: (storage, what) => this.strike("storage-full", what, { storage }) !== undefined,
   };
 
-  driver(inner: GuestDriver): GuestDriver {
+  driver<Driver extends MachineDriver>(inner: Driver): Driver {
     return faultyDriver(inner, this);
   }
 
   /** @throws what ends the task. */
-  async strikeTask(task: string, guest: number, log: TaskLog): Promise<void> {
-    const strike = (kind: FaultKind) =>
-      this.strike(kind, `task ${task} ${guest}`, { task, ...(!Number.isNaN(guest) && { guest }) });
+  async strikeTask(task: string, guests: readonly number[], log: TaskLog): Promise<void> {
+    const strike = (kind: FaultKind) => this.strike(kind, `task ${task} ${guests.join(" ")}`, { task, guests });
     const slow = strike("task-slow");
     if (slow) await waitFor(secondsOf(slow), log);
     const failed = strike("task-fail");
@@ -128,51 +128,54 @@ export class Faults {
   /** Puts the locks that were asked for on guests that are there and have none: a guest may be made after its fault. */
   private holdLocks(): void {
     for (const fault of this.store.list().filter(({ kind }) => kind === "lock")) {
-      const text = this.guestFile(fault.guest!);
-      if (isSpent(fault) || text === undefined) continue;
-      const file = parseGuestConfig(text);
-      if (file.options.has("lock")) continue;
-      const struck = this.strike("lock", `guest ${fault.guest}`, { guest: fault.guest! });
-      if (!struck) continue;
-      const options = new Map([...file.options, ["lock", lockName(struck)]]);
-      writeFileAtomically(this.file(fault.guest!), printGuestConfig({ ...file, options }), 0o640);
+      const found = this.read(fault.guest!);
+      if (isSpent(fault) || !found || found.file.options.has("lock")) continue;
+      const struck = this.strike("lock", `guest ${fault.guest}`, { guests: [fault.guest!] });
+      if (struck) this.write(found, new Map([...found.file.options, ["lock", lockName(struck)]]));
     }
   }
 
   private unlock(fault: Fault): void {
-    const text = this.guestFile(fault.guest!);
-    if (text === undefined) return;
-    const file = parseGuestConfig(text);
-    const options = new Map(file.options);
-    if (options.get("lock") !== lockName(fault)) return;
-    options.delete("lock");
-    writeFileAtomically(this.file(fault.guest!), printGuestConfig({ ...file, options }), 0o640);
+    const found = this.read(fault.guest!);
+    if (found?.file.options.get("lock") !== lockName(fault)) return;
+    this.write(found, new Map([...found.file.options].filter(([key]) => key !== "lock")));
   }
 
-  private guestFile(vmid: number): string | undefined {
-    return readText(this.file(vmid));
+  private read(vmid: number): FoundGuest | undefined {
+    for (const kind of guestKinds) {
+      const at = path.join(this.options.nodeDir, kind.folder, `${vmid}.conf`);
+      const text = readText(at);
+      if (text !== undefined) return { at, kind, file: parseGuestConfig(text, () => {}, kind.syntax) };
+    }
+    return undefined;
   }
 
-  private file(vmid: number): string {
-    return path.join(this.options.guestDir, `${vmid}.conf`);
+  private write({ at, kind, file }: FoundGuest, options: ReadonlyMap<string, string>): void {
+    writeFileAtomically(at, printGuestConfig({ ...file, options }, kind.syntax), 0o640);
   }
 }
 
+interface FoundGuest {
+  readonly at: string;
+  readonly kind: GuestKind;
+  readonly file: GuestConfigFile;
+}
+
 /** Whether every limit of a fault fits. */
-function isMeant(fault: Fault, { method, path: target, task, guest, storage }: Occasion): boolean {
+function isMeant(fault: Fault, { method, path: target, task, guests = [], storage }: Occasion): boolean {
   if (fault.method !== undefined && fault.method !== method) return false;
   if (fault.path !== undefined && !new RegExp(fault.path).test(target ?? "")) return false;
   if (fault.task !== undefined && fault.task !== task) return false;
   if (fault.storage !== undefined && fault.storage !== storage) return false;
-  return fault.guest === undefined || fault.guest === guest;
+  return fault.guest === undefined || guests.includes(fault.guest);
 }
 
-/** The guest that a request is about: by its path, by the task that it asks for, or by the VMID that it sends. */
-function guestOf({ path: target, params }: Incoming): number | undefined {
+/** The guests that a request is about: by its path, by the task that it asks for, or by the VMIDs that it sends. */
+function guestsOf({ path: target, params }: Incoming): number[] {
   const [, inPath] = /^\/nodes\/[^/]+\/(?:lxc|qemu)\/(\d+)(?:\/|$)/.exec(target) ?? [];
   const [, task] = /^\/nodes\/[^/]+\/tasks\/([^/]+)/.exec(target) ?? [];
   const vmid = inPath ?? (task && decodeUpid(decodeURIComponent(task))?.id) ?? params?.["vmid"];
-  return /^\d+$/.test(String(vmid)) ? Number(vmid) : undefined;
+  return [vmid, params?.["newid"]].filter((id) => /^\d+$/.test(String(id))).map(Number);
 }
 
 function lockName({ text }: FaultSpec): string {

@@ -1,5 +1,5 @@
-import type { GuestDriver } from "../driver";
-import { messageOf, WorkerKilled } from "../errors";
+import type { ContainerDriver, MachineDriver, TaskLog, VmDriver } from "../driver";
+import { failure, messageOf, WorkerKilled } from "../errors";
 import type { GuestConfig } from "../guestConfig";
 import { secondsOf } from "./fault";
 import type { Faults } from "./faults";
@@ -8,7 +8,7 @@ import type { Faults } from "./faults";
  * A driver whose guests are struck by faults: half-made ones, ones without addresses, and ones that end by themselves.
  * All else is the inner driver's.
  */
-export function faultyDriver(inner: GuestDriver, faults: Faults): GuestDriver {
+export function faultyDriver<Driver extends MachineDriver>(inner: Driver, faults: Faults): Driver {
   /** Ends of guests that are to come. */
   const deaths = new Map<number, NodeJS.Timeout>();
   /** A guest that ends otherwise is not struck again after its next start. */
@@ -18,26 +18,26 @@ export function faultyDriver(inner: GuestDriver, faults: Faults): GuestDriver {
   };
   const die = (vmid: number) =>
     inner.stop(vmid, () => {}).catch((error) => console.error(`guest ${vmid}: ${messageOf(error)}`));
+  /**
+   * What makes a guest is struck here and not at its task's beginning: its file has been written by now, as in the long
+   * time that unpacking or copying takes on a real host. A worker that is killed has done all that and released nothing.
+   */
+  const struckMidway = async (task: string, guests: readonly number[], log: TaskLog, work: () => Promise<void>) => {
+    try {
+      await faults.strikeTask(task, guests, log);
+    } catch (error) {
+      if (error instanceof WorkerKilled) await work();
+      throw error;
+    }
+    await work();
+  };
 
-  const own: Partial<GuestDriver> = {
-    /**
-     * A create is struck here and not at its task's beginning: its file has been written by now, as in the long time that
-     * unpacking takes on a real host. A worker that is killed has unpacked all and released nothing.
-     */
-    async create(vmid, config, from, log) {
-      try {
-        await faults.strikeTask("vzcreate", vmid, log);
-      } catch (error) {
-        if (error instanceof WorkerKilled) await inner.create(vmid, config, from, log);
-        throw error;
-      }
-      await inner.create(vmid, config, from, log);
-    },
+  const own: Partial<MachineDriver> = {
     async start(vmid, config, log) {
       const what = `guest ${vmid} starts`;
-      const isMute = faults.strike("no-address", what, { guest: vmid });
+      const isMute = faults.strike("no-address", what, { guests: [vmid] });
       await inner.start(vmid, isMute ? withoutAddresses(config) : config, log);
-      const dying = faults.strike("guest-dies", what, { guest: vmid });
+      const dying = faults.strike("guest-dies", what, { guests: [vmid] });
       if (dying) deaths.set(vmid, setTimeout(() => void die(vmid), secondsOf(dying) * 1000).unref());
     },
     shutdown(vmid, timeoutSeconds, log) {
@@ -53,16 +53,40 @@ export function faultyDriver(inner: GuestDriver, faults: Faults): GuestDriver {
       return inner.destroy(vmid, log);
     },
   };
+  const ofContainers = (containers: ContainerDriver): Partial<ContainerDriver> => ({
+    create: (vmid, config, from, log) =>
+      struckMidway("vzcreate", [vmid], log, () => containers.create(vmid, config, from, log)),
+  });
+  const ofVms = (vms: VmDriver): Partial<VmDriver> => ({
+    create: (vmid, config, disks, log) =>
+      struckMidway("qmcreate", [vmid], log, () => vms.create(vmid, config, disks, log)),
+    clone: (vmid, newid, config, copies, log) =>
+      struckMidway("qmclone", [vmid, newid], log, () => vms.clone(vmid, newid, config, copies, log)),
+    async agent(vmid, command, args) {
+      if (faults.strike("no-agent", `guest ${vmid} is asked for ${command}`, { guests: [vmid] }))
+        throw failure("QEMU guest agent is not running");
+      return vms.agent(vmid, command, args);
+    },
+  });
+  const struck = { ...own, ...(isVmDriver(inner) ? ofVms(inner) : ofContainers(inner as unknown as ContainerDriver)) };
   return new Proxy(inner, {
-    get: (target, name: keyof GuestDriver) => own[name] ?? target[name].bind(target),
+    get: (target, name: string) => {
+      const value: unknown = Reflect.get(struck, name) ?? Reflect.get(target, name);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
   });
 }
 
-/** The same guest with links that nobody gives an address. */
+function isVmDriver(driver: MachineDriver): driver is VmDriver {
+  return "agent" in driver;
+}
+
+/** The same guest with links that nobody gives an address: a container's are in its networks, a machine's by cloud-init. */
 function withoutAddresses(config: GuestConfig): GuestConfig {
   const options = new Map(config.options);
   for (const [key, text] of options) {
-    if (!/^net\d+$/.test(key)) continue;
+    if (/^ipconfig\d+$/.test(key)) options.delete(key);
+    if (!/^net\d+$/.test(key) || !text.includes("name=")) continue;
     const parts = text.split(",").filter((part) => !/^(ip|gw|ip6|gw6)=/.test(part));
     options.set(key, [...parts, "ip=manual"].join(","));
   }

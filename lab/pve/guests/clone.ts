@@ -1,13 +1,13 @@
 import type { TaskLog } from "../driver";
 import { failure, messageOf, permissionDenied, WorkerKilled } from "../errors";
 import { guestConfig, type GuestConfig } from "../guestConfig";
-import type { PveNode } from "../node";
+import type { ContainerNode } from "../node";
+import { parsePropertyString } from "../schema/propertyString";
 import type { Params } from "../schema/schema";
 import { draftOf, type Draft } from "./draft";
 import { checkBridge } from "./guestPermissions";
-import { assertUnlocked } from "./guestStore";
 import { isRunning } from "./lifecycle";
-import { isVolumeKey } from "./options";
+import { isVolumeKey, networkFormat } from "./options";
 import { withNewMac } from "./update";
 import { copied, parseVolume, storageOf, type Volume } from "./volumes";
 
@@ -36,7 +36,7 @@ interface Plan {
  *
  * @returns the UPID of a `vzclone` task, which belongs to the source's VMID.
  */
-export async function cloneGuest(node: PveNode, user: string, params: Params): Promise<string> {
+export async function cloneGuest(node: ContainerNode, user: string, params: Params): Promise<string> {
   const request = readRequest(params);
   const { vmid, newid, pool, storage } = request;
   if (pool !== undefined && !node.access.read().pools.has(pool))
@@ -77,16 +77,16 @@ function readRequest(params: Params): CloneRequest {
   };
 }
 
-function lockSource(node: PveNode, vmid: number): Promise<void> {
+function lockSource(node: ContainerNode, vmid: number): Promise<void> {
   return node.guests.withLock(vmid, async () => {
     const draft = node.guests.edit(vmid);
-    assertUnlocked(draft);
+    node.guests.assertUnlocked(draft);
     draft.options.set("lock", "disk");
     node.guests.write(vmid, draft);
   });
 }
 
-function unlockSource(node: PveNode, vmid: number): Promise<void> {
+function unlockSource(node: ContainerNode, vmid: number): Promise<void> {
   return node.guests.withLock(vmid, async () => {
     const draft = node.guests.edit(vmid);
     if (draft.options.get("lock") !== "disk") return;
@@ -95,7 +95,7 @@ function unlockSource(node: PveNode, vmid: number): Promise<void> {
   });
 }
 
-async function planClone(node: PveNode, user: string, request: CloneRequest): Promise<Plan> {
+async function planClone(node: ContainerNode, user: string, request: CloneRequest): Promise<Plan> {
   const { vmid, hostname, description, storage, snapshot } = request;
   const stored = node.guests.load(vmid).file;
   const running = await isRunning(node, vmid);
@@ -116,7 +116,7 @@ async function planClone(node: PveNode, user: string, request: CloneRequest): Pr
         throw failure("Full clone of a running container is only possible from a snapshot");
       volumes.push([key, volume]);
     } else if (/^net\d+$/.test(key)) {
-      checkBridge({ permissions, user }, value);
+      checkBridge({ permissions, user }, parsePropertyString(value, networkFormat));
       options.set(key, withNewMac(value));
     } else if (!notCopied.test(key)) options.set(key, value);
   }
@@ -129,7 +129,7 @@ async function planClone(node: PveNode, user: string, request: CloneRequest): Pr
 /** Everything else goes into the clone, `features` and raw lines included. */
 const notCopied = /^(unused\d+|parent|snaptime|snapstate|template|lock)$/;
 
-async function copy(node: PveNode, request: CloneRequest, plan: Plan, log: TaskLog): Promise<void> {
+async function copy(node: ContainerNode, request: CloneRequest, plan: Plan, log: TaskLog): Promise<void> {
   const { vmid, newid, pool } = request;
   const { draft } = plan;
   try {

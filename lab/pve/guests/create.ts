@@ -3,7 +3,7 @@ import sshpk from "sshpk";
 import { root, type Permissions } from "../access/permissions";
 import { failure, messageOf, parameterError, permissionDenied, WorkerKilled } from "../errors";
 import { guestConfig } from "../guestConfig";
-import type { PveNode } from "../node";
+import type { ContainerNode } from "../node";
 import type { Params } from "../schema/schema";
 import { draftOf, type Draft } from "./draft";
 import { checkModify, checkVolumeAccess } from "./guestPermissions";
@@ -30,7 +30,7 @@ interface CreateRequest {
  *
  * @returns the UPID.
  */
-export function createGuest(node: PveNode, user: string, params: Params): string {
+export function createGuest(node: ContainerNode, user: string, params: Params): string {
   const request = readRequest(params);
   const { vmid, pool, unprivileged } = request;
   const permissions = node.access.permissions();
@@ -86,7 +86,12 @@ function readRequest(params: Params): CreateRequest {
   };
 }
 
-function assertMayCreate(node: PveNode, permissions: Permissions, user: string, { vmid, pool }: CreateRequest): void {
+function assertMayCreate(
+  node: ContainerNode,
+  permissions: Permissions,
+  user: string,
+  { vmid, pool }: CreateRequest,
+): void {
   if (pool !== undefined && !node.access.read().pools.has(pool))
     throw permissionDenied(`pool '${pool}' does not exist`);
   const paths = [`/vms/${vmid}`, ...(pool !== undefined ? [`/pool/${pool}`] : [])];
@@ -108,7 +113,7 @@ function withoutDisks(options: Params): Params {
   return Object.fromEntries(Object.entries(options).filter(([key]) => !isVolumeKey(key) && !/^unused\d+$/.test(key)));
 }
 
-function assertStorages(node: PveNode, permissions: Permissions, user: string, disks: [string, string][]): void {
+function assertStorages(node: ContainerNode, permissions: Permissions, user: string, disks: [string, string][]): void {
   for (const [key, value] of disks) {
     const { type, volume } = parseVolume(key, value);
     if (type !== "volume") {
@@ -123,7 +128,7 @@ function assertStorages(node: PveNode, permissions: Permissions, user: string, d
 }
 
 /** Writes the file with its lock, so that the VMID is taken from now on. */
-function reserve(node: PveNode, vmid: number): void {
+function reserve(node: ContainerNode, vmid: number): void {
   try {
     node.guests.assertUnused(vmid);
     node.guests.write(vmid, guestConfig([["lock", "create"]]));
@@ -133,7 +138,7 @@ function reserve(node: PveNode, vmid: number): void {
 }
 
 async function build(
-  node: PveNode,
+  node: ContainerNode,
   request: CreateRequest,
   draft: Draft,
   disks: [string, string][],
@@ -181,7 +186,8 @@ function defaults({ vmid, template }: CreateRequest): [string, string][] {
   ];
 }
 
-function assertPublicKeys(text: string): void {
+/** @throws ApiError 500. */
+export function assertPublicKeys(text: string): void {
   for (const line of text.split("\n").filter((key) => key.trim() !== "")) {
     try {
       sshpk.parseKey(line, "ssh");

@@ -1,3 +1,4 @@
+import { failure } from "../errors";
 import type { GuestConfig, GuestConfigFile, RawLine } from "../guestConfig";
 
 /** A guest's file while it is being changed. */
@@ -5,6 +6,7 @@ export interface Draft extends GuestConfigFile {
   readonly options: Map<string, string>;
   raw: readonly RawLine[];
   readonly pending: { readonly options: Map<string, string>; readonly raw: readonly RawLine[]; deletions: string[] };
+  readonly cloudInit: Map<string, string>;
   readonly snapshots: ReadonlyMap<string, GuestConfig>;
 }
 
@@ -17,6 +19,12 @@ export function draftOf(file: GuestConfigFile): Draft {
       raw: file.pending.raw,
       deletions: [...file.pending.deletions],
     },
+    cloudInit: new Map(file.cloudInit),
     snapshots: file.snapshots,
   };
+}
+
+/** @throws ApiError 500 when the guest is protected from removal. */
+export function assertUnprotected(file: GuestConfigFile, what: string): void {
+  if (file.options.get("protection") === "1") throw failure(`${what} - protection mode enabled`);
 }

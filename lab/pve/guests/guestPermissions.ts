@@ -1,7 +1,7 @@
 import { failure, permissionDenied } from "../errors";
 import { root, type Permissions } from "../access/permissions";
 import type { GuestConfig } from "../guestConfig";
-import { parsePropertyString } from "../schema/propertyString";
+import { parsePropertyString, type Properties } from "../schema/propertyString";
 import type { Params } from "../schema/schema";
 import type { StorageStore } from "../storage/storageStore";
 import { featuresFormat, isVolumeKey, networkFormat } from "./options";
@@ -43,7 +43,8 @@ function checkOption(check: ModifyCheck, key: string, value: string | undefined)
   } else if (/^(memory|swap)$/.test(key)) need("VM.Config.Memory");
   else if (/^net\d+$/.test(key)) {
     need("VM.Config.Network");
-    for (const network of [old, value]) if (network !== undefined) checkBridge(check, network);
+    for (const network of [old, value])
+      if (network !== undefined) checkBridge(check, parsePropertyString(network, networkFormat));
   } else if (/^dev\d+$/.test(key))
     throw permissionDenied("configuring device passthrough is only allowed for root@pam");
   else if (/^(nameserver|searchdomain|hostname)$/.test(key)) need("VM.Config.Network");
@@ -61,8 +62,10 @@ function checkVolume({ permissions, storages, user, vmid }: ModifyCheck, key: st
 }
 
 /** A bridge of the host belongs to the zone `localnetwork`; each VLAN of it is a path of its own. */
-export function checkBridge({ permissions, user }: Pick<ModifyCheck, "permissions" | "user">, text: string): void {
-  const { bridge, tag, trunks } = parsePropertyString(text, networkFormat);
+export function checkBridge(
+  { permissions, user }: Pick<ModifyCheck, "permissions" | "user">,
+  { bridge, tag, trunks }: Properties,
+): void {
   if (bridge === undefined) return;
   const zone = `/sdn/zones/localnetwork/${bridge}`;
   const vlans = [...(tag ? [tag] : []), ...(trunks?.split(";") ?? [])];

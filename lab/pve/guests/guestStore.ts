@@ -4,6 +4,7 @@ import { failure } from "../errors";
 import { readText, writeFileAtomically } from "../files";
 import { configDigest, parseGuestConfig, printGuestConfig, type GuestConfigFile } from "../guestConfig";
 import { draftOf, type Draft } from "./draft";
+import { guestKinds, type GuestKind } from "./kinds";
 import { holdLockFile } from "./lockFile";
 
 /** How long PVE waits for another task that holds a guest's lock. */
@@ -16,21 +17,22 @@ export interface StoredGuest {
 }
 
 /**
- * The files `/etc/pve/nodes/<node>/lxc/<vmid>.conf`. They are the truth and are read again each time: people and programs
- * edit them by hand.
+ * The files of one kind of guests, `/etc/pve/nodes/<node>/lxc/<vmid>.conf` or `…/qemu-server/<vmid>.conf`. They are the
+ * truth and are read again each time: people and programs edit them by hand.
  */
 export class GuestStore {
   private readonly dir: string;
   private readonly locks = new Map<number, Promise<void>>();
 
   constructor(
-    etcPve: string,
+    private readonly etcPve: string,
     private readonly node: string,
+    readonly kind: GuestKind,
     private readonly lockTimeoutMs = lockSeconds * 1000,
-    /** `/run/lock/lxc` on a host with other programs; without it only this process knows its locks. */
+    /** `/run/lock` on a host with other programs; without it only this process knows its locks. */
     private readonly lockDir?: string,
   ) {
-    this.dir = path.join(etcPve, "nodes", node, "lxc");
+    this.dir = this.folder(kind);
     fs.mkdirSync(this.dir, { recursive: true });
   }
 
@@ -51,8 +53,9 @@ export class GuestStore {
   /** @throws ApiError 500, the text that tells clients that the guest is gone. */
   load(vmid: number): StoredGuest {
     const text = readText(this.file(vmid));
-    if (text === undefined) throw failure(`Configuration file 'nodes/${this.node}/lxc/${vmid}.conf' does not exist`);
-    return { file: parseGuestConfig(text), digest: configDigest(text) };
+    if (text === undefined)
+      throw failure(`Configuration file 'nodes/${this.node}/${this.kind.folder}/${vmid}.conf' does not exist`);
+    return { file: parseGuestConfig(text, () => {}, this.kind.syntax), digest: configDigest(text) };
   }
 
   edit(vmid: number): Draft {
@@ -60,16 +63,23 @@ export class GuestStore {
   }
 
   write(vmid: number, file: GuestConfigFile): void {
-    writeFileAtomically(this.file(vmid), printGuestConfig(file), 0o640);
+    writeFileAtomically(this.file(vmid), printGuestConfig(file, this.kind.syntax), 0o640);
   }
 
   remove(vmid: number): void {
     fs.rmSync(this.file(vmid));
   }
 
-  /** @throws ApiError 500 when the VMID is in use. */
+  /** @throws ApiError 500 when the VMID is in use by a guest of either kind. */
   assertUnused(vmid: number): void {
-    if (this.exists(vmid)) throw failure(`CT ${vmid} already exists on node '${this.node}'`);
+    const holder = guestKinds.find((kind) => fs.existsSync(path.join(this.folder(kind), `${vmid}.conf`)));
+    if (holder) throw failure(`${holder.label} ${vmid} already exists on node '${this.node}'`);
+  }
+
+  /** @throws ApiError 500 while an operation owns the guest: `CT is locked (create)`. */
+  assertUnlocked(file: GuestConfigFile): void {
+    const lock = file.options.get("lock");
+    if (lock) throw failure(`${this.kind.label} is locked (${lock})`);
   }
 
   /** Runs `work` while no other call holds the guest; gives up after ten seconds, as PVE does. */
@@ -77,13 +87,13 @@ export class GuestStore {
     const deadline = Date.now() + this.lockTimeoutMs;
     for (let holder = this.locks.get(vmid); holder; holder = this.locks.get(vmid)) {
       const waited = await Promise.race([holder.then(() => true), sleep(deadline - Date.now())]);
-      if (!waited) throw failure(`can't lock file '/run/lock/lxc/pve-config-${vmid}.lock' - got timeout`);
+      if (!waited) throw failure(`can't lock file '${this.kind.lockFile(vmid)}' - got timeout`);
     }
     let release = () => {};
     this.locks.set(vmid, new Promise((resolve) => (release = resolve)));
     let letGo = () => {};
     try {
-      if (this.lockDir !== undefined) letGo = await holdLockFile(this.lockDir, vmid, this.lockTimeoutMs);
+      if (this.lockDir !== undefined) letGo = await holdLockFile(this.lockPath(vmid), this.lockTimeoutMs);
       return await work();
     } finally {
       this.locks.delete(vmid);
@@ -92,20 +102,17 @@ export class GuestStore {
     }
   }
 
+  private lockPath(vmid: number): string {
+    return path.join(this.lockDir!, this.kind.lockFile(vmid).replace(/^(\/run|\/var)\/lock\//, ""));
+  }
+
+  private folder(kind: GuestKind): string {
+    return path.join(this.etcPve, "nodes", this.node, kind.folder);
+  }
+
   private file(vmid: number): string {
     return path.join(this.dir, `${vmid}.conf`);
   }
-}
-
-/** @throws ApiError 500 while an operation owns the guest: `CT is locked (create)`. */
-export function assertUnlocked(file: GuestConfigFile): void {
-  const lock = file.options.get("lock");
-  if (lock) throw failure(`CT is locked (${lock})`);
-}
-
-/** @throws ApiError 500 when the guest is protected from removal. */
-export function assertUnprotected(file: GuestConfigFile, what: string): void {
-  if (file.options.get("protection") === "1") throw failure(`${what} - protection mode enabled`);
 }
 
 function sleep(milliseconds: number): Promise<false> {

@@ -1,86 +1,105 @@
+import { root } from "../access/permissions";
 import { failure, messageOf, parameterError } from "../errors";
 import type { TaskLog } from "../driver";
 import { guestConfig, type GuestConfigFile } from "../guestConfig";
-import type { PveNode } from "../node";
-import { formatSize, parseSize } from "../schema/sizes";
-import { checkModify } from "./guestPermissions";
-import { assertUnlocked, assertUnprotected } from "./guestStore";
-import { applyPending } from "./update";
-import { parseVolume, printVolume, storageOf, volumeBytes } from "./volumes";
+import type { GuestNode } from "../node";
+import { assertUnprotected } from "./draft";
 
-/** What `lxc-stop` waits for when it is given no time. */
+/** What a shutdown waits for when it is given no time. */
 const defaultShutdownSeconds = 60;
 
-/** A `vzstart` task. @throws ApiError 500 when the guest runs already. */
-export async function startTask(node: PveNode, user: string, vmid: number, skipLock = false): Promise<string> {
-  if (await isRunning(node, vmid)) throw failure(`CT ${vmid} already running`);
-  return node.tasks.start("vzstart", String(vmid), user, (log) =>
+/** A `vzstart` or `qmstart` task. @throws ApiError 500 when the container runs already. */
+export async function startTask(node: GuestNode, user: string, vmid: number, skipLock = false): Promise<string> {
+  const runningError = `${node.kind.label} ${vmid} already running`;
+  if (node.kind.checksStateFirst && (await isRunning(node, vmid))) throw failure(runningError);
+  return node.tasks.start(`${node.kind.task}start`, String(vmid), user, (log) =>
     node.guests.withLock(vmid, async () => {
       const { file } = node.guests.load(vmid);
-      if (file.options.get("template") === "1") throw failure("you can't start a CT if it's a template");
-      if (!skipLock && file.options.get("lock") !== "mounted") assertUnlocked(file);
+      if (file.options.get("template") === "1") throw failure(node.kind.words.templateStart);
+      if (!skipLock) assertStartable(node, file);
+      if (await isRunning(node, vmid)) {
+        // A container that came up meanwhile, by another task, is left as it is.
+        if (node.kind.checksStateFirst) return;
+        throw failure(runningError);
+      }
       await start(node, vmid, log);
     }),
   );
 }
 
-/** A `vzstop` task: ends the guest at once. */
-export async function stopTask(node: PveNode, user: string, vmid: number, skipLock = false): Promise<string> {
+/** A `vzstop` or `qmstop` task: ends the guest at once. */
+export async function stopTask(node: GuestNode, user: string, vmid: number, skipLock = false): Promise<string> {
   await assertRunning(node, vmid);
-  return node.tasks.start("vzstop", String(vmid), user, (log) =>
+  return node.tasks.start(`${node.kind.task}stop`, String(vmid), user, (log) =>
     node.guests.withLock(vmid, async () => {
+      if (!node.kind.checksStateFirst && !(await isRunning(node, vmid))) return;
       const { file } = node.guests.load(vmid);
-      if (!skipLock && file.options.get("lock") !== "mounted") assertUnlocked(file);
+      if (!skipLock) assertStartable(node, file);
       await node.driver.stop(vmid, log);
     }),
   );
 }
 
-/** A `vzshutdown` task: asks the guest to power off, and ends it after `timeoutSeconds` when `force` is set. */
+/** A `vzshutdown` or `qmshutdown` task: asks the guest to power off, and ends it after `timeoutSeconds` when `force` is set. */
 export async function shutdownTask(
-  node: PveNode,
+  node: GuestNode,
   user: string,
   vmid: number,
-  { timeoutSeconds = defaultShutdownSeconds, force = false },
+  { timeoutSeconds, force = false }: { timeoutSeconds?: number; force?: boolean },
 ): Promise<string> {
   await assertRunning(node, vmid);
-  return node.tasks.start("vzshutdown", String(vmid), user, (log) =>
+  return node.tasks.start(`${node.kind.task}shutdown`, String(vmid), user, (log) =>
     node.guests.withLock(vmid, async () => {
-      assertUnlocked(node.guests.load(vmid).file);
-      await shutdown(node, vmid, timeoutSeconds, force, log);
+      if (!node.kind.checksStateFirst && !(await isRunning(node, vmid))) return;
+      node.guests.assertUnlocked(node.guests.load(vmid).file);
+      await shutdown(node, vmid, timeoutSeconds ?? shutdownSeconds(node, vmid), force, log);
     }),
   );
 }
 
-/** A `vzreboot` task: shuts the guest down, by force when it takes too long, and starts it with what was pending. */
-export async function rebootTask(node: PveNode, user: string, vmid: number, timeoutSeconds?: number): Promise<string> {
+/** A `vzreboot` or `qmreboot` task: shuts the guest down and starts it with what was pending. */
+export async function rebootTask(
+  node: GuestNode,
+  user: string,
+  vmid: number,
+  timeoutSeconds?: number,
+): Promise<string> {
   if (!(await isRunning(node, vmid))) throw failure(`VM ${vmid} not running`);
-  return node.tasks.start("vzreboot", String(vmid), user, (log) =>
-    node.guests.withLock(vmid, async () => {
-      if (!(await isRunning(node, vmid))) return;
-      await shutdown(node, vmid, timeoutSeconds ?? defaultShutdownSeconds, true, log);
-      await start(node, vmid, log);
-    }),
-  );
+  const { task, rebootIsOneTask } = node.kind;
+  return node.tasks.start(`${task}reboot`, String(vmid), user, async (log) => {
+    const isDown = await node.guests.withLock(vmid, async () => {
+      if (!(await isRunning(node, vmid))) return false;
+      await shutdown(node, vmid, timeoutSeconds ?? shutdownSeconds(node, vmid), rebootIsOneTask, log);
+      if (rebootIsOneTask) await start(node, vmid, log);
+      return true;
+    });
+    if (isDown && !rebootIsOneTask) await startTask(node, root, vmid);
+  });
 }
 
-/** A `vzdestroy` task. @throws ApiError 500 when the guest runs, is locked or protected. */
-export async function destroyTask(node: PveNode, user: string, vmid: number, force: boolean): Promise<string> {
-  const assertRemovable = ({ file }: { file: GuestConfigFile }) => {
-    assertUnprotected(file, `can't remove CT ${vmid}`);
-    assertUnlocked(file);
+/** A `vzdestroy` or `qmdestroy` task. @throws ApiError 500 when the guest runs or is protected, or a container is locked. */
+export async function destroyTask(
+  node: GuestNode,
+  user: string,
+  vmid: number,
+  { force = false, skipLock = false, assertUnused = () => {} }: DestroyOptions = {},
+): Promise<string> {
+  const { label, words, checksStateFirst } = node.kind;
+  const assertRemovable = ({ file }: { file: GuestConfigFile }, isEarly = false) => {
+    assertUnprotected(file, `can't remove ${label} ${vmid}`);
+    if (!skipLock && (checksStateFirst || !isEarly)) node.guests.assertUnlocked(file);
   };
-  const runningError = `unable to destroy CT ${vmid} - container is running`;
-  assertRemovable(node.guests.load(vmid));
-  if (!force && (await isRunning(node, vmid))) throw failure(runningError);
-  return node.tasks.start("vzdestroy", String(vmid), user, (log) =>
+  assertRemovable(node.guests.load(vmid), true);
+  if (!force && (await isRunning(node, vmid))) throw failure(words.runningAtDestroy(vmid));
+  return node.tasks.start(`${node.kind.task}destroy`, String(vmid), user, (log) =>
     node.guests.withLock(vmid, async () => {
       assertRemovable(node.guests.load(vmid));
       if (await isRunning(node, vmid)) {
-        if (!force) throw failure(runningError);
-        log(`forced to stop CT ${vmid} before destroying!`);
+        if (!force) throw failure(words.runningAtDestroy(vmid));
+        log(`forced to stop ${label} ${vmid} before destroying!`);
         await node.driver.stop(vmid, log);
       }
+      assertUnused();
       await node.driver.destroy(vmid, log);
       // Keeps the VMID taken until nothing refers to it any more.
       node.guests.write(vmid, guestConfig([["lock", "destroyed"]]));
@@ -90,51 +109,12 @@ export async function destroyTask(node: PveNode, user: string, vmid: number, for
   );
 }
 
-export interface Resize {
-  disk: string;
-  /** `16G`, or `+2G` to grow by. */
-  size: string;
-  digest?: string;
-}
-
-/** A `resize` task. @throws ApiError 500 when the disk would shrink or stay as it is. */
-export function resizeTask(node: PveNode, user: string, vmid: number, { disk, size, digest }: Resize): string {
-  const check = () => {
-    const stored = node.guests.load(vmid);
-    assertUnlocked(stored.file);
-    checkModify(
-      {
-        permissions: node.access.permissions(),
-        storages: node.storages,
-        user,
-        vmid,
-        current: stored.file,
-        unprivileged: stored.file.options.get("unprivileged") === "1",
-      },
-      { disk },
-    );
-    assertUnchanged(digest, stored.digest);
-    const text = stored.file.options.get(disk);
-    if (text === undefined) throw failure(`no such disk '${disk}'`);
-    const volume = parseVolume(disk, text);
-    node.access.permissions().check(user, `/storage/${storageOf(volume.volume)}`, ["Datastore.AllocateSpace"]);
-    const bytes = volumeBytes(volume);
-    const wanted = parseSize(size.replace(/^\+/, "")) ?? 0;
-    const newBytes = size.startsWith("+") ? bytes + wanted : wanted;
-    if (newBytes < bytes) throw failure("unable to shrink disk size");
-    if (newBytes === bytes) throw failure("disk is already at specified size");
-    return printVolume(disk, { ...volume.properties, size: formatSize(newBytes) });
-  };
-  check();
-  return node.tasks.start("resize", String(vmid), user, (log) =>
-    node.guests.withLock(vmid, async () => {
-      const value = check();
-      const draft = node.guests.edit(vmid);
-      draft.options.set(disk, value);
-      await node.driver.resize(vmid, draft, log);
-      node.guests.write(vmid, draft);
-    }),
-  );
+export interface DestroyOptions {
+  /** Ends a guest that runs. */
+  readonly force?: boolean;
+  readonly skipLock?: boolean;
+  /** Throws while others need the guest's disks. */
+  readonly assertUnused?: () => void;
 }
 
 /** @throws ApiError 500 when somebody changed the file since the caller read it. */
@@ -143,32 +123,48 @@ export function assertUnchanged(expected: string | undefined, actual: string): v
     throw failure("detected modified configuration - file changed by other user? Try again.");
 }
 
-export async function isRunning(node: PveNode, vmid: number): Promise<boolean> {
+export async function isRunning(node: GuestNode, vmid: number): Promise<boolean> {
   return (await node.driver.status(vmid)).running;
 }
 
-async function assertRunning(node: PveNode, vmid: number): Promise<void> {
-  if (!(await isRunning(node, vmid))) throw failure(`CT ${vmid} not running`);
+async function assertRunning(node: GuestNode, vmid: number): Promise<void> {
+  if (node.kind.checksStateFirst && !(await isRunning(node, vmid)))
+    throw failure(`${node.kind.label} ${vmid} not running`);
 }
 
-/** Applies what is pending and starts. A guest that came up meanwhile, by another task, is left as it is. */
-async function start(node: PveNode, vmid: number, log: TaskLog): Promise<void> {
-  if (await isRunning(node, vmid)) return;
+/** A container may be started while it is mounted on the host. */
+function assertStartable(node: GuestNode, file: GuestConfigFile): void {
+  if (file.options.get("lock") !== "mounted") node.guests.assertUnlocked(file);
+}
+
+/** The time that a guest's `startup` gives it; containers have the general one. */
+function shutdownSeconds({ kind, guests }: GuestNode, vmid: number): number {
+  const down = /(?:^|,)down=(\d+)/.exec(guests.load(vmid).file.options.get("startup") ?? "")?.[1];
+  return kind.type === "qemu" && down !== undefined ? Number(down) : defaultShutdownSeconds;
+}
+
+/** Applies what is pending and starts. */
+async function start(node: GuestNode, vmid: number, log: TaskLog): Promise<void> {
   const draft = node.guests.edit(vmid);
   if (draft.pending.options.size > 0 || draft.pending.deletions.length > 0) {
-    const errors = applyPending(draft, { vmid, storages: node.storages });
+    const errors = node.kind.applyPending(draft, { vmid, storages: node.storages });
     if (Object.keys(errors).length > 0) throw parameterError(errors);
+    node.guests.write(vmid, draft);
+  }
+  if (draft.cloudInit.size > 0) {
+    // The cloud-init drive is made anew at each start.
+    draft.cloudInit.clear();
     node.guests.write(vmid, draft);
   }
   await node.driver.start(vmid, draft, log);
 }
 
-async function shutdown(node: PveNode, vmid: number, seconds: number, force: boolean, log: TaskLog): Promise<void> {
+async function shutdown(node: GuestNode, vmid: number, seconds: number, force: boolean, log: TaskLog): Promise<void> {
   const stopped = await node.driver.shutdown(vmid, seconds, log).catch((error: unknown) => {
     log(messageOf(error));
     return false;
   });
   if (stopped) return;
-  if (!force) throw failure("container did not stop");
+  if (!force) throw failure(node.kind.words.notShutDown);
   await node.driver.stop(vmid, log);
 }

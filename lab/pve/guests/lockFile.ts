@@ -9,9 +9,8 @@ import { failure } from "../errors";
  * @returns lets go of it
  * @throws ApiError 500 when somebody else holds it for longer than `waitMs`
  */
-export async function holdLockFile(dir: string, vmid: number, waitMs: number): Promise<() => void> {
-  fs.mkdirSync(dir, { recursive: true });
-  const file = path.join(dir, `pve-config-${vmid}.lock`);
+export async function holdLockFile(file: string, waitMs: number): Promise<() => void> {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
   const wait = (waitMs / 1000).toFixed(3);
   // Node has no call for it. The child holds the file until its standard input ends.
   const holder = ["--wait", wait, file, "sh", "-c", "echo held; exec cat >/dev/null"];

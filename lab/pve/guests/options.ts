@@ -127,16 +127,3 @@ export const containerOptions: ParameterTable = {
 export function isVolumeKey(key: string): boolean {
   return key === "rootfs" || /^mp\d+$/.test(key);
 }
-
-/** A file's value as the API returns it: numbers and flags are JSON numbers, a `number` such as `cpulimit` stays text. */
-export function typedValue(key: string, value: string): string | number {
-  switch (containerOptions[key]?.type) {
-    case "boolean":
-      if (/^(1|on|yes|true)$/i.test(value)) return 1;
-      return /^(0|off|no|false)$/i.test(value) ? 0 : value;
-    case "integer":
-      return /^\d+$/.test(value) ? Number(value) : value;
-    default:
-      return value;
-  }
-}

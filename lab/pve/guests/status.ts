@@ -1,12 +1,12 @@
 import * as os from "node:os";
 import type { GuestInterface } from "../driver";
-import type { PveNode } from "../node";
+import type { ContainerNode } from "../node";
 import { parseVolume, volumeBytes } from "./volumes";
 
 const mebibyte = 1024 ** 2;
 
-/** `PVE::LXC::vmstatus` of one guest. Traffic and disk throughput are not measured: they are zero. */
-export async function guestStatus(node: PveNode, vmid: number): Promise<Record<string, unknown>> {
+/** `PVE::LXC::vmstatus` of one container. Traffic and disk throughput are not measured: they are zero. */
+export async function containerStatus(node: ContainerNode, vmid: number): Promise<Record<string, unknown>> {
   const { options } = node.guests.load(vmid).file;
   const status = await node.driver.status(vmid);
   const rootfs = options.get("rootfs");

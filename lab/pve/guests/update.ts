@@ -1,11 +1,10 @@
-import { randomBytes } from "node:crypto";
 import { failure, messageOf } from "../errors";
 import { checkNamedFormat, splitList } from "../schema/formats";
 import { parsePropertyString, printPropertyString } from "../schema/propertyString";
 import type { Params } from "../schema/schema";
 import type { StorageStore } from "../storage/storageStore";
-import type { Draft } from "./draft";
-import { assertUnprotected } from "./guestStore";
+import { assertUnprotected, type Draft } from "./draft";
+import { randomMac } from "./mac";
 import { isVolumeKey, networkFormat } from "./options";
 import { addUnused, allocated, parseVolume, storageOf } from "./volumes";
 
@@ -124,12 +123,12 @@ export function applyPending(
 }
 
 /** Drops a queued deletion. */
-function cancelDeletion(draft: Draft, key: string): void {
+export function cancelDeletion(draft: Draft, key: string): void {
   draft.pending.deletions = draft.pending.deletions.filter((name) => name !== key);
 }
 
 /** `cleanup_pending`: what would change nothing does not stay pending. */
-function dropUnchanged(draft: Draft): void {
+export function dropUnchanged(draft: Draft): void {
   for (const [key, value] of draft.pending.options) {
     if (draft.options.get(key) === value) draft.pending.options.delete(key);
   }
@@ -153,13 +152,18 @@ function checkedValue(draft: Draft, key: string, value: string, { vmid, storages
     return splitList(value).join(" ");
   }
   if (key === "searchdomain") return splitList(value).join(" ");
-  if (key === "tags") return [...new Set(splitList(value.toLowerCase()))].sort().join(";");
+  if (key === "tags") return uniqueTags(value);
   if (/^net\d+$/.test(key)) {
     const network = parsePropertyString(value, networkFormat, key);
     if (network["link_down"] !== "1" && network["host-managed"] === "1" && network["ip6"] === "auto")
       throw failure(`${key}: SLAAC is not supported for host-managed network configuration.`);
   }
   return value;
+}
+
+/** `get_unique_tags`. */
+export function uniqueTags(tags: string): string {
+  return [...new Set(splitList(tags.toLowerCase()))].sort().join(";");
 }
 
 /** The value as it goes into the main section: interfaces get a MAC address, new disks a name. */
@@ -183,14 +187,4 @@ function keepVolume(draft: Draft, key: string, value: string): void {
 /** A network interface as it is, but for its MAC address. */
 export function withNewMac(text: string): string {
   return printPropertyString({ ...parsePropertyString(text, networkFormat), hwaddr: randomMac() }, networkFormat);
-}
-
-/** A new MAC address with Proxmox's prefix. */
-function randomMac(): string {
-  return [
-    "BC",
-    "24",
-    "11",
-    ...[...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, "0").toUpperCase()),
-  ].join(":");
 }

@@ -4,6 +4,7 @@ import { parsePropertyString, printPropertyString, type Properties } from "../sc
 import { formatSize, parseSize } from "../schema/sizes";
 import type { StorageStore } from "../storage/storageStore";
 import type { Draft } from "./draft";
+import type { GuestDisk } from "./kinds";
 import { isVolumeKey, mountPointFormat, rootfsFormat } from "./options";
 
 /** A disk, or a path of the host, in a guest's configuration. */
@@ -48,6 +49,13 @@ export function volumesOf(config: GuestConfig): [key: string, volume: Volume][] 
   return [...config.options]
     .filter(([key]) => isVolumeKey(key))
     .map(([key, text]) => [key, parseVolume(key, text)] as [string, Volume]);
+}
+
+/** Disks as their storages list them; paths of the host are none. */
+export function containerDisks(config: GuestConfig): GuestDisk[] {
+  return volumesOf(config)
+    .filter(([, { type }]) => type === "volume")
+    .map(([, volume]) => ({ volid: volume.volume, bytes: volumeBytes(volume), content: "rootdir", format: "raw" }));
 }
 
 /**
@@ -97,10 +105,13 @@ export function addUnused(draft: Draft, volume: string): void {
   draft.options.set(`unused${index}`, volume);
 }
 
-function nextDiskNumber(vmid: number, draft: Draft): number {
+/** The lowest number that no disk of the guest has. */
+export function nextDiskNumber(vmid: number, draft: Draft): number {
   const values = [draft, draft.pending, ...draft.snapshots.values()].flatMap(({ options }) => [...options.values()]);
   const used = new Set(
-    values.flatMap((value) => [...value.matchAll(new RegExp(`vm-${vmid}-disk-(\\d+)`, "g"))].map((match) => match[1])),
+    values.flatMap((value) =>
+      [...value.matchAll(new RegExp(`(?:vm|base)-${vmid}-disk-(\\d+)`, "g"))].map((match) => match[1]),
+    ),
   );
   let number = 0;
   while (used.has(String(number))) number += 1;

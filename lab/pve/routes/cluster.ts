@@ -1,13 +1,15 @@
 import * as os from "node:os";
 import { poolOf } from "../access/userConfig";
 import { parameterError } from "../errors";
-import { guestStatus } from "../guests/status";
+import type { GuestKind } from "../guests/kinds";
+import { containerStatus } from "../guests/status";
 import type { Call, Endpoint } from "../http/endpoint";
-import { pveVersion } from "../node";
+import { allGuests, pveVersion } from "../node";
 import { optional } from "../schema/schema";
 import { nodeEntry } from "./nodes";
 import { optionalVmid } from "./parameters";
 import { maySeeStorage } from "./storage";
+import { vmStatus } from "../vms/status";
 
 /** The API's version and what spans nodes. */
 export const clusterEndpoints: readonly Endpoint[] = [
@@ -40,11 +42,11 @@ export const clusterEndpoints: readonly Endpoint[] = [
 /** The lowest free VMID, or the one given when it is free. */
 function nextId({ node, params }: Call): number {
   const wanted = params["vmid"];
+  const used = new Set(allGuests(node).map(({ vmid }) => vmid));
   if (wanted !== undefined) {
-    if (node.guests.exists(Number(wanted))) throw parameterError({ vmid: `VM ${wanted} already exists` });
+    if (used.has(Number(wanted))) throw parameterError({ vmid: `VM ${wanted} already exists` });
     return Number(wanted);
   }
-  const used = new Set(node.guests.list());
   let vmid = 100;
   while (used.has(vmid)) vmid += 1;
   return vmid;
@@ -55,15 +57,15 @@ async function resources({ node, user, params }: Call): Promise<unknown> {
   const permissions = node.access.permissions();
   const config = node.access.read();
   const pools = [...config.pools.keys()].filter((name) => permissions.has(user, `/pool/${name}`, ["Pool.Audit"]));
-  const guests = node.guests.list().filter((vmid) => permissions.has(user, `/vms/${vmid}`, ["VM.Audit"]));
+  const guests = allGuests(node).filter(({ vmid }) => permissions.has(user, `/vms/${vmid}`, ["VM.Audit"]));
   const wants = (kind: string) => type === undefined || type === kind;
   return [
     ...(type === undefined ? pools.map((pool) => ({ id: `/pool/${pool}`, pool, type: "pool" })) : []),
     ...(wants("vm")
       ? await Promise.all(
-          guests.map(async (vmid) => {
+          guests.map(async ({ vmid, side }) => {
             const pool = poolOf(config, vmid);
-            return { ...(await guestResource(node, vmid)), ...(pool && pools.includes(pool) && { pool }) };
+            return { ...(await guestResource(node, vmid, side.kind)), ...(pool && pools.includes(pool) && { pool }) };
           }),
         )
       : []),
@@ -73,10 +75,28 @@ async function resources({ node, user, params }: Call): Promise<unknown> {
 }
 
 /** A guest as lists across the cluster show it. */
-export async function guestResource(node: Call["node"], vmid: number): Promise<Record<string, unknown>> {
-  const { cpus, swap: _swap, maxswap: _maxswap, pid: _pid, ...status } = await guestStatus(node, vmid);
-  return { id: `lxc/${vmid}`, node: node.name, template: 0, ...status, maxcpu: cpus };
+export async function guestResource(
+  node: Call["node"],
+  vmid: number,
+  { type }: GuestKind,
+): Promise<Record<string, unknown>> {
+  const status = await (type === "lxc" ? containerStatus(node.lxc, vmid) : vmStatus(node.qemu, vmid));
+  const shown = Object.entries(status).filter(([key]) => resourceKeys.has(key));
+  return {
+    id: `${type}/${vmid}`,
+    node: node.name,
+    template: 0,
+    ...Object.fromEntries(shown),
+    type,
+    maxcpu: status["cpus"],
+  };
 }
+
+/** What of a guest's status the lists across the cluster have. */
+const resourceKeys = new Set([
+  ...["vmid", "status", "name", "cpu", "mem", "maxmem", "memhost", "disk", "maxdisk", "uptime"],
+  ...["netin", "netout", "diskread", "diskwrite", "lock", "tags", "template"],
+]);
 
 function nodeResource(call: Call): Record<string, unknown> {
   return {

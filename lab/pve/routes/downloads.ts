@@ -1,9 +1,9 @@
 import { encodeText } from "../guestConfig";
-import { failure, parameterError } from "../errors";
+import { failure } from "../errors";
 import type { Call, Endpoint } from "../http/endpoint";
 import { required } from "../schema/schema";
 import { downloadFile, urlMetadata } from "../storage/download";
-import { filePatterns } from "../storage/storageStore";
+import { assertContentName } from "../storage/storageStore";
 import { contentFile, contentFilename, flag, node, storage, text } from "./parameters";
 
 const url = required("string", { pattern: /^https?:\/\/.*$/ });
@@ -51,7 +51,7 @@ function download({ node: pve, user, params }: Call): string {
   if (!allowed.includes(content)) throw failure(`storage '${name}' is not configured for content-type '${content}'`);
   if (params["compression"] !== undefined) throw failure(`decompression not supported for ${content}`);
   const filename = contentFilename(params["filename"]!);
-  if (!filePatterns[content]?.test(filename)) throw parameterError({ filename: "wrong file extension" });
+  assertContentName(content, filename);
   const destination = pve.storages.filePath(`${name}:${content}/${filename}`);
   return pve.tasks.start("download", encodeText(filename), user, (log) =>
     downloadFile(

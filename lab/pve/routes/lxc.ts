@@ -2,15 +2,16 @@ import { messageOf, failure, parameterError } from "../errors";
 import { withPending, type GuestConfig } from "../guestConfig";
 import { createGuest } from "../guests/create";
 import { checkModify } from "../guests/guestPermissions";
-import { assertUnlocked } from "../guests/guestStore";
-import { assertUnchanged, destroyTask, isRunning, resizeTask } from "../guests/lifecycle";
-import { containerOptions, isVolumeKey, typedValue } from "../guests/options";
-import { guestStatus, interfaceEntry } from "../guests/status";
+import { assertUnchanged, destroyTask, isRunning } from "../guests/lifecycle";
+import { containerOptions, isVolumeKey } from "../guests/options";
+import { pendingEntries, readSection, typedOptions } from "../guests/reading";
+import { resizeTask } from "../guests/resize";
+import { containerStatus, interfaceEntry } from "../guests/status";
 import { applyPending, hotplugPending, queueChange, type ConfigChange } from "../guests/update";
 import type { Call, Endpoint } from "../http/endpoint";
 import { splitList } from "../schema/formats";
 import { optional, required } from "../schema/schema";
-import { digest, flag, onGuest, onNode, optionalStorage, text } from "./parameters";
+import { digest, flag, onGuest, onNode, optionalStorage, snapshotName, text } from "./parameters";
 
 const guestPath = "/nodes/{node}/lxc/{vmid}";
 const audit = { path: "/vms/{vmid}", privileges: ["VM.Audit"] };
@@ -38,7 +39,7 @@ export const lxcEndpoints: readonly Endpoint[] = [
       "ha-managed": flag,
     },
     permission: "all",
-    handle: ({ node, user, params }) => createGuest(node, user, params),
+    handle: ({ node, user, params }) => createGuest(node.lxc, user, params),
   },
   { method: "GET", path: guestPath, parameters: onGuest, permission: "all", handle: index },
   {
@@ -46,12 +47,13 @@ export const lxcEndpoints: readonly Endpoint[] = [
     path: guestPath,
     parameters: { ...onGuest, force: flag, purge: flag, "destroy-unreferenced-disks": flag },
     permission: { path: "/vms/{vmid}", privileges: ["VM.Allocate"] },
-    handle: ({ node, user, params }) => destroyTask(node, user, Number(params["vmid"]), params["force"] === "1"),
+    handle: ({ node, user, params }) =>
+      destroyTask(node.lxc, user, Number(params["vmid"]), { force: params["force"] === "1" }),
   },
   {
     method: "GET",
     path: `${guestPath}/config`,
-    parameters: { ...onGuest, current: flag, snapshot: optional("string", { format: "pve-configid", maxLength: 40 }) },
+    parameters: { ...onGuest, current: flag, snapshot: snapshotName },
     permission: audit,
     handle: readConfig,
   },
@@ -85,7 +87,7 @@ export const lxcEndpoints: readonly Endpoint[] = [
     },
     permission: { path: "/vms/{vmid}", privileges: ["VM.Config.Disk"] },
     handle: ({ node, user, params }) =>
-      resizeTask(node, user, Number(params["vmid"]), {
+      resizeTask(node.lxc, user, Number(params["vmid"]), {
         disk: params["disk"]!,
         size: params["size"]!,
         ...(params["digest"] !== undefined && { digest: params["digest"] }),
@@ -95,45 +97,37 @@ export const lxcEndpoints: readonly Endpoint[] = [
 
 async function list({ node, user }: Call): Promise<unknown> {
   const permissions = node.access.permissions();
-  const visible = node.guests.list().filter((vmid) => permissions.has(user, `/vms/${vmid}`, ["VM.Audit"]));
-  return Promise.all(visible.map((vmid) => guestStatus(node, vmid)));
+  const visible = node.lxc.guests.list().filter((vmid) => permissions.has(user, `/vms/${vmid}`, ["VM.Audit"]));
+  return Promise.all(visible.map((vmid) => containerStatus(node.lxc, vmid)));
 }
 
 function index({ node, params }: Call): unknown {
-  node.guests.load(Number(params["vmid"]));
+  node.lxc.guests.load(Number(params["vmid"]));
   return ["config", "pending", "status", "clone", "resize", "interfaces"].map((subdir) => ({ subdir }));
 }
 
 /** The configuration with what is pending merged in, unless `current` is asked for. */
 function readConfig(call: Call): unknown {
-  const { node, params } = call;
-  const { snapshot } = params;
-  if (snapshot && params["current"] === "1") {
-    const problem = "cannot use 'snapshot' parameter with 'current'";
-    throw parameterError({ snapshot: problem, current: problem });
-  }
-  const stored = node.guests.load(Number(params["vmid"]));
-  let config: GuestConfig = params["current"] === "1" ? stored.file : withPending(stored.file);
-  if (snapshot) {
-    const found = stored.file.snapshots.get(snapshot);
-    if (!found) throw failure(`snapshot '${snapshot}' does not exist`);
-    config = found;
-  }
-  const entries = readableOptions(call, config).map(([key, value]) => [key, typedValue(key, value)]);
+  const stored = call.node.lxc.guests.load(Number(call.params["vmid"]));
+  const config = readSection(stored.file, call.params, withPending);
   return {
-    ...Object.fromEntries(entries),
+    ...typedOptions(containerOptions, new Map(readableOptions(call, config))),
     ...(config.raw.length > 0 && { lxc: config.raw }),
     digest: stored.digest,
   };
 }
 
-/** The environment may hold secrets: reading it takes what changing it takes. */
-function readableOptions({ node, user, params }: Call, config: GuestConfig): [string, string][] {
-  const mayReadEnvironment = node.access.permissions().has(user, `/vms/${params["vmid"]}`, ["VM.Config.Options"]);
-  return [...config.options].filter(([key]) => key !== "env" || mayReadEnvironment);
+function readableOptions(call: Call, config: GuestConfig): [string, string][] {
+  const mayRead = mayReadEnvironment(call);
+  return [...config.options].filter(([key]) => key !== "env" || mayRead);
 }
 
-async function updateConfig({ node, user, params }: Call): Promise<void> {
+/** The environment may hold secrets: reading it takes what changing it takes. */
+function mayReadEnvironment({ node, user, params }: Call): boolean {
+  return node.access.permissions().has(user, `/vms/${params["vmid"]}`, ["VM.Config.Options"]);
+}
+
+async function updateConfig({ node: { lxc: node }, user, params }: Call): Promise<void> {
   const { node: _node, vmid: id, digest: expected, delete: deletions, revert: reversions, ...set } = params;
   const vmid = Number(id);
   const change: ConfigChange = { set, delete: splitList(deletions), revert: splitList(reversions) };
@@ -141,7 +135,7 @@ async function updateConfig({ node, user, params }: Call): Promise<void> {
     throw failure("no options specified");
   await node.guests.withLock(vmid, async () => {
     const stored = node.guests.load(vmid);
-    assertUnlocked(stored.file);
+    node.guests.assertUnlocked(stored.file);
     assertUnchanged(expected, stored.digest);
     const check = {
       permissions: node.access.permissions(),
@@ -186,26 +180,14 @@ function assertConsistent({ set, delete: deletions, revert }: ConfigChange): voi
   }
 }
 
-/** Each option with its value, what it will be and whether it goes at the next start. */
 function pending(call: Call): unknown {
-  const { file } = call.node.guests.load(Number(call.params["vmid"]));
-  const queued = new Map(readableOptions(call, file.pending));
-  const deletions = new Set(file.pending.deletions);
-  const current = readableOptions(call, file);
-  const isNew = ([key]: [string, string]) => !file.options.has(key);
-  return [
-    ...current.map(([key, value]) => ({
-      key,
-      value,
-      ...(queued.has(key) && { pending: queued.get(key) }),
-      ...(deletions.has(key) && { delete: 1 }),
-    })),
-    ...[...queued].filter(isNew).map(([key, value]) => ({ key, pending: value })),
-  ];
+  const { file } = call.node.lxc.guests.load(Number(call.params["vmid"]));
+  const mayRead = mayReadEnvironment(call);
+  return pendingEntries(file, (key, value) => (key !== "env" || mayRead ? value : undefined));
 }
 
 /** `null` while the guest has no network of its own, as PVE answers for a stopped one. */
-async function interfaces({ node, params }: Call): Promise<unknown> {
+async function interfaces({ node: { lxc: node }, params }: Call): Promise<unknown> {
   const vmid = Number(params["vmid"]);
   if (!(await isRunning(node, vmid))) return null;
   const found = await node.driver.interfaces(vmid);

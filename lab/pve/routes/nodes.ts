@@ -36,13 +36,6 @@ export const nodeEndpoints: readonly Endpoint[] = [
     handle: ({ node, params }) =>
       /bridge/.test(params["type"] ?? "bridge") ? node.bridges.map((name) => bridgeEntry(name)) : [],
   },
-  {
-    method: "GET",
-    path: "/nodes/{node}/qemu",
-    parameters: { ...onNode, full: optional("boolean") },
-    permission: "all",
-    handle: () => [],
-  },
 ];
 
 /** A node in a list; its load only for who may see it. */

@@ -1,3 +1,6 @@
+import { root } from "../access/permissions";
+import { parameterError, permissionDenied } from "../errors";
+import type { Call } from "../http/endpoint";
 import { optional, required } from "../schema/schema";
 
 // Parameters that many endpoints share.
@@ -23,6 +26,7 @@ export const contentFile = {
 export const digest = optional("string", { maxLength: 40 });
 export const userid = required("string", { format: "pve-userid", maxLength: 64 });
 export const count = optional("integer", { minimum: 0 });
+export const snapshotName = optional("string", { format: "pve-configid", maxLength: 40 });
 
 /** `PVE::Storage::normalize_content_filename`. */
 export function contentFilename(name: string): string {
@@ -31,3 +35,28 @@ export function contentFilename(name: string): string {
 
 export const onNode = { node };
 export const onGuest = { node, vmid };
+
+/** The guest in the path of a call. */
+export function vmidOf({ params }: Call): number {
+  return Number(params["vmid"]);
+}
+
+export function timeoutOf({ params: { timeout } }: Call): { timeoutSeconds?: number } {
+  return timeout === undefined ? {} : { timeoutSeconds: Number(timeout) };
+}
+
+/** Whether a lock is passed over. @throws ApiError 400 when anybody but root@pam asks for that. */
+export function skipsLock({ user, params }: Call): boolean {
+  const skip = params["skiplock"] === "1";
+  if (skip && user !== root) throw parameterError({ skiplock: "Only root may use this option." });
+  return skip;
+}
+
+/** The right to copy the source, and to create the copy: by its VMID or by the pool that it goes to. */
+export function checkMayClone({ node, user, params }: Call): void {
+  const { vmid: source, newid, pool } = params;
+  const permissions = node.access.permissions();
+  permissions.check(user, `/vms/${source}`, ["VM.Clone"]);
+  const places = [`/vms/${newid ?? ""}`, ...(pool === undefined ? [] : [`/pool/${pool}`])];
+  if (!places.some((place) => permissions.has(user, place, ["VM.Allocate"]))) throw permissionDenied();
+}

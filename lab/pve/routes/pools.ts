@@ -1,6 +1,7 @@
 import { poolOf, type Pool, type UserConfig } from "../access/userConfig";
 import { failure } from "../errors";
 import type { Call, Endpoint } from "../http/endpoint";
+import { allGuests } from "../node";
 import { splitList } from "../schema/formats";
 import { optional, required } from "../schema/schema";
 import { guestResource } from "./cluster";
@@ -55,10 +56,12 @@ async function read({ node, user, params }: Call): Promise<{ poolid: string; com
   node.access.permissions().check(user, `/pool/${name}`, ["Pool.Audit"]);
   const { comment, vms, storage } = existing(node.access.read(), name);
   const { type } = params;
-  const guests = type === undefined || type === "lxc" ? [...vms].filter((vmid) => node.guests.exists(vmid)) : [];
+  const guests = allGuests(node).filter(
+    ({ vmid, side }) => vms.has(vmid) && (type === undefined || type === side.kind.type),
+  );
   const storages = type === undefined || type === "storage" ? [...storage].filter((id) => node.storages.has(id)) : [];
   const members = [
-    ...(await Promise.all(guests.map((vmid) => guestResource(node, vmid)))),
+    ...(await Promise.all(guests.map(({ vmid, side }) => guestResource(node, vmid, side.kind)))),
     ...storages.map((id) => {
       const { type: plugintype, content } = node.storages.get(id);
       return {
@@ -126,7 +129,7 @@ function remove({ node, params }: Call): void {
   node.access.update((config) => {
     const { vms, storage } = existing(config, name);
     const child = [...config.pools.keys()].find((other) => other.startsWith(`${name}/`));
-    const guest = [...vms].find((vmid) => node.guests.exists(vmid));
+    const guest = allGuests(node).find(({ vmid }) => vms.has(vmid))?.vmid;
     const volume = [...storage].find((id) => node.storages.has(id));
     if (child !== undefined) throw failure(`pool '${name}' is not empty (contains pool '${child}')`);
     if (guest !== undefined) throw failure(`pool '${name}' is not empty (contains VM ${guest})`);

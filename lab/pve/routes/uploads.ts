@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { failure, messageOf, parameterError } from "../errors";
+import { failure, messageOf } from "../errors";
 import type { Call, Endpoint } from "../http/endpoint";
 import { optional } from "../schema/schema";
 import { checksumProblem } from "../storage/download";
-import { filePatterns } from "../storage/storageStore";
+import { assertContentName } from "../storage/storageStore";
 import { contentFile, contentFilename, node, storage } from "./parameters";
 
 /** Files sent by a client: templates and images. Snippets are no content that PVE takes this way. */
@@ -31,7 +31,7 @@ function upload({ node: pve, user, params }: Call): string {
   if (source === undefined) throw failure("missing temporary file name");
   if (!fs.existsSync(source)) throw failure(`temporary file '${source}' does not exist`);
   const filename = contentFilename(params["filename"]!);
-  assertName(content, filename);
+  assertContentName(content, filename);
   if (!allowed.includes(content)) throw failure(`storage '${name}' does not support '${content}' content`);
   const destination = pve.storages.filePath(`${name}:${content}/${filename}`);
   const { size } = fs.statSync(source);
@@ -58,12 +58,4 @@ function upload({ node: pve, user, params }: Call): string {
       fs.rmSync(source, { force: true });
     }
   });
-}
-
-/** @throws ApiError 400. */
-function assertName(content: string, filename: string): void {
-  if (content === "import") {
-    if (!/^[a-zA-Z0-9\-.+=_]+\.(ova|qcow2|raw|vmdk)$/.test(filename))
-      throw parameterError({ filename: "invalid filename or wrong extension" });
-  } else if (!filePatterns[content]?.test(filename)) throw parameterError({ filename: "wrong file extension" });
 }

@@ -1,4 +1,14 @@
 import ipaddr from "ipaddr.js";
+import { parsePropertyString, type PropertyFormat } from "./propertyString";
+import {
+  bootFormat,
+  cloudInitFilesFormat,
+  cpuFormat,
+  ipConfigFormat,
+  rngFormat,
+  smbiosFormat,
+  watchdogFormat,
+} from "./vmFormats";
 
 /** Throws with PVE's text if the value does not fit. */
 export type FormatCheck = (value: string) => void;
@@ -44,6 +54,40 @@ const formats: Readonly<Record<string, FormatCheck>> = {
   "pve-task-status-type": matching(/^(ok|error|warning|unknown)$/i, (value) => `invalid status '${value}'`),
   "pve-bridge-id": matching(/^[-_.\w]+$/, (id) => `invalid bridge ID '${id}'`),
   "pve-ct-timezone": matching(/^[A-Za-z0-9_+/-]+$/, (zone) => `invalid time zone '${zone}'`),
+  urlencoded: matching(/^([-%a-zA-Z0-9_.!~*'()]*)$/, () => "invalid urlencoded string"),
+  "pve-volume-id-or-qm-path": (name) => {
+    if (!/^(none|cdrom)$/.test(name) && !name.startsWith("/")) volumeId(name);
+  },
+  "pve-volume-id-or-absolute-path": (name) => {
+    if (!name.startsWith("/")) volumeId(name);
+  },
+  "pve-qm-bootdev": matching(
+    /^((ide|sata|scsi|virtio|net|hostpci|usb)\d+)$/,
+    (device) => `invalid boot device '${device}'`,
+  ),
+  "pve-qm-bootdisk": matching(/^((ide|sata|scsi|virtio)\d+)$/, (disk) => `invalid boot disk '${disk}'`),
+  "pve-qm-ide": matching(/^\S+$/, () => "invalid format"),
+  "pve-hotplug-features": matching(
+    /^(0|1|((network|disk|cpu|memory|usb|cloudinit)(,(network|disk|cpu|memory|usb|cloudinit))*))$/,
+    (value) => `invalid hotplug feature '${value}'`,
+  ),
+  "pve-cpuset": matching(
+    /^\s*\d+(?:-\d+)?(\s*,\s*\d+(?:-\d+)?)*\s*$/,
+    (value) => `unable to parse CPU list '${value}'`,
+  ),
+  // Devices of the host and sealed machines: taken, and not looked into.
+  "pve-qm-hostpci": () => {},
+  "pve-qemu-sev-fmt": () => {},
+  "pve-qemu-tdx-fmt": () => {},
+  "storage-pair": () => {},
+  CIDR: (value) => {
+    if (!isNetwork(value, isIpv4) && !isNetwork(value, isIpv6))
+      throw new Error("value does not look like a valid CIDR network");
+  },
+  address: (value) => {
+    if (!isIpv4(value) && !isIpv6(value) && !/^[a-zA-Z0-9.-]+$/.test(value))
+      throw new Error(`value does not look like a valid address: ${value}`);
+  },
   "pve-lxc-mp-string": (path) => {
     if (/\/\.\.?\/|\/\.\.?$|^\.\.\//.test(path)) throw new Error(`${path} contains illegal character sequences`);
   },
@@ -80,10 +124,22 @@ const formats: Readonly<Record<string, FormatCheck>> = {
   },
 };
 
+/** Named formats whose values are property strings. */
+const propertyFormats: Readonly<Record<string, PropertyFormat>> = {
+  "pve-vm-cpu-conf": cpuFormat,
+  "pve-qm-boot": bootFormat,
+  "pve-qm-ipconfig": ipConfigFormat,
+  "pve-qm-cicustom": cloudInitFilesFormat,
+  "pve-qm-smbios1": smbiosFormat,
+  "pve-qm-rng": rngFormat,
+  "pve-qm-watchdog": watchdogFormat,
+};
+
 /** Checks a value against a named format; a name may end in `-list` (items apart by comma, semicolon or space) or `-opt`. */
 export function checkNamedFormat(name: string, value: string): void {
   const [, base = name, kind] = /^(.*?)(?:-(list|opt))?$/.exec(name) ?? [];
-  const check = formats[base];
+  const parts = propertyFormats[base];
+  const check = parts ? (text: string) => void parsePropertyString(text, parts) : formats[base];
   if (!check) throw new Error(`undefined format '${name}'`);
   if (kind === "list") splitList(value).forEach(check);
   else if (kind !== "opt" || value !== "") check(value);
@@ -98,6 +154,10 @@ function matching(pattern: RegExp, text: (value: string) => string): FormatCheck
   return (value) => {
     if (!pattern.test(value)) throw new Error(text(value));
   };
+}
+
+function volumeId(name: string): void {
+  if (!/^(([a-z][a-z0-9_.-]*[a-z0-9]):)?.+$/i.test(name)) throw new Error(`unable to parse volume ID '${name}'`);
 }
 
 function isIpv4(value: string): boolean {

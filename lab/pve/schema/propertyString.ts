@@ -6,6 +6,10 @@ export interface PropertyFormat {
   readonly properties: Readonly<Record<string, Schema>>;
   /** The part whose key may be left out. */
   readonly defaultKey?: string;
+  /** Other names of parts. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** Parts that are written as one, the value of the first being the key of the second: `virtio=BC:24:11:…`. */
+  readonly joined?: { readonly key: string; readonly value: string };
 }
 
 /** Parts by key, as text; booleans are `0` or `1`. */
@@ -23,10 +27,14 @@ export function parsePropertyString(text: string, format: PropertyFormat, path =
     if (/^\s*$/.test(part)) continue;
     const [, key, value] = /^([^=]+)=(.+)$/s.exec(part) ?? [];
     if (key !== undefined && value !== undefined) {
-      if (result[key] !== undefined) throw new Error(`duplicate key in comma-separated list property: ${key}`);
-      const schema = format.properties[key];
+      const { joined } = format;
+      const isJoined = joined && format.properties[joined.key]?.enum?.includes(key);
+      const name = isJoined ? joined.value : (format.aliases?.[key] ?? key);
+      if (result[name] !== undefined) throw new Error(`duplicate key in comma-separated list property: ${key}`);
+      const schema = format.properties[name];
       if (!schema) throw new Error(`invalid key in comma-separated list property: ${key}`);
-      result[key] = normalise(value, schema);
+      if (isJoined) result[joined.key] = key;
+      result[name] = normalise(value, schema);
     } else if (!part.includes("=")) {
       const name = format.defaultKey;
       if (!name) throw new Error("value without key, but schema does not define a default key");
@@ -42,13 +50,20 @@ export function parsePropertyString(text: string, format: PropertyFormat, path =
 
 /** `print_property_string`: default key first, then required keys, then the rest, each group by name. */
 export function printPropertyString(data: Properties, format: PropertyFormat): string {
-  const keys = Object.keys(data).sort();
+  const { joined } = format;
+  const isJoined = joined !== undefined && data[joined.key] !== undefined && data[joined.value] !== undefined;
+  const keys = Object.keys(data)
+    .filter((key) => !(isJoined && key === joined.value))
+    .sort();
   const isRequired = (key: string) => !format.properties[key]!.optional;
   const rest = keys.filter((key) => key !== format.defaultKey);
   const parts = [...rest.filter(isRequired), ...rest.filter((key) => !isRequired(key))].map(
     (key) => `${key}=${data[key]}`,
   );
-  if (format.defaultKey && data[format.defaultKey] !== undefined) parts.unshift(data[format.defaultKey]!);
+  if (format.defaultKey && data[format.defaultKey] !== undefined) {
+    const first = data[format.defaultKey]!;
+    parts.unshift(isJoined ? `${first}=${data[joined.value]}` : first);
+  }
   return parts.join(",");
 }
 

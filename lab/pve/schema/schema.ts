@@ -7,7 +7,8 @@ import { parsePropertyString, type PropertyFormat } from "./propertyString";
  * the tests hold them against the official schema.
  */
 export interface Schema {
-  readonly type: "string" | "integer" | "number" | "boolean";
+  /** A call's parameter of the type `array` is kept as JSON: see {@link listParameter}. */
+  readonly type: "string" | "integer" | "number" | "boolean" | "array";
   readonly optional?: boolean;
   /** A named format, or the parts of a property string. */
   readonly format?: string | PropertyFormat;
@@ -58,7 +59,7 @@ export function checkParameters(raw: RawParams, table: ParameterTable): Params {
       errors[name] = "property is not defined in schema and the schema does not allow additional properties";
       continue;
     }
-    const text = toText(value, schema);
+    const text = schema.type === "array" ? JSON.stringify([value].flat()) : toText(value, schema);
     if (text === undefined)
       errors[name] = `type check ('${schema.type}') failed - got ${Array.isArray(value) ? "ARRAY" : "HASH"}`;
     else params[name] = text;
@@ -79,9 +80,16 @@ export function checkParameters(raw: RawParams, table: ParameterTable): Params {
   return params;
 }
 
+/** The items of a parameter of the type `array`. */
+export function listParameter(text: string | undefined): string[] {
+  return text === undefined ? [] : (JSON.parse(text) as unknown[]).map(String);
+}
+
 /** The problem of one value, in PVE's words; undefined when it fits. */
 export function checkValue(path: string, value: string, schema: Schema): string | undefined {
-  const typeCheck = { string: /^/, boolean: /^[01]$/, integer: /^[+-]?\d+$/, number: numberPattern }[schema.type];
+  const typeCheck = { string: /^/, boolean: /^[01]$/, integer: /^[+-]?\d+$/, number: numberPattern, array: /^\[/ }[
+    schema.type
+  ];
   if (!typeCheck.test(value)) return `type check ('${schema.type}') failed - got '${value}'`;
   if (schema.format) {
     try {

@@ -1,15 +1,15 @@
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { failure } from "../errors";
+import { failure, parameterError } from "../errors";
 import type { GuestStore } from "../guests/guestStore";
-import { storageOf, volumeBytes, volumesOf } from "../guests/volumes";
+import { storageOf } from "../guests/volumes";
 
 /** A storage of the node. */
 export interface StorageOptions {
   /** `dir` holds files, `lvmthin` disks only. The others are listed as a host would have them, and take no disk here. */
   readonly type: "dir" | "lvmthin" | "lvm" | "zfspool";
-  /** What may be kept on it: `vztmpl`, `iso`, `snippets`, `rootdir`, `images`. */
+  /** What may be kept on it: `vztmpl`, `iso`, `import`, `snippets`, `rootdir`, `images`. */
   readonly content: readonly string[];
   /** Folder of a `dir` storage, laid out as PVE does (`template/cache`, `template/iso`, `snippets`). */
   readonly path?: string;
@@ -39,13 +39,15 @@ const folders: Readonly<Record<string, string>> = {
   vztmpl: path.join("template", "cache"),
   iso: path.join("template", "iso"),
   snippets: "snippets",
+  import: "import",
 };
 
 /** Which files of a folder count as content, by kind. */
-export const filePatterns: Readonly<Record<string, RegExp>> = {
+const filePatterns: Readonly<Record<string, RegExp>> = {
   vztmpl: /\.tar(\.(gz|xz|zst|bz2))?$/i,
   iso: /\.(iso|img)$/i,
   snippets: /./,
+  import: /^[a-zA-Z0-9\-.+=_]+\.(ova|qcow2|raw|vmdk)$/,
 };
 
 /** What makes a storage full before its time. */
@@ -59,7 +61,7 @@ export interface StorageHook {
 export class StorageStore {
   constructor(
     private readonly read: () => Storages,
-    private readonly guests: GuestStore,
+    private readonly guests: readonly GuestStore[],
     private readonly hook?: StorageHook,
   ) {}
 
@@ -88,9 +90,13 @@ export class StorageStore {
   }
 
   /** The volume ID of a guest's disk. */
-  diskName(name: string, vmid: number, number: number): string {
-    const disk = `vm-${vmid}-disk-${number}`;
-    return this.get(name).type === "dir" ? `${name}:${vmid}/${disk}.raw` : `${name}:${disk}`;
+  diskName(name: string, vmid: number, number: number, format = "raw"): string {
+    return this.volumeName(name, vmid, `vm-${vmid}-disk-${number}`, format);
+  }
+
+  /** The volume ID of something that belongs to a guest, `vm-101-cloudinit`; only files have a format in their names. */
+  volumeName(name: string, vmid: number, volume: string, format: string): string {
+    return this.get(name).type === "dir" ? `${name}:${vmid}/${volume}.${format}` : `${name}:${volume}`;
   }
 
   /**
@@ -115,9 +121,10 @@ export class StorageStore {
     const storage = storageOf(volid);
     const name = volid.slice(storage.length + 1);
     const isDir = this.get(storage).type === "dir";
-    const [, kind, file] = /^(vztmpl|iso|snippets)\/([^/]+)$/.exec(name) ?? [];
+    const [, kind, file] = /^(vztmpl|iso|snippets|import)\/([^/]+)$/.exec(name) ?? [];
     if (isDir && kind && file) return { content: kind };
-    const owner = (isDir ? /^(\d+)\/\S+$/ : /^vm-(\d+)-\S+$/).exec(name)?.[1];
+    // A linked clone on files is named after its base: `9000/base-9000-disk-0.qcow2/101/vm-101-disk-0.qcow2`.
+    const owner = (isDir ? /^(?:\d+\/base-[^/]+\/)?(\d+)\/[^/\s]+$/ : /^(?:vm|base)-(\d+)-\S+$/).exec(name)?.[1];
     if (owner) return { content: "images", vmid: Number(owner) };
     throw failure(`unable to parse ${isDir ? "directory" : "lvm"} volume name '${name}'`);
   }
@@ -185,17 +192,13 @@ export class StorageStore {
   }
 
   private disks(name: string): Volume[] {
-    return this.guests.list().flatMap((vmid) =>
-      volumesOf(this.guests.load(vmid).file)
-        .map(([, volume]) => volume)
-        .filter((volume) => volume.type === "volume" && volume.volume.startsWith(`${name}:`))
-        .map((volume) => ({
-          volid: volume.volume,
-          content: "rootdir",
-          format: "raw",
-          size: volumeBytes(volume),
-          vmid,
-        })),
+    return this.guests.flatMap((store) =>
+      store.list().flatMap((vmid) =>
+        store.kind
+          .disks(store.load(vmid).file)
+          .filter(({ volid }) => volid.startsWith(`${name}:`))
+          .map(({ volid, content, format, bytes }) => ({ volid, content, format, size: bytes, vmid })),
+      ),
     );
   }
 }
@@ -204,5 +207,14 @@ export class StorageStore {
 function fileFormat(volume: string): string {
   const compression = /\.tar\.(gz|xz|zst|bz2)$/.exec(volume)?.[1];
   if (compression) return `t${compression}`;
+  if (volume.startsWith("import/")) return path.extname(volume).slice(1);
   return volume.startsWith("iso/") ? "iso" : volume.startsWith("snippets/") ? "snippet" : "raw";
+}
+
+/** @throws ApiError 400 when a file may not have that name. */
+export function assertContentName(content: string, filename: string): void {
+  if (filePatterns[content]?.test(filename)) return;
+  throw parameterError({
+    filename: content === "import" ? "invalid filename or wrong extension" : "wrong file extension",
+  });
 }

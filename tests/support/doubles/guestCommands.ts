@@ -1,4 +1,4 @@
-import type { GuestDriver } from "../../../lab/pve/driver";
+import type { ContainerDriver } from "../../../lab/pve/driver";
 import type { SimulatedMachines } from "../simulatedMachines";
 import type { CommandCall } from "./commands";
 import { kubectl } from "./kubectl";
@@ -11,7 +11,7 @@ export interface GuestWorld {
   readonly vmid: number;
   readonly machines: SimulatedMachines;
   /** Shows the guests' interfaces. */
-  readonly driver: GuestDriver;
+  readonly driver: ContainerDriver;
   readonly clusters: SimulatedClusters;
 }
 

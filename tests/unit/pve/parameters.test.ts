@@ -21,8 +21,27 @@ function described(schema: Schema): unknown {
   });
 }
 
-function parts({ properties, defaultKey }: PropertyFormat): unknown {
-  return { defaultKey, properties: mapped(properties, described) };
+function parts({ properties, defaultKey, aliases = {}, joined }: PropertyFormat): unknown {
+  const models = joined ? (properties[joined.key]?.enum ?? []) : [];
+  return {
+    ...{ defaultKey, properties: mapped(properties, described) },
+    aliases: { ...aliases, ...Object.fromEntries(models.map((name) => [name, joined!.value])) },
+    keys: Object.fromEntries(models.map((name) => [name, joined!.key])),
+  };
+}
+
+function officialParts(format: Record<string, PveSchema>): unknown {
+  const of = (pick: (part: PveSchema) => string | undefined) =>
+    Object.fromEntries(Object.entries(format).flatMap(([name, part]) => (pick(part) ? [[name, pick(part)]] : [])));
+  return {
+    defaultKey: Object.keys(format).find((key) => format[key]?.default_key),
+    properties: mapped(
+      Object.fromEntries(Object.entries(format).filter(([, part]) => part.alias === undefined)),
+      officially,
+    ),
+    aliases: of(({ alias }) => alias),
+    keys: of(({ keyAlias }) => keyAlias),
+  };
 }
 
 function officially(schema: PveSchema): unknown {
@@ -38,13 +57,7 @@ function officially(schema: PveSchema): unknown {
       enum: schema.enum ?? undefined,
     },
     ...{ minimum: number(schema.minimum), maximum: number(schema.maximum) },
-    parts:
-      typeof format === "object"
-        ? {
-            defaultKey: Object.keys(format).find((key) => format[key]?.default_key),
-            properties: mapped(format, officially),
-          }
-        : undefined,
+    parts: typeof format === "object" ? officialParts(format) : undefined,
     format: typeof format === "string" ? format : undefined,
   });
 }
@@ -59,11 +72,13 @@ function clean(value: Record<string, unknown>): Record<string, unknown> {
 
 /** `net0` … `net31` is one entry in the official description. */
 function folded(table: ParameterTable): Record<string, unknown> {
-  const isFirst = (key: string) => !/\d+$/.test(key) || key.endsWith("0");
+  // Of these there is one, and it has a number all the same.
+  const isSingle = (key: string) => /^(efidisk|tpmstate|rng|audio|smbios)\d$/.test(key);
+  const isNumbered = (key: string) => /\d$/.test(key) && !isSingle(key);
   return Object.fromEntries(
     Object.entries(table)
-      .filter(([key]) => !/^(net|mp|dev|unused)\d+$/.test(key) || isFirst(key))
-      .map(([key, schema]) => [key.replace(/^(net|mp|dev|unused)\d+$/, "$1[n]"), described(schema)]),
+      .filter(([key]) => !isNumbered(key) || /[a-z]0$/.test(key))
+      .map(([key, schema]) => [isNumbered(key) ? key.replace(/\d+$/, "[n]") : key, described(schema)]),
   );
 }
 

@@ -1,0 +1,29 @@
+import type { GuestStatus, VmDriver } from "../driver";
+
+const refuse = () => Promise.reject(new Error("this node runs no virtual machines"));
+
+/** A node that has nothing to run virtual machines with. */
+export class NoVms implements VmDriver {
+  readonly create = refuse;
+  readonly clone = refuse;
+  readonly addDisk = refuse;
+  readonly copyDisk = refuse;
+  readonly renameDisk = refuse;
+  readonly growDisk = refuse;
+  readonly start = refuse;
+  readonly shutdown = refuse;
+  readonly reset = refuse;
+  readonly pause = refuse;
+  readonly resume = refuse;
+  readonly apply = refuse;
+  readonly agent = refuse;
+
+  // Nothing is there to be ended or removed.
+  async stop(): Promise<void> {}
+  async destroy(): Promise<void> {}
+  async removeDisk(): Promise<void> {}
+
+  async status(): Promise<GuestStatus> {
+    return { running: false, uptimeSeconds: 0, cpu: 0, memBytes: 0, diskBytes: 0 };
+  }
+}
