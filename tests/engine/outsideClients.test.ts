@@ -3,8 +3,9 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { run } from "../../lab/host/run";
-import { nodeFields, rootPassword, SimulatedNode, template } from "../support/pveNode";
+import { nodeFields, qcow2, rootPassword, SimulatedNode, template, vmFields } from "../support/pveNode";
 import { pythonVenv } from "../support/pythonVenv";
+import { VM_PRIVILEGES } from "../support/vmNode";
 
 // Clients that other people wrote, against real Proxmox hosts, and that know nothing of this API. What they send and get
 // is held against the official schema when the node stops.
@@ -12,8 +13,11 @@ import { pythonVenv } from "../support/pythonVenv";
 jest.setTimeout(300_000);
 
 let pve: SimulatedNode;
+let vmToken: string;
 beforeAll(async () => {
   pve = await SimulatedNode.start({}, { delayMs: 100 });
+  pve.file("import/debian-12.qcow2", qcow2(2 * 1024 ** 3));
+  vmToken = pve.newToken("vms", [...VM_PRIVILEGES, "VM.GuestAgent.Unrestricted"]);
 });
 afterAll(() => pve.stop());
 
@@ -23,10 +27,22 @@ const life = [
   "POST /nodes/pve/lxc/104/status/stop",
   "DELETE /nodes/pve/lxc/104",
 ];
+const vmLife = [
+  "POST /nodes/pve/qemu",
+  "POST /nodes/pve/qemu/9000/template",
+  "POST /nodes/pve/qemu/9000/clone",
+  "PUT /nodes/pve/qemu/105/config",
+  "PUT /nodes/pve/qemu/105/resize",
+  "POST /nodes/pve/qemu/105/status/start",
+  "POST /nodes/pve/qemu/105/agent/exec",
+  "POST /nodes/pve/qemu/105/status/shutdown",
+  "DELETE /nodes/pve/qemu/105",
+  "DELETE /nodes/pve/qemu/9000",
+];
 const changes = (from: number) =>
   pve.exchanges
     .slice(from)
-    .filter(({ method, path: target }) => method !== "GET" && target.includes("/lxc"))
+    .filter(({ method, path: target }) => method !== "GET" && /\/(lxc|qemu)/.test(target))
     .map(({ method, path: target, status }) => `${method} ${target}${status === 200 ? "" : ` ${status}`}`);
 
 test("cv4pve lists, creates, starts, stops and deletes a container, by token and by login", async () => {
@@ -98,6 +114,69 @@ test("proxmoxer lists, creates, starts, stops and deletes a container, and uploa
     content: expect.arrayContaining(["local:vztmpl/by-proxmoxer.tar.gz"]),
   });
   expect(changes(from)).toEqual(life);
+});
+
+test("cv4pve takes a virtual machine through its life", async () => {
+  const client = new Cv4pve("127.0.0.1", Number(new URL(pve.url).port));
+  client.apiToken = vmToken;
+  const from = pve.exchanges.length;
+  const data = async (answer: Promise<Result>) => {
+    const result = await answer;
+    if (!result.isSuccessStatusCode) throw new Error(result.reasonPhrase);
+    return (result.response as unknown as { data: unknown }).data;
+  };
+  const task = async (answer: Promise<Result>) => {
+    const upid = (await data(answer)) as string;
+    expect(await client.waitForTaskToFinish(upid, 50, 10_000)).toBe(true);
+    return client.getExitStatusTask(upid);
+  };
+  const golden = client.nodes.get("pve").qemu.get(9000);
+  const guest = client.nodes.get("pve").qemu.get(105);
+  expect(await task(client.create("/nodes/pve/qemu", vmFields(9000)))).toBe("OK");
+  expect(await task(client.create("/nodes/pve/qemu/9000/template"))).toBe("OK");
+  expect(await task(client.create("/nodes/pve/qemu/9000/clone", { newid: 105, name: "k3s-105", full: false }))).toBe(
+    "OK",
+  );
+  expect(await data(client.set("/nodes/pve/qemu/105/config", { cores: 4 }))).toBeNull();
+  expect(await task(client.set("/nodes/pve/qemu/105/resize", { disk: "scsi0", size: "8G" }))).toBe("OK");
+  expect(await task(client.create("/nodes/pve/qemu/105/status/start"))).toBe("OK");
+  expect(await data(client.get("/nodes/pve/qemu/105/agent/network-get-interfaces"))).toMatchObject({
+    result: [{ name: "lo" }, { name: "eth0", "ip-addresses": [{ "ip-address": "198.18.0.20" }] }],
+  });
+  expect(await data(client.create("/nodes/pve/qemu/105/agent/exec", { command: ["uname", "-r"] }))).toEqual({
+    pid: expect.any(Number),
+  });
+  expect(await task(client.create("/nodes/pve/qemu/105/status/shutdown", { timeout: 10 }))).toBe("OK");
+  expect(await task(guest.destroyVm(true, true, false))).toBe("OK");
+  expect(await task(golden.destroyVm(true, true, false))).toBe("OK");
+  expect(changes(from)).toEqual(vmLife);
+});
+
+test("proxmoxer takes a virtual machine through its life", async () => {
+  const folder = path.join(__dirname, "../support/proxmoxer");
+  const python = await pythonVenv("proxmoxer", path.join(folder, "requirements.txt"));
+  const from = pve.exchanges.length;
+  const settings = {
+    port: Number(new URL(pve.url).port),
+    ca: path.join(pve.dir, "cert.pem"),
+    ...{ apiToken: vmToken, fields: vmFields(9000) },
+  };
+  const output = await run(python, [path.join(folder, "vm_lifecycle.py")], { input: JSON.stringify(settings) });
+  expect(JSON.parse(output)).toEqual({
+    before: [],
+    ...{ create: "OK", template: "OK", clone: "OK", change: null, grow: "OK", start: "OK", running: "running" },
+    config: expect.objectContaining({
+      ...{ name: "k3s-105", cores: 4, memory: "4096" },
+      scsi0: "local-lvm:vm-105-disk-0,discard=on,iothread=1,size=8G",
+    }),
+    addresses: ["127.0.0.1", "::1", "198.18.0.25"],
+    command: { exited: 1, exitcode: 0 },
+    shutdown: "OK",
+    delete: ["OK", "OK"],
+    after: [],
+    gone: expect.stringMatching(/^500 .*qemu-server\/105\.conf' does not exist/),
+  });
+  expect(changes(from)).toEqual(vmLife);
 });
 
 const terraform = ["tofu", "terraform"].map(commandPath).find(Boolean);
