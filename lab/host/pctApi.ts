@@ -15,16 +15,18 @@ interface Answer {
  *
  * @throws Error with the API's message and the errors of single parameters.
  */
-export type CallApi = (method: string, path: string, parameters: Parameters) => Promise<unknown>;
+export type CallApi = (...call: CallArguments) => Promise<unknown>;
 
-type CallArguments = [method: string, path: string, parameters: Parameters];
+/** A list is sent as a parameter repeated. */
+type CallArguments = [method: string, path: string, parameters: Readonly<Record<string, string | readonly string[]>>];
 
 /** The API at the socket of the Proxmox host that this runs on. */
 export const callApi: CallApi = (...call) => callApiAt(apiSocket, ...call);
 
 /** The same at another socket. */
 export function callApiAt(socketPath: string, ...[method, path, parameters]: CallArguments): Promise<unknown> {
-  const form = new URLSearchParams(parameters).toString();
+  const items = Object.entries(parameters).flatMap(([name, value]) => [value].flat().map((item) => [name, item]));
+  const form = new URLSearchParams(items as [string, string][]).toString();
   const hasBody = method === "POST" || method === "PUT";
   const target = `/api2/json${path}${hasBody || !form ? "" : `?${form}`}`;
   const headers = hasBody ? { "content-type": "application/x-www-form-urlencoded" } : {};

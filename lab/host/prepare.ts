@@ -57,7 +57,8 @@ async function writeHostFiles(name: string, subnet: number): Promise<string> {
   for (const folder of ["root", "root/.ssh"]) fs.chmodSync(path.join(hostUpper, folder), 0o700);
   write("usr/sbin/pct", fs.readFileSync(path.join(__dirname, "pct.sh"), "utf8"), 0o755);
   write("usr/bin/pvesh", '#!/bin/sh\nexec node /usr/share/lab/pvesh.cjs "$@"\n', 0o755);
-  for (const command of ["pct", "pvesh"])
+  write("usr/sbin/qm", '#!/bin/sh\nexec node /usr/share/lab/qm.cjs "$@"\n', 0o755);
+  for (const command of ["pct", "pvesh", "qm"])
     await bundle(`${command}.ts`, path.join(hostUpper, `usr/share/lab/${command}.cjs`));
   write("usr/share/lab/dpkg-status", pvePackages);
   const publicKey = readPublic(path.join(hostUpper, "etc/ssh/ssh_host_ed25519_key"));

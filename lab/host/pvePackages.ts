@@ -5,7 +5,7 @@ const lxcVersion = "6.0.5-4";
 
 /** Entries of Proxmox VE's packages for dpkg's status file: they are what a script on the host knows a release by. */
 export const pvePackages = [
-  entry("pve-manager", pveVersion.version, "the lab's double of Proxmox VE: its API, pct and pvesh"),
+  entry("pve-manager", pveVersion.version, "the lab's double of Proxmox VE: its API, pct, qm and pvesh"),
   entry("lxc-pve", lxcVersion, "the lab's double: Debian's LXC in its place"),
 ].join("");
 

@@ -9,6 +9,7 @@ import { createAccess, readmeGrants } from "../../lab/pve/access/createAccess";
 import { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
 import type { PveServer } from "../../lab/pve/server";
+import { SimulatedVms } from "../../lab/pve/simulatedVms";
 import { ensureToolchain, makePulumiHome, toolchainEnv } from "../../lab/toolchain/install";
 import { quote } from "../../remote/script";
 import { startHomelabApi } from "./homelabApi";
@@ -65,6 +66,8 @@ export class Homelab {
   /** Every request to the API with its answer, those of the host's own `pct` too. */
   readonly exchanges: Exchange[] = [];
   readonly machines: SimulatedMachines;
+  /** Virtual machines; a snapshot has none of them. */
+  readonly vms = new SimulatedVms({ delayMs: 30 });
   readonly host: SimulatedHost;
   /** What goes wrong with the API, the guests and the host's port 22; none to begin with, none in a snapshot. */
   readonly faults: Faults;
@@ -351,6 +354,7 @@ export class Homelab {
       lockDir: this.path("host", "run/lock"),
       address: HOST,
       driver: this.host.driver,
+      vms: this.faults.driver(this.vms),
       faults: this.faults,
       onRequest: ({ method, path }) => this.journal.end(this.journal.begin("request", `${method} ${path}`)),
       onExchange: (exchange) => this.exchanges.push(exchange),

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import type { ContainerDriver } from "../../lab/pve/driver";
+import type { ContainerDriver, VmDriver } from "../../lab/pve/driver";
 import type { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
 import { type PveServer, startPveServer } from "../../lab/pve/server";
@@ -18,6 +18,7 @@ export interface HomelabApiOptions {
   /** The address that clients know it by. */
   readonly address: string;
   readonly driver: ContainerDriver;
+  readonly vms: VmDriver;
   readonly faults: Faults;
   /** Told of each request when it arrives. */
   readonly onRequest: (request: { readonly method: string; readonly path: string }) => void;
@@ -26,11 +27,11 @@ export interface HomelabApiOptions {
 
 /** The lab's Proxmox API on a port of loopback, with the storages and the template of Pulumi.homelab.yaml. */
 export function startHomelabApi(options: HomelabApiOptions): Promise<PveServer> {
-  const { folder, address, faults, onRequest, etcPve, socket, lockDir, driver, onExchange } = options;
+  const { folder, address, faults, onRequest, etcPve, socket, lockDir, driver, vms, onExchange } = options;
   const template = path.join(folder, "template.tar.zst");
   fs.writeFileSync(template, "a template");
   return startPveServer({
-    ...{ etcPve, socket, lockDir, driver, onExchange },
+    ...{ etcPve, socket, lockDir, driver, vms, onExchange },
     stateDir: path.join(folder, "pve-state"),
     node: "pve",
     listen: { host: "127.0.0.1", port: 0 },
@@ -40,7 +41,7 @@ export function startHomelabApi(options: HomelabApiOptions): Promise<PveServer> 
     storages: {
       local: {
         type: "dir",
-        content: ["vztmpl", "iso", "snippets"],
+        content: ["vztmpl", "iso", "snippets", "import"],
         path: path.join(folder, "vz"),
         templates: { "ubuntu-22.04-standard_22.04-1_amd64.tar.zst": template },
       },

@@ -2,11 +2,12 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { callApiAt, type CallApi } from "../../../lab/host/pctApi";
 import { runPct } from "../../../lab/host/pctCommands";
+import { runQm } from "../../../lab/host/qmCommands";
 import type { SimulatedMachines } from "../simulatedMachines";
 import type { CommandCall } from "./commands";
 
 /** Doubles of the Proxmox host's commands, by name. */
-export const HOST_COMMANDS = ["pct", "curl"];
+export const HOST_COMMANDS = ["pct", "qm", "curl"];
 
 export interface HostWorld {
   /** The host's root. */
@@ -17,7 +18,15 @@ export interface HostWorld {
 }
 
 export async function answerOnHost(world: HostWorld, call: CommandCall): Promise<number | void> {
-  return call.name === "pct" ? pct(world, call) : curl(world, call);
+  if (call.name === "pct") return pct(world, call);
+  return call.name === "qm" ? qm(world, call) : curl(world, call);
+}
+
+/** The lab's own `qm`, over the same API that the program calls. */
+async function qm({ root, apiSocket }: HostWorld, call: CommandCall): Promise<void> {
+  const callApi: CallApi = (...args) => callApiAt(apiSocket, ...args);
+  const print = (line: string): void => call.print(`${line}\n`);
+  await runQm({ callApi, etcPve: path.join(root, "etc/pve"), print, input: () => call.input() }, call.args);
 }
 
 /** `exec` and `push` reach into a guest's root; all else is the lab's own `pct`, over the same API that the program calls. */
