@@ -1,5 +1,12 @@
 import * as fc from "fast-check";
-import { decodeText, encodeText, parseGuestConfig, printGuestConfig, withPending } from "../../../lab/pve/guestConfig";
+import {
+  decodeText,
+  encodeText,
+  parseGuestConfig,
+  printGuestConfig,
+  vmSyntax,
+  withPending,
+} from "../../../lab/pve/guestConfig";
 
 const file = `#mark%3A one
 #100%25 %C3%BC
@@ -24,6 +31,40 @@ delete: nameserver
 memory: 2048
 lxc.cap.drop: mac_admin
 `;
+
+const vmFile = `#mark%3A one
+#100%25 %C3%BC
+agent: enabled=1
+allow-ksm: 0
+ciuser: admin
+net0: virtio=BC:24:11:00:00:01,bridge=vmbr0
+
+[PENDING]
+cores: 4
+delete: serial0
+
+[special:cloudinit]
+added: searchdomain
+ciuser: root
+
+[before-upgrade]
+cores: 2
+`;
+
+test("a virtual machine's file has sections of its own names, no raw lines, and is written back byte for byte", () => {
+  const parsed = parseGuestConfig(vmFile, () => {}, vmSyntax);
+  expect(parsed.options.get("description")).toBe("mark: one\n100% ü");
+  expect(parsed.options.get("allow-ksm")).toBe("0");
+  expect([...parsed.pending.options, ...parsed.pending.deletions]).toEqual([["cores", "4"], "serial0"]);
+  expect(parsed.cloudInit).toEqual(
+    new Map([
+      ["added", "searchdomain"],
+      ["ciuser", "root"],
+    ]),
+  );
+  expect([...parsed.snapshots.keys()]).toEqual(["before-upgrade"]);
+  expect(printGuestConfig(parsed, vmSyntax)).toBe(vmFile);
+});
 
 describe("a guest's file", () => {
   test("is read by section, with raw lines in order", () => {
