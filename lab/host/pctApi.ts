@@ -26,7 +26,7 @@ export const callApi: CallApi = (...call) => callApiAt(apiSocket, ...call);
 /** The same at another socket. */
 export function callApiAt(socketPath: string, ...[method, path, parameters]: CallArguments): Promise<unknown> {
   const items = Object.entries(parameters).flatMap(([name, value]) => [value].flat().map((item) => [name, item]));
-  const form = new URLSearchParams(items as [string, string][]).toString();
+  const form = new URLSearchParams(items).toString();
   const hasBody = method === "POST" || method === "PUT";
   const target = `/api2/json${path}${hasBody || !form ? "" : `?${form}`}`;
   const headers = hasBody ? { "content-type": "application/x-www-form-urlencoded" } : {};

@@ -4,6 +4,8 @@ import type { Exchange } from "./exchange";
 /** Where a secret can stand, in a request or an answer: passwords, tickets, tokens and variables of a guest. */
 const secretKeys = new Set([
   ...["password", "otp", "tfa-challenge", "ticket", "CSRFPreventionToken", "cipassword", "env"],
+  // What a command in a guest is given, and says.
+  ...["input-data", "out-data", "err-data"],
   // The secret of a new API token; and an option's value, which may be `env`.
   ...["value", "pending"],
 ]);
