@@ -111,6 +111,10 @@ export interface VmDriver extends MachineDriver {
   renameDisk(vmid: number, from: string, to: string): Promise<void>;
   growDisk(vmid: number, volid: string, bytes: number): Promise<void>;
   removeDisk(vmid: number, volid: string): Promise<void>;
+  takeSnapshot(vmid: number, name: string, volids: readonly string[]): Promise<void>;
+  /** Brings the disks of a stopped machine back to what they were. */
+  rollBack(vmid: number, name: string, volids: readonly string[]): Promise<void>;
+  removeSnapshot(vmid: number, name: string, volids: readonly string[]): Promise<void>;
   /** Resets a running machine, as its button does. */
   reset(vmid: number): Promise<void>;
   pause(vmid: number): Promise<void>;

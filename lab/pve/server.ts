@@ -17,6 +17,7 @@ import { nodeEndpoints } from "./routes/nodes";
 import { qemuEndpoints } from "./routes/qemu";
 import { qemuAgentEndpoints } from "./routes/qemuAgent";
 import { qemuDiskEndpoints } from "./routes/qemuDisks";
+import { qemuSnapshotEndpoints } from "./routes/qemuSnapshots";
 import { qemuStatusEndpoints } from "./routes/qemuStatus";
 import { poolEndpoints } from "./routes/pools";
 import { roleEndpoints } from "./routes/roles";
@@ -37,6 +38,7 @@ export const endpoints = [
   ...lxcStatusEndpoints,
   ...qemuEndpoints,
   ...qemuDiskEndpoints,
+  ...qemuSnapshotEndpoints,
   ...qemuStatusEndpoints,
   ...qemuAgentEndpoints,
   ...taskEndpoints,

@@ -56,6 +56,8 @@ export class SimulatedVms implements VmDriver {
   readonly guests = new Map<number, SimulatedVm>();
   /** By volume ID. */
   readonly disks = new Map<string, SimulatedDisk>();
+  /** What disks were, by volume ID and name of the snapshot. */
+  private readonly snapshots = new Map<string, SimulatedDisk>();
   private nextPid = 1000;
 
   constructor(private readonly options: SimulatedVmsOptions = {}) {}
@@ -97,6 +99,24 @@ export class SimulatedVms implements VmDriver {
 
   async removeDisk(_vmid: number, volid: string): Promise<void> {
     this.disks.delete(volid);
+  }
+
+  async takeSnapshot(_vmid: number, name: string, volids: readonly string[]): Promise<void> {
+    await this.work();
+    for (const volid of volids) this.snapshots.set(`${volid}@${name}`, this.disk(volid));
+  }
+
+  async rollBack(_vmid: number, name: string, volids: readonly string[]): Promise<void> {
+    await this.work();
+    for (const volid of volids) {
+      const snapshot = this.snapshots.get(`${volid}@${name}`);
+      if (!snapshot) throw new Error(`no snapshot '${name}' of disk '${volid}'`);
+      this.disks.set(volid, snapshot);
+    }
+  }
+
+  async removeSnapshot(_vmid: number, name: string, volids: readonly string[]): Promise<void> {
+    for (const volid of volids) this.snapshots.delete(`${volid}@${name}`);
   }
 
   async start(vmid: number, config: GuestConfig): Promise<void> {

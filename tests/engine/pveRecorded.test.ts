@@ -22,6 +22,21 @@ beforeAll(async () => {
 afterAll(() => pve.stop());
 
 const lxc = "/nodes/pve/lxc/101";
+const qemu = "/nodes/pve/qemu/9101";
+const qemuFields = {
+  cores: 1,
+  memory: 512,
+  name: "sdk-itest",
+  net0: "virtio,bridge=vmbr0",
+  scsi0: "local-lvm:8",
+  storage: "local-lvm",
+};
+/** Every task of a machine ended well on the recorded host. */
+async function startTask(answer: Promise<Answer>): Promise<string> {
+  const upid = (await answer).body.data as string;
+  expect(await root.task(upid)).toBe("OK");
+  return upid;
+}
 const taskStatus = (upid: string) => root.get(`/nodes/pve/tasks/${encodeURIComponent(upid)}/status`);
 const resource = async (type: string) =>
   ((await root.get("/cluster/resources")).body.data as { type: string }[]).find((entry) => entry.type === type);
@@ -67,6 +82,13 @@ const ours: Readonly<Record<string, () => Promise<unknown>>> = {
     await pve.idle();
     return (await root.delete(lxc)).body.data;
   },
+  // In this order, and with these fields, on the recorded host: what follows needs what is before it to be done.
+  "the start of a qmcreate task": () => startTask(root.post("/nodes/pve/qemu", { ...qemuFields, vmid: 9101 })),
+  "the start of a qmstart task": () => startTask(root.post(`${qemu}/status/start`)),
+  "the start of a qmsnapshot task": () => startTask(root.post(`${qemu}/snapshot`, { snapname: "itest0" })),
+  "the start of a qmrollback task": () => startTask(root.post(`${qemu}/snapshot/itest0/rollback`)),
+  "the start of a qmstop task": () => startTask(root.post(`${qemu}/status/stop`)),
+  "the start of a qmdestroy task": () => startTask(root.delete(qemu)),
   "the start of a imgcopy task": async () =>
     (await root.upload("/nodes/pve/storage/local/upload", { content: "vztmpl" }, template)).body.data,
 };

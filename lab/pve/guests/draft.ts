@@ -7,7 +7,7 @@ export interface Draft extends GuestConfigFile {
   raw: readonly RawLine[];
   readonly pending: { readonly options: Map<string, string>; readonly raw: readonly RawLine[]; deletions: string[] };
   readonly cloudInit: Map<string, string>;
-  readonly snapshots: ReadonlyMap<string, GuestConfig>;
+  readonly snapshots: Map<string, GuestConfig>;
 }
 
 export function draftOf(file: GuestConfigFile): Draft {
@@ -20,7 +20,7 @@ export function draftOf(file: GuestConfigFile): Draft {
       deletions: [...file.pending.deletions],
     },
     cloudInit: new Map(file.cloudInit),
-    snapshots: file.snapshots,
+    snapshots: new Map(file.snapshots),
   };
 }
 

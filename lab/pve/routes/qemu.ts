@@ -8,7 +8,7 @@ import { splitList } from "../schema/formats";
 import { networkConfig, cloudInitFiles, userData } from "../vms/cloudInit";
 import { createVm } from "../vms/create";
 import { assertNoClones } from "../vms/disks";
-import { cloudInitOptions, vmOptions } from "../vms/options";
+import { cloudInitOptions, readVmOptions, vmOptions } from "../vms/options";
 import { vmStatus } from "../vms/status";
 import { checkVmChange, readVmChange, updateVm } from "../vms/update";
 import { digest, flag, onGuest, onNode, optionalStorage, skipsLock, snapshotName, vmidOf } from "./parameters";
@@ -155,7 +155,7 @@ function readConfig(call: Call): unknown {
   const stored = node.qemu.guests.load(vmidOf(call));
   const config = readSection(stored.file, params, withPending);
   const options = new Map([...config.options].map(([key, value]) => [key, shown(key, value)]));
-  return { ...typedOptions(vmOptions, options), digest: stored.digest };
+  return { ...typedOptions(readVmOptions, options), digest: stored.digest };
 }
 
 /** A password is never told, in whatever form. */

@@ -10,6 +10,9 @@ export class NoVms implements VmDriver {
   readonly copyDisk = refuse;
   readonly renameDisk = refuse;
   readonly growDisk = refuse;
+  readonly takeSnapshot = refuse;
+  readonly rollBack = refuse;
+  readonly removeSnapshot = refuse;
   readonly start = refuse;
   readonly shutdown = refuse;
   readonly reset = refuse;

@@ -305,3 +305,6 @@ export const vmOptions: ParameterTable = {
   vmstatestorage: optional("string", { format: "pve-storage-id" }),
   watchdog: optional("string", { format: "pve-qm-watchdog" }),
 };
+
+/** Every option that a configuration may hold: of a snapshot it says when that was taken. */
+export const readVmOptions: ParameterTable = { ...vmOptions, snaptime: count };
