@@ -3,9 +3,9 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { run } from "../../lab/host/run";
-import { nodeFields, qcow2, rootPassword, SimulatedNode, template, vmFields } from "../support/pveNode";
+import { nodeFields, rootPassword, type SimulatedNode, template, vmFields } from "../support/pveNode";
 import { pythonVenv } from "../support/pythonVenv";
-import { VM_PRIVILEGES } from "../support/vmNode";
+import { startVmNode, VM_PRIVILEGES } from "../support/vmNode";
 
 // Clients that other people wrote, against real Proxmox hosts, and that know nothing of this API. What they send and get
 // is held against the official schema when the node stops.
@@ -15,8 +15,7 @@ jest.setTimeout(300_000);
 let pve: SimulatedNode;
 let vmToken: string;
 beforeAll(async () => {
-  pve = await SimulatedNode.start({}, { delayMs: 100 });
-  pve.file("import/debian-12.qcow2", qcow2(2 * 1024 ** 3));
+  pve = await startVmNode({}, { delayMs: 100 });
   vmToken = pve.newToken("vms", [...VM_PRIVILEGES, "VM.GuestAgent.Unrestricted"]);
 });
 afterAll(() => pve.stop());

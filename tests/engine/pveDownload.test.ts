@@ -71,19 +71,6 @@ test("a download lands on the storage, whole and checked, or not at all", async 
   expect(await listed()).not.toContain(volid);
 });
 
-test("an image to be imported and one of a CD land where each kind is kept", async () => {
-  const image = (extra: Record<string, string>) => root.post(path, fields({ url: `${base}/alpine`, ...extra }));
-  expect(await root.run(image({ content: "import", filename: "debian-12.qcow2" }))).toBe("OK");
-  expect(await root.run(image({ content: "iso", filename: "debian-12.img" }))).toBe("OK");
-  const { data } = (await root.get("/nodes/pve/storage/local/content")).body;
-  expect((data as { content: string }[]).filter((volume) => volume.content !== "vztmpl")).toMatchObject(
-    ["import/debian-12.qcow2", "iso/debian-12.img"].map((file) => ({ volid: `local:${file}`, size: content.length })),
-  );
-  expect((await image({ content: "import", filename: "debian-12.img" })).body.errors).toEqual({
-    filename: "invalid filename or wrong extension",
-  });
-});
-
 test("what is refused", async () => {
   expect((await root.post(path, fields({ filename: "alpine.exe" }))).body.errors).toEqual({
     filename: "wrong file extension",

@@ -56,7 +56,7 @@ test("the node", async () => {
 test("storages and templates; a token sees the template that it may use", async () => {
   const { data } = (await pve.token().get("/nodes/pve/storage")).body;
   expect(data).toMatchObject([
-    { storage: "local", type: "dir", content: "images,import,iso,snippets,vztmpl", active: 1 },
+    { storage: "local", type: "dir", content: "iso,snippets,vztmpl", active: 1 },
     { storage: "local-lvm", type: "lvmthin", used: 64 * 1024 ** 3 },
   ]);
   expect((await pve.token().get("/nodes/pve/storage/local/content", { content: "vztmpl" })).body.data).toMatchObject([

@@ -5,9 +5,9 @@ import * as fs from "node:fs";
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import * as path from "node:path";
-import { qcow2, SimulatedNode } from "../support/pveNode";
+import { qcow2, type SimulatedNode } from "../support/pveNode";
 import { PulumiRun } from "../support/pulumiRun";
-import { VM_PRIVILEGES } from "../support/vmNode";
+import { startVmNode, VM_PRIVILEGES } from "../support/vmNode";
 
 // What the real client sends to make virtual machines: of a vendor's image, and of a template. As pveClient.test.ts for
 // containers.
@@ -29,7 +29,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => source.listen(0, "127.0.0.1", resolve));
   // Slow enough that the client sees tasks running, and an agent that does not answer yet.
-  pve = await SimulatedNode.start({}, { delayMs: 200, agentDelayMs: 1500 });
+  pve = await startVmNode({}, { delayMs: 200, agentDelayMs: 1500 });
   const more = [
     "Datastore.Allocate",
     "Datastore.AllocateTemplate",
@@ -59,6 +59,8 @@ function vmArgs(vmId: number, name: string, change: VmArgs): proxmox.VmLegacyArg
     cpu: { cores: 2, type: "x86-64-v2-AES" },
     memory: { dedicated: 4096 },
     scsiHardware: "virtio-scsi-single",
+    // Without it the client puts the host's own CD drive in, which takes Sys.Console.
+    cdrom: { fileId: "none" },
     networkDevices: [{ bridge: "vmbr0" }],
     initialization: {
       datastoreId: "local-lvm",
@@ -84,7 +86,7 @@ function machines(changed: VmArgs = {}, size = 8): PulumiFn {
   return async () => {
     const { port } = source.address() as AddressInfo;
     const file = new proxmox.download.File("image", {
-      ...{ nodeName: "pve", datastoreId: "local", contentType: "import", fileName: "debian-12.qcow2" },
+      ...{ nodeName: "pve", datastoreId: "local", contentType: "import", fileName: "debian-12-cloud.qcow2" },
       ...{ url: `http://127.0.0.1:${port}/debian-12.qcow2`, overwrite: false },
       ...{ checksum: createHash("sha256").update(image).digest("hex"), checksumAlgorithm: "sha256" },
     });
@@ -92,7 +94,7 @@ function machines(changed: VmArgs = {}, size = 8): PulumiFn {
     const golden = new proxmox.VmLegacy("golden", {
       ...{ nodeName: "pve", vmId: 9000, name: "golden", template: true, started: false },
       ...{ disks: [disk(2, { importFrom: file.id })], networkDevices: [{ bridge: "vmbr0" }] },
-      ...{ scsiHardware: "virtio-scsi-single", operatingSystem: { type: "l26" } },
+      ...{ cdrom: { fileId: "none" }, scsiHardware: "virtio-scsi-single", operatingSystem: { type: "l26" } },
     });
     const imported = new proxmox.VmLegacy("imported", vmArgs(120, "k3s-120", { disks, ...changed }));
     const cloned = new proxmox.VmLegacy(
@@ -171,6 +173,9 @@ test("grows a disk", async () => {
 test("a machine that stands is imported", async () => {
   const other = await PulumiRun.create("importer", env);
   try {
+    // An import asks the language host of a program that is not inline.
+    const modules = path.join(__dirname, "../../node_modules");
+    fs.symlinkSync(modules, path.join(other.stack.workspace.workDir, "node_modules"));
     const type = "proxmoxve:index/vmLegacy:VmLegacy";
     await other.stack.import({
       resources: [{ type, name: "imported", id: "pve/120" }],

@@ -159,7 +159,7 @@ export class SimulatedNode {
       storages: {
         local: {
           type: "dir",
-          content: ["vztmpl", "iso", "snippets", "import", "images"],
+          content: ["vztmpl", "iso", "snippets"],
           path: path.join(this.dir, "vz"),
           templates: { "ubuntu-22.04-standard_22.04-1_amd64.tar.zst": this.templateFile },
         },

@@ -163,6 +163,7 @@ function coerced(params: Record<string, unknown>, schema: PveSchema | undefined)
       const type = typeOf(key);
       if (type === "list" && Array.isArray(value)) return [key, value.join(",")];
       if (type === "array") return [key, [value].flat()];
+      if (type === "string" && typeof value === "number") return [key, String(value)];
       const isNumeric = typeof value === "string" && /^[+-]?\d+(\.\d+)?$/.test(value);
       return [key, isNumeric && ["integer", "number", "boolean"].includes(type ?? "") ? Number(value) : value];
     }),

@@ -1,8 +1,11 @@
+import * as path from "node:path";
+import type { SimulatedDriverOptions } from "../../lab/pve/simulatedDriver";
 import type { SimulatedVmsOptions } from "../../lab/pve/simulatedVms";
 import type { PveServerOptions } from "../../lab/pve/server";
+import type { Storages } from "../../lab/pve/storage/storageStore";
 import { REQUIRED_PRIVILEGES } from "../../plan/privileges";
 import type { PveClient } from "./httpClient";
-import { qcow2, SimulatedNode, vmFields } from "./pveNode";
+import { qcow2, SimulatedNode, template, vmFields } from "./pveNode";
 
 const gib = 1024 ** 3;
 
@@ -12,12 +15,21 @@ export const VM_PRIVILEGES = [
   ...["VM.Clone", "VM.Config.CDROM", "VM.Config.Cloudinit", "VM.Config.HWType", "VM.GuestAgent.Audit"],
 ];
 
-/** A node with simulated virtual machines and the image of a vendor, whose disk is 2 GiB. */
+/** A node whose storages hold virtual machines and their images, and the image of a vendor, whose disk is 2 GiB. */
 export async function startVmNode(
   options: Partial<PveServerOptions> = {},
-  vms: SimulatedVmsOptions = {},
+  vms: SimulatedVmsOptions & SimulatedDriverOptions = {},
 ): Promise<SimulatedNode> {
-  const pve = await SimulatedNode.start(options, vms);
+  const storages = (): Storages => ({
+    local: {
+      type: "dir",
+      content: ["vztmpl", "iso", "snippets", "import", "images"],
+      path: path.join(pve.dir, "vz"),
+      templates: { [path.basename(template)]: pve.templateFile },
+    },
+    "local-lvm": { type: "lvmthin", content: ["rootdir", "images"] },
+  });
+  const pve: SimulatedNode = await SimulatedNode.start({ storages, ...options }, vms);
   pve.file("import/debian-12.qcow2", qcow2(2 * gib));
   return pve;
 }

@@ -1,5 +1,7 @@
+import * as http from "node:http";
+import type { AddressInfo } from "node:net";
 import type { PveClient } from "../../support/httpClient";
-import { qcow2, SimulatedNode, vmFields } from "../../support/pveNode";
+import { SimulatedNode, vmFields } from "../../support/pveNode";
 import { startVmNode, vmClient } from "../../support/vmNode";
 
 let pve: SimulatedNode;
@@ -151,9 +153,20 @@ test("a disk grows and never shrinks; moved, it leaves its source as unused or t
   expect([...pve.vms.disks.keys()]).toEqual(["local-lvm:vm-101-disk-2"]);
 });
 
-test("an image by download and one by upload are imported alike; a full storage refuses the disk", async () => {
-  pve.file("import/other.raw", qcow2(0).fill(1));
+test("an image that was downloaded is imported; a full storage refuses the disk", async () => {
+  const image = Buffer.alloc(512, 1);
+  const source = http.createServer((_, response) => response.end(image));
+  await new Promise<void>((resolve) => source.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(source.address() as AddressInfo).port}/other.raw`;
   const root = await pve.root();
+  const download = (content: string, filename: string) =>
+    root.post("/nodes/pve/storage/local/download-url", { content, filename, url });
+  expect(await root.run(download("import", "other.raw"))).toBe("OK");
+  expect(await root.run(download("iso", "other.img"))).toBe("OK");
+  expect((await download("import", "other.img")).body.errors).toEqual({
+    filename: "invalid filename or wrong extension",
+  });
+  source.close();
   const { data } = (await root.get("/nodes/pve/storage/local/content", { content: "import" })).body;
   expect(data).toMatchObject([
     { volid: "local:import/debian-12.qcow2", content: "import", format: "qcow2" },
@@ -163,6 +176,10 @@ test("an image by download and one by upload are imported alike; a full storage 
   expect(pve.vmConf(102)).toContain("scsi0: local-lvm:vm-102-disk-0,size=1M\n");
   const absent = vmFields(103, { scsi0: "local-lvm:0,import-from=local:import/none.raw" });
   expect(await client.run(client.post(qemu, absent))).toContain("cannot import from 'local:import/none.raw'");
+  const isoAsDisk = vmFields(103, { scsi0: "local-lvm:0,import-from=local:iso/other.img" });
+  expect((await client.post(qemu, isoAsDisk)).body.errors).toEqual({
+    scsi0: "local:iso/other.img has wrong type 'iso' - needs to be 'images' or 'import'",
+  });
   pve.faults.set({ kind: "storage-full", storage: "local-lvm" });
   expect(await client.run(client.post(qemu, vmFields(103)))).toContain(
     "free space in thin pool pve/data reached threshold",
