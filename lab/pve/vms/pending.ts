@@ -58,8 +58,8 @@ export function hotplugIntoVm(draft: Draft, touched: ReadonlySet<string>): strin
 /** Puts the deletion of an option into the pending section. False where there is nothing to delete. */
 export function queueDeletion(draft: Draft, key: string): boolean {
   if (!draft.options.has(key) && !draft.pending.options.has(key)) return false;
-  draft.pending.options.delete(key);
   if (isDriveKey(key)) assertUnprotected(draft, `can't remove drive '${key}'`);
+  forget(draft, key);
   cancelDeletion(draft, key);
   draft.pending.deletions.push(key);
   draft.pending.deletions.sort();
@@ -67,8 +67,18 @@ export function queueDeletion(draft: Draft, key: string): boolean {
 }
 
 export function queueOption(draft: Draft, key: string, value: string): void {
+  forget(draft, key, value);
   draft.pending.options.set(key, value);
   cancelDeletion(draft, key);
+}
+
+/** Takes what is pending back; the disk that was made for it is kept, unless `next` goes on with it. */
+function forget(draft: Draft, key: string, next?: string): void {
+  const queued = draft.pending.options.get(key);
+  draft.pending.options.delete(key);
+  if (queued === undefined || !isDriveKey(key)) return;
+  const isKept = next !== undefined && parseDrive(key, next).file === parseDrive(key, queued).file;
+  if (!isKept) release(draft, key, queued);
 }
 
 /** `vmconfig_register_unused_drive`: a disk that lost its place is kept; a drive of cloud-init goes. */

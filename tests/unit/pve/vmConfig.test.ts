@@ -60,6 +60,12 @@ test("a disk is hot-plugged where its bus can; taken out it is kept as unused, a
   );
   const volid = /scsi1: ([^,]+)/.exec(pve.vmConf(101))![1]!;
   expect(pve.vms.disks.get(volid)?.bytes).toBe(8 * 1024 ** 3);
+  const waiting = /sata0: ([^,]+)/.exec(pve.vmConf(101))![1]!;
+  await client.put(config, { revert: "sata0" });
+  expect(pve.vmConf(101)).not.toContain("PENDING");
+  expect(pve.vmConf(101)).toContain(`unused0: ${waiting}\n`);
+  await client.put(config, { delete: "unused0" });
+  expect(pve.vms.disks.has(waiting)).toBe(false);
   await client.put(config, { delete: "scsi1" });
   expect(pve.vmConf(101)).toContain(`unused0: ${volid}\n`);
   await client.put(config, { scsi2: `${volid},size=8G` });
