@@ -1,25 +1,12 @@
-import * as fs from "node:fs";
-import * as https from "node:https";
-import * as tls from "node:tls";
-
 import type { ClusterPlan } from "../../plan/model";
 import { HOST_ROLE, POOL_ROLE, poolPath, privilegePaths, type Role } from "../../plan/privileges";
+import { type Answer, openApi } from "../proxmoxApi";
 import { fail, type Finding, ok, skip, warn } from "./finding";
-
-interface Answer {
-  readonly status: number;
-  readonly reason: string;
-  readonly data: unknown;
-}
-
-/** Seconds to wait for one answer. */
-const TIMEOUT = 10;
 
 /** Checks the Proxmox VE API in the way that the Proxmox provider uses it: address, certificate, token and privileges. */
 export async function checkApi(plan: ClusterPlan, token: string | undefined): Promise<Finding[]> {
   const { endpoint, insecure, host } = plan.proxmox;
-  const agent = new https.Agent({ keepAlive: true, maxSockets: 4 });
-  const get = (path: string): Promise<Answer> => request(agent, endpoint, insecure, path, token);
+  const { get, close } = openApi(plan.proxmox, token);
   try {
     const version = await get("/version");
     return [
@@ -47,7 +34,7 @@ export async function checkApi(plan: ClusterPlan, token: string | undefined): Pr
     const remedy = "check proxmox.host or proxmox.endpoint in the config, and on the host: systemctl status pveproxy";
     return [fail("api", `${endpoint} does not answer: ${message}`, remedy), skip("tls", "no answer"), ...others];
   } finally {
-    agent.destroy();
+    close();
   }
 }
 
@@ -128,49 +115,6 @@ async function checkReach({ proxmox }: ClusterPlan, id: string, held: Held): Pro
     `${id} has ${reaching.join(", ")} on all guests of the host, but needs it only in the ${own}`,
     `grant ${POOL_ROLE.name} at ${poolPath(proxmox.resourcePool)} instead of at / or /vms (README, "An API token")`,
   );
-}
-
-function request(
-  agent: https.Agent,
-  endpoint: string,
-  insecure: boolean,
-  path: string,
-  token?: string,
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const call = https.get(new URL(`/api2/json${path}`, endpoint), {
-      agent,
-      ca: trustedCas(),
-      rejectUnauthorized: !insecure,
-      timeout: TIMEOUT * 1000,
-      headers: token === undefined ? {} : { authorization: `PVEAPIToken=${token}` },
-    });
-    call.on("timeout", () => call.destroy(new Error(`no answer within ${TIMEOUT} s`)));
-    call.on("error", reject);
-    call.on("response", (response) => {
-      const chunks: Buffer[] = [];
-      response.on("error", reject).on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () => {
-        const { statusCode: status = 0, statusMessage: reason = "" } = response;
-        resolve({ status, reason, data: dataOf(Buffer.concat(chunks).toString()) });
-      });
-    });
-  });
-}
-
-/** The CAs that the Proxmox provider trusts. It is a Go program and uses the system's list; Node.js has its own. */
-function trustedCas(): string[] {
-  const file = process.env["SSL_CERT_FILE"];
-  if (process.platform === "linux" && file) return fs.existsSync(file) ? [fs.readFileSync(file, "utf8")] : [];
-  return tls.getCACertificates("system");
-}
-
-function dataOf(body: string): unknown {
-  try {
-    return (JSON.parse(body) as { data?: unknown }).data ?? null;
-  } catch {
-    return null;
-  }
 }
 
 function versionOf(data: unknown): string {
