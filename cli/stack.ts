@@ -3,7 +3,10 @@ import * as path from "node:path";
 import * as semver from "semver";
 import { parse } from "yaml";
 
-import type { StackConfig } from "../credentials/read";
+import { readCredentials, type StackConfig } from "../credentials/read";
+import { hint, SOURCES } from "../credentials/sources";
+import type { ClusterPlan } from "../plan/model";
+import type { ShellTarget } from "../remote/sshClient";
 import { PROGRAM, pulumi } from "./pulumi";
 import { exportState, type StackState } from "./state";
 
@@ -64,4 +67,19 @@ function parseConfig(text: string): ConfigEntry[] {
   } catch {
     throw new Error("`pulumi config --json` did not print JSON");
   }
+}
+
+/**
+ * The way to the Proxmox host.
+ * @throws Error where there is no usable key for it
+ */
+export function hostTarget({ config }: Pick<Stack, "config">, { proxmox, ssh }: ClusterPlan): ShellTarget {
+  const { values, problems } = readCredentials(config, ssh.authorizedKeys);
+  const privateKey = values.hostKey;
+  if (privateKey === undefined)
+    throw new Error(
+      [`there is no usable ${hint(SOURCES.hostKey)}`, ...problems.map(({ problem }) => problem)].join("\n  - "),
+    );
+  const { host, sshPort: port, sshUser: user, hostKey } = proxmox;
+  return { host, port, user, privateKey, hostKey };
 }

@@ -13,6 +13,11 @@ export function markText(of: {
   return `proxmox-k3s ${of.project}/${of.stack}/${of.cluster} ${of.clusterId}`;
 }
 
+/** The anchor's random id in a mark. */
+export function clusterIdOf(mark: string): string {
+  return mark.slice(mark.lastIndexOf(" ") + 1);
+}
+
 /** The id of a guest's creation; empty if the description has none, as in a guest that is not ours. */
 export function creationOf(description: string): string {
   return /^creation ([0-9a-f]{16}) of /m.exec(description)?.[1] ?? "";

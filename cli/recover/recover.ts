@@ -1,7 +1,5 @@
 import { createInterface } from "node:readline/promises";
 
-import { readCredentials } from "../../credentials/read";
-import { hint, SOURCES } from "../../credentials/sources";
 import { loadPlan } from "../../plan/load";
 import { MACHINE_KINDS } from "../../plan/machineKinds";
 import { nameOf } from "../../plan/urn";
@@ -10,7 +8,7 @@ import { ClusterHost, type HostGuest } from "./guests";
 import { findLeftovers, type Leftovers } from "./leftovers";
 import { awaitPlugins } from "./orphans";
 import { PROGRAM } from "../pulumi";
-import { readStack } from "../stack";
+import { hostTarget, readStack } from "../stack";
 import { backendUrl, exportState, forgetOpenOperations, type StackState } from "../state";
 
 export interface RecoverOptions {
@@ -67,14 +65,7 @@ async function openCluster(name: string | undefined): Promise<OpenedCluster> {
   const { state } = opened;
   const mark = state.mark(plan.name);
   if (mark === undefined) return { state };
-  const { values, problems } = readCredentials(opened.config, plan.ssh.authorizedKeys);
-  const privateKey = values.hostKey;
-  if (privateKey === undefined)
-    throw new Error(
-      [`there is no usable ${hint(SOURCES.hostKey)}`, ...problems.map(({ problem }) => problem)].join("\n  - "),
-    );
-  const { host, sshPort: port, sshUser: user, hostKey } = plan.proxmox;
-  return { host: new ClusterHost({ host, port, user, privateKey, hostKey }, plan.name, mark), state };
+  return { host: new ClusterHost(hostTarget(opened, plan), plan.name, mark), state };
 }
 
 /**
