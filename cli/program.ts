@@ -3,8 +3,10 @@ import { Command } from "commander";
 import { nodeJsProblem } from "../plan/nodeJs";
 import { doctorCommand } from "./doctor/command";
 import { gateCommand } from "./gate";
+import { kubeconfigCommand } from "./kubeconfig";
 import { pinCommand } from "./pin/command";
 import { recoverCommand } from "./recover/command";
+import { statusCommand } from "./status/command";
 
 /** `proxmox-k3s COMMAND`: commands that a cluster needs from time to time, in addition to `pulumi up`. */
 export const program = new Command("proxmox-k3s")
@@ -15,4 +17,5 @@ export const program = new Command("proxmox-k3s")
     const problem = command === doctorCommand ? undefined : nodeJsProblem();
     if (problem) throw new Error(`${problem.seen}\nnext: ${problem.remedy}`);
   });
-for (const command of [doctorCommand, recoverCommand, gateCommand, pinCommand]) program.addCommand(command);
+for (const command of [doctorCommand, statusCommand, kubeconfigCommand, recoverCommand, gateCommand, pinCommand])
+  program.addCommand(command);

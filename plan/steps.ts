@@ -33,6 +33,7 @@ export const CLUSTER_STEPS = [
   "kubeconfig",
   "guests",
   "doctor",
+  "status",
 ] as const;
 export type ClusterStep = (typeof CLUSTER_STEPS)[number];
 

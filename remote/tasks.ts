@@ -226,6 +226,12 @@ export const TASKS = {
     files: { leave: KEPT_LEAVE.map((part) => `${part}.sh`) },
     deletes: true,
   },
+  status: {
+    runsOn: "host",
+    parts: [...CLUSTER, "host/status"],
+    args: ["CLUSTER_ID"],
+    answer: lines("(?:server|member|certificate|through|node|leaving)\\t[^\\n\\x00]*"),
+  },
 } as const satisfies Readonly<Record<string, Task>>;
 
 export type TaskName = keyof typeof TASKS;

@@ -1,6 +1,6 @@
 import type { Finding } from "./finding";
 
-const SIGNS: Readonly<Record<Finding["level"], string>> = { ok: "✓", warn: "!", fail: "✗", skip: "–" };
+export const SIGNS: Readonly<Record<Finding["level"], string>> = { ok: "✓", warn: "!", fail: "✗", skip: "–" };
 
 /** The findings for a person: one line each, the remedy below it, and the counts at the end. */
 export function renderReport(findings: readonly Finding[]): string {

@@ -1,0 +1,100 @@
+import { X509Certificate } from "node:crypto";
+
+import { z } from "zod";
+
+import { formatTaint } from "../../plan/taints";
+import type { CertificateSight, ClusterSight, NodeSight, ServerSight } from "./sight";
+
+/** Kubernetes' own rule for a Node's name: an RFC 1123 subdomain. */
+const NODE_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+const VERSION = /^v[0-9]+[.][0-9]+[.][0-9]+[A-Za-z0-9.+-]{0,32}$/;
+const IPV4 = /^[0-9]{1,3}(?:[.][0-9]{1,3}){3}$/;
+const MEMBER = "etcd.k3s.cattle.io/node-name";
+const MEMBER_ROLE = "node-role.kubernetes.io/etcd";
+
+const texts = z.record(z.string(), z.string());
+const taint = z.looseObject({
+  key: z.string(),
+  value: z.string().optional(),
+  effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]),
+});
+const spec = z.looseObject({
+  unschedulable: z.boolean().optional(),
+  taints: z.array(taint).default([]),
+});
+const conditions = z.array(z.looseObject({ type: z.string(), status: z.string() }));
+const addresses = z.array(z.looseObject({ type: z.string(), address: z.string() }));
+const nodeInfo = z.looseObject({ kubeletVersion: z.string() });
+
+/**
+ * Reads what `scripts/host/status.sh` answers.
+ * @throws Error where a line has another form; its text is not shown, as a node may have written it
+ */
+export function parseCluster(text: string): ClusterSight {
+  const lines = text
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => line.split("\t"));
+  const of = <T>(kind: string, read: (words: readonly string[]) => T): T[] =>
+    lines.filter(([first]) => first === kind).map(([, ...words]) => readLine(kind, words, read));
+  const nodes = of("node", nodeOf);
+  return {
+    servers: of("server", serverOf),
+    withEtcd: of("member", ([name = ""]) => nameOf(name)),
+    certificates: of("certificate", certificateOf),
+    nodes: of("through", () => true).length > 0 ? nodes : undefined,
+    leaving: of("leaving", ([name = ""]) => nameOf(name)),
+  };
+}
+
+function readLine<T>(kind: string, words: readonly string[], read: (words: readonly string[]) => T): T {
+  try {
+    return read(words);
+  } catch {
+    throw new Error(`the Proxmox host answered with a line that is no ${kind}`);
+  }
+}
+
+function nameOf(text: string): string {
+  if (!NODE_NAME.test(text)) throw new Error("no name");
+  return text;
+}
+
+function serverOf([vmId = "", name = "", api = ""]: readonly string[]): ServerSight {
+  if (!/^[0-9]+$/.test(vmId) || !/^(?:answers|silent)$/.test(api)) throw new Error("no server");
+  return { vmId: Number(vmId), name: nameOf(name), answers: api === "answers" };
+}
+
+function certificateOf([name = "", use = "", base64 = ""]: readonly string[]): CertificateSight {
+  if (use !== "admin" && use !== "serving") throw new Error("no certificate");
+  return { server: nameOf(name), use, ends: endOf(Buffer.from(base64, "base64")) };
+}
+
+/** The end of a certificate in PEM or DER; undefined for what is none. */
+export function endOf(certificate: Buffer): Date | undefined {
+  try {
+    return new Date(new X509Certificate(certificate).validTo);
+  } catch {
+    return undefined;
+  }
+}
+
+function nodeOf([name = "", ...json]: readonly string[]): NodeSight {
+  const values = json.map((text) => (text === "" ? undefined : (JSON.parse(text) as unknown)));
+  const labels = texts.parse(values[0] ?? {});
+  const annotations = texts.parse(values[1] ?? {});
+  const { unschedulable, taints } = spec.parse(values[2] ?? {});
+  const { kubeletVersion } = nodeInfo.parse(values[3] ?? { kubeletVersion: "" });
+  const internal = addresses.parse(values[4] ?? []).filter(({ type }) => type === "InternalIP");
+  const ready = conditions.parse(values[5] ?? []).filter(({ type }) => type === "Ready");
+  return {
+    name: nameOf(name),
+    isReady: ready.length > 0 && ready.every(({ status }) => status === "True"),
+    version: VERSION.test(kubeletVersion) ? kubeletVersion : undefined,
+    isCordoned: unschedulable === true,
+    labels,
+    taints: taints.map(({ key, value, effect }) => formatTaint({ key, effect, ...(value ? { value } : {}) })),
+    addresses: internal.map(({ address }) => address).filter((address) => IPV4.test(address)),
+    isMember: MEMBER_ROLE in labels && MEMBER in annotations,
+  };
+}

@@ -1,0 +1,46 @@
+import { MACHINE_KINDS } from "../../plan/machineKinds";
+import type { ClusterPlan } from "../../plan/model";
+import { fail, ok } from "../doctor/finding";
+import { broken, type Difference, odd, unseen } from "./difference";
+import type { Sight } from "./sight";
+
+/** From so many days before its end a certificate is told of. K3s makes a new one at any start in its last 120 days. */
+const DAYS = 30;
+const DAY = 86_400_000;
+
+const USES = { admin: "the cluster's admin", serving: "the API" } as const;
+
+/** The certificates on the servers' disks. */
+export function checkCertificates(plan: ClusterPlan, { cluster, at }: Sight): readonly Difference[] {
+  if (!("seen" in cluster)) return [unseen("certificates", cluster)];
+  const { certificates } = cluster.seen;
+  const found = certificates.flatMap(({ server, use, ends }) => {
+    const planned = plan.servers.find(({ name }) => name === server);
+    if (!planned) return [];
+    const { command } = MACHINE_KINDS[planned.kind];
+    const remedy = `${command} exec ${planned.vmId} -- systemctl restart k3s on ${planned.proxmoxNode}, which makes a new one; one server at a time`;
+    if (!ends) return [broken("certificates", server, `has no readable certificate for ${USES[use]}`, remedy)];
+    const left = daysLeft(ends, at);
+    if (left > DAYS) return [];
+    const say = left < 0 ? broken : odd;
+    return [say("certificates", server, `has a certificate for ${USES[use]} that ${endText(ends, at)}`, remedy)];
+  });
+  if (found.length > 0) return found;
+  const first = earliest(certificates.flatMap(({ ends }) => ends ?? []));
+  if (!first) return [unseen("certificates", { why: "no server showed one" })];
+  return [ok("certificates", `the first ends on ${dateOf(first)}`)];
+}
+
+/** The kubeconfig that the stack hands out. */
+export function checkKubeconfig({ kubeconfig, at }: Sight): Difference {
+  if (!("seen" in kubeconfig)) return unseen("kubeconfig", kubeconfig);
+  const { ends } = kubeconfig.seen;
+  if (daysLeft(ends, at) > DAYS) return ok("kubeconfig", `the stack's is good until ${dateOf(ends)}`);
+  return fail("kubeconfig", `the stack's ${endText(ends, at)}`, "npx proxmox-k3s kubeconfig prints a fresh one");
+}
+
+const daysLeft = (ends: Date, at: Date): number => Math.floor((ends.getTime() - at.getTime()) / DAY);
+const dateOf = (date: Date): string => date.toISOString().slice(0, 10);
+const endText = (ends: Date, at: Date): string => `${daysLeft(ends, at) < 0 ? "ended" : "ends"} on ${dateOf(ends)}`;
+const earliest = (dates: readonly Date[]): Date | undefined =>
+  dates.reduce<Date | undefined>((first, date) => (first && first <= date ? first : date), undefined);

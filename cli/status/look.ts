@@ -1,0 +1,128 @@
+import { parse } from "yaml";
+import { z } from "zod";
+
+import { readCredentials } from "../../credentials/read";
+import { loadPlan } from "../../plan/load";
+import type { ClusterPlan } from "../../plan/model";
+import { clusterIdOf } from "../../plan/mark";
+import { clusterStepName } from "../../plan/steps";
+import { readAdvice } from "../../remote/advice";
+import { runTask, type ShellTarget } from "../../remote/sshClient";
+import { openApi, type ProxmoxApi } from "../proxmoxApi";
+import { pulumi } from "../pulumi";
+import { ClusterHost } from "../recover/guests";
+import { hostTarget, readStack } from "../stack";
+import { recordInExport } from "../stateRecord";
+import { endOf, parseCluster } from "./clusterAnswer";
+import type { ClusterSight, ListedGuest, Look, Sight, StorageSight } from "./sight";
+
+const DOCTOR = "npx proxmox-k3s doctor says what is wrong on the way there";
+
+/**
+ * Looks at the stack's state, at Proxmox VE and at the cluster, all at the same time, and changes nothing. What cannot be looked
+ * at says why, and keeps nothing else from being looked at.
+ * @param stackName the selected stack by default
+ * @throws Error where the stack or its config cannot be read
+ */
+export async function look(stackName?: string): Promise<{ readonly plan: ClusterPlan; readonly sight: Sight }> {
+  const at = new Date();
+  const [stack, kubeconfig] = await Promise.all([readStack(stackName), lookAtKubeconfig(stackName)]);
+  const plan = loadPlan(stack.cluster);
+  const record = await recordInExport(stack.state.text);
+  const mark = stack.state.mark(plan.name);
+  const byHost = async <T>(ask: (target: ShellTarget, mark: string) => Promise<T>): Promise<Look<T>> => {
+    if (mark === undefined) return { why: "the stack has no cluster yet", remedy: "pulumi up" };
+    return attempt(() => ask({ ...hostTarget(stack, plan), dials: 1 }, mark));
+  };
+  const { apiToken } = readCredentials(stack.config, plan.ssh.authorizedKeys).values;
+  const api = openApi(plan.proxmox, apiToken);
+  const byApi = <T>(ask: () => Promise<T>): Promise<Look<T>> =>
+    attempt(() => (apiToken === undefined ? Promise.reject(new Error("there is no usable API token")) : ask()));
+  try {
+    const [marked, cluster, listed, storages] = await Promise.all([
+      byHost((target, itsMark) => new ClusterHost(target, plan.name, itsMark).guests()),
+      byHost((target, itsMark) => askCluster(target, plan.name, itsMark)),
+      byApi(() => listGuests(api)),
+      byApi(() => readStorages(api, plan)),
+    ]);
+    return { plan, sight: { at, state: stack.state, record, marked, listed, storages, cluster, kubeconfig } };
+  } finally {
+    api.close();
+  }
+}
+
+async function attempt<T>(ask: () => Promise<T>): Promise<Look<T>> {
+  try {
+    return { seen: await ask() };
+  } catch (error) {
+    const { message } = error as Error;
+    const { cause = message.split("\n")[0]!, next = DOCTOR } = readAdvice(message);
+    return { why: cause, remedy: next };
+  }
+}
+
+async function askCluster(target: ShellTarget, cluster: string, mark: string): Promise<ClusterSight> {
+  const step = clusterStepName(cluster, "status");
+  const answer = await runTask(target, {
+    task: "status",
+    action: "look",
+    step,
+    title: "what the cluster says of itself",
+    lock: step,
+    boundSeconds: 120,
+    args: {},
+    inputs: { CLUSTER_ID: clusterIdOf(mark) },
+  });
+  return parseCluster(answer);
+}
+
+const guests = z.array(
+  z.looseObject({ vmid: z.number(), name: z.string().default(""), status: z.string().default("") }),
+);
+
+async function listGuests({ get }: ProxmoxApi): Promise<ListedGuest[]> {
+  const data = dataOf(await get("/cluster/resources?type=vm"));
+  return guests.parse(data).map(({ vmid: vmId, name, status }) => ({ vmId, name, isRunning: status === "running" }));
+}
+
+const storage = z.looseObject({
+  active: z.union([z.number(), z.boolean()]).default(0),
+  total: z.number().default(0),
+  avail: z.number().default(0),
+});
+
+/** Those that the plan's guests have their disks on. */
+async function readStorages({ get }: ProxmoxApi, plan: ClusterPlan): Promise<StorageSight[]> {
+  const names = [...new Set(plan.nodes.map((node) => node.storage))];
+  return Promise.all(
+    names.map(async (name) => {
+      const answer = await get(`/nodes/${plan.proxmox.node}/storage/${name}/status`);
+      // A storage that is not there is a difference, not a failure to look.
+      const { active, total, avail } = storage.parse(answer.status === 400 ? {} : dataOf(answer));
+      return { name, isActive: Boolean(active), totalBytes: total, freeBytes: avail };
+    }),
+  );
+}
+
+function dataOf({ status, reason, data }: Awaited<ReturnType<ProxmoxApi["get"]>>): unknown {
+  if (status !== 200) throw new Error(`the API of Proxmox VE refuses: ${status} ${reason}`);
+  return data;
+}
+
+const kubeconfigForm = z.looseObject({
+  users: z.array(z.looseObject({ user: z.looseObject({ "client-certificate-data": z.string() }) })).min(1),
+});
+
+/** Nothing of the kubeconfig is shown but the end of its certificate. */
+async function lookAtKubeconfig(stackName: string | undefined): Promise<Sight["kubeconfig"]> {
+  const stack = stackName === undefined ? [] : ["--stack", stackName];
+  try {
+    const text = await pulumi(["stack", "output", "kubeconfig", "--show-secrets", ...stack]);
+    const certificate = kubeconfigForm.parse(parse(text)).users[0]!.user["client-certificate-data"];
+    const ends = endOf(Buffer.from(certificate, "base64"));
+    if (ends) return { seen: { ends } };
+  } catch {
+    // Its own words may hold some of the secret.
+  }
+  return { why: "the stack hands out no kubeconfig that can be read", remedy: "pulumi up" };
+}

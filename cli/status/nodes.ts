@@ -1,0 +1,161 @@
+import { type ClusterPlan, isEtcdMember, type NodePlan } from "../../plan/model";
+import { formatTaint } from "../../plan/taints";
+import { fail, ok } from "../doctor/finding";
+import { broken, type Difference, odd, unseen } from "./difference";
+import type { Place } from "./machines";
+import type { ClusterSight, NodeSight, Sight } from "./sight";
+
+/** What is asked of the Nodes. */
+const CHECKS = ["nodes", "versions", "labels"];
+
+/** Kubernetes' side of the cluster against the plan. */
+export function checkCluster(plan: ClusterPlan, sight: Sight, places: ReadonlyMap<string, Place>): Difference[] {
+  const { cluster } = sight;
+  const checks = plan.k3s.datastore === "etcd" ? [...CHECKS, "etcd"] : CHECKS;
+  if (!("seen" in cluster)) return ["servers", ...checks].map((check) => unseen(check, cluster));
+  const { nodes } = cluster.seen;
+  const servers = checkServers(plan, cluster.seen, places);
+  if (!nodes) return [...servers, ...checks.map((check) => unseen(check, { why: "no server answers" }))];
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  // A guest that does not run has its own line, and what is not made yet is in none.
+  const expected = plan.nodes.filter(({ name }) => ["running", "unknown", "elsewhere"].includes(places.get(name)!.is));
+  const pairs = expected.map((planned) => [planned, byName.get(planned.name)] as const);
+  const there = pairs.flatMap(([planned, node]) => (node ? [[planned, node] as const] : []));
+  return [
+    ...servers,
+    ...orWell("nodes", `${there.length} Ready, none foreign`, [
+      ...pairs.flatMap(([planned, node]) => presence(planned, node)),
+      ...nodes.flatMap((node) => cordon(node, plan, cluster.seen)),
+      ...nodes.flatMap((node) => foreign(node, plan, sight)),
+    ]),
+    ...orWell(
+      "versions",
+      `all Nodes run ${plan.version}`,
+      there.flatMap((pair) => version(pair, plan, sight)),
+    ),
+    ...orWell("labels", "all labels and taints of the plan are there", there.flatMap(marks)),
+    ...checkEtcd(plan, cluster.seen, there),
+  ];
+}
+
+const orWell = (check: string, seen: string, found: readonly Difference[]): readonly Difference[] =>
+  found.length > 0 ? found : [ok(check, seen)];
+
+const unitOf = ({ role }: NodePlan): string => (role === "server" ? "k3s" : "k3s-agent");
+/** K3s registers its Node, and sets its address and labels, when it starts. */
+const restart = (node: NodePlan): string =>
+  `pct exec ${node.vmId} -- systemctl restart ${unitOf(node)} on ${node.proxmoxNode}`;
+const journal = (node: NodePlan): string =>
+  `pct exec ${node.vmId} -- journalctl -u ${unitOf(node)} on ${node.proxmoxNode}`;
+
+function checkServers(plan: ClusterPlan, { servers }: ClusterSight, places: ReadonlyMap<string, Place>): Difference[] {
+  const silent = servers.filter(({ answers }) => !answers);
+  const found = silent.flatMap(({ name, vmId }) => {
+    const planned = plan.servers.find((node) => node.name === name);
+    if (!planned) return [fail("servers", `${name} (${vmId}) is gone from the plan and does not answer`, "pulumi up")];
+    // One whose guest does not run has a line for that.
+    if (!["running", "unknown"].includes(places.get(name)!.is)) return [];
+    return [
+      broken(
+        "servers",
+        name,
+        "does not answer: its K3s API is down",
+        `${restart(planned)}; ${journal(planned)} says why`,
+      ),
+    ];
+  });
+  if (found.length > 0) return found;
+  const count = servers.length - silent.length;
+  return [
+    count > 0
+      ? ok("servers", `${count} of ${servers.length} answer`)
+      : fail("servers", "none answers", "start a server's guest"),
+  ];
+}
+
+/** The Node is there, Ready, and at its address. */
+function presence(planned: NodePlan, node: NodeSight | undefined): Difference[] {
+  const { name, vmId, address } = planned;
+  if (!node)
+    return [
+      broken(
+        "nodes",
+        name,
+        `is not in Kubernetes, though guest ${vmId} runs`,
+        `${restart(planned)}, which registers it again`,
+      ),
+    ];
+  if (!node.isReady) return [broken("nodes", name, "is NotReady", `${restart(planned)}; ${journal(planned)} says why`)];
+  if (node.addresses.length > 0 && !node.addresses.includes(address))
+    return [broken("nodes", name, `has the address ${node.addresses.join(", ")}, not ${address}`, restart(planned))];
+  return [];
+}
+
+function cordon({ name, isCordoned }: NodeSight, plan: ClusterPlan, { leaving }: ClusterSight): Difference[] {
+  if (!isCordoned) return [];
+  const isPlanned = plan.nodes.some((node) => node.name === name);
+  const uncordon = `kubectl uncordon ${name}`;
+  if (!leaving.includes(name)) return [odd("nodes", name, "is cordoned by somebody: it takes no new pods", uncordon)];
+  return [
+    odd(
+      "nodes",
+      name,
+      "is cordoned by a removal of this program that did not end",
+      isPlanned ? uncordon : "pulumi up, which goes on with the removal",
+    ),
+  ];
+}
+
+/** A Node that neither plan nor state has. */
+function foreign({ name }: NodeSight, plan: ClusterPlan, { record }: Sight): Difference[] {
+  if ([...plan.nodes, ...record.nodes].some((node) => node.name === name)) return [];
+  const remedy = `kubectl delete node ${name}, if nobody wants it; a machine that still runs its K3s registers it again`;
+  return [broken("nodes", name, "is a Node that is not in the plan", remedy)];
+}
+
+function version([planned, node]: readonly [NodePlan, NodeSight], plan: ClusterPlan, { record }: Sight): Difference[] {
+  if (node.version === plan.version) return [];
+  const applied = record.nodes.find(({ name }) => name === planned.name)?.k3s?.version;
+  // An `up` sees a version that the state does not have, and no other.
+  const remedy =
+    applied === plan.version
+      ? `${restart(planned)}; if it stays so, somebody installed another K3s there`
+      : "pulumi up";
+  return [
+    broken("versions", planned.name, `runs ${node.version ?? "an unknown version"}, not ${plan.version}`, remedy),
+  ];
+}
+
+/** Labels and taints: what others added is theirs. */
+function marks([{ name, labels, taints }, node]: readonly [NodePlan, NodeSight]): Difference[] {
+  const lostLabels = Object.entries(labels).filter(([key, value]) => node.labels[key] !== value);
+  const lostTaints = taints.map(formatTaint).filter((taint) => !node.taints.includes(taint));
+  const label = lostLabels.map(([key, value]) => `${key}=${value}`);
+  return [
+    ...label.map((each) =>
+      broken("labels", name, `lacks the label ${each}`, `kubectl label node ${name} --overwrite ${each}`),
+    ),
+    ...lostTaints.map((each) =>
+      broken("labels", name, `lacks the taint ${each}`, `kubectl taint node ${name} --overwrite ${each}`),
+    ),
+  ];
+}
+
+/** Where the servers have etcd: each is a member, and each member has its Node. */
+function checkEtcd(
+  plan: ClusterPlan,
+  { withEtcd }: ClusterSight,
+  there: readonly (readonly [NodePlan, NodeSight])[],
+): readonly Difference[] {
+  const wanted = there.filter(([planned]) => isEtcdMember(planned, plan));
+  if (wanted.length === 0) return [];
+  const members = new Set(there.filter(([, { isMember }]) => isMember).map(([, { name }]) => name));
+  const lacking = wanted.filter(([{ name }]) => !members.has(name));
+  const found = lacking.map(([planned]) => {
+    const seen = withEtcd.includes(planned.name)
+      ? "has a member of etcd that its Node does not name: it cannot leave"
+      : "is no member of etcd";
+    return broken("etcd", planned.name, seen, `${restart(planned)}; ${journal(planned)} says why`);
+  });
+  return orWell("etcd", `${members.size} members`, found);
+}

@@ -1,0 +1,41 @@
+import { renderReport } from "../doctor/report";
+import type { NodeStatus, Status, Verdict } from "./compare";
+
+const VERDICTS: Readonly<Record<Verdict, string>> = {
+  "as planned": "as planned",
+  differs: "differs from the plan",
+  unknown: "no difference seen, but not all could be looked at",
+};
+
+export const verdictText = ({ verdict }: Pick<Status, "verdict">): string => VERDICTS[verdict];
+
+/** The columns of the table, for text and page. */
+export const COLUMNS: readonly (readonly [head: string, of: (node: NodeStatus) => string])[] = [
+  ["NODE", ({ name }) => name],
+  ["ROLE", ({ role }) => role],
+  ["VMID", ({ vmId }) => String(vmId ?? "")],
+  ["ADDRESS", ({ address }) => address ?? ""],
+  ["PROXMOX", ({ proxmoxNode }) => proxmoxNode],
+  ["GUEST", ({ guest }) => guest],
+  ["KUBERNETES", ({ kubernetes }) => kubernetes],
+  ["VERSION", ({ version }) => version],
+];
+
+/** The status for a person: a line a node, then the findings with their commands. */
+export function renderStatus(status: Status): string {
+  const rows = [COLUMNS.map(([head]) => head), ...status.nodes.map((node) => COLUMNS.map(([, of]) => of(node) || "-"))];
+  const widths = COLUMNS.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
+  const table = rows.map((row) =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at]!))
+      .join("  ")
+      .trimEnd(),
+  );
+  const head = `${status.cluster}, K3s ${status.version}: ${verdictText(status)}`;
+  return [head, "", ...table, "", renderReport(status.findings)].join("\n");
+}
+
+/** The status for programs. */
+export function renderStatusJson(status: Status): string {
+  return `${JSON.stringify(status, undefined, 2)}\n`;
+}
