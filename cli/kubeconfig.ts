@@ -15,7 +15,10 @@ export const kubeconfigCommand = new Command("kubeconfig")
       "you can read.",
   )
   .option("--stack <name>", "the stack whose cluster it is (default: the selected one)")
-  .addHelpText("after", "\nExample:\n  (umask 077; npx proxmox-k3s kubeconfig --stack mine >~/.kube/mine)")
+  .addHelpText(
+    "after",
+    "\nExample:\n  npx proxmox-k3s kubeconfig --stack mine | install -m 600 /dev/stdin ~/.kube/mine",
+  )
   .action(async ({ stack }: { stack?: string }) => {
     process.stdout.write(await readKubeconfig(stack));
   });

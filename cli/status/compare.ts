@@ -20,7 +20,7 @@ export interface NodeStatus {
   readonly proxmoxNode: string;
   /** `running`, `stopped`, `missing` … */
   readonly guest: string;
-  /** `Ready`, `NotReady`, `Ready, cordoned`, `missing` … */
+  /** `Ready`, `NotReady`, `Ready, cordoned`, `no Node` … */
   readonly kubernetes: string;
   readonly version: string;
   /** The worst that was found about it. */
@@ -71,7 +71,7 @@ function nodesOf(plan: ClusterPlan, sight: Sight, places: ReadonlyMap<string, Pl
   const wordsOf = (name: string) => {
     if (!nodes) return { kubernetes: UNSEEN, version: "" };
     const node = nodes.find((each) => each.name === name);
-    if (!node) return { kubernetes: "missing", version: "" };
+    if (!node) return { kubernetes: "no Node", version: "" };
     const ready = node.isReady ? "Ready" : "NotReady";
     return { kubernetes: node.isCordoned ? `${ready}, cordoned` : ready, version: node.version ?? "unknown" };
   };

@@ -4,7 +4,7 @@ import { fail, ok } from "../doctor/finding";
 import { broken, type Difference, odd, unseen } from "./difference";
 import type { Sight } from "./sight";
 
-/** From so many days before its end a certificate is told of. K3s makes a new one at any start in its last 120 days. */
+/** From so many days before its end a certificate is told of. K3s makes a new one at any start in its last 90 days, or 120. */
 const DAYS = 30;
 const DAY = 86_400_000;
 

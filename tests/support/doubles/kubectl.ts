@@ -108,7 +108,9 @@ function isSelected(labels: Readonly<Record<string, string>>, selector: string):
 
 /** The API calls a Node that does not answer Ready for some 40 s more; here its end is seen at once. */
 function objectOf(name: string, node: SimulatedNode, { clusters, k3s, startedAt }: Omit<Asked, "words" | "options">) {
-  const isUp = clusters.machineOf(k3s.caHash, name) !== undefined;
+  const machine = clusters.machineOf(k3s.caHash, name);
+  const isUp = machine !== undefined;
+  const address = /^node-ip: *(.*)$/m.exec(machine?.disk.k3s?.config ?? "")?.[1];
   const ready = {
     type: "Ready",
     status: isUp ? "True" : "Unknown",
@@ -117,7 +119,11 @@ function objectOf(name: string, node: SimulatedNode, { clusters, k3s, startedAt 
   return {
     metadata: { name, labels: node.labels, annotations: node.annotations },
     spec: { unschedulable: node.unschedulable, taints: node.taints },
-    status: { conditions: [ready], nodeInfo: { kubeletVersion: node.version } },
+    status: {
+      conditions: [ready],
+      nodeInfo: { kubeletVersion: node.version },
+      addresses: address === undefined ? [] : [{ type: "InternalIP", address }],
+    },
   };
 }
 

@@ -64,7 +64,13 @@ export class SimulatedDisk {
     this.write("etc/rancher/k3s/k3s.yaml", kubeconfigOf(k3s));
     this.write("var/lib/rancher/k3s/server/token", `K10${k3s.caHash}::server:${k3s.token}\n`);
     this.write("var/lib/rancher/k3s/server/db/version", k3s.version);
+    for (const each of ["client-admin", "serving-kube-apiserver"]) this.setCertificate(each, CERTIFICATE);
     if (k3s.member !== undefined) this.write("var/lib/rancher/k3s/server/db/etcd/name", k3s.member);
+  }
+
+  /** A server's certificate, in PEM. */
+  setCertificate(name: string, pem: string): void {
+    this.write(`var/lib/rancher/k3s/server/tls/${name}.crt`, pem);
   }
 
   isEnabled(unit: string): boolean {
@@ -119,6 +125,8 @@ export function newDisk(root: string): SimulatedDisk {
   return disk;
 }
 
+/** Good for ten years; its key is thrown away. */
+const CERTIFICATE = fs.readFileSync(path.join(__dirname, "../../fixtures/certificate.pem"), "utf8");
 const UNITS = ["k3s", "k3s-agent"];
 const JOIN = "var/lib/proxmox-k3s/join";
 const STARTED = "var/lib/proxmox-k3s/started";
@@ -142,7 +150,7 @@ function kubeconfigOf({ caHash }: SimulatedK3s): string {
     "current-context: default",
     "kind: Config",
     "users:",
-    `- {name: default, user: {client-certificate-data: c29tZQ==, client-key-data: ${adminKeyOf(caHash)}}}`,
+    `- {name: default, user: {client-certificate-data: ${Buffer.from(CERTIFICATE).toString("base64")}, client-key-data: ${adminKeyOf(caHash)}}}`,
     "",
   ].join("\n");
 }

@@ -1,0 +1,159 @@
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import type { SimulatedNode } from "../support/doubles/simulatedCluster";
+import { Homelab, type HomelabSnapshot } from "../support/homelab";
+
+/** `status` and `kubeconfig` on a real stack, machines simulated: a cluster that is as planned, and each difference by its line. */
+
+jest.setTimeout(600_000);
+
+let good: HomelabSnapshot;
+let lab: Homelab;
+
+beforeAll(async () => {
+  const made = await Homelab.start();
+  made.edit(({ pools }) => Object.assign(pools.worker, { labels: { tier: "web" }, taints: ["only=web:NoSchedule"] }));
+  const { code, stdout } = await made.up();
+  expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
+  good = made.save();
+  await made.dispose();
+});
+beforeEach(async () => {
+  lab = await Homelab.start(good);
+});
+afterEach(() => lab?.dispose());
+afterAll(() => {
+  if (good) fs.rmSync(good.folder, { recursive: true });
+});
+
+interface Shown {
+  readonly code: number;
+  readonly verdict: string;
+  /** What differs or could not be looked at, with the command. */
+  readonly lines: readonly string[];
+}
+
+async function status(...args: string[]): Promise<Shown> {
+  const { code, stdout, stderr } = await lab.command("status", "--stack", "homelab", "--json", ...args);
+  expect(stderr).toBe("");
+  const { verdict, findings } = JSON.parse(stdout);
+  const lines = findings
+    .filter(({ level }: { level: string }) => level !== "ok")
+    .map(({ level, check, seen, remedy }: Record<string, string>) => `${level} ${check}: ${seen} → ${remedy}`);
+  return { code, verdict, lines };
+}
+
+/** A Node as the cluster has it. */
+function node(name: string): SimulatedNode {
+  const [cluster] = [...lab.host.clusters.all.values()];
+  return cluster!.nodes.get(name)!;
+}
+const caHash = (): string => [...lab.host.clusters.all.keys()][0]!;
+
+it("is all green where all is as planned, in text and page too, and changes nothing", async () => {
+  const state = (await lab.pulumi("stack", "export")).stdout;
+  lab.journal.clear();
+  lab.exchanges.length = 0;
+  expect(await status()).toEqual({ code: 0, verdict: "as planned", lines: [] });
+  const report = lab.scratch("status.html");
+  const { code, stdout } = await lab.command("status", "--stack", "homelab", "--report", report);
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^homelab, K3s v1\.36\.3\+k3s1: as planned\n/)]);
+  expect(stdout).not.toMatch(/^[!✗–] /m);
+  expect(fs.readFileSync(report, "utf8")).toMatch(/<svg[^]*k3s-worker-02[^]*<\/svg>/);
+  expect(lab.asked.filter(({ method }) => method !== "GET")).toEqual([]);
+  expect([...new Set(lab.journal.whats("script"))].sort()).toEqual(["homelab-guests look", "homelab-status look"]);
+  expect(lab.journal.whats("machine")).toEqual([]);
+  expect((await lab.pulumi("stack", "export")).stdout).toBe(state);
+});
+
+it("names what differs in Kubernetes", async () => {
+  node("k3s-worker-01").unschedulable = true;
+  delete node("k3s-worker-01").labels["tier"];
+  node("k3s-worker-01").taints = [];
+  node("k3s-worker-01").version = "v1.36.1+k3s1";
+  [...lab.host.clusters.all.values()][0]!.nodes.set("laptop", structuredClone(node("k3s-worker-01")));
+  node("laptop").unschedulable = false;
+  lab.host.clusters.deleteNode(caHash(), "k3s-worker-02");
+  expect(await status()).toEqual({
+    code: 1,
+    verdict: "differs",
+    lines: [
+      "fail nodes: k3s-worker-02 is not in Kubernetes, though guest 103 runs → pct exec 103 -- systemctl restart k3s-agent on pve, which registers it again",
+      "warn nodes: k3s-worker-01 is cordoned by somebody: it takes no new pods → kubectl uncordon k3s-worker-01",
+      expect.stringContaining("fail nodes: laptop is a Node that is not in the plan → kubectl delete node laptop"),
+      expect.stringContaining("fail versions: k3s-worker-01 runs v1.36.1+k3s1, not v1.36.3+k3s1 → pct exec 102"),
+      "fail labels: k3s-worker-01 lacks the label tier=web → kubectl label node k3s-worker-01 --overwrite tier=web",
+      "fail labels: k3s-worker-01 lacks the taint only=web:NoSchedule → kubectl taint node k3s-worker-01 --overwrite only=web:NoSchedule",
+    ],
+  });
+});
+
+it("names what differs on Proxmox VE, and a certificate near its end", async () => {
+  await lab.machines.stop(102);
+  const elsewhere = path.join(path.dirname(lab.host.confFile(103)), "../nodes/pve2/lxc");
+  fs.mkdirSync(elsewhere, { recursive: true });
+  fs.renameSync(lab.host.confFile(103), path.join(elsewhere, "103.conf"));
+  const file = lab.scratch("certificate");
+  const made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "/dev/null"];
+  execFileSync("openssl", ["req", "-x509", ...made, "-out", file, "-subj", "/CN=x", "-days", "5"], { stdio: "pipe" });
+  lab.machines.disk(100).setCertificate("client-admin", fs.readFileSync(file, "utf8"));
+  expect(await status()).toEqual({
+    code: 1,
+    verdict: "differs",
+    lines: [
+      "fail guests: k3s-worker-01 does not run: guest 102 is stopped → pct start 102 on pve",
+      "fail guests: k3s-worker-02 is on the Proxmox VE node pve2, not on pve → pct migrate 103 pve --restart on pve2",
+      expect.stringMatching(
+        /^warn certificates: k3s-master has a certificate for the cluster's admin that ends on \S+ → pct exec 100 /,
+      ),
+    ],
+  });
+});
+
+it("names an up that is due, and a server that does not answer", async () => {
+  lab.edit(({ pools }) => (pools.worker.memory = "9GB"));
+  lab.machines.disk(100).endK3s();
+  expect(await status()).toEqual({
+    code: 1,
+    verdict: "differs",
+    lines: [
+      "fail state: k3s-worker-01 has not the plan's memory → pulumi up",
+      "fail state: k3s-worker-02 has not the plan's memory → pulumi up",
+      expect.stringContaining("fail servers: k3s-master does not answer: its K3s API is down → pct exec 100 "),
+      ...["nodes", "versions", "labels"].map((check) => `skip ${check}: not looked at: no server answers → undefined`),
+    ],
+  });
+});
+
+it("says what it could not look at, and never calls that well", async () => {
+  lab.env["PROXMOX_VE_API_TOKEN"] = lab.env["PROXMOX_VE_API_TOKEN"]!.replace(
+    /=.*/,
+    `=${"0".repeat(8)}-0000-0000-0000-${"0".repeat(12)}`,
+  );
+  const shown = await status();
+  expect([shown.code, shown.verdict]).toEqual([2, "unknown"]);
+  expect(shown.lines).toEqual(
+    ["guests", "storages"].map((check) =>
+      expect.stringMatching(
+        new RegExp(`^skip ${check}: not looked at: the API of Proxmox VE refuses: 401 .* → npx proxmox-k3s doctor`),
+      ),
+    ),
+  );
+  lab.edit((cluster) => (cluster.pools.worker.count = "two"));
+  const { code, stdout, stderr } = await lab.command("status", "--stack", "homelab");
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toContain("error: cluster.pools.worker.count: must be a whole number");
+});
+
+it("kubeconfig prints the one that a server has now, by the cluster's name and endpoint", async () => {
+  const { code, stdout } = await lab.command("kubeconfig", "--stack", "homelab");
+  expect(code).toBe(0);
+  const output = await lab.pulumi("stack", "output", "kubeconfig", "--show-secrets");
+  expect(stdout.trim()).toBe(output.stdout.trim());
+  expect(stdout).toContain("https://192.168.2.20:6443");
+  lab.machines.disk(100).endK3s();
+  const refused = await lab.command("kubeconfig", "--stack", "homelab");
+  expect([refused.code, refused.stdout]).toEqual([1, ""]);
+  expect(refused.stderr).toContain("no server of the cluster answered within 30 s");
+});
