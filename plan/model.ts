@@ -125,8 +125,8 @@ export interface K3sPlan {
 export type OnBlocked = "stop" | "force";
 
 /**
- * What happens when a node that goes has volumes which no other node has: the removal stops before it drains the node, or
- * destroys them with its disk.
+ * What happens if a removed node has volumes that no other node has: the removal stops before it drains the node, or destroys
+ * them with the node's disk.
  */
 export type OnLocalData = "stop" | "delete";
 

@@ -40,7 +40,7 @@ interface Change {
 }
 
 /**
- * @throws Error that names the guest which has the VMID, and what to do
+ * @throws Error that names the guest that has the VMID, and the next step
  */
 export function checkOwnership(
   name: string,

@@ -1,7 +1,7 @@
-# claim (Proxmox host): $VMID is free or ours. The Proxmox client would adopt a foreign guest silently: its create
-# retries a 500 and takes "already exists" on the retry for success; and it changes whatever guest has the VMID.
+# claim (Proxmox host): checks that $VMID is free or ours. The Proxmox provider itself would take over a guest that is not ours:
+# its create retries a 500 and takes "already exists" on the retry for success, and it changes any guest that has the VMID.
 # Runs before each creation and each change of a guest. Arguments: ACTION create|update, VMID, NAME (the node), CREATION (the
-# number of the creation that is about to begin, kept here until host/lxc.sh has followed it; empty for a change), NETWORK
+# id of the creation that is about to begin, kept here until host/lxc.sh has finished; empty for a change), NETWORK
 # keep|change (the change writes the guest's network interfaces). Input: MARK.
 
 if conf=$(guest_conf); then await_birth "$conf"; fi

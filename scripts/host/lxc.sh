@@ -9,7 +9,7 @@ is_ours "$conf" || refuse_foreign "$conf" "$ANOTHER_VMID"
 # Anybody can copy the mark. So the host must also have a record that the creation began, or was finished, here.
 has_record "$CREATIONS" "$conf" || has_record "$PREPARED" "$conf" || refuse_unknown "$conf"
 
-# wanted FILE: the configuration with our lines in its main section. Lines and features of others stay as they are.
+# wanted FILE: the configuration with our lines in its main section. Other lines and features do not change.
 wanted() {
   awk -v features="$(cat "$WORK/features")" -v raw_file="$WORK/raw-lines" '
     BEGIN { while ((getline line < raw_file) > 0) if (line != "") { raw[++count] = line; ours[line] = 1 } }

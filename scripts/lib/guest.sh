@@ -26,7 +26,7 @@ kind_of() { basename "$(dirname "$1")"; }
 pve_node_of() { basename "$(dirname "$(dirname "$1")")"; }
 vmid_of() { basename "$1" .conf; }
 
-# is_here FILE: the guest is on this Proxmox host, which alone can act on it. A migration moves the file.
+# is_here FILE: the guest is on this Proxmox host. Only its own host can act on it. A migration moves the file.
 is_here() { [ -e "/etc/pve/$(kind_of "$1")/$(vmid_of "$1").conf" ]; }
 this_host() { basename "$(readlink "/etc/pve/lxc" | sed 's|/lxc$||')"; }
 # way_back FILE: the command that brings a guest from another Proxmox node to this one.
@@ -41,7 +41,7 @@ guest_name() { main_section "$1" | sed -n 's/^\(hostname\|name\): *\([A-Za-z0-9]
 # lock_of FILE: Proxmox VE's lock on the guest: `create`, `backup` …; empty if there is none.
 lock_of() { main_section "$1" | sed -n 's/^lock: *\([a-z-]*\) *$/\1/p' | head -n 1; }
 
-# further_networks FILE: the network interfaces beside the node's own one, "net1 name=eth1,bridge=…" a line.
+# further_networks FILE: network interfaces in addition to the node's own, "net1 name=eth1,bridge=…", one per line.
 further_networks() { main_section "$1" | sed -n 's/^\(net[1-9][0-9]*\): *\([A-Za-z0-9=,.:;/_-]*\) *$/\1 \2/p'; }
 
 # creation_of FILE: the id of its creation, which is in the description before the mark.
@@ -127,7 +127,7 @@ refuse_unknown() {
     "if somebody copied the description: delete that guest. If it is the cluster's own node and /var/lib/proxmox-k3s was lost: printf '%s\\n' $(creation_of "$1") >$PREPARED/$(vmid_of "$1") on the Proxmox host"
 }
 
-# need_here FILE: ends the step for a guest of ours that another Proxmox node runs.
+# need_here FILE: ends the step if another Proxmox node runs our guest.
 need_here() {
   is_here "$1" || fail "guest $(vmid_of "$1") ($(guest_name "$1")) is on the Proxmox node $(pve_node_of "$1"), to which somebody migrated it; the config has it on $(this_host). It was not touched" \
     "bring it back: $(way_back "$1"); then pulumi up"

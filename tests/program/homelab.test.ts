@@ -178,7 +178,7 @@ describe("the homelab stack", () => {
     }
   });
 
-  it("gives each guest a number of its creation that it keeps", () => {
+  it("gives each guest a creation id that does not change", () => {
     const numbers = NODES.map((name) => String(up.find(name, CONTAINER).inputs["description"]).split(" ")[1]);
     expect(new Set(numbers).size).toBe(NODES.length);
     for (const name of NODES) expect(up.find(name, CONTAINER).options.ignoreChanges).toContain("description");

@@ -17,7 +17,7 @@ test.each([
     "is copied by a replication job",
     "pvesr list, and pvesr delete 102-0",
   ],
-])("a guest that Proxmox VE keeps (%s): the command that ends it", (message, cause, end) => {
+])("a guest that Proxmox VE does not remove (%s): the hint has the command that allows it", (message, cause, end) => {
   expect(failure("delete", message)).toBe(
     `k3s-worker-01: guest 102 ${cause}\nnext:  ${end} on the Proxmox host, then pulumi up`,
   );

@@ -38,7 +38,7 @@ const VERBS: Readonly<Record<string, (asked: Asked) => void | Promise<void>>> = 
 /**
  * A double of `kubectl` with the credentials of a server, over simulated Nodes. Other objects are there to be read, and none
  * of them is in the way of a drain.
- * @throws Error where it would fail
+ * @throws Error if it would fail
  */
 export async function kubectl(world: KubectlWorld, call: CommandCall): Promise<number> {
   const [words, options] = parse(call.args.slice(1));

@@ -103,7 +103,7 @@ describe("claim", () => {
     });
   });
 
-  it("names the command that clears a guest of ours away that the state does not know", () => {
+  it("names the command that removes a guest of ours that is not in the state", () => {
     const host = new Host();
     host.conf(103, ours);
     const run = host.run("claim", "create");
@@ -208,7 +208,7 @@ describe("lxc", () => {
     expect(host.run("lxc", "update")).toMatchObject({ code: 0, outcome: "container 103: configuration kept" });
   });
 
-  it("neither writes nor restarts a second time, also after Proxmox wrote the file anew", () => {
+  it("neither writes nor restarts a second time, even after Proxmox VE has rewritten the file", () => {
     const host = begun();
     host.conf(103, ours);
     host.run("lxc", "create");
