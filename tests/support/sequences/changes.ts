@@ -29,7 +29,7 @@ const ofNode = <E extends Edit["edit"]>(edit: E, min: number, max: number) =>
 const word = <E extends Edit["edit"]>(edit: E, ...words: string[]) =>
   fc.record({ edit: fc.constant(edit), to: fc.constantFrom(...words) });
 
-const edit = fc.oneof(
+const edit: fc.Arbitrary<Edit> = fc.oneof(
   { weight: 3, arbitrary: number("count", 0, 4) },
   { weight: 2, arbitrary: fc.record({ edit: fc.constant("retire" as const), index }) },
   { weight: 3, arbitrary: ofNode("memory", 8, 10) },
@@ -45,7 +45,7 @@ const edit = fc.oneof(
   { weight: 1, arbitrary: word("podCidr", "10.42.0.0/16", "10.99.0.0/16") },
   { weight: 1, arbitrary: word("name", "homelab", "lab2") },
   { weight: 1, arbitrary: word("serverVmId", "100", "300") },
-) as fc.Arbitrary<Edit>;
+);
 
 /** Some `up`s, each with one to three edits. */
 export const editSequences: fc.Arbitrary<readonly Edits[]> = fc.array(fc.array(edit, { minLength: 1, maxLength: 3 }), {
