@@ -68,7 +68,7 @@ class ChangeGame implements Game<Edits> {
 
   async step(edits: Edits): Promise<void> {
     this.story.push(`- ${JSON.stringify(edits)}`);
-    const before = structuredClone(this.lab.cluster) as ClusterConfig;
+    const before = structuredClone<ClusterConfig>(this.lab.cluster);
     for (const each of edits) this.lab.edit((cluster) => apply(each, cluster));
     const former = await this.former();
     const expected = transitions(former, loadPlan(this.lab.cluster));
