@@ -36,7 +36,7 @@ export interface PendingSection extends GuestConfig {
 /** The whole file: the current configuration, what is pending, and the snapshots by name. */
 export interface GuestConfigFile extends GuestConfig {
   readonly pending: PendingSection;
-  /** `[special:cloudinit]` of a virtual machine: what its cloud-init drive was made from, where that has changed since. */
+  /** `[special:cloudinit]` of a virtual machine: the values in its cloud-init drive that have changed since it was written. */
   readonly cloudInit: ReadonlyMap<string, string>;
   readonly snapshots: ReadonlyMap<string, GuestConfig>;
 }

@@ -22,7 +22,7 @@ export interface SimulatedVm {
   readonly processes: Map<number, ProcessResult>;
 }
 
-/** A disk as it was made: what it holds is where it came from. */
+/** A disk: its size, and what it was copied from. */
 export interface SimulatedDisk {
   readonly bytes: number;
   /** Path of the image, or volume ID of the disk, that it is a copy of. */

@@ -151,7 +151,7 @@ function fromPerl(pattern: string): string {
   return pattern.replace(/\(\?(\^u?:|>)/g, "(?:").replace(/\\0/g, "\\x00");
 }
 
-/** Text of a request as the types that PVE reads it as: `"1"` is the number 1 where an integer is asked for. */
+/** Text of a request as the types that PVE reads it as: `"1"` is the number 1 if an integer is asked for. */
 function coerced(params: Record<string, unknown>, schema: PveSchema | undefined): Record<string, unknown> {
   const typeOf = (key: string) => {
     const found = schema?.properties?.[key] ?? schema?.properties?.[key.replace(/\d+$/, "[n]")];

@@ -152,7 +152,7 @@ async function start(node: GuestNode, vmid: number, log: TaskLog): Promise<void>
     node.guests.write(vmid, draft);
   }
   if (draft.cloudInit.size > 0) {
-    // The cloud-init drive is made anew at each start.
+    // Each start writes the cloud-init drive again.
     draft.cloudInit.clear();
     node.guests.write(vmid, draft);
   }

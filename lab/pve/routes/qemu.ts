@@ -180,7 +180,7 @@ async function changeByTask(call: Call): Promise<unknown> {
   throw parameterError({ background_delay: `failed to update VM ${vmChange.vmid}: ${outcome}` });
 }
 
-/** What the drive of a running machine was made from, where that has changed since. */
+/** The values in the cloud-init drive of a running machine, with those that have changed since it was written. */
 function cloudInitPending(call: Call): unknown {
   const { options, cloudInit } = call.node.qemu.guests.load(vmidOf(call)).file;
   const added = splitList(cloudInit.get("added"));
@@ -199,7 +199,7 @@ function cloudInitPending(call: Call): unknown {
   ];
 }
 
-/** Makes the drive anew from the options as they are. */
+/** Writes the cloud-init drive again from the current options. */
 async function regenerateCloudInit(call: Call): Promise<void> {
   const { guests, driver } = call.node.qemu;
   const vmid = vmidOf(call);

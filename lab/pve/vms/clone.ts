@@ -144,7 +144,7 @@ async function copyVm(node: VmNode, user: string, request: CloneRequest, log: Ta
   }
 }
 
-/** The volume that a copy of a drive goes to: a linked one lies beside its base, and names it where volumes are files. */
+/** The volume of a copy. A linked one is on the storage of its base, and contains the base's name if volumes are files. */
 function copyName(
   storages: StorageStore,
   newid: number,

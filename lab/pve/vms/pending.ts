@@ -55,7 +55,7 @@ export function hotplugIntoVm(draft: Draft, touched: ReadonlySet<string>): strin
   return changed.sort();
 }
 
-/** Puts the deletion of an option into the pending section. False where there is nothing to delete. */
+/** Puts the deletion of an option into the pending section. False if there is nothing to delete. */
 export function queueDeletion(draft: Draft, key: string): boolean {
   if (!draft.options.has(key) && !draft.pending.options.has(key)) return false;
   if (isDriveKey(key)) assertUnprotected(draft, `can't remove drive '${key}'`);
@@ -131,7 +131,7 @@ function isPluggable(draft: Draft, key: string, value: string, features: Readonl
   return ["cpuunits", "cpulimit"].includes(key);
 }
 
-/** A CD is changed in its drive, the limits of a disk are set; another disk, or a further one, is plugged where it can be. */
+/** A CD and the limits of a disk always change live. Another or a further disk does if its bus supports hotplug. */
 function isPluggableDrive(key: string, value: string, old: string | undefined, hotplug: boolean): boolean {
   if (/^(efidisk|tpmstate)/.test(key)) return false;
   const drive = parseDrive(key, value);
@@ -166,7 +166,7 @@ function differs(a: Properties, b: Properties, part: string): boolean {
   return (a[part] ?? "") !== (b[part] ?? "");
 }
 
-/** `cloudinit_record_changed`: what the drive of a running machine was made from stays known until it is made anew. */
+/** `cloudinit_record_changed`: keeps the values in the drive of a running machine until the drive is written again. */
 function recordForCloudInit(draft: Draft, key: string, old: string | undefined, value: string | undefined): void {
   if (!(key in cloudInitOptions) && key !== "name" && !/^net\d+$/.test(key)) return;
   if (![...draft.options].some(([name, text]) => isDriveKey(name) && isCloudInit(parseDrive(name, text)))) return;

@@ -58,7 +58,7 @@ test("reads a file: a machine's SSH host key is its own", async () => {
   });
 });
 
-test("says what is missing where nobody answers", async () => {
+test("says what is missing if nobody answers", async () => {
   const notRunning = refusal("QEMU guest agent is not running");
   pve.faults.set({ kind: "no-agent", guest: 101 });
   expect(await client.post(`${agent}/ping`)).toMatchObject(notRunning);

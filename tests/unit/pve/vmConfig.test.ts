@@ -52,7 +52,7 @@ test("a running machine takes what needs no restart; the rest waits in [PENDING]
   expect(pve.vmConf(101)).not.toContain("PENDING");
 });
 
-test("a disk is hot-plugged where its bus can; taken out it is kept as unused, and by force it goes", async () => {
+test("a disk is hot-plugged if its bus supports it; when removed it stays as unused, and with force it is deleted", async () => {
   await boot();
   await client.put(config, { scsi1: "local-lvm:8,serial=longhorn01", sata0: "local-lvm:4" });
   expect(pve.vmConf(101)).toMatch(
@@ -223,7 +223,7 @@ describe("cloud-init", () => {
     expect((await client.get(config)).body.data.cipassword).toBe("**********");
   });
 
-  test("what the drive of a running machine was made from stays known until it is made anew", async () => {
+  test("the values in the drive of a running machine are kept until the drive is written again", async () => {
     await boot();
     await client.put(config, { nameserver: "198.18.0.2", searchdomain: "home.arpa", delete: "ciuser" });
     expect(pve.vmConf(101)).toContain(
