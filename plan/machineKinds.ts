@@ -16,6 +16,10 @@ interface MachineFacts {
   readonly folder: "lxc" | "qemu-server";
   /** The command that destroys such a guest, running or not. */
   readonly destroy: (vmId: number) => string;
+  /** The command that runs another one inside such a guest. */
+  readonly exec: (vmId: number, command: string) => string;
+  /** The command that moves such a guest to another Proxmox VE node while it runs. */
+  readonly migrate: (vmId: number, to: string) => string;
 }
 
 export const MACHINE_KINDS: Readonly<Record<MachineKind, MachineFacts>> = {
@@ -24,12 +28,16 @@ export const MACHINE_KINDS: Readonly<Record<MachineKind, MachineFacts>> = {
     command: "pct",
     folder: "lxc",
     destroy: (vmId) => `pct destroy ${vmId} --force`,
+    exec: (vmId, command) => `pct exec ${vmId} -- ${command}`,
+    migrate: (vmId, to) => `pct migrate ${vmId} ${to} --restart`,
   },
   vm: {
     resourceType: "proxmoxve:index/vmLegacy:VmLegacy",
     command: "qm",
     folder: "qemu-server",
     destroy: (vmId) => `qm stop ${vmId} && qm destroy ${vmId}`,
+    exec: (vmId, command) => `qm guest exec ${vmId} -- ${command}`,
+    migrate: (vmId, to) => `qm migrate ${vmId} ${to} --online`,
   },
 };
 

@@ -20,7 +20,7 @@ interface StatusOptions {
 export const statusCommand = new Command("status")
   .description(
     "Compare the plan with Proxmox VE and Kubernetes, and print the command below each difference. Changes nothing. The " +
-      "exit code is 0 if all is as planned, 1 if something differs, 2 if something could not be looked at.",
+      "exit code is 0 if all is as planned, 1 if something differs, 2 if something could not be checked.",
   )
   .option("--stack <name>", "the stack to look at (default: the selected one)")
   .option("--json", "print the result as JSON")

@@ -6,7 +6,7 @@ import { checkGuests, checkState, checkStorages, type Place, placesOf } from "./
 import { checkCluster } from "./nodes";
 import type { Sight } from "./sight";
 
-/** `differs`: at least one difference; `unknown`: none was seen, and not all could be looked at. */
+/** `differs`: at least one difference; `unknown`: none was seen, and not all could be checked. */
 export type Verdict = "as planned" | "differs" | "unknown";
 
 /** A node in the table and in the picture: the plan's, then what Kubernetes has besides. */
@@ -63,8 +63,8 @@ function levelOf({ name, guest, kubernetes }: Omit<NodeStatus, "level">, all: re
   return worst ?? (guest === "unknown" || kubernetes === UNSEEN ? "skip" : "ok");
 }
 
-/** What stands for the Node of one that could not be looked at. */
-const UNSEEN = "not looked at";
+/** What stands for the Node of one that could not be checked. */
+const UNSEEN = "not checked";
 
 function nodesOf(plan: ClusterPlan, sight: Sight, places: ReadonlyMap<string, Place>): Omit<NodeStatus, "level">[] {
   const nodes = seenOf(sight.cluster)?.nodes;

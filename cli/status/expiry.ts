@@ -17,8 +17,7 @@ export function checkCertificates(plan: ClusterPlan, { cluster, at }: Sight): re
   const found = certificates.flatMap(({ server, use, ends }) => {
     const planned = plan.servers.find(({ name }) => name === server);
     if (!planned) return [];
-    const { command } = MACHINE_KINDS[planned.kind];
-    const remedy = `${command} exec ${planned.vmId} -- systemctl restart k3s on ${planned.proxmoxNode}, which makes a new one; one server at a time`;
+    const remedy = `${MACHINE_KINDS[planned.kind].exec(planned.vmId, "systemctl restart k3s")} on ${planned.proxmoxNode}, which makes a new one; one server at a time`;
     if (!ends) return [broken("certificates", server, `has no readable certificate for ${USES[use]}`, remedy)];
     const left = daysLeft(ends, at);
     if (left > DAYS) return [];

@@ -20,7 +20,7 @@ const DOCTOR = "npx proxmox-k3s doctor says what is wrong on the way there";
 
 /**
  * Looks at the stack's state, at Proxmox VE and at the cluster, all at the same time, and changes nothing. What cannot be looked
- * at says why, and keeps nothing else from being looked at.
+ * at says why, and does not stop the other checks.
  * @param stackName the selected stack by default
  * @throws Error where the stack or its config cannot be read
  */

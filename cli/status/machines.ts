@@ -41,7 +41,7 @@ function describe(effect: NodeEffect, reasons: readonly string[]): string {
     case "leave":
       return "is gone from the plan and still stands";
     default:
-      return `has not the plan's ${reasons.join(" and ")}`;
+      return `differs from the plan in ${reasons.join(" and ")}`;
   }
 }
 
@@ -74,7 +74,7 @@ export function checkGuests(plan: ClusterPlan, sight: Sight, places: ReadonlyMap
 }
 
 function guestProblem({ name, vmId, proxmoxNode, kind }: NodePlan, place: Place): Difference[] {
-  const { command } = MACHINE_KINDS[kind];
+  const { command, migrate } = MACHINE_KINDS[kind];
   switch (place.is) {
     case "missing":
       return [broken("guests", name, `has no guest ${vmId} any more`, "pulumi up --refresh, which makes it again")];
@@ -93,7 +93,7 @@ function guestProblem({ name, vmId, proxmoxNode, kind }: NodePlan, place: Place)
           "guests",
           name,
           `is on the Proxmox VE node ${place.on}, not on ${proxmoxNode}`,
-          `${command} migrate ${vmId} ${proxmoxNode} --restart on ${place.on}`,
+          `${migrate(vmId, proxmoxNode)} on ${place.on}`,
         ),
       ];
     case "stopped":

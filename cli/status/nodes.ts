@@ -1,3 +1,4 @@
+import { MACHINE_KINDS } from "../../plan/machineKinds";
 import { type ClusterPlan, isEtcdMember, type NodePlan } from "../../plan/model";
 import { formatTaint } from "../../plan/taints";
 import { fail, ok } from "../doctor/finding";
@@ -42,11 +43,11 @@ const orWell = (check: string, seen: string, found: readonly Difference[]): read
   found.length > 0 ? found : [ok(check, seen)];
 
 const unitOf = ({ role }: NodePlan): string => (role === "server" ? "k3s" : "k3s-agent");
+const inGuest = ({ kind, vmId, proxmoxNode }: NodePlan, command: string): string =>
+  `${MACHINE_KINDS[kind].exec(vmId, command)} on ${proxmoxNode}`;
 /** K3s registers its Node, and sets its address and labels, when it starts. */
-const restart = (node: NodePlan): string =>
-  `pct exec ${node.vmId} -- systemctl restart ${unitOf(node)} on ${node.proxmoxNode}`;
-const journal = (node: NodePlan): string =>
-  `pct exec ${node.vmId} -- journalctl -u ${unitOf(node)} on ${node.proxmoxNode}`;
+const restart = (node: NodePlan): string => inGuest(node, `systemctl restart ${unitOf(node)}`);
+const journal = (node: NodePlan): string => inGuest(node, `journalctl -u ${unitOf(node)}`);
 
 function checkServers(plan: ClusterPlan, { servers }: ClusterSight, places: ReadonlyMap<string, Place>): Difference[] {
   const silent = servers.filter(({ answers }) => !answers);

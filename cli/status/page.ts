@@ -44,7 +44,7 @@ export function renderPage(status: Status): string {
     `<html lang="en"><head><meta charset="utf-8">${policy}`,
     `<meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title><style>${STYLE}</style></head>`,
     `<body><h1>${escape(status.cluster)} <span class="verdict ${LEVELS[status.verdict]}">${escape(verdictText(status))}</span></h1>`,
-    `<p class="dim">K3s ${escape(status.version)}, looked at ${escape(status.at.toISOString().replace(/\.\d+Z$/, "Z"))}</p>`,
+    `<p class="dim">K3s ${escape(status.version)}, checked at ${escape(status.at.toISOString().replace(/\.\d+Z$/, "Z"))}</p>`,
     renderPicture(status),
     section(
       "Differences",

@@ -4,7 +4,7 @@ import type { NodeStatus, Status, Verdict } from "./compare";
 const VERDICTS: Readonly<Record<Verdict, string>> = {
   "as planned": "as planned",
   differs: "differs from the plan",
-  unknown: "no difference seen, but not all could be looked at",
+  unknown: "no difference seen, but not all could be checked",
 };
 
 export const verdictText = ({ verdict }: Pick<Status, "verdict">): string => VERDICTS[verdict];

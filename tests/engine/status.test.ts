@@ -118,10 +118,10 @@ it("names an up that is due, and a server that does not answer", async () => {
     code: 1,
     verdict: "differs",
     lines: [
-      "fail state: k3s-worker-01 has not the plan's memory → pulumi up",
-      "fail state: k3s-worker-02 has not the plan's memory → pulumi up",
+      "fail state: k3s-worker-01 differs from the plan in memory → pulumi up",
+      "fail state: k3s-worker-02 differs from the plan in memory → pulumi up",
       expect.stringContaining("fail servers: k3s-master does not answer: its K3s API is down → pct exec 100 "),
-      ...["nodes", "versions", "labels"].map((check) => `skip ${check}: not looked at: no server answers → undefined`),
+      ...["nodes", "versions", "labels"].map((check) => `skip ${check}: not checked: no server answers → undefined`),
     ],
   });
 });
@@ -136,7 +136,7 @@ it("says what it could not look at, and never calls that well", async () => {
   expect(shown.lines).toEqual(
     ["guests", "storages"].map((check) =>
       expect.stringMatching(
-        new RegExp(`^skip ${check}: not looked at: the API of Proxmox VE refuses: 401 .* → npx proxmox-k3s doctor`),
+        new RegExp(`^skip ${check}: not checked: the API of Proxmox VE refuses: 401 .* → npx proxmox-k3s doctor`),
       ),
     ),
   );

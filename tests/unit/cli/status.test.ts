@@ -182,8 +182,8 @@ describe("an up that is due", () => {
   test("is named by what it would change", () => {
     const memory = planOf({ pools: { worker: { memory: "9GB" } } });
     expect(shown(planOf(), memory)).toEqual([
-      "fail state: k3s-worker-01 has not the plan's memory → pulumi up",
-      "fail state: k3s-worker-02 has not the plan's memory → pulumi up",
+      "fail state: k3s-worker-01 differs from the plan in memory → pulumi up",
+      "fail state: k3s-worker-02 differs from the plan in memory → pulumi up",
     ]);
   });
 
@@ -218,14 +218,14 @@ describe("an up that is due", () => {
 
   test("that would be refused says so", () => {
     expect(shown(planOf(), planOf({ network: { podCidr: "10.99.0.0/16" } }))).toContain(
-      "fail state: cluster.network.podCidr: cannot become 10.99.0.0/16: K3s fixes the pods' network when a cluster begins → set it back to 10.42.0.0/16; another value needs a new cluster",
+      "fail state: cluster.network.podCidr: cannot become 10.99.0.0/16: K3s cannot change the pods' network of an existing cluster → set it back to 10.42.0.0/16; another value needs a new cluster",
     );
   });
 
   test("a version says it once for the state and once for the Node", () => {
     const newer = planOf({ version: "v1.36.4+k3s1" });
     expect(shown(planOf(), newer).filter((line) => line.includes(W1))).toEqual([
-      "fail state: k3s-worker-01 has not the plan's version → pulumi up",
+      "fail state: k3s-worker-01 differs from the plan in version → pulumi up",
       "fail versions: k3s-worker-01 runs v1.36.3+k3s1, not v1.36.4+k3s1 → pulumi up",
     ]);
   });
@@ -278,7 +278,7 @@ describe("several servers", () => {
       ...["k3s-master", "k3s-2", "k3s-3"].map(
         (name) => expect.stringContaining(`fail servers: ${name} does not answer`) as string,
       ),
-      ...["nodes", "versions", "labels", "etcd"].map((check) => `skip ${check}: not looked at: no server answers → `),
+      ...["nodes", "versions", "labels", "etcd"].map((check) => `skip ${check}: not checked: no server answers → `),
     ]);
   });
 });
@@ -291,7 +291,7 @@ describe("what could not be looked at", () => {
     expect([...new Set(status.findings.map(({ level }) => level))].sort()).toEqual(["ok", "skip"]);
     expect(status.verdict).toBe("unknown");
     expect(status.nodes.map(({ guest, kubernetes, level }) => [guest, kubernetes, level])).toEqual(
-      ONE.nodes.map(() => ["unknown", "not looked at", "skip"]),
+      ONE.nodes.map(() => ["unknown", "not checked", "skip"]),
     );
   });
 
@@ -299,7 +299,7 @@ describe("what could not be looked at", () => {
     const sight = { ...withNode(ONE, W1, { isReady: false }), listed: blind };
     expect(compare(ONE, sight).verdict).toBe("differs");
     expect(differences(sight)).toEqual([
-      "skip guests: not looked at: the host cannot be reached → npx proxmox-k3s doctor",
+      "skip guests: not checked: the host cannot be reached → npx proxmox-k3s doctor",
       expect.stringContaining("fail nodes: k3s-worker-01 is NotReady"),
     ]);
   });
