@@ -97,8 +97,9 @@ async function readStorages({ get }: ProxmoxApi, plan: ClusterPlan): Promise<Sto
   return Promise.all(
     names.map(async (name) => {
       const answer = await get(`/nodes/${plan.proxmox.node}/storage/${name}/status`);
-      // A storage that is not there is a difference, not a failure to look.
-      const { active, total, avail } = storage.parse(answer.status === 400 ? {} : dataOf(answer));
+      // What Proxmox VE says of a storage that is not there, which is a difference.
+      const isGone = answer.status === 400 || answer.status === 500;
+      const { active, total, avail } = storage.parse(isGone ? {} : dataOf(answer));
       return { name, isActive: Boolean(active), totalBytes: total, freeBytes: avail };
     }),
   );

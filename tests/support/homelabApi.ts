@@ -45,7 +45,7 @@ export function startHomelabApi(options: HomelabApiOptions): Promise<PveServer> 
         path: path.join(folder, "vz"),
         templates: { "ubuntu-22.04-standard_22.04-1_amd64.tar.zst": template },
       },
-      "local-lvm": { type: "lvmthin", content: ["rootdir", "images"] },
+      "local-lvm": { type: "lvmthin", content: ["rootdir", "images"], totalBytes: 1024 ** 4 },
     },
     unauthorizedDelayMs: 0,
     onRequest: async (request) => {
