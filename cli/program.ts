@@ -5,6 +5,7 @@ import { doctorCommand } from "./doctor/command";
 import { gateCommand } from "./gate";
 import { kubeconfigCommand } from "./kubeconfig";
 import { pinCommand } from "./pin/command";
+import { previewCommand } from "./preview/command";
 import { recoverCommand } from "./recover/command";
 import { statusCommand } from "./status/command";
 
@@ -17,5 +18,8 @@ export const program = new Command("proxmox-k3s")
     const problem = command === doctorCommand ? undefined : nodeJsProblem();
     if (problem) throw new Error(`${problem.seen}\nnext: ${problem.remedy}`);
   });
-for (const command of [doctorCommand, statusCommand, kubeconfigCommand, recoverCommand, gateCommand, pinCommand])
-  program.addCommand(command);
+const commands = [
+  ...[doctorCommand, previewCommand, statusCommand, kubeconfigCommand],
+  ...[recoverCommand, gateCommand, pinCommand],
+];
+for (const command of commands) program.addCommand(command);

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { k3sBound } from "../plan/bounds";
 import type { NodePlan } from "../plan/model";
 import { artifacts, ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
@@ -56,7 +57,7 @@ export class K3sNode extends pulumi.ComponentResource {
         title: `K3s ${context.plan.version} on ${node.name}`,
         connection: machine.connection,
         lock: "k3s",
-        boundSeconds: context.plan.k3s.startTimeoutSeconds + 120,
+        boundSeconds: k3sBound(context.plan),
         args: {
           ROLE: node.role,
           VERSION: context.plan.version,

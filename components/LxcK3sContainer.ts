@@ -1,6 +1,7 @@
 import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 
+import { STEP_BOUNDS } from "../plan/bounds";
 import { LXC_UNPRIVILEGED } from "../plan/lxcProfile";
 import { creationOf } from "../plan/mark";
 import { MACHINE_TIMEOUTS } from "../plan/machineTimeouts";
@@ -36,7 +37,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
   constructor(name: string, args: LxcK3sContainerArgs, opts?: pulumi.ComponentResourceOptions) {
     const { node, context } = args;
     super("proxmox-k3s:index:LxcK3sContainer", name, { vmId: node.vmId, address: node.address }, opts);
-    const onHost = { connection: context.host, lock: `guest-${node.vmId}`, boundSeconds: 300 };
+    const onHost = { connection: context.host, lock: `guest-${node.vmId}`, boundSeconds: STEP_BOUNDS.guest };
     const guestArgs = { VMID: node.vmId, NAME: node.name };
     // The client changes or adopts whatever guest has the VMID, so each change is preceded by a look at whose it is.
     const claimed = claim(name, node, context);

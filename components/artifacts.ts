@@ -2,6 +2,7 @@ import * as path from "node:path";
 
 import * as pulumi from "@pulumi/pulumi";
 
+import { STEP_BOUNDS } from "../plan/bounds";
 import type { NodePlan } from "../plan/model";
 import { stepName } from "../plan/steps";
 import { binaryName, imagesName } from "../plan/sums";
@@ -42,7 +43,7 @@ export function artifacts(name: string, args: ArtifactsArgs, parent: pulumi.Reso
     stepName(name, "artifacts"),
     {
       ...("file" in context.plan.k3s.source ? fromHost(args, context.plan.k3s.source.file) : byDownload(args)),
-      boundSeconds: 540,
+      boundSeconds: STEP_BOUNDS.artifacts,
       triggers: [machine.creation],
     },
     context.scriptOptions({

@@ -20,7 +20,7 @@ const container = z.looseObject({
   nodeName: z.string(),
   cpu: z.looseObject({ cores: z.number() }),
   memory: z.looseObject({ dedicated: z.number(), swap: z.number().default(0) }),
-  disk: z.looseObject({ size: z.number() }),
+  disk: z.looseObject({ size: z.number(), datastoreId: z.string().nullish() }),
   initialization: z.looseObject({
     dns: z.looseObject({ domain: z.string().nullish(), servers: z.array(z.string()).nullish() }).nullish(),
     ipConfigs: z.array(
@@ -102,6 +102,7 @@ function nodeIn(
     memoryMiB: guest.memory.dedicated,
     swapMiB: guest.memory.swap,
     diskGiB: guest.disk.size,
+    storage: guest.disk.datastoreId || undefined,
     startOnBoot: guest.startOnBoot ?? true,
     startup: startup
       ? {

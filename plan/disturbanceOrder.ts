@@ -12,9 +12,9 @@ export interface AgentTurn {
 
 /**
  * The order of the agents: each comes after those that it waits for, so that no more than `rollout.concurrency` nodes are away
- * at the same time. Reboots and restarts of K3s take turns in their hooks, and servers change one after another. A rebuild
- * consists of several resources, and a turn cannot span several resources. So rebuilt agents come last, each after the one
- * whose place it takes. Pure.
+ * at the same time. Servers change one after another and before the agents. Reboots and restarts of K3s take turns in their
+ * hooks. A rebuild consists of several resources, and a turn cannot span several resources. So rebuilt agents come last, each
+ * after the one whose place it takes. Pure.
  */
 export function disturbanceOrder(
   { changes }: Transitions,
@@ -25,12 +25,12 @@ export function disturbanceOrder(
   const isDisturbed = ({ name }: NodePlan): boolean => DISTURBING.has(effects.get(name));
   const names = (nodes: readonly NodePlan[]): string[] => nodes.map(({ name }) => name);
 
-  const rebuiltServers = names(servers.filter(isRebuilt));
+  const disturbedServers = names(servers.filter(isDisturbed));
   const rebuilt = agents.filter(isRebuilt);
   const others = agents.filter((node) => !isRebuilt(node));
   const disturbed = names([...servers, ...others].filter(isDisturbed));
   return [
-    ...others.map((node) => ({ node, after: isDisturbed(node) ? rebuiltServers : [] })),
+    ...others.map((node) => ({ node, after: isDisturbed(node) ? disturbedServers : [] })),
     // The agent that is `concurrency` places before it, if there is one.
     ...rebuilt.map((node, at) => ({
       node,

@@ -35,6 +35,8 @@ export interface NodeRecord {
   readonly memoryMiB: number;
   readonly swapMiB: number;
   readonly diskGiB: number;
+  /** Proxmox VE storage of the root file system; absent where the state does not name it. */
+  readonly storage?: string | undefined;
   readonly startOnBoot: boolean;
   readonly startup?: StartupPlan | undefined;
   /** Absent where K3s was never installed. */
@@ -68,6 +70,7 @@ export function recordOf(node: NodePlan, plan: ClusterPlan): NodeRecord {
     memoryMiB: node.memoryMiB,
     swapMiB: node.swapMiB,
     diskGiB: node.diskGiB,
+    storage: node.storage,
     startOnBoot: node.startOnBoot,
     startup: node.startup,
     k3s: { role: node.role, version: plan.version, arch: plan.arch, config: k3sConfig(node, plan) },
@@ -79,11 +82,13 @@ export function clusterRecordOf(plan: ClusterPlan): ClusterRecord {
   return { clusters: [plan.name], nodes: plan.nodes.map((node) => recordOf(node, plan)) };
 }
 
-/** The value of an option in the node's K3s config; undefined if it is not set. */
-export function k3sOption({ k3s }: NodeRecord, key: string): K3sConfigValue | undefined {
-  if (k3s === undefined) return undefined;
-  return (parse(k3s.config) as Record<string, K3sConfigValue | undefined>)[key];
+/** The options in the node's K3s config; none where K3s was never installed. */
+export function k3sOptions({ k3s }: NodeRecord): Readonly<Record<string, K3sConfigValue | undefined>> {
+  return k3s === undefined ? {} : (parse(k3s.config) as Record<string, K3sConfigValue | undefined>);
 }
+
+/** The value of an option in the node's K3s config; undefined if it is not set. */
+export const k3sOption = (node: NodeRecord, key: string): K3sConfigValue | undefined => k3sOptions(node)[key];
 
 export const isServerRecord = ({ k3s }: NodeRecord): boolean => k3s?.role === "server";
 /** True if the node is a server with etcd. */

@@ -207,19 +207,23 @@ function checkTaken({ nodes }: ClusterRecord, plan: ClusterPlan, changes: readon
   });
 }
 
-/** With the last server all objects of the cluster are lost, unless etcd has copied them to another server before. */
-function checkOnlyServer({ nodes }: ClusterRecord, plan: ClusterPlan, changes: readonly NodeChange[]): Problem[] {
+/** Whether the last server goes: with it all objects of the cluster are lost, unless etcd has copied them to another server before. */
+export function losesObjects({ nodes }: ClusterRecord, plan: ClusterPlan, changes: readonly NodeChange[]): boolean {
   const servers = nodes.filter(isServerRecord);
-  if (servers.length === 0 || plan.removal.allowControlPlaneLoss) return [];
   const effects = new Map(changes.map(({ node, effect }) => [node, effect]));
   const goes = ({ name }: NodeRecord): boolean => ["leave", "rebuild"].includes(effects.get(name) ?? "");
-  if (!servers.every(goes)) return [];
-  const inEtcd = servers.every(isEtcdRecord);
+  if (servers.length === 0 || !servers.every(goes)) return false;
   const joins = plan.servers.some(({ name }) => effects.get(name) === "join");
   // Several servers are rebuilt one at a time, and new ones join before old ones leave.
-  if (inEtcd && (joins || servers.length > 1)) return [];
-  const [server] = servers;
-  const effect = effects.get(server!.name) === "leave" ? "leaves" : "is rebuilt";
+  return !(servers.every(isEtcdRecord) && (joins || servers.length > 1));
+}
+
+function checkOnlyServer(former: ClusterRecord, plan: ClusterPlan, changes: readonly NodeChange[]): Problem[] {
+  if (plan.removal.allowControlPlaneLoss || !losesObjects(former, plan, changes)) return [];
+  const servers = former.nodes.filter(isServerRecord);
+  const inEtcd = servers.every(isEtcdRecord);
+  const leaves = changes.some(({ node, effect }) => node === servers[0]?.name && effect === "leave");
+  const effect = leaves ? "leaves" : "is rebuilt";
   const pool = plan.servers[0]?.pool ?? "";
   return [
     {

@@ -1,9 +1,8 @@
-import { isDeepStrictEqual } from "node:util";
-
 import { refusals } from "./refusals";
 import type { Problem } from "../config/problems";
 import type { ClusterPlan, NodePlan } from "./model";
-import { type ClusterRecord, isEtcdRecord, type NodeRecord, recordOf } from "./record";
+import { differences } from "./differences";
+import type { ClusterRecord, NodeRecord } from "./record";
 
 /** What a change does to a node, from the least to the most disruptive. */
 export type NodeEffect = "live" | "k3sRestart" | "reboot" | "rebuild" | "leave" | "join";
@@ -23,40 +22,6 @@ export interface Transitions {
   readonly refusals: readonly Problem[];
 }
 
-/** A setting of a node, in a person's words, and what its change does. */
-interface Aspect {
-  readonly words: string;
-  readonly of: (node: NodeRecord) => unknown;
-  readonly effect: (wanted: NodeRecord) => Exclude<NodeEffect, "join" | "leave">;
-}
-
-/**
- * What the program and the Proxmox provider do with a change of each setting. The storage, the template and the system's type
- * are not in the list: they apply only when a guest is created, so a later change has no effect on it.
- */
-const ASPECTS: readonly Aspect[] = [
-  { words: "VMID", of: ({ vmId }) => vmId, effect: () => "rebuild" },
-  {
-    words: "address",
-    of: ({ address, prefix }) => [address, prefix],
-    // etcd knows its members by their addresses.
-    effect: (wanted) => (isEtcdRecord(wanted) ? "rebuild" : "reboot"),
-  },
-  {
-    words: "gateway or DNS",
-    of: ({ gateway, nameservers, searchDomain }) => [gateway, nameservers, searchDomain],
-    effect: () => "reboot",
-  },
-  { words: "network interface", of: ({ bridge, vlan }) => [bridge, vlan], effect: () => "reboot" },
-  { words: "MAC address", of: ({ mac }) => mac, effect: () => "reboot" },
-  { words: "memory", of: ({ memoryMiB, swapMiB }) => [memoryMiB, swapMiB], effect: () => "reboot" },
-  { words: "version", of: ({ k3s }) => k3s?.version, effect: () => "k3sRestart" },
-  { words: "options, labels or taints", of: ({ k3s }) => k3s?.config, effect: () => "k3sRestart" },
-  { words: "cores", of: ({ cores }) => cores, effect: () => "live" },
-  { words: "disk", of: ({ diskGiB }) => diskGiB, effect: () => "live" },
-  { words: "start with the host", of: ({ startOnBoot, startup }) => [startOnBoot, startup], effect: () => "live" },
-];
-
 /** The most disruptive first. */
 const BY_STRENGTH: readonly NodeEffect[] = ["rebuild", "reboot", "k3sRestart", "live"];
 
@@ -73,23 +38,11 @@ export function transitions(former: ClusterRecord, plan: ClusterPlan): Transitio
   return { changes: all, refusals: refusals(former, plan, all) };
 }
 
-/**
- * If the config sets no MAC address, the one that Proxmox VE assigned does not change. If it sets no place in the order of
- * starts, the one that the guest has does not change: somebody may have set it by hand.
- */
 function changeOf(former: NodeRecord | undefined, node: NodePlan, plan: ClusterPlan): NodeChange[] {
   if (!former) return [{ node: node.name, effect: "join", reasons: [] }];
-  const kept = {
-    ...(node.mac === undefined ? { mac: former.mac } : {}),
-    ...(node.startup === undefined ? { startup: former.startup } : {}),
-  };
-  const wanted = { ...recordOf(node, plan), ...kept };
-  const changed = ASPECTS.filter(({ of }) => !isDeepStrictEqual(of(former), of(wanted))).map(({ words, effect }) => ({
-    words,
-    effect: effect(wanted),
-  }));
-  const effect = BY_STRENGTH.find((each) => changed.some((aspect) => aspect.effect === each));
+  const changed = differences(former, node, plan);
+  const effect = BY_STRENGTH.find((each) => changed.some((difference) => difference.effect === each));
   if (effect === undefined) return [];
-  const reasons = changed.filter((aspect) => aspect.effect === effect).map(({ words }) => words);
+  const reasons = changed.filter((difference) => difference.effect === effect).map(({ words }) => words);
   return [{ node: node.name, effect, reasons }];
 }

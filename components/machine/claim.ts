@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { STEP_BOUNDS } from "../../plan/bounds";
 import { creationOf } from "../../plan/mark";
 import type { NodePlan } from "../../plan/model";
 import { runOnHost } from "../../remote/hostTask";
@@ -54,7 +55,7 @@ export function checkOwnership(
     step: stepName(name, "claim"),
     title: `VMID ${node.vmId} is free or ours`,
     lock: `guest-${node.vmId}`,
-    boundSeconds: 300,
+    boundSeconds: STEP_BOUNDS.claim,
     args: {
       VMID: node.vmId,
       NAME: node.name,

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { STEP_BOUNDS } from "../../plan/bounds";
 import type { NodePlan } from "../../plan/model";
 import { stepName } from "../../plan/steps";
 import { RemoteScript } from "../../remote/RemoteScript";
@@ -27,7 +28,7 @@ export function guard(name: string, args: GuardArgs, parent: pulumi.Resource): R
       on: "delete",
       connection: context.host,
       lock: `guest-${node.vmId}`,
-      boundSeconds: 300,
+      boundSeconds: STEP_BOUNDS.guard,
       args: { VMID: node.vmId, NAME: node.name },
       inputs: { MARK: context.mark, URN: guest.urn },
       triggers: [creation],

@@ -1,12 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { joinBound, OTHERS_TIMEOUT } from "../../plan/bounds";
 import type { NodePlan } from "../../plan/model";
 import type { ClusterAccess } from "../rollout/awaitReadyAgain";
 import { runOnHost } from "../../remote/hostTask";
 import { stepName } from "../../plan/steps";
-
-/** Seconds that a joining server waits until another server answers: about the time of a restart. */
-const OTHERS_TIMEOUT = 120;
 
 /**
  * Runs before K3s is installed on a server: `scripts/host/join.sh` decides on the Proxmox host whether the server starts a new
@@ -21,7 +19,7 @@ export function join(server: NodePlan, { host, clusterId }: ClusterAccess): pulu
       step: stepName(server.name, "join"),
       title: `${server.name} starts a new cluster or joins the existing one`,
       lock: `guest-${server.vmId}`,
-      boundSeconds: OTHERS_TIMEOUT + 300,
+      boundSeconds: joinBound,
       args: { VMID: server.vmId, NAME: server.name, TIMEOUT: OTHERS_TIMEOUT },
       inputs: { CLUSTER_ID: clusterId },
     });

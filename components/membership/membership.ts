@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { readyBound } from "../../plan/bounds";
 import { isEtcdMember, type NodePlan } from "../../plan/model";
 import { formatTaint } from "../../plan/taints";
 import type { ClusterContext } from "../ClusterContext";
@@ -61,7 +62,7 @@ export function ready(name: string, args: MembershipArgs, parent: pulumi.Resourc
       title: `${node.name} is Ready at ${context.plan.version}`,
       connection: context.host,
       lock: `ready-${node.vmId}`,
-      boundSeconds: 2 * timeout + 60,
+      boundSeconds: readyBound(context.plan),
       args: {
         VMID: node.vmId,
         NAME: node.name,

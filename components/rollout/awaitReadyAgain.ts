@@ -1,5 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 
+import { readyBound } from "../../plan/bounds";
 import type { ClusterPlan, NodePlan } from "../../plan/model";
 import { runOnHost } from "../../remote/hostTask";
 import type { Connection } from "../../remote/RemoteScript";
@@ -30,7 +31,7 @@ export function awaitReadyAgain(
     step: stepName(node.name, "back"),
     title: `${node.name} is Ready again after ${after}`,
     lock: `ready-${node.vmId}`,
-    boundSeconds: 2 * timeout + 60,
+    boundSeconds: readyBound(plan),
     args: { VMID: node.vmId, NAME: node.name, ROLE: node.role, AFTER: after, TIMEOUT: timeout },
     inputs: { CLUSTER_ID: clusterId },
   });

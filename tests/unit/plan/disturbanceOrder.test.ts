@@ -41,10 +41,10 @@ test("after the nodes that a reboot or a restart disturbs, servers too", () => {
   const change = {
     pools: { worker: { nodes: { 1: { vmId: 300 }, 2: { memory: "9GB" } } }, master: { memory: "5GB" } },
   };
-  expect(order(change)).toEqual({ ...free, [worker(1)]: ["k3s-master", worker(2)] });
+  expect(order(change)).toEqual({ ...free, [worker(1)]: ["k3s-master", worker(2)], [worker(2)]: ["k3s-master"] });
 });
 
-test("every agent that is disturbed comes after the servers that are made anew", () => {
+test("every agent that is disturbed comes after the servers that are, made anew or rebooted", () => {
   const change = {
     removal: { allowControlPlaneLoss: true },
     pools: { worker: { nodes: { 1: { vmId: 300 }, 2: { memory: "9GB" } } }, master: { vmIds: { from: 400 } } },

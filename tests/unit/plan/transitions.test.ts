@@ -99,6 +99,13 @@ describe("what a change means for each node", () => {
     });
   });
 
+  test("an agent keeps the server that it was told: another first server restarts none", () => {
+    expect(effects(servers(3), servers(3, master({ retired: [1] })))).toEqual({
+      "k3s-master-4": "join",
+      "k3s-master": "leave",
+    });
+  });
+
   test("the MAC address that Proxmox VE assigned is no change", () => {
     const record = clusterRecordOf(homelab());
     const nodes = record.nodes.map((node) => ({ ...node, mac: "BC:24:11:12:34:56" }));

@@ -1,0 +1,73 @@
+import type { ClusterPlan } from "../../plan/model";
+import { type ClusterRecord, isEtcdRecord, isServerRecord, type NodeRecord, recordOf } from "../../plan/record";
+import type { NodeEffect, Transitions } from "../../plan/transitions";
+
+/** The servers, and how many of them may fail. */
+export interface ControlPlane {
+  readonly servers: number;
+  readonly datastore: "etcd" | "sqlite" | "none";
+  /** How many servers may fail while the others still hold the majority. */
+  readonly spares: number;
+}
+
+/** What guests of the cluster are given on one Proxmox VE node. */
+export interface Capacity {
+  readonly proxmoxNode: string;
+  readonly guests: number;
+  /** Processor threads. */
+  readonly threads: number;
+  readonly memoryMiB: number;
+  readonly swapMiB: number;
+  /** GiB by storage. */
+  readonly disks: Readonly<Record<string, number>>;
+}
+
+/** Where the state does not name a guest's storage. */
+export const UNKNOWN_STORAGE = "unknown storage";
+
+/** The nodes as they will stand: a node that stays keeps its place and its storage, which count when a guest is made. */
+export function nodesAfter(former: ClusterRecord, plan: ClusterPlan, { changes }: Transitions): NodeRecord[] {
+  const standing = new Map(former.nodes.map((node) => [node.name, node]));
+  const effects = new Map<string, NodeEffect>(changes.map(({ node, effect }) => [node, effect]));
+  return plan.nodes.map((node) => {
+    const [was, is] = [standing.get(node.name), recordOf(node, plan)];
+    return was === undefined || effects.get(node.name) === "rebuild" ? is : { ...is, storage: was.storage };
+  });
+}
+
+export function controlPlane(nodes: readonly NodeRecord[]): ControlPlane {
+  const servers = nodes.filter(isServerRecord);
+  const isEtcd = servers.some(isEtcdRecord);
+  return {
+    servers: servers.length,
+    datastore: servers.length === 0 ? "none" : isEtcd ? "etcd" : "sqlite",
+    spares: isEtcd ? Math.floor((servers.length - 1) / 2) : 0,
+  };
+}
+
+/** By the names of Proxmox VE nodes. */
+export function capacities(nodes: readonly NodeRecord[]): Capacity[] {
+  const places = [...new Set(nodes.map(({ proxmoxNode }) => proxmoxNode))].sort();
+  return places.map((proxmoxNode) => {
+    const guests = nodes.filter((node) => node.proxmoxNode === proxmoxNode);
+    const storages = [...new Set(guests.map(({ storage }) => storage ?? UNKNOWN_STORAGE))].sort();
+    const sum = (of: (node: NodeRecord) => number, among = guests): number =>
+      among.reduce((total, node) => total + of(node), 0);
+    return {
+      proxmoxNode,
+      guests: guests.length,
+      threads: sum(({ cores }) => cores),
+      memoryMiB: sum(({ memoryMiB }) => memoryMiB),
+      swapMiB: sum(({ swapMiB }) => swapMiB),
+      disks: Object.fromEntries(
+        storages.map((storage) => [
+          storage,
+          sum(
+            ({ diskGiB }) => diskGiB,
+            guests.filter((node) => (node.storage ?? UNKNOWN_STORAGE) === storage),
+          ),
+        ]),
+      ),
+    };
+  });
+}

@@ -1,0 +1,42 @@
+import { Command } from "commander";
+
+import { ConfigError, loadPlan } from "../../plan/load";
+import { pulumi } from "../pulumi";
+import { clusterIn, formerByFile, formerByState, stackFile } from "./former";
+import { renderJson, renderMarkdown, renderText } from "./render";
+import { type Former, refused, type Review, reviewOf } from "./review";
+
+interface Options {
+  readonly stack?: string;
+  readonly from?: string;
+  readonly markdown?: boolean;
+  readonly json?: boolean;
+}
+
+/** `proxmox-k3s preview`: what an `up` would do to each node, for a person who reviews the change. */
+export const previewCommand = new Command("preview")
+  .description(
+    "Say what pulumi up would do to each node, in its order: why, what it disturbs and for how long at most, and what " +
+      "cannot be undone. Needs no Proxmox VE, no cluster and no secret. The exit code is 1 if the change is refused.",
+  )
+  .option("--stack <name>", "the stack to preview (default: the selected one)")
+  .option("--from <file>", "compare with this stack file, in place of the stack's state")
+  .option("--markdown", "print it as Markdown")
+  .option("--json", "print it as JSON")
+  .addHelpText("after", "\nExample:\n  npx proxmox-k3s preview --stack mine")
+  .action(async ({ stack, from, markdown, json }: Options) => {
+    const name = stack ?? (await pulumi(["stack", "--show-name"])).trim();
+    const former = from === undefined ? await formerByState(name) : formerByFile(from);
+    const review = reviewOfStack(name, former);
+    process.stdout.write(json ? renderJson(review) : markdown ? renderMarkdown(review) : renderText(review));
+    process.exitCode = review.outcome === "refused" ? 1 : 0;
+  });
+
+function reviewOfStack(stack: string, former: Former): Review {
+  try {
+    return reviewOf(former, loadPlan(clusterIn(stackFile(stack))));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return refused(former, stack, error.problems);
+  }
+}

@@ -1,0 +1,75 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { parse } from "yaml";
+import { z } from "zod";
+
+import { ConfigError, loadPlan } from "../../plan/load";
+import type { ClusterPlan } from "../../plan/model";
+import { clusterRecordOf } from "../../plan/record";
+import { PROGRAM } from "../pulumi";
+import { nameOf } from "../../plan/urn";
+import { exportState } from "../state";
+import { recordInExport } from "../stateRecord";
+import type { Former } from "./review";
+
+/**
+ * The cluster as the stack's state records it. The export leaves secrets encrypted, so no passphrase is needed.
+ * @throws Error in Pulumi's words
+ */
+export async function formerByState(stack: string): Promise<Former> {
+  const { text, open } = await exportState(["--stack", stack]);
+  const record = await recordInExport(text);
+  return { record, source: { kind: "state", stack }, unfinished: open.map(({ urn }) => nameOf(urn)) };
+}
+
+/**
+ * The cluster as another stack file describes it. A file without a cluster is a first `up`.
+ * @throws Error if it cannot be read, or planned
+ */
+export function formerByFile(file: string): Former {
+  const cluster = clusterIn(file);
+  const record = cluster === undefined ? { clusters: [], nodes: [] } : clusterRecordOf(planIn(file, cluster));
+  return { record, source: { kind: "file", file }, unfinished: [] };
+}
+
+function planIn(file: string, cluster: unknown): ClusterPlan {
+  try {
+    return loadPlan(cluster);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new Error(`${file}, which the change is to be compared with, cannot be planned:\n${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** The stack's file; the name of a stack may begin with its organization and project. */
+export const stackFile = (stack: string): string =>
+  path.join(PROGRAM, `Pulumi.${stack.slice(stack.lastIndexOf("/") + 1)}.yaml`);
+
+/**
+ * The object under `<project>:cluster` in a stack file, not checked; undefined if it has none.
+ * @throws Error if the file cannot be read, or holds the cluster as a secret
+ */
+export function clusterIn(file: string): unknown {
+  const name = path.basename(file);
+  let content: unknown;
+  try {
+    content = parse(fs.readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new Error(`${name} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+  const { config } =
+    z
+      .looseObject({ config: z.record(z.string(), z.unknown()).nullish() })
+      .nullish()
+      .parse(content) ?? {};
+  const cluster = config?.[`${projectName()}:cluster`];
+  if (z.strictObject({ secure: z.string() }).safeParse(cluster).success)
+    throw new Error(`${name} holds the cluster as a secret, which a preview without secrets cannot read`);
+  return cluster;
+}
+
+function projectName(): string {
+  return (parse(fs.readFileSync(path.join(PROGRAM, "Pulumi.yaml"), "utf8")) as { name: string }).name;
+}

@@ -1,0 +1,44 @@
+import { MACHINE_TIMEOUTS } from "./machineTimeouts";
+import type { ClusterPlan, NodePlan } from "./model";
+
+/*
+ * How long a step may take at most. Scripts are ended after it; a preview adds it up.
+ */
+
+/** What of the plan the bounds follow from. */
+export type Bounded = Pick<ClusterPlan, "k3s" | "removal">;
+
+/** Seconds of steps whose bound is the same for every cluster. */
+export const STEP_BOUNDS = { claim: 300, guard: 300, guest: 300, artifacts: 540 } as const;
+
+/** Seconds for the installation of K3s, or a restart of it. */
+export const k3sBound = ({ k3s }: Pick<Bounded, "k3s">): number => k3s.startTimeoutSeconds + 120;
+
+/** Seconds for a look whether a node is Ready, its labels and its place in etcd among them. */
+export const readyBound = ({ k3s }: Pick<Bounded, "k3s">): number => 2 * k3s.startTimeoutSeconds + 60;
+
+/** Seconds that a joining server waits until another server answers: about the time of a restart. */
+export const OTHERS_TIMEOUT = 120;
+export const joinBound = OTHERS_TIMEOUT + 300;
+
+/** Seconds in which a removed server leaves etcd, and in which a Node is deleted (`scripts/host/leave.sh`). */
+const LEAVE_ETCD = 120;
+const DELETE_NODE = 130;
+
+/** Seconds in which the pods of a node have moved, or the removal stops. */
+export const drainBound = ({ removal }: Pick<Bounded, "removal">): number =>
+  removal.drainTimeoutSeconds * (removal.onBlocked === "force" ? 2 : 1);
+
+/** Seconds that a node is away for a restart of K3s. */
+export const restartBound = (plan: Bounded): number => k3sBound(plan) + readyBound(plan);
+
+/** Seconds that a node is away for a reboot. */
+export const rebootBound = (plan: Bounded): number => MACHINE_TIMEOUTS.timeoutUpdate + readyBound(plan);
+
+/** Seconds from the drain of a node until the node that was made anew is Ready. */
+export function rebuildBound({ role }: Pick<NodePlan, "role">, plan: Bounded): number {
+  const isServer = role === "server";
+  const goes = (isServer ? LEAVE_ETCD : 0) + DELETE_NODE + STEP_BOUNDS.guard + MACHINE_TIMEOUTS.timeoutDelete;
+  const machine = STEP_BOUNDS.claim + MACHINE_TIMEOUTS.timeoutCreate + 2 * STEP_BOUNDS.guest; // settings, host key
+  return goes + machine + STEP_BOUNDS.artifacts + (isServer ? joinBound : 0) + k3sBound(plan) + readyBound(plan);
+}

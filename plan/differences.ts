@@ -1,0 +1,142 @@
+import { isDeepStrictEqual } from "node:util";
+
+import type { ClusterPlan, K3sConfigValue, NodePlan, StartupPlan } from "./model";
+import { isEtcdRecord, isServerRecord, k3sOptions, type NodeRecord, recordOf } from "./record";
+import type { NodeEffect } from "./transitions";
+
+/** A part of a node that an `up` changes. */
+export interface Difference {
+  /** As a person calls it: "memory". */
+  readonly words: string;
+  readonly effect: Exclude<NodeEffect, "join" | "leave">;
+  /** What it is, from what to what: "memory 8GB → 9GB". */
+  readonly change: string;
+}
+
+interface Aspect extends Pick<Difference, "words"> {
+  readonly of: (node: NodeRecord) => unknown;
+  readonly effect: (wanted: NodeRecord) => Difference["effect"];
+  /** Of what, if other words than the aspect's say it better. */
+  readonly name?: string;
+  readonly change: (former: NodeRecord, wanted: NodeRecord) => string;
+}
+
+/**
+ * What the program and the Proxmox provider do with a change of each setting. The storage, the template and the system's type
+ * are not in the list: they apply only when a guest is created, so a later change has no effect on it.
+ */
+const ASPECTS: readonly Aspect[] = [
+  { words: "VMID", of: ({ vmId }) => vmId, effect: () => "rebuild", change: each(({ vmId }) => `${vmId}`) },
+  {
+    words: "address",
+    of: ({ address, prefix }) => [address, prefix],
+    // etcd knows its members by their addresses.
+    effect: (wanted) => (isEtcdRecord(wanted) ? "rebuild" : "reboot"),
+    change: each(({ address, prefix }) => `${address}/${prefix}`),
+  },
+  {
+    words: "gateway or DNS",
+    of: ({ gateway, nameservers, searchDomain }) => [gateway, nameservers, searchDomain],
+    effect: () => "reboot",
+    change: each(({ gateway, nameservers, searchDomain }) =>
+      [`gateway ${gateway}`, `DNS ${nameservers.join(" ") || "none"}`, searchDomain].filter(Boolean).join(", "),
+    ),
+  },
+  {
+    words: "network interface",
+    of: ({ bridge, vlan }) => [bridge, vlan],
+    effect: () => "reboot",
+    change: each(({ bridge, vlan }) => (vlan === undefined ? bridge : `${bridge} with VLAN ${vlan}`)),
+  },
+  { words: "MAC address", of: ({ mac }) => mac, effect: () => "reboot", change: each(({ mac }) => mac ?? "none") },
+  {
+    words: "memory",
+    of: ({ memoryMiB, swapMiB }) => [memoryMiB, swapMiB],
+    effect: () => "reboot",
+    change: (former, wanted) =>
+      former.memoryMiB === wanted.memoryMiB
+        ? `swap ${formatMiB(former.swapMiB)} → ${formatMiB(wanted.swapMiB)}`
+        : `${formatMiB(former.memoryMiB)} → ${formatMiB(wanted.memoryMiB)}`,
+  },
+  {
+    words: "version",
+    of: ({ k3s }) => k3s?.version,
+    effect: () => "k3sRestart",
+    change: each(({ k3s }) => k3s?.version ?? "unknown"),
+  },
+  {
+    words: "options, labels or taints",
+    name: "",
+    of: restartingOptions,
+    effect: () => "k3sRestart",
+    change: (former, wanted) => optionChanges(restartingOptions(former), restartingOptions(wanted)),
+  },
+  { words: "cores", of: ({ cores }) => cores, effect: () => "live", change: each(({ cores }) => `${cores}`) },
+  { words: "disk", of: ({ diskGiB }) => diskGiB, effect: () => "live", change: each(({ diskGiB }) => `${diskGiB}GB`) },
+  {
+    words: "start with the host",
+    of: ({ startOnBoot, startup }) => [startOnBoot, startup],
+    effect: () => "live",
+    change: each(({ startOnBoot, startup }) => [startOnBoot ? "yes" : "no", ...startupWords(startup)].join(", ")),
+  },
+];
+
+/**
+ * What an `up` changes of a node. If the config sets no MAC address, the one that Proxmox VE assigned does not change. If it
+ * sets no place in the order of starts, the one that the guest has does not change: somebody may have set it by hand.
+ */
+export function differences(former: NodeRecord, node: NodePlan, plan: ClusterPlan): Difference[] {
+  const kept = {
+    ...(node.mac === undefined ? { mac: former.mac } : {}),
+    ...(node.startup === undefined ? { startup: former.startup } : {}),
+  };
+  const wanted = { ...recordOf(node, plan), ...kept };
+  return ASPECTS.filter(({ of }) => !isDeepStrictEqual(of(former), of(wanted))).map(
+    ({ words, name = words, effect, change }) => ({
+      words,
+      effect: effect(wanted),
+      change: `${name} ${change(former, wanted)}`.trimStart(),
+    }),
+  );
+}
+
+/** Memory in the config's words: "512MB", "9GB". */
+export const formatMiB = (mebibytes: number): string =>
+  mebibytes % 1024 === 0 ? `${mebibytes / 1024}GB` : `${mebibytes}MB`;
+
+function each(words: (node: NodeRecord) => string): Aspect["change"] {
+  return (former, wanted) => `${words(former)} → ${words(wanted)}`;
+}
+
+function startupWords({ order, upDelaySeconds, downDelaySeconds }: StartupPlan = {}): string[] {
+  return [
+    ...(order === undefined ? [] : [`order ${order}`]),
+    ...(upDelaySeconds === undefined ? [] : [`${upDelaySeconds} s before the next`]),
+    ...(downDelaySeconds === undefined ? [] : [`${downDelaySeconds} s for its shutdown`]),
+  ];
+}
+
+/** An agent that runs knows all servers: it keeps the one that it was told, whichever the plan's first is by now. */
+function restartingOptions(node: NodeRecord): Options {
+  const { server, ...options } = k3sOptions(node);
+  return isServerRecord(node) ? { server, ...options } : options;
+}
+
+type Options = Readonly<Record<string, K3sConfigValue | undefined>>;
+
+/** What came and what went, by key of K3s' config file: "node-label +tier=1 −disk=ssd". */
+function optionChanges(former: Options, wanted: Options): string {
+  const keys = [...new Set([...Object.keys(former), ...Object.keys(wanted)])].sort();
+  const changes = keys.flatMap((key) => {
+    const [was, is] = [values(former[key]), values(wanted[key])];
+    const signs = [
+      ...is.filter((value) => !was.includes(value)).map((value) => `+${value}`),
+      ...was.filter((value) => !is.includes(value)).map((value) => `−${value}`),
+    ];
+    return signs.length === 0 ? [] : [`${key} ${signs.join(" ")}`];
+  });
+  return changes.length === 0 ? "order of options" : changes.join(", ");
+}
+
+const values = (value: K3sConfigValue | undefined): string[] =>
+  value === undefined ? [] : typeof value === "object" ? value.map(String) : [String(value)];
