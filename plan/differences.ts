@@ -62,7 +62,7 @@ const ASPECTS: readonly Aspect[] = [
     words: "version",
     of: ({ k3s }) => k3s?.version,
     effect: () => "k3sRestart",
-    change: each(({ k3s }) => k3s?.version ?? "unknown"),
+    change: each(({ k3s }) => k3s?.version ?? "none"),
   },
   {
     words: "options, labels or taints",
@@ -91,13 +91,15 @@ export function differences(former: NodeRecord, node: NodePlan, plan: ClusterPla
     ...(node.startup === undefined ? { startup: former.startup } : {}),
   };
   const wanted = { ...recordOf(node, plan), ...kept };
-  return ASPECTS.filter(({ of }) => !isDeepStrictEqual(of(former), of(wanted))).map(
-    ({ words, name = words, effect, change }) => ({
+  // If K3s was never installed, its version alone says so.
+  const aspects = ASPECTS.filter(({ name }) => former.k3s !== undefined || name !== "");
+  return aspects
+    .filter(({ of }) => !isDeepStrictEqual(of(former), of(wanted)))
+    .map(({ words, name = words, effect, change }) => ({
       words,
       effect: effect(wanted),
       change: `${name} ${change(former, wanted)}`.trimStart(),
-    }),
-  );
+    }));
 }
 
 /** Memory in the config's words: "512MB", "9GB". */

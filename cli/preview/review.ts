@@ -86,9 +86,7 @@ function notes(former: ClusterRecord, plan: ClusterPlan, steps: readonly Step[])
   return [
     ...keptStorages(former, plan, steps),
     ...goneAddresses(former, plan, steps),
-    ...plan.warnings
-      .filter(({ path }) => path !== undefined)
-      .map(({ text }) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`),
+    ...plan.warnings.filter(({ path }) => path !== undefined).map(({ text }) => `${text}.`),
   ];
 }
 

@@ -74,7 +74,7 @@ function stepOf(
     restartsToo,
     why: changed.map(({ change }) => change),
     after,
-    ...timesOf({ effect, restartsToo, role }, plan),
+    ...timesOf({ effect, restartsToo, role, allLost }, plan),
     losses: lossesOf(effect, former, node, plan, allLost),
   };
 }
@@ -89,7 +89,7 @@ const AGENTS_PHASES: Readonly<Record<NodeEffect, Phase>> = {
 };
 
 function timesOf(
-  { effect, restartsToo, role }: Pick<NodePlan, "role"> & Pick<Step, "effect" | "restartsToo">,
+  { effect, restartsToo, role, allLost }: Pick<Step, "effect" | "restartsToo"> & { role: NodeRole; allLost: boolean },
   plan: ClusterPlan,
 ): Pick<Step, "drainSeconds" | "awaySeconds"> {
   switch (effect) {
@@ -98,7 +98,11 @@ function timesOf(
     case "reboot":
       return { awaySeconds: rebootBound(plan) + (restartsToo ? restartBound(plan) : 0) };
     case "rebuild":
-      return { drainSeconds: drainBound(plan), awaySeconds: rebuildBound({ role }, plan) };
+      // Nothing is drained without a server that stays.
+      return {
+        ...(allLost && role === "server" ? {} : { drainSeconds: drainBound(plan) }),
+        awaySeconds: rebuildBound({ role }, plan),
+      };
     case "leave":
       return { drainSeconds: drainBound(plan) };
     case "live":
@@ -126,7 +130,7 @@ function removals(former: ClusterRecord, plan: ClusterPlan, change: Transitions,
     restartsToo: false,
     why: [],
     after,
-    drainSeconds: drainBound(plan),
+    ...(allLost && isServerRecord(node) ? {} : { drainSeconds: drainBound(plan) }),
     losses: lossesOf("leave", node, undefined, plan, allLost),
   });
   return [

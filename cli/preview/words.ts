@@ -53,9 +53,11 @@ export function whyOf({ effect, why, pool }: Step): string {
 /** What a step disturbs, and for how long at most, a sentence each; none if it disturbs nothing. */
 export function disturbanceOf(step: Step, { controlPlane, onBlocked }: Review): string[] {
   const away = step.awaySeconds === undefined ? "" : `at most ${formatSeconds(step.awaySeconds)}`;
+  const isDrained = step.drainSeconds !== undefined;
   const moved = step.drainSeconds === undefined ? "" : formatSeconds(step.drainSeconds);
-  const blocked =
-    onBlocked === "stop"
+  const pods = !isDrained
+    ? "Its pods end with it."
+    : onBlocked === "stop"
       ? `Its pods move within ${moved}, or pulumi up stops and keeps the node.`
       : `Its pods move within ${moved}, at the end without regard to disruption budgets.`;
   const isAlone = step.role === "server" && controlPlane.before.servers === 1;
@@ -69,9 +71,9 @@ export function disturbanceOf(step: Step, { controlPlane, onBlocked }: Review): 
     case "reboot":
       return [`Its pods stop and start again with it, without a drain. It is away for ${away}.`, ...api];
     case "rebuild":
-      return [blocked, `Then it is away for ${away}.`, ...api];
+      return [pods, `Then it is away for ${away}.`, ...api];
     case "leave":
-      return [blocked];
+      return [pods];
     default: {
       const exhaustive: never = step.effect;
       throw new Error(`unknown effect ${String(exhaustive)}`);

@@ -720,7 +720,7 @@ describe("besides", () => {
       Each time is the longest that the timeouts allow; most steps are much faster.
 
       Servers, one after the other
-        1. k3s-master-1 (VMID 110): drain and rebuild, VMID 110 → 300. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 94 min. The Kubernetes API is away meanwhile. Cannot be undone: All objects of the cluster are lost. Its guest and disk are destroyed, with all volumes that are on this node alone.
+        1. k3s-master-1 (VMID 110): drain and rebuild, VMID 110 → 300. Its pods end with it. Then it is away for at most 94 min. The Kubernetes API is away meanwhile. Cannot be undone: All objects of the cluster are lost. Its guest and disk are destroyed, with all volumes that are on this node alone.
 
       The cluster
         servers                 1 on SQLite, none may fail; during the change 0 of 1 answer
@@ -730,7 +730,7 @@ describe("besides", () => {
         pve: disk on local-lvm  132GB
 
       Note
-        - Cluster.removal.allowControlPlaneLoss is set: replacing the only server loses everything that the cluster knows.
+        - cluster.removal.allowControlPlaneLoss is set: replacing the only server loses everything that the cluster knows.
 
       Not known
         - What is on the Proxmox VE host and in the cluster: free memory and space, pods, volumes, disruption budgets, and changes that somebody made by hand.
@@ -751,7 +751,7 @@ describe("besides", () => {
       Each time is the longest that the timeouts allow; most steps are much faster.
 
       Agents that reboot or restart K3s, one node at a time, in any order
-        1. k3s-worker-02 (VMID 103): K3s restart, version unknown → v1.36.3+k3s1; node-ip +192.168.2.22, node-name +k3s-worker-02, token-file +/etc/rancher/k3s/token. Its pods run on. K3s is away for at most 33 min.
+        1. k3s-worker-02 (VMID 103): K3s restart, version none → v1.36.3+k3s1. Its pods run on. K3s is away for at most 33 min.
 
       The cluster
         servers                          3 on etcd, 1 may fail
