@@ -3,11 +3,8 @@ import { Command } from "commander";
 import { nodeJsProblem } from "../plan/nodeJs";
 import { doctorCommand } from "./doctor/command";
 import { gateCommand } from "./gate";
-const commands = [
-  ...[doctorCommand, previewCommand, statusCommand, kubeconfigCommand],
-  ...[recoverCommand, gateCommand, pinCommand, githubCommand],
-];
-for (const command of commands) program.addCommand(command);
+import { githubCommand } from "./github/command";
+import { kubeconfigCommand } from "./kubeconfig";
 import { pinCommand } from "./pin/command";
 import { previewCommand } from "./preview/command";
 import { recoverCommand } from "./recover/command";
@@ -22,13 +19,8 @@ export const program = new Command("proxmox-k3s")
     const problem = command === doctorCommand ? undefined : nodeJsProblem();
     if (problem) throw new Error(`${problem.seen}\nnext: ${problem.remedy}`);
   });
-<<<<<<< HEAD
 const commands = [
   ...[doctorCommand, previewCommand, statusCommand, kubeconfigCommand],
-  ...[recoverCommand, gateCommand, pinCommand],
+  ...[recoverCommand, gateCommand, pinCommand, githubCommand],
 ];
 for (const command of commands) program.addCommand(command);
-=======
-for (const command of [doctorCommand, previewCommand, recoverCommand, gateCommand, pinCommand, githubCommand])
-  program.addCommand(command);
->>>>>>> 4307213 (feat(cli): workflows comment the preview on pull requests, apply main behind an approval, and open an issue on drift)

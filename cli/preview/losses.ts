@@ -16,7 +16,7 @@ export function lossesOf(
   const goes = effect === "leave" || effect === "rebuild";
   return [
     ...(goes && allLost && isServerRecord(former) ? ["All objects of the cluster are lost."] : []),
-    ...(goes ? ["Its guest and disk are destroyed, with all volumes that are on this node alone."] : []),
+    ...(goes ? [destroyed(plan)] : []),
     ...(node === undefined || effect === "rebuild" ? [] : lossesOfChange(former, node, plan)),
   ];
 }
@@ -32,5 +32,10 @@ function lossesOfChange(former: NodeRecord, node: NodePlan, plan: ClusterPlan): 
       : []),
   ];
 }
+
+const destroyed = ({ removal }: ClusterPlan): string =>
+  removal.onLocalData === "delete"
+    ? "Its guest and disk are destroyed, with all data that is on this node alone."
+    : "Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.";
 
 const minor = (version: string): string => `${semver.major(version)}.${semver.minor(version)}`;

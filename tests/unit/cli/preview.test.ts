@@ -91,7 +91,7 @@ test("scale down", () => {
     Each time is the longest that the timeouts allow; most steps are much faster.
 
     Removals, at the end
-      1. k3s-worker-02 (VMID 103): drain and removal, no longer in the config. Its pods move within 10 min, or pulumi up stops and keeps the node. Cannot be undone: Its guest and disk are destroyed, with all volumes that are on this node alone.
+      1. k3s-worker-02 (VMID 103): drain and removal, no longer in the config. Its pods move within 10 min, or pulumi up stops and keeps the node. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
 
     The cluster
       servers                 3 on etcd, 1 may fail
@@ -112,7 +112,7 @@ test("scale down", () => {
     | # | node and step | why | disturbs | cannot be undone |
     | --: | --- | --- | --- | --- |
     | | **Removals, at the end** | | | |
-    | 1 | \`k3s-worker-02\` (VMID 103): drain and removal | no longer in the config | Its pods move within 10 min, or pulumi up stops and keeps the node. | Its guest and disk are destroyed, with all volumes that are on this node alone. |
+    | 1 | \`k3s-worker-02\` (VMID 103): drain and removal | no longer in the config | Its pods move within 10 min, or pulumi up stops and keeps the node. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
 
     | | before → after |
     | --- | --- |
@@ -140,7 +140,7 @@ test("retire the first server", () => {
       1. k3s-master-4 (VMID 113): join, new in the pool master. Disturbs nothing.
 
     Removals, at the end
-      2. k3s-master-1 (VMID 110): drain and removal, no longer in the config. Its pods move within 10 min, or pulumi up stops and keeps the node. Cannot be undone: Its guest and disk are destroyed, with all volumes that are on this node alone.
+      2. k3s-master-1 (VMID 110): drain and removal, no longer in the config. Its pods move within 10 min, or pulumi up stops and keeps the node. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
 
     The cluster
       servers                 3 on etcd, 1 may fail
@@ -166,7 +166,7 @@ test("retire the first server", () => {
     | | **Servers, one after the other** | | | |
     | 1 | \`k3s-master-4\` (VMID 113): join | new in the pool master | nothing | – |
     | | **Removals, at the end** | | | |
-    | 2 | \`k3s-master-1\` (VMID 110): drain and removal | no longer in the config | Its pods move within 10 min, or pulumi up stops and keeps the node. | Its guest and disk are destroyed, with all volumes that are on this node alone. |
+    | 2 | \`k3s-master-1\` (VMID 110): drain and removal | no longer in the config | Its pods move within 10 min, or pulumi up stops and keeps the node. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
 
     | | before → after |
     | --- | --- |
@@ -195,8 +195,8 @@ test("rebuild", () => {
     Each time is the longest that the timeouts allow; most steps are much faster.
 
     Agents that are rebuilt, one node at a time
-      1. k3s-worker-01 (VMID 102): drain and rebuild, VMID 102 → 202. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 85 min. Cannot be undone: Its guest and disk are destroyed, with all volumes that are on this node alone.
-      2. k3s-worker-02 (VMID 103): drain and rebuild, VMID 103 → 203. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 85 min. Cannot be undone: Its guest and disk are destroyed, with all volumes that are on this node alone.
+      1. k3s-worker-01 (VMID 102): drain and rebuild, VMID 102 → 202. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 85 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
+      2. k3s-worker-02 (VMID 103): drain and rebuild, VMID 103 → 203. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 85 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
 
     The cluster
       servers                 3 on etcd, 1 may fail
@@ -217,8 +217,8 @@ test("rebuild", () => {
     | # | node and step | why | disturbs | cannot be undone |
     | --: | --- | --- | --- | --- |
     | | **Agents that are rebuilt, one node at a time** | | | |
-    | 1 | \`k3s-worker-01\` (VMID 102): drain and rebuild | VMID 102 → 202 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 85 min. | Its guest and disk are destroyed, with all volumes that are on this node alone. |
-    | 2 | \`k3s-worker-02\` (VMID 103): drain and rebuild | VMID 103 → 203 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 85 min. | Its guest and disk are destroyed, with all volumes that are on this node alone. |
+    | 1 | \`k3s-worker-01\` (VMID 102): drain and rebuild | VMID 102 → 202 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 85 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
+    | 2 | \`k3s-worker-02\` (VMID 103): drain and rebuild | VMID 103 → 203 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 85 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
 
     | | before → after |
     | --- | --- |
@@ -543,7 +543,7 @@ test("refused network", () => {
     Compared with the state of the stack homelab.
 
     Refused. Nothing is changed until this is fixed:
-      cluster.network.podCidr: cannot become 10.99.0.0/16: K3s fixes the pods' network when a cluster begins
+      cluster.network.podCidr: cannot become 10.99.0.0/16: K3s cannot change the pods' network of an existing cluster
         → set it back to 10.42.0.0/16; another value needs a new cluster
 
     The cluster
@@ -564,7 +564,7 @@ test("refused network", () => {
 
     **Refused.** Nothing is changed until this is fixed:
 
-    - \`cluster.network.podCidr\`: cannot become 10.99.0.0/16: K3s fixes the pods' network when a cluster begins<br>→ set it back to 10.42.0.0/16; another value needs a new cluster
+    - \`cluster.network.podCidr\`: cannot become 10.99.0.0/16: K3s cannot change the pods' network of an existing cluster<br>→ set it back to 10.42.0.0/16; another value needs a new cluster
 
     | | before → after |
     | --- | --- |
@@ -597,7 +597,7 @@ test("mixed", () => {
 
     Servers, one after the other
       1. k3s-master-1 (VMID 110): K3s restart, version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods run on. K3s is away for at most 33 min.
-      2. k3s-master-2 (VMID 111): drain and rebuild, VMID 111 → 211; version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 94 min. Cannot be undone: Its guest and disk are destroyed, with all volumes that are on this node alone.
+      2. k3s-master-2 (VMID 111): drain and rebuild, VMID 111 → 211; version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 94 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
       3. k3s-master-3 (VMID 112): K3s restart, version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods run on. K3s is away for at most 33 min.
 
     New agents, all at the same time, once K3s runs on all servers
@@ -608,7 +608,7 @@ test("mixed", () => {
       6. k3s-worker-01 (VMID 102): reboot, then K3s restart, memory 8GB → 9GB; version v1.36.3+k3s1 → v1.36.4+k3s1; cores 4 → 6. Its pods stop and start again with it, without a drain. It is away for at most 69 min.
 
     Removals, at the end
-      7. k3s-worker-02 (VMID 103): drain and removal, no longer in the config. Its pods move within 10 min, or pulumi up stops and keeps the node. Cannot be undone: Its guest and disk are destroyed, with all volumes that are on this node alone.
+      7. k3s-worker-02 (VMID 103): drain and removal, no longer in the config. Its pods move within 10 min, or pulumi up stops and keeps the node. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
 
     The cluster
       servers                 3 on etcd, 1 may fail; during the change 2 of 3 answer
@@ -630,7 +630,7 @@ test("mixed", () => {
     | --: | --- | --- | --- | --- |
     | | **Servers, one after the other** | | | |
     | 1 | \`k3s-master-1\` (VMID 110): K3s restart | version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods run on. K3s is away for at most 33 min. | – |
-    | 2 | \`k3s-master-2\` (VMID 111): drain and rebuild | VMID 111 → 211; version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 94 min. | Its guest and disk are destroyed, with all volumes that are on this node alone. |
+    | 2 | \`k3s-master-2\` (VMID 111): drain and rebuild | VMID 111 → 211; version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 94 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
     | 3 | \`k3s-master-3\` (VMID 112): K3s restart | version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods run on. K3s is away for at most 33 min. | – |
     | | **New agents, all at the same time, once K3s runs on all servers** | | | |
     | 4 | \`k3s-worker-03\` (VMID 304): join | new in the pool worker | nothing | – |
@@ -638,7 +638,7 @@ test("mixed", () => {
     | | **Agents that reboot or restart K3s, 2 nodes at a time, in any order** | | | |
     | 6 | \`k3s-worker-01\` (VMID 102): reboot, then K3s restart | memory 8GB → 9GB; version v1.36.3+k3s1 → v1.36.4+k3s1; cores 4 → 6 | Its pods stop and start again with it, without a drain. It is away for at most 69 min. | – |
     | | **Removals, at the end** | | | |
-    | 7 | \`k3s-worker-02\` (VMID 103): drain and removal | no longer in the config | Its pods move within 10 min, or pulumi up stops and keeps the node. | Its guest and disk are destroyed, with all volumes that are on this node alone. |
+    | 7 | \`k3s-worker-02\` (VMID 103): drain and removal | no longer in the config | Its pods move within 10 min, or pulumi up stops and keeps the node. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
 
     | | before → after |
     | --- | --- |
@@ -713,14 +713,16 @@ describe("besides", () => {
 
   test("the only server is rebuilt, and it is allowed", () => {
     const one = master({ count: 1 });
-    const change = changed(master({ count: 1, vmIds: { from: 300 } }), { removal: { allowControlPlaneLoss: true } });
+    const change = changed(master({ count: 1, vmIds: { from: 300 } }), {
+      removal: { allowControlPlaneLoss: true, onLocalData: "delete" },
+    });
     expect(text(change, one)).toMatchInlineSnapshot(`
       "homelab: 1 × drain and rebuild
       Compared with the state of the stack homelab.
       Each time is the longest that the timeouts allow; most steps are much faster.
 
       Servers, one after the other
-        1. k3s-master-1 (VMID 110): drain and rebuild, VMID 110 → 300. Its pods end with it. Then it is away for at most 94 min. The Kubernetes API is away meanwhile. Cannot be undone: All objects of the cluster are lost. Its guest and disk are destroyed, with all volumes that are on this node alone.
+        1. k3s-master-1 (VMID 110): drain and rebuild, VMID 110 → 300. Its pods end with it. Then it is away for at most 94 min. The Kubernetes API is away meanwhile. Cannot be undone: All objects of the cluster are lost. Its guest and disk are destroyed, with all data that is on this node alone.
 
       The cluster
         servers                 1 on SQLite, none may fail; during the change 0 of 1 answer
@@ -730,7 +732,7 @@ describe("besides", () => {
         pve: disk on local-lvm  132GB
 
       Note
-        - cluster.removal.allowControlPlaneLoss is set: replacing the only server loses everything that the cluster knows.
+        - cluster.removal.allowControlPlaneLoss is set: replacing the only server deletes everything that is stored in the cluster.
 
       Not known
         - What is on the Proxmox VE host and in the cluster: free memory and space, pods, volumes, disruption budgets, and changes that somebody made by hand.
