@@ -8,6 +8,7 @@ import { announcements } from "./plan/announce";
 import { ConfigError, loadPlan } from "./plan/load";
 import { nodeJsProblem } from "./plan/nodeJs";
 import type { ClusterPlan } from "./plan/model";
+import type { ClusterRecord } from "./plan/record";
 import { type Transitions, transitions } from "./plan/transitions";
 
 /** Reads the stack's config. All its problems are reported at once, before any resource is created. */
@@ -27,12 +28,13 @@ quietDebugLog();
 if (!process.env["PROXMOX_K3S_STACKS"]) Error.stackTraceLimit = 1;
 
 /** Says what the change means, and refuses what cannot be done, before any resource is made. */
-async function judge(plan: ClusterPlan): Promise<Transitions> {
-  const change = transitions(await readStackRecord(), plan);
+async function judge(plan: ClusterPlan): Promise<{ former: ClusterRecord; change: Transitions }> {
+  const former = await readStackRecord();
+  const change = transitions(former, plan);
   if (change.refusals.length > 0) throw new pulumi.RunError(new ConfigError(change.refusals).message);
   // An `up` with its preview would say it twice.
   if (pulumi.runtime.isDryRun()) for (const line of announcements(change, plan)) void pulumi.log.warn(line);
-  return change;
+  return { former, change };
 }
 
 export = async function main() {
@@ -40,9 +42,9 @@ export = async function main() {
   if (tooOld) throw new pulumi.RunError(`${tooOld.seen}\nnext: ${tooOld.remedy}`);
   const plan = readPlan();
   for (const warning of plan.warnings) void pulumi.log.warn(warning.text);
-  const change = await judge(plan);
+  const judged = await judge(plan);
   const credentials = loadCredentials(plan.ssh.authorizedKeys);
-  const cluster = new K3sCluster(plan.name, { plan, credentials, change });
+  const cluster = new K3sCluster(plan.name, { plan, credentials, ...judged });
   return {
     kubeconfig: cluster.kubeconfig,
     token: cluster.token,

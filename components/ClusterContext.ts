@@ -2,6 +2,7 @@ import type * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
 
 import type { ClusterPlan } from "../plan/model";
+import type { NodeRecord } from "../plan/record";
 import type { K3sChanges } from "./rollout/K3sChanges";
 import type { Reboots } from "./rollout/Reboots";
 import type { Connection } from "../remote/RemoteScript";
@@ -21,6 +22,8 @@ export interface ClusterContext {
   readonly reboots: Reboots;
   /** Makes nodes take turns if a change restarts K3s. */
   readonly k3sChanges: K3sChanges;
+  /** The nodes as the state records them, by name. */
+  readonly former: ReadonlyMap<string, NodeRecord>;
   /** Logs a hint if an operation on a machine fails. */
   readonly machineFailure: pulumi.ErrorHook;
   /** Before a change of a machine: its disk is no larger than the config says. */

@@ -4,6 +4,7 @@ import type { Credentials } from "../credentials/load";
 import { disturbanceOrder } from "../plan/disturbanceOrder";
 import { endpointUrl } from "../plan/endpoint";
 import type { ClusterPlan, NodePlan } from "../plan/model";
+import type { ClusterRecord } from "../plan/record";
 import { renameKubeconfig } from "../plan/render/kubeconfig";
 import { clusterStepName } from "../plan/steps";
 import type { Transitions } from "../plan/transitions";
@@ -16,6 +17,8 @@ import { k10, password } from "./tokens";
 export interface K3sClusterArgs {
   readonly plan: ClusterPlan;
   readonly credentials: Credentials;
+  /** What the stack's state records of the cluster. */
+  readonly former: ClusterRecord;
   /** What the plan means for the nodes that stand. */
   readonly change: Transitions;
 }
@@ -43,7 +46,7 @@ export class K3sCluster extends pulumi.ComponentResource {
   readonly nodes: Readonly<Record<string, NodeOutput>>;
 
   constructor(name: string, args: K3sClusterArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { plan, credentials, change } = args;
+    const { plan, credentials, change, former } = args;
     super(
       "proxmox-k3s:index:K3sCluster",
       name,
@@ -51,7 +54,7 @@ export class K3sCluster extends pulumi.ComponentResource {
       opts,
     );
 
-    const context = buildContext(name, { plan, credentials }, this);
+    const context = buildContext(name, { plan, credentials, former }, this);
     const serverToken = password(clusterStepName(name, "server-token"), this);
     const agentToken = password(clusterStepName(name, "agent-token"), this);
     const sums = releaseSums(name, context, this);

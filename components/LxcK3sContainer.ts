@@ -6,11 +6,11 @@ import { LXC_UNPRIVILEGED } from "../plan/lxcProfile";
 import { creationOf } from "../plan/mark";
 import { MACHINE_TIMEOUTS } from "../plan/machineTimeouts";
 import { type ClusterPlan, isEtcdMember, type LxcNodePlan, type NetworkPlan, type StartupPlan } from "../plan/model";
+import type { FurtherNetworks } from "../plan/record";
 import { stepName } from "../plan/steps";
 import type { ClusterContext } from "./ClusterContext";
 import { ignoredChanges } from "./machine/byHand";
 import { claim } from "./machine/claim";
-import { forgetFurtherNetworks } from "./machine/furtherNetworks";
 import { guard } from "./machine/guard";
 import type { Machine } from "./machine/Machine";
 import { describe } from "./machine/description";
@@ -45,7 +45,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
 
     const container = new proxmoxve.ContainerLegacy(
       name,
-      { ...containerSettings(node, context.plan), description: describe(context.mark) },
+      { ...containerSettings(node, context.plan, furtherNetworks(node, context)), description: describe(context.mark) },
       {
         parent: this,
         provider: context.proxmox,
@@ -61,7 +61,6 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         // etcd knows its members by their addresses: such a server leaves and joins anew.
         replaceOnChanges: isEtcdMember(node, context.plan) ? ["initialization.ipConfigs[*].ipv4.address"] : [],
         ignoreChanges: ignoredChanges(node),
-        stateMigrations: forgetFurtherNetworks(),
       },
     );
     this.guest = container;
@@ -112,8 +111,21 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
   }
 }
 
+/**
+ * Network interfaces that somebody added by hand. The client removes what its inputs do not have, and reboots for it, so they
+ * are among them as the state records them. A guest that is made anew has none.
+ */
+function furtherNetworks({ name, vmId }: LxcNodePlan, { former }: ClusterContext): FurtherNetworks {
+  const node = former.get(name);
+  return (node?.vmId === vmId ? node.further : undefined) ?? { networkInterfaces: [], ipConfigs: [] };
+}
+
 /** The container as Proxmox VE is asked for it, but for the mark; plain values that every preview knows. */
-function containerSettings(node: LxcNodePlan, plan: ClusterPlan): proxmoxve.ContainerLegacyArgs {
+function containerSettings(
+  node: LxcNodePlan,
+  plan: ClusterPlan,
+  further: FurtherNetworks,
+): proxmoxve.ContainerLegacyArgs {
   const { network, tag } = plan;
   return {
     nodeName: node.proxmoxNode,
@@ -128,7 +140,10 @@ function containerSettings(node: LxcNodePlan, plan: ClusterPlan): proxmoxve.Cont
     initialization: {
       hostname: node.name,
       dns: dns(network),
-      ipConfigs: [{ ipv4: { address: `${node.address}/${node.prefix}`, gateway: network.gateway } }],
+      ipConfigs: [
+        { ipv4: { address: `${node.address}/${node.prefix}`, gateway: network.gateway } },
+        ...further.ipConfigs,
+      ],
     },
     networkInterfaces: [
       {
@@ -137,6 +152,7 @@ function containerSettings(node: LxcNodePlan, plan: ClusterPlan): proxmoxve.Cont
         ...(node.mac ? { macAddress: node.mac } : {}),
         ...(network.vlan ? { vlanId: network.vlan } : {}),
       },
+      ...further.networkInterfaces,
     ],
     startOnBoot: node.startOnBoot,
     ...(node.startup === undefined ? {} : { startup: startup(node.startup) }),

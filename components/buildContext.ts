@@ -4,6 +4,7 @@ import * as random from "@pulumi/random";
 
 import type { Credentials } from "../credentials/load";
 import type { ClusterPlan } from "../plan/model";
+import type { ClusterRecord } from "../plan/record";
 import { clusterStepName } from "../plan/steps";
 import { RemoteScript } from "../remote/RemoteScript";
 import { scriptFailure } from "../remote/scriptFailure";
@@ -20,12 +21,13 @@ import { RollingTurns } from "./rollout/RollingTurns";
 interface BuildContextArgs {
   readonly plan: ClusterPlan;
   readonly credentials: Credentials;
+  readonly former: ClusterRecord;
 }
 
 /** Creates what all parts of the cluster share: the anchor, the provider, the roster and the checks of the Proxmox host. */
 export function buildContext(
   name: string,
-  { plan, credentials }: BuildContextArgs,
+  { plan, credentials, former }: BuildContextArgs,
   parent: pulumi.Resource,
 ): ClusterContext {
   const ofAll: pulumi.CustomResourceOptions = {
@@ -75,6 +77,7 @@ export function buildContext(
     proxmox,
     reboots: new Reboots(name, turns, { plan, host, mark, clusterId: anchor.hex }),
     k3sChanges: new K3sChanges(name, turns, { plan, host, clusterId: anchor.hex }),
+    former: new Map(former.nodes.map((node) => [node.name, node])),
     diskFits: diskFits(name),
     machineFailure: machineFailure(name, plan.proxmox.resourcePool),
     anchor,

@@ -29,6 +29,7 @@ const container = z.looseObject({
   }),
   networkInterfaces: z.array(
     z.looseObject({
+      name: z.string(),
       bridge: z.string().nullish(),
       vlanId: z.number().nullish(),
       macAddress: z.string().nullish(),
@@ -83,7 +84,8 @@ function nodeIn(
   command: unknown,
 ): NodeRecord {
   const { initialization, startup } = guest;
-  const [nic] = guest.networkInterfaces;
+  const [nic, ...networkInterfaces] = guest.networkInterfaces;
+  const further = { networkInterfaces, ipConfigs: initialization.ipConfigs.slice(1) };
   const ipv4 = initialization.ipConfigs[0]?.ipv4;
   const [address = "", prefix = ""] = ipv4?.address.split("/") ?? [];
   return {
@@ -111,6 +113,7 @@ function nodeIn(
           downDelaySeconds: startup.downDelay ?? undefined,
         }
       : undefined,
+    ...(networkInterfaces.length === 0 ? {} : { further }),
     k3s: command === undefined ? undefined : k3sIn(identity.name, command),
   };
 }

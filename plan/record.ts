@@ -15,6 +15,12 @@ export interface K3sRecord {
   readonly config: string;
 }
 
+/** As the Proxmox provider records them; the program hands them back as they are. */
+export interface FurtherNetworks {
+  readonly networkInterfaces: readonly { readonly name: string }[];
+  readonly ipConfigs: readonly object[];
+}
+
 /** A node as the stack's state records it: what was applied, not what was asked for. */
 export interface NodeRecord {
   readonly name: string;
@@ -39,6 +45,8 @@ export interface NodeRecord {
   readonly storage?: string | undefined;
   readonly startOnBoot: boolean;
   readonly startup?: StartupPlan | undefined;
+  /** Network interfaces beside the node's own, which somebody added by hand and a refresh has seen. */
+  readonly further?: FurtherNetworks | undefined;
   /** Absent where K3s was never installed. */
   readonly k3s?: K3sRecord | undefined;
 }

@@ -6,7 +6,7 @@ import type { NodePlan } from "../../plan/model";
 import { runOnHost } from "../../remote/hostTask";
 import type { Connection } from "../../remote/RemoteScript";
 import { stepName } from "../../plan/steps";
-import { writesNetworks } from "./furtherNetworks";
+import { writesNetworks } from "./writesNetworks";
 
 /** What a check of a cluster's guests needs. */
 export interface HostAccess {
