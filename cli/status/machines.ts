@@ -22,7 +22,9 @@ export function checkState(plan: ClusterPlan, { record, state, marked }: Sight):
   const { changes, refusals } = transitions(record, plan);
   const left = findLeftovers(state, seenOf(marked) ?? []);
   const found: Difference[] = [
-    ...(left.open.length > 0 ? [fail("state", `an interrupted run left ${left.open.length} open`, RECOVER)] : []),
+    ...(left.open.length > 0
+      ? [fail("state", `an interrupted run left unfinished operations: ${left.open.length}`, RECOVER)]
+      : []),
     ...refusals.map(({ path, problem, hint }) =>
       fail("state", `${path}: ${problem}`, hint ?? "pulumi preview says more"),
     ),

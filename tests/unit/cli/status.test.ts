@@ -162,7 +162,7 @@ describe("each difference is a line with its command", () => {
     [
       "operations of an interrupted run",
       { ...good, state: { ...good.state, open: [{ urn: "urn::x", type: "creating" }] } },
-      "fail state: an interrupted run left 1 open → npx proxmox-k3s recover",
+      "fail state: an interrupted run left unfinished operations: 1 → npx proxmox-k3s recover",
     ],
     [
       "a guest with the mark that no state knows",
@@ -279,28 +279,6 @@ describe("several servers", () => {
         (name) => expect.stringContaining(`fail servers: ${name} does not answer`) as string,
       ),
       ...["nodes", "versions", "labels", "etcd"].map((check) => `skip ${check}: not checked: no server answers → `),
-    ]);
-  });
-});
-
-describe("what could not be looked at", () => {
-  const blind = { why: "the host cannot be reached", remedy: "npx proxmox-k3s doctor" };
-
-  test("is told, makes nothing a difference, and is not as planned", () => {
-    const status = compare(ONE, { ...goodSight(ONE), marked: blind, cluster: blind });
-    expect([...new Set(status.findings.map(({ level }) => level))].sort()).toEqual(["ok", "skip"]);
-    expect(status.verdict).toBe("unknown");
-    expect(status.nodes.map(({ guest, kubernetes, level }) => [guest, kubernetes, level])).toEqual(
-      ONE.nodes.map(() => ["unknown", "not checked", "skip"]),
-    );
-  });
-
-  test("does not hide a difference", () => {
-    const sight = { ...withNode(ONE, W1, { isReady: false }), listed: blind };
-    expect(compare(ONE, sight).verdict).toBe("differs");
-    expect(differences(sight)).toEqual([
-      "skip guests: not checked: the host cannot be reached → npx proxmox-k3s doctor",
-      expect.stringContaining("fail nodes: k3s-worker-01 is NotReady"),
     ]);
   });
 });

@@ -51,3 +51,26 @@ test("a page takes no markup from anybody's words", () => {
   expect(page).not.toContain("<script");
   expect(page).toContain("&#60;script&#62;alert(&#39;1&#39;)&#60;/script&#62;&#34;&#38;");
 });
+
+describe("what could not be looked at", () => {
+  const blind = { why: "the host cannot be reached", remedy: "npx proxmox-k3s doctor" };
+
+  test("is told, makes nothing a difference, and is not as planned", () => {
+    const status = compare(PLAN, { ...goodSight(PLAN), marked: blind, cluster: blind });
+    expect([...new Set(status.findings.map(({ level }) => level))].sort()).toEqual(["ok", "skip"]);
+    expect(status.verdict).toBe("unknown");
+    expect(status.nodes.map(({ guest, kubernetes, level }) => [guest, kubernetes, level])).toEqual(
+      PLAN.nodes.map(() => ["unknown", "not checked", "skip"]),
+    );
+  });
+
+  test("does not hide a difference", () => {
+    const sight = { ...withNode(PLAN, W1, { isReady: false }), listed: blind };
+    expect(compare(PLAN, sight).verdict).toBe("differs");
+    const others = compare(PLAN, sight).findings.filter(({ level }) => level !== "ok");
+    expect(others.map(({ level, check, seen: words }) => `${level} ${check}: ${words}`)).toEqual([
+      "skip guests: not checked: the host cannot be reached",
+      "fail nodes: k3s-worker-01 is NotReady",
+    ]);
+  });
+});
