@@ -35,7 +35,8 @@ export function createApp(options: AppOptions): FastifyInstance {
     // PVE closes an idle connection after five seconds.
     keepAliveTimeout: 5000,
     forceCloseConnections: true,
-    routerOptions: { maxParamLength: 1000, ignoreDuplicateSlashes: true },
+    // The client that people use deletes a virtual machine at `…/101/`.
+    routerOptions: { maxParamLength: 1000, ignoreDuplicateSlashes: true, ignoreTrailingSlash: true },
   }) as unknown as FastifyInstance;
   app.removeAllContentTypeParsers();
   for (const type of ["application/json", "application/x-www-form-urlencoded"])
@@ -205,7 +206,7 @@ function reasonPhrase(message: string): string {
 /** Path below the prefix; empty if the request is not for the API. */
 function apiPath(request: FastifyRequest): string {
   const [path = ""] = (request.raw.url ?? "").split("?");
-  return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : "";
+  return path.startsWith(`${prefix}/`) ? path.slice(prefix.length).replace(/(.)\/$/, "$1") : "";
 }
 
 function identityOf(request: FastifyRequest): Identity {
