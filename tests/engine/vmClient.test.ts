@@ -81,6 +81,9 @@ const disk = (size: number, change: object = {}) => ({
   ...change,
 });
 
+/** The client gives each disk limits of 0 that it does not read back: without this every run changes every machine. */
+const options = { ignoreChanges: ["disks[0].speed"] };
+
 /** A template and a machine of a downloaded image, and a linked clone of the template. */
 function machines(changed: VmArgs = {}, size = 8): PulumiFn {
   return async () => {
@@ -91,15 +94,20 @@ function machines(changed: VmArgs = {}, size = 8): PulumiFn {
       ...{ checksum: createHash("sha256").update(image).digest("hex"), checksumAlgorithm: "sha256" },
     });
     const disks = [disk(size, { importFrom: file.id })];
-    const golden = new proxmox.VmLegacy("golden", {
-      ...{ nodeName: "pve", vmId: 9000, name: "golden", template: true, started: false },
-      ...{ disks: [disk(2, { importFrom: file.id })], networkDevices: [{ bridge: "vmbr0" }] },
-      ...{ cdrom: { fileId: "none" }, scsiHardware: "virtio-scsi-single", operatingSystem: { type: "l26" } },
-    });
-    const imported = new proxmox.VmLegacy("imported", vmArgs(120, "k3s-120", { disks, ...changed }));
+    const golden = new proxmox.VmLegacy(
+      "golden",
+      {
+        ...{ nodeName: "pve", vmId: 9000, name: "golden", template: true, started: false },
+        ...{ disks: [disk(2, { importFrom: file.id })], networkDevices: [{ bridge: "vmbr0" }] },
+        ...{ cdrom: { fileId: "none" }, scsiHardware: "virtio-scsi-single", operatingSystem: { type: "l26" } },
+      },
+      options,
+    );
+    const imported = new proxmox.VmLegacy("imported", vmArgs(120, "k3s-120", { disks, ...changed }), options);
     const cloned = new proxmox.VmLegacy(
       "cloned",
       vmArgs(121, "k3s-121", { clone: { vmId: golden.vmId, full: false }, disks: [disk(size)], ...changed }),
+      options,
     );
     return { imported: imported.ipv4Addresses, cloned: cloned.ipv4Addresses };
   };
