@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import { recordIn } from "../components/recordIn";
 import type { ClusterRecord } from "../plan/record";
 
 const exported = z.object({
@@ -22,9 +23,7 @@ const exported = z.object({
  * The cluster in a stack's state.
  * @param text what `pulumi stack export` printed
  */
-export async function recordInExport(text: string): Promise<ClusterRecord> {
-  // It brings Pulumi's SDK with it, which few commands need.
-  const { recordIn } = await import("../components/stackRecord.js");
+export function recordInExport(text: string): ClusterRecord {
   const { resources } = exported.parse(JSON.parse(text)).deployment;
   const standing = (resources ?? []).filter((resource) => resource.delete !== true);
   return recordIn(

@@ -1,45 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
-import { z } from "zod";
 
-import type { ClusterRecord, K3sRecord, NodeRecord } from "../plan/record";
-import { kindOfResource } from "../plan/machineKinds";
-import { parseStep, stepName } from "../plan/steps";
-import { ANCHOR_TYPE, nameOf } from "../plan/urn";
-import { readArguments } from "../remote/script";
+import type { ClusterRecord } from "../plan/record";
+import { recordIn, resources } from "./recordIn";
 
 /** The engine's own function that reads what a stack's state holds: type and outputs by URN. */
 const READ = "pulumi:pulumi:readStackResourceOutputs";
-const COMMAND = "command:remote:Command";
-
-const resources = z.record(z.string(), z.object({ type: z.string(), outputs: z.unknown() }));
-type Resources = Readonly<z.infer<typeof resources>>;
-
-/** A container, as the Proxmox provider records it. Zero, an empty text and an absent value mean the same there. */
-const container = z.looseObject({
-  vmId: z.number(),
-  nodeName: z.string(),
-  cpu: z.looseObject({ cores: z.number() }),
-  memory: z.looseObject({ dedicated: z.number(), swap: z.number().default(0) }),
-  disk: z.looseObject({ size: z.number(), datastoreId: z.string().nullish() }),
-  initialization: z.looseObject({
-    dns: z.looseObject({ domain: z.string().nullish(), servers: z.array(z.string()).nullish() }).nullish(),
-    ipConfigs: z.array(
-      z.looseObject({ ipv4: z.looseObject({ address: z.string(), gateway: z.string().nullish() }).nullish() }),
-    ),
-  }),
-  networkInterfaces: z.array(
-    z.looseObject({
-      name: z.string(),
-      bridge: z.string().nullish(),
-      vlanId: z.number().nullish(),
-      macAddress: z.string().nullish(),
-    }),
-  ),
-  startOnBoot: z.boolean().nullish(),
-  startup: z
-    .looseObject({ order: z.number().nullish(), upDelay: z.number().nullish(), downDelay: z.number().nullish() })
-    .nullish(),
-});
 
 /**
  * What the stack's state records of its cluster. It is what was applied, not what was requested: a run that failed half-way
@@ -50,84 +15,4 @@ export async function readStackRecord(): Promise<ClusterRecord> {
   const stackName = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
   const answer = (await pulumi.runtime.invoke(READ, { stackName })) as { readonly outputs?: unknown };
   return recordIn(resources.parse(answer.outputs));
-}
-
-/** The record in a state's resources. Pure. */
-export function recordIn(state: Resources): ClusterRecord {
-  const entries = Object.entries(state).map(([urn, { type, outputs }]) => ({ name: nameOf(urn), type, outputs }));
-  const clusters = entries.flatMap(({ name, type }) => {
-    const step = type === ANCHOR_TYPE ? parseStep(name) : undefined;
-    return step?.step === "anchor" ? [step.of] : [];
-  });
-  const commands = new Map(
-    entries.filter(({ type }) => type === COMMAND).map(({ name, outputs }) => [name, outputs] as const),
-  );
-  const nodes = entries.flatMap(({ name, type, outputs }) => {
-    const kind = kindOfResource(type);
-    if (kind !== "lxc") return [];
-    const command = commands.get(stepName(name, "k3s"));
-    return [nodeIn({ name, kind }, fitting(container, name, outputs), command)];
-  });
-  return { clusters, nodes };
-}
-
-/** @throws Error if the record has a form that this program does not know */
-function fitting<T>(form: z.ZodType<T>, node: string, recorded: unknown): T {
-  const { success, data } = form.safeParse(recorded);
-  if (!success) throw new Error(`the state's record of ${node} has a form that this program does not know`);
-  return data;
-}
-
-function nodeIn(
-  identity: Pick<NodeRecord, "name" | "kind">,
-  guest: z.infer<typeof container>,
-  command: unknown,
-): NodeRecord {
-  const { initialization, startup } = guest;
-  const [nic, ...networkInterfaces] = guest.networkInterfaces;
-  const further = { networkInterfaces, ipConfigs: initialization.ipConfigs.slice(1) };
-  const ipv4 = initialization.ipConfigs[0]?.ipv4;
-  const [address = "", prefix = ""] = ipv4?.address.split("/") ?? [];
-  return {
-    ...identity,
-    vmId: guest.vmId,
-    proxmoxNode: guest.nodeName,
-    address,
-    prefix: Number(prefix),
-    gateway: ipv4?.gateway ?? "",
-    nameservers: initialization.dns?.servers ?? [],
-    searchDomain: initialization.dns?.domain || undefined,
-    bridge: nic?.bridge ?? "",
-    vlan: nic?.vlanId || undefined,
-    mac: nic?.macAddress?.toUpperCase() || undefined,
-    cores: guest.cpu.cores,
-    memoryMiB: guest.memory.dedicated,
-    swapMiB: guest.memory.swap,
-    diskGiB: guest.disk.size,
-    storage: guest.disk.datastoreId || undefined,
-    startOnBoot: guest.startOnBoot ?? true,
-    startup: startup
-      ? {
-          order: startup.order ?? undefined,
-          upDelaySeconds: startup.upDelay ?? undefined,
-          downDelaySeconds: startup.downDelay ?? undefined,
-        }
-      : undefined,
-    ...(networkInterfaces.length === 0 ? {} : { further }),
-    k3s: command === undefined ? undefined : k3sIn(identity.name, command),
-  };
-}
-
-const k3s = z.object({
-  role: z.enum(["server", "agent"]),
-  version: z.string(),
-  arch: z.enum(["amd64", "arm64"]),
-  config: z.string(),
-});
-
-/** The step's command has its arguments in plain text. */
-function k3sIn(node: string, command: unknown): K3sRecord {
-  const { create } = fitting(z.looseObject({ create: z.string() }), node, command);
-  const { ROLE: role, VERSION: version, ARCH: arch, CONFIG: config } = readArguments(create);
-  return fitting(k3s, node, { role, version, arch, config });
 }

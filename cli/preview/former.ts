@@ -18,7 +18,7 @@ import type { Former } from "./review";
  */
 export async function formerByState(stack: string): Promise<Former> {
   const { text, open } = await exportState(["--stack", stack]);
-  const record = await recordInExport(text);
+  const record = recordInExport(text);
   return { record, source: { kind: "state", stack }, unfinished: open.map(({ urn }) => nameOf(urn)) };
 }
 

@@ -28,7 +28,7 @@ export async function look(stackName?: string): Promise<{ readonly plan: Cluster
   const at = new Date();
   const [stack, kubeconfig] = await Promise.all([readStack(stackName), lookAtKubeconfig(stackName)]);
   const plan = loadPlan(stack.cluster);
-  const record = await recordInExport(stack.state.text);
+  const record = recordInExport(stack.state.text);
   const mark = stack.state.mark(plan.name);
   const byHost = async <T>(ask: (target: ShellTarget, mark: string) => Promise<T>): Promise<Look<T>> => {
     if (mark === undefined) return { why: "the stack has no cluster yet", remedy: "pulumi up" };

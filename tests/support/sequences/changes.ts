@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { recordIn } from "../../../components/stackRecord";
+import { recordIn } from "../../../components/recordIn";
 import { formatProblem } from "../../../config/problems";
 import { loadPlan } from "../../../plan/load";
 import type { ClusterRecord } from "../../../plan/record";

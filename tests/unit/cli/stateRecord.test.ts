@@ -1,0 +1,57 @@
+import { recordInExport } from "../../../cli/stateRecord";
+import { loadPlan } from "../../../plan/load";
+import { clusterRecordOf } from "../../../plan/record";
+import { homelabConfig } from "../config/support";
+
+/* That the engine's state has this form: tests/engine/previewCommand.test.ts. */
+
+const plan = loadPlan(homelabConfig());
+const record = clusterRecordOf(plan);
+
+const resource = (type: string, name: string, outputs: object, more: object = {}) => ({
+  urn: `urn:pulumi:homelab::proxmox-k3s::${type}::${name}`,
+  type,
+  outputs,
+  ...more,
+});
+const container = (at: number, vmId: number, more: object = {}) => {
+  const node = record.nodes[at]!;
+  return resource(
+    "proxmoxve:index/containerLegacy:ContainerLegacy",
+    node.name,
+    {
+      vmId,
+      nodeName: node.proxmoxNode,
+      cpu: { cores: node.cores },
+      memory: { dedicated: node.memoryMiB, swap: node.swapMiB },
+      disk: { size: node.diskGiB, datastoreId: node.storage },
+      initialization: {
+        dns: { servers: node.nameservers },
+        ipConfigs: [{ ipv4: { address: `${node.address}/${node.prefix}`, gateway: node.gateway } }],
+      },
+      networkInterfaces: [{ bridge: node.bridge }],
+      startOnBoot: node.startOnBoot,
+    },
+    more,
+  );
+};
+const k3s = (at: number) => {
+  const { name, k3s: told } = record.nodes[at]!;
+  const values = { ROLE: told!.role, VERSION: told!.version, ARCH: told!.arch, CONFIG: told!.config };
+  const lines = Object.entries(values).map(([key, value]) => `export ${key}='${value.replaceAll("'", "'\\''")}'`);
+  // The export keeps secrets encrypted.
+  const stdin = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", ciphertext: "v1:x" };
+  return resource("command:remote:Command", `${name}-k3s`, { create: lines.join("\n"), stdin });
+};
+const exported = (resources?: readonly object[]): string => JSON.stringify({ version: 3, deployment: { resources } });
+
+test("a state holds the cluster as its plan was applied; what waits for its deletion is no part of it", () => {
+  const anchor = resource("random:index/randomId:RandomId", "homelab-anchor", { hex: "ab" });
+  const nodes = record.nodes.flatMap(({ vmId }, at) => [container(at, vmId), k3s(at)]);
+  const replaced = container(1, 999, { delete: true });
+  expect(recordInExport(exported([anchor, ...nodes, replaced]))).toEqual(record);
+});
+
+test("a stack before its first up has nothing", () => {
+  expect(recordInExport(exported())).toEqual({ clusters: [], nodes: [] });
+});
