@@ -4,9 +4,9 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parse, stringify } from "yaml";
 
-import { GitHubDouble } from "../../support/doubles/githubApi";
-import { playWorkflow, type Ran } from "../../support/doubles/workflowRunner";
-import { PROGRAM_FOLDERS } from "../../support/homelab";
+import { GitHubDouble } from "../support/doubles/githubApi";
+import { playWorkflow, type Ran } from "../support/doubles/workflowRunner";
+import { PROGRAM_FOLDERS } from "../support/homelab";
 
 /*
  * The workflows as they run: their own scripts in a checkout, with doubles of GitHub's runner and API. The preview is
@@ -15,7 +15,7 @@ import { PROGRAM_FOLDERS } from "../../support/homelab";
 
 jest.setTimeout(240_000);
 
-const REPO = path.join(__dirname, "../../..");
+const REPO = path.join(__dirname, "../..");
 const STACK_FILE = "Pulumi.homelab.yaml";
 
 let folder: string;
