@@ -29,7 +29,7 @@ const container = (at: number, vmId: number, more: object = {}) => {
         dns: { servers: node.nameservers },
         ipConfigs: [{ ipv4: { address: `${node.address}/${node.prefix}`, gateway: node.gateway } }],
       },
-      networkInterfaces: [{ bridge: node.bridge }],
+      networkInterfaces: [{ name: "eth0", bridge: node.bridge }],
       startOnBoot: node.startOnBoot,
     },
     more,
@@ -50,6 +50,22 @@ test("a state holds the cluster as its plan was applied; what waits for its dele
   const nodes = record.nodes.flatMap(({ vmId }, at) => [container(at, vmId), k3s(at)]);
   const replaced = container(1, 999, { delete: true });
   expect(recordInExport(exported([anchor, ...nodes, replaced]))).toEqual(record);
+});
+
+test("network interfaces that somebody added are kept as they are recorded, beside the node's own", () => {
+  const [own, added] = [
+    { name: "eth0", bridge: "vmbr0" },
+    { name: "eth1", bridge: "vmbr1", macAddress: "BC:24:11:00:09:02" },
+  ];
+  const [address, second] = [{ ipv4: { address: "192.168.2.20/24" } }, { ipv4: { address: "198.18.9.2/24" } }];
+  const guest = container(0, 100);
+  const outputs = {
+    ...guest.outputs,
+    networkInterfaces: [own, added],
+    initialization: { ipConfigs: [address, second] },
+  };
+  const [node] = recordInExport(exported([{ ...guest, outputs }])).nodes;
+  expect(node?.further).toEqual({ networkInterfaces: [added], ipConfigs: [second] });
 });
 
 test("a stack before its first up has nothing", () => {
