@@ -42,8 +42,8 @@ export = async function main() {
   if (tooOld) throw new pulumi.RunError(`${tooOld.seen}\nnext: ${tooOld.remedy}`);
   const plan = readPlan();
   for (const warning of plan.warnings) void pulumi.log.warn(warning.text);
-  const judged = await judge(plan);
   const credentials = loadCredentials(plan.ssh.authorizedKeys);
+  const judged = await judge(plan);
   const cluster = new K3sCluster(plan.name, { plan, credentials, ...judged });
   return {
     kubeconfig: cluster.kubeconfig,

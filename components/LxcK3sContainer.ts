@@ -6,7 +6,7 @@ import { LXC_UNPRIVILEGED } from "../plan/lxcProfile";
 import { creationOf } from "../plan/mark";
 import { MACHINE_TIMEOUTS } from "../plan/machineTimeouts";
 import { type ClusterPlan, isEtcdMember, type LxcNodePlan, type NetworkPlan, type StartupPlan } from "../plan/model";
-import type { FurtherNetworks } from "../plan/record";
+import type { NodeRecord } from "../plan/record";
 import { stepName } from "../plan/steps";
 import type { ClusterContext } from "./ClusterContext";
 import { ignoredChanges } from "./machine/byHand";
@@ -45,7 +45,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
 
     const container = new proxmoxve.ContainerLegacy(
       name,
-      { ...containerSettings(node, context.plan, furtherNetworks(node, context)), description: describe(context.mark) },
+      { ...containerSettings(node, context.plan, formerGuest(node, context)), description: describe(context.mark) },
       {
         parent: this,
         provider: context.proxmox,
@@ -111,20 +111,19 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
   }
 }
 
-/**
- * Network interfaces that somebody added by hand. The client removes what its inputs do not have, and reboots for it, so they
- * are among them as the state records them. A guest that is made anew has none.
- */
-function furtherNetworks({ name, vmId }: LxcNodePlan, { former }: ClusterContext): FurtherNetworks {
+/** What stays as the state records it, whatever the config says now. A guest that is made anew has nothing of it. */
+type FormerGuest = Pick<NodeRecord, "further" | "osType">;
+
+function formerGuest({ name, vmId }: LxcNodePlan, { former }: ClusterContext): FormerGuest {
   const node = former.get(name);
-  return (node?.vmId === vmId ? node.further : undefined) ?? { networkInterfaces: [], ipConfigs: [] };
+  return node?.vmId === vmId ? node : {};
 }
 
 /** The container as Proxmox VE is asked for it, but for the mark; plain values that every preview knows. */
 function containerSettings(
   node: LxcNodePlan,
   plan: ClusterPlan,
-  further: FurtherNetworks,
+  { further = { networkInterfaces: [], ipConfigs: [] }, osType = node.osType }: FormerGuest,
 ): proxmoxve.ContainerLegacyArgs {
   const { network, tag } = plan;
   return {
@@ -132,7 +131,7 @@ function containerSettings(
     vmId: node.vmId,
     poolId: plan.proxmox.resourcePool,
     tags: [tag],
-    operatingSystem: { templateFileId: node.template, type: node.osType },
+    operatingSystem: { templateFileId: node.template, type: osType },
     unprivileged: LXC_UNPRIVILEGED,
     cpu: { cores: node.cores },
     memory: { dedicated: node.memoryMiB, swap: node.swapMiB },

@@ -1,6 +1,8 @@
 import { z } from "zod";
 
+import { OS_TYPES } from "../config/template";
 import type { ClusterRecord, K3sRecord, NodeRecord } from "../plan/record";
+import { creationOf } from "../plan/mark";
 import { kindOfResource } from "../plan/machineKinds";
 import { parseStep, stepName } from "../plan/steps";
 import { ANCHOR_TYPE, nameOf } from "../plan/urn";
@@ -32,6 +34,7 @@ const container = z.looseObject({
       macAddress: z.string().nullish(),
     }),
   ),
+  operatingSystem: z.looseObject({ type: z.string().nullish() }).nullish(),
   startOnBoot: z.boolean().nullish(),
   startup: z
     .looseObject({ order: z.number().nullish(), upDelay: z.number().nullish(), downDelay: z.number().nullish() })
@@ -50,11 +53,17 @@ export function recordIn(state: Resources): ClusterRecord {
   );
   const nodes = entries.flatMap(({ name, type, outputs }) => {
     const kind = kindOfResource(type);
-    if (kind !== "lxc") return [];
+    // Another guest may have taken the VMID, and a refresh may have seen it. That is for the claim and the guard.
+    if (kind !== "lxc" || !isOurs(outputs)) return [];
     const command = commands.get(stepName(name, "k3s"));
     return [nodeIn({ name, kind }, fitting(container, name, outputs), command)];
   });
   return { clusters, nodes };
+}
+
+function isOurs(outputs: unknown): boolean {
+  const { data } = z.looseObject({ description: z.string() }).safeParse(outputs);
+  return creationOf(data?.description ?? "") !== "";
 }
 
 /** @throws Error if the record has a form that this program does not know */
@@ -91,6 +100,7 @@ function nodeIn(
     swapMiB: guest.memory.swap,
     diskGiB: guest.disk.size,
     storage: guest.disk.datastoreId || undefined,
+    osType: OS_TYPES.find((type) => type === guest.operatingSystem?.type),
     startOnBoot: guest.startOnBoot ?? true,
     startup: startup
       ? {

@@ -43,6 +43,8 @@ export interface NodeRecord {
   readonly diskGiB: number;
   /** Proxmox VE storage of the root file system; absent where the state does not name it. */
   readonly storage?: string | undefined;
+  /** Proxmox VE's `ostype` as it was at creation; absent where Proxmox VE has none that this program knows. */
+  readonly osType?: string | undefined;
   readonly startOnBoot: boolean;
   readonly startup?: StartupPlan | undefined;
   /** Network interfaces beside the node's own, which somebody added by hand and a refresh has seen. */
@@ -79,6 +81,7 @@ export function recordOf(node: NodePlan, plan: ClusterPlan): NodeRecord {
     swapMiB: node.swapMiB,
     diskGiB: node.diskGiB,
     storage: node.storage,
+    osType: node.osType,
     startOnBoot: node.startOnBoot,
     startup: node.startup,
     k3s: { role: node.role, version: plan.version, arch: plan.arch, config: k3sConfig(node, plan) },

@@ -9,13 +9,7 @@ import { advice } from "../../remote/advice";
  * for per node. Nor may one by hand: a disk is moved and a guest put into another pool on the host. The description tells
  * one creation from the next.
  */
-const AT_CREATION = [
-  "operatingSystem.templateFileId",
-  "operatingSystem.type",
-  "disk.datastoreId",
-  "poolId",
-  "description",
-];
+const AT_CREATION = ["operatingSystem.templateFileId", "disk.datastoreId", "poolId", "description"];
 
 /**
  * What the config has no key for is for people to set on the host. A refresh takes it into the state, and without this the

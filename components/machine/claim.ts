@@ -3,10 +3,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { STEP_BOUNDS } from "../../plan/bounds";
 import { creationOf } from "../../plan/mark";
 import type { NodePlan } from "../../plan/model";
+import { advice } from "../../remote/advice";
 import { runOnHost } from "../../remote/hostTask";
 import type { Connection } from "../../remote/RemoteScript";
 import { stepName } from "../../plan/steps";
-import { writesNetworks } from "./writesNetworks";
+import { unknownNetworks, writesNetworks } from "./writesNetworks";
 
 /** What a check of a cluster's guests needs. */
 export interface HostAccess {
@@ -25,9 +26,26 @@ export interface HostAccess {
 export function claim(name: string, node: NodePlan, claims: HostAccess): pulumi.ResourceHook {
   return new pulumi.ResourceHook(stepName(name, "claim"), async (change) => {
     const { oldInputs, newInputs } = change;
-    if (oldInputs) await checkOwnership(name, node, claims, { writesNetworks: writesNetworks(change) });
+    if (oldInputs) await checkChange(name, node, claims, change);
     else await checkOwnership(name, node, claims, { creation: creationOf(String(newInputs?.["description"])) });
   });
+}
+
+async function checkChange(
+  name: string,
+  node: NodePlan,
+  claims: HostAccess,
+  change: pulumi.ResourceHookArgs,
+): Promise<void> {
+  const unknown = unknownNetworks(change);
+  await checkOwnership(name, node, claims, { writesNetworks: unknown.length === 0 && writesNetworks(change) });
+  if (unknown.length > 0)
+    throw new Error(
+      advice(
+        `${name}: the refresh of this run found network interfaces that somebody added (${unknown.join(", ")}); the guest was not changed`,
+        "pulumi up without --refresh, which keeps them",
+      ),
+    );
 }
 
 interface Change {

@@ -217,6 +217,8 @@ describe("credentials that may not be used are named and not shown, by the previ
     await lab.pulumi("config", "set", "--plaintext", "proxmoxApiToken", `pulumi@pve!k3s=${uuid}`);
     const words = "proxmoxApiToken: is in plain text in the stack's config";
     expect(await credentials()).toEqual([words]);
-    expect(await previewErrors()).toContain(`${words} (pulumi config set --secret proxmoxApiToken;`);
+    expect(await previewErrors()).toContain(
+      `${words} (create a new one, because others could read this one, then pulumi config set --secret proxmoxApiToken)`,
+    );
   });
 });

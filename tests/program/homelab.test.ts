@@ -172,7 +172,7 @@ describe("the homelab stack", () => {
     ];
     for (const name of NODES) {
       const { ignoreChanges } = up.find(name, CONTAINER).options;
-      const atCreation = ["operatingSystem.templateFileId", "operatingSystem.type", "disk.datastoreId", "poolId"];
+      const atCreation = ["operatingSystem.templateFileId", "disk.datastoreId", "poolId"];
       expect(ignoreChanges).toEqual(expect.arrayContaining([...theirs, ...atCreation]));
       expect(ignoreChanges.filter((path) => ours.includes(path))).toEqual([]);
     }

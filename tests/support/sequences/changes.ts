@@ -16,7 +16,7 @@ type Edit =
   | { readonly edit: "retire"; readonly index: number }
   | { readonly edit: "memory" | "disk" | "vmId" | "mac"; readonly index: number; readonly to: number }
   | { readonly edit: "cores" | "serverMemory" | "concurrency"; readonly to: number }
-  | { readonly edit: "version" | "tier" | "storage" | "podCidr" | "name" | "serverVmId"; readonly to: string };
+  | { readonly edit: "version" | "tier" | "podCidr" | "name" | "serverVmId"; readonly to: string };
 
 /** What one `up` gets: edits of one hand. */
 export type Edits = readonly Edit[];
@@ -41,7 +41,6 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
   { weight: 2, arbitrary: number("concurrency", 1, 2) },
   { weight: 2, arbitrary: word("version", "v1.36.3+k3s1", "v1.36.4+k3s1", "v1.35.4+k3s1", "v1.38.0+k3s1") },
   { weight: 2, arbitrary: word("tier", "one", "two") },
-  { weight: 1, arbitrary: word("storage", "local-lvm", "local-lmv") },
   { weight: 1, arbitrary: word("podCidr", "10.42.0.0/16", "10.99.0.0/16") },
   { weight: 1, arbitrary: word("name", "homelab", "lab2") },
   { weight: 1, arbitrary: word("serverVmId", "100", "300") },
@@ -221,9 +220,6 @@ function apply(change: Edit, cluster: ClusterConfig): void {
       return;
     case "tier":
       worker.labels = { tier: change.to };
-      return;
-    case "storage":
-      worker.storage = change.to;
       return;
     case "podCidr":
       cluster.network.podCidr = change.to;

@@ -21,6 +21,8 @@ const container = (at: number, vmId: number, more: object = {}) => {
     node.name,
     {
       vmId,
+      description: "creation 0123456789abcdef of proxmox-k3s proxmox-k3s/homelab/homelab ab",
+      operatingSystem: { type: "ubuntu" },
       nodeName: node.proxmoxNode,
       cpu: { cores: node.cores },
       memory: { dedicated: node.memoryMiB, swap: node.swapMiB },
@@ -66,6 +68,13 @@ test("network interfaces that somebody added are kept as they are recorded, besi
   };
   const [node] = recordInExport(exported([{ ...guest, outputs }])).nodes;
   expect(node?.further).toEqual({ networkInterfaces: [added], ipConfigs: [second] });
+});
+
+test("a guest that is not ours by the record itself is no node of the cluster", () => {
+  const { outputs, ...guest } = container(0, 100);
+  const theirs = { vmId: 100, nodeName: "pve", description: "somebody else's" };
+  expect(recordInExport(exported([{ ...guest, outputs: theirs }])).nodes).toEqual([]);
+  expect(recordInExport(exported([{ ...guest, outputs: { ...outputs, description: undefined } }])).nodes).toEqual([]);
 });
 
 test("a stack before its first up has nothing", () => {
