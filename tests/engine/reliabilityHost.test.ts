@@ -104,7 +104,10 @@ describe("scale down", () => {
     "%s: nothing of it goes",
     async (when) => {
       scaleTo(1);
-      const all = cases(hostShell[when], worker(2));
+      // A removal does not wait for the look at the host: it is refused as well.
+      const later = "once the host was looked at again";
+      const rows = when === later ? hostShell[later] : [...hostShell[when], ...hostShell[later]];
+      const all = cases(rows, worker(2), worker(2));
       expectRows(all, await strike(lab, all, () => lab.up(...ALL)));
       expect(lab.machines.isRunning(103)).toBe(true);
       expect(lab.journal.whats("machine")).toEqual([]);
