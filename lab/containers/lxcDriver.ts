@@ -184,8 +184,10 @@ function assertSupported({ options, raw }: GuestConfig): void {
     throw new Error(`the lab's containers have no ${what}`);
   };
   if (options.get("unprivileged") === "1") refuse("user namespace: unprivileged=0 is needed");
-  for (const key of options.keys())
-    if (/^(mp|dev)\d+$/.test(key)) refuse(`mount points or passed-through devices (${key})`);
+  // A folder of the host is mounted; the lab's storages have no volumes to mount.
+  for (const [key, value] of options)
+    if (/^dev\d+$/.test(key) || (/^mp\d+$/.test(key) && !value.startsWith("/")))
+      refuse(`volumes as mount points or passed-through devices (${key})`);
   if (options.has("hookscript")) refuse("hook scripts");
   if (raw.some(([key]) => key === "lxc.idmap")) refuse("user namespace (lxc.idmap)");
 }
