@@ -24,6 +24,9 @@ interface Project {
 }
 const project = parse(fs.readFileSync(path.join(PROGRAM, "Pulumi.yaml"), "utf8")) as Project;
 
+/** The project's name, which is the namespace of its config. */
+export const PROJECT = project.name;
+
 /** The oldest Pulumi CLI that the program runs with. Pulumi.yaml requires it. */
 export const LEAST_PULUMI = project.requiredPulumiVersion.replace(/^>=/, "");
 
@@ -45,8 +48,8 @@ export async function readStack(name?: string): Promise<Stack> {
     pulumi(["config", "--json", "--show-secrets", ...stack]),
     exportState(stack),
   ]);
-  const entries = parseConfig(configText).filter(([key]) => key.startsWith(`${project.name}:`));
-  const own = new Map(entries.map(([key, entry]) => [key.slice(project.name.length + 1), entry]));
+  const entries = parseConfig(configText).filter(([key]) => key.startsWith(`${PROJECT}:`));
+  const own = new Map(entries.map(([key, entry]) => [key.slice(PROJECT.length + 1), entry]));
   const cluster = own.get("cluster")?.value;
   return {
     cluster: cluster === undefined ? undefined : (JSON.parse(cluster) as unknown),

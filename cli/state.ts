@@ -1,7 +1,9 @@
 import { z } from "zod";
 
+import { recordIn } from "../components/recordIn";
 import { kindOfResource } from "../plan/machineKinds";
 import { markText } from "../plan/mark";
+import type { ClusterRecord } from "../plan/record";
 import { clusterStepName } from "../plan/steps";
 import { ANCHOR_TYPE, nameOf } from "../plan/urn";
 import { pulumi } from "./pulumi";
@@ -25,6 +27,8 @@ export interface StackState {
   readonly open: readonly OpenOperation[];
   /** The mark of a cluster's guests; undefined before its first `up`. */
   mark(cluster: string): string | undefined;
+  /** The cluster that the state holds, without resources that were replaced and are still to be deleted. */
+  readonly record: () => ClusterRecord;
   /** The export, unchanged. */
   readonly text: string;
 }
@@ -34,6 +38,8 @@ const resource = z.looseObject({
   type: z.string(),
   inputs: z.looseObject({ vmId: z.number().optional() }).nullish(),
   outputs: z.looseObject({ hex: z.unknown().optional() }).nullish(),
+  /** It was replaced and is still to be deleted. */
+  delete: z.boolean().nullish(),
 });
 const exported = z.object({
   deployment: z.object({
@@ -44,18 +50,25 @@ const exported = z.object({
 
 /** @param text what `pulumi stack export` printed */
 export function parseState(text: string): StackState {
-  const { resources, pending_operations: open } = exported.parse(JSON.parse(text)).deployment;
+  const { deployment } = exported.parse(JSON.parse(text));
+  const [resources, open] = [deployment.resources ?? [], deployment.pending_operations ?? []];
   return {
-    guests: (resources ?? []).flatMap((each) => guestOf(each) ?? []),
+    guests: resources.flatMap((each) => guestOf(each) ?? []),
     mark: (cluster) => {
       const name = clusterStepName(cluster, "anchor");
-      const anchor = (resources ?? []).find(({ urn, type }) => type === ANCHOR_TYPE && nameOf(urn) === name);
+      const anchor = resources.find(({ urn, type }) => type === ANCHOR_TYPE && nameOf(urn) === name);
       const [stackUrn = "", project = ""] = anchor?.urn.split("::") ?? [];
       const clusterId = anchor?.outputs?.hex;
       if (typeof clusterId !== "string") return undefined;
       return markText({ project, stack: stackUrn.replace(/^urn:pulumi:/, ""), cluster, clusterId });
     },
-    open: (open ?? []).map(({ resource: { urn }, type }) => ({ urn, type })),
+    open: open.map(({ resource: { urn }, type }) => ({ urn, type })),
+    record: () => {
+      const standing = resources.filter((each) => each.delete !== true);
+      return recordIn(
+        Object.fromEntries(standing.map(({ urn, type, outputs }) => [urn, { type, outputs: outputs ?? {} }])),
+      );
+    },
     text,
   };
 }

@@ -1,3 +1,4 @@
+import { parse } from "yaml";
 import { z } from "zod";
 
 import { OS_TYPES } from "../config/template";
@@ -114,16 +115,22 @@ function nodeIn(
   };
 }
 
+const scalar = z.union([z.string(), z.number()]);
 const k3s = z.object({
   role: z.enum(["server", "agent"]),
   version: z.string(),
   arch: z.enum(["amd64", "arm64"]),
-  config: z.string(),
+  options: z.record(z.string(), z.union([scalar, z.boolean(), z.array(scalar)])),
 });
 
 /** The step's command has its arguments in plain text. */
 function k3sIn(node: string, command: unknown): K3sRecord {
   const { create } = fitting(z.looseObject({ create: z.string() }), node, command);
   const { ROLE: role, VERSION: version, ARCH: arch, CONFIG: config } = readArguments(create);
-  return fitting(k3s, node, { role, version, arch, config });
+  return fitting(k3s, node, {
+    role,
+    version,
+    arch,
+    options: config === undefined ? undefined : (parse(config) as unknown),
+  });
 }

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 
 import type { ClusterPlan, K3sConfigValue, NodePlan, StartupPlan } from "./model";
-import { isEtcdRecord, isServerRecord, k3sOptions, type NodeRecord, recordOf } from "./record";
+import { isEtcdRecord, type NodeRecord, recordOf } from "./record";
+import type { K3sOptions } from "./render/k3sConfig";
 import type { NodeEffect } from "./transitions";
 
 /** A part of a node that an `up` changes. */
@@ -119,15 +120,13 @@ function startupWords({ order, upDelaySeconds, downDelaySeconds }: StartupPlan =
 }
 
 /** An agent that runs knows all servers: it keeps the one that it was told, whichever the plan's first is by now. */
-function restartingOptions(node: NodeRecord): Options {
-  const { server, ...options } = k3sOptions(node);
-  return isServerRecord(node) ? { server, ...options } : options;
+function restartingOptions({ k3s }: NodeRecord): K3sOptions {
+  const { server: _, ...others } = k3s?.options ?? {};
+  return k3s?.role === "server" ? k3s.options : others;
 }
 
-type Options = Readonly<Record<string, K3sConfigValue | undefined>>;
-
 /** What came and what went, by key of K3s' config file: "node-label +tier=1 −disk=ssd". */
-function optionChanges(former: Options, wanted: Options): string {
+function optionChanges(former: K3sOptions, wanted: K3sOptions): string {
   const keys = [...new Set([...Object.keys(former), ...Object.keys(wanted)])].sort();
   const changes = keys.flatMap((key) => {
     const [was, is] = [values(former[key]), values(wanted[key])];

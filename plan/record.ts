@@ -1,7 +1,5 @@
-import { parse } from "yaml";
-
-import type { ClusterPlan, K3sConfigValue, NodePlan, StartupPlan } from "./model";
-import { k3sConfig } from "./render/k3sConfig";
+import type { ClusterPlan, NodePlan, StartupPlan } from "./model";
+import { type K3sOptions, k3sOptions } from "./render/k3sConfig";
 import type { Architecture } from "./sums";
 
 /** What K3s was told on a node the last time that its step succeeded. */
@@ -11,8 +9,8 @@ export interface K3sRecord {
   readonly version: string;
   /** Of the binary that runs there. */
   readonly arch: Architecture;
-  /** Text of `/etc/rancher/k3s/config.yaml`, without a secret. */
-  readonly config: string;
+  /** What `/etc/rancher/k3s/config.yaml` holds, without a secret. */
+  readonly options: K3sOptions;
 }
 
 /** As the Proxmox provider records them; the program hands them back as they are. */
@@ -84,7 +82,7 @@ export function recordOf(node: NodePlan, plan: ClusterPlan): NodeRecord {
     osType: node.osType,
     startOnBoot: node.startOnBoot,
     startup: node.startup,
-    k3s: { role: node.role, version: plan.version, arch: plan.arch, config: k3sConfig(node, plan) },
+    k3s: { role: node.role, version: plan.version, arch: plan.arch, options: k3sOptions(node, plan) },
   };
 }
 
@@ -93,15 +91,7 @@ export function clusterRecordOf(plan: ClusterPlan): ClusterRecord {
   return { clusters: [plan.name], nodes: plan.nodes.map((node) => recordOf(node, plan)) };
 }
 
-/** The options in the node's K3s config; none where K3s was never installed. */
-export function k3sOptions({ k3s }: NodeRecord): Readonly<Record<string, K3sConfigValue | undefined>> {
-  return k3s === undefined ? {} : (parse(k3s.config) as Record<string, K3sConfigValue | undefined>);
-}
-
-/** The value of an option in the node's K3s config; undefined if it is not set. */
-export const k3sOption = (node: NodeRecord, key: string): K3sConfigValue | undefined => k3sOptions(node)[key];
-
 export const isServerRecord = ({ k3s }: NodeRecord): boolean => k3s?.role === "server";
 /** True if the node is a server with etcd. */
 export const isEtcdRecord = (node: NodeRecord): boolean =>
-  isServerRecord(node) && k3sOption(node, "cluster-init") === true;
+  isServerRecord(node) && node.k3s?.options["cluster-init"] === true;

@@ -2,7 +2,7 @@ import semver from "semver";
 
 import type { Problem } from "../config/problems";
 import type { ClusterPlan, K3sConfigValue, NodePlan } from "./model";
-import { type ClusterRecord, isEtcdRecord, isServerRecord, k3sOption, type NodeRecord, recordOf } from "./record";
+import { type ClusterRecord, isEtcdRecord, isServerRecord, type NodeRecord, recordOf } from "./record";
 import type { NodeChange } from "./transitions";
 
 /**
@@ -50,7 +50,7 @@ function checkNetworks({ nodes }: ClusterRecord, plan: ClusterPlan): Problem[] {
   const [wanted] = plan.servers.map((node) => recordOf(node, plan));
   if (!server || !wanted) return [];
   return FIXED.flatMap(({ path, option, what }) => {
-    const [was, is] = [server, wanted].map((node) => textOf(k3sOption(node, option)));
+    const [was, is] = [server, wanted].map((node) => textOf(node.k3s?.options[option]));
     if (was === is) return [];
     const back = was === "" ? "remove it" : `set it back to ${was}`;
     const problem = `cannot become ${is === "" ? "K3s' default" : is}: K3s cannot change ${what} of an existing cluster`;

@@ -8,8 +8,8 @@ import type { ClusterPlan } from "../../plan/model";
 import { clusterRecordOf } from "../../plan/record";
 import { PROGRAM } from "../pulumi";
 import { nameOf } from "../../plan/urn";
+import { PROJECT } from "../stack";
 import { exportState } from "../state";
-import { recordInExport } from "../stateRecord";
 import type { Former } from "./review";
 
 /**
@@ -17,9 +17,8 @@ import type { Former } from "./review";
  * @throws Error in Pulumi's words
  */
 export async function formerByState(stack: string): Promise<Former> {
-  const { text, open } = await exportState(["--stack", stack]);
-  const record = recordInExport(text);
-  return { record, source: { kind: "state", stack }, unfinished: open.map(({ urn }) => nameOf(urn)) };
+  const { record, open } = await exportState(["--stack", stack]);
+  return { record: record(), source: { kind: "state", stack }, unfinished: open.map(({ urn }) => nameOf(urn)) };
 }
 
 /**
@@ -64,12 +63,8 @@ export function clusterIn(file: string): unknown {
       .looseObject({ config: z.record(z.string(), z.unknown()).nullish() })
       .nullish()
       .parse(content) ?? {};
-  const cluster = config?.[`${projectName()}:cluster`];
+  const cluster = config?.[`${PROJECT}:cluster`];
   if (z.strictObject({ secure: z.string() }).safeParse(cluster).success)
     throw new Error(`${name} holds the cluster as a secret, which a preview without secrets cannot read`);
   return cluster;
-}
-
-function projectName(): string {
-  return (parse(fs.readFileSync(path.join(PROGRAM, "Pulumi.yaml"), "utf8")) as { name: string }).name;
 }

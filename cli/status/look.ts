@@ -12,7 +12,6 @@ import { openApi, type ProxmoxApi } from "../proxmoxApi";
 import { pulumi } from "../pulumi";
 import { ClusterHost } from "../recover/guests";
 import { hostTarget, readStack } from "../stack";
-import { recordInExport } from "../stateRecord";
 import { endOf, parseCluster } from "./clusterAnswer";
 import type { ClusterSight, ListedGuest, Look, Sight, StorageSight } from "./sight";
 
@@ -28,7 +27,7 @@ export async function look(stackName?: string): Promise<{ readonly plan: Cluster
   const at = new Date();
   const [stack, kubeconfig] = await Promise.all([readStack(stackName), lookAtKubeconfig(stackName)]);
   const plan = loadPlan(stack.cluster);
-  const record = recordInExport(stack.state.text);
+  const record = stack.state.record();
   const mark = stack.state.mark(plan.name);
   const byHost = async <T>(ask: (target: ShellTarget, mark: string) => Promise<T>): Promise<Look<T>> => {
     if (mark === undefined) return { why: "the stack has no cluster yet", remedy: "pulumi up" };

@@ -8,11 +8,24 @@ import { formatTaint } from "../taints";
 const TOKEN_FILE = "/etc/rancher/k3s/token";
 const AGENT_TOKEN_FILE = "/etc/rancher/k3s/agent-token";
 
+/** Options of K3s by its own names. */
+export type K3sOptions = Readonly<Record<string, K3sConfigValue>>;
+
 /**
  * The node's `/etc/rancher/k3s/config.yaml`. It has all options of K3s; none is in a flag or in the environment. So a preview
  * shows all of them, and the Node's annotations repeat no secret. Keys are sorted: equal plans give equal text.
  */
 export function k3sConfig(node: NodePlan, plan: ClusterPlan): string {
+  return stringify(k3sOptions(node, plan), { sortMapEntries: true, lineWidth: 0 }).trimEnd();
+}
+
+/** What that file holds. A list without values is not set. */
+export function k3sOptions(node: NodePlan, plan: ClusterPlan): K3sOptions {
+  const set = Object.entries(allOptions(node, plan)).filter(([, value]) => !Array.isArray(value) || value.length > 0);
+  return Object.fromEntries(set);
+}
+
+function allOptions(node: NodePlan, plan: ClusterPlan): K3sOptions {
   const common: Record<string, K3sConfigValue> = {
     "node-name": node.name,
     "node-ip": node.address,
@@ -23,7 +36,7 @@ export function k3sConfig(node: NodePlan, plan: ClusterPlan): string {
   };
   switch (node.role) {
     case "server":
-      return render({
+      return {
         ...plan.k3s.extraServerConfig,
         ...common,
         "agent-token-file": AGENT_TOKEN_FILE,
@@ -34,17 +47,12 @@ export function k3sConfig(node: NodePlan, plan: ClusterPlan): string {
         "cluster-cidr": plan.network.podCidr,
         "service-cidr": plan.network.serviceCidr,
         disable: plan.k3s.disable,
-      });
+      };
     case "agent":
-      return render({ ...plan.k3s.extraAgentConfig, ...common, server: endpointUrl(plan.endpoint) });
+      return { ...plan.k3s.extraAgentConfig, ...common, server: endpointUrl(plan.endpoint) };
     default: {
       const exhaustive: never = node.role;
       throw new Error(`unknown role ${String(exhaustive)}`);
     }
   }
-}
-
-function render(values: Record<string, K3sConfigValue>): string {
-  const set = Object.entries(values).filter(([, value]) => !Array.isArray(value) || value.length > 0);
-  return stringify(Object.fromEntries(set), { sortMapEntries: true, lineWidth: 0 }).trimEnd();
 }

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { recordIn } from "../../../components/recordIn";
+import { parseState } from "../../../cli/state";
 import { formatProblem } from "../../../config/problems";
 import { loadPlan } from "../../../plan/load";
 import type { ClusterRecord } from "../../../plan/record";
@@ -106,13 +106,7 @@ class ChangeGame implements Game<Edits> {
 
   /** The state as the CLI exports it, in the form in which the engine hands it to the program. */
   private async former(): Promise<ClusterRecord> {
-    const { stdout } = await this.lab.pulumi("stack", "export");
-    const resources = (JSON.parse(stdout).deployment.resources ?? []) as {
-      urn: string;
-      type: string;
-      outputs?: object;
-    }[];
-    return recordIn(Object.fromEntries(resources.map(({ urn, type, outputs = {} }) => [urn, { type, outputs }])));
+    return parseState((await this.lab.pulumi("stack", "export")).stdout).record();
   }
 
   /** What happened to each node, `NAME effect`. */

@@ -1,6 +1,7 @@
-import { recordInExport } from "../../../cli/stateRecord";
+import { parseState } from "../../../cli/state";
 import { loadPlan } from "../../../plan/load";
 import { clusterRecordOf } from "../../../plan/record";
+import { k3sConfig } from "../../../plan/render/k3sConfig";
 import { homelabConfig } from "../config/support";
 
 /* That the engine's state has this form: tests/engine/previewCommand.test.ts. */
@@ -39,13 +40,20 @@ const container = (at: number, vmId: number, more: object = {}) => {
 };
 const k3s = (at: number) => {
   const { name, k3s: told } = record.nodes[at]!;
-  const values = { ROLE: told!.role, VERSION: told!.version, ARCH: told!.arch, CONFIG: told!.config };
+  const values = {
+    ROLE: told!.role,
+    VERSION: told!.version,
+    ARCH: told!.arch,
+    CONFIG: k3sConfig(plan.nodes[at]!, plan),
+  };
   const lines = Object.entries(values).map(([key, value]) => `export ${key}='${value.replaceAll("'", "'\\''")}'`);
   // The export keeps secrets encrypted.
   const stdin = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", ciphertext: "v1:x" };
   return resource("command:remote:Command", `${name}-k3s`, { create: lines.join("\n"), stdin });
 };
 const exported = (resources?: readonly object[]): string => JSON.stringify({ version: 3, deployment: { resources } });
+
+const recordInExport = (text: string) => parseState(text).record();
 
 test("a state holds the cluster as its plan was applied; what waits for its deletion is no part of it", () => {
   const anchor = resource("random:index/randomId:RandomId", "homelab-anchor", { hex: "ab" });
