@@ -33,6 +33,12 @@ service("dns", "/usr/sbin/dnsmasq", [
   ...["--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--pid-file", "--user=root"],
   ...["--no-resolv", "--bind-interfaces", `--listen-address=${address}`],
 ]);
-serveFolder("/srv/artifacts", { host: address, port: 8080 }).catch((error: Error) =>
-  end(`artifacts: ${error.message}`),
-);
+// A mirror without TLS is used with known sums alone; one with TLS has the host's own certificate here.
+const tls = {
+  cert: fs.readFileSync("/etc/pve/nodes/pve/pve-ssl.pem"),
+  key: fs.readFileSync("/etc/pve/nodes/pve/pve-ssl.key"),
+};
+for (const listen of [{ port: 8080 }, { port: 8443, tls }])
+  serveFolder("/srv/artifacts", { host: address, ...listen }).catch((error: Error) =>
+    end(`artifacts: ${error.message}`),
+  );
