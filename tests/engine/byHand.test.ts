@@ -2,6 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { Homelab, type HomelabSnapshot } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
+import { homelabAtRest } from "../support/homelabAtRest";
+import { succeeded } from "../support/succeeded";
 
 /*
  * What people set on a guest by hand, as `pct set` on the host would: it is theirs. No refresh rebuilds or reboots a node for
@@ -14,10 +16,7 @@ let cluster: HomelabSnapshot;
 let lab: Homelab;
 
 beforeAll(async () => {
-  const first = await Homelab.start();
-  succeeded(await first.up());
-  cluster = first.save();
-  await first.dispose();
+  cluster = await homelabAtRest();
 });
 beforeEach(async () => {
   lab = await Homelab.start(cluster);
@@ -25,7 +24,6 @@ beforeEach(async () => {
 afterEach(() => lab?.dispose());
 afterAll(() => fs.rmSync(cluster.folder, { recursive: true }));
 
-const succeeded = (run: PulumiResult): void => expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
 function unchanged(run: PulumiResult): void {
   succeeded(run);
   expect(run.changes).toEqual({});

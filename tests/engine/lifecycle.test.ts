@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import { GATE_CHECK, Homelab, type HomelabSnapshot } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
 import { schemaProblems } from "../support/pveSchema";
+import { succeeded } from "../support/succeeded";
 
 /** A cluster's life on the real engine and the real Proxmox client, machines simulated: what happens, and in which order. */
 
@@ -48,8 +49,6 @@ const requests = ({ journal }: Homelab): string[] =>
 /** Everything that was done to a node: scripts, requests for its VMID, its machine. */
 const doneTo = ({ journal }: Homelab, name: string): string[] =>
   journal.whats().filter((what) => new RegExp(`^${name}-|^guest ${VMIDS[name]} |/lxc/${VMIDS[name]}(/|$)`).test(what));
-/** A run that succeeded; else its output is the failure's text. */
-const succeeded = (run: PulumiResult): void => expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
 
 describe("the first up", () => {
   it("makes every resource once, without an error of the API and without a leave", () => {

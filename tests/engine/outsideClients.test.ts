@@ -44,18 +44,24 @@ const changes = (from: number) =>
     .filter(({ method, path: target }) => method !== "GET" && /\/(lxc|qemu)/.test(target))
     .map(({ method, path: target, status }) => `${method} ${target}${status === 200 ? "" : ` ${status}`}`);
 
-test("cv4pve lists, creates, starts, stops and deletes a container, by token and by login", async () => {
-  const client = new Cv4pve("127.0.0.1", Number(new URL(pve.url).port));
-  const data = async (answer: Promise<Result>) => {
-    const result = await answer;
-    if (!result.isSuccessStatusCode) throw new Error(result.reasonPhrase);
-    return (result.response as unknown as { data: unknown }).data;
-  };
-  const task = async (answer: Promise<Result>) => {
+/** What a request of cv4pve answers. */
+const data = async (answer: Promise<Result>): Promise<unknown> => {
+  const result = await answer;
+  if (!result.isSuccessStatusCode) throw new Error(result.reasonPhrase);
+  return (result.response as unknown as { data: unknown }).data;
+};
+/** How a task ends that a request of cv4pve began. */
+const taskOf =
+  (client: Cv4pve) =>
+  async (answer: Promise<Result>): Promise<string> => {
     const upid = (await data(answer)) as string;
     expect(await client.waitForTaskToFinish(upid, 50, 10_000)).toBe(true);
     return client.getExitStatusTask(upid);
   };
+
+test("cv4pve lists, creates, starts, stops and deletes a container, by token and by login", async () => {
+  const client = new Cv4pve("127.0.0.1", Number(new URL(pve.url).port));
+  const task = taskOf(client);
   const lxc = client.nodes.get("pve").lxc;
   const guest = lxc.get(104);
   expect(await data(lxc.vmlist()).catch(String)).toBe("Error: No ticket");
@@ -97,7 +103,7 @@ test("proxmoxer lists, creates, starts, stops and deletes a container, and uploa
     ca: path.join(pve.dir, "cert.pem"),
     ...{ apiToken: pve.apiToken, rootPassword, fields: nodeFields(104), file },
   };
-  const output = await run(python, [path.join(folder, "lifecycle.py")], { input: JSON.stringify(settings) });
+  const output = await run(python, ["-B", path.join(folder, "lifecycle.py")], { input: JSON.stringify(settings) });
   expect(JSON.parse(output)).toEqual({
     before: [],
     create: "WARNINGS: 1",
@@ -119,16 +125,7 @@ test("cv4pve takes a virtual machine through its life", async () => {
   const client = new Cv4pve("127.0.0.1", Number(new URL(pve.url).port));
   client.apiToken = vmToken;
   const from = pve.exchanges.length;
-  const data = async (answer: Promise<Result>) => {
-    const result = await answer;
-    if (!result.isSuccessStatusCode) throw new Error(result.reasonPhrase);
-    return (result.response as unknown as { data: unknown }).data;
-  };
-  const task = async (answer: Promise<Result>) => {
-    const upid = (await data(answer)) as string;
-    expect(await client.waitForTaskToFinish(upid, 50, 10_000)).toBe(true);
-    return client.getExitStatusTask(upid);
-  };
+  const task = taskOf(client);
   const golden = client.nodes.get("pve").qemu.get(9000);
   const guest = client.nodes.get("pve").qemu.get(105);
   expect(await task(client.create("/nodes/pve/qemu", vmFields(9000)))).toBe("OK");
@@ -160,7 +157,7 @@ test("proxmoxer takes a virtual machine through its life", async () => {
     ca: path.join(pve.dir, "cert.pem"),
     ...{ apiToken: vmToken, fields: vmFields(9000) },
   };
-  const output = await run(python, [path.join(folder, "vm_lifecycle.py")], { input: JSON.stringify(settings) });
+  const output = await run(python, ["-B", path.join(folder, "vm_lifecycle.py")], { input: JSON.stringify(settings) });
   expect(JSON.parse(output)).toEqual({
     before: [],
     ...{ create: "OK", template: "OK", clone: "OK", change: null, grow: "OK", start: "OK", running: "running" },

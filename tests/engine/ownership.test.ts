@@ -2,6 +2,8 @@ import * as fs from "node:fs";
 import { GATE_CHECK, Homelab, type HomelabSnapshot } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
 import { Strangers } from "../support/sequences/strangers";
+import { homelabAtRest } from "../support/homelabAtRest";
+import { succeeded } from "../support/succeeded";
 
 /*
  * Whose guest is it, on the real engine and the real Proxmox client: a stranger's guest on a VMID of ours is named and
@@ -21,10 +23,7 @@ let lab: Homelab;
 let strangers: Strangers;
 
 beforeAll(async () => {
-  const first = await Homelab.start();
-  succeeded(await first.up());
-  cluster = first.save();
-  await first.dispose();
+  cluster = await homelabAtRest();
 });
 beforeEach(async () => {
   lab = await Homelab.start(cluster);
@@ -33,8 +32,6 @@ beforeEach(async () => {
 afterEach(() => lab?.dispose());
 afterAll(() => fs.rmSync(cluster.folder, { recursive: true }));
 
-/** A run that succeeded; else its output is the failure's text. */
-const succeeded = (run: PulumiResult): void => expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
 /** A run that failed at one resource, for this reason. */
 function refused(run: PulumiResult, resource: string, cause: string): PulumiResult {
   expect({ code: run.code, failed: run.failed }).toEqual({ code: 1, failed: [resource] });

@@ -5,6 +5,7 @@ import { expectSeen } from "../reliability/strike";
 import { GATE_CHECK, Homelab, type HomelabSnapshot } from "../support/homelab";
 import type { Entry } from "../support/journal";
 import type { PulumiResult } from "../support/pulumiResult";
+import { succeeded } from "../support/succeeded";
 
 /**
  * Several servers on the real engine, machines simulated: they come and go one at a time, etcd keeps its majority, and there
@@ -40,9 +41,6 @@ afterAll(async () => {
   await grown?.dispose();
   if (three) fs.rmSync(three.folder, { recursive: true });
 });
-
-/** A run that succeeded; else its output is the failure's text. */
-const succeeded = (run: PulumiResult): void => expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
 
 function serversOf(world: Homelab, count: number, ...retired: number[]): void {
   world.edit(({ pools, k3s }) => {

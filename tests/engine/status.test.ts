@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { SimulatedNode } from "../support/doubles/simulatedCluster";
 import { Homelab, type HomelabSnapshot } from "../support/homelab";
+import { homelabAtRest } from "../support/homelabAtRest";
 
 /** `status` and `kubeconfig` on a real stack, machines simulated: a cluster that is as planned, and each difference by its line. */
 
@@ -12,12 +13,8 @@ let good: HomelabSnapshot;
 let lab: Homelab;
 
 beforeAll(async () => {
-  const made = await Homelab.start();
-  made.edit(({ pools }) => Object.assign(pools.worker, { labels: { tier: "web" }, taints: ["only=web:NoSchedule"] }));
-  const { code, stdout } = await made.up();
-  expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
-  good = made.save();
-  await made.dispose();
+  const own = { labels: { tier: "web" }, taints: ["only=web:NoSchedule"] };
+  good = await homelabAtRest((made) => made.edit(({ pools }) => Object.assign(pools.worker, own)));
 });
 beforeEach(async () => {
   lab = await Homelab.start(good);

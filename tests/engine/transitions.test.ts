@@ -1,5 +1,5 @@
 import { Homelab } from "../support/homelab";
-import type { PulumiResult } from "../support/pulumiResult";
+import { succeeded } from "../support/succeeded";
 
 /**
  * A change is judged by the state before it happens: what the preview says is what `up` then does, and what cannot be done
@@ -20,7 +20,6 @@ beforeEach(() => {
 });
 afterAll(() => lab?.dispose());
 
-const succeeded = (run: PulumiResult): void => expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
 /** What a preview says of nodes. */
 const announced = async (): Promise<string[]> => {
   const run = await lab.preview();

@@ -10,16 +10,11 @@ import { type Finished, Lab } from "../support/lab";
  */
 
 const lab = new Lab("by-hand");
-const CLUSTER = "proxmox-k3s:cluster";
 
-const configure = (key: string, value: string): Promise<string> =>
-  lab.pulumiOk("config", "set", "--path", `${CLUSTER}.${key}`, value);
 const up = (...args: string[]): Promise<Finished> => lab.pulumi("up", "--yes", "--skip-preview", ...args);
 const upOk = (...args: string[]): Promise<string> => lab.pulumiOk("up", "--yes", "--skip-preview", ...args);
-const inGuest = (vmid: number, command: string): Promise<string> =>
-  lab.hostWithInput(`pct exec ${vmid} -- sh -e`, command);
 /** When the guest's init process was started. */
-const started = (vmid: number): Promise<string> => inGuest(vmid, "stat -c %y /proc/1");
+const started = (vmid: number): Promise<string> => lab.inGuest(vmid, "stat -c %y /proc/1");
 const isSchedulable = async (node: string): Promise<boolean> =>
   (await lab.kubectl("get", "node", node, "-o", "jsonpath={.spec.unschedulable}")) !== "true";
 
@@ -36,18 +31,18 @@ it("a mount point with a file in it outlives a refresh, and its node goes on wit
     "pct set 102 --mp0 /srv/media,mp=/media && pct set 102 --tags 'k3s;nas' --cpulimit 2 && pct reboot 102",
   );
   const sum = (await lab.host("sha256sum </srv/media/film")).trim();
-  await inGuest(102, `until [ "$(sha256sum </media/film)" = "${sum}" ]; do sleep 0.2; done`);
+  await lab.inGuest(102, `until [ "$(sha256sum </media/film)" = "${sum}" ]; do sleep 0.2; done`);
   const [conf, boot] = [await lab.host("cat /etc/pve/lxc/102.conf"), await started(102)];
   for (const flags of [["--refresh"], []]) {
     const run = await lab.pulumiResult("up", "--yes", "--skip-preview", ...flags);
     expect([run.code, run.changes]).toEqual([0, {}]);
   }
-  expect((await inGuest(102, "sha256sum </media/film")).trim()).toBe(sum);
+  expect((await lab.inGuest(102, "sha256sum </media/film")).trim()).toBe(sum);
   expect([await lab.host("cat /etc/pve/lxc/102.conf"), await started(102)]).toEqual([conf, boot]);
 }, 300_000);
 
 describe("a worker that is to go", () => {
-  beforeAll(() => configure("pools.worker.count", "1"));
+  beforeAll(() => lab.configure("pools.worker.count", "1"));
 
   it("is kept where its guest is protected: said before it is drained", async () => {
     await lab.host("pct set 103 --protection 1");
@@ -59,8 +54,8 @@ describe("a worker that is to go", () => {
   }, 180_000);
 
   it("is kept where it has a volume that no other node has, and goes once that may go", async () => {
-    await inGuest(103, "mkdir -p /srv/volume && head -c 300000 /dev/urandom >/srv/volume/rows");
-    const sum = await inGuest(103, "sha256sum </srv/volume/rows");
+    await lab.inGuest(103, "mkdir -p /srv/volume && head -c 300000 /dev/urandom >/srv/volume/rows");
+    const sum = await lab.inGuest(103, "sha256sum </srv/volume/rows");
     const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "by-hand-")), "volume.json");
     fs.writeFileSync(file, JSON.stringify(volume()));
     await lab.kubectl("apply", "-f", file);
@@ -70,9 +65,9 @@ describe("a worker that is to go", () => {
     expect(run.code).not.toBe(0);
     expect(run.stdout + run.stderr).toContain("  - claim default/rows (1Gi, volume rows), used by default/reader");
     expect(await isSchedulable("k3s-worker-02")).toBe(true);
-    expect(await inGuest(103, "sha256sum </srv/volume/rows")).toBe(sum);
+    expect(await lab.inGuest(103, "sha256sum </srv/volume/rows")).toBe(sum);
 
-    await configure("removal.onLocalData", "delete");
+    await lab.configure("removal.onLocalData", "delete");
     await upOk();
     expect(await lab.host("ls /etc/pve/lxc/103.conf 2>/dev/null || true")).toBe("");
   }, 420_000);

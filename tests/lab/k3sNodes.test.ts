@@ -17,9 +17,7 @@ const NODE = "k3s-worker-01";
 const DROP_IN = "/etc/rancher/k3s/config.yaml.d/50-test.yaml";
 
 const up = (...args: string[]) => lab.pulumi("up", "--yes", "--skip-preview", ...args);
-const configure = (path: string, value: string) => lab.pulumiOk("config", "set", "--path", `${CLUSTER}.${path}`, value);
-const inGuest = (vmid: number, command: string) => lab.hostWithInput(`pct exec ${vmid} -- sh -e`, command);
-const inAgent = (command: string) => inGuest(AGENT, command);
+const inAgent = (command: string) => lab.inGuest(AGENT, command);
 
 /** A command of a guest that waits for a condition, in seconds at most. */
 const until = (condition: string, seconds: number) =>
@@ -61,9 +59,9 @@ afterAll(() => lab.down(), 120_000);
 
 describe("K3s from a folder on the Proxmox host", () => {
   it("names the node, the file and the way on where the file is missing", async () => {
-    await configure("pools.worker.count", "1");
+    await lab.configure("pools.worker.count", "1");
     await lab.pulumiOk("config", "rm", "--path", `${CLUSTER}.k3s.artifacts.baseUrl`);
-    await configure("k3s.artifacts.file", `${FOLDER}/k3s`);
+    await lab.configure("k3s.artifacts.file", `${FOLDER}/k3s`);
     // All else is made, so that the next test strikes the one step that is left.
     const failed = await up("--continue-on-error");
     expect(failed.code).not.toBe(0);
@@ -90,7 +88,7 @@ describe("K3s from a folder on the Proxmox host", () => {
     const sums = await lab.host(`sha256sum <${FOLDER}/k3s; cat ${FOLDER}/k3s-airgap-images-amd64.tar | sha256sum`);
     for (const vmid of [SERVER, AGENT]) {
       const installed = "/usr/local/bin/k3s /var/lib/rancher/k3s/agent/images/k3s-airgap-images-amd64.tar";
-      expect(await inGuest(vmid, `for file in ${installed}; do sha256sum <$file; done`)).toBe(sums);
+      expect(await lab.inGuest(vmid, `for file in ${installed}; do sha256sum <$file; done`)).toBe(sums);
     }
     expect((await lab.kubectl("get", "nodes", "-o", "name")).trim().split("\n")).toEqual([
       "node/k3s-master",
@@ -119,10 +117,10 @@ describe("an agent that starts again", () => {
   }, 60_000);
 
   it("waits for a server that is down, as activating, and goes on when it is back", async () => {
-    await inGuest(SERVER, "systemctl stop k3s");
+    await lab.inGuest(SERVER, "systemctl stop k3s");
     await inAgent(restarted + seen("failed to get CA certs", 2));
     expect(await inAgent(state)).toEqual(waiting);
-    await inGuest(SERVER, "systemctl start k3s");
+    await lab.inGuest(SERVER, "systemctl start k3s");
     await inAgent(active);
     await eventually(60, async () => isReady(await node()));
   }, 180_000);
@@ -204,22 +202,22 @@ describe("a version that does not start", () => {
       `mkdir -p ${BROKEN} && cp ${FOLDER}/*.tar ${BROKEN}/ && cat >${BROKEN}/k3s`,
       `#!/bin/sh\n${script}\n`,
     );
-    await configure("version", VERSION);
-    await configure("k3s.artifacts.file", `${BROKEN}/k3s`);
-    await configure("k3s.artifacts.sha256.amd64", await sum(`${BROKEN}/k3s`));
+    await lab.configure("version", VERSION);
+    await lab.configure("k3s.artifacts.file", `${BROKEN}/k3s`);
+    await lab.configure("k3s.artifacts.sha256.amd64", await sum(`${BROKEN}/k3s`));
     const failed = await up();
     expect(failed.code).not.toBe(0);
     expect(failed.stdout).toMatch(/k3s on k3s-master: [^\n]*broken[^\n]*; it starts again with the version it had/);
     expect(failed.stdout).toContain("set that version in the config again");
 
-    await configure("version", version);
-    await configure("k3s.artifacts.file", `${FOLDER}/k3s`);
-    await configure("k3s.artifacts.sha256.amd64", former);
+    await lab.configure("version", version);
+    await lab.configure("k3s.artifacts.file", `${FOLDER}/k3s`);
+    await lab.configure("k3s.artifacts.sha256.amd64", former);
     const done = await lab.pulumiResult("up", "--yes", "--skip-preview");
     expect([done.code, Object.keys(done.changes).filter((name) => name.endsWith("-k3s"))]).toEqual([0, []]);
     await eventually(60, async () => (await lab.kubectl("get", "--raw", "/readyz")) === "ok");
     for (const vmid of [SERVER, AGENT])
-      expect(await inGuest(vmid, "sha256sum </usr/local/bin/k3s; ls /usr/local/bin | grep former || true")).toBe(
+      expect(await lab.inGuest(vmid, "sha256sum </usr/local/bin/k3s; ls /usr/local/bin | grep former || true")).toBe(
         `${former}  -\n`,
       );
   }, 300_000);
@@ -228,7 +226,7 @@ describe("a version that does not start", () => {
 describe("an option that K3s does not take", () => {
   /** The former inputs stay in the state of a failed update: taking the option back must find the node as it was. */
   async function isRefused(option: string, value: string, words: string): Promise<void> {
-    await configure(`k3s.${option}`, value);
+    await lab.configure(`k3s.${option}`, value);
     const failed = await up();
     expect(failed.code).not.toBe(0);
     expect(failed.stdout).toMatch(new RegExp(`${words}[^\\n]*; it starts again with the configuration it had`));
@@ -244,10 +242,10 @@ describe("an option that K3s does not take", () => {
 
   // The config refuses what no K3s knows; a release that is older than an option still does what it does here.
   it("on a server, which would go on and leave it out: the same", async () => {
-    await inGuest(SERVER, `mkdir -p $(dirname ${DROP_IN})\necho 'secrets-encryptoin: true' >${DROP_IN}\n`);
+    await lab.inGuest(SERVER, `mkdir -p $(dirname ${DROP_IN})\necho 'secrets-encryptoin: true' >${DROP_IN}\n`);
     await isRefused("serverConfig.service-node-port-range", "30000-32000", "does not know --secrets-encryptoin");
-    await inGuest(SERVER, `rm ${DROP_IN}`);
+    await lab.inGuest(SERVER, `rm ${DROP_IN}`);
     await eventually(60, async () => (await lab.kubectl("get", "--raw", "/readyz")) === "ok");
-    expect(await inGuest(SERVER, "cat /etc/rancher/k3s/config.yaml")).not.toContain("service-node-port-range");
+    expect(await lab.inGuest(SERVER, "cat /etc/rancher/k3s/config.yaml")).not.toContain("service-node-port-range");
   }, 180_000);
 });

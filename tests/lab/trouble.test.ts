@@ -8,16 +8,11 @@ import { eventually, type Finished, finish, Lab } from "../support/lab";
  */
 
 const lab = new Lab("trouble");
-const CLUSTER = "proxmox-k3s:cluster";
 const FIXED_MAC = "BC:24:11:5A:5A:5A";
 const TEMPLATE = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
 
-const configure = (path: string, value: string): Promise<string> =>
-  lab.pulumiOk("config", "set", "--path", `${CLUSTER}.${path}`, value);
 const up = (...args: string[]): Promise<Finished> => lab.pulumi("up", "--yes", "--skip-preview", ...args);
 const upOk = (...args: string[]): Promise<string> => lab.pulumiOk("up", "--yes", "--skip-preview", ...args);
-const inGuest = (vmid: number, command: string): Promise<string> =>
-  lab.hostWithInput(`pct exec ${vmid} -- sh -e`, command);
 /** An address of the lab's network. */
 const at = (last: number): string => `${labNetwork(findLab(lab.name)!.subnet).prefix}.${last}`;
 
@@ -74,8 +69,8 @@ function errorOf(run: Finished, step: string): string {
 beforeAll(async () => {
   await lab.down();
   await lab.up();
-  await configure("pools.worker.count", "1");
-  await configure('pools.worker.nodes["2"].mac', FIXED_MAC);
+  await lab.configure("pools.worker.count", "1");
+  await lab.configure('pools.worker.nodes["2"].mac', FIXED_MAC);
   await upOk();
 }, 40 * 60_000);
 afterAll(() => lab.down(), 120_000);
@@ -83,7 +78,7 @@ afterAll(() => lab.down(), 120_000);
 describe("a stranger's container on a VMID of ours", () => {
   it("is named by up, goes on untouched, and does not come into the state", async () => {
     const before = await makeStranger(103);
-    await configure("pools.worker.count", "2");
+    await lab.configure("pools.worker.count", "2");
     const run = await up();
     expect(run.code).not.toBe(0);
     expect(run.stdout + run.stderr).toMatch(/VMID 103[^\n]* guest "nas"/);
@@ -98,8 +93,8 @@ describe("joins that fail half-way", () => {
   const agentToken = "/etc/rancher/k3s/agent-token";
 
   it("by a token that the server refuses: each node, the step and the cause are named", async () => {
-    await inGuest(100, `cp -p ${agentToken} /root/kept; echo another-token >${agentToken}; systemctl restart k3s`);
-    await configure("pools.worker.count", "3");
+    await lab.inGuest(100, `cp -p ${agentToken} /root/kept; echo another-token >${agentToken}; systemctl restart k3s`);
+    await lab.configure("pools.worker.count", "3");
     const run = await up("--continue-on-error");
     for (const name of ["k3s-worker-02", "k3s-worker-03"])
       expect(errorOf(run, `${name}-k3s`)).toContain(`k3s-agent on ${name}: the server refuses the token`);
@@ -109,10 +104,10 @@ describe("joins that fail half-way", () => {
   it("by another CA at the server's address, and by no route to it: the same, within the bound", async () => {
     await impostor(103);
     // Once the token is right the other goes on by itself and gets half-way: into the cluster, and not into the state.
-    await inGuest(100, `mv /root/kept ${agentToken}; systemctl restart k3s`);
+    await lab.inGuest(100, `mv /root/kept ${agentToken}; systemctl restart k3s`);
     await eventually(60, () => lab.kubectl("get", "node", "k3s-worker-03"));
-    await inGuest(104, `ip route add unreachable ${at(20)}/32`);
-    await configure("k3s.startTimeout", "30s");
+    await lab.inGuest(104, `ip route add unreachable ${at(20)}/32`);
+    await lab.configure("k3s.startTimeout", "30s");
     const began = Date.now();
     const run = await up("--continue-on-error");
     expect(Date.now() - began).toBeLessThan(120_000);
@@ -123,8 +118,8 @@ describe("joins that fail half-way", () => {
   }, 400_000);
 
   it("end well once corrected; removed from the config instead, nothing is left", async () => {
-    await inGuest(103, `systemctl stop impostor; ip address del ${at(20)}/32 dev lo`);
-    await configure("pools.worker.count", "2");
+    await lab.inGuest(103, `systemctl stop impostor; ip address del ${at(20)}/32 dev lo`);
+    await lab.configure("pools.worker.count", "2");
     await upOk();
     expect(await readyNodes()).toEqual(["k3s-master", "k3s-worker-01", "k3s-worker-02"]);
     expect(await traces("k3s-worker-03", 104)).toBe("");
@@ -133,7 +128,7 @@ describe("joins that fail half-way", () => {
   /** Inside the guest, the server's address leads to an HTTPS server whose CA is another one. */
   async function impostor(vmid: number): Promise<void> {
     const request = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=impostor -days 2";
-    await inGuest(
+    await lab.inGuest(
       vmid,
       `mkdir -p /root/impostor && cd /root/impostor
        openssl req ${request} -keyout key.pem -out cert.pem 2>/dev/null
@@ -142,7 +137,7 @@ describe("joins that fail half-way", () => {
        systemd-run -q --unit impostor --working-directory /root/impostor openssl s_server -quiet -accept 6443 -key key.pem -cert cert.pem -HTTP`,
     );
     await eventually(10, async () =>
-      (await inGuest(vmid, `curl -sk https://${at(20)}:6443/cacerts`)).includes("BEGIN"),
+      (await lab.inGuest(vmid, `curl -sk https://${at(20)}:6443/cacerts`)).includes("BEGIN"),
     );
   }
 });
@@ -150,8 +145,8 @@ describe("joins that fail half-way", () => {
 describe("a container that somebody destroyed", () => {
   it("is scaled away by the command that the stopped up names, and its node has left the cluster", async () => {
     await destroyByHand(102);
-    await configure("pools.worker.retired[0]", "1");
-    await configure("pools.worker.count", "1");
+    await lab.configure("pools.worker.retired[0]", "1");
+    await lab.configure("pools.worker.count", "1");
     const run = await up();
     expect(run.code).not.toBe(0);
     expect(run.stdout).toContain("next:  run the same command again with --refresh");

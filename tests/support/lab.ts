@@ -207,6 +207,16 @@ export class Lab {
     return result.stdout;
   }
 
+  /** A shell script in a container, by `pct exec`; its output. @throws when it fails */
+  inGuest(vmid: number, script: string): Promise<string> {
+    return this.hostWithInput(`pct exec ${vmid} -- sh -e`, script);
+  }
+
+  /** Sets a value below the stack's `proxmox-k3s:cluster`. */
+  configure(key: string, value: string): Promise<string> {
+    return this.pulumiOk("config", "set", "--path", `proxmox-k3s:cluster.${key}`, value);
+  }
+
   /** Environment of a person's shell after `eval "$(lab env)"`. */
   get environment(): NodeJS.ProcessEnv {
     return this.env;

@@ -1,6 +1,7 @@
 import { failure, permissionDenied } from "../errors";
 import { root, type Permissions } from "../access/permissions";
 import type { GuestConfig } from "../guestConfig";
+import type { ContainerNode } from "../node";
 import { parsePropertyString, type Properties } from "../schema/propertyString";
 import type { Params } from "../schema/schema";
 import type { StorageStore } from "../storage/storageStore";
@@ -17,6 +18,12 @@ export interface ModifyCheck {
   /** What is configured now; undefined for a new guest. */
   readonly current?: GuestConfig;
   readonly unprivileged: boolean;
+}
+
+/** The check of a change of a container that is there. */
+export function checkOfChange(node: ContainerNode, user: string, vmid: number, current: GuestConfig): ModifyCheck {
+  const unprivileged = current.options.get("unprivileged") === "1";
+  return { permissions: node.access.permissions(), storages: node.storages, user, vmid, current, unprivileged };
 }
 
 /**

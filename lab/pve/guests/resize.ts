@@ -1,7 +1,7 @@
 import { failure } from "../errors";
 import type { ContainerNode } from "../node";
 import { formatSize, parseSize } from "../schema/sizes";
-import { checkModify } from "./guestPermissions";
+import { checkModify, checkOfChange } from "./guestPermissions";
 import { assertUnchanged } from "./lifecycle";
 import { parseVolume, printVolume, storageOf, volumeBytes } from "./volumes";
 
@@ -23,17 +23,7 @@ export function resizeTask(node: ContainerNode, user: string, vmid: number, { di
   const check = () => {
     const stored = node.guests.load(vmid);
     node.guests.assertUnlocked(stored.file);
-    checkModify(
-      {
-        permissions: node.access.permissions(),
-        storages: node.storages,
-        user,
-        vmid,
-        current: stored.file,
-        unprivileged: stored.file.options.get("unprivileged") === "1",
-      },
-      { disk },
-    );
+    checkModify(checkOfChange(node, user, vmid, stored.file), { disk });
     assertUnchanged(digest, stored.digest);
     const text = stored.file.options.get(disk);
     if (text === undefined) throw failure(`no such disk '${disk}'`);

@@ -1,7 +1,7 @@
 import { messageOf, failure, parameterError } from "../errors";
 import { withPending, type GuestConfig } from "../guestConfig";
 import { createGuest } from "../guests/create";
-import { checkModify } from "../guests/guestPermissions";
+import { checkModify, checkOfChange } from "../guests/guestPermissions";
 import { assertUnchanged, destroyTask, isRunning } from "../guests/lifecycle";
 import { containerOptions, isVolumeKey } from "../guests/options";
 import { pendingEntries, readSection, typedOptions } from "../guests/reading";
@@ -137,14 +137,7 @@ async function updateConfig({ node: { lxc: node }, user, params }: Call): Promis
     const stored = node.guests.load(vmid);
     node.guests.assertUnlocked(stored.file);
     assertUnchanged(expected, stored.digest);
-    const check = {
-      permissions: node.access.permissions(),
-      storages: node.storages,
-      user,
-      vmid,
-      current: stored.file,
-      unprivileged: stored.file.options.get("unprivileged") === "1",
-    };
+    const check = checkOfChange(node, user, vmid, stored.file);
     checkModify(check, {}, [...change.delete, ...change.revert]);
     assertConsistent(change);
     checkModify(check, set);

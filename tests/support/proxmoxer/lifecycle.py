@@ -1,6 +1,6 @@
 """Lists, creates, starts, stops and deletes a container with proxmoxer.
 
-Reads where and as whom from standard input, as JSON; prints what it saw, as one JSON object.
+Prints what it saw, as one JSON object.
 """
 
 import json
@@ -9,18 +9,10 @@ import sys
 from proxmoxer import ProxmoxAPI, ResourceException
 from proxmoxer.tools import Tasks
 
-settings = json.load(sys.stdin)
-server = {"port": settings["port"], "verify_ssl": settings["ca"]}
-user, _, token = settings["apiToken"].partition("!")
-name, _, value = token.partition("=")
-pve = ProxmoxAPI("127.0.0.1", user=user, token_name=name, token_value=value, **server)
-node = pve.nodes("pve")
+from session import node, server, settings, task
+
 guest = node.lxc(settings["fields"]["vmid"])
 seen = {}
-
-
-def task(upid, connection=pve):
-    return Tasks.blocking_status(connection, upid, timeout=30, polling_interval=0.05)["exitstatus"]
 
 
 def vmids():

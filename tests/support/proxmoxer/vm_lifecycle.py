@@ -1,27 +1,18 @@
 """Takes a virtual machine through its life with proxmoxer: create, template, clone, change, start, ask, stop, delete.
 
-Reads where and as whom from standard input, as JSON; prints what it saw, as one JSON object.
+Prints what it saw, as one JSON object.
 """
 
 import json
 import sys
 
-from proxmoxer import ProxmoxAPI, ResourceException
-from proxmoxer.tools import Tasks
+from proxmoxer import ResourceException
 
-settings = json.load(sys.stdin)
-server = {"port": settings["port"], "verify_ssl": settings["ca"]}
-user, _, token = settings["apiToken"].partition("!")
-name, _, value = token.partition("=")
-pve = ProxmoxAPI("127.0.0.1", user=user, token_name=name, token_value=value, **server)
-node = pve.nodes("pve")
+from session import node, settings, task
+
 golden = node.qemu(settings["fields"]["vmid"])
 guest = node.qemu(105)
 seen = {}
-
-
-def task(upid):
-    return Tasks.blocking_status(pve, upid, timeout=30, polling_interval=0.05)["exitstatus"]
 
 
 def vmids():

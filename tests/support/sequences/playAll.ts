@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import * as fs from "node:fs";
-import { Homelab, type HomelabSnapshot } from "../homelab";
+import type { HomelabSnapshot } from "../homelab";
+import { homelabAtRest } from "../homelabAtRest";
 import { compileProgram } from "./compiled";
 import { editSequences, playChanges } from "./changes";
 import { play } from "./play";
@@ -46,7 +47,10 @@ export interface Outcome {
 
 /** Plays random sequences, each in a world of its own that begins with a running cluster. Returns those that failed. */
 export async function playAll({ game, seeds, parallel, shrink = false, onEnd }: PlayOptions): Promise<Outcome[]> {
-  const from = await runningHomelab(game);
+  const from = await homelabAtRest((lab) => {
+    compileProgram(lab);
+    GAMES[game].prepare(lab);
+  });
   const waiting = [...seeds];
   const failed: Outcome[] = [];
   const lane = async (): Promise<void> => {
@@ -82,18 +86,5 @@ async function playOne(
     return undefined;
   } catch (error) {
     return `${(error as Error).message}\nAgain: SEED=${seed} RUNS=1 npm run soak -- --game ${game}`;
-  }
-}
-
-async function runningHomelab(game: GameName): Promise<HomelabSnapshot> {
-  const lab = await Homelab.start();
-  try {
-    compileProgram(lab);
-    GAMES[game].prepare(lab);
-    const { code, stdout } = await lab.up();
-    if (code !== 0) throw new Error(`the homelab cannot be set up:\n${stdout}`);
-    return lab.save();
-  } finally {
-    await lab.dispose();
   }
 }

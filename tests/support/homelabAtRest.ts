@@ -1,0 +1,18 @@
+import { Homelab, type HomelabSnapshot } from "./homelab";
+
+/**
+ * The homelab after its first `up`, for any number of worlds that start from there.
+ * @param prepare changes the program or the config before
+ * @throws Error with the output of an `up` that failed
+ */
+export async function homelabAtRest(prepare: (lab: Homelab) => void = () => {}): Promise<HomelabSnapshot> {
+  const lab = await Homelab.start();
+  try {
+    prepare(lab);
+    const { code, stdout } = await lab.up();
+    if (code !== 0) throw new Error(`the homelab cannot be set up:\n${stdout}`);
+    return lab.save();
+  } finally {
+    await lab.dispose();
+  }
+}
