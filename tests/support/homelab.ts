@@ -27,7 +27,7 @@ import { type KeyPair, newKeyPair } from "./sshKeys";
 const REPO = path.join(__dirname, "../..");
 const TSX = path.join(REPO, "node_modules/.bin/tsx");
 /** What `pulumi` reads of the repo; each stack works on a copy, so that a test may edit it and nothing is written here. */
-const PROGRAM = ["Pulumi.yaml", "package.json", "tsconfig.json", "tsconfig.pulumi.json", "transpiler.cjs", "index.ts"];
+const PROGRAM = ["Pulumi.yaml", "package.json", "tsconfig.json", "runtime.cjs", "index.ts"];
 export const PROGRAM_FOLDERS = ["config", "plan", "remote", "credentials", "components", "scripts", "cli"];
 
 /** Addresses of Pulumi.homelab.yaml. */

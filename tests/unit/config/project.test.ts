@@ -22,7 +22,7 @@ test("the project requires an engine that is not newer than the SDK, and the REA
   expect(project.name).toBe("proxmox-k3s");
   expect(project.runtime).toEqual({
     name: "nodejs",
-    options: { packagemanager: "npm", typescript: true, tsconfig: "tsconfig.pulumi.json" },
+    options: { packagemanager: "npm", typescript: false, nodeargs: "--require ./runtime.cjs" },
   });
 });
 
