@@ -63,11 +63,15 @@ function errorProblems(label: string, { status, reason, body }: Exchange): strin
   return problems;
 }
 
+type Methods = ApiSource["api"][string];
+
+let patterns: readonly (readonly [path: string, parts: readonly string[], methods: Methods])[] | undefined;
+
 /** The method of the API that a path belongs to, and the parameters in the path. */
 function findMethod(method: string, encodedPath: string) {
-  const segments = encodedPath.split("/").filter(Boolean).map(decodeURIComponent);
-  for (const [path, methods] of Object.entries(officialApi().api)) {
-    const pattern = path.split("/").filter(Boolean);
+  patterns ??= Object.entries(officialApi().api).map(([path, methods]) => [path, partsOf(path), methods] as const);
+  const segments = partsOf(encodedPath).map(decodeURIComponent);
+  for (const [path, pattern, methods] of patterns) {
     const info = methods[method];
     if (!info || pattern.length !== segments.length) continue;
     if (!pattern.every((part, index) => part.startsWith("{") || part === segments[index])) continue;
@@ -78,6 +82,8 @@ function findMethod(method: string, encodedPath: string) {
   }
   return undefined;
 }
+
+const partsOf = (path: string): string[] => path.split("/").filter(Boolean);
 
 const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false, unicodeRegExp: false });
 ajv.addKeyword({

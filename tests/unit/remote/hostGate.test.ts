@@ -52,14 +52,14 @@ describe("the forced command", () => {
   const ran = path.join(dir, "ran");
   afterAll(() => fs.rmSync(dir, { recursive: true }));
   beforeAll(() =>
-    fs.writeFileSync(shell, `#!/bin/sh\n[ "$*" = -s ] || exit 9\nenv -0 | sort -z >${ran}\ncat >/dev/null\n`, {
+    fs.writeFileSync(shell, `#!/bin/sh\n[ "$*" = -s ] || exit 9\ncat /proc/$$/environ >${ran}\nexec cat >/dev/null\n`, {
       mode: 0o755,
     }),
   );
 
-  const gateWith = (text: string): string => {
+  const gateWith = (text: string, logger = "/bin/true"): string => {
     const file = path.join(dir, "gate");
-    fs.writeFileSync(file, text.replace("'/bin/sh'", `'${shell}'`).replaceAll("/usr/bin/logger", "/bin/true"));
+    fs.writeFileSync(file, text.replace("'/bin/sh'", `'${shell}'`).replaceAll("/usr/bin/logger", logger));
     return file;
   };
   const gate = (options = {}): string => gateWith(renderGate({ artifacts: ["/srv/k3s"], ...options }));
@@ -314,7 +314,8 @@ describe("the forced command", () => {
       const value = { whole: text, before: text + good, behind: good + text, line: `${good}\n${text}` }[place] ?? "";
       return { task, name, value };
     });
-    const answers = knockMany(gate(), knocks);
+    // What has no logger starts none, thousands of times.
+    const answers = knockMany(gateWith(renderGate({ artifacts: ["/srv/k3s"] }), "/no/logger"), knocks);
     for (const [index, { status, given }] of answers.entries()) {
       const { task, name, value } = knocks[index]!;
       // The program's own table says what may pass, the gate decided without it.
