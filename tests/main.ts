@@ -6,6 +6,7 @@ import { Command } from "commander";
 
 import { ensurePackages, machinePackages } from "../lab/host/packages";
 import { withCompileCache } from "./support/compileCache";
+import { lintChanged } from "./support/lintCache";
 import { readApiSource } from "./support/pveFacts";
 
 /** From fast to real. */
@@ -56,13 +57,18 @@ async function check(): Promise<Result> {
     console.log(`${result.failed === 0 ? "✓" : `✗ ${title} fails:\n${output}\n✗`} ${title} (${seconds} s)`);
     return result;
   };
-  const tool = async (name: string, ...args: string[]): Promise<{ result: Result; output: string }> => {
-    const { code, output } = await run(bin(name), args, false);
-    return { result: code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }, output };
+  const verdict = ({ code, output }: Ended): { result: Result; output: string } => ({
+    result: code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 },
+    output,
+  });
+  const tool = async (name: string, ...args: string[]) => verdict(await run(bin(name), args, false));
+  const lint = async () => {
+    const ended = await lintChanged(root, `${cache}/lint.json`, (files) => run(bin("eslint"), files, false));
+    return verdict(ended ?? { code: 0, output: "" });
   };
   return sum(
     await Promise.all([
-      reported("lint", tool("eslint", ".")),
+      reported("lint", lint()),
       reported("unit", jest("unit", false)),
       reported("types", tool("tsc", "-p", ".", "--incremental", "--tsBuildInfoFile", `${cache}/tsc.json`)),
       reported("format", tool("prettier", "--check", "--cache", "--cache-location", `${cache}/prettier.json`, ".")),
