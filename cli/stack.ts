@@ -8,6 +8,7 @@ import { hint, SOURCES } from "../credentials/sources";
 import type { ClusterPlan } from "../plan/model";
 import type { ShellTarget } from "../remote/sshClient";
 import { PROGRAM, pulumi } from "./pulumi";
+import { stackProblem } from "./stackProblem";
 import { exportState, type StackState } from "./state";
 
 /** A stack's config and state. */
@@ -41,8 +42,17 @@ export async function pulumiVersion(): Promise<{ version: string; isEnough: bool
 /**
  * Reads a stack's config and state through the CLI, so that the person's own backend and secrets provider are used.
  * @param name the selected stack by default
+ * @throws StackError with the cause and the next step
  */
 export async function readStack(name?: string): Promise<Stack> {
+  try {
+    return await read(name);
+  } catch (error) {
+    throw await stackProblem(error as Error, name);
+  }
+}
+
+async function read(name: string | undefined): Promise<Stack> {
   const stack = name === undefined ? [] : ["--stack", name];
   const [configText, state] = await Promise.all([
     pulumi(["config", "--json", "--show-secrets", ...stack]),

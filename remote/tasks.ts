@@ -59,12 +59,14 @@ export const SHAPES = {
   LOCK: WORD,
   /** Empty if the cluster has no mark yet. */
   MARK: `(?:proxmox-k3s ${NAMED}/${NAMED}/${NAMED} ${ID})?`,
+  MODULES: "(?:[a-z0-9_]{1,32}(?: [a-z0-9_]{1,32})*)?",
   NAME: LABEL,
   NETWORK: "keep|change",
   NODES: lines(`${VMID} ${LABEL} ${IPV4} ${STORAGE} ${NUMBER} ${TEMPLATE}`),
   NONCE: ID,
   ON_BLOCKED: "stop|force",
   ON_LOCAL_DATA: "stop|delete",
+  OVERLAYFS: lines(STORAGE),
   POOL: "[A-Za-z][A-Za-z0-9_.-]*(?:/[A-Za-z][A-Za-z0-9_.-]*){0,2}",
   PVE_NODE: "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?",
   ROLE: "server|agent",
@@ -195,7 +197,7 @@ export const TASKS = {
   preflight: {
     runsOn: "host",
     parts: ["lib/task", "lib/guest", "host/preflight", "host/preflight-host", "host/preflight-machines"],
-    args: ["PVE_NODE", "BRIDGE", "POOL", "NODES", "MARK"],
+    args: ["PVE_NODE", "BRIDGE", "POOL", "NODES", "MODULES", "OVERLAYFS", "MARK"],
     answer: ANY_TEXT,
   },
   "push-artifacts": {

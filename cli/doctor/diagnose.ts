@@ -8,6 +8,7 @@ import { checkApi } from "./api";
 import { fail, type Finding, ok, skip } from "./finding";
 import { checkHost } from "./host";
 import { LEAST_PULUMI, pulumiVersion, readStack, type Stack } from "../stack";
+import { StackError } from "../stackProblem";
 
 /**
  * Checks everything that `pulumi up` needs, from the person's machine to the Proxmox host, and changes nothing.
@@ -46,9 +47,8 @@ async function openStack(name: string | undefined): Promise<{ stack?: Stack; fin
   try {
     return { stack: await readStack(name), finding: ok("stack", "config and state can be read") };
   } catch (error) {
-    const remedy =
-      "select the stack with pulumi stack select, and set PULUMI_CONFIG_PASSPHRASE_FILE to the file with its passphrase";
-    return { finding: fail("stack", (error as Error).message, remedy) };
+    if (!(error instanceof StackError)) throw error;
+    return { finding: fail("stack", error.seen, error.remedy) };
   }
 }
 

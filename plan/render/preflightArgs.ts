@@ -1,10 +1,12 @@
-import type { ClusterPlan } from "../model";
+import type { ClusterPlan, NodePlan } from "../model";
+import { k3sOptions } from "./k3sConfig";
 
 /**
  * The arguments of the checks on the Proxmox host (`scripts/host/preflight.sh`): the host's node, bridge and pool, and what
  * each machine needs there. Nothing else, so that the checks run again only if one of these has changed.
  */
 export function preflightArgs(plan: ClusterPlan): Readonly<Record<string, string>> {
+  const onOverlayfs = plan.nodes.filter((node) => needsOverlayfs(node, plan)).map(({ storage }) => storage);
   return {
     PVE_NODE: plan.proxmox.node,
     BRIDGE: plan.network.bridge,
@@ -14,5 +16,24 @@ export function preflightArgs(plan: ClusterPlan): Readonly<Record<string, string
         [vmId, name, address, storage, diskGiB, template].join(" "),
       )
       .join("\n"),
+    MODULES: modules(plan).join(" "),
+    OVERLAYFS: [...new Set(onOverlayfs)].sort().join("\n"),
   };
+}
+
+/** Snapshotters of containerd that work on every file system. K3s' default is overlayfs. */
+const ANYWHERE: readonly unknown[] = ["native", "fuse-overlayfs"];
+
+const needsOverlayfs = (node: NodePlan, plan: ClusterPlan): boolean =>
+  !ANYWHERE.includes(k3sOptions(node, plan)["snapshotter"]);
+
+/** The kernel module of each flannel backend that has one. K3s' default is vxlan. */
+const BACKENDS: Readonly<Record<string, string>> = { vxlan: "vxlan", "wireguard-native": "wireguard" };
+
+/** Kernel modules that K3s' options need. A container cannot load them itself. */
+function modules(plan: ClusterPlan): string[] {
+  const backend = BACKENDS[String(plan.k3s.extraServerConfig["flannel-backend"] ?? "vxlan")];
+  const proxyArgs = plan.nodes.flatMap((node) => [k3sOptions(node, plan)["kube-proxy-arg"] ?? []].flat());
+  const isIpvs = proxyArgs.some((arg) => /^(?:--)?proxy-mode=ipvs$/.test(String(arg)));
+  return [...(backend === undefined ? [] : [backend]), ...(isIpvs ? ["ip_vs"] : [])];
 }

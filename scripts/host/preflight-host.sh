@@ -12,11 +12,10 @@ else
   ok proxmox-version "Proxmox VE $pve"
 fi
 
-host=$(hostname | cut -d. -f1)
-if [ "$host" = "$PVE_NODE" ]; then
+if [ "$here" = "$PVE_NODE" ]; then
   ok proxmox-node "this is $PVE_NODE"
 else
-  bad proxmox-node "this host is $host, not $PVE_NODE" "set proxmox.node to $host, or proxmox.host to the address of $PVE_NODE"
+  bad proxmox-node "this host is $here, not $PVE_NODE" "set proxmox.node to $here, or proxmox.host to the address of $PVE_NODE"
 fi
 
 lxc=$(installed lxc-pve)
@@ -29,7 +28,7 @@ else
 fi
 
 # Proxmox VE reports the version. If pvestatd has not reported it yet, look at the mount.
-cgroup=$(listed nodes node cgroup-mode | awk -F '\t' -v node="$PVE_NODE" '$1 == node { print $2 }')
+cgroup=$(listed nodes node cgroup-mode | awk -F '\t' -v node="$here" '$1 == node { print $2 }')
 case $cgroup in
   '' | -) if [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; then cgroup=2; else cgroup=1; fi ;;
 esac
@@ -45,18 +44,23 @@ present() { # present MODULE FILE
   if [ -e "$2" ]; then return 0; fi
   if [ "$1" != br_netfilter ] && modprobe -n -q "$1" 2>/dev/null; then lazy="$lazy $1"; else absent="$absent $1"; fi
 }
-grep -qw overlay /proc/filesystems || present overlay /sys/module/overlay
+overlay=
+if [ -n "$OVERLAYFS" ]; then
+  overlay=overlay
+  grep -qw overlay /proc/filesystems || present overlay /sys/module/overlay
+fi
 present br_netfilter /proc/sys/net/bridge/bridge-nf-call-iptables
 present nf_conntrack /proc/sys/net/netfilter/nf_conntrack_max
-present vxlan /sys/module/vxlan
+for module in $MODULES; do present "$module" "/sys/module/$module"; done
 iptables -w 2 -S >/dev/null 2>&1 || absent="$absent ip_tables/nf_tables"
-modules="printf '%s\\n' overlay br_netfilter nf_conntrack vxlan nf_tables >/etc/modules-load.d/proxmox-k3s.conf && systemctl restart systemd-modules-load"
+needed="${overlay:+$overlay }br_netfilter nf_conntrack${MODULES:+ $MODULES}"
+modules="printf '%s\\n' $needed nf_tables >/etc/modules-load.d/proxmox-k3s.conf && systemctl restart systemd-modules-load"
 if [ -n "$absent" ]; then
   bad kernel-modules "not loaded, and a container cannot load them:$absent" "$modules"
 elif [ -n "$lazy" ]; then
   warn kernel-modules "not loaded yet:$lazy" "$modules"
 else
-  ok kernel-modules "overlay, br_netfilter, nf_conntrack, vxlan and a packet filter"
+  ok kernel-modules "$(echo "$needed" | sed 's/ /, /g') and a packet filter"
 fi
 
 # Containers start with the host's forwarding setting. Root of the host and of all privileged containers share inotify instances.

@@ -8,7 +8,7 @@ if [ -d "/sys/class/net/$BRIDGE/bridge" ] || ovs-vsctl br-exists "$BRIDGE" 2>/de
   fi
 else
   there=$(cd /sys/class/net && for link in *; do if [ -d "$link/bridge" ]; then printf ' %s' "$link"; fi; done)
-  bad bridge "there is no bridge $BRIDGE${there:+; existing bridges:$there}" "set network.bridge, or create the bridge in the web interface: $PVE_NODE, System, Network"
+  bad bridge "there is no bridge $BRIDGE${there:+; existing bridges:$there}" "set network.bridge, or create the bridge in the web interface: $here, System, Network"
 fi
 
 # Proxmox VE lets the API token change only guests in this pool.
@@ -28,7 +28,7 @@ found resource-pool || ok resource-pool "$POOL"
 
 gib() { awk -v bytes="$1" 'BEGIN { printf "%d", bytes / 1073741824 }'; }
 listed storages storage type active avail content >"$WORK/stores"
-[ -s "$WORK/storages" ] || bad storage "Proxmox VE does not list the storages of $PVE_NODE: $(why storages)" "find the cause with pvesm status on the Proxmox host"
+[ -s "$WORK/storages" ] || bad storage "Proxmox VE does not list the storages of $here: $(why storages)" "find the cause with pvesm status on the Proxmox host"
 for store in $(printf '%s\n' "$NODES" | cut -d' ' -f4 | sort -u); do
   line=$(awk -F '\t' -v store="$store" '$1 == store' "$WORK/stores")
   type=$(printf '%s' "$line" | cut -f2)
@@ -36,13 +36,13 @@ for store in $(printf '%s\n' "$NODES" | cut -d' ' -f4 | sort -u); do
   if [ ! -s "$WORK/storages" ]; then
     continue
   elif [ -z "$line" ]; then
-    bad storage "there is no storage $store on $PVE_NODE; existing storages: $(cut -f1 "$WORK/stores" | paste -sd ' ')" "set proxmox.storage (or the pool's storage); pvesm status lists them"
+    bad storage "there is no storage $store on $here; existing storages: $(cut -f1 "$WORK/stores" | paste -sd ' ')" "set proxmox.storage (or the pool's storage); pvesm status lists them"
     continue
   elif [ "$(printf '%s' "$line" | cut -f3)" != 1 ]; then
     bad storage "$store is not active" "find the cause with pvesm status on the Proxmox host"
     continue
-  elif [ "$type" = zfspool ]; then
-    bad storage "$store is ZFS, where the overlayfs of containers' root file systems does not work" "set proxmox.storage to LVM-thin or to a directory on ext4 or XFS"
+  elif [ "$type" = zfspool ] && printf '%s\n' "$OVERLAYFS" | grep -qxF -- "$store"; then
+    bad storage "$store is ZFS, where the overlayfs of containers' root file systems does not work" "set proxmox.storage to LVM-thin or to a directory on ext4 or XFS; or set snapshotter: native in k3s.serverConfig and k3s.agentConfig, which is slower and takes more space"
     continue
   elif ! printf ',%s,' "$content" | grep -q ,rootdir,; then
     bad storage "$store does not allow containers (content: $content)" "pvesm set $store --content $content,rootdir"
@@ -89,9 +89,21 @@ awk '
     for (i = 1; i <= count; i++) if (sub(/^ip=/, "", part[i])) { sub(/\/.*/, "", part[i]); print part[i], FILENAME }
   }
 ' /dev/null "$@" >"$WORK/held"
-while read -r VMID name address rest; do
+# free_vmid VMID: the first VMID above it that no guest and no node has, and that was not named before.
+free_vmid() {
+  next=$(($1 + 1))
+  while conf_of "$next" >/dev/null || printf '%s\n' "$NODES" | grep -q "^$next " || grep -qsx "$next" "$WORK/named"; do next=$((next + 1)); done
+  echo "$next" | tee -a "$WORK/named"
+}
+while read -r VMID NAME address rest; do
+  name=$NAME
+  if conf=$(guest_conf) && other=$(other_state "$conf") && [ -n "$other" ]; then
+    # Its address is in use for the same reason.
+    printf '%s %s (%s)\n' "$VMID" "$NAME" "$other" >>"$WORK/elsewhere"
+    continue
+  fi
   if conf=$(guest_conf); then
-    bad vmid "VMID $VMID, wanted for $name, belongs to $(foreign_guest "$conf")" "$(way_on "$conf" "give $name another VMID: vmIds of its pool, or nodes: { <index>: { vmId: … } }")"
+    bad vmid "VMID $VMID, wanted for $name, belongs to $(foreign_guest "$conf")" "$(way_on "$conf" "give $name another VMID, for example $(free_vmid "$VMID"): vmIds of its pool, or nodes: { <index>: { vmId: … } }")"
   fi
   who='' mine=''
   awk -v address="$address" '$1 == address { print $2 }' "$WORK/held" >"$WORK/holders"
@@ -106,6 +118,9 @@ while read -r VMID name address rest; do
     warn address "$address, wanted for $name, is also the address of the guest$who, which does not answer now" "$remedy"
   fi
 done <"$WORK/missing"
+if [ -s "$WORK/elsewhere" ]; then
+  bad vmid "these guests are nodes of this cluster in another Pulumi state: $(paste -sd , "$WORK/elsewhere" | sed 's/,/, /g')" "$USE_OTHER_STATE"
+fi
 if [ "$count" -gt 0 ]; then free="free for all new machines"; else free="all machines exist already"; fi
 found vmid || ok vmid "$free"
 found address || ok address "$free"

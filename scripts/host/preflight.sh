@@ -1,7 +1,8 @@
 # preflight (Proxmox host): checks the host before the first machine is created. Changes nothing. Arguments: ACTION
 # create|update (fails with all problems at once; checks nothing if all machines exist) | look (answers one finding per line),
-# PVE_NODE, BRIDGE, POOL, NODES ("VMID name address storage GiB template", one per line). Input: MARK, empty if the cluster has
-# none yet.
+# PVE_NODE, BRIDGE, POOL, NODES ("VMID name address storage GiB template", one per line), MODULES (kernel modules for the
+# options of K3s, in one line), OVERLAYFS (storages of nodes whose images are on overlayfs, one per line). Input: MARK, empty if
+# the cluster has none yet.
 # A finding: ok|warn|fail <TAB> check <TAB> what was seen <TAB> remedy, one command or one sentence.
 
 findings=$WORK/findings
@@ -23,6 +24,9 @@ if [ "$ACTION" != look ] && [ ! -s "$WORK/missing" ]; then
   exit 0
 fi
 count=$(wc -l <"$WORK/missing")
+
+# The questions are about this host. A wrong PVE_NODE has its own finding, and no others follow from it.
+here=$(hostname | cut -d. -f1)
 
 # --- slow questions, all at the same time -----------------------------------------------------------------------------
 # ask FILE PATH [OPTION…]: Proxmox VE's answer, or its error in FILE.error. A storage that hangs delays the answer.
@@ -53,9 +57,9 @@ answers() {
 ask nodes /cluster/resources --type node &
 ask guests /cluster/resources --type vm &
 ask pools /pools &
-ask storages "/nodes/$PVE_NODE/storage" &
+ask storages "/nodes/$here/storage" &
 for store in $(printf '%s\n' "$NODES" | sed 's/.* \([^ :]*\):[^ ]*$/\1/' | sort -u); do
-  ask "templates.$store" "/nodes/$PVE_NODE/storage/$store/content" --content vztmpl &
+  ask "templates.$store" "/nodes/$here/storage/$store/content" --content vztmpl &
 done
 while read -r VMID name address rest; do answers "$address" & done <"$WORK/missing"
 wait

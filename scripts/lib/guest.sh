@@ -97,20 +97,39 @@ former_mark() {
     grep -vFx -- "$MARK" | head -n 1 || :
 }
 
+# other_state FILE: the mark of this cluster with another id, so the guest is in another state: this one was lost or is empty, or
+# somebody works from a second machine. Before the first `up` there is no MARK; then the node's name tells. Else empty.
+other_state() (
+  mark=$(main_section "$1" | sed -n 's|^#.* of \(proxmox-k3s [A-Za-z0-9._-]*/[A-Za-z0-9._-]*/[A-Za-z0-9._-]* [0-9a-f]\{16\}\)$|\1|p' | head -n 1)
+  if [ -z "$mark" ] || [ "$mark" = "$MARK" ]; then return 0; fi
+  if [ -n "$MARK" ]; then [ "${mark% *}" = "${MARK% *}" ] || return 0; else [ "$(guest_name "$1")" = "$NAME" ] || return 0; fi
+  printf '%s' "$mark"
+)
+USE_OTHER_STATE='use the state that has these guests: pulumi login to its backend, or copy it to this machine (README, "From a second machine"). Other VMIDs would make a second cluster'
+
 # foreign_guest FILE: describes a guest that is not ours.
 foreign_guest() (
   printf 'the guest "%s" (%s), which ' "$(guest_name "$1")" "$1"
   former=$(former_mark "$1")
-  if [ -z "$former" ]; then printf 'is not ours'; else printf 'has this cluster'\''s id under another name (%s)' "$former"; fi
+  other=$(other_state "$1")
+  if [ -n "$former" ]; then
+    printf 'has this cluster'\''s id under another name (%s)' "$former"
+  elif [ -n "$other" ]; then
+    printf 'is a node of this cluster in another Pulumi state (%s)' "$other"
+  else
+    printf 'is not ours'
+  fi
 )
 
-# way_on FILE NEXT: NEXT, or for a renamed stack or project the command that writes the new mark.
+# way_on FILE NEXT: NEXT; for a renamed stack or project the command that writes the new mark; for another state the way to it.
 way_on() (
   former=$(former_mark "$1")
-  if [ -z "$former" ]; then
-    printf '%s' "$2"
-  else
+  if [ -n "$former" ]; then
     printf "if the stack or the project was renamed: sed -i 's|%s|%s|' /etc/pve/nodes/*/lxc/*.conf on the Proxmox host, then run the same command again" "$former" "$MARK"
+  elif [ -n "$(other_state "$1")" ]; then
+    printf '%s' "$USE_OTHER_STATE"
+  else
+    printf '%s' "$2"
   fi
 )
 

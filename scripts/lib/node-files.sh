@@ -20,8 +20,11 @@ check_node() {
   ip -4 route show default | grep -q . || problem "there is no default route" "set network.gateway"
   free=$(df -Pk /var/lib | awk 'NR == 2 { print int($4 / 1024) }')
   [ "$free" -ge 1024 ] || problem "only $free MiB are free below /var/lib" "give the node a larger disk"
-  [ "$(awk '$2 == "/" { type = $3 } END { print type }' /proc/mounts)" != zfs ] ||
-    problem "the root file system is ZFS, where overlayfs does not work" "put the guest on LVM-thin, ext4 or a zvol"
+  # The step that only fetches files does not know K3s' options.
+  if [ -n "${CONFIG:-}" ] && [ "$(awk '$2 == "/" { type = $3 } END { print type }' /proc/mounts)" = zfs ]; then
+    printf '%s\n' "$CONFIG" | grep -qxE 'snapshotter: (native|fuse-overlayfs)' ||
+      problem "the root file system is ZFS, where overlayfs does not work" "put the guest on LVM-thin, ext4 or a zvol; or set snapshotter: native in k3s.serverConfig and k3s.agentConfig"
+  fi
   [ -z "$problems" ] || fail "$NAME is not ready for K3s:$problems" "fix these, then pulumi up"
 }
 

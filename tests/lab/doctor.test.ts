@@ -135,7 +135,7 @@ describe("a sick host", () => {
       "fail space: local-lvm has 4 GiB free; 2 new machines need 100 GiB → free some space on local-lvm, or set another storage",
       "fail template: local:vztmpl/debian-99-standard_99.0-1_amd64.tar.zst does not exist → pveam update && pveam download local debian-99-standard_99.0-1_amd64.tar.zst",
       `fail address: ${prefix}.21, wanted for k3s-worker-01, is in use: something answers there → give k3s-worker-01 another address: addresses of its pool, or nodes: { <index>: { address: … } }`,
-      'fail vmid: VMID 103, wanted for k3s-worker-02, belongs to the guest "nas" (/etc/pve/nodes/pve/lxc/103.conf), which is not ours → give k3s-worker-02 another VMID: vmIds of its pool, or nodes: { <index>: { vmId: … } }',
+      'fail vmid: VMID 103, wanted for k3s-worker-02, belongs to the guest "nas" (/etc/pve/nodes/pve/lxc/103.conf), which is not ours → give k3s-worker-02 another VMID, for example 104: vmIds of its pool, or nodes: { <index>: { vmId: … } }',
       `warn address: ${prefix}.22, wanted for k3s-worker-02, is also the address of the guest "nas" (103), which does not answer now → give k3s-worker-02 another address: addresses of its pool, or nodes: { <index>: { address: … } }`,
     ]);
   });
@@ -185,7 +185,7 @@ describe("storages that cannot take the containers", () => {
       cluster.pools.worker.storage = "thick";
     });
     expect(troubles(await doctor())).toEqual([
-      "fail storage: tank is ZFS, where the overlayfs of containers' root file systems does not work → set proxmox.storage to LVM-thin or to a directory on ext4 or XFS",
+      "fail storage: tank is ZFS, where the overlayfs of containers' root file systems does not work → set proxmox.storage to LVM-thin or to a directory on ext4 or XFS; or set snapshotter: native in k3s.serverConfig and k3s.agentConfig, which is slower and takes more space",
       "fail space: thick has 8 GiB free; 2 new machines need 100 GiB → free some space on thick, or set another storage",
     ]);
     edit((cluster) => (cluster.proxmox.storage = "nas"));

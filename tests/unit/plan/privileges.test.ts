@@ -58,6 +58,8 @@ describe("the arguments of the checks on the host", () => {
         `102 k3s-worker-01 192.168.2.21 local-lvm 50 ${template}`,
         `103 k3s-worker-02 192.168.2.22 local-lvm 50 ${template}`,
       ].join("\n"),
+      MODULES: "vxlan",
+      OVERLAYFS: "local-lvm",
     });
     const changed = homelab((cluster) => {
       cluster.pools.worker.cores = 8;
@@ -65,5 +67,24 @@ describe("the arguments of the checks on the host", () => {
       cluster.removal = { drainTimeout: "7m" };
     });
     expect(preflightArgs(changed)).toEqual(preflightArgs(homelab()));
+  });
+
+  it.each([
+    ["wireguard-native", { serverConfig: { "flannel-backend": "wireguard-native" } }, "wireguard", "local-lvm\ntank"],
+    ["host-gw", { serverConfig: { "flannel-backend": "host-gw" } }, "", "local-lvm\ntank"],
+    [
+      "ipvs on agents",
+      { agentConfig: { "kube-proxy-arg": ["v=2", "proxy-mode=ipvs"] } },
+      "vxlan ip_vs",
+      "local-lvm\ntank",
+    ],
+    ["the native snapshotter on agents", { agentConfig: { snapshotter: "native" } }, "vxlan", "local-lvm"],
+    ["fuse-overlayfs on servers", { serverConfig: { snapshotter: "fuse-overlayfs" } }, "vxlan", "tank"],
+  ])("are what K3s' options need: %s", (_, k3s, MODULES, OVERLAYFS) => {
+    const plan = homelab((cluster) => {
+      cluster.pools.worker.storage = "tank";
+      cluster.k3s = { ...cluster.k3s, ...k3s };
+    });
+    expect(preflightArgs(plan)).toMatchObject({ MODULES, OVERLAYFS });
   });
 });

@@ -48,7 +48,16 @@ describe("claim", () => {
   it("refuses a guest of another cluster, or of a cluster of the same name in another state", () => {
     const host = new Host();
     host.conf(103, ours.replace("0123456789abcdef", "fedcba9876543210"));
-    expect(host.run("claim", "create")).toMatchObject({ code: 1 });
+    const run = host.run("claim", "create");
+    expect(run.code).toBe(1);
+    expect(run.output).toContain(
+      "which is a node of this cluster in another Pulumi state (proxmox-k3s project/stack/homelab fedcba9876543210); it was not touched\nnext:  use the state that has these guests: pulumi login",
+    );
+    expect(run.output).not.toContain("give the node another VMID");
+    host.conf(103, ours.replace(MARK, "proxmox-k3s project/stack/edge fedcba9876543210"));
+    expect(host.run("claim", "create").output).toContain(
+      "which is not ours; it was not touched\nnext:  give the node another VMID",
+    );
   });
 
   it("recognizes its own guest after a rename, and names the command that writes the new mark", () => {

@@ -44,6 +44,8 @@ class Host {
   /** Modules that could be loaded. */
   loadable: string[] = [];
   cgroupMount = "cgroup2fs";
+  /** What the script is told of the cluster. */
+  args: Record<string, string> = { PVE_NODE: "pve", MODULES: "vxlan", OVERLAYFS: "local-lvm" };
   /** Paths for which Proxmox VE has no answer. */
   readonly deaf: string[] = [];
 
@@ -87,7 +89,7 @@ class Host {
       env: {
         ...{ PATH: `${this.root}/bin:${process.env["PATH"]}`, WORK: `${this.root}/work`, RUNNER: String(process.pid) },
         ...{ STEP: "homelab-preflight", ACTION: action, MARK: mark },
-        ...{ PVE_NODE: "pve", BRIDGE: "vmbr0", POOL: "homelab", NODES: NODES.join("\n") },
+        ...{ BRIDGE: "vmbr0", POOL: "homelab", NODES: NODES.join("\n"), ...this.args },
       },
     });
     const outcome = path.join(this.root, "work/outcome");
@@ -237,6 +239,31 @@ describe("the host itself", () => {
     ]);
   });
 
+  it("has another name than the config's: this is the only finding, and the questions are about this host", () => {
+    const other = host((each) => (each.args["PVE_NODE"] = "proxmox"));
+    expect(other.troubles()).toEqual(["fail proxmox-node: this host is pve, not proxmox"]);
+    expect(other.remedies()).toEqual(["set proxmox.node to pve, or proxmox.host to the address of proxmox"]);
+  });
+
+  it.each([
+    ["wireguard-native", { MODULES: "wireguard" }, ["warn kernel-modules: not loaded yet: wireguard"]],
+    ["no overlayfs and no flannel", { MODULES: "", OVERLAYFS: "" }, []],
+    [
+      "ipvs",
+      { MODULES: "vxlan ip_vs" },
+      ["fail kernel-modules: not loaded, and a container cannot load them: vxlan ip_vs"],
+    ],
+  ])("needs the modules that K3s' options decide: %s", (_, args, troubles) => {
+    const bare = host((each) => {
+      each.remove("sys/module/vxlan");
+      each.write("proc/filesystems", "");
+      if (!("OVERLAYFS" in args)) each.write("proc/filesystems", "nodev\toverlay\n");
+      each.loadable = ["wireguard"];
+      Object.assign(each.args, args);
+    });
+    expect(bare.troubles()).toEqual(troubles);
+  });
+
   it("needs inotify instances for all the machines", () => {
     const few = host((each) => (each.sysctls["fs.inotify.max_user_instances"] = "128"));
     expect(few.troubles()).toEqual(["warn sysctls: lower than required: fs.inotify.max_user_instances=1024"]);
@@ -259,6 +286,17 @@ describe("storage", () => {
     const [local] = host().storages;
     const changed = host((each) => (each.storages = [local!, storage(change)]));
     expect(changed.troubles()).toEqual([expect.stringMatching(line)]);
+  });
+
+  it("may be ZFS if no node there needs overlayfs", () => {
+    const zfs = (overlayfs: string) =>
+      host((each) => {
+        each.storages = [storage({ type: "zfspool" })];
+        each.args["OVERLAYFS"] = overlayfs;
+      });
+    expect(zfs("").troubles()).toEqual([]);
+    expect(zfs("tank").troubles()).toEqual([]);
+    expect(zfs("tank\nlocal-lvm").remedies()).toEqual([expect.stringContaining("or set snapshotter: native")]);
   });
 
   it("is not guessed if Proxmox VE gives no answer", () => {
@@ -331,10 +369,45 @@ describe("VMIDs and addresses", () => {
     ]);
   });
 
-  it("belong to other guests if there is no cluster yet, or if the mark is another cluster's", () => {
-    const marked = host((each) => each.conf(100, conf("k3s-master", "192.168.2.20", MARK)));
-    for (const mark of ["", MARK.replace("0123", "3210")])
-      expect(marked.troubles(mark)[0]).toMatch(/^fail vmid: VMID 100, wanted for k3s-master, belongs to the guest/);
+  it("get a free VMID as a proposal: none of a guest, of a node, or proposed before", () => {
+    const taken = host((each) => {
+      each.conf(100, conf("nas", "192.168.2.9"));
+      each.conf(101, "name: mail\n", "qemu-server");
+      each.conf(102, conf("web", "192.168.2.10"));
+    });
+    expect(taken.remedies()).toEqual([
+      expect.stringContaining("give k3s-master another VMID, for example 103: vmIds of its pool"),
+      expect.stringContaining("give k3s-worker-01 another VMID, for example 104: vmIds of its pool"),
+    ]);
+  });
+
+  describe("of nodes that another state has", () => {
+    const elsewhere = host((each) => {
+      each.conf(100, conf("k3s-master", "192.168.2.20", MARK));
+      each.conf(102, conf("k3s-worker-01", "192.168.2.21", MARK));
+      each.answering = ["192.168.2.20", "192.168.2.21"];
+    });
+
+    it.each([
+      ["before the first up", ""],
+      ["after a new id", MARK.replace("0123", "3210")],
+    ])("are one finding, which says to use that state and not other VMIDs: %s", (_, mark) => {
+      expect(elsewhere.troubles(mark)).toEqual([
+        `fail vmid: these guests are nodes of this cluster in another Pulumi state: 100 k3s-master (${MARK}), 102 k3s-worker-01 (${MARK})`,
+      ]);
+      expect(elsewhere.run("create", mark).output).toContain(
+        '(use the state that has these guests: pulumi login to its backend, or copy it to this machine (README, "From a second machine"). Other VMIDs would make a second cluster)',
+      );
+    });
+
+    it("are strangers to another cluster, and so is a guest of another name before the first up", () => {
+      for (const mark of [MARK.replace("/homelab", "/edge"), MARK.replace("/stack", "/other")].map((each) =>
+        each.replace("0123", "3210"),
+      ))
+        expect(elsewhere.troubles(mark)[0]).toMatch(/^fail vmid: VMID 100, wanted for k3s-master, .* is not ours$/);
+      const named = host((each) => each.conf(100, conf("edge-1", "192.168.2.20", MARK)));
+      expect(named.troubles("")[0]).toMatch(/^fail vmid: VMID 100, wanted for k3s-master, .* is not ours$/);
+    });
   });
 
   it("may answer if a guest of ours has them", () => {
