@@ -1,4 +1,4 @@
-import type { ClusterPlan } from "../../plan/model";
+import type { ClusterPlan, ProxmoxPlan } from "../../plan/model";
 import { HOST_ROLE, POOL_ROLE, poolPath, privilegePaths, type Role } from "../../plan/privileges";
 import { type Answer, openApi } from "../proxmoxApi";
 import { fail, type Finding, ok, skip, warn } from "./finding";
@@ -21,24 +21,38 @@ export async function checkApi(plan: ClusterPlan, token: string | undefined): Pr
       ...(await checkToken(plan, token, version, get)),
     ];
   } catch (error) {
-    const { code = "", message } = error as NodeJS.ErrnoException;
     const others = [skip("token", "the API cannot be used"), ...withoutToken("the API cannot be used")];
-    if (CERTIFICATE_ERRORS.test(code)) {
-      const remedy = `scp root@${host}:/etc/pve/pve-root-ca.pem . and add it to your trusted CAs, or name a bundle with it in SSL_CERT_FILE`;
-      return [
-        ok("api", `${endpoint} answers`),
-        fail("tls", `the API's certificate is not trusted: ${message}`, remedy),
-        ...others,
-      ];
-    }
-    const remedy = "check proxmox.host or proxmox.endpoint in the config, and on the host: systemctl status pveproxy";
-    return [fail("api", `${endpoint} does not answer: ${message}`, remedy), skip("tls", "no answer"), ...others];
+    return [...noAnswer(error as NodeJS.ErrnoException, { endpoint, host }), ...others];
   } finally {
     close();
   }
 }
 
 const CERTIFICATE_ERRORS = /^(CERT_|ERR_TLS_CERT|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/;
+
+/** What to do about a certificate, by Node.js's code; by default its CA is not trusted. */
+const CERTIFICATE_REMEDIES: Readonly<Record<string, string>> = {
+  ERR_TLS_CERT_ALTNAME_INVALID:
+    "set proxmox.endpoint to one of the names or addresses that the certificate has, for example https://pve.lan:8006/",
+  CERT_HAS_EXPIRED: "renew it: pvecm updatecerts --force on the Proxmox host, then systemctl restart pveproxy there",
+  CERT_NOT_YET_VALID: "set the clock: compare date on this machine and on the Proxmox host",
+};
+
+/** Why the API cannot be used: nothing answers, or its certificate does not prove that it is the right one. */
+export function noAnswer(
+  { code = "", message }: NodeJS.ErrnoException,
+  { endpoint, host }: Pick<ProxmoxPlan, "endpoint" | "host">,
+): Finding[] {
+  if (!CERTIFICATE_ERRORS.test(code)) {
+    const remedy = "check proxmox.host or proxmox.endpoint in the config, and on the host: systemctl status pveproxy";
+    return [fail("api", `${endpoint} does not answer: ${message}`, remedy), skip("tls", "no answer")];
+  }
+  const ca = `scp root@${host}:/etc/pve/pve-root-ca.pem . and add it to your trusted CAs, or name a bundle with it in SSL_CERT_FILE`;
+  return [
+    ok("api", `${endpoint} answers`),
+    fail("tls", `the API's certificate is not trusted: ${message}`, CERTIFICATE_REMEDIES[code] ?? ca),
+  ];
+}
 
 async function checkToken(
   plan: ClusterPlan,
@@ -69,38 +83,43 @@ const withoutToken = (why: string): Finding[] => ["privileges", "reach"].map((ch
 type Held = (path: string) => Promise<ReadonlySet<string>>;
 
 async function checkPrivileges(plan: ClusterPlan, id: string, held: Held): Promise<Finding> {
-  const lacking = new Map<string, string[]>();
-  await Promise.all(
-    [...privilegePaths(plan)].map(async ([path, privileges]) => {
+  const lacking = await Promise.all(
+    [...privilegePaths(plan)].map(async ([path, privileges]): Promise<Lacking> => {
       const there = await held(path);
-      for (const name of privileges.filter((privilege) => !there.has(privilege)))
-        lacking.set(name, [...(lacking.get(name) ?? []), path]);
+      return { path, privileges: privileges.filter((privilege) => !there.has(privilege)) };
     }),
   );
-  if (lacking.size === 0) return ok("privileges", `${id} has all privileges that the program needs`);
-  const user = id.split("!")[0];
-  const remedies = [
-    grant(POOL_ROLE, poolPath(plan.proxmox.resourcePool), user, lacking),
-    grant(HOST_ROLE, "/", user, lacking),
-  ];
+  return judgePrivileges(
+    id,
+    plan.proxmox.resourcePool,
+    lacking.filter(({ privileges }) => privileges.length > 0),
+  );
+}
+
+/** What a token needs at a path and does not have. */
+interface Lacking {
+  readonly path: string;
+  readonly privileges: readonly string[];
+}
+
+export function judgePrivileges(id: string, pool: string, lacking: readonly Lacking[]): Finding {
+  if (lacking.length === 0) return ok("privileges", `${id} has all privileges that the program needs`);
+  const missing = new Set(lacking.flatMap(({ privileges }) => privileges));
+  const remedies = [grant(POOL_ROLE, poolPath(pool), id, missing), grant(HOST_ROLE, "/", id, missing)];
   return fail(
     "privileges",
-    `${id} lacks ${[...lacking].map(([privilege, paths]) => `${privilege} at ${paths.join(", ")}`).join("; ")}`,
-    `${remedies.filter(Boolean).join("; ")} (README, "An API token"; a token with privilege separation needs the role itself)`,
+    `${id} lacks ${lacking.map(({ path, privileges }) => `${privileges.join(", ")} at ${path}`).join("; ")}`,
+    `${remedies.filter(Boolean).join("; ")} (README, "An API token")`,
   );
 }
 
 /** If all privileges of a role are missing, the role was not granted. If only some are missing, the role itself lacks them. */
-function grant(
-  { name, privileges }: Role,
-  path: string,
-  user: string | undefined,
-  lacking: ReadonlyMap<string, unknown>,
-): string {
+function grant({ name, privileges }: Role, path: string, id: string, lacking: ReadonlySet<string>): string {
   const missing = privileges.filter((privilege) => lacking.has(privilege));
   if (missing.length === 0) return "";
+  // A token with privilege separation needs the role itself, beside its user. For one without, its own entry has no effect.
   return missing.length === privileges.length
-    ? `pveum acl modify ${path} --users ${user} --roles ${name}`
+    ? `pveum acl modify ${path} --users '${id.split("!")[0]}' --tokens '${id}' --roles ${name}`
     : `pveum role modify ${name} --append 1 --privs "${missing.join(" ")}"`;
 }
 

@@ -23,7 +23,7 @@ export async function diagnose(stackName?: string): Promise<Finding[]> {
   const { values, findings: credentials } = checkCredentials(stack, plan);
   const [api, host] = await Promise.all([
     checkApi(plan, values.apiToken),
-    checkHost(plan, values.hostKey, stack.state.mark(plan.name)),
+    checkHost(plan, values.hostKey, stack.state),
   ]);
   return [...here, ...findings, ...credentials, ...api, ...host];
 }

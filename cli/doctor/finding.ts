@@ -50,6 +50,19 @@ export function parseFindings(text: string): Finding[] {
   return findings;
 }
 
+/**
+ * A guest whose set-up never finished needs `recover` only if the state does not know it. Otherwise the next `up` finishes it.
+ * @param inState VMIDs of the guests in the state
+ */
+export function withState(findings: readonly Finding[], inState: ReadonlySet<number>): Finding[] {
+  return findings.map((finding) => {
+    const [, vmId] = finding.check === "creation" ? (/^guest (\d+) /.exec(finding.seen) ?? []) : [];
+    return vmId !== undefined && inState.has(Number(vmId))
+      ? { ...finding, remedy: "pulumi up, which goes on with it" }
+      : finding;
+  });
+}
+
 function isScriptLevel(level: string | undefined): level is "ok" | "warn" | "fail" {
   return level === "ok" || level === "warn" || level === "fail";
 }

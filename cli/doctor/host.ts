@@ -3,15 +3,20 @@ import { installGate } from "../../remote/gateCheck";
 import { ConnectionError, HostKeyError, runTask, type ShellTask } from "../../remote/sshClient";
 import type { ClusterPlan } from "../../plan/model";
 import { preflightArgs } from "../../plan/render/preflightArgs";
-import { fail, type Finding, ok, parseFindings, skip } from "./finding";
+import { fail, type Finding, ok, parseFindings, skip, withState } from "./finding";
 import { clusterStepName } from "../../plan/steps";
+import type { StackState } from "../state";
 
 /**
  * Checks the SSH connection to the Proxmox host, and runs the same preflight script there as `pulumi up`.
  * @param hostKey private key for root on the host; undefined if there is no usable one
- * @param mark the mark of the cluster's guests; undefined before the first `up`
+ * @param state of the cluster; it has no mark before the first `up`
  */
-export async function checkHost(plan: ClusterPlan, hostKey: string | undefined, mark?: string): Promise<Finding[]> {
+export async function checkHost(
+  plan: ClusterPlan,
+  hostKey: string | undefined,
+  state: Pick<StackState, "guests" | "mark">,
+): Promise<Finding[]> {
   const { host, sshPort, sshUser, hostKey: pinned } = plan.proxmox;
   if (hostKey === undefined) return [skip("ssh", "there is no usable key"), skip("host", "there is no usable key")];
   const task: ShellTask = {
@@ -22,12 +27,13 @@ export async function checkHost(plan: ClusterPlan, hostKey: string | undefined, 
     lock: `doctor-${plan.name}`,
     boundSeconds: 60,
     args: preflightArgs(plan),
-    inputs: { MARK: mark ?? "" },
+    inputs: { MARK: state.mark(plan.name) ?? "" },
   };
   const target = { host, port: sshPort, user: sshUser, privateKey: hostKey, hostKey: pinned, dials: 1 };
   const where = `${sshUser}@${host}`;
   try {
-    const findings = parseFindings(await runTask(target, task));
+    const inState = new Set(state.guests.map(({ vmId }) => vmId));
+    const findings = withState(parseFindings(await runTask(target, task)), inState);
     return [
       ok("ssh", `${where} accepts the key`),
       ok("host-key", "the host key is proxmox.hostKey"),

@@ -246,10 +246,12 @@ describe("the way to the host", () => {
     await lab.host("mv /etc/pve/user.cfg.sound /etc/pve/user.cfg");
     expect(diagnosis.code).toBe(1);
     expect(troubles(diagnosis)).toEqual([
-      `fail privileges: pulumi@pve!pulumi lacks VM.PowerMgmt at /pool/${stack}; SDN.Use at /sdn/zones/localnetwork/vmbr0 → pveum role modify PulumiK3s --append 1 --privs "VM.PowerMgmt"; pveum role modify PulumiK3sHost --append 1 --privs "SDN.Use" (README, "An API token"; a token with privilege separation needs the role itself)`,
+      `fail privileges: pulumi@pve!pulumi lacks VM.PowerMgmt at /pool/${stack}; SDN.Use at /sdn/zones/localnetwork/vmbr0 → pveum role modify PulumiK3s --append 1 --privs "VM.PowerMgmt"; pveum role modify PulumiK3sHost --append 1 --privs "SDN.Use" (README, "An API token")`,
     ]);
     expect(troubles(ungranted)).toEqual([
-      expect.stringContaining(`→ pveum acl modify /pool/${stack} --users pulumi@pve --roles PulumiK3s (README`),
+      expect.stringContaining(
+        `→ pveum acl modify /pool/${stack} --users 'pulumi@pve' --tokens 'pulumi@pve!pulumi' --roles PulumiK3s (README`,
+      ),
     ]);
   });
 

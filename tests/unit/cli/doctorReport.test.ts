@@ -1,4 +1,5 @@
-import { type Finding, fail, HOST_CHECKS, ok, parseFindings, skip, warn } from "../../../cli/doctor/finding";
+import { judgePrivileges, noAnswer } from "../../../cli/doctor/api";
+import { type Finding, fail, HOST_CHECKS, ok, parseFindings, skip, warn, withState } from "../../../cli/doctor/finding";
 import { isHealthy, renderJson, renderReport } from "../../../cli/doctor/report";
 
 const findings: readonly Finding[] = [
@@ -35,6 +36,74 @@ describe("what the script on the host answers", () => {
 
   it.each(["the Proxmox host is ready", "skip\thost\tno", "ok\tbridge"])("is refused if it is not one: %j", (text) => {
     expect(() => parseFindings(text)).toThrow(`not a finding: ${text}`);
+  });
+});
+
+test("a guest whose set-up never finished needs recover only if the state does not know it", () => {
+  const recover = "if no pulumi up is running: npm run cluster -- recover, then pulumi up";
+  const cutOff = (vmId: number): Finding => warn("creation", `guest ${vmId} ("w") was created, not finished`, recover);
+  const found = [ok("vmid", "guest 311 is free"), cutOff(311), cutOff(313)];
+  expect(withState(found, new Set([311])).map(({ remedy }) => remedy)).toEqual([
+    undefined,
+    "pulumi up, which goes on with it",
+    recover,
+  ]);
+});
+
+describe("an API that cannot be used", () => {
+  const at = { endpoint: "https://192.168.2.167:8006/", host: "192.168.2.167" };
+
+  it.each([
+    ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", /^scp root@192\.168\.2\.167:\/etc\/pve\/pve-root-ca\.pem/],
+    ["DEPTH_ZERO_SELF_SIGNED_CERT", /^scp root@/],
+    [
+      "ERR_TLS_CERT_ALTNAME_INVALID",
+      /^set proxmox\.endpoint to one of the names or addresses that the certificate has/,
+    ],
+    ["CERT_HAS_EXPIRED", /^renew it: pvecm updatecerts --force/],
+    ["CERT_NOT_YET_VALID", /^set the clock/],
+  ])("has a remedy for its certificate: %s", (code, remedy) => {
+    const [api, tls] = noAnswer(Object.assign(new Error("no"), { code }), at);
+    expect([api!.level, tls]).toEqual([
+      "ok",
+      fail("tls", "the API's certificate is not trusted: no", expect.stringMatching(remedy) as string),
+    ]);
+  });
+
+  it("has another one if nothing answers", () => {
+    expect(noAnswer(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }), at)).toMatchObject([
+      { check: "api", level: "fail", seen: "https://192.168.2.167:8006/ does not answer: refused" },
+      { check: "tls", level: "skip" },
+    ]);
+  });
+});
+
+describe("privileges that a token lacks", () => {
+  const pool = ["VM.Allocate", "VM.PowerMgmt", "VM.Config.CPU", "VM.Config.Memory", "VM.Config.Disk"];
+  const all = [...pool, "VM.Config.Network", "VM.Config.Options"];
+
+  it("are named once for each path; a role that was not granted is granted to the user and to the token", () => {
+    expect(judgePrivileges("pulumi@pve!k3s", "kurt", [{ path: "/pool/kurt", privileges: all }])).toEqual(
+      fail(
+        "privileges",
+        `pulumi@pve!k3s lacks ${all.join(", ")} at /pool/kurt`,
+        `pveum acl modify /pool/kurt --users 'pulumi@pve' --tokens 'pulumi@pve!k3s' --roles PulumiK3s (README, "An API token")`,
+      ),
+    );
+  });
+
+  it("are added to a role that has only some", () => {
+    const lacking = [
+      { path: "/pool/kurt", privileges: ["VM.PowerMgmt"] },
+      { path: "/sdn/zones/localnetwork/vmbr0", privileges: ["SDN.Use"] },
+    ];
+    const { seen, remedy } = judgePrivileges("pulumi@pve!k3s", "kurt", lacking);
+    expect(seen).toBe("pulumi@pve!k3s lacks VM.PowerMgmt at /pool/kurt; SDN.Use at /sdn/zones/localnetwork/vmbr0");
+    expect(remedy).toContain('pveum role modify PulumiK3s --append 1 --privs "VM.PowerMgmt"; pveum role modify');
+  });
+
+  it("are none", () => {
+    expect(judgePrivileges("pulumi@pve!k3s", "kurt", []).level).toBe("ok");
   });
 });
 
