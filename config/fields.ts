@@ -61,7 +61,7 @@ export const memory = (least: number) =>
     parseMemoryMiB,
     least,
   )({
-    hint: 'for example "4GB"; Proxmox counts 4GB as 4096 MiB',
+    hint: 'for example "4GB"; the units are MB, GB and TB, and Proxmox counts 4GB as 4096 MiB',
     example: "4GB",
     unit: "MB, GB or TB; 1GB is 1024 MiB",
   });
@@ -73,7 +73,7 @@ export const disk = measured(
   parseDiskGiB,
   1,
 )({
-  hint: 'for example "32GB"; Proxmox counts it as 32 GiB',
+  hint: 'for example "32GB"; the units are GB and TB, and Proxmox counts 32GB as 32 GiB',
   example: "32GB",
   unit: "GB or TB; 1GB is 1 GiB",
 });
@@ -91,7 +91,7 @@ export const isIPv4 = (value: unknown): value is string =>
 
 export const ipv4 = z
   .ipv4()
-  .meta({ must: "an IPv4 address", hint: "for example 192.168.2.20", example: "192.168.2.20" });
+  .meta({ must: "an IPv4 address", hint: "for example 192.168.2.20, without a prefix", example: "192.168.2.20" });
 
 /** An IPv4 network whose host bits are zero. */
 export const cidr = z

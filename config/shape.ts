@@ -1,3 +1,4 @@
+import { stringify } from "yaml";
 import { z } from "zod";
 import type { KeyMeta, Schema } from "./meta";
 import type { Problem } from "./problems";
@@ -20,13 +21,51 @@ export function readShape(raw: unknown): { draft: Draft; problems: Problem[] } {
   }
   const problems: Problem[] = [];
   const known = [...Object.keys(sectionSchemas), "pools"];
-  for (const key of Object.keys(raw)) if (!known.includes(key)) problems.push(unknownKey(ROOT, key, known));
-  const sections = Object.entries(sectionSchemas).map(([name, schema]) => [
-    name,
-    readSection(schema, raw[name], `${ROOT}.${name}`, problems),
-  ]);
-  return { draft: { ...Object.fromEntries(sections), ...readPools(raw["pools"], problems) } as Draft, problems };
+  const unknown = Object.keys(raw).filter((key) => !known.includes(key));
+  const outdented = known.flatMap((name) => outdentedBelow(raw, name, unknown.filter(keyBelongsTo(name, raw))) ?? []);
+  problems.push(...outdented.map(({ problem }) => problem));
+  const explained = outdented.flatMap(({ keys }) => keys);
+  for (const key of unknown) if (!explained.includes(key)) problems.push(unknownKey(ROOT, key, known));
+  const isExplained = (name: string): boolean => outdented.some(({ problem: { path } }) => path === `${ROOT}.${name}`);
+  const sections = Object.entries(sectionSchemas)
+    .filter(([name]) => !isExplained(name))
+    .map(([name, schema]) => [name, readSection(schema, raw[name], `${ROOT}.${name}`, problems)]);
+  const pools = isExplained("pools") ? { pools: {}, allPools: false } : readPools(raw["pools"], problems);
+  return { draft: { ...Object.fromEntries(sections), ...pools } as Draft, problems };
 }
+
+/** True for the keys that belong below a section, or below `pools`. */
+function keyBelongsTo(section: string, holder: Readonly<Record<string, unknown>>): (key: string) => boolean {
+  const schema = (sectionSchemas as Readonly<Record<string, Schema>>)[section];
+  return (key) => (schema === undefined ? isPool(holder[key]) : keysOf(schema).includes(key));
+}
+
+const isPool = (value: unknown): boolean => isMap(value) && "role" in value;
+
+/**
+ * A map that is empty because its keys stand beside it: they have too little indentation.
+ * @param path of the map that has them all
+ * @returns undefined if the map is not empty, or if nothing of it stands beside it
+ */
+function outdentedBelow(
+  holder: Readonly<Record<string, unknown>>,
+  name: string,
+  keys: readonly string[],
+  path = ROOT,
+): { readonly problem: Problem; readonly keys: readonly string[] } | undefined {
+  if (holder[name] !== null || keys.length === 0) return undefined;
+  const [stand, them] = keys.length === 1 ? ["stands", "it"] : ["stand", "them"];
+  const problem = `is empty, but ${keys.join(", ")} ${stand} beside it`;
+  return { problem: { path: `${path}.${name}`, problem, hint: `indent ${them} below ${name}` }, keys };
+}
+
+const withoutName = (path: string, keys: readonly string[]): Problem => ({
+  path,
+  problem: `has ${keys.join(", ")} in the place of a pool's name`,
+  hint: "indent them below a name, for example pools: { worker: { role: agent, … } }",
+});
+
+const POOL_KEYS = KINDS.flatMap((kind) => keysOf(poolSchemas[kind]));
 
 const NOTHING: Draft = { pools: {}, allPools: false };
 
@@ -38,7 +77,13 @@ function readPools(raw: unknown, problems: Problem[]): Pick<Draft, "pools" | "al
     return NOTHING;
   }
   const pools: Record<string, PoolSettings> = {};
+  const outdented = Object.keys(raw).filter((key) => POOL_KEYS.includes(key) && !isPool(raw[key]));
+  if (outdented.length > 0) {
+    const [empty] = Object.keys(raw).flatMap((name) => outdentedBelow(raw, name, outdented, path) ?? []);
+    problems.push(empty?.problem ?? withoutName(path, outdented));
+  }
   for (const [name, value] of Object.entries(raw)) {
+    if (outdented.includes(name) || (outdented.length > 0 && value === null)) continue;
     const named = readSection(poolName, name, `${path}.${name}`, problems);
     const pool = readSection(poolSchemaOf(value), value, `${path}.${name}`, problems);
     if (named !== undefined && pool !== undefined) pools[name] = pool;
@@ -99,8 +144,20 @@ function toProblems(schema: Schema, raw: unknown, base: string, issue: z.core.$Z
   const must = `must be ${meta.must ?? container(place, path)}`;
   const value = valueAt(raw, keys);
   const problem = value === undefined ? `is missing: it ${must}` : found(must, value, meta);
-  return [{ path, problem, ...hintOf(meta.hint) }];
+  return [
+    { path, problem, ...hintOf(isQuoted(place, value) ? "write it without quotes" : (meta.hint ?? exampleOf(meta))) },
+  ];
 }
+
+/** True for a number or a boolean in quotes that is right without them. */
+function isQuoted(schema: Schema, value: unknown): boolean {
+  if (typeof value !== "string" || !/^(?:-?\d+|true|false)$/.test(value)) return false;
+  return metaOf(schema).must?.includes("quotes") !== true && schema.safeParse(JSON.parse(value)).success;
+}
+
+/** For a list or a map of values; other keys have words for their form. */
+const exampleOf = ({ must, example }: KeyMeta): string | undefined =>
+  must !== undefined || example === undefined ? undefined : `for example ${inFlow(example)}`;
 
 function container(schema: Schema, path: string): string {
   const type = unwrap(schema);
@@ -116,9 +173,11 @@ function unknownKey(path: string, key: string, known: readonly string[], place?:
   const hint =
     other !== undefined
       ? `is a key of kind: ${other} pools`
-      : near !== undefined
-        ? `did you mean ${near}?`
-        : `known here: ${[...known].sort().join(", ")}`;
+      : path !== ROOT && (key === "pools" || key in sectionSchemas)
+        ? "it is a section of the cluster: indent it less"
+        : near !== undefined
+          ? `did you mean ${near}?`
+          : `known here: ${[...known].sort().join(", ")}`;
   return { path: `${path}.${key}`, problem: "is not a key of this config", hint };
 }
 
@@ -132,6 +191,10 @@ function found(must: string, value: unknown, { hidden }: KeyMeta): string {
   if (hidden === true || isHidden(shown)) return must;
   return `${must}, not ${shown.length > 60 ? `${shown.slice(0, 57)}...` : shown}`;
 }
+
+/** A value in one line of YAML. */
+export const inFlow = (value: unknown): string =>
+  stringify(value, { collectionStyle: "flow", lineWidth: 0, flowCollectionPadding: true }).trimEnd();
 
 const joinPath = (base: string, path: readonly PropertyKey[]): string =>
   path.reduce<string>(

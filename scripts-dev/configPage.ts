@@ -1,7 +1,7 @@
-import { stringify } from "yaml";
 import { z } from "zod";
 import { EFFECTS, type Schema } from "../config/meta";
 import { clusterSchema } from "../config/schema";
+import { inFlow } from "../config/shape";
 import { defaultOf, isLeaf, isOptional, metaOf, unwrap } from "../config/walk";
 import { changeOf } from "./clusterSchema";
 
@@ -93,7 +93,7 @@ function cells(name: string, schema: Schema): string[] {
     description,
     value,
     defaultWords(schema),
-    example === undefined ? "" : code(inline(example)),
+    example === undefined ? "" : code(inFlow(example)),
     change === undefined ? "" : changeOf(change, changeNote),
   ].map((cell) => cell.replaceAll("|", "\\|"));
 }
@@ -111,10 +111,7 @@ function defaultWords(schema: Schema): string {
   if (!isOptional(schema)) return "required";
   const value = defaultOf(schema);
   if (value === undefined) return metaOf(schema).otherwise ?? "none";
-  return typeof value === "object" && Object.keys(value as object).length === 0 ? "none" : code(inline(value));
+  return typeof value === "object" && Object.keys(value as object).length === 0 ? "none" : code(inFlow(value));
 }
-
-const inline = (value: unknown): string =>
-  stringify(value, { collectionStyle: "flow", lineWidth: 0, flowCollectionPadding: true }).trimEnd();
 
 const code = (text: string): string => `\`${text}\``;

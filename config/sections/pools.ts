@@ -47,7 +47,7 @@ const vmIds = z.union([z.strictObject({ from: z.int() }), z.array(z.int())]).met
 
 const addresses = z.union([z.strictObject({ from: ipv4 }), z.array(ipv4)]).meta({
   must: "{ from: <IPv4 address> } or a list of IPv4 addresses",
-  hint: "for example { from: 192.168.2.21 } or [192.168.2.21, 192.168.2.30]",
+  hint: "for example { from: 192.168.2.21 } or [192.168.2.21, 192.168.2.30], without a prefix",
   example: { from: "192.168.2.21" },
 });
 
@@ -149,6 +149,7 @@ const index = text("the index of a node, from 1", /^[1-9]\d{0,3}$/, {
 /** Keys of pools of every kind. */
 const poolBase = {
   role: oneOf(["server", "agent"]).meta({
+    hint: "a worker is an agent, a master is a server",
     description: "The role of the nodes in the cluster: servers run the control plane, agents run the pods.",
     example: "agent",
     change: "refused",

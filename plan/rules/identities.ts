@@ -39,7 +39,7 @@ function missing(draft: Draft, node: NodeIdentity, what: "VMID" | "address"): Pr
     {
       path: at(given),
       problem,
-      hint: `entry n of the list is for index n, retired ones included: add entries up to ${node.index}, or ${own}`,
+      hint: `entry n of the list is for index n, retired ones included: add entries up to ${node.index}, lower count, or ${own}`,
     },
   ];
 }
