@@ -4,7 +4,7 @@ import { loadCredentials } from "./credentials/load";
 import { quietDebugLog } from "./credentials/quietDebugLog";
 import { K3sCluster } from "./components/K3sCluster";
 import { readStackRecord } from "./components/stackRecord";
-import { announcements } from "./plan/announce";
+import { announcements, closing, notices } from "./plan/announce";
 import { ConfigError, loadPlan } from "./plan/load";
 import { nodeJsProblem } from "./plan/nodeJs";
 import type { ClusterPlan } from "./plan/model";
@@ -32,8 +32,10 @@ async function judge(plan: ClusterPlan): Promise<{ former: ClusterRecord; change
   const former = await readStackRecord();
   const change = transitions(former, plan);
   if (change.refusals.length > 0) throw new pulumi.RunError(new ConfigError(change.refusals).message);
+  const isPreview = pulumi.runtime.isDryRun();
+  for (const notice of notices(change, plan, isPreview)) void pulumi.log.warn(notice);
   // An `up` with its preview would say it twice.
-  if (pulumi.runtime.isDryRun()) for (const line of announcements(change, plan)) void pulumi.log.warn(line);
+  if (isPreview) for (const line of announcements(change, plan)) void pulumi.log.warn(line);
   return { former, change };
 }
 
@@ -41,10 +43,11 @@ export = async function main() {
   const tooOld = nodeJsProblem();
   if (tooOld) throw new pulumi.RunError(`${tooOld.seen}\nnext: ${tooOld.remedy}`);
   const plan = readPlan();
-  for (const warning of plan.warnings) void pulumi.log.warn(warning.text);
   const credentials = loadCredentials(plan.ssh.authorizedKeys);
   const judged = await judge(plan);
   const cluster = new K3sCluster(plan.name, { plan, credentials, ...judged });
+  if (!pulumi.runtime.isDryRun())
+    cluster.ready.apply(() => pulumi.log.info(closing(judged.former, judged.change, plan)));
   return {
     kubeconfig: cluster.kubeconfig,
     token: cluster.token,

@@ -42,6 +42,8 @@ export class K3sCluster extends pulumi.ComponentResource {
   /** The agents' token in K10 form; a secret. */
   readonly agentToken: pulumi.Output<string>;
   readonly apiEndpoint: string;
+  /** Known when all nodes are Ready. */
+  readonly ready: pulumi.Output<unknown>;
   /** By name, so that a node that goes or comes moves no other in a diff. */
   readonly nodes: Readonly<Record<string, NodeOutput>>;
 
@@ -77,6 +79,7 @@ export class K3sCluster extends pulumi.ComponentResource {
         ),
       );
     }
+    const agents: K3sNode[] = [];
     const allServers = servers.map((server) => server.k3s);
     const caHash = readBack(
       name,
@@ -93,6 +96,7 @@ export class K3sCluster extends pulumi.ComponentResource {
         { parent: this },
       );
       ready.set(node.name, agent.ready);
+      agents.push(agent);
     }
 
     this.apiEndpoint = endpointUrl(plan.endpoint);
@@ -104,6 +108,7 @@ export class K3sCluster extends pulumi.ComponentResource {
     this.kubeconfig = pulumi.secret(kubeconfig.apply((text) => renameKubeconfig(text, plan.name, this.apiEndpoint)));
     this.token = k10(caHash, "server", serverToken.result);
     this.agentToken = joinToken;
+    this.ready = pulumi.all([...servers, ...agents].map((node) => node.ready.answer));
     this.nodes = Object.fromEntries(plan.nodes.map((node) => [node.name, outputOf(node)]));
     this.registerOutputs({ apiEndpoint: this.apiEndpoint, nodes: this.nodes });
   }

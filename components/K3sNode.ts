@@ -34,7 +34,7 @@ export class K3sNode extends pulumi.ComponentResource {
   readonly machine: Machine;
   /** K3s runs, and a server answers requests. */
   readonly k3s: pulumi.Resource;
-  readonly ready: pulumi.Resource;
+  readonly ready: RemoteScript;
 
   constructor(name: string, args: K3sNodeArgs, opts?: pulumi.ComponentResourceOptions) {
     const { node, context } = args;

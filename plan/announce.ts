@@ -1,4 +1,5 @@
 import type { ClusterPlan } from "./model";
+import type { ClusterRecord } from "./record";
 import type { NodeChange, NodeEffect, Transitions } from "./transitions";
 
 /** The words of a preview for effects that disturb a node. */
@@ -18,4 +19,38 @@ function lineOf({ node, effect, reasons }: NodeChange, pace: string): string[] {
   if (effect === "leave") return [`${node}: drain and removal; its guest is destroyed with its disk`];
   const words = WORDS[effect];
   return words === undefined ? [] : [`${node}: ${words}, for its ${reasons.join(" and ")}; ${pace}`];
+}
+
+const COMES: ReadonlySet<NodeEffect> = new Set(["join", "rebuild"]);
+
+/**
+ * The plan's warnings that a run should say. Who reads the same warnings at each run skips them, so those about new nodes are
+ * said when a node comes. An `up` repeats nothing that its preview has said, except when a node comes.
+ */
+export function notices({ changes }: Transitions, { warnings }: ClusterPlan, isPreview: boolean): string[] {
+  const comes = changes.some(({ effect }) => COMES.has(effect));
+  const isNewRelease = changes.some(({ reasons }) => reasons.includes("version"));
+  if (!isPreview && !comes) return [];
+  return warnings
+    .filter(({ about }) => about === undefined || comes || (about === "a new release" && isNewRelease))
+    .map(({ text }) => text);
+}
+
+/** Effects after which the program has seen that the node is Ready. */
+const SEEN_READY: ReadonlySet<NodeEffect> = new Set(["join", "rebuild", "reboot", "k3sRestart"]);
+
+/** The last line of an `up` that succeeded: which nodes it has seen Ready, and what to do next. */
+export function closing(former: ClusterRecord, { changes }: Transitions, plan: ClusterPlan): string {
+  const { name, version, nodes } = plan;
+  const seen = changes.filter(({ effect }) => SEEN_READY.has(effect)).map(({ node }) => node);
+  if (seen.length === 0)
+    // Nobody has looked at them.
+    return `${name}: no node was disturbed. next: npx proxmox-k3s status, which looks whether all ${nodes.length} are Ready`;
+  const who = `${seen.length === nodes.length ? `all ${seen.length} nodes` : seen.join(", ")} ${seen.length === 1 ? "is" : "are"}`;
+  const file = `~/.kube/${name}`;
+  const next =
+    former.nodes.length > 0
+      ? "npx proxmox-k3s status, which compares the cluster with the plan"
+      : `(umask 077; mkdir -p ~/.kube; pulumi stack output kubeconfig --show-secrets > ${file}) && kubectl --kubeconfig ${file} get nodes`;
+  return `${name}: ${who} Ready at K3s ${version}. next: ${next}`;
 }

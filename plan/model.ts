@@ -136,6 +136,8 @@ export interface Warning {
   readonly path?: string;
   /** One sentence, complete without the path. */
   readonly text: string;
+  /** It is worth saying only if nodes are created, or also if they get another release. By default in every preview. */
+  readonly about?: "new nodes" | "a new release";
 }
 
 /** The desired state of the whole cluster. */

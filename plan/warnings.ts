@@ -9,8 +9,8 @@ type Unwarned = Omit<ClusterPlan, "warnings">;
 /** Warnings about a valid plan, for the preview. Pure: no clock. */
 export function planWarnings(plan: Unwarned, settings: Settings): Warning[] {
   return [
-    ...(plan.nodes.some(({ kind }) => kind === "lxc") ? [{ text: recipeWarning(plan.proxmox.node) }] : []),
-    ...versionWarning(plan.version).map((text) => ({ path: "cluster.version", text })),
+    ...(plan.nodes.some(({ kind }) => kind === "lxc") ? [{ text: recipeWarning(plan.proxmox.node), about: "new nodes" as const }] : []),
+    ...versionWarning(plan.version).map((text) => ({ path: "cluster.version", text, about: "a new release" as const })),
     ...sumWarnings(plan),
     ...insecureWarnings(plan),
     ...modeWarnings(plan),
@@ -29,7 +29,7 @@ function sumWarnings({ version, k3s }: Unwarned): Warning[] {
   const text =
     `no SHA-256 is recorded for ${files.join(" and ")} of ${version}: the release's own list is used, which proves only that the ` +
     `download is complete; \`npm run pin -- ${version}\` records it`;
-  return [{ path: "cluster.k3s.artifacts", text }];
+  return [{ path: "cluster.k3s.artifacts", text, about: "a new release" }];
 }
 
 function insecureWarnings({ proxmox }: Unwarned): Warning[] {

@@ -46,6 +46,12 @@ const members = (world: Homelab): string[] => [...world.host.members.keys()].sor
 /** Requests that ask for a change. The client starts a guest once more where it is not up yet after its creation. */
 const requests = ({ journal }: Homelab): string[] =>
   journal.whats("request").filter((what) => !what.startsWith("GET ") && !what.endsWith("/status/start"));
+/** The last thing that the program itself said. */
+const lastWord = ({ said }: PulumiResult): string =>
+  Object.entries(said)
+    .filter(([name]) => name.startsWith("proxmox-k3s-"))
+    .map(([, text]) => text.trim().split("\n").at(-1)!)
+    .join();
 /** Everything that was done to a node: scripts, requests for its VMID, its machine. */
 const doneTo = ({ journal }: Homelab, name: string): string[] =>
   journal.whats().filter((what) => new RegExp(`^${name}-|^guest ${VMIDS[name]} |/lxc/${VMIDS[name]}(/|$)`).test(what));
@@ -68,6 +74,7 @@ describe("the first up", () => {
     expect(first.exchanges.filter((exchange) => exchange.status !== 200 && !isLate(exchange))).toEqual([]);
     expect(first.exchanges.flatMap(schemaProblems)).toEqual([]);
     expect(members(first)).toEqual(NODES);
+    expect(lastWord(firstUp)).toContain("homelab: all 3 nodes are Ready at K3s v1.36.3+k3s1. next: (umask 077;");
   });
 
   it.each(NODES)("makes %s in order: claim, machine, host's part, host key, files, K3s, ready", (name) => {
@@ -102,6 +109,10 @@ describe("a second up", () => {
     const second = await lab.up();
     succeeded(second);
     expect(second.changes).toEqual({});
+    expect(second.warnings).toEqual([]);
+    expect(lastWord(second)).toBe(
+      "homelab: no node was disturbed. next: npx proxmox-k3s status, which looks whether all 3 are Ready",
+    );
     expect(lab.journal.whats()).toEqual([GATE_CHECK]);
     expect(lab.network.connections).toBe(1);
     const refreshed = await lab.preview("--refresh", "--expect-no-changes");

@@ -1,0 +1,66 @@
+import { closing, notices } from "../../../plan/announce";
+import { loadPlan } from "../../../plan/load";
+import type { ClusterPlan } from "../../../plan/model";
+import { type ClusterRecord, clusterRecordOf } from "../../../plan/record";
+import { transitions } from "../../../plan/transitions";
+import { changed, homelabConfig } from "../config/support";
+
+const homelab = (change: unknown = {}): ClusterPlan =>
+  loadPlan(changed(homelabConfig(), changed({ proxmox: { insecure: true } }, change)));
+const NOTHING: ClusterRecord = { clusters: [], nodes: [] };
+const standing = clusterRecordOf(homelab());
+
+describe("the plan's warnings", () => {
+  const WORDS = ["privileged", "no SHA-256 is recorded", "is not verified"];
+  const said = (former: ClusterRecord, change: unknown, isPreview = true): string[] => {
+    const texts = notices(transitions(former, homelab(change)), homelab(change), isPreview);
+    return texts.map((text) => WORDS.find((word) => text.includes(word)) ?? text);
+  };
+
+  test.each([
+    ["the first up", NOTHING, {}, WORDS],
+    ["a node that joins", standing, { pools: { worker: { count: 3 } } }, WORDS],
+    ["a node that is rebuilt", standing, { pools: { worker: { vmIds: { from: 300 } } } }, WORDS],
+    ["another release", standing, { version: "v1.36.4+k3s1" }, WORDS.slice(1)],
+    ["a reboot", standing, { pools: { worker: { memory: "9GB" } } }, WORDS.slice(2)],
+    ["nothing", standing, {}, WORDS.slice(2)],
+  ])("in a preview of %s", (_, former, change, words) => expect(said(former, change)).toEqual(words));
+
+  test("are not repeated by the up itself, except if a node comes", () => {
+    for (const change of [{}, { version: "v1.36.4+k3s1" }]) expect(said(standing, change, false)).toEqual([]);
+    expect(said(standing, { pools: { worker: { count: 3 } } }, false)).toEqual(WORDS);
+  });
+});
+
+describe("the last line of an up", () => {
+  const line = (former: ClusterRecord, change: unknown = {}): string =>
+    closing(former, transitions(former, homelab(change)), homelab(change));
+  const status = "next: npx proxmox-k3s status, which compares the cluster with the plan";
+
+  test.each([
+    [
+      "the first",
+      NOTHING,
+      {},
+      "homelab: all 3 nodes are Ready at K3s v1.36.3+k3s1. next: (umask 077; mkdir -p ~/.kube; pulumi stack output kubeconfig --show-secrets > ~/.kube/homelab) && kubectl --kubeconfig ~/.kube/homelab get nodes",
+    ],
+    [
+      "a node more",
+      standing,
+      { pools: { worker: { count: 3 } } },
+      `homelab: k3s-worker-03 is Ready at K3s v1.36.3+k3s1. ${status}`,
+    ],
+    [
+      "two reboots",
+      standing,
+      { pools: { worker: { memory: "9GB" } } },
+      `homelab: k3s-worker-01, k3s-worker-02 are Ready at K3s v1.36.3+k3s1. ${status}`,
+    ],
+    [
+      "nothing that the program looked at",
+      standing,
+      { pools: { worker: { cores: 6 } } },
+      "homelab: no node was disturbed. next: npx proxmox-k3s status, which looks whether all 3 are Ready",
+    ],
+  ])("%s", (_, former, change, expected) => expect(line(former, change)).toBe(expected));
+});
