@@ -230,8 +230,8 @@ function checkOnlyServer(former: ClusterRecord, plan: ClusterPlan, changes: read
       path: `cluster.pools.${pool}`,
       problem: `cannot be changed like this: the only server ${listOf(servers)} ${effect}, and all objects of the cluster are lost with it`,
       hint: inEtcd
-        ? "add a server first, or set cluster.removal.allowControlPlaneLoss: true"
-        : "set cluster.k3s.datastore: etcd and add servers first, or set cluster.removal.allowControlPlaneLoss: true",
+        ? "take the change back; or add a server first; or set cluster.removal.allowControlPlaneLoss: true"
+        : "take the change back; or set cluster.k3s.datastore: etcd and add servers first; or set cluster.removal.allowControlPlaneLoss: true",
     },
   ];
 }

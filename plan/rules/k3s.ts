@@ -98,15 +98,34 @@ function checkExtraConfig(k3s: K3sSettings | undefined): Problem[] {
 /** Options whose value must differ from node to node. */
 const OWN_VALUES = ["advertise-address", "bind-address", "node-external-dns", "node-external-ip", "node-internal-dns"];
 
+/** The same in the arguments that K3s passes on to a component. */
+const OWN_ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
+  "kubelet-arg": ["node-ip", "hostname-override"],
+  "kube-proxy-arg": ["hostname-override"],
+  "kube-apiserver-arg": ["advertise-address"],
+};
+
+/** The options with a value for one node; `argument` is the one that K3s passes on, if it is not the option itself. */
+function ownValues(config: Readonly<Record<string, K3sConfigValue>>): { key: string; argument?: string }[] {
+  const names = (key: string): string[] =>
+    [config[key] ?? []].flat().map((argument) => String(argument).replace(/^-+/, "").split("=")[0]!);
+  const passedOn = Object.entries(OWN_ARGUMENTS).flatMap(([key, own]) =>
+    names(key)
+      .filter((argument) => own.includes(argument))
+      .map((argument) => ({ key, argument })),
+  );
+  return [...OWN_VALUES.filter((key) => key in config).map((key) => ({ key })), ...passedOn];
+}
+
 /** All nodes of a role get the same `serverConfig` or `agentConfig`. */
 function checkOwnValues({ k3s, pools }: Draft): Problem[] {
   if (!k3s) return [];
   return (["server", "agent"] as const).flatMap((role) => {
     const nodes = nodeCount(pools, role);
     if (nodes < 2) return [];
-    return OWN_VALUES.filter((key) => key in k3s[`${role}Config`]).map((key) => ({
+    return ownValues(k3s[`${role}Config`]).map(({ key, argument }) => ({
       path: `cluster.k3s.${role}Config.${key}`,
-      problem: `is a value for one node, but all ${nodes} ${role}s would get it`,
+      problem: `${argument === undefined ? "is" : `has ${argument},`} a value for one node, but all ${nodes} ${role}s would get it`,
       hint: "remove it: the program gives each node its own address",
     }));
   });

@@ -123,9 +123,9 @@ function checkOsType(
 /** Distributions whose templates use another init system. */
 const WITHOUT_SYSTEMD: readonly string[] = ["alpine", "devuan"];
 
-/** Templates are named `…_<version>_<architecture>.tar.zst`. */
+/** Templates are named `…_<version>_<architecture>.tar.zst`, by the architectures of Proxmox VE. */
 function checkArchitecture({ architecture }: ProxmoxSettings, path: string, template: string): Problem[] {
-  const [, named] = /_(amd64|arm64)\.tar\./.exec(template) ?? [];
+  const [, named] = /_(amd64|arm64|i386|armhf|riscv32|riscv64)\.tar\./.exec(template) ?? [];
   if (named === undefined || named === architecture) return [];
   return [
     {

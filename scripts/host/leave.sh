@@ -9,7 +9,7 @@ API_WAIT=60
 
 if [ "$ROLE" = server ] && [ -z "$(other_guests "$NAME")" ]; then
   [ "$(policy ALLOW_CONTROL_PLANE_LOSS)" = yes ] || fail "$NAME is the only server: without it the cluster and all its objects are lost" \
-    "to rebuild it all the same: set removal.allowControlPlaneLoss: true, pulumi up"
+    "take the change back; or, to lose them, set removal.allowControlPlaneLoss: true, then pulumi up"
   outcome "$NAME was the only server; there is no cluster left to leave"
   exit 0
 fi
@@ -125,7 +125,7 @@ if running; then
   say "stopping K3s on $NAME, so that it cannot register again"
   unit=k3s-agent
   [ "$ROLE" = agent ] || unit=k3s
-  guest_exec "$VMID" systemctl disable --now "$unit" || say "K3s on $NAME did not stop in time; its machine is destroyed next"
+  guest_exec "$VMID" systemctl disable --now "$unit" || say "K3s on $NAME was not stopped: it did not end in time, or it is not installed there"
 fi
 
 say "deleting the node $NAME and its password"

@@ -48,7 +48,11 @@ while IFS= read -r label; do
   cut -d= -f1 "$WORK/labels" | grep -qxF -- "${label%%=*}" || set -- "$@" "${label%%=*}-"
 done <"$NOTES/$NAME.labels"
 while IFS= read -r label; do set -- "$@" "$label"; done <"$WORK/labels"
-if [ $# -gt 0 ]; then kubectl label node "$NAME" --overwrite -- "$@"; fi
+if [ $# -gt 0 ]; then
+  kubectl label node "$NAME" --overwrite -- "$@" >"$WORK/labelled"
+  # kubectl says of labels that are there already that the node was "not labeled", which reads like a failure.
+  grep -v ' not labeled$' "$WORK/labelled" || :
+fi
 
 set --
 while IFS= read -r taint; do

@@ -192,14 +192,14 @@ describe("what cannot be done, with the way that works", () => {
       "the only server made anew",
       master({ vmIds: { from: 300 } }),
       [
-        "cluster.pools.master: cannot be changed like this: the only server k3s-master is rebuilt, and all objects of the cluster are lost with it (set cluster.k3s.datastore: etcd and add servers first, or set cluster.removal.allowControlPlaneLoss: true)",
+        "cluster.pools.master: cannot be changed like this: the only server k3s-master is rebuilt, and all objects of the cluster are lost with it (take the change back; or set cluster.k3s.datastore: etcd and add servers first; or set cluster.removal.allowControlPlaneLoss: true)",
       ],
     ],
     [
       "another server in place of the only one",
       master({ retired: [1], nodes: { 2: { vmId: 110, address: "192.168.2.60" } } }),
       [
-        "cluster.pools.master: cannot be changed like this: the only server k3s-master leaves, and all objects of the cluster are lost with it (set cluster.k3s.datastore: etcd and add servers first, or set cluster.removal.allowControlPlaneLoss: true)",
+        "cluster.pools.master: cannot be changed like this: the only server k3s-master leaves, and all objects of the cluster are lost with it (take the change back; or set cluster.k3s.datastore: etcd and add servers first; or set cluster.removal.allowControlPlaneLoss: true)",
       ],
     ],
   ])("%s", (_, change, problems) => {
@@ -272,7 +272,7 @@ describe("what may be done", () => {
 
   test("but not the only one of etcd made anew: it would have no other to join", () => {
     expect(refused(servers(1), servers(1, master({ vmIds: { from: 300 } })))).toEqual([
-      "cluster.pools.master: cannot be changed like this: the only server k3s-master is rebuilt, and all objects of the cluster are lost with it (add a server first, or set cluster.removal.allowControlPlaneLoss: true)",
+      "cluster.pools.master: cannot be changed like this: the only server k3s-master is rebuilt, and all objects of the cluster are lost with it (take the change back; or add a server first; or set cluster.removal.allowControlPlaneLoss: true)",
     ]);
   });
 });
