@@ -1,42 +1,57 @@
 import type { z } from "zod";
 
-/** What a change of a key does to a running cluster, from the least to the most disruptive. `docs/config.md` shows these texts. */
+/**
+ * What a change of a key does to a running cluster, from the least to the most disruptive. `docs/config.md` shows these texts.
+ * `test` is a file that shows it on the real engine.
+ */
 export const EFFECTS = {
-  none: { label: "nothing", text: "No node changes.", announced: "nothing" },
+  none: {
+    label: "nothing",
+    text: "No node changes.",
+    announced: "nothing",
+    test: "tests/engine/changes.test.ts",
+  },
   newNodes: {
     label: "new nodes only",
     text: "Existing nodes do not change. Nodes that are created later get the new value.",
     announced: "nothing",
+    test: "tests/engine/transitions.test.ts",
   },
   live: {
     label: "live",
     text: "The running nodes change without a restart.",
     announced: "the updated resources",
+    test: "tests/engine/changes.test.ts",
   },
   members: {
     label: "nodes join or leave",
     text: "The other nodes do not change.",
     announced: "the resources of a node that joins; `NODE: drain and removal` for a node that leaves",
+    test: "tests/engine/lifecycle.test.ts",
   },
   k3sRestart: {
     label: "K3s restart",
     text: "K3s restarts on the affected nodes, one after another; pods keep running. The next node restarts when the last one is Ready again (`rollout.concurrency` sets how many at a time).",
     announced: "`NODE: K3s restart, for its REASON`",
+    test: "tests/engine/changes.test.ts",
   },
   reboot: {
     label: "reboot",
     text: "The affected guests reboot, one after another in the same way.",
     announced: "`NODE: reboot, for its REASON`",
+    test: "tests/engine/changes.test.ts",
   },
   rebuild: {
     label: "drain and rebuild",
     text: "The node leaves the cluster, and its guest is destroyed with its disk. A new guest is created and joins again. Nodes are rebuilt one after another in the same way.",
     announced: "`NODE: drain and rebuild, for its REASON`",
+    test: "tests/engine/transitions.test.ts",
   },
   refused: {
     label: "refused",
     text: "The cluster does not change.",
     announced: "an error with the reason and an alternative, as in `pulumi up`",
+    test: "tests/engine/transitions.test.ts",
   },
 } as const;
 

@@ -7,6 +7,9 @@ import { changeOf } from "./clusterSchema";
 
 export const CONFIG_PAGE = "docs/config.md";
 
+/** It has one test for each key. */
+export const KEY_TESTS = "tests/unit/plan/effects.test.ts";
+
 /** A key that has a value, or a list or map of values. */
 export interface Key {
   /** Its path below `cluster`, with placeholders for names: `pools.<pool>.cores`. */
@@ -30,8 +33,31 @@ export function keysBelow(schema: Schema = clusterSchema, path: readonly string[
 export function renderConfigPage(): string {
   const keys = keysBelow();
   const sections = [...new Set(keys.map(({ path }) => sectionOf(path)))];
-  return [HEAD, ...sections.map((section) => renderSection(section, keys)), ""].join("\n");
+  return [HEAD, ...sections.map((section) => renderSection(section, keys)), renderTests(keys), ""].join("\n");
 }
+
+/** A row for each key: what a change does, how it is announced, and the title of its test in {@link KEY_TESTS}. */
+function renderTests(keys: readonly Key[]): string {
+  return [
+    "## Changes and their tests",
+    "",
+    `Each row is a test in \`${KEY_TESTS}\` (\`npx jest ${KEY_TESTS} -t 'TITLE'\`): it changes the key on a cluster and compares`,
+    "what the program makes of it with this page.",
+    "",
+    "| key | a change | what the preview shows | title of its test |",
+    "| --- | --- | --- | --- |",
+    ...keys.map((key) => {
+      const { change } = metaOf(key.schema);
+      if (change === undefined) throw new Error(`${key.path.join(".")} does not say what a change does`);
+      const { label, announced } = EFFECTS[change];
+      return `| ${[code(key.path.join(".")), label, announced, code(keyTest(key))].join(" | ")} |`;
+    }),
+    "",
+  ].join("\n");
+}
+
+/** The title of a key's test. */
+export const keyTest = ({ path, schema }: Key): string => `${path.join(".")}: ${metaOf(schema).change}`;
 
 const HEAD = `# The config
 
@@ -43,13 +69,15 @@ example. If the config has mistakes, the program creates nothing, and the error 
 ## What a change does
 
 The last column of the tables says what a change of the key does to a running cluster. A preview needs only the stack's state
-to show it, not Proxmox VE or the cluster. \`tests/unit/plan/effects.test.ts\` changes every key and compares the table with what
-the program does.
+to show it, not Proxmox VE or the cluster.
 
-| effect | what happens | what the preview shows |
-| --- | --- | --- |
+The tests in the last column make such a change with \`pulumi up\`. Each key has a test, too: see [the end of this
+page](#changes-and-their-tests).
+
+| effect | what happens | what the preview shows | test |
+| --- | --- | --- | --- |
 ${Object.values(EFFECTS)
-  .map(({ label, text, announced }) => `| ${label} | ${text} | ${announced} |`)
+  .map(({ label, text, announced, test }) => `| ${label} | ${text} | ${announced} | \`${test}\` |`)
   .join("\n")}
 `;
 

@@ -47,11 +47,7 @@ const members = (world: Homelab): string[] => [...world.host.members.keys()].sor
 const requests = ({ journal }: Homelab): string[] =>
   journal.whats("request").filter((what) => !what.startsWith("GET ") && !what.endsWith("/status/start"));
 /** The last thing that the program itself said. */
-const lastWord = ({ said }: PulumiResult): string =>
-  Object.entries(said)
-    .filter(([name]) => name.startsWith("proxmox-k3s-"))
-    .map(([, text]) => text.trim().split("\n").at(-1)!)
-    .join();
+const lastWord = ({ said }: PulumiResult): string => (said[""] ?? "").trim().split("\n").at(-1)!;
 /** Everything that was done to a node: scripts, requests for its VMID, its machine. */
 const doneTo = ({ journal }: Homelab, name: string): string[] =>
   journal.whats().filter((what) => new RegExp(`^${name}-|^guest ${VMIDS[name]} |/lxc/${VMIDS[name]}(/|$)`).test(what));

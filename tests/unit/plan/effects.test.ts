@@ -1,9 +1,12 @@
-import type { Effect } from "../../../config/meta";
+import * as fs from "node:fs";
+import * as nodePath from "node:path";
+
+import { type Effect, EFFECTS } from "../../../config/meta";
 import { metaOf } from "../../../config/walk";
 import { ConfigError, loadPlan } from "../../../plan/load";
 import { clusterRecordOf } from "../../../plan/record";
 import { type NodeEffect, transitions } from "../../../plan/transitions";
-import { keysBelow } from "../../../scripts-dev/configPage";
+import { CONFIG_PAGE, keysBelow, keyTest } from "../../../scripts-dev/configPage";
 import { changed, homelabConfig } from "../config/support";
 
 /*
@@ -126,14 +129,28 @@ function seen(change: unknown): (NodeEffect | "refused")[] {
   }
 }
 
-const keys = keysBelow().map(({ path, schema }) => ({ path: path.join("."), effect: metaOf(schema).change }));
+const keys = keysBelow().map((key) => ({
+  path: key.path.join("."),
+  effect: metaOf(key.schema).change,
+  title: keyTest(key),
+}));
 
 test("every key of the config has a change here, and says what it does", () => {
   expect(keys.map(({ path }) => path).sort()).toEqual(Object.keys(CHANGES).sort());
   expect(keys.filter(({ effect }) => effect === undefined)).toEqual([]);
 });
 
-test.each(keys)("$path: $effect", ({ path, effect }) => {
+const repo = nodePath.join(__dirname, "../../..");
+
+test("docs/config.md names the test of every key, and the tests of every effect exist", () => {
+  const page = fs.readFileSync(nodePath.join(repo, CONFIG_PAGE), "utf8");
+  const named = new Set([...page.matchAll(/\| `([^`|]+)` +\|$/gm)].map(([, title]) => title));
+  expect(keys.filter(({ title }) => !named.has(title))).toEqual([]);
+  const missing = Object.values(EFFECTS).filter(({ test: file }) => !fs.existsSync(nodePath.join(repo, file)));
+  expect(missing).toEqual([]);
+});
+
+test.each(keys)("$title", ({ path, effect }) => {
   const [effects, allowed] = [seen(CHANGES[path]), ALLOWED[effect!]];
   expect(effects.filter((each) => !allowed.includes(each))).toEqual([]);
   const isQuiet = UNSEEN.has(path) || effect === "live";
