@@ -20,6 +20,8 @@ export interface SshServer {
   dials: number[];
   /** How many of the next connections to drop before the handshake. */
   dropNext: number;
+  /** What it runs instead of the client's command, as by `command=` in authorized_keys. */
+  forcedCommand?: string;
   close(): Promise<void>;
 }
 
@@ -61,7 +63,7 @@ export async function startSshServer(hostKey: KeyPair = newKeyPair()): Promise<S
       const onward = connect(destPort, destIP, () => onward.pipe(accept()).pipe(onward));
       onward.on("error", () => reject());
     });
-    client.on("session", (accept) => serveSession(accept(), folder));
+    client.on("session", (accept) => serveSession(accept(), folder, state));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   state.port = (server.address() as AddressInfo).port;
@@ -79,14 +81,14 @@ function mayLogIn(context: AuthContext, keys: readonly string[]): boolean {
   });
 }
 
-function serveSession(session: Session, folder: string): void {
+function serveSession(session: Session, folder: string, { forcedCommand }: SshServer): void {
   const env: NodeJS.ProcessEnv = { PATH: process.env["PATH"] };
   session.on("env", (accept, reject, variable) => {
     if (!/^(LANG|LC_.*)$/.test(variable.key)) return reject?.();
     env[variable.key] = variable.val;
     accept?.();
   });
-  session.on("exec", (accept, _reject, { command }) => serveCommand(accept(), command, folder, env));
+  session.on("exec", (accept, _reject, { command }) => serveCommand(accept(), forcedCommand ?? command, folder, env));
   session.on("sftp", (accept) => serveSftp(accept()));
 }
 
