@@ -40,7 +40,8 @@ function keyBelongsTo(section: string, holder: Readonly<Record<string, unknown>>
   return (key) => (schema === undefined ? isPool(holder[key]) : keysOf(schema).includes(key));
 }
 
-const isPool = (value: unknown): boolean => isMap(value) && "role" in value;
+const isPool = (value: unknown): boolean =>
+  isMap(value) && ["role", "kind", "count"].some((key) => Object.hasOwn(value, key));
 
 /**
  * A map that is empty because its keys stand beside it: they have too little indentation.
@@ -77,6 +78,7 @@ function readPools(raw: unknown, problems: Problem[]): Pick<Draft, "pools" | "al
     return NOTHING;
   }
   const pools: Record<string, PoolSettings> = {};
+  let guessed = false;
   const outdented = Object.keys(raw).filter((key) => POOL_KEYS.includes(key) && !isPool(raw[key]));
   if (outdented.length > 0) {
     const [empty] = Object.keys(raw).flatMap((name) => outdentedBelow(raw, name, outdented, path) ?? []);
@@ -85,10 +87,29 @@ function readPools(raw: unknown, problems: Problem[]): Pick<Draft, "pools" | "al
   for (const [name, value] of Object.entries(raw)) {
     if (outdented.includes(name) || (outdented.length > 0 && value === null)) continue;
     const named = readSection(poolName, name, `${path}.${name}`, problems);
-    const pool = readSection(poolSchemaOf(value), value, `${path}.${name}`, problems);
-    if (named !== undefined && pool !== undefined) pools[name] = pool;
+    const schema = poolSchemaOf(value);
+    const pool = readSection(schema, value, `${path}.${name}`, problems);
+    const known = pool ?? withGuesses(schema, value);
+    if (named !== undefined && known !== undefined) pools[name] = known;
+    guessed ||= pool === undefined;
   }
-  return { pools, allPools: Object.keys(pools).length === Object.keys(raw).length };
+  return { pools, allPools: !guessed && Object.keys(pools).length === Object.keys(raw).length };
+}
+
+/**
+ * The pool if only its role or its size is wrong or missing, as an agent's, with one node. So its VMIDs and addresses are checked
+ * too. Nobody counts servers then.
+ */
+function withGuesses(schema: z.ZodType<PoolSettings>, raw: unknown): PoolSettings | undefined {
+  if (!isMap(raw)) return undefined;
+  const { role, count } = raw;
+  const guess = {
+    ...raw,
+    role: role === "server" ? role : "agent",
+    count: Number.isInteger(Number(count ?? NaN)) ? Number(count) : 1,
+  };
+  const { data, error } = schema.safeParse(guess);
+  return data ?? schema.safeParse(repaired(schema, guess, error!.issues)).data;
 }
 
 /** The schema by the pool's kind, so that messages fit that kind. A pool without a valid kind is read as containers. */
