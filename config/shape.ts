@@ -109,7 +109,7 @@ function withGuesses(schema: z.ZodType<PoolSettings>, raw: unknown): PoolSetting
     count: Number.isInteger(Number(count ?? NaN)) ? Number(count) : 1,
   };
   const { data, error } = schema.safeParse(guess);
-  return data ?? schema.safeParse(repaired(schema, guess, error!.issues)).data;
+  return data ?? schema.safeParse(repaired(schema, guess, error.issues)).data;
 }
 
 /** The schema by the pool's kind, so that messages fit that kind. A pool without a valid kind is read as containers. */
