@@ -5,7 +5,11 @@ import { reboots } from "../../components/rollout/Reboots";
 const inputs = {
   cpu: { cores: 4 },
   memory: { dedicated: 8192, swap: 0 },
-  initialization: { hostname: "k3s-worker-01", dns: { servers: ["192.168.2.1"] } },
+  initialization: {
+    hostname: "k3s-worker-01",
+    dns: { servers: ["192.168.2.1"] },
+    ipConfigs: [{ ipv4: "10.0.0.2/24" }],
+  },
   networkInterfaces: [{ name: "eth0", bridge: "vmbr0" }],
   operatingSystem: { type: "ubuntu", templateFileId: "local:vztmpl/ubuntu-22.04.tar.zst" },
 };
@@ -18,6 +22,15 @@ test.each([
   [{ memory: { dedicated: 8192, swap: 512 } }, true],
   [{ networkInterfaces: [{ name: "eth0", bridge: "vmbr1" }] }, true],
   [{ initialization: { ...inputs.initialization, hostname: "w1" } }, true],
+  [{ initialization: { ...inputs.initialization, ipConfigs: [{ ipv4: "10.0.0.3/24" }] } }, true],
+  // What somebody added, and a refresh found: it is handed back, and the client has nothing to change.
+  [
+    {
+      networkInterfaces: [...inputs.networkInterfaces, { name: "eth1", bridge: "vmbr9" }],
+      initialization: { ...inputs.initialization, ipConfigs: [...inputs.initialization.ipConfigs, {}] },
+    },
+    false,
+  ],
 ])("whether a change of %j reboots: %j", (change, expected) => {
   expect(reboots(inputs, { ...inputs, ...change })).toBe(expected);
 });
