@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 
-import type { ClusterPlan, K3sConfigValue, NodePlan, StartupPlan } from "./model";
-import { isEtcdRecord, type NodeRecord, recordOf } from "./record";
+import { type ClusterPlan, isEtcdMember, type K3sConfigValue, type NodePlan, type StartupPlan } from "./model";
+import { type ClusterRecord, isEtcdRecord, isServerRecord, type NodeRecord, recordOf } from "./record";
 import type { K3sOptions } from "./render/k3sConfig";
 import type { NodeEffect } from "./transitions";
 
@@ -85,8 +85,14 @@ const ASPECTS: readonly Aspect[] = [
 /**
  * What an `up` changes of a node. If the config sets no MAC address, the one that Proxmox VE assigned does not change. If it
  * sets no place in the order of starts, the one that the guest has does not change: somebody may have set it by hand.
+ * @param cluster what the state records of all nodes
  */
-export function differences(former: NodeRecord, node: NodePlan, plan: ClusterPlan): Difference[] {
+export function differences(
+  cluster: ClusterRecord,
+  former: NodeRecord,
+  node: NodePlan,
+  plan: ClusterPlan,
+): Difference[] {
   const kept = {
     ...(node.mac === undefined ? { mac: former.mac } : {}),
     ...(node.startup === undefined ? { startup: former.startup } : {}),
@@ -94,13 +100,26 @@ export function differences(former: NodeRecord, node: NodePlan, plan: ClusterPla
   const wanted = { ...recordOf(node, plan), ...kept };
   // If K3s was never installed, its version alone says so.
   const aspects = ASPECTS.filter(({ name }) => former.k3s !== undefined || name !== "");
-  return aspects
+  const own = aspects
     .filter(({ of }) => !isDeepStrictEqual(of(former), of(wanted)))
     .map(({ words, name = words, effect, change }) => ({
       words,
       effect: effect(wanted),
       change: `${name} ${change(former, wanted)}`.trimStart(),
     }));
+  const server: Difference = { words: "server", effect: "k3sRestart", change: "another server to connect to" };
+  return former.k3s?.role === "agent" && losesServer(cluster, plan) ? [...own, server] : own;
+}
+
+/** Agents know only one server, and it gets another address or begins a new cluster: they have to be told. */
+function losesServer({ nodes }: ClusterRecord, plan: ClusterPlan): boolean {
+  const [only, ...others] = nodes.filter(isServerRecord);
+  if (only === undefined || others.length > 0) return false;
+  const stays = plan.servers.find(({ name }) => name === only.name);
+  const isMoved = stays?.address !== only.address;
+  const isKept = stays?.vmId === only.vmId && !(isMoved && isEtcdMember(stays, plan));
+  const hasHeirs = isEtcdRecord(only) && plan.servers.some(({ name }) => name !== only.name);
+  return isKept ? isMoved : !hasHeirs;
 }
 
 /** Memory in the config's words: "512MB", "9GB". */

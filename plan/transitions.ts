@@ -31,16 +31,21 @@ const BY_STRENGTH: readonly NodeEffect[] = ["rebuild", "reboot", "k3sRestart", "
  */
 export function transitions(former: ClusterRecord, plan: ClusterPlan): Transitions {
   const byName = new Map(former.nodes.map((node) => [node.name, node]));
-  const changes = plan.nodes.flatMap((node) => changeOf(byName.get(node.name), node, plan));
+  const changes = plan.nodes.flatMap((node) => changeOf(former, byName.get(node.name), node, plan));
   const planned = new Set(plan.nodes.map(({ name }) => name));
   const leaving = former.nodes.filter(({ name }) => !planned.has(name));
   const all = [...changes, ...leaving.map(({ name }): NodeChange => ({ node: name, effect: "leave", reasons: [] }))];
   return { changes: all, refusals: refusals(former, plan, all) };
 }
 
-function changeOf(former: NodeRecord | undefined, node: NodePlan, plan: ClusterPlan): NodeChange[] {
+function changeOf(
+  cluster: ClusterRecord,
+  former: NodeRecord | undefined,
+  node: NodePlan,
+  plan: ClusterPlan,
+): NodeChange[] {
   if (!former) return [{ node: node.name, effect: "join", reasons: [] }];
-  const changed = differences(former, node, plan);
+  const changed = differences(cluster, former, node, plan);
   const effect = BY_STRENGTH.find((each) => changed.some((difference) => difference.effect === each));
   if (effect === undefined) return [];
   const reasons = changed.filter((difference) => difference.effect === effect).map(({ words }) => words);

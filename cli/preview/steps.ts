@@ -42,7 +42,7 @@ export function stepsOf(former: ClusterRecord, plan: ClusterPlan, change: Transi
   const allLost = losesObjects(former, plan, change.changes);
   const of = (node: NodePlan, after: readonly string[]): Step[] => {
     const its = changes.get(node.name);
-    return its ? [stepOf(its, node, standing.get(node.name), { plan, after, allLost })] : [];
+    return its ? [stepOf(its, node, standing.get(node.name), { cluster: former, plan, after, allLost })] : [];
   };
   // No server is touched before the one before it is Ready.
   const servers = plan.servers.flatMap((node) => of(node, []));
@@ -59,10 +59,15 @@ function stepOf(
   { effect }: NodeChange,
   node: NodePlan,
   former: NodeRecord | undefined,
-  { plan, after, allLost }: { plan: ClusterPlan; after: readonly string[]; allLost: boolean },
+  {
+    cluster,
+    plan,
+    after,
+    allLost,
+  }: { cluster: ClusterRecord; plan: ClusterPlan; after: readonly string[]; allLost: boolean },
 ): Step {
   const { name, role, vmId, pool } = node;
-  const changed = former === undefined ? [] : differences(former, node, plan);
+  const changed = former === undefined ? [] : differences(cluster, former, node, plan);
   const restartsToo = effect === "reboot" && changed.some((difference) => difference.effect === "k3sRestart");
   return {
     phase: role === "server" ? "servers" : AGENTS_PHASES[effect],

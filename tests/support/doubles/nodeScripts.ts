@@ -78,7 +78,8 @@ function joinedCa({ machines, clusters }: NodeWorld, { join }: SimulatedDisk, to
 /** One that has a server keeps the one that it began with, and knows all others of its cluster. */
 function agentOn(world: NodeWorld, { k3s: before }: SimulatedDisk, installed: Installed): SimulatedK3s {
   const { token, config } = installed;
-  const isKept = before?.token === token && serverIn(world, before.config) !== undefined;
+  const knowsOthers = before !== undefined && world.clusters.of(before.caHash).etcd.size > 1;
+  const isKept = before?.token === token && (knowsOthers || serverIn(world, before.config) !== undefined);
   const server = isKept ? before : serverIn(world, config);
   if (!server) throw new ScriptFailure(`failed to get CA certs: ${SERVER_LINE.exec(config)?.[0]}`);
   if (!isKept && token !== `K10${server.caHash}::node:${server.agentToken}`) throw new ScriptFailure("not authorized");

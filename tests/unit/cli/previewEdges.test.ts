@@ -67,12 +67,16 @@ test("the only server is rebuilt, and it is allowed", () => {
     removal: { allowControlPlaneLoss: true, onLocalData: "delete" },
   });
   expect(text(change, one)).toMatchInlineSnapshot(`
-    "homelab: 1 × drain and rebuild
+    "homelab: 1 × drain and rebuild, 2 × K3s restart
     Compared with the state of the stack homelab.
     Each time is the longest that the timeouts allow; most steps are much faster.
 
     Servers, one after the other
       1. k3s-master-1 (VMID 110): drain and rebuild, VMID 110 → 300. Its pods end with it. Then it is away for at most 94 min. The Kubernetes API is away meanwhile. Cannot be undone: All objects of the cluster are lost. Its guest and disk are destroyed, with all data that is on this node alone.
+
+    Agents that reboot or restart K3s, one node at a time, in any order
+      2. k3s-worker-01 (VMID 102): K3s restart, another server to connect to. Its pods run on. K3s is away for at most 33 min.
+      3. k3s-worker-02 (VMID 103): K3s restart, another server to connect to. Its pods run on. K3s is away for at most 33 min.
 
     The cluster
       servers                 1 on SQLite, none may fail; during the change 0 of 1 answer

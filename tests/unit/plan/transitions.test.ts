@@ -99,6 +99,14 @@ describe("what a change means for each node", () => {
     });
   });
 
+  test.each([
+    ["gets another address", homelab(), master({ addresses: { from: "192.168.2.150" } }), "reboot, address"],
+    ["is rebuilt, and a new cluster begins", homelab(), master({ vmIds: { from: 300 } }), "rebuild, VMID"],
+  ])("agents are told where their only server %s, by a restart of K3s", (_, from, change, server) => {
+    const to = homelab(changed(change, { removal: { allowControlPlaneLoss: true } }));
+    expect(effects(from, to)).toEqual({ "k3s-master": server, ...workers("k3sRestart, server") });
+  });
+
   test("an agent keeps the server that it was told: another first server restarts none", () => {
     expect(effects(servers(3), servers(3, master({ retired: [1] })))).toEqual({
       "k3s-master-4": "join",
