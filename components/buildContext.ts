@@ -44,7 +44,7 @@ export function buildContext(
     { endpoint: plan.proxmox.endpoint, apiToken: credentials.apiToken, insecure: plan.proxmox.insecure },
     { parent, ...(credentials.placeholder ? { ignoreChanges: ["apiToken"] } : {}) },
   );
-  const host = hostConnection(name, plan.proxmox, credentials.hostKey);
+  const host = hostConnection(name, plan, credentials.hostKey, anchor.hex);
   const mark = markOf(plan.name, anchor.hex);
   const afterAnchor = { parent, dependsOn: [anchor] };
   const roster = new RemoteScript(

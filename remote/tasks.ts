@@ -70,6 +70,8 @@ export const SHAPES = {
   POOL: "[A-Za-z][A-Za-z0-9_.-]*(?:/[A-Za-z][A-Za-z0-9_.-]*){0,2}",
   PVE_NODE: "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?",
   ROLE: "server|agent",
+  /** The cluster's id, how many nodes may be away at a time, and the names of all nodes in the plan; empty outside of a run. */
+  RUN: `(?:${ID} ${NUMBER}(?:\\n${LABEL})+)?`,
   SERVERS: lines(`${VMID} ${LABEL}`),
   SHA256: "[0-9a-f]{64}",
   SOURCE: URL,
@@ -139,7 +141,7 @@ export const TASKS = {
     parts: ["lib/task", "lib/download", "lib/node-files", "node/fetch-artifacts"],
     args: ["NAME", "ARCH", "VERSION", "SOURCE", "TO", "IMAGES", "SHA256", "IMAGES_SHA256"],
   },
-  "gate-check": { runsOn: "host", parts: ["lib/task", "host/gate-check"], args: ["NONCE"], answer: ID },
+  "gate-check": { runsOn: "host", parts: ["lib/task", "host/gate-check"], args: ["NONCE", "RUN"], answer: ID },
   guard: {
     runsOn: "host",
     parts: ["lib/task", "lib/guest", "host/guard"],

@@ -28,7 +28,58 @@ await_server "$API_WAIT" "$NAME" || fail "no server of the cluster answered with
 node_exists() { [ -n "$(kubectl get node "$NAME" --ignore-not-found -o name)" ]; }
 running() { trusts "$VMID" "$NAME" && guest_runs "$VMID"; }
 # A machine that runs is not yet the node: it may have been made anew, or its K3s may be dead.
-node_is_ready() { [ "$(kubectl get node "$NAME" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
+node_is_ready() { [ "$(kubectl get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
+
+# A node that the plan keeps is rebuilt, and is away until it is Ready again (host/ready.sh). Rebuilds for a change of the config
+# wait for each other (plan/disturbanceOrder.ts). The program does not see `pulumi up --replace`, and a step that waited here
+# would keep the engine from what it waits for. So more rebuilds than `rollout.concurrency` are refused.
+comes_back() { sed 1d "$CLUSTER_DIR/run" 2>/dev/null | grep -qxF -- "$1"; }
+
+# others_away: the other nodes that are rebuilt: each holds its file while it leaves, and is not Ready after that.
+others_away() (
+  for file in "$REBUILDING"/*; do
+    other=${file##*/}
+    if [ "$other" = "$NAME" ] || ! comes_back "$other"; then continue; fi
+    if ! flock -n "$file" true || ! node_is_ready "$other"; then printf ' %s' "$other"; fi
+  done
+)
+
+refuse_turn() {
+  fail "$NAME was not drained: it is to be rebuilt, and so $1; rollout.concurrency allows $CONCURRENCY at a time" \
+    "rebuild $CONCURRENCY at a time: pulumi up --replace '**Legacy::$NAME'; when it is Ready, the next"
+}
+
+take_turn() {
+  CONCURRENCY=$(number "$(sed -n '1s/.* //p' "$CLUSTER_DIR/run")")
+  mkdir -p "$REBUILDING"
+  exec 7>"$REBUILDING/.lock"
+  flock 7
+  away=$(others_away)
+  if [ "$(echo "$away" | wc -w)" -ge "$CONCURRENCY" ]; then
+    : >"$REBUILDING/.refused"
+    refuse_turn "is$away"
+  fi
+  exec 8>"$REBUILDING/$NAME"
+  flock -n 8 || :
+  exec 7>&-
+  TURN_SINCE=$(now)
+}
+
+# keep_turn: a refusal ends the whole run. So it is better to go back, while nothing has been disturbed, if one was refused.
+keep_turn() {
+  while [ $(($(now) - TURN_SINCE)) -lt 3 ]; do sleep 0.5; done
+  if [ -n "$(find "$REBUILDING/.refused" -newer "$REBUILDING/$NAME" 2>/dev/null || :)" ]; then
+    rm -f "$REBUILDING/$NAME"
+    refuse_turn "are more nodes"
+  fi
+}
+
+# Whether its removal disturbs a node of the plan: one whose machine or K3s is dead is away already.
+unit=k3s-agent
+[ "$ROLE" = agent ] || unit=k3s
+TAKES_TURN=no
+if comes_back "$NAME" && running && guest_exec "$VMID" systemctl is-active -q "$unit"; then TAKES_TURN=yes; fi
+if [ "$TAKES_TURN" = yes ]; then take_turn; fi
 
 # blockers: the pods that are still there, and the disruption budgets that say no.
 blockers() {
@@ -78,6 +129,8 @@ $(cat "$WORK/data")" \
   fi
 fi
 
+if [ "$TAKES_TURN" = yes ]; then keep_turn; fi
+
 if [ "$ROLE" = server ]; then adopt_member "$VMID" "$NAME"; fi
 if [ "$ROLE" = server ] && is_member "$NAME"; then
   await_others "$NAME" majority_without ||
@@ -88,7 +141,7 @@ fi
 if node_exists; then
   mkdir -p "$LEAVING"
   : >"$LEAVING/$NAME"
-  if ! running || ! node_is_ready; then
+  if ! running || ! node_is_ready "$NAME"; then
     # Nothing there can end a pod in order. The deletion of the Node lets the cluster start them elsewhere.
     say "$NAME does not run or is not Ready: nothing to drain"
     kubectl cordon "$NAME"
@@ -123,8 +176,6 @@ fi
 
 if running; then
   say "stopping K3s on $NAME, so that it cannot register again"
-  unit=k3s-agent
-  [ "$ROLE" = agent ] || unit=k3s
   guest_exec "$VMID" systemctl disable --now "$unit" || say "K3s on $NAME was not stopped: it did not end in time, or it is not installed there"
 fi
 

@@ -82,5 +82,8 @@ until [ "$ETCD" = no ] || is_named; do
 done
 still_runs "the step waited for the node"
 
+# It was rebuilt, and is back.
+rm -f "$REBUILDING/$NAME"
+
 pods=$(kubectl -n kube-system get pods --no-headers 2>/dev/null | awk '$3 != "Completed" { all++; split($2, n, "/"); if (n[1] == n[2]) ready++ } END { printf "%d of %d", ready, all }')
 outcome "$NAME is Ready at $VERSION; kube-system pods ready: $pods"

@@ -14,6 +14,7 @@ policy() { sed -n "s/^$1=\([a-z0-9]*\)\$/\1/p" "$CLUSTER_DIR/policy"; }
 # used with more rights than a node has.
 NOTES=$CLUSTER_DIR/nodes
 LEAVING=$CLUSTER_DIR/leaving
+REBUILDING=$CLUSTER_DIR/rebuilding
 
 # servers: "VMID name" of every server in the last plan, one per line.
 servers() {

@@ -112,6 +112,43 @@ describe("on a cluster that stands", () => {
     expect((await lab.up()).changes).toEqual({});
   });
 
+  describe("rebuilds by --replace, which the program does not see", () => {
+    const NODES = ["k3s-worker-01", "k3s-worker-02"];
+    const replace = (...names: string[]): string[] => names.flatMap((name) => ["--replace", `**Legacy::${name}`]);
+    const machines = (): string[] => lab.journal.whats("machine");
+    beforeEach(() => {
+      // Both removals begin before one of them looks.
+      const begun = NODES.map((name) => `${name}-leave delete`);
+      lab.host.delay = ({ step }) => (step.endsWith("-leave") ? lab.once(...begun) : 0);
+    });
+    afterEach(() => (lab.host.delay = () => 0));
+
+    it("are refused, more of them than rollout.concurrency, before one is disturbed", async () => {
+      const refused = await lab.up(...replace(...NODES));
+      expect([refused.code, machines()]).toEqual([1, []]);
+      const [, next = ""] = /pulumi up --replace '([^']+)'/.exec(refused.errors.join("\n")) ?? [];
+      expect([...lab.host.members.keys()]).toEqual(expect.arrayContaining(NODES));
+      lab.host.delay = () => 0;
+      lab.journal.clear();
+      succeeded(await lab.up("--replace", next));
+      const name = next.split("::")[1]!;
+      const vmId = name === NODES[0] ? 202 : 203;
+      const order = [`${name}-leave delete`, `guest ${vmId} destroy`, `guest ${vmId} create`, `${name}-ready create`];
+      expect(lab.journal.inOrder(...order)).toBe(true);
+      expect(machines().filter((what) => !what.startsWith(`guest ${vmId} `))).toEqual([]);
+      expect((await lab.up()).changes).toEqual({});
+    });
+
+    it("go at the same time where the config allows it", async () => {
+      lab.edit((cluster) => (cluster.rollout = { concurrency: 2 }));
+      succeeded(await lab.up(...replace(...NODES)));
+      expect(lab.journal.overlap("k3s-worker-01-leave delete", "k3s-worker-02-leave delete")).toBe(true);
+      expect(machines()).toEqual(expect.arrayContaining(["guest 202 create", "guest 203 create"]));
+      lab.edit((cluster) => delete cluster.rollout);
+      expect((await lab.up()).changes).toEqual({});
+    });
+  });
+
   it("a rebuild comes after a restart and a reboot, and a new node waits for none of them", async () => {
     lab.edit(({ pools }) => {
       pools.worker.count = 3;

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
@@ -12,6 +14,7 @@ import { CREATION, MARK, ScriptedHost, type ScriptRun } from "../../support/scri
 const CLUSTER_ID = "0123456789abcdef";
 const NAME = "k3s-worker-02";
 const VMID = 103;
+const OTHER = "k3s-worker-01";
 const ours = (name: string): string => `#creation ${CREATION} of ${MARK}\nhostname: ${name}\nlxc.cap.drop:\n`;
 
 let host: ScriptedHost;
@@ -23,15 +26,16 @@ beforeEach(() => {
     api="$(dirname "$0")/../api"
     case "$*" in
       status*) echo "status: running" ;;
-      *"get persistentvolumes"*) [ ! -e "$api/silent" ] && cat "$api/volumes" ;;
+      *"get persistentvolumes"*) [ ! -e "$api/silent" ] && cat "$api/volumes" && sh "$api/meanwhile" ;;
       *"get pods -A -o jsonpath"*) cat "$api/pods" ;;
       *"get node ${NAME} --ignore-not-found -o name") [ -e "$api/gone" ] || echo "node/${NAME}" ;;
       *"get node ${NAME} -o jsonpath"*) echo True ;;
+      *"get node ${OTHER} -o jsonpath"*) cat "$api/other" ;;
       *"delete node"*) touch "$api/gone" ;;
     esac`);
   host.hurry();
   fs.mkdirSync(api(""));
-  for (const file of ["volumes", "pods"]) fs.writeFileSync(api(file), "");
+  for (const file of ["volumes", "pods", "meanwhile", "other"]) fs.writeFileSync(api(file), "");
   const dir = path.join(host.root, "state", CLUSTER_ID);
   fs.mkdirSync(dir, { recursive: true });
   fs.writeFileSync(path.join(dir, "servers"), "100 k3s-master\n");
@@ -130,6 +134,72 @@ describe("a guest that Proxmox VE would keep", () => {
     const run = host.script("guard", "delete", { VMID: String(VMID), NAME, URN: "urn:pulumi:a::b::c::d" });
     expect(run.output).toContain("cannot be destroyed, so it was not shut down:\n  - it is protected (pct set 103");
     expect(run).toMatchObject({ code: 1, pct: [] });
+  });
+});
+
+describe("a node that the plan keeps, so that it is rebuilt", () => {
+  const file = (name: string): string => path.join(host.root, "state", CLUSTER_ID, name);
+  /** The host knows the run from its beginning on. */
+  const plan = (concurrency: number, ...nodes: readonly string[]): void => {
+    const RUN = [`${CLUSTER_ID} ${concurrency}`, ...nodes].join("\n");
+    expect(host.script("gate-check", "look", { NONCE: "f".repeat(16), RUN })).toMatchObject({
+      code: 0,
+      outcome: "f".repeat(16),
+    });
+  };
+  const refused = (run: ScriptRun, why: string, concurrency = 1): void => {
+    expect(run.output).toContain(
+      `${NAME} was not drained: it is to be rebuilt, and so ${why}; rollout.concurrency allows ${concurrency} at a time`,
+    );
+    expect(run.output).toContain(
+      `next:  rebuild ${concurrency} at a time: pulumi up --replace '**Legacy::${NAME}'; when it is Ready, the next`,
+    );
+    expectUndisturbed(run);
+  };
+  beforeEach(() => {
+    fs.mkdirSync(file("rebuilding"));
+    fs.writeFileSync(file(`rebuilding/${OTHER}`), "");
+    plan(1, OTHER, NAME);
+  });
+
+  it("waits for nobody where the other one that was to be rebuilt is Ready", () => {
+    fs.writeFileSync(api("other"), "True");
+    expect(leave()).toMatchObject(left);
+  });
+
+  it("is refused where another one is not Ready again", () => refused(leave(), `is ${OTHER}`));
+
+  it("is refused while another one leaves, Ready as it still is", async () => {
+    fs.writeFileSync(api("other"), "True");
+    const holder = spawn("flock", [file(`rebuilding/${OTHER}`), "sh", "-c", "echo held; cat"]);
+    await once(holder.stdout, "data");
+    refused(leave(), `is ${OTHER}`);
+    holder.stdin.end();
+    await once(holder, "close");
+    expect(leave()).toMatchObject(left);
+  });
+
+  it("goes back, undisturbed, where another one was refused for its sake", () => {
+    fs.rmSync(file(`rebuilding/${OTHER}`));
+    fs.writeFileSync(api("meanwhile"), `sleep 1; touch "${file("rebuilding/.refused")}"`);
+    refused(leave(), "are more nodes");
+  });
+
+  it("goes with another one where the config allows two at a time, and no third one", () => {
+    plan(2, OTHER, NAME);
+    expect(leave()).toMatchObject(left);
+    fs.rmSync(api("gone"));
+    plan(2, OTHER, NAME, "k3s-worker-03");
+    fs.writeFileSync(file("rebuilding/k3s-worker-03"), "");
+    refused(leave(), `is ${OTHER} k3s-worker-03`, 2);
+  });
+
+  it("does not wait for one that the plan no longer has, and none does that goes for good", () => {
+    plan(1, NAME);
+    expect(leave()).toMatchObject(left);
+    fs.rmSync(api("gone"));
+    plan(1, OTHER);
+    expect(leave()).toMatchObject(left);
   });
 });
 
