@@ -21,12 +21,13 @@ async function main({ game, runs, seed, parallel, shrink }: Options): Promise<vo
   const began = Date.now();
   const seeds = Array.from({ length: runs }, (_, at) => seed + at);
   console.log(`${runs} sequences of ${game} from seed ${seed}`);
-  const failed = await playAll({
+  const { failed, counts } = await playAll({
     ...{ game, seeds, parallel, shrink },
     onEnd: ({ seed: each, seconds, failure }) =>
       console.log(`seed ${each}: ${Math.round(seconds)} s${failure === undefined ? "" : `\n${failure}\n`}`),
   });
   const time = `${Math.round((Date.now() - began) / 1000)} s`;
+  console.log(["", ...counts.lines].join("\n"));
   console.log(`\n${runs - failed.length} of ${runs} sequences kept every promise (seed ${seed}, ${time})`);
   process.exitCode = failed.length === 0 ? 0 : 1;
 }

@@ -17,6 +17,7 @@ it.each([
 ] as const)("$runs random sequences of $game: $promise, the end is what was wished for", async ({ game, runs }) => {
   process.stderr.write(`${runs} sequences: SEED=${FIRST} RUNS=${runs} npm run soak -- --game ${game}\n`);
   const seeds = Array.from({ length: runs }, (_, at) => FIRST + at);
-  const failed = await playAll({ game, seeds, parallel: 2 });
+  const { failed, counts } = await playAll({ game, seeds, parallel: 2 });
+  process.stderr.write(["", ...counts.lines, ""].join("\n"));
   expect(failed.map(({ failure }) => failure).join("\n\n")).toBe("");
 });

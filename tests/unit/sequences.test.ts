@@ -1,4 +1,13 @@
+import type { Step } from "../../cli/preview/steps";
 import type { Entry } from "../support/journal";
+import {
+  awayProblems,
+  effectLine,
+  happenings,
+  orderProblems as turnProblems,
+  type Standing,
+  strangerProblems,
+} from "../support/sequences/disturbances";
 import { orderProblems } from "../support/sequences/promises";
 import { wishedNodes } from "../support/sequences/wish";
 
@@ -53,6 +62,101 @@ describe("the order of a removal", () => {
     // The second is Proxmox VE's: it clears away what a creation that failed had begun.
     const again = journal(DESTROY, DESTROY);
     expect(orderProblems(again, new Set(again.slice(0, 1)))).toEqual([]);
+  });
+});
+
+describe("what an up did to the nodes", () => {
+  const node = (index: number, change: Partial<Standing> = {}): Standing => {
+    const vmId = 101 + index;
+    return { name: `worker-${index}`, was: vmId, is: vmId, hasNewK3s: false, hasNewSettings: false, ...change };
+  };
+  const [one, two] = [node(1), node(2)];
+  const seen = (nodes: readonly Standing[], ...whats: string[]) => happenings(journal(...whats), nodes);
+  const effects = (standing: Standing, ...whats: string[]): string[] =>
+    seen([standing], ...whats).map((each) => effectLine(each.node, each.effects));
+  const rebuild = ["worker-1-leave delete", "guest 102 destroy", "guest 202 create", "worker-1-ready create"];
+  const reboot = (index: number): string[] => [`guest ${101 + index} shutdown`, `guest ${101 + index} start`];
+
+  it.each([
+    ["nothing, where a script looked alone", one, ["worker-1-ready update", "worker-1-k3s update"], []],
+    ["a rebuild", node(1, { is: 202 }), rebuild, ["worker-1 rebuild"]],
+    ["a node that comes", { ...one, was: undefined }, ["guest 102 create", "guest 102 start"], ["worker-1 join"]],
+    ["a node that goes", { ...one, is: undefined }, ["worker-1-leave delete", "guest 102 destroy"], ["worker-1 leave"]],
+    ["a drain, and no more", one, ["worker-1-leave delete"], ["worker-1 drain"]],
+    ["a reboot", one, [...reboot(1), "worker-1-back look"], ["worker-1 reboot"]],
+    ["a reboot that nobody waits for", one, reboot(1), ["worker-1 reboot"]],
+    ["a guest that only ended", one, ["guest 102 stop"], ["worker-1 reboot"]],
+    ["a restart of K3s", node(1, { hasNewK3s: true }), ["worker-1-k3s update"], ["worker-1 k3sRestart"]],
+    ["a setting", node(1, { hasNewSettings: true }), [], ["worker-1 live"]],
+    [
+      "all that can come at once",
+      node(1, { hasNewK3s: true, hasNewSettings: true }),
+      [...reboot(1), "worker-1-back look", "worker-1-k3s update", "worker-1-back look"],
+      ["worker-1 reboot + k3sRestart + live"],
+    ],
+  ])("is seen: %s", (_, standing, whats, expected) => expect(effects(standing, ...whats)).toEqual(expected));
+
+  it("is no other node's, nor a stranger's guest", () => {
+    expect(seen([one], ...reboot(2), "worker-10-leave delete")).toEqual([]);
+    expect(strangerProblems(journal(...reboot(1), "guest 110 stop"), [one, two])).toEqual([
+      "no node has this guest: guest 110 stop",
+    ]);
+  });
+
+  describe("how many were away", () => {
+    const away = (concurrency: number, nodes: readonly Standing[], ...whats: string[]): string[] =>
+      awayProblems(seen(nodes, ...whats), concurrency);
+    const turns = [...reboot(1), "worker-1-back look", ...reboot(2), "worker-2-back look"];
+
+    it("is right where each was Ready before the next one went, or the config allows more", () => {
+      expect(away(1, [one, two], ...turns)).toEqual([]);
+      expect(away(2, [one, two], ...reboot(1), ...reboot(2), "worker-1-back look", "worker-2-back look")).toEqual([]);
+      // One that comes or goes for good is not away.
+      const [comes, goes] = [node(3, { was: undefined }), node(4, { is: undefined })];
+      expect(
+        away(1, [one, comes, goes], "guest 104 create", ...reboot(1), "guest 105 stop", "worker-1-back look"),
+      ).toEqual([]);
+    });
+
+    it.each([
+      ["before the first was looked at", [...reboot(1), ...reboot(2), "worker-1-back look", "worker-2-back look"]],
+      [
+        "after a look that failed",
+        [...reboot(1), "!worker-1-back look", ...reboot(2), "worker-2-back look", "worker-1-back look"],
+      ],
+    ])("is wrong where the second went %s", (_, whats) =>
+      expect(away(1, [one, two], ...whats)).toEqual(["worker-1, worker-2 are away at once when worker-2 goes"]),
+    );
+
+    it("counts rebuilds and restarts of K3s with the reboots, from the drain to the look", () => {
+      const nodes = [node(1, { is: 202 }), node(2, { hasNewK3s: true })];
+      const [drain, ...rest] = rebuild;
+      expect(away(1, nodes, drain!, "worker-2-k3s update", "worker-2-back look", ...rest)).toEqual([
+        "worker-1, worker-2 are away at once when worker-2 goes",
+      ]);
+      expect(away(1, nodes, ...rebuild, "worker-2-k3s update", "worker-2-back look")).toEqual([]);
+    });
+
+    it("is wrong where one does not come back", () => {
+      expect(away(1, [one], ...reboot(1))).toEqual(["worker-1 does not come back"]);
+      expect(away(1, [node(1, { hasNewK3s: true })], "worker-1-k3s update")).toEqual(["worker-1 does not come back"]);
+    });
+  });
+
+  it("came in the announced order, the removals last", () => {
+    const nodes = [one, two, node(3, { is: undefined })];
+    const step = (index: number, phase: Step["phase"], ...after: string[]) =>
+      ({ node: `worker-${index}`, phase, after }) as unknown as Step;
+    const steps = [step(1, "turns"), step(2, "rebuilds", "worker-1"), step(3, "removals")];
+    const [first, second] = [1, 2].map((index) => [...reboot(index), `worker-${index}-back look`]) as [
+      string[],
+      string[],
+    ];
+    const third = ["worker-3-leave delete", "guest 104 destroy"];
+    const problemsOf = (...whats: string[]): string[] => turnProblems(seen(nodes, ...whats), steps);
+    expect(problemsOf(...first, ...second, ...third)).toEqual([]);
+    expect(problemsOf(...second, ...first, ...third)).toEqual(["worker-2 begins before worker-1 is done"]);
+    expect(problemsOf(...first, third[0]!, ...second, third[1]!)).toEqual(["worker-3 begins before worker-2 is done"]);
   });
 });
 

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import * as fs from "node:fs";
-import type { HomelabSnapshot } from "../homelab";
+import type { Homelab, HomelabSnapshot } from "../homelab";
 import { homelabAtRest } from "../homelabAtRest";
 import { compileProgram } from "./compiled";
-import { editSequences, playChanges } from "./changes";
+import { playChanges } from "./changes";
+import { Counts } from "./counts";
+import { editSequences, roomForServers } from "./edits";
 import { play } from "./play";
 import { playServers, serverSequences, threeServers } from "./servers";
 import { sequences } from "./steps";
@@ -15,8 +17,9 @@ const GAMES = {
     property: (from: HomelabSnapshot) => fc.asyncProperty(sequences, (steps) => play(from, steps)),
   },
   changes: {
-    prepare: () => {},
-    property: (from: HomelabSnapshot) => fc.asyncProperty(editSequences, (steps) => playChanges(from, steps)),
+    prepare: (lab: Homelab) => lab.edit(roomForServers),
+    property: (from: HomelabSnapshot, counts: Counts) =>
+      fc.asyncProperty(editSequences, (steps) => playChanges(from, steps, counts)),
   },
   servers: {
     prepare: threeServers,
@@ -45,18 +48,25 @@ export interface Outcome {
   readonly seconds: number;
 }
 
-/** Plays random sequences, each in a world of its own that begins with a running cluster. Returns those that failed. */
-export async function playAll({ game, seeds, parallel, shrink = false, onEnd }: PlayOptions): Promise<Outcome[]> {
+export interface Played {
+  readonly failed: readonly Outcome[];
+  /** What was played; only of games that count. */
+  readonly counts: Counts;
+}
+
+/** Plays random sequences, each in a world of its own that begins with a running cluster. */
+export async function playAll({ game, seeds, parallel, shrink = false, onEnd }: PlayOptions): Promise<Played> {
   const from = await homelabAtRest((lab) => {
     compileProgram(lab);
     GAMES[game].prepare(lab);
   });
   const waiting = [...seeds];
   const failed: Outcome[] = [];
+  const counts = new Counts();
   const lane = async (): Promise<void> => {
     for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
       const began = Date.now();
-      const failure = await playOne(game, from, seed, shrink);
+      const failure = await playOne(game, { from, seed, shrink, counts });
       const outcome = { seed, seconds: (Date.now() - began) / 1000, ...(failure === undefined ? {} : { failure }) };
       if (failure !== undefined) failed.push(outcome);
       onEnd?.(outcome);
@@ -67,17 +77,15 @@ export async function playAll({ game, seeds, parallel, shrink = false, onEnd }: 
   } finally {
     fs.rmSync(from.folder, { recursive: true });
   }
-  return failed;
+  return { failed, counts };
 }
 
 async function playOne(
   game: GameName,
-  from: HomelabSnapshot,
-  seed: number,
-  shrink: boolean,
+  { from, seed, shrink, counts }: { from: HomelabSnapshot; seed: number; shrink: boolean; counts: Counts },
 ): Promise<string | undefined> {
   try {
-    await fc.assert(GAMES[game].property(from) as fc.IAsyncProperty<unknown>, {
+    await fc.assert(GAMES[game].property(from, counts) as fc.IAsyncProperty<unknown>, {
       seed,
       numRuns: 1,
       endOnFailure: !shrink,

@@ -15,7 +15,7 @@ import { type Game, killUp, playGame, recover, textOf } from "./runs";
 const INDICES = Array.from({ length: 12 }, (_, at) => at + 1);
 const vmidOf = (index: number): number => (index === 1 ? 100 : 108 + index);
 const nameOf = (index: number): string => (index === 1 ? "k3s-master" : `k3s-master-${index}`);
-const POOL = {
+export const SERVER_POOL = {
   hostname: "k3s-master-{0}",
   vmIds: INDICES.map(vmidOf),
   addresses: INDICES.map((index) => `192.168.2.${index === 1 ? 20 : 58 + index}`),
@@ -87,7 +87,7 @@ export function threeServers(lab: Homelab): void {
   lab.edit(({ pools, k3s }) => {
     // Not left to the default: one server would then be asked to go back to SQLite, which is refused.
     k3s.datastore = "etcd";
-    Object.assign(pools.master, { ...POOL, count: 3, retired: [] });
+    Object.assign(pools.master, { ...SERVER_POOL, count: 3, retired: [] });
     pools.worker.count = 1;
   });
 }
