@@ -3,12 +3,15 @@ import * as pulumi from "@pulumi/pulumi";
 import { loadCredentials } from "./credentials/load";
 import { quietDebugLog } from "./credentials/quietDebugLog";
 import { K3sCluster } from "./components/K3sCluster";
+import type { RepairRecord } from "./components/recordIn";
+import { findRepairs, repairCounts } from "./components/repair";
 import { readStackRecord } from "./components/stackRecord";
 import { announcements, closing, notices } from "./plan/announce";
 import { ConfigError, loadPlan } from "./plan/load";
 import { nodeJsProblem } from "./plan/nodeJs";
 import type { ClusterPlan } from "./plan/model";
 import type { ClusterRecord } from "./plan/record";
+import { withRepairs } from "./plan/repairs";
 import { type Transitions, transitions } from "./plan/transitions";
 
 /** Reads the stack's config. All its problems are reported at once, before any resource is created. */
@@ -27,16 +30,22 @@ quietDebugLog();
 // preview of 100 nodes. PROXMOX_K3S_STACKS=1 keeps complete stacks, for debugging.
 if (!process.env["PROXMOX_K3S_STACKS"]) Error.stackTraceLimit = 1;
 
+interface Judged {
+  readonly former: ClusterRecord;
+  readonly repaired: RepairRecord;
+  readonly change: Transitions;
+}
+
 /** Says what the change means, and refuses what cannot be done, before any resource is made. */
-async function judge(plan: ClusterPlan): Promise<{ former: ClusterRecord; change: Transitions }> {
-  const former = await readStackRecord();
+async function judge(plan: ClusterPlan): Promise<Judged> {
+  const { former, repaired } = await readStackRecord();
   const change = transitions(former, plan);
   if (change.refusals.length > 0) throw new pulumi.RunError(new ConfigError(change.refusals).message);
   const isPreview = pulumi.runtime.isDryRun();
   for (const notice of notices(change, plan, isPreview)) void pulumi.log.warn(notice);
   // An `up` with its preview would say it twice.
   if (isPreview) for (const line of announcements(change, plan)) void pulumi.log.warn(line);
-  return { former, change };
+  return { former, repaired, change };
 }
 
 export = async function main() {
@@ -44,10 +53,14 @@ export = async function main() {
   if (tooOld) throw new pulumi.RunError(`${tooOld.seen}\nnext: ${tooOld.remedy}`);
   const plan = readPlan();
   const credentials = loadCredentials(plan.ssh.authorizedKeys);
-  const judged = await judge(plan);
-  const cluster = new K3sCluster(plan.name, { plan, credentials, ...judged });
-  if (!pulumi.runtime.isDryRun())
-    cluster.ready.apply(() => pulumi.log.info(closing(judged.former, judged.change, plan)));
+  const { former, repaired, change } = await judge(plan);
+  const found = await findRepairs({ plan, credentials, former, change, repaired });
+  const cluster = new K3sCluster(plan.name, {
+    ...{ plan, credentials, former },
+    change: withRepairs(change, found),
+    repairs: repairCounts(plan.name, repaired, found),
+  });
+  if (!pulumi.runtime.isDryRun()) cluster.ready.apply(() => pulumi.log.info(closing(former, change, plan)));
   return {
     kubeconfig: cluster.kubeconfig,
     token: cluster.token,

@@ -37,7 +37,7 @@ async function readKubeconfig(stackName: string | undefined): Promise<string> {
     title: "the cluster's kubeconfig, read again",
     lock: step,
     boundSeconds: 120,
-    args: { TIMEOUT: 30 },
+    args: { TIMEOUT: 30, REPAIRS: 0 },
     inputs: { CLUSTER_ID: clusterIdOf(mark) },
   });
   return renameKubeconfig(text, plan.name, endpointUrl(plan.endpoint));

@@ -3,6 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 
 import type { ClusterPlan } from "../plan/model";
 import type { NodeRecord } from "../plan/record";
+import type { RepairCounts } from "./repair";
 import type { K3sChanges } from "./rollout/K3sChanges";
 import type { Reboots } from "./rollout/Reboots";
 import type { Connection } from "../remote/RemoteScript";
@@ -22,6 +23,8 @@ export interface ClusterContext {
   readonly reboots: Reboots;
   /** Makes nodes take turns if a change restarts K3s. */
   readonly k3sChanges: K3sChanges;
+  /** How often a step was repaired, this run included. */
+  readonly repairs: RepairCounts;
   /** The nodes as the state records them, by name. */
   readonly former: ReadonlyMap<string, NodeRecord>;
   /** Logs a hint if an operation on a machine fails. */

@@ -11,6 +11,7 @@ import type { Transitions } from "../plan/transitions";
 import { buildContext } from "./buildContext";
 import { K3sNode } from "./K3sNode";
 import { readBack } from "./readBack";
+import type { RepairCounts } from "./repair";
 import { releaseSums } from "./releaseSums";
 import { k10, password } from "./tokens";
 
@@ -19,8 +20,9 @@ export interface K3sClusterArgs {
   readonly credentials: Credentials;
   /** What the stack's state records of the cluster. */
   readonly former: ClusterRecord;
-  /** What the plan means for the nodes that stand. */
+  /** What the plan means for the nodes that stand, and what is repaired of them. */
   readonly change: Transitions;
+  readonly repairs: RepairCounts;
 }
 
 /** What a stack tells of a node; `addons/` and other stacks read it. */
@@ -48,7 +50,7 @@ export class K3sCluster extends pulumi.ComponentResource {
   readonly nodes: Readonly<Record<string, NodeOutput>>;
 
   constructor(name: string, args: K3sClusterArgs, opts?: pulumi.ComponentResourceOptions) {
-    const { plan, credentials, change, former } = args;
+    const { plan, credentials, change, former, repairs } = args;
     super(
       "proxmox-k3s:index:K3sCluster",
       name,
@@ -56,7 +58,7 @@ export class K3sCluster extends pulumi.ComponentResource {
       opts,
     );
 
-    const context = buildContext(name, { plan, credentials, former }, this);
+    const context = buildContext(name, { plan, credentials, former, repairs }, this);
     const serverToken = password(clusterStepName(name, "server-token"), this);
     const agentToken = password(clusterStepName(name, "agent-token"), this);
     const sums = releaseSums(name, context, this);

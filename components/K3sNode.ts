@@ -67,6 +67,7 @@ export class K3sNode extends pulumi.ComponentResource {
           IMAGES: context.plan.k3s.airgapImages ? "yes" : "no",
           CONFIG: k3sConfig(node, context.plan),
           START_TIMEOUT: context.plan.k3s.startTimeoutSeconds,
+          REPAIRS: context.repairs(stepName(name, "k3s")),
         },
         inputs: { SHA256: args.sums.binary, IMAGES_SHA256: args.sums.images },
         secrets: {

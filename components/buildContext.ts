@@ -14,6 +14,7 @@ import { diskFits } from "./machine/byHand";
 import { markOf } from "./machine/description";
 import { machineFailure } from "./machine/machineFailure";
 import { preflight } from "./preflight";
+import type { RepairCounts } from "./repair";
 import { K3sChanges } from "./rollout/K3sChanges";
 import { Reboots } from "./rollout/Reboots";
 import { RollingTurns } from "./rollout/RollingTurns";
@@ -22,12 +23,13 @@ interface BuildContextArgs {
   readonly plan: ClusterPlan;
   readonly credentials: Credentials;
   readonly former: ClusterRecord;
+  readonly repairs: RepairCounts;
 }
 
 /** Creates what all parts of the cluster share: the anchor, the provider, the roster and the checks of the Proxmox host. */
 export function buildContext(
   name: string,
-  { plan, credentials, former }: BuildContextArgs,
+  { plan, credentials, former, repairs }: BuildContextArgs,
   parent: pulumi.Resource,
 ): ClusterContext {
   const ofAll: pulumi.CustomResourceOptions = {
@@ -44,7 +46,7 @@ export function buildContext(
     { endpoint: plan.proxmox.endpoint, apiToken: credentials.apiToken, insecure: plan.proxmox.insecure },
     { parent, ...(credentials.placeholder ? { ignoreChanges: ["apiToken"] } : {}) },
   );
-  const host = hostConnection(name, plan, credentials.hostKey, anchor.hex);
+  const host = hostConnection(plan.proxmox, credentials.hostKey);
   const mark = markOf(plan.name, anchor.hex);
   const afterAnchor = { parent, dependsOn: [anchor] };
   const roster = new RemoteScript(
@@ -77,6 +79,7 @@ export function buildContext(
     proxmox,
     reboots: new Reboots(name, turns, { plan, host, mark, clusterId: anchor.hex }),
     k3sChanges: new K3sChanges(name, turns, { plan, host, clusterId: anchor.hex }),
+    repairs,
     former: new Map(former.nodes.map((node) => [node.name, node])),
     diskFits: diskFits(name),
     machineFailure: machineFailure(name, plan.proxmox.resourcePool),

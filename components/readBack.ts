@@ -21,15 +21,16 @@ export function readBack(
   { task, title, context, servers, secretOutput = false }: ReadBackArgs,
   parent: pulumi.Resource,
 ): pulumi.Output<string> {
+  const step = clusterStepName(name, task);
   const command = new RemoteScript(
-    clusterStepName(name, task),
+    step,
     {
       task,
       title,
       connection: context.host,
       lock: `${task}-${context.plan.name}`,
       boundSeconds: 120,
-      args: { TIMEOUT: 60 },
+      args: { TIMEOUT: 60, ...(task === "kubeconfig" ? { REPAIRS: context.repairs(step) } : {}) },
       inputs: { CLUSTER_ID: context.clusterId },
       secretOutput,
       // The CA lives and dies with the first server's machine as long as it is the only one.

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { ClusterRecord } from "../plan/record";
-import { recordIn, resources } from "./recordIn";
+import { recordIn, type RepairRecord, repairRecordIn, resources } from "./recordIn";
 
 /** The engine's own function that reads what a stack's state holds: type and outputs by URN. */
 const READ = "pulumi:pulumi:readStackResourceOutputs";
@@ -11,8 +11,9 @@ const READ = "pulumi:pulumi:readStackResourceOutputs";
  * counts for the nodes that it reached. This needs only the state, not Proxmox VE or the cluster.
  * @throws Error if the state cannot be read
  */
-export async function readStackRecord(): Promise<ClusterRecord> {
+export async function readStackRecord(): Promise<{ readonly former: ClusterRecord; readonly repaired: RepairRecord }> {
   const stackName = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
   const answer = (await pulumi.runtime.invoke(READ, { stackName })) as { readonly outputs?: unknown };
-  return recordIn(resources.parse(answer.outputs));
+  const state = resources.parse(answer.outputs);
+  return { former: recordIn(state), repaired: repairRecordIn(state) };
 }

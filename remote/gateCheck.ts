@@ -13,11 +13,10 @@ export const installGate = (host: string): string =>
  * Runs a script on the Proxmox host that must answer with the random number that it was given. Without this test, a forced
  * command that does nothing and ends with 0 would let every check, drain and guard "succeed", though it never ran.
  * @param cluster its name, for the name of the step
- * @param run what the host is to know of this run, as the argument RUN has it
  * @returns false if the host was not reached: the steps that need it report that
  * @throws Error with the cause and the next step if the host answers, but did not run the script
  */
-export async function checkGate(target: ShellTarget, cluster: string, run = ""): Promise<boolean> {
+export async function checkGate(target: ShellTarget, cluster: string): Promise<boolean> {
   const nonce = randomBytes(8).toString("hex");
   const step = clusterStepName(cluster, "gate-check");
   const failure = (cause: string, next: string): Error => new Error(advice(`${step}: ${cause}`, next));
@@ -29,7 +28,7 @@ export async function checkGate(target: ShellTarget, cluster: string, run = ""):
       title: "the Proxmox host runs this program's scripts",
       lock: step,
       boundSeconds: 60,
-      args: { NONCE: nonce, RUN: run },
+      args: { NONCE: nonce },
       inputs: {},
     });
     if (answer === nonce) return true;

@@ -69,9 +69,11 @@ export const SHAPES = {
   OVERLAYFS: lines(STORAGE),
   POOL: "[A-Za-z][A-Za-z0-9_.-]*(?:/[A-Za-z][A-Za-z0-9_.-]*){0,2}",
   PVE_NODE: "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?",
+  /** How often `up` has repaired what the step made; another number runs it again. */
+  REPAIRS: NUMBER,
   ROLE: "server|agent",
-  /** The cluster's id, how many nodes may be away at a time, and the names of all nodes in the plan; empty outside of a run. */
-  RUN: `(?:${ID} ${NUMBER}(?:\\n${LABEL})+)?`,
+  /** How many nodes may be away at a time, and the names of all nodes in the plan; empty outside of an `up`. */
+  RUN: `(?:${NUMBER}(?:\\n${LABEL})+)?`,
   SERVERS: lines(`${VMID} ${LABEL}`),
   SHA256: "[0-9a-f]{64}",
   SOURCE: URL,
@@ -141,7 +143,7 @@ export const TASKS = {
     parts: ["lib/task", "lib/download", "lib/node-files", "node/fetch-artifacts"],
     args: ["NAME", "ARCH", "VERSION", "SOURCE", "TO", "IMAGES", "SHA256", "IMAGES_SHA256"],
   },
-  "gate-check": { runsOn: "host", parts: ["lib/task", "host/gate-check"], args: ["NONCE", "RUN"], answer: ID },
+  "gate-check": { runsOn: "host", parts: ["lib/task", "host/gate-check"], args: ["NONCE"], answer: ID },
   guard: {
     runsOn: "host",
     parts: ["lib/task", "lib/guest", "host/guard"],
@@ -158,7 +160,19 @@ export const TASKS = {
   "install-k3s": {
     runsOn: "node",
     parts: ["lib/task", "lib/node-files", "node/k3s-files", "node/k3s-refusals", "node/install-k3s"],
-    args: ["ROLE", "VERSION", "NAME", "ARCH", "FROM", "IMAGES", "CONFIG", "START_TIMEOUT", "SHA256", "IMAGES_SHA256"],
+    args: [
+      "ROLE",
+      "VERSION",
+      "NAME",
+      "ARCH",
+      "FROM",
+      "IMAGES",
+      "CONFIG",
+      "START_TIMEOUT",
+      "REPAIRS",
+      "SHA256",
+      "IMAGES_SHA256",
+    ],
     words: ["restarted", "unchanged"],
     files: {
       "k3s.service": ["node/files/k3s.service"],
@@ -174,7 +188,7 @@ export const TASKS = {
   kubeconfig: {
     runsOn: "host",
     parts: [...CLUSTER, "host/kubeconfig"],
-    args: ["TIMEOUT", "CLUSTER_ID"],
+    args: ["TIMEOUT", "REPAIRS", "CLUSTER_ID"],
     answer: ANY_TEXT,
   },
   leave: {
@@ -215,7 +229,7 @@ export const TASKS = {
   ready: {
     runsOn: "host",
     parts: [...CLUSTER, "host/ready"],
-    args: ["VMID", "NAME", "VERSION", "LABELS", "TAINTS", "ETCD", "TIMEOUT", "CLUSTER_ID"],
+    args: ["VMID", "NAME", "VERSION", "LABELS", "TAINTS", "ETCD", "TIMEOUT", "REPAIRS", "CLUSTER_ID"],
   },
   "release-sums": {
     runsOn: "host",
@@ -233,8 +247,8 @@ export const TASKS = {
   status: {
     runsOn: "host",
     parts: [...CLUSTER, "host/status"],
-    args: ["CLUSTER_ID"],
-    answer: lines("(?:server|member|certificate|through|node|leaving)\\t[^\\n\\x00]*"),
+    args: ["RUN", "CLUSTER_ID"],
+    answer: lines("(?:server|member|certificate|k3s|through|node|leaving)\\t[^\\n\\x00]*"),
   },
 } as const satisfies Readonly<Record<string, Task>>;
 

@@ -1,11 +1,9 @@
-import { MACHINE_KINDS } from "../../plan/machineKinds";
 import type { ClusterPlan } from "../../plan/model";
+import { RENEWAL_DAYS } from "../../plan/repairs";
 import { fail, ok } from "../doctor/finding";
 import { broken, type Difference, odd, unseen } from "./difference";
 import type { Sight } from "./sight";
 
-/** From so many days before its end a certificate is told of. K3s makes a new one at any start in its last 90 days, or 120. */
-const DAYS = 30;
 const DAY = 86_400_000;
 
 const USES = { admin: "the cluster's admin", serving: "the API" } as const;
@@ -17,10 +15,10 @@ export function checkCertificates(plan: ClusterPlan, { cluster, at }: Sight): re
   const found = certificates.flatMap(({ server, use, ends }) => {
     const planned = plan.servers.find(({ name }) => name === server);
     if (!planned) return [];
-    const remedy = `${MACHINE_KINDS[planned.kind].exec(planned.vmId, "systemctl restart k3s")} on ${planned.proxmoxNode}, which makes a new one; one server at a time`;
+    const remedy = "pulumi up, which restarts K3s there, and that makes a new one";
     if (!ends) return [broken("certificates", server, `has no readable certificate for ${USES[use]}`, remedy)];
     const left = daysLeft(ends, at);
-    if (left > DAYS) return [];
+    if (left > RENEWAL_DAYS) return [];
     const say = left < 0 ? broken : odd;
     return [say("certificates", server, `has a certificate for ${USES[use]} that ${endText(ends, at)}`, remedy)];
   });
@@ -34,8 +32,12 @@ export function checkCertificates(plan: ClusterPlan, { cluster, at }: Sight): re
 export function checkKubeconfig({ kubeconfig, at }: Sight): Difference {
   if (!("seen" in kubeconfig)) return unseen("kubeconfig", kubeconfig);
   const { ends } = kubeconfig.seen;
-  if (daysLeft(ends, at) > DAYS) return ok("kubeconfig", `the stack's is good until ${dateOf(ends)}`);
-  return fail("kubeconfig", `the stack's ${endText(ends, at)}`, "npx proxmox-k3s kubeconfig prints a fresh one");
+  if (daysLeft(ends, at) > RENEWAL_DAYS) return ok("kubeconfig", `the stack's is good until ${dateOf(ends)}`);
+  return fail(
+    "kubeconfig",
+    `the stack's ${endText(ends, at)}`,
+    "pulumi up, which reads it again; npx proxmox-k3s kubeconfig prints a fresh one",
+  );
 }
 
 const daysLeft = (ends: Date, at: Date): number => Math.floor((ends.getTime() - at.getTime()) / DAY);

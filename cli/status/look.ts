@@ -5,15 +5,14 @@ import { readCredentials } from "../../credentials/read";
 import { loadPlan } from "../../plan/load";
 import type { ClusterPlan } from "../../plan/model";
 import { clusterIdOf } from "../../plan/mark";
-import { clusterStepName } from "../../plan/steps";
 import { readAdvice } from "../../remote/advice";
-import { runTask, type ShellTarget } from "../../remote/sshClient";
+import { askCluster, endOf } from "../../remote/askCluster";
+import type { ShellTarget } from "../../remote/sshClient";
 import { openApi, type ProxmoxApi } from "../proxmoxApi";
 import { pulumi } from "../pulumi";
 import { ClusterHost } from "../recover/guests";
 import { hostTarget, readStack } from "../stack";
-import { endOf, parseCluster } from "./clusterAnswer";
-import type { ClusterSight, ListedGuest, Look, Sight, StorageSight } from "./sight";
+import type { ListedGuest, Look, Sight, StorageSight } from "./sight";
 
 const DOCTOR = "npx proxmox-k3s doctor says what is wrong on the way there";
 
@@ -40,7 +39,7 @@ export async function look(stackName?: string): Promise<{ readonly plan: Cluster
   try {
     const [marked, cluster, listed, storages] = await Promise.all([
       byHost((target, itsMark) => new ClusterHost(target, plan.name, itsMark).guests()),
-      byHost((target, itsMark) => askCluster(target, plan.name, itsMark)),
+      byHost((target, itsMark) => askCluster(target, plan.name, clusterIdOf(itsMark))),
       byApi(() => listGuests(api)),
       byApi(() => readStorages(api, plan)),
     ]);
@@ -58,21 +57,6 @@ async function attempt<T>(ask: () => Promise<T>): Promise<Look<T>> {
     const { cause = message.split("\n")[0]!, next = DOCTOR } = readAdvice(message);
     return { why: cause, remedy: next };
   }
-}
-
-async function askCluster(target: ShellTarget, cluster: string, mark: string): Promise<ClusterSight> {
-  const step = clusterStepName(cluster, "status");
-  const answer = await runTask(target, {
-    task: "status",
-    action: "look",
-    step,
-    title: "what the cluster says of itself",
-    lock: step,
-    boundSeconds: 120,
-    args: {},
-    inputs: { CLUSTER_ID: clusterIdOf(mark) },
-  });
-  return parseCluster(answer);
 }
 
 const guests = z.array(

@@ -1,10 +1,11 @@
+import type { ClusterSight, NodeSight } from "../../plan/clusterSight";
 import { MACHINE_KINDS } from "../../plan/machineKinds";
 import { type ClusterPlan, isEtcdMember, type NodePlan } from "../../plan/model";
 import { formatTaint } from "../../plan/taints";
 import { fail, ok } from "../doctor/finding";
 import { broken, type Difference, odd, unseen } from "./difference";
 import type { Place } from "./machines";
-import type { ClusterSight, NodeSight, Sight } from "./sight";
+import type { Sight } from "./sight";
 
 /** What is asked of the Nodes. */
 const CHECKS = ["nodes", "versions", "labels"];
@@ -25,7 +26,7 @@ export function checkCluster(plan: ClusterPlan, sight: Sight, places: ReadonlyMa
   return [
     ...servers,
     ...orWell("nodes", `${there.length} Ready, none foreign`, [
-      ...pairs.flatMap(([planned, node]) => presence(planned, node)),
+      ...pairs.flatMap(([planned, node]) => presence(planned, node, plan, cluster.seen)),
       ...nodes.flatMap((node) => cordon(node, plan, cluster.seen)),
       ...nodes.flatMap((node) => foreign(node, plan, sight)),
     ]),
@@ -47,9 +48,17 @@ const inGuest = ({ kind, vmId, proxmoxNode }: NodePlan, command: string): string
   `${MACHINE_KINDS[kind].exec(vmId, command)} on ${proxmoxNode}`;
 /** K3s registers its Node, and sets its address and labels, when it starts. */
 const restart = (node: NodePlan): string => inGuest(node, `systemctl restart ${unitOf(node)}`);
+/** What an `up` does for a node whose service is stopped (plan/repairs.ts). */
+const START = "pulumi up, which starts it";
+const isStopped = ({ name }: NodePlan, { k3s }: Pick<ClusterSight, "k3s">): boolean =>
+  k3s.some(({ node, runs }) => node === name && !runs);
 const journal = (node: NodePlan): string => inGuest(node, `journalctl -u ${unitOf(node)}`);
 
-function checkServers(plan: ClusterPlan, { servers }: ClusterSight, places: ReadonlyMap<string, Place>): Difference[] {
+function checkServers(
+  plan: ClusterPlan,
+  { servers, k3s }: Pick<ClusterSight, "servers" | "k3s">,
+  places: ReadonlyMap<string, Place>,
+): Difference[] {
   const silent = servers.filter(({ answers }) => !answers);
   const found = silent.flatMap(({ name, vmId }) => {
     const planned = plan.servers.find((node) => node.name === name);
@@ -61,7 +70,7 @@ function checkServers(plan: ClusterPlan, { servers }: ClusterSight, places: Read
         "servers",
         name,
         "does not answer: its K3s API is down",
-        `${restart(planned)}; ${journal(planned)} says why`,
+        isStopped(planned, { k3s }) ? START : `${restart(planned)}; ${journal(planned)} says why`,
       ),
     ];
   });
@@ -75,15 +84,24 @@ function checkServers(plan: ClusterPlan, { servers }: ClusterSight, places: Read
 }
 
 /** The Node is there, Ready, and at its address. */
-function presence(planned: NodePlan, node: NodeSight | undefined): Difference[] {
+function presence(
+  planned: NodePlan,
+  node: NodeSight | undefined,
+  plan: ClusterPlan,
+  cluster: ClusterSight,
+): Difference[] {
   const { name, vmId, address } = planned;
+  if (isStopped(planned, cluster)) return [broken("nodes", name, "has a K3s that does not run", START)];
   if (!node)
     return [
       broken(
         "nodes",
         name,
         `is not in Kubernetes, though guest ${vmId} runs`,
-        `${restart(planned)}, which registers it again`,
+        // etcd has dropped the member of a server whose Node is gone.
+        isEtcdMember(planned, plan)
+          ? `pulumi up --replace '**::${name}', if it does not come back by itself`
+          : "pulumi up, which restarts its K3s, and that registers it again",
       ),
     ];
   if (!node.isReady) return [broken("nodes", name, "is NotReady", `${restart(planned)}; ${journal(planned)} says why`)];

@@ -1,3 +1,4 @@
+import type { ClusterSight } from "../../plan/clusterSight";
 import type { ClusterRecord } from "../../plan/record";
 import type { HostGuest } from "../recover/guests";
 import type { OpenOperation, StateGuest } from "../state";
@@ -17,48 +18,6 @@ export interface StorageSight {
   readonly isActive: boolean;
   readonly totalBytes: number;
   readonly freeBytes: number;
-}
-
-/** A server of the cluster as the Proxmox host asks it. */
-export interface ServerSight {
-  readonly vmId: number;
-  readonly name: string;
-  /** Its own API does, which in etcd takes a majority. */
-  readonly answers: boolean;
-}
-
-export interface CertificateSight {
-  /** Whose disk it is on. */
-  readonly server: string;
-  readonly use: "admin" | "serving";
-  /** Undefined where the file holds no certificate. */
-  readonly ends: Date | undefined;
-}
-
-/** A Node of Kubernetes. Who runs it may write it: what has not the form that it must have is left out. */
-export interface NodeSight {
-  readonly name: string;
-  readonly isReady: boolean;
-  readonly version: string | undefined;
-  readonly isCordoned: boolean;
-  readonly labels: Readonly<Record<string, string>>;
-  /** In kubectl's form. */
-  readonly taints: readonly string[];
-  readonly addresses: readonly string[];
-  /** It names a member of etcd. */
-  readonly isMember: boolean;
-}
-
-/** What the cluster says of itself: `scripts/host/status.sh`. */
-export interface ClusterSight {
-  readonly servers: readonly ServerSight[];
-  /** Servers whose disk holds the data of a member of etcd. */
-  readonly withEtcd: readonly string[];
-  readonly certificates: readonly CertificateSight[];
-  /** Undefined where no server answers. */
-  readonly nodes: readonly NodeSight[] | undefined;
-  /** Nodes that a removal of this program has cordoned. */
-  readonly leaving: readonly string[];
 }
 
 /** All that was looked at. */

@@ -1,4 +1,5 @@
-# kubeconfig (Proxmox host): answers the server's kubeconfig, a secret. Argument: TIMEOUT (s). Input: CLUSTER_ID.
+# kubeconfig (Proxmox host): answers the server's kubeconfig, a secret. Arguments: TIMEOUT (s), REPAIRS (another
+# number reads it again). Input: CLUSTER_ID.
 
 need_server "$TIMEOUT"
 guest_exec "$SERVER" cat /etc/rancher/k3s/k3s.yaml >"$WORK/outcome"

@@ -50,7 +50,7 @@ refuse_turn() {
 }
 
 take_turn() {
-  CONCURRENCY=$(number "$(sed -n '1s/.* //p' "$CLUSTER_DIR/run")")
+  CONCURRENCY=$(number "$(sed -n 1p "$CLUSTER_DIR/run")")
   mkdir -p "$REBUILDING"
   exec 7>"$REBUILDING/.lock"
   flock 7

@@ -1,6 +1,6 @@
 # ready (Proxmox host): waits until the node is Ready at the wanted version and stays Ready; sets its labels and taints.
 # Arguments: VMID, NAME, VERSION, LABELS ("key=value", one per line), TAINTS ("key=value:Effect" or "key:Effect", one per line),
-# ETCD yes|no (it is a member), TIMEOUT (s). Input: CLUSTER_ID.
+# ETCD yes|no (it is a member), TIMEOUT (s), REPAIRS (another number runs it again). Input: CLUSTER_ID.
 # K3s never removes a label, and sets taints only at the first registration. So the host keeps a note of what this script has
 # set. Only labels and taints in that note are removed when they are no longer in the config.
 

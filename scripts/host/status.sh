@@ -1,8 +1,10 @@
-# status (Proxmox host): what the cluster says of itself, a fact a line, its words separated by tabs. Changes nothing.
-# Input: CLUSTER_ID. Answers:
+# status (Proxmox host): what the cluster says of itself, a fact a line, its words separated by tabs. Changes nothing in it.
+# Argument: RUN (how many nodes may be away at a time, and the names of the nodes in the plan; empty outside of an `up`), kept for
+# the removal script (host/leave.sh). Input: CLUSTER_ID. Answers:
 #   server VMID NAME answers|silent          every server of the last plan, and every one that has not left yet
 #   member NAME                              its disk holds the data of a member of etcd
 #   certificate NAME admin|serving BASE64    as it stands in its file
+#   k3s NAME runs|stopped                    of each guest of ours that runs and has K3s; none for one that starts or fails
 #   through VMID                             the server that was asked for the rest; no such line where none answers
 #   node NAME LABELS ANNOTATIONS SPEC NODEINFO ADDRESSES CONDITIONS    all but the name are JSON or empty
 #   leaving NAME                             a removal of this program has cordoned it
@@ -12,7 +14,23 @@ GUEST_BOUND=10
 KUBECTL_BOUND=30
 TAB=$(printf '\t')
 
+if [ -n "$RUN" ]; then
+  printf '%s\n' "$RUN" >"$WORK/run"
+  install_file 0600 "$WORK/run" "$CLUSTER_DIR/run"
+fi
+
 # shellcheck disable=SC2016 # the guest's values
+K3S='state=stopped
+for unit in k3s k3s-agent; do
+  case $(systemctl is-active $unit) in
+    active) state=runs ;;
+    inactive | failed | unknown) ;;
+    *) [ $state = runs ] || state=changing ;;
+  esac
+done
+case $(systemctl is-system-running) in initializing | starting | stopping) state=changing ;; esac
+if [ -e /var/lib/proxmox-k3s/started ]; then echo "k3s $state"; fi'
+# shellcheck disable=SC2016
 FACTS='cd /var/lib/rancher/k3s/server || exit 0
 if [ -s db/etcd/name ]; then echo member; fi
 for each in admin:client-admin.crt serving:serving-kube-apiserver.crt; do
@@ -20,22 +38,37 @@ for each in admin:client-admin.crt serving:serving-kube-apiserver.crt; do
   if [ -r "$file" ]; then echo "${each%%:*} $(sed "1d;/END CERT/,\$d" "$file" | tr -d "\n")"; fi
 done'
 
-# look_at VMID NAME: of its words only those of their form count, and all of them are about itself.
+# look_at VMID NAME [FACTS]: of a guest's words only those of their form count, and all of them are about itself.
 look_at() {
+  trusts "$1" "$2" || return 0
+  guest_exec "$1" sh -c "$K3S
+${3:-}" 2>/dev/null |
+    sed -n "s/^k3s \(runs\|stopped\)\$/k3s$TAB$2$TAB\1/p; ${3:+s/^member\$/member$TAB$2/p; s,^\(admin\|serving\) \([A-Za-z0-9+/]*=*\)\$,certificate$TAB$2$TAB\1$TAB\2,p}"
+}
+look_at_server() {
   if api_answers "$1" "$2"; then api=answers; else api=silent; fi
   printf 'server\t%s\t%s\t%s\n' "$1" "$2" "$api"
-  trusts "$1" "$2" || return 0
-  guest_exec "$1" sh -c "$FACTS" 2>/dev/null |
-    sed -n "s/^member\$/member$TAB$2/p; s,^\(admin\|serving\) \([A-Za-z0-9+/]*=*\)\$,certificate$TAB$2$TAB\1$TAB\2,p"
+  look_at "$1" "$2" "$FACTS"
 }
 
-# All at the same time, as each that hangs takes its bound.
-all_servers >"$WORK/all-servers"
+# The servers in the order in which every step asks them, then the other guests of ours.
+all_servers >"$WORK/servers"
+for conf in /etc/pve/lxc/*.conf; do
+  if [ -e "$conf" ] && is_trusted "$conf" && ! grep -q "^$(vmid_of "$conf") " "$WORK/servers"; then
+    echo "$(vmid_of "$conf") $(guest_name "$conf")"
+  fi
+done >"$WORK/agents"
+
+# At the same time, as each that hangs takes its bound; of many agents only some, for the host's sake.
+while read -r vmid name; do look_at_server "$vmid" "$name" >"$WORK/seen.$vmid" & done <"$WORK/servers"
+begun=0
 while read -r vmid name; do
-  look_at "$vmid" "$name" >"$WORK/server.$vmid" &
-done <"$WORK/all-servers"
+  look_at "$vmid" "$name" >"$WORK/seen.$vmid" &
+  begun=$((begun + 1))
+  if [ $((begun % 8)) -eq 0 ]; then wait; fi
+done <"$WORK/agents"
 wait
-cat "$WORK"/server.* >"$WORK/outcome"
+cat "$WORK/servers" "$WORK/agents" | while read -r vmid _; do cat "$WORK/seen.$vmid"; done >"$WORK/outcome"
 
 SERVER=$(awk -F '\t' '$1 == "server" && $4 == "answers" { print $2; exit }' "$WORK/outcome")
 [ -n "$SERVER" ] || exit 0

@@ -84,9 +84,9 @@ install_settings() {
   fi
 }
 
-# inputs_sum: one sum of all that K3s is started with.
+# inputs_sum: one sum of all that K3s is started with, and of how often it was started anew to put its node right.
 inputs_sum() {
-  { echo "$SHA256"; cat "$ETC/config.yaml" "$ETC"/*token "/etc/systemd/system/$unit.service"; } | sha256sum | cut -d' ' -f1
+  { echo "$SHA256"; [ "$REPAIRS" = 0 ] || echo "$REPAIRS"; cat "$ETC/config.yaml" "$ETC"/*token "/etc/systemd/system/$unit.service"; } | sha256sum | cut -d' ' -f1
 }
 
 # The engine keeps the former inputs of an update that failed. So must the node: else an option that K3s refuses, or a

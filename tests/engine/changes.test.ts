@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { GATE_CHECK, Homelab } from "../support/homelab";
+import { Homelab, LOOK } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
 import { newKeyPair } from "../support/sshKeys";
 
@@ -41,7 +41,7 @@ it("an edited script runs again where it stands; the removal script reaches the 
   lab.editProgram("scripts/host/ready.sh", (text) => `${text}\n# edited\n`);
   lab.editProgram("scripts/host/leave.sh", (text) => `${text}\n# edited\n`);
   expectUpdates(await lab.up(), ["roster"], ["ready"]);
-  const scripts = [GATE_CHECK, ...resources(["roster"], ["ready"]).map((step) => `${step} update`)];
+  const scripts = [LOOK, ...resources(["roster"], ["ready"]).map((step) => `${step} update`)];
   expect(lab.journal.whats("script").sort()).toEqual(scripts);
 });
 
@@ -272,7 +272,7 @@ describe("keys and tokens", () => {
     lab.env["PROXMOX_VE_API_TOKEN"] = lab.newApiToken("second");
     const { code, changes } = await lab.up();
     expect([code, changes]).toEqual([0, { homelab: ["update"] }]);
-    expect(lab.journal.whats("script")).toEqual([GATE_CHECK]);
+    expect(lab.journal.whats("script")).toEqual([LOOK]);
   });
 });
 

@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { GATE_CHECK, Homelab, type HomelabSnapshot } from "../support/homelab";
+import { GATE_CHECK, Homelab, type HomelabSnapshot, LOOK } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
 import { schemaProblems } from "../support/pveSchema";
 import { succeeded } from "../support/succeeded";
@@ -101,7 +101,7 @@ describe("the first up", () => {
 });
 
 describe("a second up", () => {
-  it("changes nothing and only asks for the host's gate; a refresh finds nothing; a preview needs nothing to be on", async () => {
+  it("changes nothing and only asks whether something has to be repaired; a refresh finds nothing; a preview needs nothing to be on", async () => {
     const second = await lab.up();
     succeeded(second);
     expect(second.changes).toEqual({});
@@ -109,7 +109,7 @@ describe("a second up", () => {
     expect(lastWord(second)).toBe(
       "homelab: no node was disturbed. next: npx proxmox-k3s status, which looks whether all 3 are Ready",
     );
-    expect(lab.journal.whats()).toEqual([GATE_CHECK]);
+    expect(lab.journal.whats()).toEqual([LOOK]);
     expect(lab.network.connections).toBe(1);
     const refreshed = await lab.preview("--refresh", "--expect-no-changes");
     expect([refreshed.code, refreshed.changes]).toEqual([0, {}]);
@@ -131,7 +131,7 @@ describe("scaling", () => {
       ...Object.fromEntries(parts.map((part) => [`k3s-worker-03${part}`, ["create"]])),
     });
     expect(lab.journal.whats("script")).toEqual([
-      GATE_CHECK,
+      LOOK,
       "homelab-preflight update",
       ...NODE_SCRIPTS.map((script) => `k3s-worker-03-${script} create`),
     ]);
@@ -145,12 +145,7 @@ describe("scaling", () => {
       ...host,
       ...Object.fromEntries(parts.map((part) => [`k3s-worker-03${part}`, ["delete"]])),
     });
-    const scripts = [
-      GATE_CHECK,
-      "homelab-preflight update",
-      "k3s-worker-03-leave delete",
-      "k3s-worker-03-guard delete",
-    ];
+    const scripts = [LOOK, "homelab-preflight update", "k3s-worker-03-leave delete", "k3s-worker-03-guard delete"];
     expect(lab.journal.whats("script")).toEqual(scripts);
     expect(requests(lab)).toEqual(["POST /nodes/pve/lxc/104/status/shutdown", "DELETE /nodes/pve/lxc/104"]);
     expect(lab.journal.inOrder(...scripts, ...requests(lab))).toBe(true);
@@ -165,7 +160,7 @@ describe("scaling", () => {
     const { code, errors } = await lab.up();
     expect(code).not.toBe(0);
     for (const line of problems.split("\n")) expect(errors.join("\n")).toContain(line);
-    expect(lab.journal.whats()).toEqual([GATE_CHECK, "homelab-preflight update"]);
+    expect(lab.journal.whats()).toEqual([LOOK, "homelab-preflight update"]);
     lab.host.mend();
     lab.journal.clear();
     scaleTo(3);
@@ -197,7 +192,7 @@ describe("scaling", () => {
     lab.host.mend();
     lab.journal.clear();
     succeeded(await lab.up());
-    const rest = [GATE_CHECK, "k3s-worker-02-leave delete", "k3s-worker-02-guard delete"];
+    const rest = [LOOK, "k3s-worker-02-leave delete", "k3s-worker-02-guard delete"];
     expect(lab.journal.whats("script")).toEqual(rest);
     expect([...lab.machines.guests.keys()]).toEqual([100]);
     expect(members(lab)).toEqual(["k3s-master"]);
@@ -319,7 +314,7 @@ describe("a machine made anew", () => {
     expect(lab.journal.inOrder("k3s-worker-01-leave delete", "k3s-worker-01-k3s create")).toBe(true);
     expect(requests(lab)).toEqual(["POST /nodes/pve/lxc"]);
     const { journal } = lab;
-    expect(journal.whats("script").filter((what) => !what.startsWith("k3s-worker-01-"))).toEqual([GATE_CHECK]);
+    expect(journal.whats("script").filter((what) => !what.startsWith("k3s-worker-01-"))).toEqual([LOOK]);
     expect(members(lab)).toEqual(NODES);
     expect((await lab.up()).changes).toEqual({});
   });

@@ -1,5 +1,5 @@
 import * as fs from "node:fs";
-import { GATE_CHECK, Homelab, type HomelabSnapshot } from "../support/homelab";
+import { Homelab, type HomelabSnapshot, LOOK } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
 import { Strangers } from "../support/sequences/strangers";
 import { homelabAtRest } from "../support/homelabAtRest";
@@ -62,7 +62,7 @@ describe("a VMID that is taken", () => {
     lab.journal.clear();
     scaleTo(3);
     refused(await lab.up(), "k3s-worker-03", taken(104, "k3s-worker-03"));
-    expect(lab.journal.whats()).toEqual([GATE_CHECK, "homelab-preflight update", "k3s-worker-03-claim create"]);
+    expect(lab.journal.whats()).toEqual([LOOK, "homelab-preflight update", "k3s-worker-03-claim create"]);
     expect(strangers.touched()).toEqual([]);
     const components = (await lab.state()).filter(({ name }) => name.startsWith("k3s-worker-03"));
     expect(components.filter(({ type }) => !type.startsWith("proxmox-k3s:"))).toEqual([]);

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { type Row, titleOf } from "../reliability/row";
 import { deadServers } from "../reliability/server";
 import { expectSeen } from "../reliability/strike";
-import { GATE_CHECK, Homelab, type HomelabSnapshot } from "../support/homelab";
+import { Homelab, type HomelabSnapshot, LOOK } from "../support/homelab";
 import type { Entry } from "../support/journal";
 import type { PulumiResult } from "../support/pulumiResult";
 import { succeeded } from "../support/succeeded";
@@ -108,7 +108,7 @@ describe("from one server to three", () => {
 
   it("is then at rest", async () => {
     expect((await lab.up()).changes).toEqual({});
-    expect(lab.journal.whats()).toEqual([GATE_CHECK]);
+    expect(lab.journal.whats()).toEqual([LOOK]);
   });
 });
 

@@ -76,7 +76,7 @@ it("names what differs in Kubernetes", async () => {
     code: 1,
     verdict: "differs",
     lines: [
-      "fail nodes: k3s-worker-02 is not in Kubernetes, though guest 103 runs → pct exec 103 -- systemctl restart k3s-agent on pve, which registers it again",
+      "fail nodes: k3s-worker-02 is not in Kubernetes, though guest 103 runs → pulumi up, which restarts its K3s, and that registers it again",
       "warn nodes: k3s-worker-01 is cordoned by somebody: it takes no new pods → kubectl uncordon k3s-worker-01",
       expect.stringContaining("fail nodes: laptop is a Node that is not in the plan → kubectl delete node laptop"),
       expect.stringContaining("fail versions: k3s-worker-01 runs v1.36.1+k3s1, not v1.36.3+k3s1 → pct exec 102"),
@@ -102,7 +102,7 @@ it("names what differs on Proxmox VE, and a certificate near its end", async () 
       "fail guests: k3s-worker-01 does not run: guest 102 is stopped → pct start 102 on pve",
       "fail guests: k3s-worker-02 is on the Proxmox VE node pve2, not on pve → pct migrate 103 pve --restart on pve2",
       expect.stringMatching(
-        /^warn certificates: k3s-master has a certificate for the cluster's admin that ends on \S+ → pct exec 100 /,
+        /^warn certificates: k3s-master has a certificate for the cluster's admin that ends on \S+ → pulumi up, /,
       ),
     ],
   });
@@ -117,7 +117,9 @@ it("names an up that is due, and a server that does not answer", async () => {
     lines: [
       "fail state: k3s-worker-01 differs from the plan in memory → pulumi up",
       "fail state: k3s-worker-02 differs from the plan in memory → pulumi up",
-      expect.stringContaining("fail servers: k3s-master does not answer: its K3s API is down → pct exec 100 "),
+      expect.stringContaining(
+        "fail servers: k3s-master does not answer: its K3s API is down → pulumi up, which starts it",
+      ),
       ...["nodes", "versions", "labels"].map((check) => `skip ${check}: not checked: no server answers → undefined`),
     ],
   });

@@ -111,7 +111,7 @@ describe("a host with the gate", () => {
   it("lets a cut script do nothing, and does not call that done", async () => {
     const command = renderCommand({
       ...{ task: "gate-check", action: "look", step: "a-check", title: "t", lock: "l", boundSeconds: 30 },
-      args: { NONCE: "0123456789abcdef", RUN: "" },
+      args: { NONCE: "0123456789abcdef" },
     });
     expect((await asThief(command, "set -eu\n")).code).toBe(1);
   });

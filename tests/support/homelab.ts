@@ -36,6 +36,8 @@ const HOST = "192.168.2.167";
 
 /** What every `up` does first, as in the journal. */
 export const GATE_CHECK = "homelab-gate-check look";
+/** The same of one on a cluster that stands: it also looks whether something has to be repaired. */
+export const LOOK = "homelab-status look";
 
 /** The object under `proxmox-k3s:cluster`, as loose as a person may write it. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any

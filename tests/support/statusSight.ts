@@ -1,5 +1,6 @@
 import type { HostGuest } from "../../cli/recover/guests";
-import type { ClusterSight, Look, NodeSight, Sight } from "../../cli/status/sight";
+import type { Look, Sight } from "../../cli/status/sight";
+import type { ClusterSight, NodeSight } from "../../plan/clusterSight";
 import { type ClusterPlan, isEtcdMember, type NodePlan } from "../../plan/model";
 import { clusterRecordOf } from "../../plan/record";
 import { formatTaint } from "../../plan/taints";
@@ -36,6 +37,7 @@ function goodCluster(plan: ClusterPlan): ClusterSight {
     servers: plan.servers.map(({ vmId, name }) => ({ vmId, name, answers: true })),
     withEtcd: plan.servers.filter((node) => isEtcdMember(node, plan)).map(({ name }) => name),
     certificates,
+    k3s: plan.nodes.map(({ name }) => ({ node: name, runs: true })),
     nodes: plan.nodes.map((node) => nodeSight(node, plan)),
     leaving: [],
   };

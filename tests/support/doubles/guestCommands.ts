@@ -40,15 +40,19 @@ async function k3s({ vmid, machines, clusters }: GuestWorld, call: CommandCall):
 }
 
 /** Of the units, K3s' two are simulated; all others are there, enabled and active. */
-function systemctl({ vmid, machines, clusters }: GuestWorld, { args }: CommandCall): number {
+function systemctl({ vmid, machines, clusters }: GuestWorld, call: CommandCall): number {
+  const { args } = call;
   const disk = machines.disk(vmid);
   const [verb = "", ...units] = args.filter((word) => !word.startsWith("-"));
   const own = units.map((unit) => unit.replace(/\.service$/, "")).filter((unit) => /^k3s(-agent)?$/.test(unit));
   switch (verb) {
     case "is-enabled":
       return own.every((unit) => disk.isEnabled(unit)) ? 0 : 1;
-    case "is-active":
-      return own.every((unit) => disk.isEnabled(unit) && disk.hasK3sUp) ? 0 : 3;
+    case "is-active": {
+      const isActive = own.every((unit) => disk.isEnabled(unit) && disk.hasK3sUp);
+      if (!args.some((word) => /^(-q|--quiet)$/.test(word))) call.print(isActive ? "active\n" : "inactive\n");
+      return isActive ? 0 : 3;
+    }
     case "disable":
       for (const unit of own) disk.disable(unit);
       return 0;

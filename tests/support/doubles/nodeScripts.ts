@@ -38,15 +38,18 @@ async function installK3s(world: NodeWorld, { args, secrets }: RemoteTask): Prom
   const token = arg(secrets, "TOKEN");
   if (hostname !== name) throw new ScriptFailure(`the host name is not ${name}`);
   if (!/^[0-9a-f]{64}$/.test(arg(args, "SHA256"))) throw new ScriptFailure("no SHA-256 of the binary");
+  const told = { role, name, version, config, token, repairs: arg(args, "REPAIRS") };
   const disk = machines.disk(vmid);
   const before = disk.k3s;
   const after =
     role === "server"
-      ? serverOn(world, disk, { role, name, version, config, token, agentToken: arg(secrets, "AGENT_TOKEN") })
-      : agentOn(world, disk, { role, name, version, config, token });
+      ? serverOn(world, disk, { ...told, agentToken: arg(secrets, "AGENT_TOKEN") })
+      : agentOn(world, disk, told);
   const isSame = isDeepStrictEqual(before, after) && disk.hasK3sUp;
-  if (!isSame) disk.k3s = after;
-  clusters.register(after);
+  if (!isSame) {
+    disk.k3s = after;
+    clusters.register(after);
+  }
   // K3s is up when its API answers.
   for (let looks = 0; role === "server" && !clusters.servedBy(vmid); looks++) {
     if (looks === 20) throw new ScriptFailure(`k3s on ${name}: not up within ${arg(args, "START_TIMEOUT")} s`);

@@ -1,4 +1,8 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
 import { parseState } from "../../../cli/state";
+import { repairRecordIn } from "../../../components/recordIn";
 import { loadPlan } from "../../../plan/load";
 import { clusterRecordOf } from "../../../plan/record";
 import { k3sConfig } from "../../../plan/render/k3sConfig";
@@ -83,6 +87,45 @@ test("a guest that is not ours by the record itself is no node of the cluster", 
   const theirs = { vmId: 100, nodeName: "pve", description: "somebody else's" };
   expect(recordInExport(exported([{ ...guest, outputs: theirs }])).nodes).toEqual([]);
   expect(recordInExport(exported([{ ...guest, outputs: { ...outputs, description: undefined } }])).nodes).toEqual([]);
+});
+
+describe("for repairs", () => {
+  const read = (...all: readonly ReturnType<typeof resource>[]) =>
+    repairRecordIn(Object.fromEntries(all.map(({ urn, type, outputs }) => [urn, { type, outputs }])));
+  const step = (name: string, repairs: number | undefined, stdout = "") => {
+    const create = ["# title", ...(repairs === undefined ? [] : [`export REPAIRS='${repairs}'`]), "exec sh -s"].join(
+      "\n",
+    );
+    return resource("command:remote:Command", name, { create, stdout });
+  };
+
+  test("a state holds the cluster's id, how often each step was repaired, and the end of the kubeconfig's certificate", () => {
+    const pem = fs.readFileSync(path.join(__dirname, "../../fixtures/certificate.pem"));
+    const kubeconfig = `users:\n- user:\n    client-certificate-data: ${pem.toString("base64")}\n`;
+    const anchor = resource("random:index/randomId:RandomId", "homelab-anchor", { hex: "0123456789abcdef" });
+    // A step of a deletion has no text for a creation.
+    const leave = resource("command:remote:Command", "k3s-master-leave", { delete: "exec sh -s" });
+    const steps = [step("k3s-master-k3s", 0), step("k3s-worker-01-k3s", 3), step("k3s-worker-01-host-key", undefined)];
+    expect(read(anchor, leave, ...steps, step("homelab-kubeconfig", 1, kubeconfig))).toEqual({
+      clusterId: "0123456789abcdef",
+      counts: new Map([
+        ["k3s-worker-01-k3s", 3],
+        ["homelab-kubeconfig", 1],
+      ]),
+      kubeconfigEnds: new Date("2036-11-25T22:25:12Z"),
+    });
+  });
+
+  test("an empty one, and one whose kubeconfig cannot be read, have none of it", () => {
+    const nothing = { clusterId: undefined, counts: new Map(), kubeconfigEnds: undefined };
+    expect(read()).toEqual(nothing);
+    const odd = resource("command:remote:Command", "homelab-kubeconfig", {
+      create: {},
+      stdout: { ciphertext: "v1:x" },
+    });
+    expect(read(odd)).toEqual(nothing);
+    expect(read(step("homelab-kubeconfig", 0, "client-certificate-data: AAAA"))).toEqual(nothing);
+  });
 });
 
 test("a stack before its first up has nothing", () => {

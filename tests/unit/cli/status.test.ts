@@ -1,5 +1,6 @@
 import { compare } from "../../../cli/status/compare";
-import type { ClusterSight, Sight } from "../../../cli/status/sight";
+import type { Sight } from "../../../cli/status/sight";
+import type { ClusterSight } from "../../../plan/clusterSight";
 import { loadPlan } from "../../../plan/load";
 import type { ClusterPlan } from "../../../plan/model";
 import { clusterRecordOf } from "../../../plan/record";
@@ -70,7 +71,7 @@ describe("each difference is a line with its command", () => {
     [
       "a Node that somebody deleted",
       withCluster(ONE, ({ nodes }) => ({ nodes: without(nodes!, W1) })),
-      "fail nodes: k3s-worker-01 is not in Kubernetes, though guest 102 runs → pct exec 102 -- systemctl restart k3s-agent on pve, which registers it again",
+      "fail nodes: k3s-worker-01 is not in Kubernetes, though guest 102 runs → pulumi up, which restarts its K3s, and that registers it again",
     ],
     [
       "a Node that is not Ready",
@@ -130,19 +131,19 @@ describe("each difference is a line with its command", () => {
       withCluster(ONE, ({ certificates }) => ({
         certificates: [{ ...certificates[0]!, ends: inDays(29) }, certificates[1]!],
       })),
-      "warn certificates: k3s-master has a certificate for the cluster's admin that ends on 2026-12-27 → pct exec 100 -- systemctl restart k3s on pve, which makes a new one; one server at a time",
+      "warn certificates: k3s-master has a certificate for the cluster's admin that ends on 2026-12-27 → pulumi up, which restarts K3s there, and that makes a new one",
     ],
     [
       "a certificate past its end",
       withCluster(ONE, ({ certificates }) => ({
         certificates: [certificates[0]!, { ...certificates[1]!, ends: inDays(-2) }],
       })),
-      "fail certificates: k3s-master has a certificate for the API that ended on 2026-11-26 → pct exec 100 -- systemctl restart k3s on pve, which makes a new one; one server at a time",
+      "fail certificates: k3s-master has a certificate for the API that ended on 2026-11-26 → pulumi up, which restarts K3s there, and that makes a new one",
     ],
     [
       "a kubeconfig near its end",
       { ...good, kubeconfig: { seen: { ends: inDays(3) } } },
-      "fail kubeconfig: the stack's ends on 2026-12-01 → npx proxmox-k3s kubeconfig prints a fresh one",
+      "fail kubeconfig: the stack's ends on 2026-12-01 → pulumi up, which reads it again; npx proxmox-k3s kubeconfig prints a fresh one",
     ],
     [
       "a storage with little space",
@@ -241,6 +242,21 @@ describe("several servers", () => {
     expect(differences(silent("k3s-2"), THREE)).toEqual([
       "fail servers: k3s-2 does not answer: its K3s API is down → pct exec 201 -- systemctl restart k3s on pve; pct exec 201 -- journalctl -u k3s on pve says why",
     ]);
+  });
+
+  test("one whose K3s is stopped is started by an up; one whose Node is gone is made anew", () => {
+    const dead = (good: ClusterSight): Partial<ClusterSight> => ({
+      servers: good.servers.map((each) => ({ ...each, answers: each.name !== "k3s-2" })),
+      k3s: good.k3s.map(({ node, runs }) => ({ node, runs: runs && node !== "k3s-2" })),
+    });
+    expect(differences(withCluster(THREE, dead), THREE)).toEqual([
+      "fail servers: k3s-2 does not answer: its K3s API is down → pulumi up, which starts it",
+      "fail nodes: k3s-2 has a K3s that does not run → pulumi up, which starts it",
+    ]);
+    const gone = withCluster(THREE, ({ nodes }) => ({ nodes: without(nodes!, "k3s-2") }));
+    expect(differences(gone, THREE)).toContain(
+      "fail nodes: k3s-2 is not in Kubernetes, though guest 201 runs → pulumi up --replace '**::k3s-2', if it does not come back by itself",
+    );
   });
 
   test("one whose guest is stopped has that line alone", () => {

@@ -39,7 +39,7 @@ const GOOD: Readonly<Record<ArgumentName, string>> = {
     POOL: "homelab",
     PVE_NODE: "pve",
   },
-  ...{ ROLE: "server", RUN: "0123456789abcdef 1\nk3s-master\nk3s-worker-01" },
+  ...{ REPAIRS: "1", ROLE: "server", RUN: "1\nk3s-master\nk3s-worker-01" },
   ...{ SERVERS: "100 k3s-master", SHA256: "a".repeat(64), SOURCE: "https://mirror.lan/k3s/v1.36.3%2Bk3s1" },
   ...{ START_TIMEOUT: "600", STEP: "k3s-master-claim", TAINTS: "a=b:NoSchedule\nc:NoExecute", TIMEOUT: "60" },
   ...{ TO: "/var/lib/proxmox-k3s/artifacts", VERSION: "v1.36.3+k3s1", VMID: "100", WAIT: "120" },

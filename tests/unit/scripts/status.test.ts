@@ -1,7 +1,8 @@
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { parseCluster } from "../../../cli/status/clusterAnswer";
+import { parseCluster } from "../../../remote/askCluster";
 import { acknowledgement, readAnswer } from "../../../remote/answer";
 import { taskText } from "../../../remote/script";
 import { jsonPath } from "../../support/doubles/jsonPath";
@@ -39,7 +40,7 @@ beforeEach(() => {
 });
 
 function status() {
-  const run = host.script("status", "look", { CLUSTER_ID });
+  const run = host.script("status", "look", { CLUSTER_ID, RUN: "2\nk3s-1\nk3s-4" });
   expect([run.code, run.output]).toEqual([0, ""]);
   const stdout = `${run.outcome}\n${acknowledgement("homelab-status", "look")}\n`;
   return { pct: run.pct, ...parseCluster(readAnswer("status", "homelab-status", "look", stdout)) };
@@ -85,6 +86,12 @@ it("asks every server, and the first that answers for the Nodes", () => {
   ]);
 });
 
+it("keeps what an `up` says of its plan, for the removal script", () => {
+  status();
+  const kept = path.join(host.root, "state", CLUSTER_ID, "run");
+  expect([fs.readFileSync(kept, "utf8"), fs.statSync(kept).mode & 0o777]).toEqual(["2\nk3s-1\nk3s-4\n", 0o600]);
+});
+
 it("no server answers: it says so, and does not fail", () => {
   const { servers, nodes: listed } = status();
   expect(servers.map(({ answers }) => answers)).toEqual([false, false, false]);
@@ -107,6 +114,56 @@ it("reads certificates and members, and whom a removal has cordoned", () => {
     ],
     leaving: ["k3s-worker-01"],
   });
+});
+
+it("says of each guest of ours whether its K3s runs; of one that starts, nothing", () => {
+  for (const [vmid, name] of [
+    [103, "k3s-worker-01"],
+    [104, "k3s-worker-02"],
+    [105, "k3s-worker-03"],
+  ] as const) {
+    host.conf(vmid, `#creation ${CREATION} of ${MARK}\nhostname: ${name}\nlxc.cap.drop:\n`);
+    host.record("prepared", vmid);
+  }
+  host.conf(106, "#not ours\nhostname: nas\nlxc.cap.drop:\n");
+  say(100, "facts", "k3s runs\nmember\n");
+  say(103, "facts", "k3s stopped\n");
+  // An agent is no member, and its words about others do not count.
+  say(104, "facts", "k3s changing\nmember\nk3s k3s-master stopped\n");
+  const seen = status();
+  expect(seen.k3s).toEqual([
+    { node: "k3s-1", runs: true },
+    { node: "k3s-worker-01", runs: false },
+  ]);
+  expect(seen.withEtcd).toEqual(["k3s-1"]);
+  expect(seen.pct.filter((call) => call.startsWith("exec 106 "))).toEqual([]);
+});
+
+describe("whether K3s runs, in the guest's own words", () => {
+  const [, text = ""] = /^K3S='([^']*)'/m.exec(taskText("status")) ?? [];
+
+  /** @param units what systemd says of the units, and of itself */
+  function told(units: Readonly<Record<string, string>>, system = "running", started = true): string {
+    const bin = path.join(host.root, "bin");
+    const cases = Object.entries(units).map(([unit, word]) => `"is-active ${unit}") echo ${word} ;;`);
+    const body = `case "$*" in ${cases.join(" ")} is-system-running) echo ${system} ;; *) echo inactive; exit 3 ;; esac`;
+    fs.writeFileSync(path.join(bin, "systemctl"), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    const stamp = path.join(host.root, "started");
+    if (started) fs.writeFileSync(stamp, "");
+    const script = text.replace("/var/lib/proxmox-k3s/started", stamp);
+    const env = { PATH: `${bin}:${process.env["PATH"]}` };
+    return spawnSync("sh", ["-euc", script], { encoding: "utf8", env }).stdout.trim();
+  }
+
+  it.each([
+    ["an agent that runs", "k3s runs", told.bind(null, { "k3s-agent": "active" })],
+    ["a server that runs", "k3s runs", told.bind(null, { k3s: "active" })],
+    ["a unit that somebody stopped", "k3s stopped", told.bind(null, { "k3s-agent": "inactive" })],
+    ["one that failed", "k3s stopped", told.bind(null, { k3s: "failed" })],
+    ["one that waits for its server", "k3s changing", told.bind(null, { "k3s-agent": "activating" })],
+    ["a guest that boots", "k3s changing", told.bind(null, { "k3s-agent": "inactive" }, "starting")],
+    ["a guest without K3s", "", told.bind(null, {}, "running", false)],
+  ])("%s: %j", (_, words, tell) => expect(tell()).toBe(words));
 });
 
 it("asks a stranger's guest on a server's VMID nothing", () => {

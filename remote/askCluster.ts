@@ -2,8 +2,10 @@ import { X509Certificate } from "node:crypto";
 
 import { z } from "zod";
 
-import { formatTaint } from "../../plan/taints";
-import type { CertificateSight, ClusterSight, NodeSight, ServerSight } from "./sight";
+import type { CertificateSight, ClusterSight, NodeSight, ServerSight } from "../plan/clusterSight";
+import { clusterStepName } from "../plan/steps";
+import { formatTaint } from "../plan/taints";
+import { runTask, type ShellTarget } from "./sshClient";
 
 /** Kubernetes' own rule for a Node's name: an RFC 1123 subdomain. */
 const NODE_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
@@ -27,6 +29,32 @@ const addresses = z.array(z.looseObject({ type: z.string(), address: z.string() 
 const nodeInfo = z.looseObject({ kubeletVersion: z.string() });
 
 /**
+ * Asks a cluster what it says of itself; the script runs on the Proxmox host and changes nothing in it.
+ * @param clusterId the anchor's random id
+ * @param run what the host is to know of an `up` (the argument RUN); a look outside of one has none
+ * @throws ConnectionError if the host cannot be reached; Error with the cause and the next step if it could not look
+ */
+export async function askCluster(
+  target: ShellTarget,
+  cluster: string,
+  clusterId: string,
+  run = "",
+): Promise<ClusterSight> {
+  const step = clusterStepName(cluster, "status");
+  const answer = await runTask(target, {
+    task: "status",
+    action: "look",
+    step,
+    title: "what the cluster says of itself",
+    lock: step,
+    boundSeconds: 120,
+    args: { RUN: run },
+    inputs: { CLUSTER_ID: clusterId },
+  });
+  return parseCluster(answer);
+}
+
+/**
  * Reads what `scripts/host/status.sh` answers.
  * @throws Error where a line has another form; its text is not shown, as a node may have written it
  */
@@ -42,6 +70,7 @@ export function parseCluster(text: string): ClusterSight {
     servers: of("server", serverOf),
     withEtcd: of("member", ([name = ""]) => nameOf(name)),
     certificates: of("certificate", certificateOf),
+    k3s: of("k3s", k3sOf),
     nodes: of("through", () => true).length > 0 ? nodes : undefined,
     leaving: of("leaving", ([name = ""]) => nameOf(name)),
   };
@@ -68,6 +97,11 @@ function serverOf([vmId = "", name = "", api = ""]: readonly string[]): ServerSi
 function certificateOf([name = "", use = "", base64 = ""]: readonly string[]): CertificateSight {
   if (use !== "admin" && use !== "serving") throw new Error("no certificate");
   return { server: nameOf(name), use, ends: endOf(Buffer.from(base64, "base64")) };
+}
+
+function k3sOf([name = "", state]: readonly string[]): ClusterSight["k3s"][number] {
+  if (state !== "runs" && state !== "stopped") throw new Error("no K3s");
+  return { node: nameOf(name), runs: state === "runs" };
 }
 
 /** The end of a certificate in PEM or DER; undefined for what is none. */

@@ -1,0 +1,79 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import type { Credentials } from "../credentials/load";
+import type { ClusterSight } from "../plan/clusterSight";
+import type { ClusterPlan } from "../plan/model";
+import type { ClusterRecord } from "../plan/record";
+import { NO_REPAIRS, type Repairs, repairs } from "../plan/repairs";
+import { clusterStepName, stepName } from "../plan/steps";
+import type { Transitions } from "../plan/transitions";
+import { readAdvice } from "../remote/advice";
+import { askCluster } from "../remote/askCluster";
+import { checkGate } from "../remote/gateCheck";
+import { known } from "../remote/known";
+import { ConnectionError, type ShellTarget } from "../remote/sshClient";
+import type { RepairRecord } from "./recordIn";
+
+/** How often each step was repaired, this run included: a new number runs the step again. */
+export type RepairCounts = (step: string) => number;
+
+interface Asked {
+  readonly plan: ClusterPlan;
+  readonly credentials: Pick<Credentials, "hostKey">;
+  readonly former: ClusterRecord;
+  readonly change: Transitions;
+  readonly repaired: RepairRecord;
+}
+
+/**
+ * What this `up` puts right in the cluster besides (docs/decisions/0014). It is the run's first question to the Proxmox host,
+ * so its answer also proves that the host runs this program's scripts. A preview asks nothing.
+ * @throws RunError with the cause and the next step if the host answers, but does not run this program's scripts
+ */
+export async function findRepairs({ plan, credentials, former, change, repaired }: Asked): Promise<Repairs> {
+  if (pulumi.runtime.isDryRun()) return NO_REPAIRS;
+  const { host, sshPort: port, sshUser: user, hostKey } = plan.proxmox;
+  const target = { host, port, user, hostKey, privateKey: await known(credentials.hostKey), dials: 2 };
+  const hasK3s = former.nodes.some(({ k3s }) => k3s !== undefined);
+  const cluster = await lookAt(target, plan, hasK3s ? repaired.clusterId : undefined);
+  if (cluster === undefined) return NO_REPAIRS;
+  const found = repairs(plan, change, { cluster, at: new Date(), kubeconfigEnds: repaired.kubeconfigEnds });
+  for (const line of [...found.notices, ...found.nodes.map(({ words }) => words)]) void pulumi.log.warn(line);
+  return found;
+}
+
+/** @returns undefined if there is no cluster yet, or if it could not be looked at: the steps that need the host report that */
+async function lookAt(
+  target: ShellTarget,
+  { name, nodes, rollout }: ClusterPlan,
+  clusterId: string | undefined,
+): Promise<ClusterSight | undefined> {
+  let cause: string | undefined;
+  try {
+    // The removal of a node on the host has to know whether the node comes back (docs/decisions/0012).
+    const run = [rollout.concurrency, ...nodes.map((node) => node.name)].join("\n");
+    if (clusterId !== undefined) return await askCluster(target, name, clusterId, run);
+  } catch (error) {
+    if (error instanceof ConnectionError) return undefined;
+    cause = readAdvice((error as Error).message).cause ?? (error as Error).message;
+  }
+  await requireGate(target, name);
+  if (cause !== undefined)
+    await pulumi.log.warn(`no look at the cluster, so this run repairs nothing in it: ${cause.split("\n")[0]}`);
+  return undefined;
+}
+
+async function requireGate(target: ShellTarget, name: string): Promise<void> {
+  try {
+    await checkGate(target, name);
+  } catch (error) {
+    throw new pulumi.RunError((error as Error).message);
+  }
+}
+
+/** Counts on from what the state records, so that a run without repairs changes nothing. */
+export function repairCounts(name: string, { counts }: RepairRecord, { nodes, kubeconfig }: Repairs): RepairCounts {
+  const steps = new Set(nodes.map(({ node }) => stepName(node, "k3s")));
+  if (kubeconfig) steps.add(clusterStepName(name, "kubeconfig"));
+  return (step) => (counts.get(step) ?? 0) + (steps.has(step) ? 1 : 0);
+}

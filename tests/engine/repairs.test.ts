@@ -1,0 +1,143 @@
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import type { SimulatedNode } from "../support/doubles/simulatedCluster";
+import { Homelab, LOOK } from "../support/homelab";
+import { succeeded } from "../support/succeeded";
+
+/**
+ * What `up` puts right though nothing in the config has changed: a Node that somebody deleted, a K3s that somebody stopped,
+ * a kubeconfig that a server has renewed. Afterwards another `up` changes nothing. The tests build on each other.
+ */
+
+jest.setTimeout(600_000);
+
+const AGENTS = ["k3s-worker-01", "k3s-worker-02"];
+
+let lab: Homelab;
+beforeAll(async () => {
+  lab = await Homelab.start();
+  lab.edit(({ pools }) => Object.assign(pools.worker, { labels: { tier: "web" }, taints: ["only=web:NoSchedule"] }));
+  succeeded(await lab.up());
+});
+beforeEach(() => lab.journal.clear());
+afterAll(() => lab?.dispose());
+
+const nodes = (): Map<string, SimulatedNode> => [...lab.host.clusters.all.values()][0]!.nodes;
+const deleteNode = (name: string): boolean => lab.host.clusters.deleteNode([...lab.host.clusters.all.keys()][0]!, name);
+const scripts = (): string[] => lab.journal.whats("script");
+/** Looks, and changes nothing. */
+async function expectRest(): Promise<void> {
+  lab.journal.clear();
+  const run = await lab.up();
+  succeeded(run);
+  expect([run.changes, lab.journal.whats()]).toEqual([{}, [LOOK]]);
+}
+
+it("a deleted Node: its K3s is started again, and its labels and taints are there; said in one line", async () => {
+  deleteNode("k3s-worker-02");
+  const preview = await lab.preview("--expect-no-changes");
+  expect([preview.code, scripts()]).toEqual([0, []]);
+  const run = await lab.up();
+  succeeded(run);
+  expect(run.changes).toEqual({ "k3s-worker-02-k3s": ["update"], "k3s-worker-02-ready": ["update"] });
+  expect(run.warnings.join("\n")).toContain(
+    "k3s-worker-02: its Node is missing; K3s is restarted there, which registers it again",
+  );
+  const turn = ["k3s-worker-02-k3s update", "k3s-worker-02-back look", "k3s-worker-02-ready update"];
+  expect(scripts()).toEqual([LOOK, ...turn]);
+  const { labels, taints } = nodes().get("k3s-worker-02")!;
+  expect([labels["tier"], taints]).toEqual(["web", [{ key: "only", value: "web", effect: "NoSchedule" }]]);
+  await expectRest();
+});
+
+it("two of them take turns, and a node that does not come back keeps the other as it is", async () => {
+  for (const name of AGENTS) {
+    deleteNode(name);
+    lab.host.failAt(`${name}-back look`, "not Ready");
+  }
+  const stopped = await lab.up("--continue-on-error");
+  const began = scripts().filter((what) => /-k3s update$/.test(what));
+  expect([stopped.code, began.length]).toEqual([1, 1]);
+  lab.host.mend();
+  lab.journal.clear();
+  succeeded(await lab.up());
+  expect([...nodes().keys()].sort()).toEqual(["k3s-master", ...AGENTS]);
+  await expectRest();
+});
+
+it("a K3s that somebody stopped is started: the only server's first", async () => {
+  for (const vmid of [100, 103]) lab.machines.disk(vmid).endK3s();
+  const run = await lab.up();
+  succeeded(run);
+  expect(Object.keys(run.changes).sort()).toEqual(
+    ["k3s-master", "k3s-worker-02"].flatMap((name) => [`${name}-k3s`, `${name}-ready`]),
+  );
+  expect(lab.journal.inOrder("k3s-master-k3s update", "k3s-worker-02-k3s update")).toBe(true);
+  expect(run.warnings.join("\n")).toContain("k3s-master: its K3s does not run; it is started");
+  await expectRest();
+});
+
+it("a host that cannot be reached, or a cluster that cannot be looked at, does not stop it", async () => {
+  lab.faults.set({ kind: "ssh-refused" });
+  const unreached = await lab.up();
+  lab.faults.clear();
+  expect([unreached.code, unreached.changes]).toEqual([0, {}]);
+  expect(unreached.warnings.join("\n")).not.toContain("this run repairs nothing");
+  lab.host.failAt(LOOK, "the disk is full");
+  const blind = await lab.up();
+  expect([blind.code, blind.changes]).toEqual([0, {}]);
+  expect(blind.warnings.join("\n")).toContain(
+    "no look at the cluster, so this run repairs nothing in it: homelab-status: the disk is full",
+  );
+  lab.host.mend();
+});
+
+describe("certificates", () => {
+  /** A new one of so many days. */
+  function certificate(days: number): string {
+    const file = lab.scratch("certificate");
+    const made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "/dev/null"];
+    const args = ["req", "-x509", ...made, "-out", file, "-subj", "/CN=system:admin", "-days", String(days)];
+    execFileSync("openssl", args, { stdio: "pipe" });
+    return fs.readFileSync(file, "utf8");
+  }
+  const output = async (): Promise<string> =>
+    (await lab.pulumi("stack", "output", "kubeconfig", "--show-secrets")).stdout;
+  /** On the server, as K3s writes it. */
+  function renew(pem: string): string {
+    const disk = lab.machines.disk(100);
+    disk.setCertificate("client-admin", pem);
+    const file = path.join(disk.root, "etc/rancher/k3s/k3s.yaml");
+    const base64 = Buffer.from(pem).toString("base64");
+    const text = fs
+      .readFileSync(file, "utf8")
+      .replace(/client-certificate-data: [^,]*/, `client-certificate-data: ${base64}`);
+    fs.writeFileSync(file, text);
+    return base64;
+  }
+
+  it("one that a server has renewed reaches the kubeconfig that the stack hands out", async () => {
+    const renewed = renew(certificate(7300));
+    const run = await lab.up();
+    succeeded(run);
+    expect(run.changes).toEqual({ "homelab-kubeconfig": ["update"] });
+    expect(await output()).toContain(renewed);
+    await expectRest();
+  });
+
+  it("one near its end is made anew by a start of K3s there, and the kubeconfig is read after it", async () => {
+    renew(certificate(20));
+    const run = await lab.up();
+    succeeded(run);
+    expect(Object.keys(run.changes).sort()).toEqual(["homelab-kubeconfig", "k3s-master-k3s", "k3s-master-ready"]);
+    expect(lab.journal.inOrder("k3s-master-k3s update", "homelab-kubeconfig update")).toBe(true);
+    await expectRest();
+  });
+});
+
+it("a destroy asks nothing of the cluster", async () => {
+  lab.machines.disk(100).endK3s();
+  succeeded(await lab.destroy());
+  expect(scripts()).not.toContain(LOOK);
+});
