@@ -88,9 +88,10 @@ export async function exportState(stack: readonly string[]): Promise<StackState>
 }
 
 /**
- * Writes the state back without its pending operations: `pulumi stack import` always drops them. Takes the stack's lock.
+ * Writes a state, without its pending operations: `pulumi stack import` always drops them. Takes the stack's lock.
+ * @param text as `pulumi stack export` prints it
  * @throws Error with Pulumi's own message, for example if somebody else holds the lock
  */
-export async function forgetOpenOperations(stack: readonly string[], { text }: StackState): Promise<void> {
+export async function writeState(stack: readonly string[], text: string): Promise<void> {
   await pulumi(["stack", "import", ...stack], text);
 }

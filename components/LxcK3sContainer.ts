@@ -2,15 +2,13 @@ import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 
 import { STEP_BOUNDS } from "../plan/bounds";
-import { LXC_UNPRIVILEGED } from "../plan/lxcProfile";
 import { creationOf } from "../plan/mark";
-import { MACHINE_TIMEOUTS } from "../plan/machineTimeouts";
-import { type ClusterPlan, isEtcdMember, type LxcNodePlan, type NetworkPlan, type StartupPlan } from "../plan/model";
-import type { NodeRecord } from "../plan/record";
+import { isEtcdMember, type LxcNodePlan } from "../plan/model";
 import { stepName } from "../plan/steps";
 import type { ClusterContext } from "./ClusterContext";
 import { ignoredChanges } from "./machine/byHand";
 import { claim } from "./machine/claim";
+import { containerSettings, type FormerGuest } from "./machine/containerSettings";
 import { guard } from "./machine/guard";
 import type { Machine } from "./machine/Machine";
 import { describe } from "./machine/description";
@@ -111,63 +109,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
   }
 }
 
-/** What stays as the state records it, whatever the config says now. A guest that is made anew has nothing of it. */
-type FormerGuest = Pick<NodeRecord, "further" | "osType">;
-
 function formerGuest({ name, vmId }: LxcNodePlan, { former }: ClusterContext): FormerGuest {
   const node = former.get(name);
   return node?.vmId === vmId ? node : {};
-}
-
-/** The container as Proxmox VE is asked for it, but for the mark; plain values that every preview knows. */
-function containerSettings(
-  node: LxcNodePlan,
-  plan: ClusterPlan,
-  { further = { networkInterfaces: [], ipConfigs: [] }, osType = node.osType }: FormerGuest,
-): proxmoxve.ContainerLegacyArgs {
-  const { network, tag } = plan;
-  return {
-    nodeName: node.proxmoxNode,
-    vmId: node.vmId,
-    poolId: plan.proxmox.resourcePool,
-    tags: [tag],
-    operatingSystem: { templateFileId: node.template, type: osType },
-    unprivileged: LXC_UNPRIVILEGED,
-    cpu: { cores: node.cores },
-    memory: { dedicated: node.memoryMiB, swap: node.swapMiB },
-    disk: { datastoreId: node.storage, size: node.diskGiB },
-    initialization: {
-      hostname: node.name,
-      dns: dns(network),
-      ipConfigs: [
-        { ipv4: { address: `${node.address}/${node.prefix}`, gateway: network.gateway } },
-        ...further.ipConfigs,
-      ],
-    },
-    networkInterfaces: [
-      {
-        name: "eth0",
-        bridge: network.bridge,
-        ...(node.mac ? { macAddress: node.mac } : {}),
-        ...(network.vlan ? { vlanId: network.vlan } : {}),
-      },
-      ...further.networkInterfaces,
-    ],
-    startOnBoot: node.startOnBoot,
-    ...(node.startup === undefined ? {} : { startup: startup(node.startup) }),
-    started: true,
-    ...MACHINE_TIMEOUTS,
-  };
-}
-
-function startup({
-  order,
-  upDelaySeconds,
-  downDelaySeconds,
-}: StartupPlan): proxmoxve.types.input.ContainerLegacyStartup {
-  return { order, upDelay: upDelaySeconds, downDelay: downDelaySeconds };
-}
-
-function dns(network: NetworkPlan): { servers: string[]; domain?: string } {
-  return { servers: [...network.nameservers], ...(network.searchDomain ? { domain: network.searchDomain } : {}) };
 }

@@ -18,6 +18,9 @@ export function clusterIdOf(mark: string): string {
   return mark.slice(mark.lastIndexOf(" ") + 1);
 }
 
+/** The description of a guest: the id of its creation, and the mark. */
+export const descriptionOf = (creation: string, mark: string): string => `creation ${creation} of ${mark}`;
+
 /** The id of a guest's creation; empty if the description has none, as in a guest that is not ours. */
 export function creationOf(description: string): string {
   return /^creation ([0-9a-f]{16}) of /m.exec(description)?.[1] ?? "";

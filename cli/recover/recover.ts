@@ -1,15 +1,19 @@
 import { createInterface } from "node:readline/promises";
 
+import { containerSettings } from "../../components/machine/containerSettings";
 import { loadPlan } from "../../plan/load";
 import { MACHINE_KINDS } from "../../plan/machineKinds";
+import { descriptionOf } from "../../plan/mark";
+import type { ClusterPlan, NodePlan } from "../../plan/model";
 import { nameOf } from "../../plan/urn";
 import { repairFileBackend } from "./backend";
 import { ClusterHost, type HostGuest } from "./guests";
 import { findLeftovers, type Leftovers } from "./leftovers";
 import { awaitPlugins } from "./orphans";
+import { findLost, type Lost, takeBack } from "./takeBack";
 import { PROGRAM } from "../pulumi";
 import { hostTarget, readStack } from "../stack";
-import { backendUrl, exportState, forgetOpenOperations, type StackState } from "../state";
+import { backendUrl, exportState, type StackState, writeState } from "../state";
 
 export interface RecoverOptions {
   /** The selected stack by default. */
@@ -33,11 +37,13 @@ export async function recover({ stack, wait, yes }: RecoverOptions): Promise<num
   for (const file of repairFileBackend(await backendUrl()))
     say([`removed ${file}, which the interrupted run had left empty`]);
   const selected = stack === undefined ? [] : ["--stack", stack];
-  const { host, state } = await openCluster(stack);
-  const left = findLeftovers(state, host ? await host.guests() : []);
+  const cluster = await openCluster(stack);
+  const { host, state } = cluster;
+  const left = sort(findLeftovers(state, host ? await host.guests() : []), cluster);
   say(describe(left));
   const steps = [
     ...left.discard.map(discardText),
+    ...left.lost.map(({ guest }) => `take ${guestText(guest)} into the state again`),
     ...(left.open.length > 0 ? ["remove the pending operations from the state"] : []),
   ];
   if (steps.length === 0) return conclude(left);
@@ -47,7 +53,7 @@ export async function recover({ stack, wait, yes }: RecoverOptions): Promise<num
     say(["Nothing was done."]);
     return 1;
   }
-  await takeTurn(selected, state);
+  await takeTurn(selected, state, withLost(left.lost, cluster));
   const failures = await discardAll(host, left.discard, wait);
   if (failures.length > 0) throw new Error(failures.join("\n"));
   return conclude(left);
@@ -55,7 +61,44 @@ export async function recover({ stack, wait, yes }: RecoverOptions): Promise<num
 
 interface OpenedCluster {
   readonly host?: ClusterHost;
+  readonly plan: ClusterPlan;
+  /** Undefined before the first `up`. */
+  readonly mark: string | undefined;
   readonly state: StackState;
+}
+
+/** The leftovers, with those guests apart that only the state has lost. */
+interface Sorted extends Leftovers {
+  /** Where the config has them: they are taken into the state again. */
+  readonly lost: readonly Lost[];
+  /** On another Proxmox node. */
+  readonly elsewhere: readonly { readonly guest: HostGuest; readonly node: NodePlan }[];
+}
+
+function sort({ unclear, ...left }: Leftovers, { plan, state }: OpenedCluster): Sorted {
+  const sorted = unclear.map((guest) => {
+    const node = plan.nodes.find(
+      ({ name, vmId, kind }) => name === guest.name && vmId === guest.vmId && kind === guest.kind,
+    );
+    const lost = node && findLost(state.text, guest);
+    return { guest, node, lost: lost ?? undefined, isThere: node?.proxmoxNode === guest.pveNode };
+  });
+  return {
+    ...left,
+    lost: sorted.flatMap(({ lost, isThere }) => (lost && isThere ? [lost] : [])),
+    elsewhere: sorted.flatMap(({ guest, node, lost, isThere }) => (lost && node && !isThere ? [{ guest, node }] : [])),
+    unclear: sorted.flatMap(({ guest, lost }) => (lost ? [] : [guest])),
+  };
+}
+
+/** The state with the lost guests again. */
+function withLost(lost: readonly Lost[], { plan, mark, state }: OpenedCluster): string {
+  if (lost.length === 0 || mark === undefined) return state.text;
+  return lost.reduce((text, each) => {
+    const node = plan.nodes.find(({ name }) => name === each.guest.name)!;
+    const description = descriptionOf(each.guest.creation, mark);
+    return takeBack(text, each, { ...containerSettings(node, plan), description });
+  }, state.text);
 }
 
 /** The cluster's state and host. There is no host before the first `up`, because the cluster has no mark yet. */
@@ -64,18 +107,18 @@ async function openCluster(name: string | undefined): Promise<OpenedCluster> {
   const plan = loadPlan(opened.cluster);
   const { state } = opened;
   const mark = state.mark(plan.name);
-  if (mark === undefined) return { state };
-  return { host: new ClusterHost(hostTarget(opened, plan), plan.name, mark), state };
+  if (mark === undefined) return { plan, mark, state };
+  return { host: new ClusterHost(hostTarget(opened, plan), plan.name, mark), plan, mark, state };
 }
 
 /**
- * Writes the state back without the pending operations. This also proves that nobody else is working on the stack: only
+ * Writes the state, without the pending operations. This also proves that nobody else is working on the stack: only
  * then may a guest be destroyed that is not in the state.
  */
-async function takeTurn(selected: readonly string[], before: StackState): Promise<void> {
+async function takeTurn(selected: readonly string[], before: StackState, text: string): Promise<void> {
   const now = await exportState(selected);
   if (now.text !== before.text) throw new Error("the stack has changed in the meantime: run this again");
-  await forgetOpenOperations(selected, before);
+  await writeState(selected, text);
 }
 
 /** Goes on with the next guest if one fails. @returns the failures */
@@ -95,11 +138,14 @@ async function discardAll(
   return failures;
 }
 
-function describe({ open, discard, unclear, vanished }: Leftovers): string[] {
+function describe({ open, discard, unclear, vanished, lost, elsewhere }: Sorted): string[] {
   return [
     // A run that is interrupted again records the same operation a second time.
     ...new Set(open.map(({ type, urn }) => `${nameOf(urn)} (${typeOf(urn)}): interrupted while ${type}`)),
     ...discard.map((guest) => `${guestText(guest)}: its creation was interrupted, and it is not in the state`),
+    ...[...lost, ...elsewhere].map(
+      ({ guest }) => `${guestText(guest)}: is a node, and a refresh that did not find it has taken it out of the state`,
+    ),
     ...unclear.map((guest) => `${guestText(guest)}: has the cluster's mark, but is not in the state`),
     ...vanished.map(
       ({ name, vmId }) =>
@@ -108,14 +154,23 @@ function describe({ open, discard, unclear, vanished }: Leftovers): string[] {
   ];
 }
 
-function conclude({ open, discard, unclear, vanished }: Leftovers): number {
-  if (open.length + discard.length + unclear.length + vanished.length === 0) say(["Nothing is left to recover."]);
+function conclude({ open, discard, unclear, vanished, lost, elsewhere }: Sorted): number {
+  if ([open, discard, unclear, vanished, lost, elsewhere].every(({ length }) => length === 0))
+    say(["Nothing is left to recover."]);
   for (const guest of unclear)
     say([
       `error: ${guestText(guest)} may be a node or a copy of one, so it was not changed`,
       `next:  restore a state that has this guest (pulumi stack history; pulumi stack import), or, if nobody needs it, run ${MACHINE_KINDS[guest.kind].destroy(guest.vmId)} on ${guest.pveNode}`,
     ]);
-  say([vanished.length > 0 ? "next:  pulumi up --refresh, or pulumi destroy --refresh" : "next:  pulumi up"]);
+  for (const { guest, node } of elsewhere)
+    say([
+      `error: ${guestText(guest)} is on the Proxmox node ${guest.pveNode}; the config has it on ${node.proxmoxNode}`,
+      `next:  ${MACHINE_KINDS[guest.kind].migrate(guest.vmId, node.proxmoxNode)} on ${guest.pveNode}, then run this again`,
+    ]);
+  if (elsewhere.length > 0) return 1;
+  say([
+    vanished.length + lost.length > 0 ? "next:  pulumi up --refresh, or pulumi destroy --refresh" : "next:  pulumi up",
+  ]);
   return unclear.length > 0 ? 1 : 0;
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { markText } from "../../plan/mark";
+import { descriptionOf, markText } from "../../plan/mark";
 
 /** The mark of this stack's guests; {@link markText} explains it. */
 export function markOf(cluster: string, clusterId: pulumi.Input<string>): pulumi.Output<string> {
@@ -18,5 +18,6 @@ export function markOf(cluster: string, clusterId: pulumi.Input<string>): pulumi
  */
 export function describe(mark: pulumi.Output<string>): pulumi.Output<string> {
   if (pulumi.runtime.isDryRun()) return pulumi.output(pulumi.unknown) as unknown as pulumi.Output<string>;
-  return pulumi.interpolate`creation ${randomBytes(8).toString("hex")} of ${mark}`;
+  const creation = randomBytes(8).toString("hex");
+  return mark.apply((text) => descriptionOf(creation, text));
 }

@@ -19,7 +19,11 @@ if [ "$held" != "$NAME" ]; then
   fail "VMID $VMID, wanted for $NAME, is this cluster's node $held; it was not touched" \
     "give $NAME another VMID; or first remove $held (its pool's count or retired), then pulumi up. A node cannot be renamed in place"
 fi
-need_here "$conf"
+# A refresh that did not find it here has taken it out of the state.
+case $ACTION in
+  create) need_here "$conf" "npm run cluster -- recover, which takes it into the state again" ;;
+  *) need_here "$conf" ;;
+esac
 if [ "$ACTION" = create ]; then
   fail "VMID $VMID has our mark, but is not in this stack's state: its creation was interrupted, or the state was lost" \
     "npm run cluster -- recover   (it shows what it will do, and asks), then pulumi up"

@@ -146,10 +146,10 @@ refuse_unknown() {
     "if somebody copied the description: delete that guest. If it is the cluster's own node and /var/lib/proxmox-k3s was lost: printf '%s\\n' $(creation_of "$1") >$PREPARED/$(vmid_of "$1") on the Proxmox host"
 }
 
-# need_here FILE: ends the step if another Proxmox node runs our guest.
+# need_here FILE [NEXT]: ends the step if another Proxmox node runs our guest; NEXT is what comes after its way back.
 need_here() {
   is_here "$1" || fail "guest $(vmid_of "$1") ($(guest_name "$1")) is on the Proxmox node $(pve_node_of "$1"), to which somebody migrated it; the config has it on $(this_host). It was not touched" \
-    "bring it back: $(way_back "$1"); then pulumi up"
+    "bring it back: $(way_back "$1"); then ${2:-pulumi up}"
 }
 
 # await_birth FILE: Proxmox VE begins a creation with a file that has only a lock. Waits until the rest of the file is written,

@@ -258,8 +258,27 @@ describe("a guest that somebody migrated", () => {
     expect(run.errors.join("\n")).toContain(
       "guest 103 (k3s-worker-02) is on the Proxmox node pve2, to which somebody migrated it; the config has it on pve",
     );
-    expect(run.errors.join("\n")).toContain("bring it back: pct migrate 103 pve --restart on pve2; then pulumi up");
+    expect(run.errors.join("\n")).toContain(
+      "bring it back: pct migrate 103 pve --restart on pve2; then npm run cluster -- recover",
+    );
     expect(fs.readFileSync(elsewhere, "utf8")).toBe(conf);
     expect(lab.host.members.has("k3s-worker-02")).toBe(true);
+
+    const away = await lab.command("recover", "--stack", "homelab", "--yes");
+    expect([away.code, away.stdout]).toEqual([
+      1,
+      expect.stringContaining("next:  pct migrate 103 pve --restart on pve2,"),
+    ]);
+    fs.renameSync(elsewhere, lab.host.confFile(103));
+    const back = await lab.command("recover", "--stack", "homelab", "--yes");
+    expect([back.code, back.stderr]).toEqual([0, ""]);
+    expect(back.stdout).toContain("- take guest 103 (k3s-worker-02) into the state again");
+    expect(back.stdout).toMatch(/next: {2}pulumi up --refresh/);
+    lab.journal.clear();
+    succeeded(await lab.up("--refresh"));
+    unchanged(await lab.up());
+    expect([machines(), leaves(), text(103)]).toEqual([[], [], conf]);
+    succeeded(await lab.destroy());
+    expect([...lab.machines.guests.keys()]).toEqual([]);
   });
 });
