@@ -41,20 +41,64 @@ it("a mount point with a file in it outlives a refresh, and its node goes on wit
   expect([await lab.host("cat /etc/pve/lxc/102.conf"), await started(102)]).toEqual([conf, boot]);
 }, 300_000);
 
+describe("a worker with data of its own", () => {
+  let sum: string;
+  let boot: string;
+  beforeAll(async () => {
+    await lab.inGuest(103, "mkdir -p /srv/volume && head -c 300000 /dev/urandom >/srv/volume/rows");
+    sum = await lab.inGuest(103, "sha256sum </srv/volume/rows");
+    boot = await started(103);
+  }, 60_000);
+  afterEach(async () => {
+    expect([await lab.inGuest(103, "sha256sum </srv/volume/rows"), await started(103)]).toEqual([sum, boot]);
+  }, 60_000);
+
+  it("comes back after its Node was deleted, and another one after its K3s was stopped; then nothing changes", async () => {
+    await lab.kubectl("delete", "node", "k3s-worker-02");
+    await lab.inGuest(102, "systemctl stop k3s-agent");
+    const run = await lab.pulumiResult("up", "--yes", "--skip-preview");
+    const steps = ["k3s-worker-01", "k3s-worker-02"].flatMap((name) => [`${name}-k3s`, `${name}-ready`]);
+    expect([run.code, Object.keys(run.changes).sort()]).toEqual([0, steps]);
+    for (const line of ["k3s-worker-01: its K3s does not run", "k3s-worker-02: its Node is missing"])
+      expect(run.warnings.join("\n")).toContain(line);
+    const ready = 'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {end}';
+    expect((await lab.kubectl("get", "nodes", "-o", ready)).trim()).toBe("True True True");
+    const next = await lab.pulumiResult("up", "--yes", "--skip-preview");
+    expect([next.code, next.changes]).toEqual([0, {}]);
+  }, 420_000);
+
+  it("is taken into the state again by one command after a refresh has lost it on another Proxmox node", async () => {
+    const [here, there] = ["/etc/pve/nodes/pve/lxc/103.conf", "/etc/pve/nodes/pve2/lxc/103.conf"];
+    await lab.host(`mkdir -p /etc/pve/nodes/pve2/lxc && mv ${here} ${there}`);
+    const lost = await up("--refresh");
+    expect(lost.code).not.toBe(0);
+    expect(lost.stdout + lost.stderr).toContain("bring it back: pct migrate 103 pve --restart on pve2; then npm run");
+    await lab.host(`mv ${there} ${here}`);
+    const recovered = await lab.cluster("recover", "--yes");
+    expect([recovered.code, recovered.stderr]).toEqual([0, ""]);
+    expect(recovered.stdout).toContain("- take guest 103 (k3s-worker-02) into the state again");
+    await upOk("--refresh");
+    const next = await lab.pulumiResult("up", "--yes", "--skip-preview");
+    expect([next.code, next.changes]).toEqual([0, {}]);
+  }, 420_000);
+});
+
 describe("a worker that is to go", () => {
   beforeAll(() => lab.configure("pools.worker.count", "1"));
 
-  it("is kept where its guest is protected: said before it is drained", async () => {
-    await lab.host("pct set 103 --protection 1");
+  it("is kept where its guest is protected and in HA: said before it is drained", async () => {
+    const sum = await lab.inGuest(103, "sha256sum </srv/volume/rows");
+    await lab.host("pct set 103 --protection 1; mkdir -p /etc/pve/ha; printf 'ct: 103\\n' >/etc/pve/ha/resources.cfg");
     const run = await up();
     expect(run.code).not.toBe(0);
     expect(run.stdout + run.stderr).toContain("it is protected (pct set 103 --protection 0)");
+    expect(run.stdout + run.stderr).toContain("(ha-manager remove ct:103)");
     expect(await isSchedulable("k3s-worker-02")).toBe(true);
-    await lab.host("pct set 103 --protection 0");
+    expect(await lab.inGuest(103, "sha256sum </srv/volume/rows")).toBe(sum);
+    await lab.host("pct set 103 --protection 0; rm /etc/pve/ha/resources.cfg");
   }, 180_000);
 
   it("is kept where it has a volume that no other node has, and goes once that may go", async () => {
-    await lab.inGuest(103, "mkdir -p /srv/volume && head -c 300000 /dev/urandom >/srv/volume/rows");
     const sum = await lab.inGuest(103, "sha256sum </srv/volume/rows");
     const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "by-hand-")), "volume.json");
     fs.writeFileSync(file, JSON.stringify(volume()));
