@@ -27,9 +27,10 @@ const BY_STRENGTH: readonly NodeEffect[] = ["rebuild", "reboot", "k3sRestart", "
 
 /**
  * What a change will do, before it happens. Pure.
- * @param former what the stack's state records; without nodes before the first `up`
+ * @param recorded what the stack's state records; without nodes before the first `up`
  */
-export function transitions(former: ClusterRecord, plan: ClusterPlan): Transitions {
+export function transitions(recorded: ClusterRecord, plan: ClusterPlan): Transitions {
+  const former = { ...recorded, nodes: inOrder(recorded.nodes) };
   const byName = new Map(former.nodes.map((node) => [node.name, node]));
   const changes = plan.nodes.flatMap((node) => changeOf(former, byName.get(node.name), node, plan));
   const planned = new Set(plan.nodes.map(({ name }) => name));
@@ -37,6 +38,10 @@ export function transitions(former: ClusterRecord, plan: ClusterPlan): Transitio
   const all = [...changes, ...leaving.map(({ name }): NodeChange => ({ node: name, effect: "leave", reasons: [] }))];
   return { changes: all, refusals: refusals(former, plan, all) };
 }
+
+/** The engine and the CLI list the nodes of a state in different orders, and both are to say the same. */
+const inOrder = (nodes: readonly NodeRecord[]): NodeRecord[] =>
+  [...nodes].sort(({ name: a }, { name: b }) => a.localeCompare(b, "en", { numeric: true }));
 
 function changeOf(
   cluster: ClusterRecord,

@@ -43,6 +43,14 @@ describe("what a change means for each node", () => {
     expect(transitions(clusterRecordOf(homelab()), homelab())).toEqual({ changes: [], refusals: [] });
   });
 
+  test("the same, in the same words, whatever the order of the nodes in the state", () => {
+    const former = clusterRecordOf(homelab());
+    const to = homelab(changed(worker({ disk: "20GB", count: 1 }), { name: "lab2", version: "v1.38.0+k3s1" }));
+    const turned = { ...former, nodes: [...former.nodes].reverse() };
+    expect(transitions(former, to).refusals).not.toEqual([]);
+    expect(transitions(turned, to)).toEqual(transitions(former, to));
+  });
+
   test("a first up: every node joins, and nothing is refused", () => {
     const none = { clusters: [], nodes: [] };
     expect(effects({ ...homelab(), nodes: [], servers: [], agents: [] }, homelab())).toEqual(all("join"));
