@@ -2,18 +2,26 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { Lab } from "../tests/support/lab";
+import type { PulumiResult } from "../tests/support/pulumiResult";
 import { clusterOf, readLabStack } from "./labStack";
 import { timePreview } from "./previews";
+import { type LargeUp, timeLargeUp } from "./simulated";
+import { stepTable } from "./steps";
 import { machine, median, time, type Timing } from "./timing";
 
 /** `npm run bench`: docs/performance.md explains what it measures, and how. */
 
 const GUESTS = [100, 102, 103];
 const PREVIEWS = [3, 30, 100];
+/** Sizes of an `up` with simulated machines. Each is measured once. */
+const LARGE = [30, 100];
 const [BY_HAND, FIRST, SECOND] = ["by hand", "pulumi up", "second up"];
 
 /** The results by name, with one value per round. */
 const results = new Map<string, Timing[]>();
+
+/** Where the seconds of the last `pulumi up` went. */
+let steps: string[] = [];
 
 function note(what: string, timing: Timing): void {
   results.set(what, [...(results.get(what) ?? []), timing]);
@@ -32,7 +40,10 @@ async function main(rounds: number, name: string): Promise<void> {
       for (const turn of round % 2 === 1 ? turns : turns.reverse()) await turn(lab);
       for (const nodes of PREVIEWS) note(`preview of ${nodes} nodes`, await timePreview(lab, nodes));
     }
+    const large: [number, LargeUp][] = [];
+    for (const nodes of LARGE) large.push([nodes, await timeLargeUp(nodes)]);
     summarize(rounds);
+    for (const [nodes, up] of large) console.log(formatLarge(nodes, up));
   } finally {
     await lab.cli("down");
   }
@@ -50,10 +61,16 @@ async function runByHand(lab: Lab): Promise<void> {
 
 async function runProgram(lab: Lab): Promise<void> {
   const up = ["up", "--yes", "--skip-preview"];
-  note(FIRST, await time(() => lab.pulumiOk(...up)));
+  note(FIRST, await time(async () => (steps = stepTable(await firstUp(lab)))));
   await expectReady(lab);
   note(SECOND, await time(() => lab.pulumiOk(...up, "--expect-no-changes")));
   await lab.pulumiOk("destroy", "--yes", "--skip-preview");
+}
+
+async function firstUp(lab: Lab): Promise<PulumiResult> {
+  const result = await lab.pulumiResult("up", "--yes", "--skip-preview");
+  if (result.code !== 0) throw new Error(`pulumi up ended with ${result.code}:\n${result.stdout}${result.stderr}`);
+  return result;
 }
 
 /** Both have created the same: three nodes, all Ready. */
@@ -74,6 +91,17 @@ function summarize(rounds: number): void {
   const ratios = results.get(FIRST)!.map(({ seconds }, at) => seconds / results.get(BY_HAND)![at]!.seconds);
   const all = ratios.map((ratio) => ratio.toFixed(2)).join(", ");
   console.log(`\npulumi up over by hand: ${median(ratios).toFixed(2)} (${all}); the goal is 1.5`);
+  console.log(
+    `\nwhere the seconds of the last pulumi up went: of each step, the slowest resource\n${steps.join("\n")}\n`,
+  );
+}
+
+function formatLarge(nodes: number, { seconds, load, slowest, engine, program }: LargeUp): string {
+  const ratio = (seconds / slowest).toFixed(1);
+  return [
+    `up of ${nodes} simulated nodes: ${format({ seconds, load })}; ${ratio} times the ${slowest} s of the slowest node's steps;`,
+    `  peak memory: engine ${engine.toFixed(0)} MiB, program ${program.toFixed(0)} MiB`,
+  ].join("\n");
 }
 
 function format({ seconds, load }: Timing): string {

@@ -16,7 +16,7 @@ export function killTree(pid: number): void {
 }
 
 /** Children, their children and so on. */
-function descendants(pid: number): number[] {
+export function descendants(pid: number): number[] {
   const parents = new Map<number, number>();
   for (const name of fs.readdirSync("/proc")) {
     const parent = /^\d+$/.test(name) ? parentOf(name) : undefined;
