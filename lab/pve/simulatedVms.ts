@@ -3,6 +3,7 @@ import type { DiskCopy, GuestStatus, NewDisk, TaskLog, VmDriver } from "./driver
 import { failure } from "./errors";
 import type { GuestConfig } from "./guestConfig";
 import { parsePropertyString } from "./schema/propertyString";
+import { SimulatedFiles } from "./simulatedFiles";
 import { ipConfigFormat } from "./schema/vmFormats";
 import { vmNetworkFormat } from "./vms/options";
 import { isAgentEnabled } from "./vms/status";
@@ -20,6 +21,7 @@ export interface SimulatedVm {
   readonly identity: string;
   /** What the guest agent has run and not yet been asked for, by process ID. */
   readonly processes: Map<number, ProcessResult>;
+  readonly files: SimulatedFiles;
 }
 
 /** A disk: its size, and what it was copied from. */
@@ -184,6 +186,7 @@ export class SimulatedVms implements VmDriver {
     const isUp = vm?.startedAt !== undefined && Date.now() - vm.startedAt >= (this.options.agentDelayMs ?? 0);
     if (!isUp || vm.paused || !isAgentEnabled(vm.config.options.get("agent")))
       throw failure("QEMU guest agent is not running");
+    const path = String(args["path"]);
     switch (command) {
       case "network-get-interfaces":
         return interfaces(vm.config);
@@ -209,8 +212,16 @@ export class SimulatedVms implements VmDriver {
         return this.exec(vmid, vm, args);
       case "exec-status":
         return status(vm, Number(args["pid"]));
+      case "file-open":
+        return vm.files.open(path, String(args["mode"] ?? "r"), fileContent(vmid, vm, path));
+      case "file-seek":
+        return vm.files.seek(Number(args["handle"]), Number(args["offset"]));
       case "file-read":
-        return fileContent(vmid, vm, String(args["path"]));
+        return vm.files.read(Number(args["handle"]), Number(args["count"]));
+      case "file-write":
+        return vm.files.write(Number(args["handle"]), String(args["buf-b64"]));
+      case "file-close":
+        return vm.files.close(Number(args["handle"]));
       default:
         return {};
     }
@@ -218,15 +229,16 @@ export class SimulatedVms implements VmDriver {
 
   private exec(vmid: number, vm: SimulatedVm, args: Readonly<Record<string, unknown>>): { pid: number } {
     const command = [args["path"], ...((args["arg"] as unknown[] | undefined) ?? [])].map(String);
-    const input = args["input-data"];
+    const input = Buffer.from(String(args["input-data"] ?? ""), "base64").toString();
     const pid = this.nextPid++;
-    vm.processes.set(pid, this.options.run?.(vmid, command, typeof input === "string" ? input : "") ?? { exitcode: 0 });
+    vm.processes.set(pid, this.options.run?.(vmid, command, input) ?? { exitcode: 0 });
     return { pid };
   }
 
   private add(vmid: number, config: GuestConfig): void {
     if (this.guests.has(vmid)) throw new Error(`machine ${vmid} exists already`);
-    this.guests.set(vmid, { config, applied: [], identity: randomBytes(16).toString("hex"), processes: new Map() });
+    const identity = randomBytes(16).toString("hex");
+    this.guests.set(vmid, { config, applied: [], identity, processes: new Map(), files: new SimulatedFiles() });
   }
 
   private known(vmid: number): SimulatedVm {
@@ -299,16 +311,14 @@ function status(vm: SimulatedVm, pid: number): Record<string, unknown> {
 }
 
 /** The files that a first boot makes: the machine's name, its id and its SSH host key, in their true forms. */
-function fileContent(vmid: number, vm: SimulatedVm, path: string): string {
+function fileContent(vmid: number, vm: SimulatedVm, path: string): string | undefined {
   const name = hostname(vmid, vm.config);
   const files: Readonly<Record<string, string>> = {
     "/etc/hostname": `${name}\n`,
     "/etc/machine-id": `${vm.identity}\n`,
     "/etc/ssh/ssh_host_ed25519_key.pub": `ssh-ed25519 ${hostKey(vm.identity)} root@${name}\n`,
   };
-  const content = files[path];
-  if (content === undefined) throw failure(`Agent error: failed to open file '${path}': No such file or directory`);
-  return content;
+  return files[path];
 }
 
 /** The form of an ed25519 public key, of which nobody has the private one. */

@@ -2,10 +2,12 @@ import { failure } from "../errors";
 import { isRunning } from "../guests/lifecycle";
 import type { Call, Endpoint, Permission } from "../http/endpoint";
 import { listParameter, optional, required } from "../schema/schema";
+import { readGuestFile, writeGuestFile, type Ask } from "../vms/agentFiles";
 import { flag, onGuest, vmidOf } from "./parameters";
 
 const agentPath = "/nodes/{node}/qemu/{vmid}/agent";
 const maxReadBytes = 16 * 1024 ** 2;
+const maxWriteBytes = 60 * 1024;
 
 /** Commands without arguments: method, and the privilege that they take unless one has all of them. */
 const commands: Readonly<Record<string, readonly ["GET" | "POST", string]>> = {
@@ -66,7 +68,10 @@ export const qemuAgentEndpoints: readonly Endpoint[] = [
     handle: (call) => {
       const [path, ...arg] = listParameter(call.params["command"]);
       const input = call.params["input-data"];
-      return ask(call, "exec", { path, arg, ...(input !== undefined && { "input-data": input }) });
+      return ask(call, "exec", {
+        ...{ path, arg, "capture-output": true },
+        ...(input !== undefined && { "input-data": Buffer.from(input).toString("base64") }),
+      });
     },
   },
   {
@@ -87,6 +92,19 @@ export const qemuAgentEndpoints: readonly Endpoint[] = [
     permission: any("VM.GuestAgent.FileRead"),
     handle: fileRead,
   },
+  {
+    method: "POST",
+    path: `${agentPath}/file-write`,
+    parameters: {
+      ...{ ...onGuest, file: required("string"), encode: flag },
+      content: required("string", { maxLength: maxWriteBytes }),
+    },
+    permission: any("VM.GuestAgent.FileWrite"),
+    handle: async (call) => {
+      const { file = "", content = "", encode } = call.params;
+      await writeGuestFile(asking(call), file, Buffer.from(content, encode === "0" ? "base64" : "utf8"));
+    },
+  },
 ];
 
 /** `assert_agent_available`, then the command. @throws ApiError 500 that says what is missing. */
@@ -96,6 +114,10 @@ async function ask(call: Call, command: string, args: Readonly<Record<string, un
   if (!guests.load(vmid).file.options.has("agent")) throw failure("No QEMU guest agent configured");
   if (!(await isRunning(call.node.qemu, vmid))) throw failure(`VM ${vmid} is not running`);
   return driver.agent(vmid, command, args);
+}
+
+function asking(call: Call): Ask {
+  return (command, args) => ask(call, command, args);
 }
 
 /** Output comes as the process wrote it, flags as numbers. */
@@ -110,13 +132,11 @@ async function execStatus(call: Call): Promise<unknown> {
 }
 
 async function fileRead(call: Call): Promise<unknown> {
-  const { file, decode, count = maxReadBytes, offset = 0 } = call.params;
-  const content = Buffer.from(String(await ask(call, "file-read", { path: file })));
-  const end = Number(offset) + Number(count);
-  const part = content.subarray(Number(offset), end);
+  const { file = "", decode, count = maxReadBytes, offset = 0 } = call.params;
+  const part = await readGuestFile(asking(call), file, Number(offset), Number(count));
   return {
-    content: decode === "0" ? part.toString("base64") : part.toString(),
-    "bytes-read": part.length,
-    ...(end < content.length && { truncated: 1 }),
+    content: part.content.toString(decode === "0" ? "base64" : "utf8"),
+    "bytes-read": part.content.length,
+    ...(part.isTruncated && { truncated: 1 }),
   };
 }

@@ -58,6 +58,19 @@ test("reads a file: a machine's SSH host key is its own", async () => {
   });
 });
 
+test("writes a file, and reads it from any place", async () => {
+  const file = "/etc/k3s.txt";
+  const write = (content: string, encode: string) => client.post(`${agent}/file-write`, { file, content, encode });
+  const read = async (more: Record<string, number> = {}) =>
+    (await client.get(`${agent}/file-read`, { file, ...more })).body.data as unknown;
+  expect((await write("ein Körper\n", "1")).body.data).toBeNull();
+  expect(await read()).toEqual({ content: "ein Körper\n", "bytes-read": 12 });
+  expect(await read({ offset: 4, count: 2 })).toEqual({ content: "K\ufffd", "bytes-read": 2, truncated: 1 });
+  await write(Buffer.from("again").toString("base64"), "0");
+  expect(await read()).toMatchObject({ content: "again" });
+  expect(await vmClient(pve).post(`${agent}/file-write`, { file, content: "x" })).toMatchObject({ status: 403 });
+});
+
 test("says what is missing if nobody answers", async () => {
   const notRunning = refusal("QEMU guest agent is not running");
   pve.faults.set({ kind: "no-agent", guest: 101 });
