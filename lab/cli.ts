@@ -39,11 +39,15 @@ function passing(usage: string, description: string): Command {
 
 command("up", "raise the lab; the first time this builds what it needs")
   .option("--k3s <path>", "a K3s binary to serve instead of the release")
+  .option(
+    "--vms",
+    "run virtual machines as well, emulated in software; needs more packages, and minutes the first time",
+  )
   .option("--json", "print the lab's record")
-  .action(async ({ name, k3s, json }: Named & { k3s?: string; json?: boolean }) => {
+  .action(async ({ name, k3s, vms, json }: Named & { k3s?: string; vms?: boolean; json?: boolean }) => {
     // Loaded only for this command: it needs a compiler, and all other commands must answer at once.
     const { up } = await import("./commands/up.js");
-    const lab = await up(name, k3s === undefined ? {} : { k3s }, progress);
+    const lab = await up(name, { ...(k3s !== undefined && { k3s }), ...(vms && { vms }) }, progress);
     if (json) console.log(JSON.stringify(lab));
   });
 
@@ -85,7 +89,7 @@ passing("host [command...]", "a shell or a command on the Proxmox host").action(
   },
 );
 
-command("logs [log]", "logs of the Proxmox host: api, sshd, host, init, lxc-<vmid>")
+command("logs [log]", "logs of the Proxmox host: api, sshd, host, init, lxc-<vmid>, vm-<vmid>")
   .option("-f, --follow", "go on as they grow")
   .action(async (log: string | undefined, { name, follow }: Named & { follow?: boolean }) => {
     process.exitCode = await showLogs(runningLab(name), log, follow ?? false);

@@ -19,6 +19,8 @@ export interface Lab {
   readonly toolchainBin: string;
   /** Node.js for the program and the lab's own services. */
   readonly node: string;
+  /** Whether it runs virtual machines. */
+  readonly vms?: boolean;
   /** The lab's first process; undefined until it runs. */
   readonly init?: ProcessId;
 }

@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { enterHost, firstServer, labGuests } from "./guests";
+import { enterHost, firstServer, type LabGuest, labGuests } from "./guests";
+import { run } from "../host/run";
 import { Lab, labNetwork, labPaths, RunningLab } from "../lab";
 
 /** kubectl on the first running server. Standard input, output and exit code are the caller's. */
@@ -20,7 +21,7 @@ export function sshHost(lab: Lab, command: readonly string[]): Promise<number> {
   return handOver(["ssh", ...sshOptions, "-i", paths.hostKey, ...pinned, `root@${host}`, ...command]);
 }
 
-/** SSH as root on a guest, given by name or VMID. Its host key is taken from its file system, not from the network. */
+/** SSH as root on a guest, given by name or VMID. Its host key is taken from itself, not from the network. */
 export async function sshGuest(lab: RunningLab, node: string, command: readonly string[]): Promise<number> {
   const guests = await labGuests(lab);
   const guest = guests.find(({ name, vmid }) => name === node || String(vmid) === node);
@@ -28,10 +29,7 @@ export async function sshGuest(lab: RunningLab, node: string, command: readonly 
     throw new Error(`The lab has no guest '${node}'; it has: ${guests.map(({ name }) => name).join(", ") || "none"}`);
   if (guest.address === undefined) throw new Error(`${guest.name} has no fixed address`);
   const paths = labPaths(lab.name);
-  const hostKey = fs.readFileSync(
-    path.join(paths.lxc, String(guest.vmid), "rootfs/etc/ssh/ssh_host_ed25519_key.pub"),
-    "utf8",
-  );
+  const hostKey = await readHostKey(lab, guest);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lab-ssh-"));
   try {
     const knownHosts = path.join(folder, "known-hosts");
@@ -41,6 +39,23 @@ export async function sshGuest(lab: RunningLab, node: string, command: readonly 
   } finally {
     fs.rmSync(folder, { recursive: true });
   }
+}
+
+/** From a container's file system, or by the guest agent of a virtual machine. */
+async function readHostKey(lab: RunningLab, { vmid, type }: LabGuest): Promise<string> {
+  const file = "etc/ssh/ssh_host_ed25519_key.pub";
+  if (type === "lxc") return fs.readFileSync(path.join(labPaths(lab.name).lxc, String(vmid), "rootfs", file), "utf8");
+  const read = [
+    "pvesh",
+    "get",
+    `/nodes/pve/qemu/${vmid}/agent/file-read`,
+    "--file",
+    `/${file}`,
+    "--output-format",
+    "json",
+  ];
+  const [command = "", ...args] = [...enterHost(lab.init), ...read];
+  return (JSON.parse(await run(command, args)) as { content: string }).content;
 }
 
 const sshOptions = [

@@ -3,11 +3,14 @@ import * as path from "node:path";
 import { guestNetworks } from "../containers/network";
 import { Lab, labPaths, ProcessId, RunningLab } from "../lab";
 import { run } from "../host/run";
-import { parseGuestConfig } from "../pve/guestConfig";
+import { parseGuestConfig, type GuestConfig } from "../pve/guestConfig";
+import { guestKinds, type GuestKind } from "../pve/guests/kinds";
+import { qemuPid } from "../vms/process";
 
-/** A guest of the lab, as its configuration and LXC show it. */
+/** A guest of the lab, as its configuration and its processes show it. */
 export interface LabGuest {
   readonly vmid: number;
+  readonly type: GuestKind["type"];
   readonly name: string;
   readonly status: "running" | "stopped";
   readonly tags: readonly string[];
@@ -37,28 +40,47 @@ export function enterHost(init: ProcessId): string[] {
   ];
 }
 
-/** All guests by VMID, read from the files: true even while the API is down. */
+/** All guests by VMID, read from the files: true even while the API is down. Templates are none. */
 export async function labGuests(lab: RunningLab): Promise<LabGuest[]> {
-  const folder = path.join(labPaths(lab.name).etcPve, "nodes/pve/lxc");
-  const files = fs.existsSync(folder) ? fs.readdirSync(folder).filter((file) => /^\d+\.conf$/.test(file)) : [];
-  const running = await runningContainers(lab.init);
-  return files
-    .map((file) => {
-      const vmid = parseInt(file, 10);
-      const config = parseGuestConfig(fs.readFileSync(path.join(folder, file), "utf8"));
-      const address = guestNetworks(config)
-        .find((net) => net.ip)
-        ?.ip?.replace(/\/.*$/, "");
-      return {
-        vmid,
-        name: config.options.get("hostname") ?? `CT${vmid}`,
-        status: running.has(vmid) ? ("running" as const) : ("stopped" as const),
-        tags: (config.options.get("tags") ?? "").split(";").filter(Boolean),
-        onBoot: config.options.get("onboot") === "1",
-        ...(address !== undefined && { address }),
-      };
-    })
+  const containers = await runningContainers(lab.init);
+  const isRunning = ({ type }: GuestKind, vmid: number) =>
+    type === "lxc" ? containers.has(vmid) : qemuPid(vmid, `/proc/${lab.init.pid}/root`) !== undefined;
+  return guestKinds
+    .flatMap((kind) =>
+      configs(lab, kind).map(([vmid, config]) => {
+        const { options } = config;
+        const address = fixedAddress(config);
+        return {
+          ...{ vmid, type: kind.type, name: options.get("hostname") ?? options.get("name") ?? `${kind.label}${vmid}` },
+          status: isRunning(kind, vmid) ? ("running" as const) : ("stopped" as const),
+          tags: (options.get("tags") ?? "").split(";").filter(Boolean),
+          onBoot: options.get("onboot") === "1",
+          ...(address !== undefined && { address }),
+        };
+      }),
+    )
     .sort((a, b) => a.vmid - b.vmid);
+}
+
+function configs(lab: Lab, { folder, syntax }: GuestKind): [vmid: number, config: GuestConfig][] {
+  const at = path.join(labPaths(lab.name).etcPve, "nodes/pve", folder);
+  const files = fs.existsSync(at) ? fs.readdirSync(at).filter((file) => /^\d+\.conf$/.test(file)) : [];
+  return files
+    .map((file): [number, GuestConfig] => [
+      parseInt(file, 10),
+      parseGuestConfig(fs.readFileSync(path.join(at, file), "utf8"), () => {}, syntax),
+    ])
+    .filter(([, { options }]) => options.get("template") !== "1");
+}
+
+/** The address that a container's network has, or cloud-init gives a virtual machine. */
+function fixedAddress(config: GuestConfig): string | undefined {
+  const ofVm = [...config.options].filter(([key]) => /^ipconfig\d+$/.test(key)).map(([, text]) => text);
+  const addresses = [
+    ...guestNetworks(config).map(({ ip }) => ip),
+    ...ofVm.map((text) => /(?:^|,)ip=([\d.]+\/\d+)/.exec(text)?.[1]),
+  ];
+  return addresses.find((address) => address !== undefined)?.replace(/\/.*$/, "");
 }
 
 /** The first guest on which a K3s server has written its kubeconfig. */

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import { ensureGuestTemplate, ensureHostImage, templateName, templateOrigin } from "../containers/baseImage";
 import { lower } from "../host/lower";
 import { assertMachine } from "../host/machine";
-import { ensurePackages } from "../host/packages";
+import { ensurePackages, machinePackages } from "../host/packages";
 import { raise, resume } from "../host/raise";
 import { run } from "../host/run";
 import { ensureK3s } from "../k3s/artifacts";
@@ -11,12 +11,16 @@ import { writeStackConfig } from "../stack";
 import type { Log } from "../support/cache";
 import { ensureToolchain, makePulumiHome } from "../toolchain/install";
 import { programNode } from "../toolchain/nodejsParts";
+import { ensureVmImage, vmImageName, vmImageOrigin, vmImagePackages } from "../vms/vmImage";
+import { makeVmTemplate, vmTemplateId } from "../vms/vmTemplate";
 import { labEnv } from "./env";
 import { writeKubectl } from "./kubeconfig";
 
 export interface UpOptions {
   /** A K3s binary of the person's own. */
   readonly k3s?: string;
+  /** Whether it is to run virtual machines; a lab that has them keeps them. */
+  readonly vms?: boolean;
 }
 
 /**
@@ -28,20 +32,26 @@ export async function up(name: string, options: UpOptions, log: Log): Promise<La
   assertMachine();
   const old = findLab(name);
   if (old?.init && isAlive(old.init)) {
+    if (options.vms && !old.vms)
+      throw new Error(`The lab '${name}' is up without virtual machines: npm run lab -- stop, then run up --vms again`);
     log(`the lab '${name}' is up already`);
     return old;
   }
-  await ensurePackages(log);
+  const withVms = options.vms ?? old?.vms ?? false;
+  await ensurePackages(log, [...machinePackages, ...(withVms ? vmImagePackages : [])]);
   const toolchain = await ensureToolchain(log);
   const k3s = (options.k3s === undefined && servedBefore(old)) || (await ensureK3s(k3sChoice(options), log));
   const template = await ensureGuestTemplate(log);
-  const image = await ensureHostImage(log);
-  const parts = { image, template, k3s, toolchainBin: toolchain.binDir, node: programNode() };
+  const vmImage = withVms ? await ensureVmImage(log) : undefined;
+  const image = await ensureHostImage(withVms, log);
+  const own = { image, template, ...(vmImage !== undefined && { vmImage }) };
+  const parts = { ...own, k3s, toolchainBin: toolchain.binDir, node: programNode() };
   const lab = old?.init ? await resume(old, parts) : await raise(name, parts, log);
   try {
     makePulumiHome(labPaths(name).pulumiHome, toolchain.pluginsDir);
     writeKubectl(lab);
     writeStackConfig(lab);
+    if (withVms) await makeVmTemplate(lab);
     await run("pulumi", ["stack", "select", "--create", lab.stack, "--non-interactive"], {
       cwd: repoDir,
       env: labEnv(lab),
@@ -52,6 +62,7 @@ export async function up(name: string, options: UpOptions, log: Log): Promise<La
     throw error;
   }
   const { endpoint } = labNetwork(lab.subnet);
+  if (withVms) log(`virtual machines: template ${vmTemplateId} and local:import/${vmImageName} = ${vmImageOrigin}`);
   log(
     `the lab '${name}' is up: API ${endpoint}, K3s ${k3s.version} (${k3s.kind}), template ${templateName} = ${templateOrigin}`,
   );

@@ -10,7 +10,8 @@ export const templateName = "ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
 /** What the file behind {@link templateName} really is. */
 export const templateOrigin = "Debian 12 (bookworm) minbase with systemd and OpenSSH, made by debootstrap";
 
-const suite = "bookworm";
+/** The release of Debian that all images are made of. */
+export const suite = "bookworm";
 
 /** Version of systemd in {@link suite}. */
 export const systemdVersion = 252;
@@ -29,6 +30,9 @@ const hostPackages = [
   ..."lxc openssh-server tini iproute2 iptables nftables ca-certificates curl kmod procps".split(" "),
   ..."iputils-ping util-linux zstd openssl netbase less jq perl dnsmasq-base libfaketime".split(" "),
 ];
+
+/** For a Proxmox host with virtual machines. */
+const vmPackages = "qemu-system-x86 qemu-utils genisoimage".split(" ");
 
 /**
  * Path of the guests' template, a `tar.zst` as Proxmox's own are.
@@ -54,13 +58,14 @@ export async function ensureGuestTemplate(log: Log): Promise<string> {
   return path.join(dir, templateName);
 }
 
-/** Folder with the root file system of the Proxmox host, shared read-only by all labs. */
-export async function ensureHostImage(log: Log): Promise<string> {
+/** Folder with the root file system of the Proxmox host, shared read-only by all labs; one of its own `withVms`. */
+export async function ensureHostImage(withVms: boolean, log: Log): Promise<string> {
+  const packages = [...hostPackages, ...(withVms ? vmPackages : [])];
   const dir = await cached(
     "host-image",
-    [suite, "1", ...hostPackages],
+    [suite, "1", ...packages],
     async (building) => {
-      await debootstrap(path.join(building, "rootfs"), hostPackages);
+      await debootstrap(path.join(building, "rootfs"), packages);
     },
     log,
   );

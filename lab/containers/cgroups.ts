@@ -96,6 +96,15 @@ export function setLimit(cgroup: string, cgroupV1: boolean, [key, value]: RawLin
   if (match) fs.writeFileSync(path.join(root, cgroupV1 ? match[2]! : "", cgroup, match[1]!), value);
 }
 
+/** Moves a process into a cgroup of its own, so that what it uses counts there. On version 1 where guests are counted. */
+export function enterCgroup(cgroup: string, cgroupV1: boolean, pid: number): void {
+  for (const controller of cgroupV1 ? ["cpu", "cpuacct", "memory"] : [""]) {
+    const folder = path.join(root, controller, cgroup);
+    fs.mkdirSync(folder, { recursive: true });
+    fs.writeFileSync(path.join(folder, "cgroup.procs"), String(pid));
+  }
+}
+
 /** Removes a cgroup with all below it from every hierarchy. Their processes must have ended. */
 export function removeCgroup(name: string): void {
   for (const hierarchy of [".", ...fs.readdirSync(root)]) removeTree(path.join(root, hierarchy, name));

@@ -6,6 +6,7 @@ import type { GuestConfig } from "../pve/guestConfig";
 import { limitLines, removeCgroup, setLimit, usage, v1Twin } from "./cgroups";
 import { systemdVersion } from "./baseImage";
 import { CpuAssignment } from "./cpuAssignment";
+import { CpuLoad } from "./cpuLoad";
 import { newDiskFolder } from "./diskFolder";
 import { DiskUsage } from "./diskUsage";
 import { guestInterfaces, processUptime } from "./inspect";
@@ -34,8 +35,7 @@ export class LxcDriver implements ContainerDriver {
   private readonly lxc: LxcTools;
   private readonly cpus = new CpuAssignment();
   private readonly disks = new DiskUsage();
-  /** CPU time at the last look, to tell the load since. */
-  private readonly samples = new Map<number, { at: number; cpuSeconds: number; cpu: number }>();
+  private readonly load = new CpuLoad();
 
   constructor(private readonly options: LxcDriverOptions) {
     this.lxc = new LxcTools(options.lxcPath, options.logDir);
@@ -112,7 +112,7 @@ export class LxcDriver implements ContainerDriver {
   async destroy(vmid: number): Promise<void> {
     this.cpus.release(vmid);
     this.disks.forget(vmid);
-    this.samples.delete(vmid);
+    this.load.forget(vmid);
     await fs.promises.rm(path.dirname(this.rootfs(vmid)), { recursive: true, force: true });
     fs.rmSync(`${this.options.logDir}/lxc-${vmid}.log`, { force: true });
     removeCgroup(this.cgroup(vmid));
@@ -138,7 +138,7 @@ export class LxcDriver implements ContainerDriver {
       running: true,
       pid,
       uptimeSeconds: processUptime(pid),
-      cpu: this.load(vmid, cpuSeconds),
+      cpu: this.load.since(vmid, cpuSeconds, this.cpus.count(vmid)),
       memBytes,
       diskBytes: this.disks.of(vmid, this.rootfs(vmid)),
     };
@@ -152,17 +152,7 @@ export class LxcDriver implements ContainerDriver {
   private async ended(vmid: number): Promise<void> {
     await this.lxc.awaitStopped(vmid);
     this.cpus.release(vmid);
-    this.samples.delete(vmid);
-  }
-
-  /** Share of the container's CPUs in use since the last look; one second at least lies between two looks. */
-  private load(vmid: number, cpuSeconds: number): number {
-    const last = this.samples.get(vmid);
-    const at = Date.now() / 1000;
-    if (last && at - last.at < 1) return last.cpu;
-    const cpu = last ? Math.max(0, cpuSeconds - last.cpuSeconds) / (at - last.at) / this.cpus.count(vmid) : 0;
-    this.samples.set(vmid, { at, cpuSeconds, cpu });
-    return cpu;
+    this.load.forget(vmid);
   }
 
   private rootfs(vmid: number): string {

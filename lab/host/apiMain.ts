@@ -6,7 +6,8 @@ import { labCgroup } from "../lab";
 import { Faults } from "../pve/faults/faults";
 import { exchangeLog } from "../pve/http/exchangeLog";
 import { startPveServer } from "../pve/server";
-import type { Storages } from "../pve/storage/storageStore";
+import { StorageStore, type Storages } from "../pve/storage/storageStore";
+import { QemuDriver } from "../vms/qemuDriver";
 import { apiSocket } from "./apiSocket";
 import { faultDir } from "./faultDir";
 
@@ -23,11 +24,13 @@ function cgroupMode(): number {
   return fs.existsSync(file) ? Number(fs.readFileSync(file, "utf8")) : 2;
 }
 
+const hasVms = process.env["LAB_VM_IMAGE"] !== undefined;
+
 /** What its own guests' disks lie on; a file adds storages that only a real host has, as `lab/pve` describes them. */
 function storages(): Storages {
   const file = "/var/lib/pve-api/further-storages.json";
   return {
-    local: { type: "dir", content: ["vztmpl", "iso", "snippets"], path: "/var/lib/vz" },
+    local: { type: "dir", content: ["vztmpl", "iso", "snippets", ...(hasVms ? ["import"] : [])], path: "/var/lib/vz" },
     "local-lvm": { type: "lvmthin", content: ["rootdir", "images"], totalBytes: 1024 * gib },
     ...(fs.existsSync(file) && (JSON.parse(fs.readFileSync(file, "utf8")) as Storages)),
   };
@@ -36,7 +39,13 @@ function storages(): Storages {
 async function main(): Promise<void> {
   const cgroup = labCgroup(process.env["LAB_NAME"]!);
   const faults = new Faults(faultDir, { nodeDir: "/etc/pve/nodes/pve", log: (line) => console.log(line) });
-  const machines = new LxcDriver({ lxcPath: "/var/lib/lxc", logDir: "/var/log/lab", cgroup, traits: detectTraits() });
+  const [logDir, traits] = ["/var/log/lab", detectTraits()];
+  const containers = new LxcDriver({ lxcPath: "/var/lib/lxc", logDir, cgroup, traits });
+  const files = new StorageStore(storages, []);
+  const vms = new QemuDriver({
+    ...{ imagesDir: "/var/lib/vms", logDir, cgroup, cgroupV1: traits.cgroupV1 },
+    storageFile: (volid) => files.filePath(volid),
+  });
   const { url } = await startPveServer({
     etcPve: "/etc/pve",
     stateDir: "/var/lib/pve-api",
@@ -48,7 +57,8 @@ async function main(): Promise<void> {
       key: fs.readFileSync("/etc/pve/nodes/pve/pve-ssl.key"),
     },
     socket: apiSocket,
-    driver: faults.driver(machines),
+    driver: faults.driver(containers),
+    ...(hasVms && { vms: faults.driver(vms) }),
     ...(process.env["LAB_EXCHANGES"] && { onExchange: exchangeLog("/var/log/lab/exchanges.jsonl") }),
     onRequest: faults.onRequest,
     onTask: faults.onTask,

@@ -5,6 +5,7 @@
 # LAB_STATE     state folder            LAB_IMAGE     the Proxmox host's root file system, read-only
 # LAB_REPO      the project             LAB_NODE      node binary
 # LAB_TEMPLATE  the guests' template    LAB_ARTIFACTS K3s artifact folder
+# LAB_VM_IMAGE  the image of virtual machines, if the host runs some
 # LAB_NAME      the lab's name          LAB_ADDRESS   the Proxmox host's address      LAB_UPLINK  link to the machine
 set -eu
 
@@ -27,6 +28,11 @@ bind "$LAB_STATE/logs" /var/log/lab
 bind "$LAB_STATE/faults" /var/lib/pve-api/faults
 # Not on the overlay: containerd's own overlays, inside the guests, need a plain file system below them.
 bind "$LAB_STATE/lxc" /var/lib/lxc
+if [ -n "${LAB_VM_IMAGE:-}" ]; then
+  mkdir -p "$LAB_STATE/vms"
+  bind "$LAB_STATE/vms" /var/lib/vms
+  bind "$LAB_VM_IMAGE" "/var/lib/vz/import/$LAB_VM_IMAGE_NAME" ro
+fi
 bind "$LAB_REPO" /opt/lab ro
 bind "$LAB_NODE" /usr/local/bin/node ro
 bind "$LAB_TEMPLATE" "/var/lib/vz/template/cache/$LAB_TEMPLATE_NAME" ro
@@ -63,6 +69,9 @@ hostname pve
 grep -qx 'Package: pve-manager' /var/lib/dpkg/status || cat /usr/share/lab/dpkg-status >>/var/lib/dpkg/status
 ip link set lo up
 ip link add vmbr0 type bridge
+# An address of its own: else the bridge takes the lowest of its ports, another whenever a guest comes or goes, and who
+# speaks to the host loses it for a minute.
+ip link set vmbr0 address "$(cat /sys/class/net/vmbr0/address)"
 ip address add "$LAB_ADDRESS/24" dev vmbr0
 ip link set vmbr0 up
 # As the README asks of a Proxmox host; this network namespace has no way out to forward to.

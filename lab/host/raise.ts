@@ -34,6 +34,8 @@ export interface LabParts {
   readonly toolchainBin: string;
   /** Node.js for the program and the lab's own services. */
   readonly node: string;
+  /** The image of virtual machines, if the lab is to run some. */
+  readonly vmImage?: string;
 }
 
 /**
@@ -41,7 +43,7 @@ export interface LabParts {
  *
  * @throws Error when a lab of that name is up, stopped, or being raised.
  */
-export async function raise(name: string, parts: LabParts, log: Log): Promise<Lab> {
+export async function raise(name: string, parts: LabParts, log: Log): Promise<RunningLab> {
   const { state } = labPaths(name);
   if (findLab(name)?.init) throw new Error(`The lab '${name}' is there already`);
   await reserve(name, log);
@@ -67,7 +69,7 @@ export async function raise(name: string, parts: LabParts, log: Log): Promise<La
  *
  * @throws Error when another lab has taken its network meanwhile.
  */
-export async function resume(lab: Lab, parts: LabParts): Promise<Lab> {
+export async function resume(lab: Lab, parts: LabParts): Promise<RunningLab> {
   try {
     // A lab that ended by itself has left its link and its cgroups, and LXC makes no container in an old cgroup.
     await halt(lab.name);
@@ -83,8 +85,8 @@ export async function resume(lab: Lab, parts: LabParts): Promise<Lab> {
 }
 
 /** What the lab's record keeps of its parts. */
-function lastingParts({ k3s, toolchainBin, node }: LabParts) {
-  return { k3s, toolchainBin, node };
+function lastingParts({ k3s, toolchainBin, node, vmImage }: LabParts) {
+  return { k3s, toolchainBin, node, ...(vmImage !== undefined && { vms: true }) };
 }
 
 async function boot(lab: Lab, parts: LabParts): Promise<RunningLab> {

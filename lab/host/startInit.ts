@@ -13,6 +13,8 @@ export interface HostParts {
   readonly artifacts: string;
   /** Node.js for the host's services. */
   readonly node: string;
+  /** The image of virtual machines, if the host runs some. */
+  readonly vmImage?: string;
 }
 
 /**
@@ -36,6 +38,10 @@ export async function startInit(name: string, subnet: number, parts: HostParts):
     LAB_ARTIFACTS: parts.artifacts,
     LAB_ADDRESS: host,
     LAB_UPLINK: innerLink,
+    ...(parts.vmImage !== undefined && {
+      LAB_VM_IMAGE: parts.vmImage,
+      LAB_VM_IMAGE_NAME: path.basename(parts.vmImage),
+    }),
     // For tests: what the API was asked and answered is kept with its logs, without secrets.
     ...(process.env["PROXMOX_K3S_LAB_EXCHANGES"] && { LAB_EXCHANGES: "1" }),
   };

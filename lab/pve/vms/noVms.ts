@@ -1,6 +1,6 @@
 import type { GuestStatus, VmDriver } from "../driver";
 
-const refuse = () => Promise.reject(new Error("this node runs no virtual machines"));
+const refuse = () => Promise.reject(new Error("this node runs no virtual machines: raise the lab by `lab up --vms`"));
 
 /** A node that has nothing to run virtual machines with. */
 export class NoVms implements VmDriver {

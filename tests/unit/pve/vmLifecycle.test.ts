@@ -192,6 +192,8 @@ test("protection and locks are heeded", async () => {
 
 test("without anything that runs machines none can be made, and the VMID stays free", async () => {
   await start({ vms: new NoVms() });
-  expect(await create()).toBe("unable to create VM 101 - this node runs no virtual machines");
+  expect(await create()).toBe(
+    "unable to create VM 101 - this node runs no virtual machines: raise the lab by `lab up --vms`",
+  );
   expect((await client.get("/cluster/nextid")).body.data).toBe(100);
 });

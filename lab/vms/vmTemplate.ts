@@ -1,0 +1,29 @@
+import { enterHost } from "../commands/guests";
+import { run } from "../host/run";
+import type { RunningLab } from "../lab";
+import { vmImageName } from "./vmImage";
+
+/** The template that a lab with virtual machines has from its beginning. */
+export const vmTemplateId = 9000;
+
+/** The commands by which a person makes a template of a vendor's image on a Proxmox host. */
+const commands = [
+  [
+    ...["create", String(vmTemplateId), "--name", "debian-12-cloud", "--ostype", "l26", "--agent", "1"],
+    ...["--cores", "2", "--memory", "1024", "--scsihw", "virtio-scsi-single", "--boot", "order=scsi0"],
+    ...["--scsi0", `local-lvm:0,import-from=local:import/${vmImageName},discard=on`],
+    ...["--ide2", "local-lvm:cloudinit", "--serial0", "socket", "--vga", "serial0"],
+  ],
+  ["template", String(vmTemplateId)],
+];
+
+/** Makes the template, unless the lab has it or something else of that VMID. */
+export async function makeVmTemplate(lab: RunningLab): Promise<void> {
+  const [command = "", ...args] = enterHost(lab.init);
+  const qm = (words: readonly string[]) => run(command, [...args, "qm", ...words]);
+  const isThere = await qm(["status", String(vmTemplateId)]).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) for (const words of commands) await qm(words);
+}
