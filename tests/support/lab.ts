@@ -59,10 +59,10 @@ export class Lab {
     return `lab-${this.name}`;
   }
 
-  /** Raises it with the release or the stand-in, or with the K3s that `K3S_BINARY` names. */
-  async up(): Promise<void> {
+  /** Raises it with the release or the stand-in, or with the K3s that `K3S_BINARY` names. @param options of `lab up` */
+  async up(...options: string[]): Promise<void> {
     const binary = process.env["K3S_BINARY"];
-    await this.cli("up", ...(binary ? ["--k3s", binary] : []));
+    await this.cli("up", ...options, ...(binary ? ["--k3s", binary] : []));
     const exports = await this.cli("env");
     this.env = await evaluate(exports.stdout);
     this.isUp = true;
