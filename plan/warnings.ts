@@ -9,7 +9,9 @@ type Unwarned = Omit<ClusterPlan, "warnings">;
 /** Warnings about a valid plan, for the preview. Pure: no clock. */
 export function planWarnings(plan: Unwarned, settings: Settings): Warning[] {
   return [
-    ...(plan.nodes.some(({ kind }) => kind === "lxc") ? [{ text: recipeWarning(plan.proxmox.node), about: "new nodes" as const }] : []),
+    ...(plan.nodes.some(({ kind }) => kind === "lxc")
+      ? [{ text: recipeWarning(plan.proxmox.node), about: "new nodes" as const }]
+      : []),
     ...versionWarning(plan.version).map((text) => ({ path: "cluster.version", text, about: "a new release" as const })),
     ...sumWarnings(plan),
     ...insecureWarnings(plan),
