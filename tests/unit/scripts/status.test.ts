@@ -223,7 +223,7 @@ describe("what a node writes", () => {
 
 it("an API that lists nothing after all ends it with its journal's command", () => {
   say(100, "readyz", "ok");
-  const run = host.script("status", "look", { CLUSTER_ID });
+  const run = host.script("status", "look", { CLUSTER_ID, RUN: "" });
   expect(run.code).toBe(1);
   expect(run.output).toContain(
     "the API of the server 100 did not list its Nodes\nnext:  pct exec 100 -- journalctl -u k3s",
