@@ -117,7 +117,9 @@ const TOOLS = [
 
 async function main(parts: readonly Part[]): Promise<void> {
   const started = Date.now();
-  const packages = parts.some((part) => part === "engine" || part === "lab" || part === "vms") ? [...machinePackages, ...TOOLS] : TOOLS;
+  const packages = parts.some((part) => part === "engine" || part === "lab" || part === "vms")
+    ? [...machinePackages, ...TOOLS]
+    : TOOLS;
   // What is missing and cannot be installed shows in the tests that need it.
   await ensurePackages(console.log, packages).catch((error: Error) => console.error(error.message));
   console.log(`Proxmox VE's API: ${readApiSource().name}`);
