@@ -16,7 +16,7 @@ TAB=$(printf '\t')
 
 if [ -n "$RUN" ]; then
   printf '%s\n' "$RUN" >"$WORK/run"
-  install_file 0600 "$WORK/run" "$CLUSTER_DIR/run"
+  install_file 0600 "$WORK/run" "$CLUSTER_DIR/run" || :
 fi
 
 # shellcheck disable=SC2016 # the guest's values

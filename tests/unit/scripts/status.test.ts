@@ -86,7 +86,8 @@ it("asks every server, and the first that answers for the Nodes", () => {
   ]);
 });
 
-it("keeps what an `up` says of its plan, for the removal script", () => {
+it("keeps what an `up` says of its plan, for the removal script, twice the same too", () => {
+  status();
   status();
   const kept = path.join(host.root, "state", CLUSTER_ID, "run");
   expect([fs.readFileSync(kept, "utf8"), fs.statSync(kept).mode & 0o777]).toEqual(["2\nk3s-1\nk3s-4\n", 0o600]);
