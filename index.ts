@@ -53,13 +53,11 @@ export = async function main() {
   if (tooOld) throw new pulumi.RunError(`${tooOld.seen}\nnext: ${tooOld.remedy}`);
   const plan = readPlan();
   const credentials = loadCredentials(plan.ssh.authorizedKeys);
-  const { former, repaired, change } = await judge(plan);
-  const found = await findRepairs({ plan, credentials, former, change, repaired });
-  const cluster = new K3sCluster(plan.name, {
-    ...{ plan, credentials, former },
-    change: withRepairs(change, found),
-    repairs: repairCounts(plan.name, repaired, found),
-  });
+  const { former, repaired, change: planned } = await judge(plan);
+  const found = await findRepairs({ plan, credentials, former, change: planned, repaired });
+  const change = withRepairs(planned, found);
+  const repairs = repairCounts(plan.name, repaired, found);
+  const cluster = new K3sCluster(plan.name, { plan, credentials, former, change, repairs });
   if (!pulumi.runtime.isDryRun()) cluster.ready.apply(() => pulumi.log.info(closing(former, change, plan)));
   return {
     kubeconfig: cluster.kubeconfig,

@@ -44,6 +44,7 @@ it("a deleted Node: its K3s is started again, and its labels and taints are ther
   expect(run.warnings.join("\n")).toContain(
     "k3s-worker-02: its Node is missing; K3s is restarted there, which registers it again",
   );
+  expect(run.said[""]).toContain("homelab: k3s-worker-02 is Ready at K3s ");
   const turn = ["k3s-worker-02-k3s update", "k3s-worker-02-back look", "k3s-worker-02-ready update"];
   expect(scripts()).toEqual([LOOK, ...turn]);
   const { labels, taints } = nodes().get("k3s-worker-02")!;
