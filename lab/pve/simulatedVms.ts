@@ -213,7 +213,7 @@ export class SimulatedVms implements VmDriver {
       case "exec-status":
         return status(vm, Number(args["pid"]));
       case "file-open":
-        return vm.files.open(path, String(args["mode"] ?? "r"), fileContent(vmid, vm, path));
+        return vm.files.open(path, (args["mode"] as string | undefined) ?? "r", fileContent(vmid, vm, path));
       case "file-seek":
         return vm.files.seek(Number(args["handle"]), Number(args["offset"]));
       case "file-read":
@@ -229,7 +229,7 @@ export class SimulatedVms implements VmDriver {
 
   private exec(vmid: number, vm: SimulatedVm, args: Readonly<Record<string, unknown>>): { pid: number } {
     const command = [args["path"], ...((args["arg"] as unknown[] | undefined) ?? [])].map(String);
-    const input = Buffer.from(String(args["input-data"] ?? ""), "base64").toString();
+    const input = Buffer.from((args["input-data"] as string | undefined) ?? "", "base64").toString();
     const pid = this.nextPid++;
     vm.processes.set(pid, this.options.run?.(vmid, command, input) ?? { exitcode: 0 });
     return { pid };
