@@ -141,15 +141,19 @@ function nodeIn(
     startOnBoot: guest.startOnBoot ?? true,
     startup: startup
       ? {
-          order: startup.order ?? undefined,
-          upDelaySeconds: startup.upDelay ?? undefined,
-          downDelaySeconds: startup.downDelay ?? undefined,
+          order: unlessUnset(startup.order),
+          upDelaySeconds: unlessUnset(startup.upDelay),
+          downDelaySeconds: unlessUnset(startup.downDelay),
         }
       : undefined,
     ...(networkInterfaces.length === 0 ? {} : { further }),
     k3s: command === undefined ? undefined : k3sIn(identity.name, command),
   };
 }
+
+/** The client records -1 for what a guest's `startup` does not say. */
+const unlessUnset = (value: number | null | undefined): number | undefined =>
+  value == null || value < 0 ? undefined : value;
 
 const scalar = z.union([z.string(), z.number()]);
 const k3s = z.object({

@@ -66,6 +66,13 @@ test("a state holds the cluster as its plan was applied; what waits for its dele
   expect(recordInExport(exported([anchor, ...nodes, replaced]))).toEqual(record);
 });
 
+test("what a guest's place in the order of starts does not say is unset, as the plan has it", () => {
+  const recorded = container(1, 102);
+  const outputs = { ...recorded.outputs, startup: { order: 0, upDelay: -1, downDelay: -1 } };
+  const [node] = recordInExport(exported([{ ...recorded, outputs }])).nodes;
+  expect(node!.startup).toEqual({ order: 0, upDelaySeconds: undefined, downDelaySeconds: undefined });
+});
+
 test("network interfaces that somebody added are kept as they are recorded, beside the node's own", () => {
   const [own, added] = [
     { name: "eth0", bridge: "vmbr0" },
