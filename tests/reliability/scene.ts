@@ -30,7 +30,7 @@ export class Scene {
       typeof bound === "string" ? [[vmid, { [bound]: SHORT[bound] }]] : [],
     );
     const short = `(${JSON.stringify(Object.fromEntries(shortened))} as Record<number, object>)[node.vmId]`;
-    this.lab.editProgram("components/LxcK3sContainer.ts", (text) =>
+    this.lab.editProgram("components/machine/containerSettings.ts", (text) =>
       text.replace("...MACHINE_TIMEOUTS", `...MACHINE_TIMEOUTS, ...${short}`),
     );
   }
