@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { stepsOf } from "../../../cli/preview/steps";
 import { parseState } from "../../../cli/state";
+import { parseSize } from "../../../lab/pve/schema/sizes";
 import { ConfigError, loadPlan } from "../../../plan/load";
 import { differences } from "../../../plan/differences";
 import type { ClusterPlan } from "../../../plan/model";
@@ -137,7 +138,9 @@ class ChangeGame implements Game<Edits> {
     return new Map(
       [...former.nodes, ...plan.nodes].map(({ vmId }) => {
         const options = host.conf(String(vmId))?.options;
-        const size = /size=[^,]*/.exec(options?.get("rootfs") ?? "")?.[0];
+        const [, text] = /size=([^,]*)/.exec(options?.get("rootfs") ?? "") ?? [];
+        // Proxmox VE writes the same size in one unit or another.
+        const size = text === undefined ? undefined : parseSize(text);
         const settings = ["cores", "onboot", "startup"].map((key) => options?.get(key));
         return [vmId, { k3s: machines.disks.get(vmId)?.k3s, settings: [size, ...settings] }];
       }),
