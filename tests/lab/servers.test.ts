@@ -113,7 +113,7 @@ describe("with a dead server", () => {
     await lab.pulumiOk("config", "set", "--path", "proxmox-k3s:cluster.k3s.serverConfig.etcd-snapshot-retention", "3");
     const refused = await lab.pulumi("up", "--yes", "--skip-preview");
     expect(refused.code).not.toBe(0);
-    expect(refused.stdout + refused.stderr).toMatch(/k3s-master-2 was not touched[^]*do not answer: k3s-master-3/);
+    expect(refused.stdout + refused.stderr).toMatch(/k3s-master-2 was not changed[^]*do not answer: k3s-master-3/);
     await lab.pulumiOk("config", "rm", "--path", "proxmox-k3s:cluster.k3s.serverConfig");
   }, 300_000);
 
