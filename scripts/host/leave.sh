@@ -181,8 +181,8 @@ fi
 
 say "deleting the node $NAME and its password"
 # A Node goes when the one server that K3s has elected for it lets it; where that one has gone, the next is elected after 45 s.
-KUBECTL_BOUND=130
-kubectl delete node "$NAME" --ignore-not-found --timeout=120s
+KUBECTL_BOUND=250
+kubectl delete node "$NAME" --ignore-not-found --timeout=240s
 kubectl -n kube-system delete secret "$NAME.node-password.k3s" --ignore-not-found --timeout=60s
 ! node_exists || fail "the node $NAME came back after its deletion" "pct stop $VMID on the Proxmox host, then pulumi up"
 if [ "$ROLE" = server ]; then
