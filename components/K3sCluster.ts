@@ -81,7 +81,6 @@ export class K3sCluster extends pulumi.ComponentResource {
         ),
       );
     }
-    const agents: K3sNode[] = [];
     const allServers = servers.map((server) => server.k3s);
     const caHash = readBack(
       name,
@@ -98,7 +97,6 @@ export class K3sCluster extends pulumi.ComponentResource {
         { parent: this },
       );
       ready.set(node.name, agent.ready);
-      agents.push(agent);
     }
 
     this.apiEndpoint = endpointUrl(plan.endpoint);
@@ -110,7 +108,7 @@ export class K3sCluster extends pulumi.ComponentResource {
     this.kubeconfig = pulumi.secret(kubeconfig.apply((text) => renameKubeconfig(text, plan.name, this.apiEndpoint)));
     this.token = k10(caHash, "server", serverToken.result);
     this.agentToken = joinToken;
-    this.ready = pulumi.all([...servers, ...agents].map((node) => node.ready.answer));
+    this.ready = pulumi.all([...ready.values()].map(({ answer }) => answer));
     this.nodes = Object.fromEntries(plan.nodes.map((node) => [node.name, outputOf(node)]));
     this.registerOutputs({ apiEndpoint: this.apiEndpoint, nodes: this.nodes });
   }

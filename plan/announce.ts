@@ -1,6 +1,6 @@
 import type { ClusterPlan } from "./model";
 import type { ClusterRecord } from "./record";
-import type { NodeChange, NodeEffect, Transitions } from "./transitions";
+import { type NodeChange, type NodeEffect, type Transitions, WITH_NEW_MACHINE } from "./transitions";
 
 /** The words of a preview for effects that disturb a node. */
 const WORDS: Readonly<Partial<Record<NodeEffect, string>>> = {
@@ -21,14 +21,12 @@ function lineOf({ node, effect, reasons }: NodeChange, pace: string): string[] {
   return words === undefined ? [] : [`${node}: ${words}, for its ${reasons.join(" and ")}; ${pace}`];
 }
 
-const COMES: ReadonlySet<NodeEffect> = new Set(["join", "rebuild"]);
-
 /**
  * The plan's warnings that a run should say. Who reads the same warnings at each run skips them, so those about new nodes are
  * said when a node comes. An `up` repeats nothing that its preview has said, except when a node comes.
  */
 export function notices({ changes }: Transitions, { warnings }: ClusterPlan, isPreview: boolean): string[] {
-  const comes = changes.some(({ effect }) => COMES.has(effect));
+  const comes = changes.some(({ effect }) => WITH_NEW_MACHINE.includes(effect));
   const isNewRelease = changes.some(({ reasons }) => reasons.includes("version"));
   if (!isPreview && !comes) return [];
   return warnings
@@ -37,7 +35,7 @@ export function notices({ changes }: Transitions, { warnings }: ClusterPlan, isP
 }
 
 /** Effects after which the program has seen that the node is Ready. */
-const SEEN_READY: ReadonlySet<NodeEffect> = new Set(["join", "rebuild", "reboot", "k3sRestart"]);
+const SEEN_READY: ReadonlySet<NodeEffect> = new Set([...WITH_NEW_MACHINE, "reboot", "k3sRestart"]);
 
 /** The last line of an `up` that succeeded: which nodes it has seen Ready, and what to do next. */
 export function closing(former: ClusterRecord, { changes }: Transitions, plan: ClusterPlan): string {

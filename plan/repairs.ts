@@ -1,6 +1,6 @@
 import type { CertificateSight, ClusterSight } from "./clusterSight";
 import { type ClusterPlan, isEtcdMember, type NodePlan } from "./model";
-import type { NodeEffect, Transitions } from "./transitions";
+import { type Transitions, WITH_NEW_MACHINE } from "./transitions";
 
 /*
  * What an `up` puts right though nothing in the config has changed: what it sees of a cluster against its plan. Pure.
@@ -35,8 +35,7 @@ interface Seen {
 
 /** @param change what the run does anyway: a node that it makes or makes anew needs no repair */
 export function repairs(plan: ClusterPlan, { changes }: Transitions, { cluster, at, kubeconfigEnds }: Seen): Repairs {
-  const isMade: readonly NodeEffect[] = ["join", "rebuild"];
-  const made = new Set(changes.filter(({ effect }) => isMade.includes(effect)).map(({ node }) => node));
+  const made = new Set(changes.filter(({ effect }) => WITH_NEW_MACHINE.includes(effect)).map(({ node }) => node));
   const standing = plan.nodes.filter(({ name }) => !made.has(name));
   const lost = new Set(standing.filter((node) => isMissing(node, cluster)).map(({ name }) => name));
   // etcd goes by the Nodes of its servers: whose Node is gone is no member any more, and only a machine made anew is one again.

@@ -7,6 +7,9 @@ import type { ClusterRecord, NodeRecord } from "./record";
 /** What a change does to a node, from the least to the most disruptive. */
 export type NodeEffect = "live" | "k3sRestart" | "reboot" | "rebuild" | "leave" | "join";
 
+/** Effects that come with a new machine. */
+export const WITH_NEW_MACHINE: readonly NodeEffect[] = ["join", "rebuild"];
+
 export interface NodeChange {
   readonly node: string;
   readonly effect: NodeEffect;

@@ -81,7 +81,7 @@ function sort({ unclear, ...left }: Leftovers, { plan, state }: OpenedCluster): 
       ({ name, vmId, kind }) => name === guest.name && vmId === guest.vmId && kind === guest.kind,
     );
     const lost = node && findLost(state.text, guest);
-    return { guest, node, lost: lost ?? undefined, isThere: node?.proxmoxNode === guest.pveNode };
+    return { guest, node, lost, isThere: node?.proxmoxNode === guest.pveNode };
   });
   return {
     ...left,
