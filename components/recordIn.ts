@@ -6,14 +6,9 @@ import type { ClusterRecord, K3sRecord, NodeRecord } from "../plan/record";
 import { creationOf } from "../plan/mark";
 import { kindOfResource } from "../plan/machineKinds";
 import { parseStep, stepName } from "../plan/steps";
-import { ANCHOR_TYPE, nameOf } from "../plan/urn";
-import { endOf } from "../remote/askCluster";
+import { ANCHOR_TYPE, COMMAND_TYPE } from "../plan/urn";
 import { readArguments } from "../remote/script";
-
-const COMMAND = "command:remote:Command";
-
-export const resources = z.record(z.string(), z.object({ type: z.string(), outputs: z.unknown() }));
-type Resources = Readonly<z.infer<typeof resources>>;
+import { entriesIn, type Resources } from "./stateResources";
 
 /** A container, as the Proxmox provider records it. Zero, an empty text and an absent value mean the same there. */
 const container = z.looseObject({
@@ -43,50 +38,15 @@ const container = z.looseObject({
     .nullish(),
 });
 
-/** What a run needs of its stack's state to put a cluster right. */
-export interface RepairRecord {
-  /** The anchor's random id; undefined before the first `up`. */
-  readonly clusterId: string | undefined;
-  /** How often each step was repaired, by its name; none is not in it. */
-  readonly counts: ReadonlyMap<string, number>;
-  /** The end of the certificate in the stack's kubeconfig; undefined if there is none to read. */
-  readonly kubeconfigEnds: Date | undefined;
-}
-
-/** The same for repairs. Pure. */
-export function repairRecordIn(state: Resources): RepairRecord {
-  const entries = Object.entries(state).map(([urn, { type, outputs }]) => ({ name: nameOf(urn), type, outputs }));
-  const stepOf = ({ name }: { name: string }): string | undefined => parseStep(name)?.step;
-  const anchor = entries.find((each) => each.type === ANCHOR_TYPE && stepOf(each) === "anchor");
-  const commands = entries
-    .filter(({ type }) => type === COMMAND)
-    .map(({ name, outputs }) => ({ name, ...command.parse(outputs) }));
-  const counts = commands.map(({ name, create }) => [name, Number(readArguments(create)["REPAIRS"] ?? 0)] as const);
-  return {
-    clusterId: z.looseObject({ hex: z.string() }).safeParse(anchor?.outputs).data?.hex,
-    counts: new Map(counts.filter(([, count]) => count > 0)),
-    kubeconfigEnds: certificateEnd(commands.find((each) => stepOf(each) === "kubeconfig")?.stdout ?? ""),
-  };
-}
-
-/** The command of a step that runs at deletions alone has no such text. */
-const command = z.looseObject({ create: z.string().catch(""), stdout: z.string().catch("") });
-
-/** Of the first client certificate in a kubeconfig. */
-function certificateEnd(kubeconfig: string): Date | undefined {
-  const [, base64 = ""] = /client-certificate-data: *"?([A-Za-z0-9+/=]+)/.exec(kubeconfig) ?? [];
-  return endOf(Buffer.from(base64, "base64"));
-}
-
 /** The record in a state's resources. Pure. */
 export function recordIn(state: Resources): ClusterRecord {
-  const entries = Object.entries(state).map(([urn, { type, outputs }]) => ({ name: nameOf(urn), type, outputs }));
+  const entries = entriesIn(state);
   const clusters = entries.flatMap(({ name, type }) => {
     const step = type === ANCHOR_TYPE ? parseStep(name) : undefined;
     return step?.step === "anchor" ? [step.of] : [];
   });
   const commands = new Map(
-    entries.filter(({ type }) => type === COMMAND).map(({ name, outputs }) => [name, outputs] as const),
+    entries.filter(({ type }) => type === COMMAND_TYPE).map(({ name, outputs }) => [name, outputs] as const),
   );
   const nodes = entries.flatMap(({ name, type, outputs }) => {
     const kind = kindOfResource(type);

@@ -12,7 +12,7 @@ import { askCluster } from "../remote/askCluster";
 import { checkGate } from "../remote/gateCheck";
 import { known } from "../remote/known";
 import { ConnectionError, type ShellTarget } from "../remote/sshClient";
-import type { RepairRecord } from "./recordIn";
+import type { RepairRecord } from "./repairRecordIn";
 
 /** How often each step was repaired, this run included: a new number runs the step again. */
 export type RepairCounts = (step: string) => number;

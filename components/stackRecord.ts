@@ -1,7 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { ClusterRecord } from "../plan/record";
-import { recordIn, type RepairRecord, repairRecordIn, resources } from "./recordIn";
+import { recordIn } from "./recordIn";
+import { type RepairRecord, repairRecordIn } from "./repairRecordIn";
+import { resources } from "./stateResources";
 
 /** The engine's own function that reads what a stack's state holds: type and outputs by URN. */
 const READ = "pulumi:pulumi:readStackResourceOutputs";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 import { stepName } from "../../plan/steps";
-import { nameOf } from "../../plan/urn";
+import { COMMAND_TYPE, nameOf } from "../../plan/urn";
 import type { HostGuest } from "./guests";
 
 const resource = z.looseObject({
@@ -65,9 +65,7 @@ const resourcesIn = (text: string): readonly Resource[] => exported.parse(JSON.p
 
 /** The step that depends on the guest alone, if it is the one of this very creation. */
 function guardOf(resources: readonly Resource[], { name, creation }: HostGuest): Resource | undefined {
-  const guard = resources.find(
-    ({ urn, type }) => type === "command:remote:Command" && nameOf(urn) === stepName(name, "guard"),
-  );
+  const guard = resources.find(({ urn, type }) => type === COMMAND_TYPE && nameOf(urn) === stepName(name, "guard"));
   const triggers = guard?.inputs?.triggers;
   return creation !== "" && Array.isArray(triggers) && triggers.includes(creation) ? guard : undefined;
 }

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { parseState } from "../../../cli/state";
-import { repairRecordIn } from "../../../components/recordIn";
+import { repairRecordIn } from "../../../components/repairRecordIn";
 import { loadPlan } from "../../../plan/load";
 import { clusterRecordOf } from "../../../plan/record";
 import { k3sConfig } from "../../../plan/render/k3sConfig";

@@ -1,0 +1,17 @@
+import { z } from "zod";
+
+import { nameOf } from "../plan/urn";
+
+/** What a stack's state holds: type and outputs by URN. */
+export const resources = z.record(z.string(), z.object({ type: z.string(), outputs: z.unknown() }));
+export type Resources = Readonly<z.infer<typeof resources>>;
+
+interface Entry {
+  readonly name: string;
+  readonly type: string;
+  readonly outputs: unknown;
+}
+
+/** The resources with their names. */
+export const entriesIn = (state: Resources): Entry[] =>
+  Object.entries(state).map(([urn, { type, outputs }]) => ({ name: nameOf(urn), type, outputs }));
