@@ -4,6 +4,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { ClusterPlan } from "../plan/model";
 import type { NodeRecord } from "../plan/record";
 import type { RepairCounts } from "./repair";
+import type { Clones } from "./rollout/Clones";
 import type { K3sChanges } from "./rollout/K3sChanges";
 import type { Reboots } from "./rollout/Reboots";
 import type { Connection } from "../remote/RemoteScript";
@@ -19,6 +20,8 @@ export interface ClusterContext {
   /** The private key for root on the nodes. */
   readonly nodeKey: pulumi.Output<string>;
   readonly proxmox: proxmoxve.Provider;
+  /** Limits how many clones of one template are made at the same time. */
+  readonly clones: Clones;
   /** Makes machines take turns if a change reboots them. */
   readonly reboots: Reboots;
   /** Makes nodes take turns if a change restarts K3s. */

@@ -11,6 +11,7 @@ import { LxcK3sContainer } from "./LxcK3sContainer";
 import type { Machine } from "./machine/Machine";
 import { leave, ready } from "./membership/membership";
 import { RemoteScript } from "../remote/RemoteScript";
+import { VmK3sMachine } from "./VmK3sMachine";
 
 export interface K3sNodeArgs {
   readonly node: NodePlan;
@@ -27,7 +28,7 @@ export interface K3sNodeArgs {
 /**
  * One node of the cluster: a machine, its membership, and the K3s service on it.
  *
- * Children, in order of creation: the machine (`LxcK3sContainer`), `<name>-artifacts`, `<name>-leave`, `<name>-k3s`,
+ * Children, in order of creation: the machine (`LxcK3sContainer` or `VmK3sMachine`), `<name>-artifacts`, `<name>-leave`, `<name>-k3s`,
  * `<name>-ready`. Deletion goes in the reverse order: the node leaves the cluster before its machine is destroyed.
  */
 export class K3sNode extends pulumi.ComponentResource {
@@ -99,9 +100,11 @@ function machineOf(name: string, { node, context, machineAfter }: K3sNodeArgs, p
   switch (node.kind) {
     case "lxc":
       return new LxcK3sContainer(name, { node, context, after: machineAfter }, { parent });
+    case "vm":
+      return new VmK3sMachine(name, { node, context, after: machineAfter }, { parent });
     default: {
-      const exhaustive: never = node.kind;
-      throw new Error(`unknown kind ${String(exhaustive)}`);
+      const exhaustive: never = node;
+      throw new Error(`unknown kind of node: ${JSON.stringify(exhaustive)}`);
     }
   }
 }

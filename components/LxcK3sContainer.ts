@@ -8,11 +8,12 @@ import { stepName } from "../plan/steps";
 import type { ClusterContext } from "./ClusterContext";
 import { ignoredChanges } from "./machine/byHand";
 import { claim } from "./machine/claim";
-import { containerSettings, type FormerGuest } from "./machine/containerSettings";
+import { containerSettings } from "./machine/containerSettings";
 import { guard } from "./machine/guard";
 import type { Machine } from "./machine/Machine";
 import { describe } from "./machine/description";
-import { DIAL_ERRORS, DIAL_SECONDS } from "../remote/dialing";
+import { reach } from "./machine/reach";
+import { formerGuest } from "./machine/settings";
 import { type Connection, RemoteScript } from "../remote/RemoteScript";
 
 export interface LxcK3sContainerArgs {
@@ -84,32 +85,13 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
       context.scriptOptions({ parent: this, dependsOn: [container, guarded], ...withGuest }),
     );
 
-    const hostKey = new RemoteScript(
-      stepName(name, "host-key"),
-      {
-        ...onHost,
-        task: "host-key",
-        title: `the SSH host key of ${node.name}`,
-        args: guestArgs,
-        inputs: { MARK: context.mark },
-        triggers: [this.creation],
-      },
-      context.scriptOptions({ parent: this, dependsOn: [lxc], ...withGuest }),
+    const { connection, usable } = reach(
+      name,
+      { node, context, guest: container, creation: this.creation, after: lxc },
+      this,
     );
-    this.usable = hostKey;
-    this.connection = {
-      host: node.address,
-      user: "root",
-      privateKey: context.nodeKey,
-      hostKey: hostKey.answer,
-      dialErrorLimit: DIAL_ERRORS.node,
-      perDialTimeout: DIAL_SECONDS,
-    };
+    this.connection = connection;
+    this.usable = usable;
     this.registerOutputs({ vmId: node.vmId, address: node.address });
   }
-}
-
-function formerGuest({ name, vmId }: LxcNodePlan, { former }: ClusterContext): FormerGuest {
-  const node = former.get(name);
-  return node?.vmId === vmId ? node : {};
 }

@@ -15,6 +15,7 @@ import { markOf } from "./machine/description";
 import { machineFailure } from "./machine/machineFailure";
 import { preflight } from "./preflight";
 import type { RepairCounts } from "./repair";
+import { Clones } from "./rollout/Clones";
 import { K3sChanges } from "./rollout/K3sChanges";
 import { Reboots } from "./rollout/Reboots";
 import { RollingTurns } from "./rollout/RollingTurns";
@@ -77,6 +78,7 @@ export function buildContext(
     host,
     nodeKey: credentials.nodeKey,
     proxmox,
+    clones: new Clones(name),
     reboots: new Reboots(name, turns, { plan, host, mark, clusterId: anchor.hex }),
     k3sChanges: new K3sChanges(name, turns, { plan, host, clusterId: anchor.hex }),
     repairs,

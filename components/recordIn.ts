@@ -10,33 +10,59 @@ import { ANCHOR_TYPE, COMMAND_TYPE } from "../plan/urn";
 import { readArguments } from "../remote/script";
 import { entriesIn, type Resources } from "./stateResources";
 
-/** A container, as the Proxmox provider records it. Zero, an empty text and an absent value mean the same there. */
-const container = z.looseObject({
+/** What the Proxmox provider records of a guest of any kind. Zero, an empty text and an absent value mean the same there. */
+const guestForm = {
   vmId: z.number(),
   nodeName: z.string(),
-  cpu: z.looseObject({ cores: z.number() }),
-  memory: z.looseObject({ dedicated: z.number(), swap: z.number().default(0) }),
-  disk: z.looseObject({ size: z.number(), datastoreId: z.string().nullish() }),
   initialization: z.looseObject({
     dns: z.looseObject({ domain: z.string().nullish(), servers: z.array(z.string()).nullish() }).nullish(),
     ipConfigs: z.array(
       z.looseObject({ ipv4: z.looseObject({ address: z.string(), gateway: z.string().nullish() }).nullish() }),
     ),
   }),
-  networkInterfaces: z.array(
-    z.looseObject({
-      name: z.string(),
-      bridge: z.string().nullish(),
-      vlanId: z.number().nullish(),
-      macAddress: z.string().nullish(),
-    }),
-  ),
-  operatingSystem: z.looseObject({ type: z.string().nullish() }).nullish(),
-  startOnBoot: z.boolean().nullish(),
   startup: z
     .looseObject({ order: z.number().nullish(), upDelay: z.number().nullish(), downDelay: z.number().nullish() })
     .nullish(),
-});
+};
+const nic = {
+  bridge: z.string().nullish(),
+  vlanId: z.number().nullish(),
+  macAddress: z.string().nullish(),
+};
+const disk = z.looseObject({ size: z.number(), datastoreId: z.string().nullish() });
+
+const container = z
+  .looseObject({
+    ...guestForm,
+    cpu: z.looseObject({ cores: z.number() }),
+    memory: z.looseObject({ dedicated: z.number(), swap: z.number().default(0) }),
+    disk,
+    networkInterfaces: z.array(z.looseObject({ name: z.string(), ...nic })),
+    operatingSystem: z.looseObject({ type: z.string().nullish() }).nullish(),
+    startOnBoot: z.boolean().nullish(),
+  })
+  .transform(({ disk: own, startOnBoot, memory, operatingSystem, ...guest }) => ({
+    ...guest,
+    memory,
+    disks: [own],
+    onBoot: startOnBoot,
+    ofKind: { swapMiB: memory.swap, osType: OS_TYPES.find((type) => type === operatingSystem?.type) },
+  }));
+
+const virtualMachine = z
+  .looseObject({
+    ...guestForm,
+    cpu: z.looseObject({ cores: z.number(), type: z.string().nullish() }),
+    memory: z.looseObject({ dedicated: z.number() }),
+    disks: z.array(disk),
+    networkDevices: z.array(z.looseObject(nic)),
+    onBoot: z.boolean().nullish(),
+  })
+  .transform(({ networkDevices, ...guest }) => ({
+    ...guest,
+    networkInterfaces: networkDevices,
+    ofKind: { swapMiB: 0, cpuType: guest.cpu.type ?? undefined },
+  }));
 
 /** The record in a state's resources. Pure. */
 export function recordIn(state: Resources): ClusterRecord {
@@ -51,9 +77,9 @@ export function recordIn(state: Resources): ClusterRecord {
   const nodes = entries.flatMap(({ name, type, outputs }) => {
     const kind = kindOfResource(type);
     // Another guest may have taken the VMID, and a refresh may have seen it. That is for the claim and the guard.
-    if (kind !== "lxc" || !isOurs(outputs)) return [];
-    const command = commands.get(stepName(name, "k3s"));
-    return [nodeIn({ name, kind }, fitting(container, name, outputs), command)];
+    if (kind === undefined || !isOurs(outputs)) return [];
+    const guest = kind === "lxc" ? fitting(container, name, outputs) : fitting(virtualMachine, name, outputs);
+    return [nodeIn({ name, kind }, guest, commands.get(stepName(name, "k3s")))];
   });
   return { clusters, nodes };
 }
@@ -70,14 +96,14 @@ function fitting<T>(form: z.ZodType<T>, node: string, recorded: unknown): T {
   return data;
 }
 
-function nodeIn(
-  identity: Pick<NodeRecord, "name" | "kind">,
-  guest: z.infer<typeof container>,
-  command: unknown,
-): NodeRecord {
+type Guest = z.infer<typeof container> | z.infer<typeof virtualMachine>;
+
+function nodeIn(identity: Pick<NodeRecord, "name" | "kind">, guest: Guest, command: unknown): NodeRecord {
   const { initialization, startup } = guest;
-  const [nic, ...networkInterfaces] = guest.networkInterfaces;
-  const further = { networkInterfaces, ipConfigs: initialization.ipConfigs.slice(1) };
+  const [own, ...networkInterfaces] = guest.networkInterfaces;
+  const [root, ...disks] = guest.disks;
+  const ipConfigs = initialization.ipConfigs.slice(1);
+  const further = { networkInterfaces, ipConfigs, ...(disks.length === 0 ? {} : { disks }) };
   const ipv4 = initialization.ipConfigs[0]?.ipv4;
   const [address = "", prefix = ""] = ipv4?.address.split("/") ?? [];
   return {
@@ -89,16 +115,15 @@ function nodeIn(
     gateway: ipv4?.gateway ?? "",
     nameservers: initialization.dns?.servers ?? [],
     searchDomain: initialization.dns?.domain || undefined,
-    bridge: nic?.bridge ?? "",
-    vlan: nic?.vlanId || undefined,
-    mac: nic?.macAddress?.toUpperCase() || undefined,
+    bridge: own?.bridge ?? "",
+    vlan: own?.vlanId || undefined,
+    mac: own?.macAddress?.toUpperCase() || undefined,
     cores: guest.cpu.cores,
     memoryMiB: guest.memory.dedicated,
-    swapMiB: guest.memory.swap,
-    diskGiB: guest.disk.size,
-    storage: guest.disk.datastoreId || undefined,
-    osType: OS_TYPES.find((type) => type === guest.operatingSystem?.type),
-    startOnBoot: guest.startOnBoot ?? true,
+    ...guest.ofKind,
+    diskGiB: root?.size ?? 0,
+    storage: root?.datastoreId || undefined,
+    startOnBoot: guest.onBoot ?? true,
     startup: startup
       ? {
           order: unlessUnset(startup.order),
@@ -106,7 +131,7 @@ function nodeIn(
           downDelaySeconds: unlessUnset(startup.downDelay),
         }
       : undefined,
-    ...(networkInterfaces.length === 0 ? {} : { further }),
+    ...(networkInterfaces.length + disks.length === 0 ? {} : { further }),
     k3s: command === undefined ? undefined : k3sIn(identity.name, command),
   };
 }

@@ -3,7 +3,7 @@ import { text } from "./fields";
 import { k3sSchema } from "./sections/k3s";
 import { networkSchema } from "./sections/network";
 import { removalSchema, rolloutSchema, sshSchema } from "./sections/operation";
-import { lxcPoolSchema, poolSchemas } from "./sections/pools";
+import { anyPoolSchema, type poolSchemas } from "./sections/pools";
 import { proxmoxSchema } from "./sections/proxmox";
 
 /**
@@ -37,14 +37,15 @@ export const sectionSchemas = {
   rollout: rolloutSchema.prefault({}),
 };
 
-/** The whole config as one schema, for the generated files. It has only the kinds of pools that the plan accepts. */
+/** The whole config as one schema, for the generated files. */
 export const clusterSchema = z.strictObject({
   ...sectionSchemas,
-  pools: z.record(poolName, lxcPoolSchema).meta({ description: "The pools of nodes, by name." }),
+  pools: z.record(poolName, anyPoolSchema).meta({ description: "The pools of nodes, by name." }),
 });
 
 export type PoolSettings = z.output<(typeof poolSchemas)[keyof typeof poolSchemas]>;
 export type LxcPoolSettings = z.output<typeof poolSchemas.lxc>;
+export type VmPoolSettings = z.output<typeof poolSchemas.vm>;
 export type NodeSettings = PoolSettings["nodes"][string];
 export type NetworkSettings = z.output<typeof networkSchema>;
 export type ProxmoxSettings = z.output<typeof proxmoxSchema>;

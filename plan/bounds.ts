@@ -1,4 +1,4 @@
-import { MACHINE_TIMEOUTS } from "./machineTimeouts";
+import { MACHINE_TIMEOUTS, VM_TIMEOUTS } from "./machineTimeouts";
 import type { ClusterPlan, NodePlan } from "./model";
 
 /*
@@ -9,7 +9,17 @@ import type { ClusterPlan, NodePlan } from "./model";
 export type Bounded = Pick<ClusterPlan, "k3s" | "removal">;
 
 /** Seconds of steps whose bound is the same for every cluster. */
-export const STEP_BOUNDS = { claim: 300, guard: 300, guest: 300, artifacts: 540 } as const;
+export const STEP_BOUNDS = { claim: 300, guard: 300, guest: 300, firstBoot: 1200, artifacts: 540 } as const;
+
+/** Seconds to destroy a machine, to create one, and to set it up. */
+const MACHINE_BOUNDS = {
+  lxc: {
+    destroy: MACHINE_TIMEOUTS.timeoutDelete,
+    create: MACHINE_TIMEOUTS.timeoutCreate,
+    setUp: STEP_BOUNDS.guest,
+  },
+  vm: { destroy: VM_TIMEOUTS.timeoutStopVm, create: VM_TIMEOUTS.timeoutClone, setUp: STEP_BOUNDS.firstBoot },
+} as const;
 
 /** Seconds for the installation of K3s, or a restart of it. */
 export const k3sBound = ({ k3s }: Pick<Bounded, "k3s">): number => k3s.startTimeoutSeconds + 120;
@@ -33,12 +43,15 @@ export const drainBound = ({ removal }: Pick<Bounded, "removal">): number =>
 export const restartBound = (plan: Bounded): number => k3sBound(plan) + readyBound(plan);
 
 /** Seconds that a node is away for a reboot. */
-export const rebootBound = (plan: Bounded): number => MACHINE_TIMEOUTS.timeoutUpdate + readyBound(plan);
+export const rebootBound = ({ kind }: Pick<NodePlan, "kind">, plan: Bounded): number =>
+  (kind === "lxc" ? MACHINE_TIMEOUTS.timeoutUpdate : VM_TIMEOUTS.timeoutShutdownVm + VM_TIMEOUTS.timeoutStartVm) +
+  readyBound(plan);
 
 /** Seconds from the drain of a node until the node that was made anew is Ready. */
-export function rebuildBound({ role }: Pick<NodePlan, "role">, plan: Bounded): number {
+export function rebuildBound({ role, kind }: Pick<NodePlan, "role" | "kind">, plan: Bounded): number {
   const isServer = role === "server";
-  const goes = (isServer ? LEAVE_ETCD : 0) + DELETE_NODE + STEP_BOUNDS.guard + MACHINE_TIMEOUTS.timeoutDelete;
-  const machine = STEP_BOUNDS.claim + MACHINE_TIMEOUTS.timeoutCreate + 2 * STEP_BOUNDS.guest; // settings, host key
+  const { destroy, create, setUp } = MACHINE_BOUNDS[kind];
+  const goes = (isServer ? LEAVE_ETCD : 0) + DELETE_NODE + STEP_BOUNDS.guard + destroy;
+  const machine = STEP_BOUNDS.claim + create + setUp + STEP_BOUNDS.guest; // settings, host key
   return goes + machine + STEP_BOUNDS.artifacts + (isServer ? joinBound : 0) + k3sBound(plan) + readyBound(plan);
 }

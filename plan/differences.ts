@@ -46,10 +46,17 @@ const ASPECTS: readonly Aspect[] = [
   {
     words: "network interface",
     of: ({ bridge, vlan }) => [bridge, vlan],
-    effect: () => "reboot",
+    // The interface of a virtual machine moves while it runs.
+    effect: ({ kind }) => (kind === "vm" ? "live" : "reboot"),
     change: each(({ bridge, vlan }) => (vlan === undefined ? bridge : `${bridge} with VLAN ${vlan}`)),
   },
-  { words: "MAC address", of: ({ mac }) => mac, effect: () => "reboot", change: each(({ mac }) => mac ?? "none") },
+  {
+    words: "MAC address",
+    of: ({ mac }) => mac,
+    // cloud-init has tied a machine's address to it.
+    effect: ({ kind }) => (kind === "vm" ? "rebuild" : "reboot"),
+    change: each(({ mac }) => mac ?? "none"),
+  },
   {
     words: "memory",
     of: ({ memoryMiB, swapMiB }) => [memoryMiB, swapMiB],
@@ -72,7 +79,18 @@ const ASPECTS: readonly Aspect[] = [
     effect: () => "k3sRestart",
     change: (former, wanted) => optionChanges(restartingOptions(former), restartingOptions(wanted)),
   },
-  { words: "cores", of: ({ cores }) => cores, effect: () => "live", change: each(({ cores }) => `${cores}`) },
+  {
+    words: "cores",
+    of: ({ cores }) => cores,
+    effect: ({ kind }) => (kind === "vm" ? "reboot" : "live"),
+    change: each(({ cores }) => `${cores}`),
+  },
+  {
+    words: "CPU type",
+    of: ({ cpuType }) => cpuType,
+    effect: () => "reboot",
+    change: each(({ cpuType }) => cpuType ?? "none"),
+  },
   { words: "disk", of: ({ diskGiB }) => diskGiB, effect: () => "live", change: each(({ diskGiB }) => `${diskGiB}GB`) },
   {
     words: "start with the host",
@@ -83,7 +101,7 @@ const ASPECTS: readonly Aspect[] = [
 ];
 
 /**
- * What an `up` changes of a node. If the config sets no MAC address, the one that Proxmox VE assigned does not change. If it
+ * What an `up` changes of a node. If the config sets no MAC address, the one that the guest has does not change. If it
  * sets no place in the order of starts, the one that the guest has does not change: somebody may have set it by hand.
  * @param cluster what the state records of all nodes
  */

@@ -31,7 +31,7 @@ interface NodeBase {
   readonly address: string;
   /** Prefix length of the node network, as in `address/prefix`. */
   readonly prefix: number;
-  /** MAC address in upper case; if absent, Proxmox VE assigns one. */
+  /** MAC address in upper case that the config gives. */
   readonly mac?: string;
   readonly cores: number;
   readonly memoryMiB: number;
@@ -57,11 +57,21 @@ export interface LxcNodePlan extends NodeBase {
   readonly osType: string;
 }
 
-/**
- * One complete node: no other code computes anything about it. A union by `kind`. It has one member as long as the config
- * refuses virtual machines; every `switch` over the kind ends with `never`.
- */
-export type NodePlan = LxcNodePlan;
+/** A node in a virtual machine. */
+export interface VmNodePlan extends NodeBase {
+  readonly kind: "vm";
+  /** VMID of the template that it is a clone of. */
+  readonly template: number;
+  /** A linked clone has only the differences to the template's disk. */
+  readonly clone: "full" | "linked";
+  /** Proxmox VE's CPU type, `x86-64-v2-AES` by default. */
+  readonly cpuType: string;
+  /** MAC address if the config gives none: stable, locally administered, unicast. */
+  readonly ownMac: string;
+}
+
+/** One complete node: no other code computes anything about it. A union by `kind`; every `switch` over it ends with `never`. */
+export type NodePlan = LxcNodePlan | VmNodePlan;
 
 /** Source of the K3s binary: `<baseUrl>/<version>/<binaryName>`, or an absolute path on the Proxmox host. */
 export type K3sSource = { readonly baseUrl: string } | { readonly file: string };

@@ -2,6 +2,7 @@ import { allocatePool } from "./allocate";
 import { API_PORT } from "./endpoint";
 import type { ClusterPlan, NodePlan } from "./model";
 import { prefixOf } from "./network";
+import { ownMac } from "./ownMac";
 import type { Pins } from "./pins";
 import type { NodeSettings, PoolSettings, Settings } from "../config/schema";
 import { resolveSums } from "./sums";
@@ -100,8 +101,10 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
         const osType = required(pool.osType ?? proxmox.osType ?? osTypeOf(template), "osType");
         return { ...common, kind: pool.kind, swapMiB: pool.swap, template, osType };
       }
-      case "vm":
-        throw new Error("planCluster was called with settings that were not checked: a virtual machine");
+      case "vm": {
+        const { kind, template, clone, cpuType } = pool;
+        return { ...common, kind, template, clone, cpuType, ownMac: ownMac(settings.name, common) };
+      }
       default: {
         const exhaustive: never = pool;
         throw new Error(`unknown kind of pool: ${JSON.stringify(exhaustive)}`);

@@ -13,10 +13,15 @@ export interface K3sRecord {
   readonly options: K3sOptions;
 }
 
-/** As the Proxmox provider records them; the program hands them back as they are. */
-export interface FurtherNetworks {
-  readonly networkInterfaces: readonly { readonly name: string }[];
+/**
+ * What somebody added to a guest by hand and a refresh has seen, as the Proxmox provider records it; the program hands it back
+ * as it is.
+ */
+export interface FurtherDevices {
+  readonly networkInterfaces: readonly object[];
   readonly ipConfigs: readonly object[];
+  /** Of virtual machines only. */
+  readonly disks?: readonly object[];
 }
 
 /** A node as the stack's state records it: what was applied, not what was asked for. */
@@ -36,7 +41,10 @@ export interface NodeRecord {
   /** The one that the config gives, or that Proxmox VE assigned. */
   readonly mac?: string | undefined;
   readonly cores: number;
+  /** Of virtual machines only. */
+  readonly cpuType?: string | undefined;
   readonly memoryMiB: number;
+  /** 0 for a virtual machine: Proxmox VE gives it no swap. */
   readonly swapMiB: number;
   readonly diskGiB: number;
   /** Proxmox VE storage of the root file system; absent where the state does not name it. */
@@ -45,8 +53,8 @@ export interface NodeRecord {
   readonly osType?: string | undefined;
   readonly startOnBoot: boolean;
   readonly startup?: StartupPlan | undefined;
-  /** Network interfaces beside the node's own, which somebody added by hand and a refresh has seen. */
-  readonly further?: FurtherNetworks | undefined;
+  /** Network interfaces and disks beside the node's own. */
+  readonly further?: FurtherDevices | undefined;
   /** Absent where K3s was never installed. */
   readonly k3s?: K3sRecord | undefined;
 }
@@ -73,17 +81,28 @@ export function recordOf(node: NodePlan, plan: ClusterPlan): NodeRecord {
     searchDomain: network.searchDomain,
     bridge: network.bridge,
     vlan: network.vlan,
-    mac: node.mac,
     cores: node.cores,
     memoryMiB: node.memoryMiB,
-    swapMiB: node.swapMiB,
     diskGiB: node.diskGiB,
     storage: node.storage,
-    osType: node.osType,
     startOnBoot: node.startOnBoot,
     startup: node.startup,
+    ...ofKind(node),
     k3s: { role: node.role, version: plan.version, arch: plan.arch, options: k3sOptions(node, plan) },
   };
+}
+
+function ofKind(node: NodePlan): Pick<NodeRecord, "mac" | "swapMiB" | "osType" | "cpuType"> {
+  switch (node.kind) {
+    case "lxc":
+      return { mac: node.mac, swapMiB: node.swapMiB, osType: node.osType };
+    case "vm":
+      return { mac: node.mac ?? node.ownMac, swapMiB: 0, cpuType: node.cpuType };
+    default: {
+      const exhaustive: never = node;
+      throw new Error(`unknown kind of node: ${JSON.stringify(exhaustive)}`);
+    }
+  }
 }
 
 /** The same for a whole plan. */

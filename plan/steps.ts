@@ -7,6 +7,7 @@
 export const NODE_STEPS = [
   "claim",
   "lxc",
+  "vm",
   "guard",
   "host-key",
   "artifacts",
@@ -39,7 +40,7 @@ export type ClusterStep = (typeof CLUSTER_STEPS)[number];
 
 /** Hooks that are one for all nodes of a cluster; what the engine says of a failed one carries its name. */
 export type ClusterHook =
-  | ("script-failure" | "machine-failure" | "disk")
+  | ("script-failure" | "machine-failure" | "disk" | "cloned" | "clone-failed")
   | ("reboot" | "rebooted" | "reboot-failed")
   | ("k3s-turn" | "k3s-changed" | "k3s-failed");
 

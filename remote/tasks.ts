@@ -48,6 +48,8 @@ export const SHAPES = {
   CONFIG: "[^\\x00]*",
   /** Empty if a guest is changed, not created. */
   CREATION: `(?:${ID})?`,
+  DISK: NUMBER,
+  DISKS: "keep|change",
   DRAIN_TIMEOUT: NUMBER,
   EFFECT: "reboot it|change its K3s",
   ETCD: YES_NO,
@@ -62,7 +64,8 @@ export const SHAPES = {
   MODULES: "(?:[a-z0-9_]{1,32}(?: [a-z0-9_]{1,32})*)?",
   NAME: LABEL,
   NETWORK: "keep|change",
-  NODES: lines(`${VMID} ${LABEL} ${IPV4} ${STORAGE} ${NUMBER} ${TEMPLATE}`),
+  /** The template of a virtual machine is a VMID. */
+  NODES: lines(`${VMID} ${LABEL} ${IPV4} ${STORAGE} ${NUMBER} (?:${TEMPLATE}|${VMID})`),
   NONCE: ID,
   ON_BLOCKED: "stop|force",
   ON_LOCAL_DATA: "stop|delete",
@@ -111,9 +114,16 @@ export interface Task {
 }
 
 /** Parts of the removal script that the roster keeps on the host; the leave adds the part that all tasks share. */
-export const KEPT_LEAVE = ["lib/guest", "lib/cluster", "lib/etcd", "lib/local-data", "host/leave"];
+export const KEPT_LEAVE = ["lib/guest", "lib/acts", "lib/cluster", "lib/etcd", "lib/local-data", "host/leave"];
 
-const CLUSTER = ["lib/task", "lib/guest", "lib/cluster"];
+const ACTS = ["lib/task", "lib/guest", "lib/acts"];
+const CLUSTER = [...ACTS, "lib/cluster"];
+/** What allows SSH by key in a guest. */
+const GUEST_SSH = {
+  "guest-ssh.sh": ["host/files/guest-ssh.sh"],
+  "sshd.conf": ["host/files/sshd.conf"],
+  "sshd-tmpfiles.conf": ["host/files/sshd-tmpfiles.conf"],
+};
 const ANY_TEXT = "[^\\x00]*";
 
 export const TASKS = {
@@ -131,11 +141,11 @@ export const TASKS = {
   claim: {
     runsOn: "host",
     parts: ["lib/task", "lib/guest", "host/claim"],
-    args: ["VMID", "NAME", "CREATION", "NETWORK", "MARK"],
+    args: ["VMID", "NAME", "CREATION", "NETWORK", "DISKS", "MARK"],
   },
   discard: {
     runsOn: "host",
-    parts: ["lib/task", "lib/guest", "host/discard"],
+    parts: [...ACTS, "host/discard"],
     args: ["VMID", "NAME", "CREATION", "WAIT", "MARK"],
   },
   "fetch-artifacts": {
@@ -153,7 +163,7 @@ export const TASKS = {
   guests: { runsOn: "host", parts: ["lib/task", "lib/guest", "host/guests"], args: ["MARK"], answer: ANY_TEXT },
   "host-key": {
     runsOn: "host",
-    parts: ["lib/task", "lib/guest", "host/host-key"],
+    parts: [...ACTS, "host/host-key"],
     args: ["VMID", "NAME", "MARK"],
     answer: "ssh-ed25519 [A-Za-z0-9+/]+=*",
   },
@@ -199,15 +209,13 @@ export const TASKS = {
   },
   lxc: {
     runsOn: "host",
-    parts: ["lib/task", "lib/guest", "host/lxc"],
+    parts: [...ACTS, "host/lxc"],
     args: ["VMID", "NAME", "ADDRESS", "AUTHORIZED_KEYS", "MARK"],
     files: {
       // Constants are part of the script, so the gate's sum covers them.
       features: { text: LXC_FEATURES },
       "raw-lines": { text: LXC_RAW_LINES.join("\n") },
-      "guest-ssh.sh": ["host/files/guest-ssh.sh"],
-      "sshd.conf": ["host/files/sshd.conf"],
-      "sshd-tmpfiles.conf": ["host/files/sshd-tmpfiles.conf"],
+      ...GUEST_SSH,
     },
   },
   preflight: {
@@ -218,7 +226,7 @@ export const TASKS = {
   },
   "push-artifacts": {
     runsOn: "host",
-    parts: ["lib/task", "lib/guest", "host/push-artifacts"],
+    parts: [...ACTS, "host/push-artifacts"],
     args: ["VMID", "NAME", "FROM", "FILES", "MARK"],
   },
   quorum: {
@@ -249,6 +257,12 @@ export const TASKS = {
     parts: [...CLUSTER, "host/status"],
     args: ["RUN", "CLUSTER_ID"],
     answer: lines("(?:server|member|certificate|k3s|through|node|leaving)\\t[^\\n\\x00]*"),
+  },
+  vm: {
+    runsOn: "host",
+    parts: [...ACTS, "host/vm"],
+    args: ["VMID", "NAME", "ADDRESS", "DISK", "AUTHORIZED_KEYS", "MARK", "URN"],
+    files: { ...GUEST_SSH, "guest-vm.sh": ["host/files/guest-vm.sh"] },
   },
 } as const satisfies Readonly<Record<string, Task>>;
 

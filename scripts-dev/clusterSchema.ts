@@ -13,7 +13,7 @@ export function stackFileSchema(): Json {
   const cluster = z.toJSONSchema(clusterSchema, { io: "input", target: "draft-7", override: speak }) as Json;
   const { $schema, ...body } = cluster;
   for (const [path, rule] of Object.entries(SCHEMA_RULES)) {
-    valueAt(body, path)["allOf"] = [rule];
+    for (const value of valuesAt(body, path)) value["allOf"] = [rule];
   }
   return {
     $schema,
@@ -24,11 +24,17 @@ export function stackFileSchema(): Json {
   };
 }
 
-/** The schema of a value by its path below `cluster`. */
-function valueAt(schema: Json, path: string): Json {
+/** The schemas of a value by its path below `cluster`: one for each kind of pool. */
+function valuesAt(schema: Json, path: string): Json[] {
   return path
     .split(".")
-    .reduce((at, key) => (key === "*" ? at["additionalProperties"] : (at["properties"] as Json)[key]) as Json, schema);
+    .reduce<Json[]>(
+      (all, key) =>
+        all
+          .flatMap((at) => (at["oneOf"] ?? [at]) as Json[])
+          .map((at) => (key === "*" ? at["additionalProperties"] : (at["properties"] as Json)[key]) as Json),
+      [schema],
+    );
 }
 
 /** Replaces our own metadata with what an editor shows: the description, with what a change does, and an example. */

@@ -22,12 +22,34 @@ export function keysBelow(schema: Schema = clusterSchema, path: readonly string[
   const at = unwrap(schema);
   if (!isLeaf(schema) && at instanceof z.ZodObject)
     return Object.entries(at.shape).flatMap(([key, child]) => keysBelow(child as Schema, [...path, key]));
+  if (at instanceof z.ZodDiscriminatedUnion) return keysOfUnion(at, path);
   if (at instanceof z.ZodRecord && !isLeaf(at.valueType as Schema)) {
     const { placeholder = "<key>" } = metaOf(at.keyType as Schema);
     return keysBelow(at.valueType as Schema, [...path, placeholder]);
   }
   return [{ path, schema }];
 }
+
+/**
+ * The keys of a map whose kinds have keys of their own: first those that all kinds have. The placeholder of the others names the
+ * kind, `pools.<vm pool>.clone`.
+ */
+function keysOfUnion(union: z.ZodDiscriminatedUnion, path: readonly string[]): Key[] {
+  const kinds = union.options.map((option) => unwrap(option as Schema) as z.ZodObject);
+  const isCommon = (key: string): boolean =>
+    key === "kind" || kinds.every(({ shape }) => shape[key] === kinds[0]!.shape[key]);
+  const keys = (kind: z.ZodObject, own: boolean): [string, Schema][] =>
+    Object.entries(kind.shape as Record<string, Schema>).filter(([key]) => isCommon(key) !== own);
+  return [
+    ...keys(kinds[0]!, false).flatMap(([key, child]) => keysBelow(child, [...path, key])),
+    ...kinds.flatMap((kind) =>
+      keys(kind, true).flatMap(([key, child]) => keysBelow(child, [...path.slice(0, -1), placeholderOf(kind), key])),
+    ),
+  ];
+}
+
+/** `<vm pool>` */
+const placeholderOf = ({ shape }: z.ZodObject): string => `<${String((shape["kind"] as z.ZodLiteral).value)} pool>`;
 
 /** The text of `docs/config.md`, not formatted yet. */
 export function renderConfigPage(): string {
@@ -108,7 +130,12 @@ function schemaOf(section: string): Schema {
     .filter((key) => key !== "")
     .reduce<Schema>((schema, key) => {
       const at = unwrap(schema);
-      if (at instanceof z.ZodRecord) return at.valueType as Schema;
+      if (at instanceof z.ZodRecord) {
+        const value = at.valueType as Schema;
+        const kinds = value instanceof z.ZodDiscriminatedUnion ? (value.options as z.ZodObject[]) : [];
+        return kinds.find((kind) => placeholderOf(kind) === key) ?? value;
+      }
+      if (at instanceof z.ZodDiscriminatedUnion) return (at.options[0] as z.ZodObject).shape[key] as Schema;
       return (at as z.ZodObject).shape[key] as Schema;
     }, clusterSchema);
 }

@@ -1,5 +1,5 @@
 import type { ClusterPlan, ProxmoxPlan } from "../../plan/model";
-import { HOST_ROLE, POOL_ROLE, poolPath, privilegePaths, type Role } from "../../plan/privileges";
+import { HOST_ROLE, POOL_ROLE, poolPath, privilegePaths, type Role, rolesOf } from "../../plan/privileges";
 import { type Answer, openApi } from "../proxmoxApi";
 import { fail, type Finding, ok, skip, warn } from "./finding";
 
@@ -93,6 +93,7 @@ async function checkPrivileges(plan: ClusterPlan, id: string, held: Held): Promi
     id,
     plan.proxmox.resourcePool,
     lacking.filter(({ privileges }) => privileges.length > 0),
+    rolesOf(plan),
   );
 }
 
@@ -102,10 +103,18 @@ interface Lacking {
   readonly privileges: readonly string[];
 }
 
-export function judgePrivileges(id: string, pool: string, lacking: readonly Lacking[]): Finding {
+export function judgePrivileges(
+  id: string,
+  pool: string,
+  lacking: readonly Lacking[],
+  roles: readonly { readonly role: Role; readonly path: string }[] = [
+    { role: POOL_ROLE, path: poolPath(pool) },
+    { role: HOST_ROLE, path: "/" },
+  ],
+): Finding {
   if (lacking.length === 0) return ok("privileges", `${id} has all privileges that the program needs`);
   const missing = new Set(lacking.flatMap(({ privileges }) => privileges));
-  const remedies = [grant(POOL_ROLE, poolPath(pool), id, missing), grant(HOST_ROLE, "/", id, missing)];
+  const remedies = roles.map(({ role, path }) => grant(role, path, id, missing));
   return fail(
     "privileges",
     `${id} lacks ${lacking.map(({ path, privileges }) => `${privileges.join(", ")} at ${path}`).join("; ")}`,

@@ -22,12 +22,10 @@ export interface Leftovers {
  */
 export function findLeftovers(state: Pick<StackState, "guests" | "open">, onHost: readonly HostGuest[]): Leftovers {
   const unknown = onHost.filter(({ vmId }) => !state.guests.some((guest) => guest.vmId === vmId));
-  // What destroys a guest on the host (`scripts/host/discard.sh`) knows containers only.
-  const isCutOff = ({ kind, unfinished }: HostGuest): boolean => kind === "lxc" && unfinished;
   return {
     open: state.open,
-    discard: unknown.filter(isCutOff),
-    unclear: unknown.filter((guest) => !isCutOff(guest)),
+    discard: unknown.filter(({ unfinished }) => unfinished),
+    unclear: unknown.filter(({ unfinished }) => !unfinished),
     vanished: state.guests.filter(({ vmId }) => !onHost.some((guest) => guest.vmId === vmId)),
   };
 }

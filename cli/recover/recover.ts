@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline/promises";
 
 import { containerSettings } from "../../components/machine/containerSettings";
+import { vmSettings } from "../../components/machine/vmSettings";
 import { loadPlan } from "../../plan/load";
 import { MACHINE_KINDS } from "../../plan/machineKinds";
 import { descriptionOf } from "../../plan/mark";
@@ -97,9 +98,12 @@ function withLost(lost: readonly Lost[], { plan, mark, state }: OpenedCluster): 
   return lost.reduce((text, each) => {
     const node = plan.nodes.find(({ name }) => name === each.guest.name)!;
     const description = descriptionOf(each.guest.creation, mark);
-    return takeBack(text, each, { ...containerSettings(node, plan), description });
+    return takeBack(text, each, { ...settings(node, plan), description });
   }, state.text);
 }
+
+const settings = (node: NodePlan, plan: ClusterPlan): object =>
+  node.kind === "lxc" ? containerSettings(node, plan) : vmSettings(node, plan);
 
 /** The cluster's state and host. There is no host before the first `up`, because the cluster has no mark yet. */
 async function openCluster(name: string | undefined): Promise<OpenedCluster> {

@@ -1,44 +1,83 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { LxcNodePlan } from "../../plan/model";
+import type { NodePlan } from "../../plan/model";
 import { hookName } from "../../plan/steps";
 import { advice } from "../../remote/advice";
 
 /**
- * Inputs of a container that count at its creation. A change must not rebuild every node at once, so a rebuild is asked
+ * Inputs of a guest that count at its creation. A change must not rebuild every node at once, so a rebuild is asked
  * for per node. Nor may one by hand: a disk is moved and a guest put into another pool on the host. The description tells
  * one creation from the next.
  */
-const AT_CREATION = ["operatingSystem.templateFileId", "disk.datastoreId", "poolId", "description"];
+const AT_CREATION = {
+  lxc: ["operatingSystem.templateFileId", "disk.datastoreId", "poolId", "description"],
+  vm: [
+    ...["clone", "disks[0].datastoreId", "poolId", "description"],
+    // A new user would rebuild the machine; keys are kept by the program's own scripts.
+    ...["initialization.datastoreId", "initialization.interface", "initialization.userAccount"],
+  ],
+} as const;
 
 /**
  * What the config has no key for is for people to set on the host. A refresh takes it into the state, and without this the
  * client would take it away again: a mount point by a new container, most others by a reboot.
  */
-const FOR_PEOPLE = [
-  ...["mountPoints", "devicePassthroughs", "idmaps", "hookScriptFileId", "tags", "protection"],
-  ...["console", "environmentVariables", "initialization.entrypoint"],
-  ...["cpu.limit", "cpu.units"],
-  ...["acl", "mountOptions", "quota", "replicate"].map((option) => `disk.${option}`),
-  ...["firewall", "hostManaged", "mtu", "rateLimit"].map((option) => `networkInterfaces[0].${option}`),
-  "initialization.ipConfigs[0].ipv6",
-];
-
-/** Inputs of the node's container that the client must not compare with the guest. */
-export function ignoredChanges(node: LxcNodePlan): string[] {
-  return [
+const FOR_PEOPLE = {
+  lxc: [
     // Features other than nesting are root@pam's alone: the program writes them over SSH.
     "features",
-    ...AT_CREATION,
-    ...FOR_PEOPLE,
+    ...["mountPoints", "devicePassthroughs", "idmaps", "hookScriptFileId", "tags", "protection"],
+    ...["console", "environmentVariables", "initialization.entrypoint"],
+    ...["cpu.limit", "cpu.units"],
+    ...["acl", "mountOptions", "quota", "replicate"].map((option) => `disk.${option}`),
+    ...["firewall", "hostManaged", "mtu", "rateLimit"].map((option) => `networkInterfaces[0].${option}`),
+    "initialization.ipConfigs[0].ipv6",
+  ],
+  vm: [
+    ...["acpi", "amdSev", "audioDevice", "bios", "bootOrders", "cdrom", "efiDisk", "hookScriptFileId", "hostpcis"],
+    ...["hotplug", "keyboardLayout", "kvmArguments", "machine", "numas", "operatingSystem", "protection", "rngs"],
+    ...["scsiHardware", "serialDevices", "smbios", "tabletDevice", "tags", "tpmState", "usbs", "vga", "virtiofs"],
+    "watchdog",
+    ...["affinity", "architecture", "flags", "hotplugged", "limit", "numa", "sockets", "units"].map(
+      (option) => `cpu.${option}`,
+    ),
+    ...["floating", "hugepages", "keepHugepages", "shared"].map((option) => `memory.${option}`),
+    // The client gives each disk limits of 0, `speed`, that it does not read back.
+    ...[
+      "aio",
+      "backup",
+      "cache",
+      "discard",
+      "fileFormat",
+      "iothread",
+      "queues",
+      "replicate",
+      "serial",
+      "speed",
+      "ssd",
+    ].map((option) => `disks[0].${option}`),
+    ...["disconnected", "firewall", "model", "mtu", "queues", "rateLimit", "trunks"].map(
+      (option) => `networkDevices[0].${option}`,
+    ),
+    "initialization.ipConfigs[0].ipv6",
+  ],
+} as const;
+
+/** Inputs of the node's guest that the client must not compare with the guest. */
+export function ignoredChanges(node: NodePlan): string[] {
+  return [
+    ...AT_CREATION[node.kind],
+    ...FOR_PEOPLE[node.kind],
+    // The machine keeps the one that it was made with, as long as the config gives none.
+    ...(node.kind === "vm" && node.mac === undefined ? ["networkDevices[0].macAddress"] : []),
     ...(node.startup === undefined ? ["startup"] : []),
   ];
 }
 
-/** Size of the root disk in a container's inputs. */
-function diskGiB(inputs: Record<string, unknown> = {}): number | undefined {
-  const { size } = (inputs["disk"] ?? {}) as { readonly size?: number };
-  return size;
+/** Size of the root disk in a guest's inputs. */
+function diskGiB({ disk, disks }: Record<string, unknown> = {}): number | undefined {
+  const [own] = [disk, ...((disks ?? []) as unknown[])].filter((each) => each !== undefined);
+  return (own as { readonly size?: number } | undefined)?.size;
 }
 
 /** Why a disk stays as it is that is larger than the config says, with both ways out. */

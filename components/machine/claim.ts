@@ -7,7 +7,7 @@ import { advice } from "../../remote/advice";
 import { runOnHost } from "../../remote/hostTask";
 import type { Connection } from "../../remote/RemoteScript";
 import { stepName } from "../../plan/steps";
-import { unknownNetworks, writesNetworks } from "./writesNetworks";
+import { unknownNetworks, writesDisks, writesNetworks } from "./writesNetworks";
 
 /** What a check of a cluster's guests needs. */
 export interface HostAccess {
@@ -22,12 +22,21 @@ export interface HostAccess {
  * It is a hook and not a resource, because a resource runs again only if *its* inputs change, not if the guest's state does.
  * Then three cases would not be checked: a creation that is tried again, a guest that a refresh removed from the state, and
  * another person's guest that a refresh took for ours (docs/decisions/0003). It does not run in a preview.
+ * @param takeTurn waits until the guest may be created, then runs the check, which is the last thing before the creation
  */
-export function claim(name: string, node: NodePlan, claims: HostAccess): pulumi.ResourceHook {
+export function claim(
+  name: string,
+  node: NodePlan,
+  claims: HostAccess,
+  takeTurn: (check: () => Promise<unknown>) => Promise<unknown> = (check) => check(),
+): pulumi.ResourceHook {
   return new pulumi.ResourceHook(stepName(name, "claim"), async (change) => {
     const { oldInputs, newInputs } = change;
     if (oldInputs) await checkChange(name, node, claims, change);
-    else await checkOwnership(name, node, claims, { creation: creationOf(String(newInputs?.["description"])) });
+    else {
+      const creation = creationOf(String(newInputs?.["description"]));
+      await takeTurn(() => checkOwnership(name, node, claims, { creation }));
+    }
   });
 }
 
@@ -38,7 +47,10 @@ async function checkChange(
   change: pulumi.ResourceHookArgs,
 ): Promise<void> {
   const unknown = unknownNetworks(change);
-  await checkOwnership(name, node, claims, { writesNetworks: unknown.length === 0 && writesNetworks(change) });
+  await checkOwnership(name, node, claims, {
+    writesNetworks: unknown.length === 0 && writesNetworks(change),
+    writesDisks: writesDisks(change),
+  });
   if (unknown.length > 0)
     throw new Error(
       advice(
@@ -56,6 +68,8 @@ interface Change {
   readonly creation?: string;
   /** The change would take away interfaces that the config does not know. */
   readonly writesNetworks?: boolean;
+  /** The change would detach a virtual machine's disks that the config does not know. */
+  readonly writesDisks?: boolean;
 }
 
 /**
@@ -65,7 +79,7 @@ export function checkOwnership(
   name: string,
   node: NodePlan,
   { host, mark }: HostAccess,
-  { creation, writesNetworks = false }: Change = {},
+  { creation, writesNetworks = false, writesDisks = false }: Change = {},
 ): Promise<string> {
   return runOnHost(host, {
     task: "claim",
@@ -79,6 +93,7 @@ export function checkOwnership(
       NAME: node.name,
       CREATION: creation ?? "",
       NETWORK: writesNetworks ? "change" : "keep",
+      DISKS: writesDisks ? "change" : "keep",
     },
     inputs: { MARK: mark },
   });

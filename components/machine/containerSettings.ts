@@ -2,17 +2,14 @@ import type * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 
 import { LXC_UNPRIVILEGED } from "../../plan/lxcProfile";
 import { MACHINE_TIMEOUTS } from "../../plan/machineTimeouts";
-import type { ClusterPlan, LxcNodePlan, NetworkPlan, StartupPlan } from "../../plan/model";
-import type { NodeRecord } from "../../plan/record";
-
-/** What stays as the state records it, whatever the config says now. A guest that is made anew has nothing of it. */
-export type FormerGuest = Pick<NodeRecord, "further" | "osType">;
+import type { ClusterPlan, LxcNodePlan } from "../../plan/model";
+import { dns, type FormerGuest, NO_DEVICES, startup } from "./settings";
 
 /** The container as Proxmox VE is asked for it, but for the mark; plain values that every preview knows. */
 export function containerSettings(
   node: LxcNodePlan,
   plan: ClusterPlan,
-  { further = { networkInterfaces: [], ipConfigs: [] }, osType = node.osType }: FormerGuest = {},
+  { further = NO_DEVICES, osType = node.osType }: FormerGuest = {},
 ): proxmoxve.ContainerLegacyArgs {
   const { network, tag } = plan;
   return {
@@ -40,23 +37,11 @@ export function containerSettings(
         ...(node.mac ? { macAddress: node.mac } : {}),
         ...(network.vlan ? { vlanId: network.vlan } : {}),
       },
-      ...further.networkInterfaces,
+      ...(further.networkInterfaces as proxmoxve.types.input.ContainerLegacyNetworkInterface[]),
     ],
     startOnBoot: node.startOnBoot,
     ...(node.startup === undefined ? {} : { startup: startup(node.startup) }),
     started: true,
     ...MACHINE_TIMEOUTS,
   };
-}
-
-function startup({
-  order,
-  upDelaySeconds,
-  downDelaySeconds,
-}: StartupPlan): proxmoxve.types.input.ContainerLegacyStartup {
-  return { order, upDelay: upDelaySeconds, downDelay: downDelaySeconds };
-}
-
-function dns(network: NetworkPlan): { servers: string[]; domain?: string } {
-  return { servers: [...network.nameservers], ...(network.searchDomain ? { domain: network.searchDomain } : {}) };
 }

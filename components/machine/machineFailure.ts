@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { kindOfResource, MACHINE_KINDS, type MachineKind } from "../../plan/machineKinds";
+import { TEMPLATE_ROLE, templatePath } from "../../plan/privileges";
 import { hookName } from "../../plan/steps";
 import { advice } from "../../remote/advice";
 import { diskTooLarge } from "./byHand";
@@ -30,6 +31,9 @@ const UNKNOWN_REMOVAL =
 /** The guest is not in the pool on which the token has its privileges. */
 const FORBIDDEN = /Permission check failed \(\/vms\/\d+, VM\./;
 
+/** The token has no privileges on the template of a virtual machine. */
+const NO_CLONE = /Permission check failed \(\/vms\/(\d+), VM\.Clone\)/;
+
 /** Somebody grew the disk on the host, and no refresh has seen it. */
 const TOO_LARGE = /new disk size \((\d+)G\) has to be greater than the current disk \((\d+)G\)/;
 
@@ -55,12 +59,23 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
   const { command } = MACHINE_KINDS[kind];
   const text = (cause: string, next: string): string => advice(`${node}: ${cause}`, next);
   const isUnknown = UNKNOWN.test(message);
+  const [, template] = NO_CLONE.exec(message) ?? [];
+  if (template !== undefined)
+    return text(
+      `the API token may not copy the template ${template}`,
+      `grant ${TEMPLATE_ROLE.name} at ${templatePath(Number(template))} (README, "An API token"; npm run doctor prints the command), then pulumi up`,
+    );
   if (FORBIDDEN.test(message))
     return text(
       `the API token may not change guest ${vmId}, which is not in the resource pool ${pool}`,
       wayToPool({ operation, kind, vmId, urn, pool }),
     );
   if (LOCKED.test(message)) {
+    if (kind === "vm" && operation === "create")
+      return text(
+        `the template of guest ${vmId} is locked by another task on the Proxmox host, for example a backup`,
+        "wait until that task ends, then pulumi up",
+      );
     return text(
       `guest ${vmId} is locked by another task on the Proxmox host, for example a backup`,
       `wait until that task ends, then pulumi up; if no task is running (${command} config ${vmId}), run ${command} unlock ${vmId} first`,

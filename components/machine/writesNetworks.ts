@@ -2,9 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 
 import type * as pulumi from "@pulumi/pulumi";
 
-/** What the inputs and the state of a container hold of its network. */
+/** What the inputs and the state of a guest hold of its network; a virtual machine's interfaces are devices without a name. */
 interface Network {
   readonly networkInterfaces?: readonly { readonly name?: string }[];
+  readonly networkDevices?: readonly object[];
   readonly initialization?: { readonly ipConfigs?: readonly unknown[] };
 }
 
@@ -17,8 +18,14 @@ export function writesNetworks({ oldInputs = {}, newInputs = {} }: pulumi.Resour
 }
 
 /** The node's own interface and address come first; a refresh puts no further ones into the old inputs. */
-function ownOf({ networkInterfaces, initialization }: Network): unknown {
-  return [networkInterfaces?.[0], initialization?.ipConfigs?.[0]];
+function ownOf({ networkInterfaces, networkDevices, initialization }: Network): unknown {
+  // A virtual machine's address is written without its interfaces.
+  return networkDevices === undefined ? [networkInterfaces?.[0], initialization?.ipConfigs?.[0]] : networkDevices[0];
+}
+
+/** Whether a change grows a virtual machine's root disk. The client then detaches all disks that no refresh has seen. */
+export function writesDisks({ oldInputs = {}, newInputs = {} }: pulumi.ResourceHookArgs): boolean {
+  return !isDeepStrictEqual(oldInputs["disks"], newInputs["disks"]);
 }
 
 /**
@@ -26,6 +33,9 @@ function ownOf({ networkInterfaces, initialization }: Network): unknown {
  * would take them away; the next run hands them back.
  */
 export function unknownNetworks({ newInputs = {}, oldOutputs = {} }: pulumi.ResourceHookArgs): string[] {
-  const names = ({ networkInterfaces = [] }: Network): string[] => networkInterfaces.map(({ name = "" }) => name);
+  const names = ({ networkInterfaces = [], networkDevices = [] }: Network): string[] => [
+    ...networkInterfaces.map(({ name = "" }) => name),
+    ...networkDevices.map((_, at) => `net${at}`),
+  ];
   return names(oldOutputs).filter((name) => !names(newInputs).includes(name));
 }

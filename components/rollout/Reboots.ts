@@ -9,28 +9,28 @@ import { hookName } from "../../plan/steps";
 import { requireQuorumWithout } from "./quorumGate";
 import type { TurnHooks, RollingTurns } from "./RollingTurns";
 
-/** What of a container's inputs matters here. */
+/** What of a guest's inputs matters here. */
 interface Inputs {
+  readonly cpu?: unknown;
   readonly memory?: unknown;
   readonly networkInterfaces?: readonly unknown[];
   readonly initialization?: { readonly ipConfigs?: readonly unknown[] };
 }
 
 /**
- * The inputs of a container whose change the Proxmox client ends with a reboot (provider of bpg, `container.go`). The client
- * does so for memory too, which Proxmox VE could change in a running container. The system's type never changes here: it
+ * The inputs of a guest whose change the Proxmox client ends with a reboot (provider of bpg, `container.go` and `vm.go`). The
+ * client does so for memory too, which Proxmox VE could change in a running guest. The system's type never changes here: it
  * counts at the creation alone. Nor do further networks: what the state has of them is handed back (docs/decisions/0013), so
- * they differ from the last inputs and not from the guest.
+ * they differ from the last inputs and not from the guest. A virtual machine's interface moves while it runs.
  */
-const rebooting = ({ memory, networkInterfaces, initialization }: Inputs): unknown => [
-  memory,
-  networkInterfaces?.[0],
-  { ...initialization, ipConfigs: initialization?.ipConfigs?.[0] },
-];
+function rebooting(kind: NodePlan["kind"], { cpu, memory, networkInterfaces, initialization }: Inputs): unknown {
+  const address = { ...initialization, ipConfigs: initialization?.ipConfigs?.[0] };
+  return [memory, address, kind === "lxc" ? networkInterfaces?.[0] : cpu];
+}
 
-/** Whether a change of a container's inputs reboots it; `plan/transitions.ts` says so before. */
-export const reboots = (before: Inputs = {}, after: Inputs = {}): boolean =>
-  !isDeepStrictEqual(rebooting(before), rebooting(after));
+/** Whether a change of a guest's inputs reboots it; `plan/transitions.ts` says so before. */
+export const reboots = (kind: NodePlan["kind"], before: Inputs = {}, after: Inputs = {}): boolean =>
+  !isDeepStrictEqual(rebooting(kind, before), rebooting(kind, after));
 
 /** What a look at whose guest it is needs, and one at its node afterwards. */
 export type RebootsArgs = HostAccess & ClusterAccess;
@@ -63,7 +63,7 @@ export class Reboots {
 
   private async before({ name, oldInputs, newInputs }: pulumi.ResourceHookArgs): Promise<void> {
     const node = this.nodeOf(name);
-    if (!node || !reboots(oldInputs, newInputs)) return;
+    if (!node || !reboots(node.kind, oldInputs, newInputs)) return;
     await this.turns.take(name, "reboot it", async () => {
       // The wait may have been long.
       await checkOwnership(name, node, this.args);

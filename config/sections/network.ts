@@ -16,6 +16,7 @@ export const networkSchema = z
     }).meta({
       description: "The bridge of the Proxmox host that the guests are attached to.",
       change: "reboot",
+      changeNote: "a virtual machine moves while it runs",
       independent: true,
     }),
     nameservers: z.array(ipv4).meta({
@@ -37,6 +38,7 @@ export const networkSchema = z
         example: 20,
         otherwise: "untagged",
         change: "reboot",
+        changeNote: "a virtual machine moves while it runs",
         independent: true,
       })
       .optional(),

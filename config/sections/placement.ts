@@ -12,7 +12,8 @@ export const storage = text("the name of a Proxmox VE storage", new RegExp(`^${S
 }).meta({
   description: "The storage of the guests' disks.",
   change: "newNodes",
-  changeNote: "move the disk of a node that stands by `pct move-volume VMID rootfs STORAGE` on the host",
+  changeNote:
+    "move the disk of a node that stands by `pct move-volume VMID rootfs STORAGE`, or `qm disk move VMID scsi0 STORAGE`, on the host",
 });
 
 export const template = text(

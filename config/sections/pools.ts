@@ -25,8 +25,7 @@ const LEAST_MEMORY_MIB = 512;
 export const KINDS = ["lxc", "vm"] as const;
 const kindWords = {
   must: alternatives(KINDS),
-  description:
-    "The kind of guest in Proxmox VE. Only containers (`lxc`) are supported; virtual machines (`vm`) are not supported yet.",
+  description: "The kind of guest in Proxmox VE: containers (`lxc`) or virtual machines (`vm`).",
   change: "refused",
 } as const;
 
@@ -53,9 +52,11 @@ const addresses = z.union([z.strictObject({ from: ipv4 }), z.array(ipv4)]).meta(
 
 const labels = z.record(z.string().meta({ placeholder: "<label>" }), looseText);
 
+/** The Proxmox client shuts a virtual machine down for new cores, and starts it again. */
+const CORES = { change: "live", changeNote: "a virtual machine reboots" } as const;
 const cores = integer(1, 8192, { example: 4, unit: "processor threads" }).meta({
   description: "Processor cores of a node.",
-  change: "live",
+  ...CORES,
   independent: true,
 });
 
@@ -126,8 +127,9 @@ const nodeSchema = z
     mac: mac
       .meta({
         description: "MAC address of its network interface.",
-        otherwise: "Proxmox VE assigns one",
+        otherwise: "Proxmox VE assigns one; a virtual machine has a stable one of its own",
         change: "reboot",
+        changeNote: "a virtual machine is rebuilt",
       })
       .optional(),
     proxmoxNode: place.meta({ otherwise: "the pool's" }).optional(),
@@ -245,14 +247,48 @@ export const lxcPoolSchema = z
     osType: osType.meta({ otherwise: "`proxmox.osType`, else the system in the template's name" }).optional(),
     nodes,
   })
-  .meta({ description: "A pool of equal nodes." });
+  .meta({ description: "Keys of pools of containers (`kind: lxc`)." });
 
-/** A pool of virtual machines. `plan/rules/pools.ts` refuses it for now. */
-export const vmPoolSchema = z.strictObject({
-  kind: z.literal("vm").meta({ ...kindWords, example: "vm" }),
-  ...poolBase,
-  nodes,
-});
+/** A pool of virtual machines. */
+export const vmPoolSchema = z
+  .strictObject({
+    kind: z.literal("vm").meta({ ...kindWords, example: "vm" }),
+    ...poolBase,
+    template: integer(VMIDS.least, VMIDS.most, {
+      hint: "the VMID of a virtual machine that is a template; `qm list` and `qm config VMID` show it",
+      example: 9000,
+    }).meta({
+      description:
+        "VMID of the template that the machines are clones of. It needs cloud-init and the QEMU guest agent, and its root disk is `scsi0`.",
+      change: "newNodes",
+      independent: true,
+    }),
+    clone: oneOf(["full", "linked"])
+      .meta({
+        description:
+          "Whether a machine has a full copy of the template's disk, or only the differences to it. A linked clone is made at once, stays on the template's storage, and needs the template as long as it exists.",
+        change: "newNodes",
+      })
+      .default("full"),
+    cpuType: text("the name of a CPU type of Proxmox VE", /^[A-Za-z0-9][A-Za-z0-9._-]*$/, {
+      hint: "for example x86-64-v2-AES or host",
+      example: "host",
+    })
+      .meta({
+        description:
+          "CPU type of the machines. The default runs on all processors since about 2013, so machines can move between hosts. `host` is the fastest, but then a machine can move only between equal processors.",
+        change: "reboot",
+        independent: true,
+      })
+      .default("x86-64-v2-AES"),
+    nodes,
+  })
+  .meta({ description: "Keys of pools of virtual machines (`kind: vm`)." });
 
 /** The schema of a pool by its `kind`. */
 export const poolSchemas = { lxc: lxcPoolSchema, vm: vmPoolSchema } as const;
+
+/** A pool of any kind, for the generated files. */
+export const anyPoolSchema = z
+  .discriminatedUnion("kind", [lxcPoolSchema, vmPoolSchema])
+  .meta({ description: "A pool of equal nodes. Keys of pools of every kind:" });

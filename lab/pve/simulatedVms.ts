@@ -47,7 +47,7 @@ export interface SimulatedVmsOptions {
   /** Machines that do not power off when asked. */
   readonly ignoresShutdown?: (vmid: number) => boolean;
   /** Runs a command in a guest. By default every command ends well and says nothing. */
-  readonly run?: (vmid: number, command: readonly string[], input: string) => ProcessResult;
+  readonly run?: (vmid: number, command: readonly string[], input: string) => ProcessResult | Promise<ProcessResult>;
 }
 
 /**
@@ -227,11 +227,16 @@ export class SimulatedVms implements VmDriver {
     }
   }
 
-  private exec(vmid: number, vm: SimulatedVm, args: Readonly<Record<string, unknown>>): { pid: number } {
+  /** Runs a command in a guest to its end. */
+  protected async run(vmid: number, command: readonly string[], input: string): Promise<ProcessResult> {
+    return this.options.run?.(vmid, command, input) ?? { exitcode: 0 };
+  }
+
+  private async exec(vmid: number, vm: SimulatedVm, args: Readonly<Record<string, unknown>>): Promise<{ pid: number }> {
     const command = [args["path"], ...((args["arg"] as unknown[] | undefined) ?? [])].map(String);
     const input = Buffer.from((args["input-data"] as string | undefined) ?? "", "base64").toString();
     const pid = this.nextPid++;
-    vm.processes.set(pid, this.options.run?.(vmid, command, input) ?? { exitcode: 0 });
+    vm.processes.set(pid, await this.run(vmid, command, input));
     return { pid };
   }
 

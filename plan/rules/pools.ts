@@ -1,6 +1,7 @@
 import type { Problem } from "../../config/problems";
-import type { Draft, LxcPoolSettings, PoolSettings, ProxmoxSettings } from "../../config/schema";
+import type { Draft, LxcPoolSettings, PoolSettings, ProxmoxSettings, VmPoolSettings } from "../../config/schema";
 import { osTypeOf } from "../../config/template";
+import { allocatePool } from "../allocate";
 import type { NodeRole } from "../model";
 import { checkLabels } from "./labels";
 import { checkTaints } from "./taints";
@@ -44,15 +45,21 @@ function checkServerCount({ pools, allPools }: Draft): Problem[] {
 function checkPool({ proxmox }: Draft, path: string, pool: PoolSettings): Problem[] {
   const overrides = Object.entries(pool.nodes);
   return [
-    ...(pool.kind === "vm"
-      ? [{ path: `${path}.kind`, problem: "must be lxc: virtual machines are not supported yet" }]
-      : []),
+    ...(pool.kind === "vm" ? checkVmTemplate(path, pool) : []),
     ...(proxmox ? [...checkPlace(proxmox, path, pool), ...checkSource(proxmox, path, pool)] : []),
     ...repeated(pool.retired).map((index) => ({ path: `${path}.retired`, problem: `names the index ${index} twice` })),
     ...checkLabels(`${path}.labels`, pool.labels),
     ...overrides.flatMap(([index, own]) => checkLabels(`${path}.nodes.${index}.labels`, own.labels)),
     ...checkTaints(`${path}.taints`, pool.taints),
   ];
+}
+
+/** A node would destroy the template that it is a clone of, if it had its VMID. */
+function checkVmTemplate(path: string, pool: VmPoolSettings): Problem[] {
+  const own = allocatePool("cluster", "pool", pool).find(({ vmId }) => vmId.value === pool.template);
+  if (own === undefined) return [];
+  const problem = `is ${pool.template}, which is also the VMID of the pool's node with index ${own.index}`;
+  return [{ path: `${path}.template`, problem, hint: "give the nodes other VMIDs: vmIds of the pool" }];
 }
 
 /** Features and raw lines are written over SSH on the host that runs the guest, and the config names only one host. */

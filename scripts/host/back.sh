@@ -9,7 +9,7 @@ BEGAN=$(now)
 in_time() { [ $(($(now) - BEGAN)) -lt "$TIMEOUT" ]; }
 
 until in_guest test -S /run/systemd/private 2>/dev/null; do
-  in_time || fail "$NAME ($VMID) does not run $TIMEOUT s after $AFTER" "check it on the Proxmox host (pct status $VMID, pct start $VMID), then pulumi up"
+  in_time || fail "$NAME ($VMID) does not run $TIMEOUT s after $AFTER" "check it on the Proxmox host ($(command_of "$VMID") status $VMID, $(command_of "$VMID") start $VMID), then pulumi up"
   sleep 0.5
 done
 if ! in_guest systemctl is-enabled -q "$unit" 2>/dev/null; then
@@ -18,7 +18,7 @@ if ! in_guest systemctl is-enabled -q "$unit" 2>/dev/null; then
 fi
 # The API still calls a node Ready for about 40 s after its kubelet has stopped, so check in the guest first.
 until in_guest systemctl is-active -q "$unit"; do
-  in_time || fail "$unit on $NAME ($VMID) does not run $TIMEOUT s after $AFTER" "find the cause with pct exec $VMID -- journalctl -u $unit on the Proxmox host, then pulumi up"
+  in_time || fail "$unit on $NAME ($VMID) does not run $TIMEOUT s after $AFTER" "find the cause with $(guest_command "$VMID" "journalctl -u $unit") on the Proxmox host, then pulumi up"
   sleep 0.5
 done
 need_server "$TIMEOUT"

@@ -1,8 +1,8 @@
 # claim (Proxmox host): checks that $VMID is free or ours. The Proxmox provider itself would take over a guest that is not ours:
 # its create retries a 500 and takes "already exists" on the retry for success, and it changes any guest that has the VMID.
 # Runs before each creation and each change of a guest. Arguments: ACTION create|update, VMID, NAME (the node), CREATION (the
-# id of the creation that is about to begin, kept here until host/lxc.sh has finished; empty for a change), NETWORK
-# keep|change (the change writes the guest's network interfaces). Input: MARK.
+# id of the creation that is about to begin, kept here until host/lxc.sh or host/vm.sh has finished; empty for a change),
+# NETWORK and DISKS keep|change (the change writes the guest's network interfaces, or a virtual machine's disks). Input: MARK.
 
 if conf=$(guest_conf); then await_birth "$conf"; fi
 if ! conf=$(guest_conf); then
@@ -32,6 +32,12 @@ fi
 further=$(further_networks "$conf")
 if [ "$NETWORK" = change ] && [ -n "$further" ]; then
   fail "this change of the network of guest $VMID ($NAME) would take away $(echo "$further" | cut -d' ' -f1 | paste -sd, -), which somebody added; it was not changed" \
-    "pct set $VMID --delete $(echo "$further" | cut -d' ' -f1 | paste -sd, -) on the Proxmox host, then pulumi up --refresh, then put back what was there: pct set $VMID $(echo "$further" | sed 's/^/--/' | paste -sd' ' -)"
+    "$(tool_of "$conf") set $VMID --delete $(echo "$further" | cut -d' ' -f1 | paste -sd, -) on the Proxmox host, then pulumi up --refresh, then put back what was there: $(tool_of "$conf") set $VMID $(echo "$further" | sed 's/^/--/' | paste -sd' ' -)"
+fi
+# The same with the disks of a virtual machine, when its own one grows.
+further=$(further_disks "$conf")
+if [ "$DISKS" = change ] && [ -n "$further" ]; then
+  fail "this change of the disk of guest $VMID ($NAME) would detach $further, which somebody added; it was not changed" \
+    "qm resize $VMID scsi0 SIZE on the Proxmox host with the size of the config, then pulumi up --refresh"
 fi
 outcome "VMID $VMID is ours"

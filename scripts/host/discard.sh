@@ -1,9 +1,10 @@
-# discard (Proxmox host): destroys one container of ours that is not in the state because its creation was interrupted. It checks
-# again, under the lock of the guest's other scripts and right before the removal, that the container is ours and unused.
+# discard (Proxmox host): destroys one guest of ours that is not in the state because its creation was interrupted. It checks
+# again, under the lock of the guest's other scripts and right before the removal, that the guest is ours and unused.
 # Arguments: VMID, NAME, CREATION (the id of the interrupted creation), WAIT (s, how long to wait for a creation that still
 # runs). Input: MARK.
 
 again="npm run cluster -- recover"
+destroy_command() { if [ "$(kind_of "$1")" = lxc ]; then echo "pct destroy $VMID --force"; else echo "qm stop $VMID && qm destroy $VMID"; fi; }
 
 # still_worthless: sets conf; ends the step if there is nothing to do, or if the guest may not be destroyed.
 still_worthless() {
@@ -15,18 +16,19 @@ still_worthless() {
   [ "$(creation_of "$conf") $(guest_name "$conf")" = "$CREATION $NAME" ] ||
     fail "guest $VMID was created again in the meantime; it was not touched" "$again"
   ! was_node "$conf" ||
-    fail "guest $VMID ($NAME) has been a node; it was not touched" "restore a state of the stack that has it; or, if nobody needs it, pct destroy $VMID --force on the Proxmox host"
+    fail "guest $VMID ($NAME) has been a node; it was not touched" "restore a state of the stack that has it; or, if nobody needs it, $(destroy_command "$conf") on the Proxmox host"
   is_unfinished "$conf" ||
-    fail "this host has no record of an unfinished creation of guest $VMID ($NAME); it was not touched" "if nobody needs it, pct destroy $VMID --force on the Proxmox host"
-  [ -e "/etc/pve/lxc/$VMID.conf" ] || fail "guest $VMID ($NAME) is not on this Proxmox host ($conf)" "pct destroy $VMID --force on its own host"
+    fail "this host has no record of an unfinished creation of guest $VMID ($NAME); it was not touched" "if nobody needs it, $(destroy_command "$conf") on the Proxmox host"
+  is_here "$conf" || fail "guest $VMID ($NAME) is not on this Proxmox host ($conf)" "$(destroy_command "$conf") on its own host"
 }
 
 # A worker of Proxmox VE locks this file as long as it creates the guest. If the file is free three times in a row, no worker runs.
-worker_lock=/run/lock/lxc/pve-config-$VMID.lock
 free=0
 began=$(now)
 still_worthless
-while [ "$(lock_of "$conf")" = create ] && [ "$free" -lt 3 ]; do
+if [ "$(kind_of "$conf")" = lxc ]; then worker_lock=/run/lock/lxc/pve-config-$VMID.lock; else worker_lock=/run/lock/qemu-server/lock-$VMID.conf; fi
+being_made() { case $(lock_of "$conf") in create | clone) ;; *) return 1 ;; esac; }
+while being_made && [ "$free" -lt 3 ]; do
   if [ -e "$worker_lock" ] && flock -n "$worker_lock" true; then free=$((free + 1)); else free=0; fi
   if [ $(($(now) - began)) -ge "$WAIT" ]; then
     [ ! -e "$worker_lock" ] || fail "guest $VMID ($NAME) is still being created after $WAIT s; it was not touched" "wait for its task in the Proxmox task log, then $again"
@@ -36,7 +38,7 @@ while [ "$(lock_of "$conf")" = create ] && [ "$free" -lt 3 ]; do
   still_worthless
 done
 
-! has_k3s_on_disk "$conf" || fail "guest $VMID ($NAME) has K3s on its disk; it was not touched" "if nobody needs it, pct destroy $VMID --force on the Proxmox host"
+! has_k3s_on_disk "$conf" || fail "guest $VMID ($NAME) has K3s on its disk; it was not touched" "if nobody needs it, $(destroy_command "$conf") on the Proxmox host"
 say "destroying $NAME ($VMID)"
 guest_discard "$conf" || fail "guest $VMID ($NAME) could not be destroyed; the lines above say why" "$again"
 rm -f "$CREATIONS/$VMID"

@@ -7,7 +7,7 @@ read_key() { guest_exec "$VMID" cat /etc/ssh/ssh_host_ed25519_key.pub 2>/dev/nul
 began=$(now)
 until key=$(read_key) && [ -n "$key" ]; do
   still_runs "its host key was read"
-  [ $(($(now) - began)) -lt 60 ] || fail "$NAME ($VMID) has no ed25519 host key" "create it with pct exec $VMID -- ssh-keygen -A on the Proxmox host, then pulumi up"
+  [ $(($(now) - began)) -lt 60 ] || fail "$NAME ($VMID) has no ed25519 host key" "create it with $(guest_command "$VMID" "ssh-keygen -A") on the Proxmox host, then pulumi up"
   sleep 0.2
 done
 outcome "$key"

@@ -170,7 +170,7 @@ if [ "$ROLE" = server ] && is_member "$NAME"; then
     if running; then unit_override "rm -rf $OVERRIDE" || :; fi
     takes_pods_again
     fail "etcd did not let $NAME go within 2 min; it takes pods again and keeps its machine" \
-      "pct exec $SERVER -- journalctl -u k3s on the Proxmox host says why; then pulumi up"
+      "$(guest_command "$SERVER" "journalctl -u k3s") on the Proxmox host says why; then pulumi up"
   fi
 fi
 
@@ -184,7 +184,7 @@ say "deleting the node $NAME and its password"
 KUBECTL_BOUND=250
 kubectl delete node "$NAME" --ignore-not-found --timeout=240s
 kubectl -n kube-system delete secret "$NAME.node-password.k3s" --ignore-not-found --timeout=60s
-! node_exists || fail "the node $NAME came back after its deletion" "pct stop $VMID on the Proxmox host, then pulumi up"
+! node_exists || fail "the node $NAME came back after its deletion" "$(command_of "$VMID") stop $VMID on the Proxmox host, then pulumi up"
 if [ "$ROLE" = server ]; then
   former_servers | grep -vxF "$VMID $NAME" >"$WORK/former" || :
   install_file 0600 "$WORK/former" "$CLUSTER_DIR/former" || :

@@ -33,6 +33,12 @@ for store in $(printf '%s\n' "$NODES" | cut -d' ' -f4 | sort -u); do
   line=$(awk -F '\t' -v store="$store" '$1 == store' "$WORK/stores")
   type=$(printf '%s' "$line" | cut -f2)
   content=$(printf '%s' "$line" | cut -f5)
+  # The disks of containers and of virtual machines are contents of different names.
+  needed=$(printf '%s\n' "$NODES" | awk -v store="$store" '$4 == store { print ($6 ~ /:/ ? "rootdir" : "images") }' | sort -u)
+  refused=
+  for each in $needed; do
+    if ! printf ',%s,' "$content" | grep -q ",$each,"; then refused="$refused,$each"; fi
+  done
   if [ ! -s "$WORK/storages" ]; then
     continue
   elif [ -z "$line" ]; then
@@ -44,8 +50,9 @@ for store in $(printf '%s\n' "$NODES" | cut -d' ' -f4 | sort -u); do
   elif [ "$type" = zfspool ] && printf '%s\n' "$OVERLAYFS" | grep -qxF -- "$store"; then
     bad storage "$store is ZFS, where the overlayfs of containers' root file systems does not work" "set proxmox.storage to LVM-thin or to a directory on ext4 or XFS; or set snapshotter: native in k3s.serverConfig and k3s.agentConfig, which is slower and takes more space"
     continue
-  elif ! printf ',%s,' "$content" | grep -q ,rootdir,; then
-    bad storage "$store does not allow containers (content: $content)" "pvesm set $store --content $content,rootdir"
+  elif [ -n "$refused" ]; then
+    case $refused in ,images) what="virtual machines" ;; ,rootdir) what=containers ;; *) what="containers and virtual machines" ;; esac
+    bad storage "$store does not allow $what (content: $content)" "pvesm set $store --content $content$refused"
     continue
   fi
   ok storage "$store ($type)"
@@ -65,7 +72,7 @@ for store in $(printf '%s\n' "$NODES" | cut -d' ' -f4 | sort -u); do
   fi
 done
 
-for template in $(printf '%s\n' "$NODES" | cut -d' ' -f6 | sort -u); do
+for template in $(container_templates); do
   store=${template%%:*}
   if listed "templates.$store" volid | grep -qxF "$template"; then
     ok template "$template"
@@ -73,6 +80,20 @@ for template in $(printf '%s\n' "$NODES" | cut -d' ' -f6 | sort -u); do
     error=$(why "templates.$store")
     if [ "$count" -gt 0 ]; then level=fail; else level=warn; fi
     finding "$level" template "$template does not exist${error:+: $error}" "pveam update && pveam download $store ${template##*/}"
+  fi
+done
+
+for template in $(vm_templates); do
+  if [ "$count" -gt 0 ]; then level=fail; else level=warn; fi
+  conf=/etc/pve/qemu-server/$template.conf
+  if [ ! -e "$conf" ]; then
+    finding "$level" template "there is no virtual machine $template on $PVE_NODE" "set template in the pool to the VMID of a template (qm list), or make one: README, \"Virtual machines\""
+  elif ! main_section "$conf" | grep -qE '^template: *1 *$'; then
+    finding "$level" template "the virtual machine $template ($(guest_name "$conf")) is no template" "shut it down, then qm template $template"
+  elif ! main_section "$conf" | grep -q '^scsi0:'; then
+    finding "$level" template "the template $template ($(guest_name "$conf")) has no disk scsi0" "make a template whose root disk is scsi0: README, \"Virtual machines\""
+  else
+    ok template "$template ($(guest_name "$conf"))"
   fi
 done
 

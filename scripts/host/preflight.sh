@@ -1,8 +1,8 @@
 # preflight (Proxmox host): checks the host before the first machine is created. Changes nothing. Arguments: ACTION
 # create|update (fails with all problems at once; checks nothing if all machines exist) | look (answers one finding per line),
-# PVE_NODE, BRIDGE, POOL, NODES ("VMID name address storage GiB template", one per line), MODULES (kernel modules for the
-# options of K3s, in one line), OVERLAYFS (storages of nodes whose images are on overlayfs, one per line). Input: MARK, empty if
-# the cluster has none yet.
+# PVE_NODE, BRIDGE, POOL, NODES ("VMID name address storage GiB template", one per line; the template of a virtual machine is a
+# VMID), MODULES (kernel modules for the options of K3s, in one line), OVERLAYFS (storages of containers whose images are on
+# overlayfs, one per line). Input: MARK, empty if the cluster has none yet.
 # A finding: ok|warn|fail <TAB> check <TAB> what was seen <TAB> remedy, one command or one sentence.
 
 findings=$WORK/findings
@@ -58,7 +58,9 @@ ask nodes /cluster/resources --type node &
 ask guests /cluster/resources --type vm &
 ask pools /pools &
 ask storages "/nodes/$here/storage" &
-for store in $(printf '%s\n' "$NODES" | sed 's/.* \([^ :]*\):[^ ]*$/\1/' | sort -u); do
+container_templates() { printf '%s\n' "$NODES" | cut -d' ' -f6 | grep : | sort -u || :; }
+vm_templates() { printf '%s\n' "$NODES" | cut -d' ' -f6 | grep -v : | sort -u || :; }
+for store in $(container_templates | cut -d: -f1 | sort -u); do
   ask "templates.$store" "/nodes/$here/storage/$store/content" --content vztmpl &
 done
 while read -r VMID name address rest; do answers "$address" & done <"$WORK/missing"

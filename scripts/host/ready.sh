@@ -77,7 +77,7 @@ is_named() { [ -n "$(node '{.metadata.annotations.etcd\.k3s\.cattle\.io/node-nam
 until [ "$ETCD" = no ] || is_named; do
   still_there
   [ $(($(now) - BEGAN)) -lt "$TIMEOUT" ] ||
-    fail "$NAME is not a member of etcd after $TIMEOUT s" "find the cause with pct exec $VMID -- journalctl -u k3s on the Proxmox host, then pulumi up"
+    fail "$NAME is not a member of etcd after $TIMEOUT s" "find the cause with $(guest_command "$VMID" "journalctl -u k3s") on the Proxmox host, then pulumi up"
   sleep 0.5
 done
 still_runs "the step waited for the node"

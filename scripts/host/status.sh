@@ -53,7 +53,7 @@ look_at_server() {
 
 # The servers in the order in which every step asks them, then the other guests of ours.
 all_servers >"$WORK/servers"
-for conf in /etc/pve/lxc/*.conf; do
+for conf in /etc/pve/lxc/*.conf /etc/pve/qemu-server/*.conf; do
   if [ -e "$conf" ] && is_trusted "$conf" && ! grep -q "^$(vmid_of "$conf") " "$WORK/servers"; then
     echo "$(vmid_of "$conf") $(guest_name "$conf")"
   fi
@@ -75,7 +75,7 @@ SERVER=$(awk -F '\t' '$1 == "server" && $4 == "answers" { print $2; exit }' "$WO
 {
   printf 'through\t%s\n' "$SERVER"
   kubectl get nodes -o 'jsonpath={range .items[*]}node{"\t"}{.metadata.name}{"\t"}{.metadata.labels}{"\t"}{.metadata.annotations}{"\t"}{.spec}{"\t"}{.status.nodeInfo}{"\t"}{.status.addresses}{"\t"}{.status.conditions}{"\n"}{end}' ||
-    fail "the API of the server $SERVER did not list its Nodes" "pct exec $SERVER -- journalctl -u k3s on the Proxmox host says why"
+    fail "the API of the server $SERVER did not list its Nodes" "$(guest_command "$SERVER" "journalctl -u k3s") on the Proxmox host says why"
   for note in "$LEAVING"/*; do
     if [ -e "$note" ]; then printf 'leaving\t%s\n' "${note##*/}"; fi
   done

@@ -72,7 +72,7 @@ kubectl() { GUEST_BOUND=$KUBECTL_BOUND guest_exec "$SERVER" k3s kubectl "$@"; }
 # ca_hash: the SHA-256 of the cluster's CA as K3s writes it into its tokens (K10<hash>::…).
 ca_hash() {
   hash=$(guest_exec "$SERVER" sed -n 's/^K10\([0-9a-f]\{64\}\)::server:.*/\1/p' /var/lib/rancher/k3s/server/token)
-  printf '%s' "$hash" | grep -qxE '[0-9a-f]{64}' || fail "the server's token file has no CA hash" "pct exec $SERVER -- ls -l /var/lib/rancher/k3s/server"
+  printf '%s' "$hash" | grep -qxE '[0-9a-f]{64}' || fail "the server's token file has no CA hash" "$(guest_command "$SERVER" "ls -l /var/lib/rancher/k3s/server")"
 }
 
 # node_look NAME: "Ready version uninitialized?|time of the last change of Ready"; empty if the API does not answer.

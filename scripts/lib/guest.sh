@@ -1,4 +1,4 @@
-# Guests of the Proxmox host: how to tell whose they are, and the only functions that act on them. A description is public, and
+# Guests of the Proxmox host: how to tell whose they are. lib/acts.sh acts on them. A description is public, and
 # any user of Proxmox VE can copy it: it distinguishes our guests from others, but it proves nothing. A guest is trusted only if
 # a record on the host, which only root can write, also says that this program finished it.
 # A function with variables of its own runs in a subshell, (…), so that it changes none of its caller's.
@@ -25,12 +25,17 @@ guest_conf() { conf_of "$VMID"; }
 kind_of() { basename "$(dirname "$1")"; }
 pve_node_of() { basename "$(dirname "$(dirname "$1")")"; }
 vmid_of() { basename "$1" .conf; }
+# tool_of FILE: Proxmox VE's command for guests of this kind.
+tool_of() { if [ "$(kind_of "$1")" = lxc ]; then printf 'pct'; else printf 'qm'; fi; }
 
 # is_here FILE: the guest is on this Proxmox host. Only its own host can act on it. A migration moves the file.
 is_here() { [ -e "/etc/pve/$(kind_of "$1")/$(vmid_of "$1").conf" ]; }
 this_host() { basename "$(readlink "/etc/pve/lxc" | sed 's|/lxc$||')"; }
 # way_back FILE: the command that brings a guest from another Proxmox node to this one.
-way_back() { printf 'pct migrate %s %s --restart on %s' "$(vmid_of "$1")" "$(this_host)" "$(pve_node_of "$1")"; }
+way_back() (
+  if [ "$(kind_of "$1")" = lxc ]; then how=--restart; else how=--online; fi
+  printf '%s migrate %s %s %s on %s' "$(tool_of "$1")" "$(vmid_of "$1")" "$(this_host)" "$how" "$(pve_node_of "$1")"
+)
 
 # main_section FILE: the file without snapshots and pending changes.
 main_section() { sed '/^\[/,$d' "$1"; }
@@ -43,6 +48,13 @@ lock_of() { main_section "$1" | sed -n 's/^lock: *\([a-z-]*\) *$/\1/p' | head -n
 
 # further_networks FILE: network interfaces in addition to the node's own, "net1 name=eth1,bridge=…", one per line.
 further_networks() { main_section "$1" | sed -n 's/^\(net[1-9][0-9]*\): *\([A-Za-z0-9=,.:;/_-]*\) *$/\1 \2/p'; }
+
+# further_disks FILE: disks of a virtual machine in addition to its own one, "scsi1,virtio0".
+further_disks() {
+  if [ "$(kind_of "$1")" != lxc ]; then
+    main_section "$1" | sed '/^scsi0:/d; /[:,]media=cdrom/d; /: *none/d' | sed -n 's/^\(\(scsi\|virtio\|sata\|ide\)[0-9]*\):.*/\1/p' | paste -sd, -
+  fi
+}
 
 # creation_of FILE: the id of its creation, which is in the description before the mark.
 creation_of() { main_section "$1" | sed -n 's/^#creation \([0-9a-f]\{16\}\) of .*$/\1/p' | head -n 1; }
@@ -125,7 +137,7 @@ foreign_guest() (
 way_on() (
   former=$(former_mark "$1")
   if [ -n "$former" ]; then
-    printf "if the stack or the project was renamed: sed -i 's|%s|%s|' /etc/pve/nodes/*/lxc/*.conf on the Proxmox host, then run the same command again" "$former" "$MARK"
+    printf "if the stack or the project was renamed: sed -i 's|%s|%s|' /etc/pve/nodes/*/%s/*.conf on the Proxmox host, then run the same command again" "$former" "$MARK" "$(kind_of "$1")"
   elif [ -n "$(other_state "$1")" ]; then
     printf '%s' "$USE_OTHER_STATE"
   else
@@ -168,7 +180,7 @@ await_unlocked() (
   held_since=$(now)
   while [ -n "$(lock_of "$1")" ]; do
     [ $(($(now) - held_since)) -lt 120 ] || fail "guest $(vmid_of "$1") stays locked ($(lock_of "$1"))" \
-      "see the running task in the Proxmox task log; if none runs: pct unlock $(vmid_of "$1"); then pulumi up"
+      "see the running task in the Proxmox task log; if none runs: $(tool_of "$1") unlock $(vmid_of "$1"); then pulumi up"
     sleep 0.5
   done
 )
@@ -179,7 +191,7 @@ kept_by() (
   id=$(vmid_of "$1")
   case $(kind_of "$1") in lxc) type=ct ;; *) type=vm ;; esac
   is_here "$1" || echo "  - it is on the Proxmox node $(pve_node_of "$1"), to which somebody migrated it ($(way_back "$1"))"
-  if main_section "$1" | grep -qE '^protection: *1 *$'; then echo "  - it is protected (pct set $id --protection 0)"; fi
+  if main_section "$1" | grep -qE '^protection: *1 *$'; then echo "  - it is protected ($(tool_of "$1") set $id --protection 0)"; fi
   if grep -qsE "^$type: *$id *\$" /etc/pve/ha/resources.cfg; then
     echo "  - it is in the high availability of Proxmox VE (ha-manager remove $type:$id)"
   fi
@@ -189,10 +201,10 @@ kept_by() (
 )
 
 # own_disks FILE: the disks beside its root disk that go with the guest, for people, one a line. What is mounted from a folder
-# of the host, or from another guest's disk, stays.
+# of the host, or from another guest's disk, stays. The drive with cloud-init's settings is no disk.
 own_disks() {
-  main_section "$1" |
-    sed -n "s/^\(\(mp\|unused\)[0-9]*\): *\([A-Za-z0-9._-]*:[A-Za-z0-9._/-]*\(vm\|subvol\)-$(vmid_of "$1")-[A-Za-z0-9._-]*\).*/  - disk \1 of its guest (\3)/p"
+  main_section "$1" | sed '/^scsi0:/d; /[:,]media=cdrom/d' |
+    sed -n "s/^\(\(mp\|unused\|scsi\|virtio\|sata\|ide\)[0-9]*\): *\([A-Za-z0-9._-]*:[A-Za-z0-9._/-]*\(vm\|subvol\)-$(vmid_of "$1")-[A-Za-z0-9._-]*\).*/  - disk \1 of its guest (\3)/p"
 }
 
 # refuse_kept FILE WHAT: ends the step where Proxmox VE would keep the guest; WHAT is what was not done therefore.
@@ -200,73 +212,4 @@ refuse_kept() {
   kept_for=$(kept_by "$1")
   [ -z "$kept_for" ] || fail "guest $(vmid_of "$1") ($(guest_name "$1")) cannot be destroyed, so $2:
 $kept_for" "run the commands in brackets on the Proxmox host, then the same command again"
-}
-
-# --- acts: no other script calls pct ----------------------------------------------------------------------------------
-# Time limit for a command in a guest, in seconds.
-GUEST_BOUND=60
-
-# need_trusted VMID: ends the step if the guest is not trusted; answers 1 if there is no guest.
-need_trusted() {
-  machine=$(conf_of "$1") || return 1
-  is_ours "$machine" || fail "guest $1 ($(guest_name "$machine"), $machine) is not ours; it was not touched" "$(way_on "$machine" "delete or move that guest, then pulumi up --refresh")"
-  is_prepared "$machine" || refuse_unknown "$machine"
-  need_here "$machine"
-  case $(kind_of "$machine") in
-    lxc) ;;
-    *) fail "guest $1 is a virtual machine, which this version of the program does not manage" "remove it from the config" ;;
-  esac
-}
-
-# need_machine: ends the step if the node's own guest does not exist or is not trusted.
-need_machine() {
-  need_trusted "$VMID" || fail "guest $VMID does not exist on this Proxmox host" "pulumi up --refresh creates it again"
-}
-
-# guest_exec VMID COMMAND…: runs the command in the guest, without stdin. guest_feed: the same with the caller's stdin.
-guest_exec() { guest_feed "$@" </dev/null; }
-guest_feed() {
-  need_trusted "$1" || return 1
-  acts_on=$1
-  shift
-  timeout -k 5 "$GUEST_BOUND" pct exec "$acts_on" -- "$@"
-}
-
-# guest_push VMID FILE TARGET MODE: copies a file of the host into the guest.
-guest_push() {
-  need_trusted "$1" || return 1
-  pct push "$1" "$2" "$3" --perms "$4"
-}
-
-# guest_runs VMID: asks only Proxmox VE, not the guest.
-guest_runs() { [ "$(pct status "$1" 2>/dev/null)" = "status: running" ]; }
-
-guest_start() { need_trusted "$1" && pct start "$1"; }
-guest_stop() { need_trusted "$1" && pct stop "$1"; }
-# guest_shut_down VMID: a clean shutdown; a forced stop after two minutes.
-guest_shut_down() { need_trusted "$1" && pct shutdown "$1" --forceStop 1 --timeout 120; }
-
-# has_k3s_on_disk FILE: for a guest whose creation never finished.
-has_k3s_on_disk() { is_unfinished "$1" && timeout -k 5 "$GUEST_BOUND" pct exec "$(vmid_of "$1")" -- test -e /etc/rancher/k3s/config.yaml 2>/dev/null </dev/null; }
-
-# guest_discard FILE: destroys a guest whose creation never finished.
-guest_discard() {
-  is_ours "$1" && is_unfinished "$1" || return 1
-  if [ "$(lock_of "$1")" = create ]; then pct unlock "$(vmid_of "$1")"; fi
-  pct destroy "$(vmid_of "$1")" --force 1
-}
-
-# still_runs WHILE [NEXT]: ends the step if the guest has stopped. WHILE says what the step was doing, NEXT how to start it.
-still_runs() {
-  guest_runs "$VMID" || fail "$NAME ($VMID) stopped by itself while $1" "find the cause with pct start $VMID --debug 1 on the Proxmox host, then ${2:-pulumi up --refresh}"
-}
-
-# still_runs_after_failure WHILE [NEXT]: the same after a failure in the guest. A guest that stops first stops its services, and
-# Proxmox VE still calls it running for some moments.
-still_runs_after_failure() {
-  failed=$(now)
-  while [ $(($(now) - failed)) -lt 5 ]; do
-    still_runs "$@"
-    sleep 0.2
-  done
 }

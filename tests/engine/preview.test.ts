@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { Homelab } from "../support/homelab";
+import { nameOf, type PreviewStep, unknowns } from "../support/previewSteps";
 import { secretsIn } from "../support/secretScan";
 
 /** What a person sees before anything is made, on the real engine. */
@@ -12,29 +13,11 @@ beforeAll(async () => {
 });
 afterAll(() => lab?.dispose());
 
-/** The engine's word for a value that a preview cannot know. */
-const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 /** Types as a person would name them. */
 const CONTAINER = "proxmoxve:index/containerLegacy:ContainerLegacy";
 
-interface Step {
-  readonly op: string;
-  readonly newState: {
-    readonly type: string;
-    readonly urn: string;
-    readonly inputs?: Record<string, unknown>;
-  };
-}
-
-/** Paths of the values that are unknown. */
-function unknowns(value: unknown, path = ""): string[] {
-  if (value === UNKNOWN) return [path];
-  if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]) => unknowns(inner, path ? `${path}.${key}` : key));
-}
-
 describe("the first preview of Pulumi.homelab.yaml, without a credential and with nothing in reach", () => {
-  let steps: Step[];
+  let steps: PreviewStep[];
   let warnings: readonly string[];
   beforeAll(async () => {
     const credentials = { ...lab.env };
@@ -45,7 +28,6 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
     steps = JSON.parse(preview.stdout).steps;
     warnings = preview.warnings;
   });
-  const nameOf = ({ newState }: Step): string => newState.urn.split("::").at(-1)!;
   const inputsOf = (name: string): Record<string, unknown> =>
     steps.find((step) => nameOf(step) === name && step.newState.type === CONTAINER)?.newState.inputs ?? {};
 

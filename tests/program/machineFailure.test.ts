@@ -23,6 +23,26 @@ test.each([
   );
 });
 
+describe("a clone that is refused", () => {
+  const said = (message: string): string =>
+    explain({
+      ...{ operation: "create", node: "k3s-vm-1", kind: "vm", vmId: 120, urn: "urn:vm", pool: "homelab" },
+      message: `VM clone: All attempts fail:\n#1: error cloning VM: received an HTTP ${message}`,
+    });
+
+  test("for want of a privilege on the template: the hint names the role and its place", () => {
+    expect(said("403 response - Reason: Permission check failed (/vms/9000, VM.Clone)")).toBe(
+      `k3s-vm-1: the API token may not copy the template 9000\nnext:  grant PulumiK3sTemplate at /vms/9000 (README, "An API token"; npm run doctor prints the command), then pulumi up`,
+    );
+  });
+
+  test("because the template is locked: nobody is told to unlock the machine", () => {
+    expect(said("500 response - Reason: VM is locked (backup)")).toBe(
+      "k3s-vm-1: the template of guest 120 is locked by another task on the Proxmox host, for example a backup\nnext:  wait until that task ends, then pulumi up",
+    );
+  });
+});
+
 describe("a guest outside the pool", () => {
   const said = (operation: MachineFailure["operation"], privilege: string): string =>
     failure(operation, `received an HTTP 403 response - Reason: Permission check failed (/vms/102, ${privilege})`);

@@ -32,5 +32,23 @@ test.each([
     false,
   ],
 ])("whether a change of %j reboots: %j", (change, expected) => {
-  expect(reboots(inputs, { ...inputs, ...change })).toBe(expected);
+  expect(reboots("lxc", inputs, { ...inputs, ...change })).toBe(expected);
+});
+
+const machine = {
+  cpu: { cores: 4, type: "x86-64-v2-AES" },
+  memory: { dedicated: 8192, floating: 0 },
+  initialization: { dns: { servers: ["192.168.2.1"] }, ipConfigs: [] },
+  networkDevices: [{ bridge: "vmbr0" }],
+  disks: [{ interface: "scsi0", size: 20 }],
+};
+
+test.each([
+  [{}, false],
+  [{ disks: [{ interface: "scsi0", size: 30 }], networkDevices: [{ bridge: "vmbr1" }] }, false],
+  [{ cpu: { cores: 8, type: "x86-64-v2-AES" } }, true],
+  [{ memory: { dedicated: 9216, floating: 0 } }, true],
+  [{ initialization: { dns: { servers: ["192.168.2.2"] }, ipConfigs: [] } }, true],
+])("whether a change of %j reboots a virtual machine: %j", (change, expected) => {
+  expect(reboots("vm", machine, { ...machine, ...change })).toBe(expected);
 });

@@ -5,11 +5,11 @@ import { connect } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { parse, stringify } from "yaml";
+import { type CallApi, callApiAt } from "../../lab/host/pctApi";
 import { createAccess, readmeGrants } from "../../lab/pve/access/createAccess";
 import { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
 import type { PveServer } from "../../lab/pve/server";
-import { SimulatedVms } from "../../lab/pve/simulatedVms";
 import { ensureToolchain, makePulumiHome, toolchainEnv } from "../../lab/toolchain/install";
 import { quote } from "../../remote/script";
 import { startHomelabApi } from "./homelabApi";
@@ -18,11 +18,13 @@ import { IsolatedProcesses } from "./isolatedProcesses";
 import { type Entry, Journal } from "./journal";
 import type { Finished } from "./lab";
 import { killTree } from "./processTree";
+import { vmFields } from "./pveNode";
 import { assertOfficial } from "./pveSchema";
 import { type PulumiResult, readResult } from "./pulumiResult";
 import { type HostState, SimulatedHost } from "./simulatedHost";
 import { type MachinesSnapshot, SimulatedMachines } from "./simulatedMachines";
 import { type KeyPair, newKeyPair } from "./sshKeys";
+import { VmRoots } from "./vmRoots";
 
 const REPO = path.join(__dirname, "../..");
 const TSX = path.join(REPO, "node_modules/.bin/tsx");
@@ -69,7 +71,7 @@ export class Homelab {
   readonly exchanges: Exchange[] = [];
   readonly machines: SimulatedMachines;
   /** Virtual machines; a snapshot has none of them. */
-  readonly vms = new SimulatedVms({ delayMs: 30 });
+  readonly vms: VmRoots;
   readonly host: SimulatedHost;
   /** What goes wrong with the API, the guests and the host's port 22; none to begin with, none in a snapshot. */
   readonly faults: Faults;
@@ -88,9 +90,10 @@ export class Homelab {
     const commands = (machine: string): string => this.path("commands", machine);
     const guestRoots = this.path("host", "var/lib/lxc");
     this.machines = new SimulatedMachines({ journal, folder: guestRoots, commands: commands("guest"), processes });
+    this.vms = new VmRoots(this.machines, processes);
     this.faults = new Faults(this.path("faults"), { nodeDir: path.join(this.etcPve, "nodes/pve") });
     this.host = new SimulatedHost({
-      ...{ journal, processes, machines: this.machines, driver: this.faults.driver(this.machines) },
+      ...{ journal, processes, machines: this.machines, vms: this.vms, driver: this.faults.driver(this.machines) },
       ...{ root: this.path("host"), commands: commands("host"), apiSocket: this.apiSocket },
       address: HOST,
       authorizedKeys: [keys.host.public],
@@ -253,9 +256,22 @@ export class Homelab {
   }
 
   /** Makes an API token of its own name, with the privileges that the program needs. */
-  newApiToken(tokenName: string, tokenSecret = randomUUID() as string): string {
-    const access = { rootPassword: "root-password", tokenName, tokenSecret, grants: readmeGrants("homelab") };
+  newApiToken(tokenName: string, tokenSecret = randomUUID() as string, templates: readonly number[] = []): string {
+    const grants = readmeGrants("homelab", templates);
+    const access = { rootPassword: "root-password", tokenName, tokenSecret, grants };
     return createAccess(this.etcPve, access).apiToken;
+  }
+
+  /** Makes a template of virtual machines, which the token of `env` may clone from now on. */
+  async makeVmTemplate(vmid: number): Promise<void> {
+    const call = (...args: Parameters<CallApi>): Promise<unknown> => callApiAt(this.apiSocket, ...args);
+    const [disk, name] = ["local-lvm:2,discard=on,iothread=1", "golden"];
+    const fields = Object.entries(vmFields(vmid, { name, scsi0: disk }));
+    await call("POST", "/nodes/pve/qemu", Object.fromEntries(fields.map(([key, value]) => [key, String(value)])));
+    await this.idle();
+    await call("POST", `/nodes/pve/qemu/${vmid}/template`, {});
+    await this.idle();
+    this.newApiToken("pulumi", this.keys.apiToken, [vmid]);
   }
 
   /** Takes every credential out of the environment. */

@@ -20,8 +20,9 @@ export interface ScriptRun {
   /** All that it printed. */
   readonly output: string;
   readonly outcome: string;
-  /** The calls of `pct`: their arguments. */
+  /** The calls of `pct`, and of `qm`: their arguments. */
   readonly pct: readonly string[];
+  readonly qm: readonly string[];
 }
 
 /**
@@ -35,16 +36,29 @@ export class ScriptedHost {
 
   /** @param pct what `pct` does after it has recorded its arguments; shell */
   constructor(pct = "") {
-    for (const dir of ["bin", "work", "lock", "state", "etc/nodes/pve/lxc", "etc/nodes/pve/qemu-server"])
+    for (const dir of ["bin", "work", "lock", "vm-lock", "state", "etc/nodes/pve/lxc", "etc/nodes/pve/qemu-server"])
       fs.mkdirSync(path.join(this.root, dir), { recursive: true });
-    fs.symlinkSync("nodes/pve/lxc", path.join(this.root, "etc/lxc"));
+    for (const folder of ["lxc", "qemu-server"])
+      fs.symlinkSync(`nodes/pve/${folder}`, path.join(this.root, "etc", folder));
     this.pct(pct);
+    this.qm("");
   }
 
   /** From now on `pct` does this. */
   pct(text: string): void {
-    const file = path.join(this.root, "bin/pct");
-    fs.writeFileSync(file, `#!/bin/sh\necho "$*" >>"${this.root}/pct"\n${text}\n`, { mode: 0o755 });
+    this.tool("pct", text);
+  }
+
+  /** The same of `qm`, which may call `answer CODE` to print what `guest exec` says of a command: its output is on stdin. */
+  qm(text: string): void {
+    const json = `{exited => 1, exitcode => 0 + shift, "out-data" => <STDIN>}`;
+    const answer = `answer() { perl -MJSON::PP -e 'local $/; print encode_json(${json})' "$1"; }`;
+    this.tool("qm", `${answer}\n${text}`);
+  }
+
+  private tool(name: string, text: string): void {
+    const file = path.join(this.root, "bin", name);
+    fs.writeFileSync(file, `#!/bin/sh\necho "$*" >>"${this.root}/${name}"\n${text}\n`, { mode: 0o755 });
   }
 
   /** From now on waiting takes no time: each `sleep` moves the host's clock on by half a minute. */
@@ -80,7 +94,7 @@ export class ScriptedHost {
    * @param task one of the program's, or the removal that the roster keeps
    */
   script(task: Parameters<typeof taskText>[0], action: string, env: Readonly<Record<string, string>> = {}): ScriptRun {
-    for (const file of ["pct", "work/outcome"]) fs.rmSync(path.join(this.root, file), { force: true });
+    for (const file of ["pct", "qm", "work/outcome"]) fs.rmSync(path.join(this.root, file), { force: true });
     for (const [name, text] of Object.entries(task === "kept-leave" ? {} : taskFiles(task))) {
       const file = path.join(this.root, "work", name);
       if (!fs.existsSync(file)) fs.writeFileSync(file, `${text}\n`);
@@ -89,6 +103,7 @@ export class ScriptedHost {
       .replaceAll("/etc/pve", `${this.root}/etc`)
       .replaceAll("/proc/uptime", this.uptime)
       .replaceAll("/run/lock/lxc", `${this.root}/lock`)
+      .replaceAll("/run/lock/qemu-server", `${this.root}/vm-lock`)
       .replaceAll("/var/lib/proxmox-k3s", `${this.root}/state`);
     const { status, stdout, stderr } = spawnSync("sh", ["-c", text], {
       encoding: "utf8",
@@ -100,12 +115,13 @@ export class ScriptedHost {
     });
     const read = (file: string) =>
       fs.existsSync(path.join(this.root, file)) ? fs.readFileSync(path.join(this.root, file), "utf8").trim() : "";
-    const pct = read("pct");
+    const calls = (file: string): string[] => (read(file) === "" ? [] : read(file).split("\n"));
     return {
       code: status,
       output: stdout + stderr,
       outcome: read("work/outcome"),
-      pct: pct === "" ? [] : pct.split("\n"),
+      pct: calls("pct"),
+      qm: calls("qm"),
     };
   }
 }

@@ -19,6 +19,7 @@ import { readRemoteTask, type RemoteTask, ScriptFailure } from "./remoteTask";
 import type { SimulatedMachines } from "./simulatedMachines";
 import { serveShell } from "./simulatedShells";
 import { type KeyPair, newKeyPair } from "./sshKeys";
+import type { VmRoots } from "./vmRoots";
 
 /** What outlives the process in the world of one test, besides files: the host's own key, and what the servers know. */
 export interface HostState {
@@ -30,7 +31,8 @@ export interface HostState {
 export interface SimulatedHostOptions {
   readonly journal: Journal;
   readonly machines: SimulatedMachines;
-  /** The same guests with the faults that strike them. */
+  readonly vms: VmRoots;
+  /** The same containers with the faults that strike them. */
   readonly driver: ContainerDriver;
   /** The host's files; `etc/pve` in it is the API's. */
   readonly root: string;
@@ -55,7 +57,7 @@ interface Finished {
 /**
  * A double of a Proxmox host and of the shells of all its guests. SSH, host keys and logins are real. A script that reaches
  * the host is run by `sh` as it came, in a root of the host's own (`PATH`, `/etc/pve`, `/var/lib`, `/run` are the host's), with
- * this machine's programs and doubles of those that a Proxmox host has besides: `pct` over the API that the program calls.
+ * this machine's programs and doubles of those that a Proxmox host has besides: `pct` and `qm` over the API that the program calls.
  * What a script runs in a guest is run in the guest's root, with doubles of `k3s`, `systemctl` and `ip`. Time goes by ten
  * times as fast there.
  *
@@ -78,10 +80,10 @@ export class SimulatedHost {
   constructor(private readonly options: SimulatedHostOptions) {
     this.authorizedKeys = [...options.authorizedKeys];
     this.state = options.state ? structuredClone(options.state) : { hostKey: newKeyPair(), clusters: new Map() };
-    const { machines, driver } = options;
+    const { machines, driver, vms } = options;
     const clusters = new SimulatedClusters(machines, this.state.clusters);
     this.clusters = clusters;
-    machines.answer = (vmid) => (call) => answerInGuest({ vmid, machines, driver, clusters }, call);
+    machines.answer = (vmid) => (call) => answerInGuest({ vmid, machines, driver, clusters, vms }, call);
   }
 
   /** Makes the host ready to run scripts. */
@@ -157,7 +159,8 @@ export class SimulatedHost {
       return { status: 0, stdout, stderr: "" };
     };
     if (vmid !== undefined) {
-      const hostname = this.conf(String(vmid))?.options.get("hostname");
+      const options = this.conf(String(vmid))?.options;
+      const hostname = options?.get("hostname") ?? options?.get("name");
       return told(await answerOnNode({ machines, clusters: this.clusters, vmid, hostname }, task));
     }
     if (parseStep(task.step)?.step === "preflight") return told("the Proxmox host is ready");
@@ -205,8 +208,16 @@ export class SimulatedHost {
     fs.writeFileSync(target, text);
   }
 
+  remove(file: string): void {
+    fs.rmSync(path.join(this.options.root, file));
+  }
+
+  /** A guest's configuration file; that of a container, where there is no guest. */
   confFile(vmid: string | number): string {
-    return path.join(this.options.root, "etc/pve/lxc", `${vmid}.conf`);
+    const [container, vm] = ["lxc", "qemu-server"].map((folder) =>
+      path.join(this.options.root, "etc/pve", folder, `${vmid}.conf`),
+    ) as [string, string];
+    return fs.existsSync(vm) ? vm : container;
   }
 
   /** A guest's configuration; undefined when there is no such guest. */

@@ -21,6 +21,13 @@ export interface SimulatedMachinesOptions {
   readonly processes: IsolatedProcesses;
 }
 
+/** Guests of another kind, whose roots are here too. */
+interface OtherGuests {
+  /** VMID of the running guest that has this IPv4 address. */
+  at(address: string): number | undefined;
+  startedAt(vmid: number): number | undefined;
+}
+
 /**
  * Guests in which nothing runs by itself: each has a root of its own in which the host's scripts may run commands, and every
  * change of them is in the journal.
@@ -30,6 +37,7 @@ export class SimulatedMachines extends SimulatedDriver {
   readonly disks = new Map<number, SimulatedDisk>();
   /** Answers a guest's commands that are doubles. */
   answer: (vmid: number) => CommandDouble = () => () => Promise.reject(new Error("nobody answers for the guests"));
+  others?: OtherGuests;
   /** Ends the answers of a guest that runs. */
   private readonly served = new Map<number, () => void>();
 
@@ -64,11 +72,16 @@ export class SimulatedMachines extends SimulatedDriver {
       const configured = /(?:^|,)ip=([^/,]+)/.exec(guest.config.options.get("net0") ?? "")?.[1];
       if (guest.startedAt !== undefined && configured === address) return vmid;
     }
-    return undefined;
+    return this.others?.at(address);
+  }
+
+  /** Milliseconds since the epoch; undefined while the guest does not run. */
+  startedAt(vmid: number): number | undefined {
+    return this.guests.get(vmid)?.startedAt ?? this.others?.startedAt(vmid);
   }
 
   isRunning(vmid: number): boolean {
-    return this.guests.get(vmid)?.startedAt !== undefined;
+    return this.startedAt(vmid) !== undefined;
   }
 
   disk(vmid: number): SimulatedDisk {
@@ -80,9 +93,7 @@ export class SimulatedMachines extends SimulatedDriver {
   override async create(vmid: number, config: GuestConfig, from: GuestSource, log: TaskLog): Promise<void> {
     await this.record(vmid, "create", async () => {
       await super.create(vmid, config, from, log);
-      makeRoot(this.root(vmid));
-      newDisk(this.root(vmid));
-      await this.insert(vmid);
+      await this.addDisk(vmid);
     });
   }
 
@@ -112,6 +123,17 @@ export class SimulatedMachines extends SimulatedDriver {
     // A creation that failed before it began is cleared away all the same: nothing happens to a machine.
     if (!this.guests.has(vmid)) return super.destroy(vmid);
     await this.record(vmid, "destroy", () => super.destroy(vmid));
+    this.removeDisk(vmid);
+  }
+
+  /** A guest's root, as it is made. */
+  async addDisk(vmid: number): Promise<void> {
+    makeRoot(this.root(vmid));
+    newDisk(this.root(vmid));
+    await this.insert(vmid);
+  }
+
+  removeDisk(vmid: number): void {
     this.halt(vmid);
     this.disks.delete(vmid);
     fs.rmSync(this.root(vmid), { recursive: true, force: true });
@@ -126,17 +148,18 @@ export class SimulatedMachines extends SimulatedDriver {
     this.disks.set(vmid, new SimulatedDisk(this.root(vmid)));
   }
 
-  private async boot(vmid: number): Promise<void> {
+  /** What runs in a guest's root. */
+  async boot(vmid: number): Promise<void> {
     fs.rmSync(path.join(this.root(vmid), "run"), { recursive: true, force: true });
     this.served.set(vmid, await serveCommands(this.root(vmid), this.answer(vmid)));
   }
 
-  private halt(vmid: number): void {
+  halt(vmid: number): void {
     this.served.get(vmid)?.();
     this.served.delete(vmid);
   }
 
-  private async record<T>(vmid: number, change: string, work: () => Promise<T>): Promise<T> {
+  async record<T>(vmid: number, change: string, work: () => Promise<T>): Promise<T> {
     const entry = this.own.journal.begin("machine", `guest ${vmid} ${change}`);
     try {
       return await work();

@@ -1,4 +1,13 @@
-import { HOST_ROLE, POOL_ROLE, poolPath, type Role } from "../../../plan/privileges";
+import {
+  HOST_ROLE,
+  POOL_ROLE,
+  poolPath,
+  type Role,
+  STORAGE_ROLE,
+  TEMPLATE_ROLE,
+  templatePath,
+  VM_ROLE,
+} from "../../../plan/privileges";
 import { AccessStore } from "./accessStore";
 import { aclNode, newUser } from "./userConfig";
 
@@ -18,10 +27,21 @@ export interface Access {
   grants: readonly Grant[];
 }
 
-/** What the README tells a person to grant for a cluster whose guests are in this resource pool. */
-export const readmeGrants = (pool: string): Grant[] => [
+/**
+ * What the README tells a person to grant for a cluster whose guests are in this resource pool.
+ *
+ * @param templates VMIDs of the templates of its virtual machines.
+ */
+export const readmeGrants = (pool: string, templates: readonly number[] = []): Grant[] => [
   { path: poolPath(pool), role: POOL_ROLE },
   { path: "/", role: HOST_ROLE },
+  ...(templates.length > 0
+    ? [
+        { path: poolPath(pool), role: VM_ROLE },
+        { path: "/", role: STORAGE_ROLE },
+      ]
+    : []),
+  ...templates.map((vmid) => ({ path: templatePath(vmid), role: TEMPLATE_ROLE })),
 ];
 
 /**
@@ -44,8 +64,8 @@ export function createAccess(etcPve: string, access: Access): { apiToken: string
         config.pools.set(pool, { comment: "", vms: new Set(), storage: new Set() });
       config.roles.set(role.name, new Set(role.privileges));
       const node = aclNode(config, path);
-      node.users.set(user, new Map([[role.name, true]]));
-      node.tokens.set(tokenId, new Map([[role.name, true]]));
+      node.users.set(user, new Map(node.users.get(user)).set(role.name, true));
+      node.tokens.set(tokenId, new Map(node.tokens.get(tokenId)).set(role.name, true));
     }
   });
   store.setPassword("root@pam", access.rootPassword);

@@ -1,11 +1,17 @@
+import { randomBytes } from "node:crypto";
 import type { ContainerDriver } from "../../../lab/pve/driver";
 import type { SimulatedMachines } from "../simulatedMachines";
+import type { VmRoots } from "../vmRoots";
 import type { CommandCall } from "./commands";
 import { kubectl } from "./kubectl";
 import type { SimulatedClusters } from "./simulatedCluster";
 
 /** Doubles of the commands that the host's scripts run in a guest, by name; all else that they run there is real. */
-export const GUEST_COMMANDS = ["k3s", "systemctl", "ip", "sshd", "ssh-keygen", "journalctl"];
+export const GUEST_COMMANDS = [
+  ...["k3s", "systemctl", "ip", "sshd", "ssh-keygen", "journalctl"],
+  // Of virtual machines.
+  ...["cloud-init", "findmnt", "resize2fs", "systemd-machine-id-setup"],
+];
 
 export interface GuestWorld {
   readonly vmid: number;
@@ -13,6 +19,7 @@ export interface GuestWorld {
   /** Shows the guests' interfaces. */
   readonly driver: ContainerDriver;
   readonly clusters: SimulatedClusters;
+  readonly vms: VmRoots;
 }
 
 export async function answerInGuest(world: GuestWorld, call: CommandCall): Promise<number> {
@@ -23,6 +30,18 @@ export async function answerInGuest(world: GuestWorld, call: CommandCall): Promi
       return systemctl(world, call);
     case "ip":
       return ip(world, call);
+    case "cloud-init":
+      call.print(`status: ${world.vms.cloudInit(world.vmid)}\n`);
+      return 0;
+    case "findmnt":
+      call.print("/dev/sda1 ext4\n");
+      return 0;
+    case "resize2fs":
+      world.vms.grown.push(world.vmid);
+      return 0;
+    case "systemd-machine-id-setup":
+      world.machines.disk(world.vmid).write("etc/machine-id", `${randomBytes(16).toString("hex")}\n`);
+      return 0;
     default:
       // A configuration of sshd is good, a host key is there, and the journal is empty.
       return 0;
@@ -34,7 +53,7 @@ async function k3s({ vmid, machines, clusters }: GuestWorld, call: CommandCall):
   const startedAt = (name: string): number | undefined => {
     const k3s = clusters.running(vmid);
     const node = k3s && clusters.machineOf(k3s.caHash, name);
-    return node && machines.guests.get(node.vmid)?.startedAt;
+    return node && machines.startedAt(node.vmid);
   };
   return kubectl({ vmid, clusters, startedAt }, call);
 }
@@ -69,10 +88,10 @@ function systemctl({ vmid, machines, clusters }: GuestWorld, call: CommandCall):
   }
 }
 
-async function ip({ vmid, driver }: GuestWorld, call: CommandCall): Promise<number> {
+async function ip({ vmid, driver, vms }: GuestWorld, call: CommandCall): Promise<number> {
   // No question for the gateway's MAC address: there is none.
   if (call.args.includes("route")) return 0;
-  const interfaces = await driver.interfaces(vmid);
+  const interfaces = vms.guests.has(vmid) ? vms.interfaces(vmid) : await driver.interfaces(vmid);
   for (const [at, { name, inet }] of interfaces.entries())
     if (inet !== undefined) call.print(`${at + 1}: ${name}    inet ${inet} scope global ${name}\n`);
   return 0;

@@ -105,11 +105,11 @@ export class SimulatedDisk {
     return fs.existsSync(path.join(this.root, file));
   }
 
-  private read(file: string): string | undefined {
+  read(file: string): string | undefined {
     return this.has(file) ? fs.readFileSync(path.join(this.root, file), "utf8") : undefined;
   }
 
-  private write(file: string, text: string): void {
+  write(file: string, text: string): void {
     const target = path.join(this.root, file);
     fs.mkdirSync(path.dirname(target), { recursive: true });
     fs.writeFileSync(target, text);

@@ -35,6 +35,7 @@ const BEYOND_THE_SCHEMA: Readonly<Record<string, readonly string[]>> = {
     ...["pool-even-servers", "pool-even-servers-over-pools", "pool-no-server", "pool-too-many-servers"],
     ...["pool-zero-servers", "proxmox-other-node", "proxmox-template-missing", "proxmox-template-os-unknown"],
     "taint-repeated",
+    "vm-template-of-node",
   ],
   "arithmetic in a text": ["network-host-bits", "unit-disk-fraction", "unit-memory-too-little"],
   "releases of Kubernetes, and which of them are pinned": [

@@ -30,11 +30,15 @@ test.each(named)("%s is required, has a default, or says what counts in its plac
   expect(optional).toBe(defaultOf(schema) !== undefined || metaOf(schema).otherwise !== undefined);
 });
 
-/** The base config with a value that is wrong for every key: a list in a list. */
+const NAMES: Readonly<Record<string, string>> = {
+  ...{ "<pool>": "worker", "<lxc pool>": "worker", "<vm pool>": "spare", "<index>": "3" },
+};
+
+/** The base config, one of its pools of virtual machines, with a value that is wrong for every key: a list in a list. */
 function withWrong({ path: steps }: Key): unknown {
-  const place = steps.map((step) => ({ "<pool>": "worker", "<index>": "3" })[step] ?? step);
+  const place = steps.map((step) => NAMES[step] ?? step);
   return changed(
-    baseConfig(),
+    changed(baseConfig(), { pools: { spare: { kind: "vm", template: 9000 } } }),
     place.reduceRight<unknown>((value, step) => ({ [step]: value }), [[[]]]),
   );
 }
@@ -68,6 +72,8 @@ test("docs/config.md has a row for every key of the JSON schema", () => {
 
 /** Names of the properties that hold no properties themselves, below `proxmox-k3s:cluster`. */
 function namesIn(schema: unknown): string[] {
+  const { oneOf } = schema as { readonly oneOf?: readonly unknown[] };
+  if (oneOf) return oneOf.flatMap(namesIn);
   const { properties, additionalProperties } = schema as Record<string, Record<string, unknown> | undefined>;
   const deeper = typeof additionalProperties === "object" ? namesIn(additionalProperties) : [];
   return Object.entries(properties ?? {})

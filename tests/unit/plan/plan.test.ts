@@ -53,8 +53,10 @@ describe("nodes", () => {
   );
 
   test("the system follows from the template, unless it is set", () => {
-    expect(agent({ template: "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst" })?.osType).toBe("debian");
-    expect(agent({ template: "local:vztmpl/golden.tar.gz", osType: "fedora" })?.osType).toBe("fedora");
+    expect(agent({ template: "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst" })).toMatchObject({
+      osType: "debian",
+    });
+    expect(agent({ template: "local:vztmpl/golden.tar.gz", osType: "fedora" })).toMatchObject({ osType: "fedora" });
   });
 
   test("delays of the start order are in seconds, and absent if the config has none", () => {

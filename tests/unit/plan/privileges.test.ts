@@ -2,7 +2,15 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { loadPlan } from "../../../plan/load";
-import { HOST_ROLE, POOL_ROLE, privilegePaths } from "../../../plan/privileges";
+import {
+  HOST_ROLE,
+  POOL_ROLE,
+  privilegePaths,
+  rolesOf,
+  STORAGE_ROLE,
+  TEMPLATE_ROLE,
+  VM_ROLE,
+} from "../../../plan/privileges";
 import { preflightArgs } from "../../../plan/render/preflightArgs";
 import { parse } from "yaml";
 
@@ -18,6 +26,9 @@ describe("the privileges of the API token", () => {
   it.each([
     [POOL_ROLE, "/pool/homelab"],
     [HOST_ROLE, "/"],
+    [VM_ROLE, "/pool/homelab"],
+    [STORAGE_ROLE, "/"],
+    [TEMPLATE_ROLE, "/vms/9000"],
   ])("are those that the README tells a person to grant: $name", ({ name, privileges }, at) => {
     const readme = fs.readFileSync(path.join(root, "README.md"), "utf8");
     const [, granted] = new RegExp(`^pveum role add ${name} --privs "([^"]+)"`, "m").exec(readme)!;
@@ -37,6 +48,23 @@ describe("the privileges of the API token", () => {
     expect(POOL_ROLE.privileges).toEqual(expect.arrayContaining(["VM.Allocate", "VM.PowerMgmt", "VM.Config.Network"]));
     const named = homelab((cluster) => (cluster.proxmox.resourcePool = "edge/k3s"));
     expect([...privilegePaths(named).keys()]).toContain("/pool/edge/k3s");
+  });
+
+  it("of virtual machines are needed only by a plan that has some", () => {
+    const mixed = homelab(({ pools }) => {
+      const source = { kind: "vm", role: "agent", count: 2, template: 9000, cores: 2, memory: "4GB", disk: "20GB" };
+      pools.vms = { ...source, vmIds: { from: 120 }, addresses: { from: "192.168.2.40" } };
+    });
+    const [paths, without] = [privilegePaths(mixed), privilegePaths(homelab())];
+    expect(paths.get("/vms/9000")).toEqual(["VM.Clone"]);
+    expect(paths.get("/pool/homelab")).toEqual([...POOL_ROLE.privileges, ...VM_ROLE.privileges]);
+    expect(paths.get("/storage/local-lvm")).toEqual(["Datastore.AllocateSpace", "Datastore.Audit"]);
+    expect(without.has("/vms/9000")).toBe(false);
+    expect(rolesOf(mixed).map(({ role, path }) => `${role.name} ${path}`)).toEqual([
+      ...["PulumiK3s /pool/homelab", "PulumiK3sHost /", "PulumiK3sVm /pool/homelab", "PulumiK3sStorage /"],
+      "PulumiK3sTemplate /vms/9000",
+    ]);
+    expect(rolesOf(homelab())).toHaveLength(2);
   });
 
   it("are needed at the VLAN if the nodes are in one", () => {

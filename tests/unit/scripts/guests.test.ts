@@ -20,6 +20,7 @@ class Host extends ScriptedHost {
       ADDRESS: "198.18.0.20",
       CREATION: "",
       NETWORK: "keep",
+      DISKS: "keep",
       URN: "urn:pulumi:homelab::proxmox-k3s::a$b::node-1",
       AUTHORIZED_KEYS: "ssh-ed25519 AAAA",
       ...env,

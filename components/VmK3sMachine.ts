@@ -1,0 +1,102 @@
+import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
+import * as pulumi from "@pulumi/pulumi";
+
+import { STEP_BOUNDS } from "../plan/bounds";
+import { creationOf } from "../plan/mark";
+import { isEtcdMember, type VmNodePlan } from "../plan/model";
+import { stepName } from "../plan/steps";
+import { type Connection, RemoteScript } from "../remote/RemoteScript";
+import type { ClusterContext } from "./ClusterContext";
+import { ignoredChanges } from "./machine/byHand";
+import { claim } from "./machine/claim";
+import { describe } from "./machine/description";
+import { guard } from "./machine/guard";
+import type { Machine } from "./machine/Machine";
+import { reach } from "./machine/reach";
+import { formerGuest } from "./machine/settings";
+import { vmSettings } from "./machine/vmSettings";
+
+export interface VmK3sMachineArgs {
+  readonly node: VmNodePlan;
+  readonly context: ClusterContext;
+  /** The machine is made after these. */
+  readonly after: readonly pulumi.Resource[];
+}
+
+/**
+ * A virtual machine that can run K3s: claimed, cloned from its template, set up by cloud-init, and open to SSH by key with a
+ * known host key.
+ */
+export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
+  readonly connection: Connection;
+  readonly guest: pulumi.Resource;
+  readonly creation: pulumi.Output<string>;
+  readonly usable: pulumi.Resource;
+
+  constructor(name: string, args: VmK3sMachineArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { node, context } = args;
+    super("proxmox-k3s:index:VmK3sMachine", name, { vmId: node.vmId, address: node.address }, opts);
+    const { clones, reboots } = context;
+    // The client changes or adopts whatever guest has the VMID, so each change is preceded by a look at whose it is.
+    const claimed = claim(name, node, context, (check) => clones.take(name, node.template, check));
+
+    const vm = new proxmoxve.VmLegacy(
+      name,
+      { ...vmSettings(node, context.plan, formerGuest(node, context)), description: describe(context.mark) },
+      {
+        parent: this,
+        provider: context.proxmox,
+        dependsOn: [context.roster, context.preflight, ...args.after],
+        hooks: {
+          beforeCreate: [claimed],
+          afterCreate: [clones.hooks.afterCreate],
+          beforeUpdate: [context.diskFits, claimed, reboots.hooks.beforeUpdate],
+          afterUpdate: [reboots.hooks.afterUpdate],
+          onError: [context.machineFailure, clones.hooks.onError, reboots.hooks.onError],
+        },
+        // The VMID and the address are fixed: the old one must have gone before the new one comes.
+        deleteBeforeReplace: true,
+        replaceOnChanges: [
+          // etcd knows its members by their addresses: such a server leaves and joins anew.
+          ...(isEtcdMember(node, context.plan) ? ["initialization.ipConfigs[*].ipv4.address"] : []),
+          // cloud-init has tied the address to it.
+          ...(node.mac === undefined ? [] : ["networkDevices[0].macAddress"]),
+        ],
+        ignoreChanges: ignoredChanges(node),
+      },
+    );
+    this.guest = vm;
+    this.creation = vm.description.apply((text) => creationOf(text ?? ""));
+
+    const guarded = guard(name, { node, context, guest: vm, creation: this.creation }, this);
+    const ready = new RemoteScript(
+      stepName(name, "vm"),
+      {
+        task: "vm",
+        title: `first boot, disk and SSH of ${node.name}`,
+        connection: context.host,
+        lock: `guest-${node.vmId}`,
+        boundSeconds: STEP_BOUNDS.firstBoot,
+        args: {
+          VMID: node.vmId,
+          NAME: node.name,
+          ADDRESS: node.address,
+          DISK: node.diskGiB,
+          AUTHORIZED_KEYS: context.plan.ssh.authorizedKeys.join("\n"),
+        },
+        inputs: { MARK: context.mark, URN: vm.urn },
+        triggers: [this.creation],
+      },
+      // What depends on this goes before the guard: while a leave has not ended well, the guard is still to come.
+      context.scriptOptions({ parent: this, dependsOn: [vm, guarded], deletedWith: vm, replaceWith: [vm] }),
+    );
+    const { connection, usable } = reach(
+      name,
+      { node, context, guest: vm, creation: this.creation, after: ready },
+      this,
+    );
+    this.connection = connection;
+    this.usable = usable;
+    this.registerOutputs({ vmId: node.vmId, address: node.address });
+  }
+}

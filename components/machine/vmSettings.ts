@@ -1,0 +1,71 @@
+import type * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
+
+import { VM_TIMEOUTS } from "../../plan/machineTimeouts";
+import type { ClusterPlan, VmNodePlan } from "../../plan/model";
+import { dns, type FormerGuest, NO_DEVICES, startup } from "./settings";
+
+/** Interface of the root disk, in the template and in its clones. */
+const ROOT_DISK = "scsi0";
+
+/** The machine as Proxmox VE is asked for it, but for the mark; plain values that every preview knows. */
+export function vmSettings(
+  node: VmNodePlan,
+  plan: ClusterPlan,
+  { further = NO_DEVICES, mac }: FormerGuest = {},
+): proxmoxve.VmLegacyArgs {
+  const { network, tag } = plan;
+  return {
+    nodeName: node.proxmoxNode,
+    vmId: node.vmId,
+    name: node.name,
+    poolId: plan.proxmox.resourcePool,
+    tags: [tag],
+    // A linked clone is on its template's storage.
+    clone: {
+      vmId: node.template,
+      full: node.clone === "full",
+      ...(node.clone === "full" ? { datastoreId: node.storage } : {}),
+    },
+    // The program asks the agent itself, with a bound and words of its own. The client would wait a quarter of an hour.
+    agent: { enabled: true, waitForIp: { disabled: true } },
+    cpu: { cores: node.cores, type: node.cpuType },
+    memory: { dedicated: node.memoryMiB, floating: 0 },
+    scsiHardware: "virtio-scsi-single",
+    disks: [
+      {
+        ...{ interface: ROOT_DISK, size: node.diskGiB, discard: "on", iothread: true },
+        ...(node.clone === "full" ? { datastoreId: node.storage } : { datastoreId: "" }),
+      },
+      ...((further.disks ?? []) as proxmoxve.types.input.VmLegacyDisk[]),
+    ],
+    // Otherwise the client gives the machine the host's own CD drive, which takes a privilege more.
+    cdrom: { fileId: "none" },
+    initialization: {
+      datastoreId: node.storage,
+      interface: "ide2",
+      // Packages change when a person wants it, not while a node is made.
+      upgrade: false,
+      dns: dns(network),
+      ipConfigs: [
+        { ipv4: { address: `${node.address}/${node.prefix}`, gateway: network.gateway } },
+        ...further.ipConfigs,
+      ],
+      userAccount: { username: "root", keys: [...plan.ssh.authorizedKeys] },
+    },
+    networkDevices: [
+      {
+        bridge: network.bridge,
+        model: "virtio",
+        macAddress: node.mac ?? mac ?? node.ownMac,
+        ...(network.vlan ? { vlanId: network.vlan } : {}),
+      },
+      ...(further.networkInterfaces as proxmoxve.types.input.VmLegacyNetworkDevice[]),
+    ],
+    operatingSystem: { type: "l26" },
+    serialDevices: [{ device: "socket" }],
+    onBoot: node.startOnBoot,
+    ...(node.startup === undefined ? {} : { startup: startup(node.startup) }),
+    started: true,
+    ...VM_TIMEOUTS,
+  };
+}

@@ -1,0 +1,50 @@
+import * as pulumi from "@pulumi/pulumi";
+import { Semaphore } from "async-mutex";
+
+import { hookName } from "../../plan/steps";
+
+/** How many clones of one template are made at the same time. Each reads all of its disk, and Proxmox VE locks it meanwhile. */
+const AT_A_TIME = 4;
+
+/** Limits how many clones of one template are made at the same time, whatever the engine's parallelism is. */
+export class Clones {
+  /** They end a machine's turn. One set for all machines of a cluster. */
+  readonly hooks: { readonly afterCreate: pulumi.ResourceHook; readonly onError: pulumi.ErrorHook };
+  /** By VMID of the template. */
+  private readonly templates = new Map<number, Semaphore>();
+  /** For each machine that is being made: the function that ends its turn. */
+  private readonly taken = new Map<string, () => void>();
+
+  constructor(cluster: string) {
+    this.hooks = {
+      afterCreate: new pulumi.ResourceHook(hookName(cluster, "cloned"), ({ name }) => this.end(name)),
+      onError: new pulumi.ErrorHook(hookName(cluster, "clone-failed"), ({ name }) => {
+        this.end(name);
+        return Promise.resolve(false);
+      }),
+    };
+  }
+
+  /**
+   * Resolves when the machine may be made.
+   * @param check a last check; if it throws, the machine's turn ends
+   * @throws the error of `check`
+   */
+  async take(name: string, template: number, check: () => Promise<unknown>): Promise<void> {
+    const places = this.templates.get(template) ?? new Semaphore(AT_A_TIME);
+    this.templates.set(template, places);
+    const [, release] = await places.acquire();
+    this.taken.set(name, release);
+    try {
+      await check();
+    } catch (error) {
+      this.end(name);
+      throw error;
+    }
+  }
+
+  private end(name: string): void {
+    this.taken.get(name)?.();
+    this.taken.delete(name);
+  }
+}

@@ -1,0 +1,106 @@
+import { spawn } from "node:child_process";
+import type { DiskCopy, NewDisk, TaskLog } from "../../lab/pve/driver";
+import type { GuestConfig } from "../../lab/pve/guestConfig";
+import { type ProcessResult, SimulatedVms } from "../../lab/pve/simulatedVms";
+import type { IsolatedProcesses } from "./isolatedProcesses";
+import type { SimulatedMachines } from "./simulatedMachines";
+
+/**
+ * Virtual machines in which nothing runs by itself: each has a root of its own in which its guest agent runs commands, and every
+ * change of them is in the journal. As {@link SimulatedMachines} for containers, which keeps the roots of both.
+ */
+export class VmRoots extends SimulatedVms {
+  /** What cloud-init says of its run. */
+  cloudInit: (vmid: number) => string = () => "done";
+  /** Machines whose agent never answers. */
+  readonly withoutAgent = new Set<number>();
+  /** Machines whose file system has been grown, in order. */
+  readonly grown: number[] = [];
+
+  constructor(
+    private readonly machines: SimulatedMachines,
+    private readonly processes: IsolatedProcesses,
+  ) {
+    // Long enough for the client to see tasks that run.
+    super({ delayMs: 30 });
+    machines.others = this;
+  }
+
+  at(address: string): number | undefined {
+    for (const [vmid, { startedAt, config }] of this.guests) {
+      const configured = /(?:^|,)ip=([^/,]+)/.exec(config.options.get("ipconfig0") ?? "")?.[1];
+      if (startedAt !== undefined && configured === address) return vmid;
+    }
+    return undefined;
+  }
+
+  startedAt(vmid: number): number | undefined {
+    return this.guests.get(vmid)?.startedAt;
+  }
+
+  /** The first interface, as cloud-init sets it up. */
+  interfaces(vmid: number): { readonly name: string; readonly inet?: string }[] {
+    const inet = /(?:^|,)ip=([^,]+)/.exec(this.guests.get(vmid)?.config.options.get("ipconfig0") ?? "")?.[1];
+    return [{ name: "eth0", ...(inet === undefined ? {} : { inet }) }];
+  }
+
+  override async create(vmid: number, config: GuestConfig, disks: readonly NewDisk[], log: TaskLog): Promise<void> {
+    await this.machines.record(vmid, "create", async () => {
+      await super.create(vmid, config, disks, log);
+      await this.machines.addDisk(vmid);
+    });
+  }
+
+  override async clone(vmid: number, newid: number, config: GuestConfig, copies: readonly DiskCopy[]): Promise<void> {
+    await this.machines.record(newid, "clone", async () => {
+      await super.clone(vmid, newid, config, copies);
+      await this.machines.addDisk(newid);
+    });
+  }
+
+  override async start(vmid: number, config: GuestConfig): Promise<void> {
+    await this.machines.record(vmid, "start", async () => {
+      await super.start(vmid, config);
+      await this.machines.boot(vmid);
+    });
+  }
+
+  override async shutdown(vmid: number): Promise<boolean> {
+    return this.machines.record(vmid, "shutdown", async () => {
+      const isDown = await super.shutdown(vmid);
+      if (isDown) this.machines.halt(vmid);
+      return isDown;
+    });
+  }
+
+  override async stop(vmid: number): Promise<void> {
+    await this.machines.record(vmid, "stop", async () => {
+      await super.stop(vmid);
+      this.machines.halt(vmid);
+    });
+  }
+
+  override async destroy(vmid: number): Promise<void> {
+    if (!this.guests.has(vmid)) return super.destroy(vmid);
+    await this.machines.record(vmid, "destroy", () => super.destroy(vmid));
+    this.machines.removeDisk(vmid);
+  }
+
+  override async agent(vmid: number, command: string, args: Readonly<Record<string, unknown>>): Promise<unknown> {
+    if (!this.withoutAgent.has(vmid)) return super.agent(vmid, command, args);
+    return super.agent(-1, command, args);
+  }
+
+  /** In the machine's root, with its programs. */
+  protected override async run(vmid: number, command: readonly string[], input: string): Promise<ProcessResult> {
+    const [program, ...args] = [...this.processes.enter, "chroot", this.machines.disk(vmid).root, ...command];
+    const child = spawn(program!, args, { cwd: "/", env: { PATH: process.env["PATH"] }, stdio: "pipe" });
+    child.stdin.on("error", () => {}); // it may end without reading
+    child.stdin.end(input);
+    const output = { stdout: "", stderr: "" };
+    child.stdout.on("data", (data: Buffer) => (output.stdout += data.toString()));
+    child.stderr.on("data", (data: Buffer) => (output.stderr += data.toString()));
+    const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
+    return { exitcode: code ?? 255, ...output };
+  }
+}

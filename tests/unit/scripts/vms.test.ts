@@ -1,0 +1,166 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { CREATION, MARK, ScriptedHost } from "../../support/scriptedHost";
+
+/*
+ * What the scripts do with virtual machines, on configuration files in a scratch folder. `qm` is a double: it answers for the
+ * machine's guest agent. tests/engine/vms.test.ts runs the same scripts against the lab's own `qm`.
+ */
+
+const URN = "urn:pulumi:homelab::proxmox-k3s::a$b::node-1";
+const ours = [
+  `#creation ${CREATION} of ${MARK}`,
+  ...["agent: enabled=1", "name: node-1", "ide2: local-lvm:vm-103-cloudinit,media=cdrom", "ide3: none,media=cdrom"],
+  ...["net0: virtio=02:11:22:33:44:55,bridge=vmbr0", "scsi0: local-lvm:vm-103-disk-0,size=20G", ""],
+].join("\n");
+
+/** A machine that has booted well; `exec` decides what the guest says of a command. */
+const machine = (exec = ""): string => `
+case "$1 $2 $3" in
+  status*) echo "status: running" ;;
+  "guest exec "*)
+    case "$*" in
+      ${exec}
+      *"cloud-init status"*) echo "status: done" | answer 0 ;;
+      *"ip -4"*) echo "2: eth0    inet 198.18.0.20/24 scope global" | answer 0 ;;
+      *) : | answer 0 ;;
+    esac ;;
+esac`;
+
+class Host extends ScriptedHost {
+  constructor(exec?: string) {
+    super();
+    this.conf(103, ours, "qemu-server");
+    this.qm(machine(exec));
+  }
+
+  run(task: "vm" | "host-key" | "claim" | "guard" | "discard", env: Readonly<Record<string, string>> = {}) {
+    return this.script(task, "create", {
+      ...{ ADDRESS: "198.18.0.20", DISK: "20", AUTHORIZED_KEYS: "ssh-ed25519 AAAA", URN },
+      ...{ CREATION: "", NETWORK: "keep", DISKS: "keep", WAIT: "0", ...env },
+    });
+  }
+}
+const begun = (exec?: string): Host => new Host(exec).record("creations", 103);
+
+describe("vm", () => {
+  it("waits for the agent and cloud-init, sets up SSH, and records that the machine is finished", () => {
+    const host = begun();
+    const run = host.run("vm");
+    expect([run.code, run.outcome]).toEqual([0, "virtual machine 103 is set up"]);
+    expect([host.kept("prepared/103"), host.kept("creations/103")]).toEqual([`${CREATION}\n`, ""]);
+    const commands = run.qm.map((call) => call.replace(/^guest exec .* timeout -k 5 60 /, ""));
+    expect(commands[1]).toBe("guest cmd 103 ping");
+    const at = (part: string): number => commands.findIndex((command) => command.includes(part));
+    expect([at("cloud-init status"), at("ip -4"), at("guest-ssh.sh"), at("sh -s")]).toEqual(
+      [at("cloud-init status"), at("ip -4"), at("guest-ssh.sh"), at("sh -s")].sort((a, b) => a - b),
+    );
+    expect(run.pct).toEqual([]);
+  });
+
+  it("starts a machine that does not run, and restarts one that had the machine id of its template", () => {
+    const host = begun('*"sh -s"*) echo "new machine id" | answer 0 ;;');
+    const { code, qm } = host.run("vm");
+    expect([code, qm.filter((call) => /^(start|shutdown)/.test(call))]).toEqual([
+      0,
+      ["shutdown 103 --forceStop 1 --timeout 120", "start 103"],
+    ]);
+  });
+
+  it("gives up on a guest agent that does not answer, and says what to do", () => {
+    const host = begun();
+    host.hurry();
+    host.qm(
+      'case "$1" in status) echo "status: running" ;; *) echo "QEMU guest agent is not running" >&2; exit 255 ;; esac',
+    );
+    const { code, output } = host.run("vm");
+    expect(code).toBe(1);
+    expect(output).toContain(
+      "error: node-1-vm: the guest agent of node-1 (103) does not answer 300 s after its start\n",
+    );
+    expect(output).toContain("next:  look at its console with qm terminal 103 on the Proxmox host.");
+  });
+
+  it("names the module and the lines of a cloud-init that ended in error, and nothing that a terminal would obey", () => {
+    const result = String.raw`{\n "v1": {\n  "datasource": "NoCloud",\n  "errors": [\n   "('locale', Error(1))\\033[31m"\n  ]\n }\n}\n`;
+    const host = begun(`
+      *"cloud-init status"*) echo "status: error" | answer 0 ;;
+      *"/run/cloud-init/result.json"*) printf '${result.replaceAll("'", `'\\''`)}' | sed -n '/"errors"/,/]/{/["]errors["]/d; /]/d; p}' | answer 0 ;;
+      *"cloud-init.log"*) echo "2026-11-28 util.py[WARNING]: Running module locale failed" | answer 0 ;;`);
+    const { code, output } = host.run("vm");
+    expect(code).toBe(1);
+    expect(output).toMatch(
+      /error: node-1-vm: cloud-init in node-1 \(103\) ended in error:\n +"\('locale', Error\(1\)\)/,
+    );
+    expect(output).toContain("util.py[WARNING]: Running module locale failed");
+    expect(output).not.toContain("\x1b");
+    expect(output).toContain(`pulumi up --replace '${URN}'`);
+  });
+
+  it.each([
+    ["of which the host has no record", new Host()],
+    ["that was made after the one on record", new Host().record("prepared", 103, "0".repeat(16))],
+  ])("asks nothing of a machine %s", (_, host) => {
+    const { code, qm } = host.run("vm");
+    expect([code, qm]).toEqual([1, []]);
+  });
+});
+
+describe("a command in a machine", () => {
+  it("hands back what the guest says, byte for byte, and the host key is checked against its form", () => {
+    const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIILx9UeKnbcoEos4i2KFOzoAXSqN+WbsURRyqAG+LHud";
+    const host = new Host(`*ssh_host_ed25519_key.pub*) echo "${key} root@nöde" | answer 0 ;;`).record("prepared", 103);
+    expect(host.run("host-key")).toMatchObject({ code: 0, outcome: key });
+  });
+
+  it("counts no answer as a failure", () => {
+    const host = new Host('*ssh_host_ed25519_key.pub*) echo "{\\"pid\\": 4711}" ;;').record("prepared", 103);
+    host.hurry();
+    const { code, output } = host.run("host-key");
+    expect([code, output]).toEqual([
+      1,
+      expect.stringContaining("create it with qm guest exec 103 -- ssh-keygen -A on the Proxmox host"),
+    ]);
+  });
+});
+
+describe("what somebody added to a machine", () => {
+  it("is not lost by a larger disk: the claim names the disks and another way", () => {
+    const host = new Host().record("prepared", 103);
+    host.conf(103, `${ours}scsi1: local-lvm:vm-103-disk-1,size=8G\n`, "qemu-server");
+    const { code, output } = host.script("claim", "update", { CREATION: "", NETWORK: "keep", DISKS: "change" });
+    expect(code).toBe(1);
+    expect(output).toContain("this change of the disk of guest 103 (node-1) would detach scsi1, which somebody added");
+    expect(output).toContain("next:  qm resize 103 scsi0 SIZE on the Proxmox host");
+    expect(host.script("claim", "update", { CREATION: "", NETWORK: "keep", DISKS: "keep" }).code).toBe(0);
+  });
+
+  it("stops its removal, with the commands of its kind", () => {
+    const host = new Host().record("prepared", 103);
+    host.conf(103, `${ours}protection: 1\n`, "qemu-server");
+    const { code, output } = host.run("guard");
+    expect([code, output]).toEqual([1, expect.stringContaining("it is protected (qm set 103 --protection 0)")]);
+  });
+});
+
+describe("a clone that was cut off", () => {
+  it.each(["clone", "create"])("is unlocked and destroyed (lock: %s)", (lock) => {
+    const host = begun('*"test -e"*) : | answer 1 ;;');
+    host.conf(103, `${ours}lock: ${lock}\n`, "qemu-server");
+    const { code, qm } = host.run("discard", { CREATION });
+    expect([code, qm.filter((call) => /^(unlock|stop|destroy)/.test(call))]).toEqual([
+      0,
+      ["unlock 103", "stop 103", "destroy 103"],
+    ]);
+  });
+
+  it("is waited for as long as a worker of Proxmox VE makes it", () => {
+    const host = begun();
+    host.conf(103, `${ours}lock: clone\n`, "qemu-server");
+    fs.writeFileSync(path.join(host.root, "vm-lock/lock-103.conf"), "");
+    const { code, output, qm } = host.run("discard", { CREATION });
+    expect([code, qm.filter((call) => call.startsWith("destroy"))]).toEqual([1, []]);
+    expect(output).toContain("is still being created after 0 s");
+  });
+});
