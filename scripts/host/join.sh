@@ -30,7 +30,7 @@ begin() {
 
 await_server "$TIMEOUT" "$NAME" ||
   fail "none of the cluster's servers answered within $TIMEOUT s:$holders; $NAME would start a second cluster" \
-    "find the cause on them with pct exec VMID -- journalctl -u k3s on the Proxmox host, then pulumi up"
+    "$SEE_SERVERS, then pulumi up"
 
 # No server can join a cluster in SQLite. A server that replaces the only one starts a new cluster, if the config allows it.
 need_members
@@ -52,7 +52,7 @@ for former in $(former_servers | tr ' ' :); do
 done
 await_others "$NAME" majority_beside ||
   fail "etcd accepts no new member, so $NAME cannot join: of $OTHERS servers these do not answer:$SILENT" \
-    "start them (pct status, pct start on the Proxmox host), or remove one from the config; then pulumi up"
+    "$START_SERVERS, or remove one from the config; then pulumi up"
 
 ca_hash
 address=$(own_address "$SERVER") || fail "the server $SERVER has no node-ip in /etc/rancher/k3s/config.yaml" "pulumi up writes it again"

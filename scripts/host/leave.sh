@@ -23,7 +23,7 @@ if [ "$HAS_MACHINE" = yes ]; then
 fi
 
 await_server "$API_WAIT" "$NAME" || fail "no server of the cluster answered within $API_WAIT s; $NAME keeps its machine" \
-  "bring a server back (pct status, pct start on the Proxmox host), then pulumi up; to give the whole cluster up: pulumi destroy, which needs no server"
+  "$START_SERVERS, then pulumi up; to give the whole cluster up: pulumi destroy, which needs no server"
 
 node_exists() { [ -n "$(kubectl get node "$NAME" --ignore-not-found -o name)" ]; }
 running() { trusts "$VMID" "$NAME" && guest_runs "$VMID"; }
@@ -135,7 +135,7 @@ if [ "$ROLE" = server ]; then adopt_member "$VMID" "$NAME"; fi
 if [ "$ROLE" = server ] && is_member "$NAME"; then
   await_others "$NAME" majority_without ||
     fail "without $NAME etcd would have no majority: $WELL of the $OTHERS other servers answer, not$SILENT; $NAME keeps its machine" \
-      "bring them back (pct status, pct start on the Proxmox host), then pulumi up"
+      "$START_SERVERS, then pulumi up"
 fi
 
 if node_exists; then

@@ -8,7 +8,7 @@ GUEST_BOUND=300
 printf '%s\n' "$FILES" >"$WORK/files"
 not_copied() {
   still_runs_after_failure "K3s was copied into it"
-  fail "$1 could not be copied into $NAME ($VMID)" "check with pct enter $VMID on the Proxmox host that $TO is writable, then pulumi up"
+  fail "$1 could not be copied into $NAME ($VMID)" "check on the Proxmox host that $TO is writable: $(guest_command "$VMID" "ls -ld $TO"), then pulumi up"
 }
 guest_exec "$VMID" mkdir -p "$TO" || not_copied "the files of K3s"
 while read -r file; do

@@ -7,5 +7,5 @@ if ! find_server || ! is_member "$NAME" || ! answers "$NAME"; then
 fi
 await_others "$NAME" majority_beside ||
   fail "$NAME was not changed (this would $EFFECT): without it etcd has no majority, because these servers do not answer:$SILENT" \
-    "start them (pct status, pct start on the Proxmox host), or remove one from the config; then pulumi up"
+    "$START_SERVERS, or remove one from the config; then pulumi up"
 outcome "$WELL of the $OTHERS other servers answer"

@@ -60,9 +60,15 @@ await_server() {
   done
 }
 
+# For people: how to start servers, and how to see why they do not answer. Both kinds of machine may be among them.
+# shellcheck disable=SC2034
+START_SERVERS="start them on the Proxmox host (pct start VMID, or qm start VMID for a virtual machine)"
+# shellcheck disable=SC2034
+SEE_SERVERS="find the cause in their journalctl -u k3s (pct enter VMID on the Proxmox host, or qm terminal VMID for a virtual machine)"
+
 # need_server SECONDS: the same; fails if none answers.
 need_server() {
-  await_server "$1" || fail "no server of the cluster answered within $1 s" "find the cause on the servers: pct exec VMID -- journalctl -u k3s on the Proxmox host"
+  await_server "$1" || fail "no server of the cluster answered within $1 s" "$SEE_SERVERS, then pulumi up"
 }
 
 # Limit in seconds for one call, so that a server that hangs does not block a step.
