@@ -24,7 +24,7 @@ import { type PulumiResult, readResult } from "./pulumiResult";
 import { type HostState, SimulatedHost } from "./simulatedHost";
 import { type MachinesSnapshot, SimulatedMachines } from "./simulatedMachines";
 import { type KeyPair, newKeyPair } from "./sshKeys";
-import { VmRoots } from "./vmRoots";
+import { VmRoots, type VmsSnapshot } from "./vmRoots";
 
 const REPO = path.join(__dirname, "../..");
 const TSX = path.join(REPO, "node_modules/.bin/tsx");
@@ -49,6 +49,7 @@ export type ClusterConfig = any;
 export interface HomelabSnapshot {
   readonly folder: string;
   readonly machines: MachinesSnapshot;
+  readonly vms: VmsSnapshot;
   readonly host: HostState;
   readonly keys: Keys;
 }
@@ -70,7 +71,6 @@ export class Homelab {
   /** Every request to the API with its answer, those of the host's own `pct` too. */
   readonly exchanges: Exchange[] = [];
   readonly machines: SimulatedMachines;
-  /** Virtual machines; a snapshot has none of them. */
   readonly vms: VmRoots;
   readonly host: SimulatedHost;
   /** What goes wrong with the API, the guests and the host's port 22; none to begin with, none in a snapshot. */
@@ -115,6 +115,12 @@ export class Homelab {
   /** What the program itself has asked of the API. */
   get asked(): Exchange[] {
     return this.exchanges.filter(({ user }) => user !== "root@pam");
+  }
+
+  /** VMIDs of all guests of both kinds; a template is none. */
+  get guests(): number[] {
+    const all = [...this.machines.guests.keys(), ...this.vms.guests.keys()];
+    return all.filter((vmid) => this.host.conf(String(vmid))?.options.get("template") !== "1");
   }
 
   /** The stack's config as it stands. */
@@ -288,7 +294,8 @@ export class Homelab {
   save(): HomelabSnapshot {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "homelab-snapshot-"));
     for (const part of ["state", "host", "pve-state", "program"]) copy(this.path(part), path.join(folder, part));
-    return { folder, machines: this.machines.save(), host: structuredClone(this.host.state), keys: this.keys };
+    const [machines, vms] = [this.machines.save(), this.vms.save()];
+    return { folder, machines, vms, host: structuredClone(this.host.state), keys: this.keys };
   }
 
   /** Resolves when no task of the API runs any more. */
@@ -329,6 +336,7 @@ export class Homelab {
     if (from) copy(from.folder, this.folder);
     await this.host.open();
     if (from) await this.machines.restore(from.machines);
+    if (from) await this.vms.restore(from.vms);
     await this.openNetwork();
     const toolchain = await ensureToolchain((line) => console.error(line));
     makePulumiHome(this.path("home"), toolchain.pluginsDir);

@@ -5,10 +5,12 @@ import { Homelab, type HomelabSnapshot } from "./homelab";
  * @param prepare changes the program or the config before
  * @throws Error with the output of an `up` that failed
  */
-export async function homelabAtRest(prepare: (lab: Homelab) => void = () => {}): Promise<HomelabSnapshot> {
+export async function homelabAtRest(
+  prepare: (lab: Homelab) => void | Promise<void> = () => {},
+): Promise<HomelabSnapshot> {
   const lab = await Homelab.start();
   try {
-    prepare(lab);
+    await prepare(lab);
     const { code, stdout } = await lab.up();
     if (code !== 0) throw new Error(`the homelab cannot be set up:\n${stdout}`);
     return lab.save();

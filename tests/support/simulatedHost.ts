@@ -4,8 +4,9 @@ import type { Socket } from "node:net";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AccessStore } from "../../lab/pve/access/accessStore";
-import type { ContainerDriver } from "../../lab/pve/driver";
+import type { ContainerDriver, MachineDriver } from "../../lab/pve/driver";
 import { type GuestConfigFile, parseGuestConfig } from "../../lab/pve/guestConfig";
+import { MACHINE_KINDS, type MachineKind } from "../../plan/machineKinds";
 import { parseStep } from "../../plan/steps";
 import { acknowledgement } from "../../remote/answer";
 import { HastyClock, makeCommands, makeHastySleep, serveCommands } from "./doubles/commands";
@@ -212,12 +213,11 @@ export class SimulatedHost {
     fs.rmSync(path.join(this.options.root, file));
   }
 
-  /** A guest's configuration file; that of a container, where there is no guest. */
-  confFile(vmid: string | number): string {
-    const [container, vm] = ["lxc", "qemu-server"].map((folder) =>
-      path.join(this.options.root, "etc/pve", folder, `${vmid}.conf`),
-    ) as [string, string];
-    return fs.existsSync(vm) ? vm : container;
+  /** A guest's configuration file; where there is no guest, that of one of the kind. */
+  confFile(vmid: string | number, kind: MachineKind = "lxc"): string {
+    const file = (of: MachineKind): string =>
+      path.join(this.options.root, "etc/pve", MACHINE_KINDS[of].folder, `${vmid}.conf`);
+    return [file("vm"), file("lxc")].find((each) => fs.existsSync(each)) ?? file(kind);
   }
 
   /** A guest's configuration; undefined when there is no such guest. */
@@ -226,8 +226,14 @@ export class SimulatedHost {
     return fs.existsSync(file) ? parseGuestConfig(fs.readFileSync(file, "utf8")) : undefined;
   }
 
-  /** `pct destroy --force`. */
-  async destroy(vmid: number, driver: ContainerDriver = this.options.machines): Promise<void> {
+  /** What runs a guest, whichever kind it is of. */
+  driverOf(vmid: number): MachineDriver {
+    const { machines, vms } = this.options;
+    return vms.guests.has(vmid) ? vms : machines;
+  }
+
+  /** `pct destroy --force`, or `qm destroy` of a machine that was stopped. */
+  async destroy(vmid: number, driver = this.driverOf(vmid)): Promise<void> {
     await driver.destroy(vmid, () => {});
     fs.rmSync(this.confFile(vmid));
     this.access.forgetGuest(vmid);

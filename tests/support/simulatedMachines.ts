@@ -143,7 +143,8 @@ export class SimulatedMachines extends SimulatedDriver {
     return path.join(this.own.folder, String(vmid), "rootfs");
   }
 
-  private async insert(vmid: number): Promise<void> {
+  /** A guest's root, whose files are in the folder. */
+  async insert(vmid: number): Promise<void> {
     await this.own.processes.mountRoot(this.root(vmid), this.own.commands);
     this.disks.set(vmid, new SimulatedDisk(this.root(vmid)));
   }

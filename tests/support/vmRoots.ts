@@ -1,9 +1,16 @@
 import { spawn } from "node:child_process";
 import type { DiskCopy, NewDisk, TaskLog } from "../../lab/pve/driver";
 import type { GuestConfig } from "../../lab/pve/guestConfig";
-import { type ProcessResult, SimulatedVms } from "../../lab/pve/simulatedVms";
+import { SimulatedFiles } from "../../lab/pve/simulatedFiles";
+import { type ProcessResult, type SimulatedDisk, type SimulatedVm, SimulatedVms } from "../../lab/pve/simulatedVms";
 import type { IsolatedProcesses } from "./isolatedProcesses";
 import type { SimulatedMachines } from "./simulatedMachines";
+
+/** What is not in the machines' files. */
+export interface VmsSnapshot {
+  readonly guests: ReadonlyMap<number, Omit<SimulatedVm, "files">>;
+  readonly disks: ReadonlyMap<string, SimulatedDisk>;
+}
 
 /**
  * Virtual machines in which nothing runs by itself: each has a root of its own in which its guest agent runs commands, and every
@@ -24,6 +31,22 @@ export class VmRoots extends SimulatedVms {
     // Long enough for the client to see tasks that run.
     super({ delayMs: 30 });
     machines.others = this;
+  }
+
+  save(): VmsSnapshot {
+    const guests = [...this.guests].map(([vmid, { files: _, ...vm }]) => [vmid, vm] as const);
+    return structuredClone({ guests: new Map(guests), disks: this.disks });
+  }
+
+  /** Goes on with machines whose roots are in the folder of {@link SimulatedMachines}. */
+  async restore(from: VmsSnapshot): Promise<void> {
+    const { guests, disks } = structuredClone(from);
+    for (const [volid, disk] of disks) this.disks.set(volid, disk);
+    for (const [vmid, vm] of guests) {
+      this.guests.set(vmid, { ...vm, files: new SimulatedFiles() });
+      await this.machines.insert(vmid);
+      if (vm.startedAt !== undefined) await this.machines.boot(vmid);
+    }
   }
 
   at(address: string): number | undefined {

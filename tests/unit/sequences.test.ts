@@ -41,6 +41,7 @@ describe("the order of a removal", () => {
     expect(problems(LEAVE, DESTROY)).toEqual([]);
     expect(problems(LEAVE, DESTROY, CREATE, K3S, LEAVE, DESTROY)).toEqual([]);
     expect(problems(LEAVE, DESTROY, CREATE, DESTROY)).toEqual([]);
+    expect(problems(LEAVE, DESTROY, "guest 102 clone", K3S, LEAVE, DESTROY)).toEqual([]);
   });
 
   it("is wrong without a leave, with one that failed, and with one of an earlier life", () => {
@@ -81,6 +82,7 @@ describe("what an up did to the nodes", () => {
     ["nothing, where a script looked alone", one, ["worker-1-ready update", "worker-1-k3s update"], []],
     ["a rebuild", node(1, { is: 202 }), rebuild, ["worker-1 rebuild"]],
     ["a node that comes", { ...one, was: undefined }, ["guest 102 create", "guest 102 start"], ["worker-1 join"]],
+    ["a machine that comes", { ...one, was: undefined }, ["guest 102 clone", "guest 102 start"], ["worker-1 join"]],
     ["a node that goes", { ...one, is: undefined }, ["worker-1-leave delete", "guest 102 destroy"], ["worker-1 leave"]],
     ["a drain, and no more", one, ["worker-1-leave delete"], ["worker-1 drain"]],
     ["a reboot", one, [...reboot(1), "worker-1-back look"], ["worker-1 reboot"]],
@@ -161,10 +163,12 @@ describe("what an up did to the nodes", () => {
 });
 
 it("a wish's workers have the lowest indices that are not retired, and the VMIDs that follow from them", () => {
-  const nodes = wishedNodes({ count: 2, retired: [1, 3], cores: 6, tier: "" });
-  expect(nodes.map(({ name, vmid, cores }) => [name, vmid, cores])).toEqual([
-    ["k3s-master", 100, 2],
-    ["k3s-worker-02", 103, 6],
-    ["k3s-worker-04", 105, 6],
+  const pool = { count: 2, retired: [1, 3], cores: 6, tier: "" };
+  const nodes = wishedNodes({ lxc: pool, vm: { ...pool, count: 1, retired: [] } });
+  expect(nodes.map(({ name, vmid, kind, cores }) => [name, vmid, kind, cores])).toEqual([
+    ["k3s-master", 100, "lxc", 2],
+    ["k3s-worker-02", 103, "lxc", 6],
+    ["k3s-worker-04", 105, "lxc", 6],
+    ["k3s-vm-1", 150, "vm", 6],
   ]);
 });

@@ -15,7 +15,7 @@ import { applyEdit, type Edits } from "./edits";
 import { difference } from "./promises";
 import { type Game, playGame, textOf } from "./runs";
 
-/** @param from a world at rest with two workers */
+/** @param from a world at rest with a worker of each kind */
 export const playChanges = (from: HomelabSnapshot, steps: readonly Edits[], counts: Counts): Promise<void> =>
   playGame(from, steps, (lab) => new ChangeGame(lab, counts));
 
@@ -138,10 +138,12 @@ class ChangeGame implements Game<Edits> {
     return new Map(
       [...former.nodes, ...plan.nodes].map(({ vmId }) => {
         const options = host.conf(String(vmId))?.options;
-        const [, text] = /size=([^,]*)/.exec(options?.get("rootfs") ?? "") ?? [];
+        const isVm = options?.has("scsi0");
+        const [, text] = /size=([^,]*)/.exec(options?.get(isVm ? "scsi0" : "rootfs") ?? "") ?? [];
         // Proxmox VE writes the same size in one unit or another.
         const size = text === undefined ? undefined : parseSize(text);
-        const settings = ["cores", "onboot", "startup"].map((key) => options?.get(key));
+        // A machine reboots for its cores.
+        const settings = [...(isVm ? [] : ["cores"]), "onboot", "startup"].map((key) => options?.get(key));
         return [vmId, { k3s: machines.disks.get(vmId)?.k3s, settings: [size, ...settings] }];
       }),
     );

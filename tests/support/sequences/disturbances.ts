@@ -48,7 +48,7 @@ function happeningOf(entries: readonly Entry[], node: Standing): Happening | und
   const { name, was, is } = node;
   const its = entries.filter(({ what }) => isOf(what, name, [was, is]));
   const has = (what: string): boolean => its.some((entry) => entry.what === what);
-  const made = has(`guest ${is} create`);
+  const made = has(`guest ${is} create`) || has(`guest ${is} clone`);
   const gone = has(`guest ${was} destroy`);
   const away = was === undefined || is === undefined ? [] : awaySpans(node, its);
   const effects: Effect[] = [
@@ -67,7 +67,7 @@ function happeningOf(entries: readonly Entry[], node: Standing): Happening | und
 
 const HALTS = /^guest \d+ (?:shutdown|stop|start)$/;
 /** The first and the last that is seen of a node that comes, goes or is rebuilt. */
-const MEMBERSHIP = /^guest \d+ (?:create|destroy)$|-leave delete$|-ready create$/;
+const MEMBERSHIP = /^guest \d+ (?:create|clone|destroy)$|-leave delete$|-ready create$/;
 const toEntry = ({ began, ended }: Span): Pick<Entry, "began" | "ended"> => ({ began, ended });
 
 function isOf(what: string, name: string, vmIds: readonly (number | undefined)[]): boolean {

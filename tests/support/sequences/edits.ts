@@ -1,13 +1,16 @@
 import fc from "fast-check";
 import type { ClusterConfig } from "../homelab";
+import { ADDRESSES, POOLS, TEMPLATE } from "./mixed";
 import { SERVER_POOL } from "./servers";
+import { type Kind as MachineKind, KINDS as MACHINE_KINDS, vmidOf } from "./wish";
 
 /** A kind of change that a person makes in the config. */
 interface Kind<T> {
   /** How often, beside the others. */
   readonly weight: number;
   readonly to: fc.Arbitrary<T>;
-  readonly apply: (cluster: ClusterConfig, to: T) => void;
+  /** @param of whose workers the edit is about, if it is about workers */
+  readonly apply: (cluster: ClusterConfig, to: T, of: MachineKind) => void;
 }
 
 const kind = <T>(weight: number, to: fc.Arbitrary<T>, apply: Kind<T>["apply"]): Kind<T> => ({ weight, to, apply });
@@ -17,7 +20,9 @@ const index = from(1, 3);
 const own = (min: number, max: number) => fc.tuple(index, from(min, max));
 const flag = fc.boolean();
 
-const worker = ({ pools }: ClusterConfig, at: number): ClusterConfig => ((pools.worker.nodes ??= {})[at] ??= {});
+const poolOf = ({ pools }: ClusterConfig, of: MachineKind): ClusterConfig => pools[POOLS[of]];
+const worker = (cluster: ClusterConfig, of: MachineKind, at: number): ClusterConfig =>
+  ((poolOf(cluster, of).nodes ??= {})[at] ??= {});
 const toggle = (pool: ClusterConfig, at: number): void => {
   const retired: number[] = pool.retired ?? [];
   pool.retired = retired.includes(at) ? retired.filter((each) => each !== at) : [...retired, at];
@@ -30,15 +35,15 @@ const address = (last: number): string => `192.168.2.${last}`;
 /** Every kind of change that is possible or refused, as often as 100 pairs of plans hold each. */
 const KINDS = {
   // Nodes come and go.
-  count: kind(5, from(0, 4), ({ pools }, to) => (pools.worker.count = to)),
-  retire: kind(3, index, ({ pools }, to) => toggle(pools.worker, to)),
+  count: kind(5, from(0, 3), (cluster, to, of) => (poolOf(cluster, of).count = to)),
+  retire: kind(3, index, (cluster, to, of) => toggle(poolOf(cluster, of), to)),
   servers: kind(3, fc.constantFrom(1, 3), ({ pools }, to) => (pools.master.count = to)),
   retireServer: kind(2, index, ({ pools }, to) => toggle(pools.master, to)),
   // They are rebuilt.
   vmId: kind(
     5,
     own(0, 3),
-    (cluster, [at, to]) => (worker(cluster, at).vmId = to === 0 ? 101 + at : 2000 + 10 * to + at),
+    (cluster, [at, to], of) => (worker(cluster, of, at).vmId = 2000 * to + vmidOf({ kind: of, index: at })),
   ),
   serverVmId: kind(
     2,
@@ -46,28 +51,33 @@ const KINDS = {
     ({ pools }, to) => (pools.master.vmIds = SERVER_POOL.vmIds.map((vmId) => vmId + 300 * to)),
   ),
   // They reboot.
-  memory: kind(4, own(8, 10), (cluster, [at, to]) => (worker(cluster, at).memory = `${to}GB`)),
+  memory: kind(4, own(8, 10), (cluster, [at, to], of) => (worker(cluster, of, at).memory = `${to}GB`)),
   swap: kind(1, from(0, 1), ({ pools }, to) => (pools.worker.swap = `${to}GB`)),
   serverMemory: kind(2, from(4, 6), ({ pools }, to) => (pools.master.memory = `${to}GB`)),
-  mac: kind(2, own(0, 2), (cluster, [at, to]) => {
-    if (to === 0) delete worker(cluster, at).mac;
-    else worker(cluster, at).mac = `BC:24:11:00:0${to}:0${at}`;
+  mac: kind(2, own(0, 2), (cluster, [at, to], of) => {
+    if (to === 0) delete worker(cluster, of, at).mac;
+    else worker(cluster, of, at).mac = `BC:24:11:00:0${to}:0${at}`;
   }),
-  address: kind(2, own(0, 2), (cluster, [at, to]) => (worker(cluster, at).address = address(20 + at + 100 * to))),
+  address: kind(
+    2,
+    own(0, 2),
+    (cluster, [at, to], of) => (worker(cluster, of, at).address = address(ADDRESSES[of] + at + 100 * to)),
+  ),
   serverAddress: kind(1, from(0, 1), ({ pools }, to) => {
     pools.master.addresses = SERVER_POOL.addresses.map((_, at) => address((at === 0 ? 20 : 59 + at) + 150 * to));
   }),
   dns: kind(1, from(1, 2), ({ network }, to) => (network.nameservers = [address(to)])),
+  cpuType: kind(1, fc.constantFrom("host", "x86-64-v2-AES"), ({ pools }, to) => (pools.vms.cpuType = to)),
   // K3s restarts.
   version: kind(2, fc.constantFrom("v1.36.3+k3s1", "v1.36.4+k3s1"), (cluster, to) => (cluster.version = to)),
-  tier: kind(2, fc.constantFrom("one", "two"), ({ pools }, to) => (pools.worker.labels = { tier: to })),
-  nodeLabel: kind(2, own(1, 2), (cluster, [at, to]) => (worker(cluster, at).labels = { disk: `d${to}` })),
+  tier: kind(2, fc.constantFrom("one", "two"), (cluster, to, of) => (poolOf(cluster, of).labels = { tier: to })),
+  nodeLabel: kind(2, own(1, 2), (cluster, [at, to], of) => (worker(cluster, of, at).labels = { disk: `d${to}` })),
   datastore: kind(1, fc.constantFrom("sqlite", "etcd"), ({ k3s }, to) => (k3s.datastore = to)),
   // They change in place.
-  cores: kind(2, from(2, 7), ({ pools }, to) => (pools.worker.cores = to)),
-  disk: kind(3, own(49, 53), (cluster, [at, to]) => (worker(cluster, at).disk = `${to}GB`)),
-  startOnBoot: kind(1, flag, ({ pools }, to) => (pools.worker.startOnBoot = to)),
-  startup: kind(1, from(1, 3), ({ pools }, to) => (pools.worker.startup = { order: to })),
+  cores: kind(2, from(2, 7), (cluster, to, of) => (poolOf(cluster, of).cores = to)),
+  disk: kind(3, own(49, 53), (cluster, [at, to], of) => (worker(cluster, of, at).disk = `${to}GB`)),
+  startOnBoot: kind(1, flag, (cluster, to, of) => (poolOf(cluster, of).startOnBoot = to)),
+  startup: kind(1, from(1, 3), (cluster, to, of) => (poolOf(cluster, of).startup = { order: to })),
   // None of them is touched.
   allowLoss: kind(1, flag, (cluster, to) => (cluster.removal = { allowControlPlaneLoss: to })),
   concurrency: kind(3, from(1, 3), (cluster, to) => (cluster.rollout = { concurrency: to })),
@@ -82,21 +92,24 @@ const KINDS = {
   clusterDns: kind(1, fc.constant("10.43.0.11"), (cluster, to) => option(cluster, "cluster-dns", to)),
   clusterDomain: kind(1, fc.constant("lab.example"), (cluster, to) => option(cluster, "cluster-domain", to)),
   otherMinor: kind(2, fc.constantFrom("v1.35.4+k3s1", "v1.38.0+k3s1"), (cluster, to) => (cluster.version = to)),
-  role: kind(1, fc.constant("server"), ({ pools }, to) => (pools.worker.role = to)),
-  rename: kind(1, index, (cluster, to) => (worker(cluster, to).hostname = `renamed-${to}`)),
+  role: kind(1, fc.constant("server"), (cluster, to, of) => (poolOf(cluster, of).role = to)),
+  /** Workers in containers become machines. */
+  machine: kind(1, fc.constant("vm"), ({ pools }, to) => Object.assign(pools.worker, { kind: to, template: TEMPLATE })),
+  rename: kind(1, index, (cluster, to, of) => (worker(cluster, of, to).hostname = `renamed-${to}`)),
   arch: kind(1, fc.constant("arm64"), ({ proxmox }, to) => {
     proxmox.architecture = to;
     proxmox.template = proxmox.template.replace("amd64", to);
   }),
   place: kind(1, fc.constant("pve2"), ({ proxmox }, to) => (proxmox.node = to)),
   /** The VMID, or the address, of one that leaves in the same `up`. */
-  takeVmId: kind(1, index, (cluster, to) => {
-    worker(cluster, to).vmId = cluster.pools.worker.nodes[to + 1]?.vmId ?? 102 + to;
-    cluster.pools.worker.retired = [...(cluster.pools.worker.retired ?? []), to + 1];
+  takeVmId: kind(1, index, (cluster, to, of) => {
+    const next = { kind: of, index: to + 1 };
+    worker(cluster, of, to).vmId = poolOf(cluster, of).nodes[to + 1]?.vmId ?? vmidOf(next);
+    poolOf(cluster, of).retired = [...(poolOf(cluster, of).retired ?? []), to + 1];
   }),
-  takeAddress: kind(1, index, (cluster, to) => {
-    worker(cluster, to).address = cluster.pools.worker.nodes[to + 1]?.address ?? address(21 + to);
-    cluster.pools.worker.retired = [...(cluster.pools.worker.retired ?? []), to + 1];
+  takeAddress: kind(1, index, (cluster, to, of) => {
+    worker(cluster, of, to).address = poolOf(cluster, of).nodes[to + 1]?.address ?? address(ADDRESSES[of] + 1 + to);
+    poolOf(cluster, of).retired = [...(poolOf(cluster, of).retired ?? []), to + 1];
   }),
 } as const;
 
@@ -104,6 +117,8 @@ const KINDS = {
 export interface Edit {
   readonly edit: keyof typeof KINDS;
   readonly to: unknown;
+  /** Whose workers it is about, where it is about workers. */
+  readonly of: MachineKind;
 }
 
 /** What one `up` gets: edits of one hand. */
@@ -112,7 +127,11 @@ export type Edits = readonly Edit[];
 const edit: fc.Arbitrary<Edit> = fc.oneof(
   ...Object.entries(KINDS).map(([name, { weight, to }]) => ({
     weight,
-    arbitrary: fc.record({ edit: fc.constant(name as Edit["edit"]), to: to as fc.Arbitrary<unknown> }),
+    arbitrary: fc.record({
+      edit: fc.constant(name as Edit["edit"]),
+      to: to as fc.Arbitrary<unknown>,
+      of: fc.constantFrom(...MACHINE_KINDS),
+    }),
   })),
 );
 
@@ -122,8 +141,8 @@ export const editSequences: fc.Arbitrary<readonly Edits[]> = fc.array(fc.array(e
   maxLength: 12,
 });
 
-export const applyEdit = ({ edit: name, to }: Edit, cluster: ClusterConfig): void =>
-  (KINDS[name] as Kind<unknown>).apply(cluster, to);
+export const applyEdit = ({ edit: name, to, of }: Edit, cluster: ClusterConfig): void =>
+  (KINDS[name] as Kind<unknown>).apply(cluster, to, of);
 
 /** The server pool has room for more servers than one. */
 export function roomForServers({ pools }: ClusterConfig): void {

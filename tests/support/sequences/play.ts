@@ -5,20 +5,24 @@ import type { PulumiResult } from "../pulumiResult";
 import { difference, endProblems, orderProblems } from "./promises";
 import { namesRecovery, remedyFor } from "./remedies";
 import { type Game, killUp, playGame, recover, textOf } from "./runs";
+import { POOLS } from "./mixed";
 import type { Change, Step, Trouble } from "./steps";
 import { Strangers } from "./strangers";
-import { INDICES, SERVER, vmidOf, type Wish, wishedNodes, workerName } from "./wish";
+import { type Kind, type Place, PLACES, type PoolWish, SERVER, vmidOf, type Wish } from "./wish";
+import { wishedNodes, wishedOf, workerName } from "./wish";
 
 /** More than any sequence needs; each `up` that fails must name something that has to be done first. */
 const TRIES = 12;
 
-/** @param from a world at rest with two workers */
+/** @param from a world at rest with a worker of each kind */
 export const play = (from: HomelabSnapshot, steps: readonly Step[]): Promise<void> =>
   playGame(from, steps, (lab) => new WorkerGame(lab));
 
+const FIRST: PoolWish = { count: 1, retired: [], cores: 4, tier: "" };
+
 class WorkerGame implements Game<Step> {
   readonly story: string[] = [];
-  private wish: Wish = { count: 2, retired: [], cores: 4, tier: "" };
+  private wish: Wish = { lxc: FIRST, vm: FIRST };
   private readonly strangers: Strangers;
   /** What a person did to guests: those that `recover` destroys have never been nodes. */
   private readonly byHand = new Set<Entry>();
@@ -60,7 +64,7 @@ class WorkerGame implements Game<Step> {
     const destroyed = await this.lab.destroy();
     this.report([
       ...(destroyed.code === 0 ? [] : [`destroy fails:\n${textOf(destroyed)}`]),
-      ...difference("guests after destroy", this.lab.machines.guests.keys(), this.strangers.vmids),
+      ...difference("guests after destroy", this.lab.guests, this.strangers.vmids),
       ...difference(
         "resources after destroy",
         (await this.lab.state()).map(({ name }) => name),
@@ -72,27 +76,25 @@ class WorkerGame implements Game<Step> {
   }
 
   private async change(change: Change): Promise<void> {
-    const { wish } = this;
     switch (change.change) {
       case "count":
-        return this.wishFor({ ...wish, count: change.to });
       case "cores":
-        return this.wishFor({ ...wish, cores: change.to });
       case "tier":
-        return this.wishFor({ ...wish, tier: change.to });
+        return this.wishFor(change.kind, { [change.change]: change.to });
       case "retire":
-        return this.retire(change.index, !wish.retired.includes(change.index));
+        return this.retire(change, !this.wish[change.kind].retired.includes(change.index));
       case "stop":
-        return this.stop(change.index);
+        return this.stop(change);
       case "remove":
-        return this.isOurs(vmidOf(change.index)) ? this.remove(vmidOf(change.index)) : undefined;
+        return this.isOurs(vmidOf(change)) ? this.remove(vmidOf(change)) : undefined;
       case "usurp":
-        if (this.isOurs(vmidOf(change.index))) await this.remove(vmidOf(change.index));
-        return this.stranger(vmidOf(change.index), change.running);
+        if (this.isOurs(vmidOf(change))) await this.remove(vmidOf(change));
+        return this.stranger(vmidOf(change), change.stranger, change.running);
       case "stranger": {
-        const next = { ...wish, count: wish.count + 1 };
-        await this.stranger(wishedNodes(next).at(-1)!.vmid, change.running);
-        return change.wanted ? this.wishFor(next) : undefined;
+        const { kind, stranger, running, wanted } = change;
+        const next = { count: this.wish[kind].count + 1 };
+        await this.stranger(wishedOf(this.wished(kind, next), kind).at(-1)!.vmid, stranger, running);
+        return wanted ? this.wishFor(kind, next) : undefined;
       }
     }
   }
@@ -111,7 +113,7 @@ class WorkerGame implements Game<Step> {
     const { lab } = this;
     if (trouble?.trouble === "kill") await this.killed(trouble.after);
     if (trouble?.trouble === "script")
-      for (const name of [SERVER.name, ...INDICES.map(workerName)])
+      for (const name of [SERVER.name, ...PLACES.map(workerName)])
         for (const action of ["create", "update", "delete"])
           lab.host.failAt(`${name}-${trouble.name} ${action}`, "a fault of the sequence");
     if (trouble?.trouble === "fault") lab.faults.set(trouble.fault);
@@ -142,7 +144,10 @@ class WorkerGame implements Game<Step> {
     this.story.push(`  ${JSON.stringify(remedy)}`);
     switch (remedy.kind) {
       case "give way":
-        return this.retire(INDICES.find((index) => vmidOf(index) === remedy.vmid) ?? 0, true);
+        return this.retire(
+          PLACES.find((place) => vmidOf(place) === remedy.vmid)!,
+          true,
+        );
       case "forget":
         return this.forget(remedy.node);
       case "recover":
@@ -156,34 +161,36 @@ class WorkerGame implements Game<Step> {
     return this.drifted ? ["--refresh"] : [];
   }
 
-  private wishFor(wish: Wish): void {
-    this.wish = wish;
+  private wished(kind: Kind, change: Partial<PoolWish>): Wish {
+    return { ...this.wish, [kind]: { ...this.wish[kind], ...change } };
+  }
+
+  private wishFor(kind: Kind, change: Partial<PoolWish>): void {
+    this.wish = this.wished(kind, change);
     this.lab.edit(({ pools }) => {
-      pools.worker.count = wish.count;
-      pools.worker.retired = wish.retired;
-      pools.worker.cores = wish.cores;
-      pools.worker.labels = wish.tier === "" ? {} : { tier: wish.tier };
+      const { tier, ...wish } = this.wish[kind];
+      Object.assign(pools[POOLS[kind]], wish, { labels: tier === "" ? {} : { tier } });
     });
   }
 
-  private retire(index: number, out: boolean): void {
-    const others = this.wish.retired.filter((each) => each !== index);
-    this.wishFor({ ...this.wish, retired: out ? [...others, index] : others });
+  private retire({ kind, index }: Place, out: boolean): void {
+    const others = this.wish[kind].retired.filter((each) => each !== index);
+    this.wishFor(kind, { retired: out ? [...others, index] : others });
   }
 
-  private async stop(index: number): Promise<void> {
-    const vmid = index === 0 ? SERVER.vmid : vmidOf(index);
+  private async stop(place: Place): Promise<void> {
+    const vmid = place.index === 0 ? SERVER.vmid : vmidOf(place);
     if (!this.isOurs(vmid) || !this.lab.machines.isRunning(vmid)) return;
-    await this.lab.machines.stop(vmid);
+    await this.lab.host.driverOf(vmid).stop(vmid, () => {});
     this.drifted = true;
   }
 
   /** Where the VMID is free. */
-  private async stranger(vmid: number, running: boolean): Promise<void> {
-    if (!fs.existsSync(this.lab.host.confFile(vmid))) await this.strangers.make(vmid, running);
+  private async stranger(vmid: number, kind: Kind, running: boolean): Promise<void> {
+    if (!fs.existsSync(this.lab.host.confFile(vmid))) await this.strangers.make(vmid, running, kind);
   }
 
-  /** `pct destroy --force`. */
+  /** By hand, with its disk. */
   private async remove(vmid: number): Promise<void> {
     const before = this.lab.journal.entries.length;
     await this.lab.host.destroy(vmid);
@@ -197,7 +204,10 @@ class WorkerGame implements Game<Step> {
    */
   private async forget(node: string): Promise<void> {
     if (wishedNodes(this.wish).some(({ name }) => name === node))
-      return this.retire(INDICES.find((index) => workerName(index) === node) ?? 0, true);
+      return this.retire(
+        PLACES.find((place) => workerName(place) === node)!,
+        true,
+      );
     const state = await this.lab.state();
     const guest = state.find(({ name, type }) => name === node && type.startsWith("proxmoxve:"));
     const { urn } = guest ?? state.find(({ name }) => name === `${node}-guard`)!;
@@ -217,7 +227,7 @@ class WorkerGame implements Game<Step> {
   }
 
   private isOurs(vmid: number): boolean {
-    return this.lab.machines.guests.has(vmid) && !this.strangers.has(vmid);
+    return this.lab.guests.includes(vmid) && !this.strangers.has(vmid);
   }
 
   private report(problems: readonly string[]): void {

@@ -6,6 +6,7 @@ import { compileProgram } from "./compiled";
 import { playChanges } from "./changes";
 import { Counts } from "./counts";
 import { editSequences, roomForServers } from "./edits";
+import { mixed } from "./mixed";
 import { play } from "./play";
 import { playServers, serverSequences, threeServers } from "./servers";
 import { sequences } from "./steps";
@@ -13,11 +14,14 @@ import { sequences } from "./steps";
 /** What may be played: a cluster's life as its workers see it, or as its servers do, or what a reviewer is told of a change. */
 const GAMES = {
   workers: {
-    prepare: () => {},
+    prepare: mixed,
     property: (from: HomelabSnapshot) => fc.asyncProperty(sequences, (steps) => play(from, steps)),
   },
   changes: {
-    prepare: (lab: Homelab) => lab.edit(roomForServers),
+    prepare: async (lab: Homelab) => {
+      await mixed(lab);
+      lab.edit(roomForServers);
+    },
     property: (from: HomelabSnapshot, counts: Counts) =>
       fc.asyncProperty(editSequences, (steps) => playChanges(from, steps, counts)),
   },
@@ -58,7 +62,7 @@ export interface Played {
 export async function playAll({ game, seeds, parallel, shrink = false, onEnd }: PlayOptions): Promise<Played> {
   const from = await homelabAtRest((lab) => {
     compileProgram(lab);
-    GAMES[game].prepare(lab);
+    return GAMES[game].prepare(lab);
   });
   const waiting = [...seeds];
   const failed: Outcome[] = [];

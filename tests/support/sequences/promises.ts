@@ -2,7 +2,7 @@ import { parseGuestConfig } from "../../../lab/pve/guestConfig";
 import * as fs from "node:fs";
 import type { Homelab } from "../homelab";
 import type { Entry } from "../journal";
-import { INDICES, SERVER, vmidOf, type Wish, type WishedNode, wishedNodes, workerName } from "./wish";
+import { PLACES, SERVER, vmidOf, type Wish, type WishedNode, wishedNodes, workerName } from "./wish";
 
 /**
  * Every worker leaves the cluster before its machine goes, and never after it, whatever else happens.
@@ -10,14 +10,14 @@ import { INDICES, SERVER, vmidOf, type Wish, type WishedNode, wishedNodes, worke
  * @returns a line for each promise that was broken
  */
 export function orderProblems(entries: readonly Entry[], byHand: ReadonlySet<Entry>): string[] {
-  return INDICES.flatMap((index) => {
-    const [name, vmid] = [workerName(index), vmidOf(index)];
+  return PLACES.flatMap((place) => {
+    const [name, vmid] = [workerName(place), vmidOf(place)];
     const problems: string[] = [];
     // Of the machine's present life. The first one began before the journal did.
     let life: { k3sBegan?: number; gone?: true } = { k3sBegan: 0 };
     let left = -1;
     for (const entry of entries) {
-      if (entry.what === `guest ${vmid} create`) life = {};
+      if ([`guest ${vmid} create`, `guest ${vmid} clone`].includes(entry.what)) life = {};
       if (entry.what.startsWith(`${name}-k3s `)) life.k3sBegan = entry.began;
       if (entry.what === `${name}-leave delete`) {
         if (life.gone) problems.push(`${name} left after its machine had gone`);
@@ -44,40 +44,41 @@ export async function endProblems(lab: Homelab, wish: Wish, strangers: readonly 
   const vmids = [...nodes.map(({ vmid }) => vmid), ...strangers];
   const members = nodes.map(({ name }) => `${name} ${lab.cluster.version}`);
   return [
-    ...difference("guests", lab.machines.guests.keys(), vmids),
+    ...difference("guests", lab.guests, vmids),
     ...difference(
       "members",
       [...lab.host.members].map((member) => member.join(" ")),
       members,
     ),
     ...difference("resources", await nodeResources(lab), nodes.flatMap(resourcesOf)),
-    ...nodes.flatMap((node) => nodeProblems(lab, node, wish)),
+    ...nodes.flatMap((node) => nodeProblems(lab, node)),
   ];
 }
 
-function nodeProblems(lab: Homelab, { name, vmid, cores }: WishedNode, { tier }: Wish): string[] {
+function nodeProblems(lab: Homelab, { name, vmid, kind, cores, tier }: WishedNode): string[] {
   const problems: string[] = [];
   const { options } = parseGuestConfig(fs.readFileSync(lab.host.confFile(vmid), "utf8"));
   const k3s = lab.machines.disks.get(vmid)?.k3s;
   if (!lab.machines.isRunning(vmid)) problems.push("does not run");
-  if (options.get("hostname") !== name) problems.push(`is called ${options.get("hostname")}`);
+  const called = options.get(kind === "lxc" ? "hostname" : "name");
+  if (called !== name) problems.push(`is called ${called}`);
   if (options.get("cores") !== String(cores)) problems.push(`has ${options.get("cores")} cores, not ${cores}`);
   if (k3s === undefined) problems.push("has no K3s");
   if (k3s?.caHash !== lab.machines.disks.get(SERVER.vmid)?.k3s?.caHash) problems.push("is not of this cluster");
   const labels = lab.host.tasks.filter(({ step }) => step === `${name}-ready`).at(-1)?.args["LABELS"] ?? "";
-  const wanted = tier === "" || name === SERVER.name ? "" : `tier=${tier}`;
+  const wanted = tier === "" ? "" : `tier=${tier}`;
   if (labels !== wanted) problems.push(`has the labels "${labels}", not "${wanted}"`);
   return problems.map((problem) => `${name} ${problem}`);
 }
 
 /** What belongs to nodes in the state, as `name`, one for each resource. */
 async function nodeResources(lab: Homelab): Promise<string[]> {
-  return (await lab.state()).map(({ name }) => name).filter((name) => /^k3s-(master|worker)/.test(name));
+  return (await lab.state()).map(({ name }) => name).filter((name) => /^k3s-(master|worker|vm)/.test(name));
 }
 
 /** Two components and the machine have the node's name. */
-function resourcesOf({ name }: WishedNode): string[] {
-  const scripts = ["guard", "lxc", "host-key", "artifacts", "leave", "k3s", "ready"].map(
+function resourcesOf({ name, kind }: WishedNode): string[] {
+  const scripts = ["guard", kind, "host-key", "artifacts", "leave", "k3s", "ready"].map(
     (script) => `${name}-${script}`,
   );
   return [name, name, name, ...scripts];

@@ -1,21 +1,28 @@
 import fc from "fast-check";
 import type { FaultSpec } from "../../../lab/pve/faults/fault";
+import { type Kind, KINDS, type Place } from "./wish";
 
-/** What a person, or fate, changes before an `up`. Guests are told by their pool's index, 0 for the server. */
+/** What a person, or fate, changes before an `up`, of one pool or of one worker. A stranger's guest may be of either kind. */
 export type Change =
-  | { readonly change: "count"; readonly to: number }
-  | { readonly change: "cores"; readonly to: number }
-  | { readonly change: "tier"; readonly to: string }
+  | { readonly change: "count"; readonly kind: Kind; readonly to: number }
+  | { readonly change: "cores"; readonly kind: Kind; readonly to: number }
+  | { readonly change: "tier"; readonly kind: Kind; readonly to: string }
   /** Puts the index on the list of retired ones, or takes it off. */
-  | { readonly change: "retire"; readonly index: number }
-  /** The guest ends, its disk stays. */
-  | { readonly change: "stop"; readonly index: number }
-  /** Somebody runs `pct destroy` by hand. */
-  | { readonly change: "remove"; readonly index: number }
+  | ({ readonly change: "retire" } & Place)
+  /** The guest ends, its disk stays; that of the server with the index 0. */
+  | ({ readonly change: "stop" } & Place)
+  /** Somebody runs `pct destroy`, or `qm destroy`, by hand. */
+  | ({ readonly change: "remove" } & Place)
   /** The same, and somebody else makes a guest with its VMID before anybody looks. */
-  | { readonly change: "usurp"; readonly index: number; readonly running: boolean }
+  | ({ readonly change: "usurp"; readonly stranger: Kind; readonly running: boolean } & Place)
   /** Somebody else makes a guest with the VMID of the worker that would come next; a person may ask for that worker. */
-  | { readonly change: "stranger"; readonly running: boolean; readonly wanted: boolean };
+  | {
+      readonly change: "stranger";
+      readonly kind: Kind;
+      readonly stranger: Kind;
+      readonly running: boolean;
+      readonly wanted: boolean;
+    };
 
 /** What happens to the `up` itself. */
 export type Trouble =
@@ -32,39 +39,43 @@ export interface Step {
   readonly again: boolean;
 }
 
-const SCRIPTS = ["claim", "lxc", "host-key", "artifacts", "k3s", "ready", "leave"] as const;
+const SCRIPTS = ["claim", "lxc", "vm", "host-key", "artifacts", "k3s", "ready", "leave"] as const;
 
-const worker = fc.integer({ min: 1, max: 3 });
+const kind = fc.constantFrom(...KINDS);
+const place = { kind, index: fc.integer({ min: 1, max: 3 }) };
 const running = fc.boolean();
+const is = <T extends string>(change: T): fc.Arbitrary<T> => fc.constant(change);
 const change: fc.Arbitrary<Change> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ change: fc.constant("count" as const), to: fc.integer({ min: 0, max: 4 }) }) },
-  { weight: 3, arbitrary: fc.record({ change: fc.constant("retire" as const), index: worker }) },
-  { weight: 3, arbitrary: fc.record({ change: fc.constant("remove" as const), index: worker }) },
-  { weight: 2, arbitrary: fc.record({ change: fc.constant("usurp" as const), index: worker, running }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({ change: fc.constant("stranger" as const), running, wanted: fc.boolean() }),
-  },
-  { weight: 2, arbitrary: fc.record({ change: fc.constant("stop" as const), index: fc.integer({ min: 0, max: 3 }) }) },
-  { weight: 1, arbitrary: fc.record({ change: fc.constant("cores" as const), to: fc.integer({ min: 1, max: 8 }) }) },
-  { weight: 1, arbitrary: fc.record({ change: fc.constant("tier" as const), to: fc.constantFrom("one", "two") }) },
+  { weight: 4, arbitrary: fc.record({ change: is("count"), kind, to: fc.integer({ min: 0, max: 3 }) }) },
+  { weight: 3, arbitrary: fc.record({ change: is("retire"), ...place }) },
+  { weight: 3, arbitrary: fc.record({ change: is("remove"), ...place }) },
+  { weight: 2, arbitrary: fc.record({ change: is("usurp"), ...place, stranger: kind, running }) },
+  { weight: 3, arbitrary: fc.record({ change: is("stranger"), kind, stranger: kind, running, wanted: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ change: is("stop"), kind, index: fc.integer({ min: 0, max: 3 }) }) },
+  { weight: 1, arbitrary: fc.record({ change: is("cores"), kind, to: fc.integer({ min: 1, max: 8 }) }) },
+  { weight: 1, arbitrary: fc.record({ change: is("tier"), kind, to: fc.constantFrom("one", "two") }) },
 );
+
+/** Paths of the API at which guests of both kinds come and go. */
+const CREATION = "^/nodes/pve/(lxc|qemu/\\d+/clone)$";
+const GUEST = "/(lxc|qemu)/";
 
 /** Each strikes a few times only: more often than the client tries again by itself, or less often. */
 const fault: fc.Arbitrary<FaultSpec> = fc
   .record({
     fault: fc.constantFrom<FaultSpec>(
-      { kind: "error", method: "POST", path: "^/nodes/pve/lxc$", status: 500, text: "no space left on device" },
-      { kind: "error", method: "POST", path: "^/nodes/pve/lxc$", status: 503 },
+      { kind: "error", method: "POST", path: CREATION, status: 500, text: "no space left on device" },
+      { kind: "error", method: "POST", path: CREATION, status: 503 },
       { kind: "error", method: "PUT", path: "/config$", status: 500, text: "can't lock file" },
-      { kind: "error", method: "DELETE", path: "/lxc/", status: 500, text: "got timeout" },
-      { kind: "drop", method: "POST", path: "^/nodes/pve/lxc$" },
-      { kind: "drop-answer", method: "POST", path: "^/nodes/pve/lxc$" },
-      { kind: "drop-answer", method: "DELETE", path: "/lxc/" },
-      { kind: "task-fail", task: "vzcreate" },
-      { kind: "task-fail", task: "vzstart" },
-      { kind: "task-fail", task: "vzdestroy" },
+      { kind: "error", method: "DELETE", path: GUEST, status: 500, text: "got timeout" },
+      { kind: "drop", method: "POST", path: CREATION },
+      { kind: "drop-answer", method: "POST", path: CREATION },
+      { kind: "drop-answer", method: "DELETE", path: GUEST },
+      ...["vzcreate", "vzstart", "vzdestroy", "qmclone", "qmstart", "qmdestroy"].map(
+        (task) => ({ kind: "task-fail", task }) as const,
+      ),
       { kind: "task-lost", task: "vzcreate" },
+      { kind: "task-lost", task: "qmclone" },
     ),
     count: fc.constantFrom(1, 3),
   })

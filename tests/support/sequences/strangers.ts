@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { parseGuestConfig } from "../../../lab/pve/guestConfig";
 import type { Homelab } from "../homelab";
+import type { Kind } from "./wish";
 
 /** A guest of somebody else's, as it was made. */
 interface Stranger {
@@ -24,13 +25,16 @@ export class Strangers {
     return this.all.has(vmid);
   }
 
-  /** A guest by hand, past the API, as `pct create` does; the VMID must be free. */
-  async make(vmid: number, running: boolean): Promise<void> {
-    const conf = `#somebody else's\narch: amd64\ncores: 1\nhostname: nas-${vmid}\nmemory: 512\nnet0: name=eth0,bridge=vmbr0\nrootfs: local-lvm:vm-${vmid}-disk-0,size=8G\n`;
+  /** A guest by hand, past the API, as `pct create` and `qm create` do; the VMID must be free. */
+  async make(vmid: number, running: boolean, kind: Kind = "lxc"): Promise<void> {
+    const { host, machines, vms } = this.lab;
+    const disk = `local-lvm:vm-${vmid}-disk-0`;
+    const conf = `#somebody else's\ncores: 1\nmemory: 512\n${OWN[kind](vmid, disk)}`;
     const config = parseGuestConfig(conf);
-    fs.writeFileSync(this.lab.host.confFile(vmid), conf, { flag: "wx" });
-    await this.lab.machines.create(vmid, config, { template: "" }, () => {});
-    if (running) await this.lab.machines.start(vmid, config, () => {});
+    fs.writeFileSync(host.confFile(vmid, kind), conf, { flag: "wx" });
+    if (kind === "lxc") await machines.create(vmid, config, { template: "" }, () => {});
+    else await vms.create(vmid, config, [{ volid: disk, bytes: 8 * 1024 ** 3 }], () => {});
+    if (running) await host.driverOf(vmid).start(vmid, config, () => {});
     this.all.set(vmid, { conf, startedAt: this.startedAt(vmid), since: this.lab.exchanges.length });
   }
 
@@ -39,7 +43,7 @@ export class Strangers {
     return [...this.all].flatMap(([vmid, { conf, startedAt, since }]) => {
       const problems: string[] = [];
       const file = this.lab.host.confFile(vmid);
-      if (!fs.existsSync(file) || !this.lab.machines.guests.has(vmid)) problems.push("is gone");
+      if (!fs.existsSync(file) || !this.lab.guests.includes(vmid)) problems.push("is gone");
       else if (fs.readFileSync(file, "utf8") !== conf) problems.push(`was changed:\n${fs.readFileSync(file, "utf8")}`);
       if (this.startedAt(vmid) !== startedAt) problems.push("was started or stopped");
       // What Proxmox VE forbids has touched nothing, and is its part of the promise.
@@ -47,7 +51,7 @@ export class Strangers {
         if (
           method !== "GET" &&
           status !== 403 &&
-          (path.includes(`/lxc/${vmid}`) || String(params?.["vmid"]) === String(vmid))
+          (ofGuest(vmid).test(path) || ["vmid", "newid"].some((key) => String(params?.[key]) === String(vmid)))
         )
           problems.push(`was meant by ${method} ${path}`);
       return problems.map((problem) => `the stranger's guest ${vmid} ${problem}`);
@@ -55,6 +59,14 @@ export class Strangers {
   }
 
   private startedAt(vmid: number): number | undefined {
-    return this.lab.machines.guests.get(vmid)?.startedAt;
+    return this.lab.machines.startedAt(vmid);
   }
 }
+
+/** What a guest has of its kind alone. */
+const OWN: Readonly<Record<Kind, (vmid: number, disk: string) => string>> = {
+  lxc: (vmid, disk) => `arch: amd64\nhostname: nas-${vmid}\nnet0: name=eth0,bridge=vmbr0\nrootfs: ${disk},size=8G\n`,
+  vm: (vmid, disk) => `name: nas-${vmid}\nnet0: virtio=BC:24:11:00:00:01,bridge=vmbr0\nscsi0: ${disk},size=8G\n`,
+};
+
+const ofGuest = (vmid: number): RegExp => new RegExp(`/(lxc|qemu)/${vmid}(/|$)`);

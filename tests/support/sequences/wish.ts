@@ -1,32 +1,53 @@
 /**
- * What a person wants of the worker pool of Pulumi.homelab.yaml, and what follows from it: worked out here once more, on
+ * What a person wants of the worker pools, one of each kind, and what follows from it: worked out here once more, on
  * purpose not by `config/`, so that a plan that is wrong does not agree with itself.
  */
-export interface Wish {
+export const KINDS = ["lxc", "vm"] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** A worker's identity. */
+export interface Place {
+  readonly kind: Kind;
+  readonly index: number;
+}
+
+export type Wish = Readonly<Record<Kind, PoolWish>>;
+
+export interface PoolWish {
   /** Number of workers. */
   readonly count: number;
   /** Indices that no worker has. */
   readonly retired: readonly number[];
   readonly cores: number;
-  /** Value of the label `tier` of every worker. */
+  /** Value of the label `tier` of every worker; none without a value. */
   readonly tier: string;
 }
 
 export interface WishedNode {
   readonly name: string;
   readonly vmid: number;
+  readonly kind: Kind;
   readonly cores: number;
+  readonly tier: string;
 }
 
 /** More than a sequence can reach. */
-export const INDICES = Array.from({ length: 20 }, (_, at) => at + 1);
-export const SERVER: WishedNode = { name: "k3s-master", vmid: 100, cores: 2 };
+const INDICES = Array.from({ length: 20 }, (_, at) => at + 1);
+export const PLACES: readonly Place[] = KINDS.flatMap((kind) => INDICES.map((index) => ({ kind, index })));
+export const SERVER: WishedNode = { name: "k3s-master", vmid: 100, kind: "lxc", cores: 2, tier: "" };
 
-export const vmidOf = (index: number): number => 101 + index;
-export const workerName = (index: number): string => `k3s-worker-${String(index).padStart(2, "0")}`;
+export const vmidOf = ({ kind, index }: Place): number => (kind === "lxc" ? 101 : 149) + index;
+export const workerName = ({ kind, index }: Place): string =>
+  kind === "lxc" ? `k3s-worker-${String(index).padStart(2, "0")}` : `k3s-vm-${index}`;
 
-export function wishedNodes({ count, retired, cores }: Wish): WishedNode[] {
+export const wishedNodes = (wish: Wish): WishedNode[] => [SERVER, ...KINDS.flatMap((kind) => wishedOf(wish, kind))];
+
+export function wishedOf(wish: Wish, kind: Kind): WishedNode[] {
+  const { count, retired, cores, tier } = wish[kind];
   const indices = INDICES.filter((index) => !retired.includes(index)).slice(0, count);
   if (indices.length < count) throw new Error(`${count} workers without ${retired.join(", ")} are too many`);
-  return [SERVER, ...indices.map((index) => ({ name: workerName(index), vmid: vmidOf(index), cores }))];
+  return indices.map((index) => {
+    const place = { kind, index };
+    return { name: workerName(place), vmid: vmidOf(place), kind, cores, tier };
+  });
 }
