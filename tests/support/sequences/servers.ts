@@ -1,10 +1,12 @@
 import fc from "fast-check";
-import type { Homelab, HomelabSnapshot } from "../homelab";
+import type { ClusterConfig, Homelab, HomelabSnapshot } from "../homelab";
 import type { Entry } from "../journal";
 import type { PulumiResult } from "../pulumiResult";
+import { TEMPLATE } from "./mixed";
 import { difference } from "./promises";
 import { namesRecovery, saidBy } from "./remedies";
 import { type Game, killUp, playGame, recover, textOf } from "./runs";
+import { type Kind, KINDS } from "./wish";
 
 /*
  * Random sequences of what people and fate do to a cluster's servers. What must hold: there is never a second cluster; no server's
@@ -14,12 +16,16 @@ import { type Game, killUp, playGame, recover, textOf } from "./runs";
 /** Pulumi.homelab.yaml's server pool with room for more; servers are told by their index. */
 const INDICES = Array.from({ length: 12 }, (_, at) => at + 1);
 const vmidOf = (index: number): number => (index === 1 ? 100 : 108 + index);
+const addressOf = (index: number): string => `192.168.2.${index === 1 ? 20 : 58 + index}`;
 const nameOf = (index: number): string => (index === 1 ? "k3s-master" : `k3s-master-${index}`);
 export const SERVER_POOL = {
   hostname: "k3s-master-{0}",
   vmIds: INDICES.map(vmidOf),
-  addresses: INDICES.map((index) => `192.168.2.${index === 1 ? 20 : 58 + index}`),
+  addresses: INDICES.map(addressOf),
 };
+/** Where both kinds play, servers with odd indices are in containers, and the others in virtual machines. */
+const kindOf = (index: number): Kind => (index % 2 === 1 ? "lxc" : "vm");
+const SERVER_POOLS: Readonly<Record<Kind, string>> = { lxc: "master", vm: "master-vm" };
 
 type Change =
   | { readonly change: "count"; readonly to: 1 | 3 | 5 }
@@ -60,7 +66,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
 const trouble: fc.Arbitrary<Trouble> = fc.oneof(
   fc.record({
     trouble: fc.constant("script" as const),
-    name: fc.constantFrom("claim", "lxc", "join", "quorum", "k3s", "ready", "leave"),
+    name: fc.constantFrom("claim", "lxc", "vm", "join", "quorum", "k3s", "ready", "leave"),
   }),
   fc.record({ trouble: fc.constant("kill" as const), after: fc.integer({ min: 1, max: 40 }) }),
 );
@@ -82,14 +88,35 @@ const REFRESHED = /pulumi up --refresh|does not exist on this Proxmox host|no se
 export const playServers = (from: HomelabSnapshot, steps: readonly ServerStep[]): Promise<void> =>
   playGame(from, steps, (lab) => new ServerGame(lab));
 
-/** Three servers in place of the homelab's one, and one worker. */
-export function threeServers(lab: Homelab): void {
-  lab.edit(({ pools, k3s }) => {
+/** Three servers of both kinds in place of the homelab's one, and one worker. */
+export async function threeServers(lab: Homelab): Promise<void> {
+  await lab.makeVmTemplate(TEMPLATE);
+  lab.edit((cluster) => {
+    const { pools, k3s } = cluster;
     // Not left to the default: one server would then be asked to go back to SQLite, which is refused.
     k3s.datastore = "etcd";
-    Object.assign(pools.master, { ...SERVER_POOL, count: 3, retired: [] });
+    pools[SERVER_POOLS.vm] = { ...pools.master, kind: "vm", template: TEMPLATE };
+    for (const kind of KINDS)
+      Object.assign(pools[SERVER_POOLS[kind]], { vmIds: [], addresses: [], nodes: nodesOf(kind) });
     pools.worker.count = 1;
+    wishFor(cluster, [1, 2, 3]);
   });
+}
+
+/** The servers that a pool may have, by their index in it. */
+function nodesOf(kind: Kind): ClusterConfig {
+  const its = INDICES.filter((index) => kindOf(index) === kind);
+  const identity = (index: number) => ({ hostname: nameOf(index), vmId: vmidOf(index), address: addressOf(index) });
+  return Object.fromEntries(its.map((index, at) => [at + 1, identity(index)]));
+}
+
+function wishFor({ pools }: ClusterConfig, wished: readonly number[]): void {
+  for (const kind of KINDS) {
+    const own = INDICES.filter((index) => kindOf(index) === kind).map((index) => wished.includes(index));
+    const used = own.slice(0, own.lastIndexOf(true) + 1);
+    const retired = used.flatMap((isWished, at) => (isWished ? [] : [at + 1]));
+    Object.assign(pools[SERVER_POOLS[kind]], { count: used.length - retired.length, retired });
+  }
 }
 
 class ServerGame implements Game<ServerStep> {
@@ -125,7 +152,7 @@ class ServerGame implements Game<ServerStep> {
     const { lab } = this;
     const names = this.wished().map(nameOf);
     this.report([
-      ...difference("guests", lab.machines.guests.keys(), [...this.wished().map(vmidOf), 102]),
+      ...difference("guests", lab.guests, [...this.wished().map(vmidOf), 102]),
       ...difference("nodes", lab.host.members.keys(), [...names, "k3s-worker-01"]),
       ...difference("members of etcd", lab.host.etcd, names),
       ...difference(
@@ -137,7 +164,7 @@ class ServerGame implements Game<ServerStep> {
     const second = await this.up();
     this.report(difference("changes of a second up", Object.keys(second.changes), []));
     const destroyed = await lab.destroy();
-    this.report(difference("guests after destroy", lab.machines.guests.keys(), []));
+    this.report(difference("guests after destroy", lab.guests, []));
     if (destroyed.code !== 0) this.report([`destroy fails:\n${textOf(destroyed)}`]);
   }
 
@@ -151,7 +178,7 @@ class ServerGame implements Game<ServerStep> {
       case "version":
         return this.lab.edit((cluster) => (cluster.version = what.to));
       case "die":
-        return this.strike(this.at(what.place), (vmid) => this.lab.machines.stop(vmid));
+        return this.strike(this.at(what.place), (vmid) => this.lab.host.driverOf(vmid).stop(vmid, () => {}));
       case "remove":
         return this.strike(this.at(what.place), (vmid) => this.lab.host.destroy(vmid));
     }
@@ -183,12 +210,12 @@ class ServerGame implements Game<ServerStep> {
     }
   }
 
-  /** `pct start` of every server's guest that does not run. */
+  /** `pct start` or `qm start` of every server's guest that does not run. */
   private async bringBack(): Promise<void> {
-    this.story.push("  pct start");
-    const { machines, host } = this.lab;
-    for (const vmid of INDICES.map(vmidOf).filter((each) => machines.guests.has(each) && !machines.isRunning(each)))
-      await machines.start(vmid, host.conf(String(vmid))!, () => {});
+    this.story.push("  pct start, qm start");
+    const { machines, host, guests } = this.lab;
+    for (const vmid of INDICES.map(vmidOf).filter((each) => guests.includes(each) && !machines.isRunning(each)))
+      await host.driverOf(vmid).start(vmid, host.conf(String(vmid))!, () => {});
   }
 
   private async up(some?: Trouble): Promise<PulumiResult> {
@@ -215,13 +242,13 @@ class ServerGame implements Game<ServerStep> {
 
   /** A machine goes only once its server is out of etcd, and no leave begins before the last one's machine has gone. */
   private judge({ what }: Entry): void {
-    const { guests } = this.lab.machines;
+    const { guests } = this.lab;
     for (const index of INDICES) {
       const name = nameOf(index);
       if (what === `guest ${vmidOf(index)} destroy` && this.lab.host.etcd.has(name))
         this.broken.push(`the machine of ${name} went while it was a member of etcd`);
       if (what !== `${name}-leave delete`) continue;
-      if (this.leaving !== undefined && this.leaving !== index && guests.has(vmidOf(this.leaving)))
+      if (this.leaving !== undefined && this.leaving !== index && guests.includes(vmidOf(this.leaving)))
         this.broken.push(`${name} leaves while the machine of ${nameOf(this.leaving)} still stands`);
       this.leaving = index;
     }
@@ -245,7 +272,7 @@ class ServerGame implements Game<ServerStep> {
     // One that stays, or the cluster would have no heir.
     if (!this.wished().some((index) => wishedOf(count, retired).includes(index))) return;
     [this.count, this.retired] = [count, [...retired]];
-    this.lab.edit(({ pools }) => Object.assign(pools.master, { count, retired }));
+    this.lab.edit((cluster) => wishFor(cluster, this.wished()));
   }
 
   private wished(): number[] {
