@@ -8,6 +8,8 @@ export interface Finding {
   readonly seen: string;
   /** One command or one sentence; with every warning and failure. */
   readonly remedy?: string;
+  /** The guest that an interrupted creation left. */
+  readonly vmId?: number;
 }
 
 export const ok = (check: string, seen: string): Finding => ({ level: "ok", check, seen });
@@ -33,7 +35,8 @@ export const HOST_CHECKS = [
 ] as const;
 
 /**
- * Reads the answer of `scripts/host/preflight.sh`: one finding per line, with level, check, seen and remedy separated by tabs.
+ * Reads the answer of `scripts/host/preflight.sh`: one finding per line, with level, check, seen, remedy and VMID separated by
+ * tabs.
  * @throws Error if a line has another form, or if a check did not report: a check that did not run has not passed
  */
 export function parseFindings(text: string): Finding[] {
@@ -41,9 +44,10 @@ export function parseFindings(text: string): Finding[] {
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => {
-      const [level, check, seen, remedy] = line.split("\t");
-      if (!isScriptLevel(level) || !check || seen === undefined) throw new Error(`not a finding: ${line}`);
-      return { level, check, seen, ...(remedy ? { remedy } : {}) };
+      const [level, check, seen, remedy, vmId] = line.split("\t");
+      if (!isScriptLevel(level) || !check || seen === undefined || !/^\d*$/.test(vmId ?? ""))
+        throw new Error(`not a finding: ${line}`);
+      return { level, check, seen, ...(remedy ? { remedy } : {}), ...(vmId ? { vmId: Number(vmId) } : {}) };
     });
   const silent = HOST_CHECKS.filter((name) => !findings.some(({ check }) => check === name));
   if (silent.length > 0) throw new Error(`these checks on the Proxmox host did not report: ${silent.join(", ")}`);
@@ -55,12 +59,11 @@ export function parseFindings(text: string): Finding[] {
  * @param inState VMIDs of the guests in the state
  */
 export function withState(findings: readonly Finding[], inState: ReadonlySet<number>): Finding[] {
-  return findings.map((finding) => {
-    const [, vmId] = finding.check === "creation" ? (/^guest (\d+) /.exec(finding.seen) ?? []) : [];
-    return vmId !== undefined && inState.has(Number(vmId))
+  return findings.map((finding) =>
+    finding.vmId !== undefined && inState.has(finding.vmId)
       ? { ...finding, remedy: "pulumi up, which goes on with it" }
-      : finding;
-  });
+      : finding,
+  );
 }
 
 function isScriptLevel(level: string | undefined): level is "ok" | "warn" | "fail" {

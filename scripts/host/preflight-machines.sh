@@ -149,8 +149,8 @@ found address || ok address "$free"
 # No `pulumi up` finds an interrupted creation if the plan no longer has its VMID.
 for file in "$@"; do
   if marked "$file" && is_unfinished "$file"; then
-    warn creation "guest $(basename "$file" .conf) (\"$(guest_name "$file")\") was created by this program, but its set-up never finished" \
-      "if no pulumi up is running: npm run cluster -- recover, then pulumi up"
+    finding warn creation "guest $(vmid_of "$file") (\"$(guest_name "$file")\") was created by this program, but its set-up never finished" \
+      "if no pulumi up is running: npm run cluster -- recover, then pulumi up" "$(vmid_of "$file")"
   fi
 done
 found creation || ok creation "no creation was interrupted"

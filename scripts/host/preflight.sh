@@ -3,11 +3,12 @@
 # PVE_NODE, BRIDGE, POOL, NODES ("VMID name address storage GiB template", one per line; the template of a virtual machine is a
 # VMID), MODULES (kernel modules for the options of K3s, in one line), OVERLAYFS (storages of containers whose images are on
 # overlayfs, one per line). Input: MARK, empty if the cluster has none yet.
-# A finding: ok|warn|fail <TAB> check <TAB> what was seen <TAB> remedy, one command or one sentence.
+# A finding: ok|warn|fail <TAB> check <TAB> what was seen <TAB> remedy, one command or one sentence <TAB> VMID of the guest that
+# an interrupted creation left.
 
 findings=$WORK/findings
 : >"$findings"
-finding() { printf '%s\t%s\t%s\t%s\n' "$@" >>"$findings"; }
+finding() { printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" "${5:-}" >>"$findings"; }
 ok() { finding ok "$1" "$2" ""; }
 warn() { finding warn "$1" "$2" "$3"; }
 bad() { finding fail "$1" "$2" "$3"; }
@@ -37,7 +38,7 @@ ask() {
   : >"$file"
   [ -s "$file.error" ] || echo "no answer" >"$file.error"
 }
-why() { tr '\n' ' ' <"$WORK/$1.error" | sed 's/ $//'; }
+why() { tr '\n\t' '  ' <"$WORK/$1.error" | sed 's/ $//'; }
 # listed FILE FIELD…: one entry per line, its fields separated by tabs; "-" for a missing field.
 listed() {
   file=$WORK/$1

@@ -34,14 +34,20 @@ describe("what the script on the host answers", () => {
     );
   });
 
-  it.each(["the Proxmox host is ready", "skip\thost\tno", "ok\tbridge"])("is refused if it is not one: %j", (text) => {
-    expect(() => parseFindings(text)).toThrow(`not a finding: ${text}`);
-  });
+  it.each(["the Proxmox host is ready", "skip\thost\tno", "ok\tbridge", "warn\tcreation\tit\trecover\t31x"])(
+    "is refused if it is not one: %j",
+    (text) => {
+      expect(() => parseFindings(text)).toThrow(`not a finding: ${text}`);
+    },
+  );
 });
 
 test("a guest whose set-up never finished needs recover only if the state does not know it", () => {
   const recover = "if no pulumi up is running: npm run cluster -- recover, then pulumi up";
-  const cutOff = (vmId: number): Finding => warn("creation", `guest ${vmId} ("w") was created, not finished`, recover);
+  const cutOff = (vmId: number): Finding => ({
+    ...warn("creation", "a guest was created, not finished", recover),
+    vmId,
+  });
   const found = [ok("vmid", "guest 311 is free"), cutOff(311), cutOff(313)];
   expect(withState(found, new Set([311])).map(({ remedy }) => remedy)).toEqual([
     undefined,

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { parseFindings } from "../../../cli/doctor/finding";
+import { type Finding, parseFindings } from "../../../cli/doctor/finding";
 import { taskText } from "../../../remote/script";
 
 /*
@@ -109,7 +109,7 @@ class Host {
     return this.findings().map(({ remedy = "" }) => remedy);
   }
 
-  private findings(mark?: string) {
+  findings(mark?: string): Finding[] {
     const { outcome, output } = this.run("look", mark);
     expect(output).toBe("");
     return parseFindings(outcome).filter(({ level }) => level !== "ok");
@@ -438,4 +438,5 @@ it("names a guest whose creation was interrupted, in the plan or not, and no oth
   expect(cutOff.troubles()).toEqual([
     'warn creation: guest 105 ("k3s-worker-04") was created by this program, but its set-up never finished',
   ]);
+  expect(cutOff.findings().map(({ vmId }) => vmId)).toEqual([105]);
 });
