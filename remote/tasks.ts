@@ -1,5 +1,6 @@
 import { API_PORT } from "../plan/endpoint";
 import { LXC_FEATURES, LXC_RAW_LINES } from "../plan/lxcProfile";
+import { SNAPSHOTTERS_FOR_ZFS } from "../plan/snapshotters";
 
 /*
  * The tasks and their arguments. The program, which renders the scripts, and the gate on the Proxmox host, which admits them,
@@ -187,6 +188,7 @@ export const TASKS = {
     files: {
       "k3s.service": ["node/files/k3s.service"],
       "k3s-agent.service": ["node/files/k3s-agent.service"],
+      "zfs-snapshotters": { text: SNAPSHOTTERS_FOR_ZFS.join("\n") },
     },
   },
   join: {

@@ -1,4 +1,5 @@
 import type { ClusterPlan, NodePlan } from "../model";
+import { SNAPSHOTTERS_FOR_ZFS } from "../snapshotters";
 import { k3sOptions } from "./k3sConfig";
 
 /**
@@ -21,12 +22,9 @@ export function preflightArgs(plan: ClusterPlan): Readonly<Record<string, string
   };
 }
 
-/** Snapshotters of containerd that work on every file system. K3s' default is overlayfs. */
-const ANYWHERE: readonly unknown[] = ["native", "fuse-overlayfs"];
-
 /** A virtual machine has a file system of its own. */
 const needsOverlayfs = (node: NodePlan, plan: ClusterPlan): boolean =>
-  node.kind === "lxc" && !ANYWHERE.includes(k3sOptions(node, plan)["snapshotter"]);
+  node.kind === "lxc" && !SNAPSHOTTERS_FOR_ZFS.includes(String(k3sOptions(node, plan)["snapshotter"]));
 
 /** The kernel module of each flannel backend that has one. K3s' default is vxlan. */
 const BACKENDS: Readonly<Record<string, string>> = { vxlan: "vxlan", "wireguard-native": "wireguard" };

@@ -1,4 +1,5 @@
 # What K3s needs on a node, and the files of a release. Runs on the node itself. Arguments: NAME, ARCH amd64|arm64.
+# File, with CONFIG: zfs-snapshotters.
 
 BIN=/usr/local/bin/k3s
 IMAGES_DIR=/var/lib/rancher/k3s/agent/images
@@ -22,7 +23,7 @@ check_node() {
   [ "$free" -ge 1024 ] || problem "only $free MiB are free below /var/lib" "give the node a larger disk"
   # The step that only fetches files does not know K3s' options.
   if [ -n "${CONFIG:-}" ] && [ "$(awk '$2 == "/" { type = $3 } END { print type }' /proc/mounts)" = zfs ]; then
-    printf '%s\n' "$CONFIG" | grep -qxE 'snapshotter: (native|fuse-overlayfs)' ||
+    printf '%s\n' "$CONFIG" | sed -n 's/^snapshotter: //p' | grep -qxFf "$WORK/zfs-snapshotters" ||
       problem "the root file system is ZFS, where overlayfs does not work" "put the guest on LVM-thin, ext4 or a zvol; or set snapshotter: native in k3s.serverConfig and k3s.agentConfig"
   fi
   [ -z "$problems" ] || fail "$NAME is not ready for K3s:$problems" "fix these, then pulumi up"
