@@ -22,9 +22,6 @@ if [ "$HAS_MACHINE" = yes ]; then
   await_unlocked "$conf"
 fi
 
-await_server "$API_WAIT" "$NAME" || fail "no server of the cluster answered within $API_WAIT s; $NAME keeps its machine" \
-  "$START_SERVERS, then pulumi up; to give the whole cluster up: pulumi destroy, which needs no server"
-
 node_exists() { [ -n "$(kubectl get node "$NAME" --ignore-not-found -o name)" ]; }
 running() { trusts "$VMID" "$NAME" && guest_runs "$VMID"; }
 # A machine that runs is not yet the node: it may have been made anew, or its K3s may be dead.
@@ -33,53 +30,50 @@ node_is_ready() { [ "$(kubectl get node "$1" -o 'jsonpath={.status.conditions[?(
 # A node that the plan keeps is rebuilt, and is away until it is Ready again (host/ready.sh). Rebuilds for a change of the config
 # wait for each other (plan/disturbanceOrder.ts). The program does not see `pulumi up --replace`, and a step that waited here
 # would keep the engine from what it waits for. So more rebuilds than `rollout.concurrency` are refused.
+# Each shows at its beginning that it is one, and counts the others as the last thing before it disturbs its node. So never more
+# go on than may: the last of them to count has seen all. Those of one run begin within moments and see each other, so that the
+# run, which ends with its first refusal, has disturbed none. Nobody knows how many will come, so what was shown must be some
+# seconds old; the checks of a real host take about as long.
+SHOWN_FOR=3
 comes_back() { sed 1d "$CLUSTER_DIR/run" 2>/dev/null | grep -qxF -- "$1"; }
 
-# others_away: the other nodes that are rebuilt: each holds its file while it leaves, and is not Ready after that.
+show_rebuild() {
+  mkdir -p "$REBUILDING"
+  exec 8>"$REBUILDING/$NAME"
+  flock -w 5 8 || :
+  SHOWN_SINCE=$(now)
+}
+
+# others_away: the other nodes that are rebuilt: each holds its file while it leaves, and is not Ready after that. One that was
+# refused since this one has shown itself counts too, because it has seen this one.
 others_away() (
   for file in "$REBUILDING"/*; do
     other=${file##*/}
     if [ "$other" = "$NAME" ] || ! comes_back "$other"; then continue; fi
-    if ! flock -n "$file" true || ! node_is_ready "$other"; then printf ' %s' "$other"; fi
+    newer=$(find "$file" -newer "$REBUILDING/$NAME" 2>/dev/null || :)
+    if [ -n "$newer" ] || ! flock -n "$file" true || ! node_is_ready "$other"; then printf ' %s' "$other"; fi
   done
 )
 
-refuse_turn() {
-  fail "$NAME was not drained: it is to be rebuilt, and so $1; rollout.concurrency allows $CONCURRENCY at a time" \
-    "rebuild $CONCURRENCY at a time: pulumi up --replace '**Legacy::$NAME'; when it is Ready, the next"
-}
-
-take_turn() {
-  CONCURRENCY=$(number "$(sed -n 1p "$CLUSTER_DIR/run")")
-  mkdir -p "$REBUILDING"
-  exec 7>"$REBUILDING/.lock"
-  flock 7
+need_turn() {
+  while [ $(($(now) - SHOWN_SINCE)) -lt "$SHOWN_FOR" ]; do sleep 0.5; done
+  concurrency=$(number "$(sed -n 1p "$CLUSTER_DIR/run")")
   away=$(others_away)
-  if [ "$(echo "$away" | wc -w)" -ge "$CONCURRENCY" ]; then
-    : >"$REBUILDING/.refused"
-    refuse_turn "is$away"
-  fi
-  exec 8>"$REBUILDING/$NAME"
-  flock -n 8 || :
-  exec 7>&-
-  TURN_SINCE=$(now)
-}
-
-# keep_turn: a refusal ends the whole run. So it is better to go back, while nothing has been disturbed, if one was refused.
-keep_turn() {
-  while [ $(($(now) - TURN_SINCE)) -lt 3 ]; do sleep 0.5; done
-  if [ -n "$(find "$REBUILDING/.refused" -newer "$REBUILDING/$NAME" 2>/dev/null || :)" ]; then
-    rm -f "$REBUILDING/$NAME"
-    refuse_turn "are more nodes"
-  fi
+  if [ "$(echo "$away" | wc -w)" -lt "$concurrency" ]; then return 0; fi
+  touch "$REBUILDING/$NAME"
+  fail "$NAME was not drained: it is to be rebuilt, and so is$away; rollout.concurrency allows $concurrency at a time" \
+    "rebuild $concurrency at a time: pulumi up --replace '**Legacy::$NAME'; when it is Ready, the next"
 }
 
 # Whether its removal disturbs a node of the plan: one whose machine or K3s is dead is away already.
 unit=k3s-agent
 [ "$ROLE" = agent ] || unit=k3s
-TAKES_TURN=no
-if comes_back "$NAME" && running && guest_exec "$VMID" systemctl is-active -q "$unit"; then TAKES_TURN=yes; fi
-if [ "$TAKES_TURN" = yes ]; then take_turn; fi
+IS_REBUILT=no
+if comes_back "$NAME" && running && guest_exec "$VMID" systemctl is-active -q "$unit"; then IS_REBUILT=yes; fi
+if [ "$IS_REBUILT" = yes ]; then show_rebuild; fi
+
+await_server "$API_WAIT" "$NAME" || fail "no server of the cluster answered within $API_WAIT s; $NAME keeps its machine" \
+  "$START_SERVERS, then pulumi up; to give the whole cluster up: pulumi destroy, which needs no server"
 
 # blockers: the pods that are still there, and the disruption budgets that say no.
 blockers() {
@@ -129,7 +123,7 @@ $(cat "$WORK/data")" \
   fi
 fi
 
-if [ "$TAKES_TURN" = yes ]; then keep_turn; fi
+if [ "$IS_REBUILT" = yes ]; then need_turn; fi
 
 if [ "$ROLE" = server ]; then adopt_member "$VMID" "$NAME"; fi
 if [ "$ROLE" = server ] && is_member "$NAME"; then

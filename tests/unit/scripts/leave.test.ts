@@ -174,10 +174,14 @@ describe("a node that the plan keeps, so that it is rebuilt", () => {
     expect(leave()).toMatchObject(left);
   });
 
-  it("goes back, undisturbed, where another one was refused for its sake", () => {
+  it("is refused where another one begins while it is checked, and the other one sees it after that", () => {
+    fs.writeFileSync(api("other"), "True");
     fs.rmSync(file(`rebuilding/${OTHER}`));
-    fs.writeFileSync(api("meanwhile"), `sleep 1; touch "${file("rebuilding/.refused")}"`);
-    refused(leave(), "are more nodes");
+    const shown = [NAME, OTHER].map((name) => file(`rebuilding/${name}`)) as [string, string];
+    fs.writeFileSync(api("meanwhile"), `[ -e "${shown[0]}" ] && sleep 1 && : >"${shown[1]}"`);
+    refused(leave(), `is ${OTHER}`);
+    const [own, other] = shown.map((each) => fs.statSync(each).mtimeMs) as [number, number];
+    expect(own).toBeGreaterThan(other);
   });
 
   it("goes with another one where the config allows two at a time, and no third one", () => {
