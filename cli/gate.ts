@@ -1,5 +1,6 @@
 import { Command } from "commander";
 
+import { ownCommand } from "../config/ownCommand";
 import { gate, type GateCommandOptions } from "./installGate";
 
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
@@ -20,5 +21,5 @@ export const gateCommand = new Command("gate")
   )
   .option("--node-key <file>", "allow only this public key in guests; may be repeated", collect, [])
   .option("--ssh <command>", "the SSH command to use", "ssh")
-  .addHelpText("after", "\nExample:\n  npx proxmox-k3s gate --install root@192.168.2.167")
+  .addHelpText("after", `\nExample:\n  ${ownCommand("gate --install root@192.168.2.167")}`)
   .action((options: GateCommandOptions) => gate(options));

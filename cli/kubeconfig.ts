@@ -1,5 +1,6 @@
 import { Command } from "commander";
 
+import { ownCommand } from "../config/ownCommand";
 import { endpointUrl } from "../plan/endpoint";
 import { loadPlan } from "../plan/load";
 import { clusterIdOf } from "../plan/mark";
@@ -17,7 +18,7 @@ export const kubeconfigCommand = new Command("kubeconfig")
   .option("--stack <name>", "the stack whose cluster it is (default: the selected one)")
   .addHelpText(
     "after",
-    "\nExample:\n  npx proxmox-k3s kubeconfig --stack mine | install -m 600 /dev/stdin ~/.kube/mine",
+    `\nExample:\n  ${ownCommand("kubeconfig --stack mine | install -m 600 /dev/stdin ~/.kube/mine")}`,
   )
   .action(async ({ stack }: { stack?: string }) => {
     process.stdout.write(await readKubeconfig(stack));

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 
+import { ownCommand } from "../config/ownCommand";
 import { nodeJsProblem } from "../plan/nodeJs";
 import { doctorCommand } from "./doctor/command";
 import { gateCommand } from "./gate";
@@ -13,7 +14,7 @@ import { statusCommand } from "./status/command";
 /** `proxmox-k3s COMMAND`: commands that a cluster needs from time to time, in addition to `pulumi up`. */
 export const program = new Command("proxmox-k3s")
   .description("Commands for a K3s cluster on Proxmox VE, in addition to pulumi up.")
-  .addHelpText("after", "\nExample:\n  npx proxmox-k3s doctor && pulumi up")
+  .addHelpText("after", `\nExample:\n  ${ownCommand("doctor && pulumi up")}`)
   // The doctor itself reports a Node.js that is too old, as one of its findings.
   .hook("preAction", (_, command) => {
     const problem = command === doctorCommand ? undefined : nodeJsProblem();

@@ -14,7 +14,7 @@ export interface PreflightArgs {
 
 /**
  * Checks the Proxmox host before the first machine is created, and reports all problems at once. It does not check machines
- * that exist already: you can always remove nodes, even if the host has problems. `npm run doctor` runs the same script.
+ * that exist already: you can always remove nodes, even if the host has problems. `proxmox-k3s doctor` runs the same script.
  */
 export function preflight(name: string, args: PreflightArgs, opts: pulumi.CustomResourceOptions): RemoteScript {
   return new RemoteScript(

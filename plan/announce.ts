@@ -1,3 +1,4 @@
+import { ownCommand } from "../config/ownCommand";
 import type { ClusterPlan } from "./model";
 import type { ClusterRecord } from "./record";
 import { type NodeChange, type NodeEffect, type Transitions, WITH_NEW_MACHINE } from "./transitions";
@@ -43,12 +44,12 @@ export function closing(former: ClusterRecord, { changes }: Transitions, plan: C
   const seen = changes.filter(({ effect }) => SEEN_READY.has(effect)).map(({ node }) => node);
   if (seen.length === 0)
     // Nobody has looked at them.
-    return `${name}: no node was disturbed. next: npx proxmox-k3s status, which looks whether all ${nodes.length} are Ready`;
+    return `${name}: no node was disturbed. next: ${ownCommand("status")}, which looks whether all ${nodes.length} are Ready`;
   const who = `${seen.length === nodes.length ? `all ${seen.length} nodes` : seen.join(", ")} ${seen.length === 1 ? "is" : "are"}`;
   const file = `~/.kube/${name}`;
   const next =
     former.nodes.length > 0
-      ? "npx proxmox-k3s status, which compares the cluster with the plan"
+      ? `${ownCommand("status")}, which compares the cluster with the plan`
       : `(umask 077; mkdir -p ~/.kube; pulumi stack output kubeconfig --show-secrets > ${file}) && kubectl --kubeconfig ${file} get nodes`;
   return `${name}: ${who} Ready at K3s ${version}. next: ${next}`;
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import pinned from "./pinned-sums.json";
 import type { ReleasePins } from "./sums";
 
-/** Recorded SHA-256 sums by K3s version. `npm run pin -- VERSION` writes them to `plan/pinned-sums.json`. */
+/** Recorded SHA-256 sums by K3s version. `proxmox-k3s pin VERSION` writes them to `plan/pinned-sums.json`. */
 export type Pins = Readonly<Record<string, ReleasePins>>;
 
 const sum = z.string().regex(/^[0-9a-f]{64}$/);

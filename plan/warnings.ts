@@ -1,3 +1,4 @@
+import { ownCommand } from "../config/ownCommand";
 import { indicesOf } from "./allocate";
 import { recipeWarning } from "./lxcProfile";
 import type { ClusterPlan, Warning } from "./model";
@@ -30,7 +31,7 @@ function sumWarnings({ version, k3s }: Unwarned): Warning[] {
   if (files.length === 0) return [];
   const text =
     `no SHA-256 is recorded for ${files.join(" and ")} of ${version}: the release's own list is used, which proves only that the ` +
-    `download is complete; \`npm run pin -- ${version}\` records it`;
+    `download is complete; \`${ownCommand(`pin ${version}`)}\` records it`;
   return [{ path: "cluster.k3s.artifacts", text, about: "a new release" }];
 }
 

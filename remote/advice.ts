@@ -1,3 +1,4 @@
+import { ownCommand } from "../config/ownCommand";
 /** An error with its cause and the next step, in the form of the scripts' errors (`fail` in scripts/lib/task.sh). */
 export function advice(cause: string, next: string): string {
   return `${cause}\nnext:  ${next}`;
@@ -9,4 +10,4 @@ export function readAdvice(text: string): { readonly cause: string | undefined; 
 }
 
 /** What to do if the Proxmox host cannot be reached, or the connection was lost. */
-export const REACH_HOST = "run npm run doctor to find the cause, then pulumi up";
+export const REACH_HOST = `run ${ownCommand("doctor")} to find the cause, then pulumi up`;

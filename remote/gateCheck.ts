@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 
+import { ownCommand } from "../config/ownCommand";
 import { clusterStepName } from "../plan/steps";
 import { advice, readAdvice } from "./advice";
 import { UnacknowledgedError } from "./answer";
@@ -7,7 +8,7 @@ import { ConnectionError, runTask, type ShellTarget } from "./sshClient";
 
 /** What to do if the gate does not run the program's scripts. */
 export const installGate = (host: string): string =>
-  `npx proxmox-k3s gate --install root@${host}, which installs and tests the gate; then pulumi up`;
+  `${ownCommand(`gate --install root@${host}`)}, which installs and tests the gate; then pulumi up`;
 
 /**
  * Runs a script on the Proxmox host that must answer with the random number that it was given. Without this test, a forced

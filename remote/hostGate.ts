@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
+import { ownCommand } from "../config/ownCommand";
 import { renderStdin } from "./script";
 import { type ArgumentName, COMMON_ARGUMENTS, lines, SHAPES, taskNames, taskOf } from "./tasks";
 
@@ -17,7 +18,7 @@ export const GATE_DONE = 88;
  * @param publicKey `ssh-ed25519 AAAA… comment`
  */
 export function authorizedKeysLine(publicKey: string): string {
-  const notTheGate = `error: proxmox-k3s-gate: ${GATE_FILE} is not the gate, so no script has run; install it with npx proxmox-k3s gate --install`;
+  const notTheGate = `error: proxmox-k3s-gate: ${GATE_FILE} is not the gate, so no script has run; install it with ${ownCommand("gate --install")}`;
   return `restrict,command="${GATE_FILE} && echo '${notTheGate}' >&2; test $? -eq ${GATE_DONE}" ${publicKey}`;
 }
 

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 
+import { ownCommand } from "../../config/ownCommand";
 import { diagnose } from "./diagnose";
 import { isHealthy, renderJson, renderReport } from "./report";
 
@@ -11,7 +12,7 @@ export const doctorCommand = new Command("doctor")
   )
   .option("--stack <name>", "the stack to check (default: the selected one)")
   .option("--json", "print the result as JSON")
-  .addHelpText("after", "\nExample:\n  npx proxmox-k3s doctor --stack mine")
+  .addHelpText("after", `\nExample:\n  ${ownCommand("doctor --stack mine")}`)
   .action(async ({ stack, json }: { stack?: string; json?: boolean }) => {
     const findings = await diagnose(stack);
     process.stdout.write(json ? renderJson(findings) : renderReport(findings));

@@ -1,3 +1,4 @@
+import { ownCommand } from "../../config/ownCommand";
 import { readAdvice } from "../../remote/advice";
 import { installGate } from "../../remote/gateCheck";
 import { ConnectionError, HostKeyError, runTask, type ShellTask } from "../../remote/sshClient";
@@ -23,7 +24,7 @@ export async function checkHost(
     task: "preflight",
     action: "look",
     step: clusterStepName(plan.name, "doctor"),
-    title: "npm run doctor",
+    title: ownCommand("doctor"),
     lock: `doctor-${plan.name}`,
     boundSeconds: 60,
     args: preflightArgs(plan),

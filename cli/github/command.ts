@@ -2,6 +2,7 @@ import { text as readAll } from "node:stream/consumers";
 
 import { Command, InvalidArgumentError } from "commander";
 
+import { ownCommand } from "../../config/ownCommand";
 import { GitHubApi } from "./api";
 import { comments } from "./comment";
 import { closesIssue, opensIssue } from "./issue";
@@ -37,7 +38,7 @@ export const githubCommand = new Command("github")
   .addCommand(issue)
   .addHelpText(
     "after",
-    "\nExample:\n  npx proxmox-k3s github comment --pull-request 7 --head COMMIT --key preview < preview.md",
+    `\nExample:\n  ${ownCommand("github comment --pull-request 7 --head COMMIT --key preview < preview.md")}`,
   );
 
 function wholeNumber(text: string): number {

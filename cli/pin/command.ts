@@ -1,6 +1,7 @@
 import path from "node:path";
 import { Command } from "commander";
 
+import { ownCommand } from "../../config/ownCommand";
 import { K3S_RELEASES } from "../../config/sections/k3s";
 import { recordRelease } from "./releaseSums";
 
@@ -11,7 +12,7 @@ export const pinCommand = new Command("pin")
   .description("Record the published SHA-256 sums of a K3s release in plan/pinned-sums.json.")
   .argument("<version>", "K3s version, v1.36.3+k3s1")
   .option("--base-url <url>", "URL of the folder that has one folder per version", K3S_RELEASES)
-  .addHelpText("after", "\nExample:\n  npx proxmox-k3s pin v1.36.3+k3s1")
+  .addHelpText("after", `\nExample:\n  ${ownCommand("pin v1.36.3+k3s1")}`)
   .action(async (version: string, { baseUrl }: { baseUrl: string }) => {
     if (!/^v\d+\.\d+\.\d+\+k3s\d+$/.test(version))
       throw new Error(`${version} is not a K3s release such as v1.36.3+k3s1`);

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 
+import { ownCommand } from "../../config/ownCommand";
 import { ConfigError, loadPlan } from "../../plan/load";
 import { pulumi } from "../pulumi";
 import { clusterIn, formerByFile, formerByState, stackFile } from "./former";
@@ -23,7 +24,7 @@ export const previewCommand = new Command("preview")
   .option("--from <file>", "compare with this stack file, in place of the stack's state")
   .option("--markdown", "print it as Markdown")
   .option("--json", "print it as JSON")
-  .addHelpText("after", "\nExample:\n  npx proxmox-k3s preview --stack mine")
+  .addHelpText("after", `\nExample:\n  ${ownCommand("preview --stack mine")}`)
   .action(async ({ stack, from, markdown, json }: Options) => {
     const name = stack ?? (await pulumi(["stack", "--show-name"])).trim();
     const former = from === undefined ? await formerByState(name) : formerByFile(from);

@@ -1,3 +1,4 @@
+import { ownCommand } from "../../config/ownCommand";
 import { ConfigError, type Problem } from "../../config/problems";
 import type { ClusterPlan, OnBlocked } from "../../plan/model";
 import type { ClusterRecord } from "../../plan/record";
@@ -123,7 +124,7 @@ function unknown(source: Source, unfinished: readonly string[], { nodes }: Clust
         ]
       : []),
     ...(unfinished.length > 0
-      ? [`What an interrupted run left of ${unfinished.join(", ")}. Run npx proxmox-k3s recover first.`]
+      ? [`What an interrupted run left of ${unfinished.join(", ")}. Run ${ownCommand("recover")} first.`]
       : []),
     ...nodes
       .filter(({ k3s }) => k3s === undefined)

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
 
+import { ownCommand } from "../../config/ownCommand";
 import { recover } from "./recover";
 
 /** `proxmox-k3s recover`: cleans up after an interrupted run. */
@@ -11,7 +12,7 @@ export const recoverCommand = new Command("recover")
   .option("--stack <name>", "the stack to recover (default: the selected one)")
   .option("--wait <seconds>", "how long to wait for a creation that is still running on the host", seconds, 120)
   .option("-y, --yes", "do not ask")
-  .addHelpText("after", "\nExample:\n  npx proxmox-k3s recover --stack mine")
+  .addHelpText("after", `\nExample:\n  ${ownCommand("recover --stack mine")}`)
   .action(async ({ stack, wait, yes = false }: { stack?: string; wait: number; yes?: boolean }) => {
     process.exitCode = await recover({ ...(stack === undefined ? {} : { stack }), wait, yes });
   });

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 
 import { Command } from "commander";
 
+import { ownCommand } from "../../config/ownCommand";
 import { compare, type Verdict } from "./compare";
 import { renderPage } from "./page";
 import { look } from "./look";
@@ -25,7 +26,7 @@ export const statusCommand = new Command("status")
   .option("--stack <name>", "the stack to look at (default: the selected one)")
   .option("--json", "print the result as JSON")
   .option("--report <file>", "also write it as a page, one file that needs no network")
-  .addHelpText("after", "\nExample:\n  npx proxmox-k3s status --stack mine --report status.html")
+  .addHelpText("after", `\nExample:\n  ${ownCommand("status --stack mine --report status.html")}`)
   .action(async ({ stack, json, report }: StatusOptions) => {
     // Whatever ends it early: it could not look.
     process.exitCode = EXIT_CODES.unknown;

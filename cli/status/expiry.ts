@@ -1,3 +1,4 @@
+import { ownCommand } from "../../config/ownCommand";
 import type { ClusterPlan } from "../../plan/model";
 import { RENEWAL_DAYS } from "../../plan/repairs";
 import { fail, ok } from "../doctor/finding";
@@ -36,7 +37,7 @@ export function checkKubeconfig({ kubeconfig, at }: Sight): Difference {
   return fail(
     "kubeconfig",
     `the stack's ${endText(ends, at)}`,
-    "pulumi up, which reads it again; npx proxmox-k3s kubeconfig prints a fresh one",
+    `pulumi up, which reads it again; ${ownCommand("kubeconfig")} prints a fresh one`,
   );
 }
 

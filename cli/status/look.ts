@@ -1,6 +1,7 @@
 import { parse } from "yaml";
 import { z } from "zod";
 
+import { ownCommand } from "../../config/ownCommand";
 import { readCredentials } from "../../credentials/read";
 import { loadPlan } from "../../plan/load";
 import type { ClusterPlan } from "../../plan/model";
@@ -14,7 +15,7 @@ import { ClusterHost } from "../recover/guests";
 import { hostTarget, readStack } from "../stack";
 import type { ListedGuest, Look, Sight, StorageSight } from "./sight";
 
-const DOCTOR = "npx proxmox-k3s doctor says what is wrong on the way there";
+const DOCTOR = `${ownCommand("doctor")} says what is wrong on the way there`;
 
 /**
  * Looks at the stack's state, at Proxmox VE and at the cluster, all at the same time, and changes nothing. What cannot be looked

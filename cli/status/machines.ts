@@ -1,3 +1,4 @@
+import { ownCommand } from "../../config/ownCommand";
 import { MACHINE_KINDS } from "../../plan/machineKinds";
 import type { ClusterPlan, NodePlan } from "../../plan/model";
 import { type NodeEffect, transitions } from "../../plan/transitions";
@@ -6,7 +7,7 @@ import { findLeftovers } from "../recover/leftovers";
 import { broken, type Difference, seenOf, unseen } from "./difference";
 import type { Sight, StorageSight } from "./sight";
 
-const RECOVER = "npx proxmox-k3s recover";
+const RECOVER = ownCommand("recover");
 /** Free space below which a storage is told of, and below which it counts as full. */
 const LITTLE = 0.1;
 const NONE = 0.02;

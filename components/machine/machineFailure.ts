@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { ownCommand } from "../../config/ownCommand";
 import { kindOfResource, MACHINE_KINDS, type MachineKind } from "../../plan/machineKinds";
 import { TEMPLATE_ROLE, templatePath } from "../../plan/privileges";
 import { hookName } from "../../plan/steps";
@@ -63,7 +64,7 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
   if (template !== undefined)
     return text(
       `the API token may not copy the template ${template}`,
-      `grant ${TEMPLATE_ROLE.name} at ${templatePath(Number(template))} (README, "An API token"; npm run doctor prints the command), then pulumi up`,
+      `grant ${TEMPLATE_ROLE.name} at ${templatePath(Number(template))} (README, "An API token"; ${ownCommand("doctor")} prints the command), then pulumi up`,
     );
   if (FORBIDDEN.test(message))
     return text(
@@ -95,7 +96,7 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
         );
       return text(
         `it is not known whether guest ${vmId} was created`,
-        "npm run cluster -- recover, which removes an incomplete guest; then pulumi up",
+        `${ownCommand("recover")}, which removes an incomplete guest; then pulumi up`,
       );
     case "update":
       return isUnknown

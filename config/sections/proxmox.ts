@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { boolean, host, integer, oneOf, text } from "../fields";
+import { ownCommand } from "../ownCommand";
 import { hostKey } from "../sshKeys";
 import { osType, proxmoxNode, storage, template } from "./placement";
 
@@ -78,7 +79,7 @@ export const proxmoxSchema = z
         description: "The Proxmox VE resource pool of the guests. The API token may change only guests in this pool.",
         otherwise: "the cluster's name",
         change: "newNodes",
-        changeNote: "`npm run doctor` names the command that moves existing guests",
+        changeNote: `\`${ownCommand("doctor")}\` names the command that moves existing guests`,
         independent: true,
       })
       .optional(),

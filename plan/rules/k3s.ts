@@ -1,4 +1,5 @@
 import { K3S_OPTIONS, OWNED_KEYS, SECRET_KEYS } from "../../config/k3sOptions";
+import { ownCommand } from "../../config/ownCommand";
 import type { Problem } from "../../config/problems";
 import type { Draft, K3sSettings } from "../../config/schema";
 import { credentialIn } from "../../config/secretForms";
@@ -58,7 +59,7 @@ function checkSums({ version, proxmox, k3s }: Draft, pins: Pins): Problem[] {
       problems.push({
         path: `${path}.${key}`,
         problem: `has no sum for ${name} of ${version} on ${arch}, and requirePinned is set`,
-        hint: `\`npm run pin -- ${version}\` records the release's published sums; or set ${key}.${arch}`,
+        hint: `\`${ownCommand(`pin ${version}`)}\` records the release's published sums; or set ${key}.${arch}`,
       });
     } else if (artifacts.file !== undefined) {
       problems.push({
@@ -70,7 +71,7 @@ function checkSums({ version, proxmox, k3s }: Draft, pins: Pins): Problem[] {
       problems.push({
         path: `${path}.baseUrl`,
         problem: `must be https, or ${name} of ${version} on ${arch} needs a known sum: over http, anybody on the network path could replace it`,
-        hint: `\`npm run pin -- ${version}\` records the release's published sums; or set ${key}.${arch}`,
+        hint: `\`${ownCommand(`pin ${version}`)}\` records the release's published sums; or set ${key}.${arch}`,
       });
     }
   }

@@ -21,12 +21,12 @@ if [ "$held" != "$NAME" ]; then
 fi
 # A refresh that did not find it here has taken it out of the state.
 case $ACTION in
-  create) need_here "$conf" "npm run cluster -- recover, which takes it into the state again" ;;
+  create) need_here "$conf" "npx proxmox-k3s recover, which takes it into the state again" ;;
   *) need_here "$conf" ;;
 esac
 if [ "$ACTION" = create ]; then
   fail "VMID $VMID has our mark, but is not in this stack's state: its creation was interrupted, or the state was lost" \
-    "npm run cluster -- recover   (it shows what it will do, and asks), then pulumi up"
+    "npx proxmox-k3s recover   (it shows what it will do, and asks), then pulumi up"
 fi
 # The client writes all interfaces at once, and so takes away those that it does not know.
 further=$(further_networks "$conf")

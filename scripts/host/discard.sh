@@ -3,7 +3,7 @@
 # Arguments: VMID, NAME, CREATION (the id of the interrupted creation), WAIT (s, how long to wait for a creation that still
 # runs). Input: MARK.
 
-again="npm run cluster -- recover"
+again="npx proxmox-k3s recover"
 destroy_command() { if [ "$(kind_of "$1")" = lxc ]; then echo "pct destroy $VMID --force"; else echo "qm stop $VMID && qm destroy $VMID"; fi; }
 
 # still_worthless: sets conf; ends the step if there is nothing to do, or if the guest may not be destroyed.

@@ -150,7 +150,7 @@ found address || ok address "$free"
 for file in "$@"; do
   if marked "$file" && is_unfinished "$file"; then
     finding warn creation "guest $(vmid_of "$file") (\"$(guest_name "$file")\") was created by this program, but its set-up never finished" \
-      "if no pulumi up is running: npm run cluster -- recover, then pulumi up" "$(vmid_of "$file")"
+      "if no pulumi up is running: npx proxmox-k3s recover, then pulumi up" "$(vmid_of "$file")"
   fi
 done
 found creation || ok creation "no creation was interrupted"
@@ -164,6 +164,6 @@ lines() { awk -F '\t' -v level="$1" -v head="$2" '$1 == level { printf "%s%s: %s
 lines warn "warning: "
 if grep -q '^fail' "$findings"; then
   fail "the Proxmox host is not ready, so no machine was created:
-$(lines fail "  - ")" "fix these, then pulumi up; npm run doctor repeats all checks"
+$(lines fail "  - ")" "fix these, then pulumi up; npx proxmox-k3s doctor repeats all checks"
 fi
 outcome "the Proxmox host is ready for $count machines"

@@ -7,7 +7,7 @@ case $ARCH in
   *) file=k3s-$ARCH ;;
 esac
 list=$SOURCE/sha256sum-$ARCH.txt
-download "$list" "$WORK/list" || fail "$list could not be downloaded on the Proxmox host" "set artifacts.sha256 in the config, or npm run pin -- VERSION"
+download "$list" "$WORK/list" || fail "$list could not be downloaded on the Proxmox host" "set artifacts.sha256 in the config, or npx proxmox-k3s pin VERSION"
 
 sum_of() {
   found=$(awk -v file="$1" '$2 == file || $2 == "*" file { print $1 }' "$WORK/list")

@@ -259,7 +259,7 @@ describe("a guest that somebody migrated", () => {
       "guest 103 (k3s-worker-02) is on the Proxmox node pve2, to which somebody migrated it; the config has it on pve",
     );
     expect(run.errors.join("\n")).toContain(
-      "bring it back: pct migrate 103 pve --restart on pve2; then npm run cluster -- recover",
+      "bring it back: pct migrate 103 pve --restart on pve2; then npx proxmox-k3s recover",
     );
     expect(fs.readFileSync(elsewhere, "utf8")).toBe(conf);
     expect(lab.host.members.has("k3s-worker-02")).toBe(true);

@@ -59,7 +59,7 @@ describe("inside a guest's creation", () => {
     const { code, errors } = await lab.up();
     expect(code).not.toBe(0);
     expect(errors.join("\n")).toContain("VMID 102 has our mark, but is not in this stack's state");
-    expect(nextOf(errors.join("\n"))).toMatch(/^npm run cluster -- recover /);
+    expect(nextOf(errors.join("\n"))).toMatch(/^npx proxmox-k3s recover /);
   });
 
   it("recover does nothing unasked", async () => {

@@ -50,7 +50,7 @@ describe("afterwards", () => {
     expect([...again.failed].sort()).toEqual(half.map(({ node }) => node).sort());
     for (const { node, vmid } of half)
       expect(again.said[node]).toMatch(
-        new RegExp(`${node}-claim: VMID ${vmid} has our mark[^]*next:  npm run cluster -- recover`),
+        new RegExp(`${node}-claim: VMID ${vmid} has our mark[^]*next:  npx proxmox-k3s recover`),
       );
   });
 

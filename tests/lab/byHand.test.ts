@@ -72,7 +72,7 @@ describe("a worker with data of its own", () => {
     await lab.host(`mkdir -p /etc/pve/nodes/pve2/lxc && mv ${here} ${there}`);
     const lost = await up("--refresh");
     expect(lost.code).not.toBe(0);
-    expect(lost.stdout + lost.stderr).toContain("bring it back: pct migrate 103 pve --restart on pve2; then npm run");
+    expect(lost.stdout + lost.stderr).toContain("bring it back: pct migrate 103 pve --restart on pve2; then npx proxmox-k3s recover");
     await lab.host(`mv ${there} ${here}`);
     const recovered = await lab.cluster("recover", "--yes");
     expect([recovered.code, recovered.stderr]).toEqual([0, ""]);

@@ -39,7 +39,7 @@ interface Diagnosis {
   readonly findings: readonly Finding[];
 }
 
-/** `npm run doctor -- --json` in the person's shell, with some of its variables changed. */
+/** `npx proxmox-k3s doctor --json` in the person's shell, with some of its variables changed. */
 async function doctor(changed: Readonly<Record<string, string>> = {}): Promise<Diagnosis> {
   const began = Date.now();
   const env = { ...lab.environment, ...changed };

@@ -58,7 +58,7 @@ it("inside a guest's creation: the next up names the one command after which it 
   await killedAt(() => isBeingMade(100)() && isBeingMade(102)());
   const { code, stdout } = await lab.pulumi("up", "--yes", "--skip-preview");
   expect(code).not.toBe(0);
-  const [, command] = /^\s*next: +npm run cluster -- (\S+)/m.exec(stdout) ?? [];
+  const [, command] = /^\s*next: +npx proxmox-k3s (\S+)/m.exec(stdout) ?? [];
   expect(command).toBe("recover");
   const recovered = await lab.cluster("recover", "--yes");
   expect([recovered.code, recovered.stderr]).toEqual([0, ""]);

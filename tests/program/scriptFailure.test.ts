@@ -36,7 +36,7 @@ test("a node with another host key: the hint has the command that reads it again
 test("a deletion that reaches its time limit while it connects", () => {
   expect(explained({ step: "k3s-worker-01-leave", isHost: true, message: "context deadline exceeded" })).toBe(
     "k3s-worker-01-leave: the Proxmox host (192.168.2.21) cannot be reached by SSH: no answer in time\n" +
-      "next:  run npm run doctor to find the cause, then pulumi up",
+      "next:  run npx proxmox-k3s doctor to find the cause, then pulumi up",
   );
 });
 

@@ -10,7 +10,7 @@ const TASK = { method: "GET", path: "/tasks/[^/]+vzcreate[^/]+/status$" } as con
 const NOT_MADE =
   "NODE: guest VMID was not created or not started…next:  fix the cause in the message of Proxmox VE, then pulumi up";
 const NOT_KNOWN =
-  "NODE: it is not known whether guest VMID was created…next:  npm run cluster -- recover, which removes an incomplete guest; then pulumi up";
+  "NODE: it is not known whether guest VMID was created…next:  npx proxmox-k3s recover, which removes an incomplete guest; then pulumi up";
 
 /** What can strike while a machine is made: the requests of the Proxmox client and the tasks that they start. */
 export const creation: readonly Row[] = [

@@ -6,7 +6,7 @@ import type { Row } from "./row";
  */
 type Given = Pick<Row, "phase" | "step"> & Partial<Row>;
 const FAILED = "after … failed attempts: …";
-const NEXT = "next:  run npm run doctor to find the cause, then pulumi up";
+const NEXT = "next:  run npx proxmox-k3s doctor to find the cause, then pulumi up";
 const SAID = `the Proxmox host (…) cannot be reached by SSH: …${NEXT}`;
 const refused = (given: Given): Row => ({
   part: "connection to the Proxmox host",

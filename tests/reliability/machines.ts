@@ -46,7 +46,7 @@ export const machines = {
     fault: "the name server is silent",
     set: { kind: "no-dns" },
     sees: [
-      "could not be downloaded on the Proxmox host…next: set artifacts.sha256 in the config, or npm run pin -- VERSION",
+      "could not be downloaded on the Proxmox host…next: set artifacts.sha256 in the config, or npx proxmox-k3s pin VERSION",
     ],
     mend: "the name server answers again",
     remedy: "again",

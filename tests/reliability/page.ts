@@ -50,7 +50,7 @@ the guard. In the meantime, the guest may be gone after all, and another guest o
 refuses the removal, because that guest is not in the cluster's resource pool
 ([decision 7](decisions/0007-a-pool-of-its-own.md)). You see \`Permission check failed (/vms/VMID, …)\`, and \`pulumi up\`
 names the \`pulumi state delete\` command to run. This protection needs a token that cannot change all guests;
-\`npm run doctor\` warns if it can.
+\`npx proxmox-k3s doctor\` warns if it can.
 `;
 
 /** The whole page, formatted. */

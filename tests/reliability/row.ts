@@ -17,7 +17,7 @@ export const REMEDIES = {
   nothing: "nothing: the run goes on by itself",
   again: "run the same command again",
   "again --refresh": "run the same command again, with `--refresh`",
-  recover: "run `npm run cluster -- recover`, then `pulumi up` (which fails at `NODE-claim` without it)",
+  recover: "run `npx proxmox-k3s recover`, then `pulumi up` (which fails at `NODE-claim` without it)",
 } as const;
 export type Remedy = keyof typeof REMEDIES;
 

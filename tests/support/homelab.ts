@@ -217,12 +217,12 @@ export class Homelab {
     return logs.map((file) => (fs.statSync(file).isFile() ? fs.readFileSync(file, "latin1") : "")).join("\n");
   }
 
-  /** `npm run doctor -- ARGS…`. */
+  /** `npx proxmox-k3s doctor ARGS…`. */
   doctor(...args: string[]): Promise<Finished> {
     return this.spawn([TSX, "cli/main", "doctor", "--stack", "homelab", ...args]);
   }
 
-  /** `npm run cluster -- ARGS…` as a script would run it, in this world's network and its copy of the program. */
+  /** `npx proxmox-k3s ARGS…` as a script would run it, in this world's network and its copy of the program. */
   command(...args: string[]): Promise<Finished> {
     return this.spawn([TSX, "cli/main", ...args]);
   }

@@ -135,7 +135,7 @@ export class Lab {
     if (!isKilled) throw new Error(`pulumi ${args.join(" ")} had ended before it could be killed:\n${output}`);
   }
 
-  /** `npm run cluster -- ARGS…`. */
+  /** `npx proxmox-k3s ARGS…`. */
   async cluster(...args: string[]): Promise<Finished> {
     const result = await finish(path.join(repo, "node_modules/.bin/tsx"), ["cli/main.ts", ...args], this.env);
     this.transcript.push(result.stdout, result.stderr);

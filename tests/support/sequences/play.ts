@@ -217,7 +217,7 @@ class WorkerGame implements Game<Step> {
 
   private async recover(): Promise<void> {
     this.owesRecovery = false;
-    this.story.push("  npm run cluster -- recover");
+    this.story.push("  npx proxmox-k3s recover");
     const before = this.lab.journal.entries.length;
     try {
       await recover(this.lab);

@@ -6,11 +6,11 @@ export type Remedy =
   | { readonly kind: "give way"; readonly vmid: number }
   /** Our guest has gone and somebody else has its VMID: the program shall forget the node. */
   | { readonly kind: "forget"; readonly node: string }
-  /** A guest of ours stands there half made: `npm run cluster -- recover`. */
+  /** A guest of ours stands there half made: `npx proxmox-k3s recover`. */
   | { readonly kind: "recover" }
   | { readonly kind: "refresh" };
 
-const RECOVERY = /npm run cluster -- recover/;
+const RECOVERY = /npx proxmox-k3s recover/;
 
 /** Errors that are the world's doing and that say what to do; every other one is the program's. */
 const SAYINGS: readonly [RegExp, (match: RegExpExecArray) => Remedy][] = [

@@ -60,7 +60,7 @@ export async function killUp(
   return isKilled;
 }
 
-/** `npm run cluster -- recover`, by a person who agrees. @throws Error when it fails */
+/** `npx proxmox-k3s recover`, by a person who agrees. @throws Error when it fails */
 export async function recover(lab: Homelab): Promise<void> {
   const { code, stdout, stderr } = await lab.command("recover", "--stack", "homelab", "--yes");
   if (code !== 0) throw new Error(`recover fails:\n${stdout}${stderr}`);

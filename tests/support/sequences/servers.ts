@@ -264,7 +264,7 @@ class ServerGame implements Game<ServerStep> {
 
   private async recover(): Promise<void> {
     this.owesRecovery = false;
-    this.story.push("  npm run cluster -- recover");
+    this.story.push("  npx proxmox-k3s recover");
     await recover(this.lab);
   }
 

@@ -43,7 +43,7 @@ describe("what the script on the host answers", () => {
 });
 
 test("a guest whose set-up never finished needs recover only if the state does not know it", () => {
-  const recover = "if no pulumi up is running: npm run cluster -- recover, then pulumi up";
+  const recover = "if no pulumi up is running: npx proxmox-k3s recover, then pulumi up";
   const cutOff = (vmId: number): Finding => ({
     ...warn("creation", "a guest was created, not finished", recover),
     vmId,

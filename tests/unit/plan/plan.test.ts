@@ -124,8 +124,8 @@ describe("SHA-256 sums", () => {
 
   test("then from the release's own list, with a warning that names the pin command", () => {
     expect(sums({})).toEqual({ sha256: {}, sumOrigin: "release", imagesSha256: {}, imagesSumOrigin: "release" });
-    expect(warningsOf({})).toContainEqual(expect.stringContaining("`npm run pin -- v1.36.3+k3s1` records it"));
-    expect(warningsOf({}, pins)).not.toContainEqual(expect.stringContaining("npm run pin"));
+    expect(warningsOf({})).toContainEqual(expect.stringContaining("`npx proxmox-k3s pin v1.36.3+k3s1` records it"));
+    expect(warningsOf({}, pins)).not.toContainEqual(expect.stringContaining("npx proxmox-k3s pin"));
   });
 
   const ARM64_TEMPLATE = "local:vztmpl/debian-12-standard_12.7-1_arm64.tar.zst";

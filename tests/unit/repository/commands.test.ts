@@ -53,4 +53,9 @@ describe("every command that a text names exists", () => {
     expect(found.filter(([name]) => !commands.includes(name))).toEqual([]);
     expect(found.map(([name]) => name)).toContain("recover");
   });
+
+  test("in one form: only the README has the short forms of npm", () => {
+    const found = named(/\bnpm run (?:-s )?(cluster|doctor|pin|host-gate|proxmox-k3s)\b/g);
+    expect([...new Set(found.map(([, file]) => file))]).toEqual(["README.md"]);
+  });
 });

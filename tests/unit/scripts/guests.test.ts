@@ -89,7 +89,7 @@ describe("claim", () => {
     expect(run.code).toBe(1);
     expect(run.output).toContain(
       "error: node-1-claim: guest 103 (node-1) is on the Proxmox node pve2, to which somebody migrated it; the config has it on pve. It was not touched\n" +
-        `next:  bring it back: pct migrate 103 pve --restart on pve2; then ${action === "create" ? "npm run cluster -- recover, which takes it into the state again" : "pulumi up"}\n`,
+        `next:  bring it back: pct migrate 103 pve --restart on pve2; then ${action === "create" ? "npx proxmox-k3s recover, which takes it into the state again" : "pulumi up"}\n`,
     );
     expect([run.pct, host.kept("creations/103")]).toEqual([[], ""]);
   });
@@ -118,7 +118,7 @@ describe("claim", () => {
     host.conf(103, ours);
     const run = host.run("claim", "create");
     expect(run.code).toBe(1);
-    expect(run.output).toMatch(/^next: +npm run cluster -- recover /m);
+    expect(run.output).toMatch(/^next: +npx proxmox-k3s recover /m);
   });
 
   it("records the id of a creation that is about to begin, until the guest is prepared", () => {

@@ -199,7 +199,7 @@ it("fails an up with all failures at once, after the warnings, and names the nex
     "error: homelab-preflight: the Proxmox host is not ready, so no machine was created:",
     "  - cgroup: the host runs cgroup version 1, which kubelet refuses from 1.35 on (remove systemd.unified_cgroup_hierarchy=0 from the kernel's command line, then reboot)",
     `  - template: ${TEMPLATE} does not exist (pveam update && pveam download local ${TEMPLATE.split("/")[1]})`,
-    "next:  fix these, then pulumi up; npm run doctor repeats all checks",
+    "next:  fix these, then pulumi up; npx proxmox-k3s doctor repeats all checks",
   ]);
 });
 
