@@ -7,6 +7,7 @@ import type { ClusterPlan } from "../../plan/model";
 import { checkApi } from "./api";
 import { fail, type Finding, ok, skip } from "./finding";
 import { checkHost } from "./host";
+import { checkRuns } from "./runs";
 import { LEAST_PULUMI, pulumiVersion, readStack, type Stack } from "../stack";
 import { StackError } from "../stackProblem";
 
@@ -21,11 +22,12 @@ export async function diagnose(stackName?: string): Promise<Finding[]> {
   const { plan, findings } = readPlan(stack.cluster);
   if (!plan) return [...here, ...findings];
   const { values, findings: credentials } = checkCredentials(stack, plan);
-  const [api, host] = await Promise.all([
+  const [runs, api, host] = await Promise.all([
+    checkRuns(stackName),
     checkApi(plan, values.apiToken),
     checkHost(plan, values.hostKey, stack.state),
   ]);
-  return [...here, ...findings, ...credentials, ...api, ...host];
+  return [...here, ...runs, ...findings, ...credentials, ...api, ...host];
 }
 
 function checkNodeJs(): Finding {

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
+
+import { fileBackend } from "../fileBackend";
 
 /**
  * Removes the empty `.attrs` files that an interrupted run left in a file backend. For each of its files the backend writes
@@ -10,13 +11,8 @@ import * as path from "node:path";
  * @returns the removed files
  */
 export function repairFileBackend(url: string): string[] {
-  if (!url.startsWith("file://")) return [];
-  const folder = url
-    .slice("file://".length)
-    .replace(/\?.*$/, "")
-    .replace(/^~(?=\/|$)/, os.homedir());
-  const root = path.join(folder, ".pulumi");
-  if (!fs.existsSync(root)) return [];
+  const root = fileBackend(url);
+  if (root === undefined) return [];
   const files = fs.readdirSync(root, { recursive: true, withFileTypes: true });
   const empty = files
     .filter((entry) => entry.isFile() && entry.name.endsWith(".attrs"))

@@ -51,6 +51,10 @@ describe("inside a guest's creation", () => {
     lab.faults.clear();
     const { code, stderr } = await recover("--yes");
     expect([code, stderr]).toEqual([1, expect.stringContaining("pulumi cancel")]);
+    const { stdout } = await lab.doctor();
+    expect(stdout).toMatch(
+      /^! runs +a run of Pulumi holds the stack since \S+: process \d+ of \S+ on \S+\n +→ wait until it ends; if it was interrupted: pulumi cancel --yes, then npx proxmox-k3s recover$/m,
+    );
     expect(guests()).toContain(102);
     await lab.cancel();
   });
