@@ -16,6 +16,14 @@ export interface HostGuest {
   readonly name: string;
 }
 
+/** Guests on the Proxmox host, on every node of the Proxmox cluster. */
+export interface HostGuests {
+  /** Those with the cluster's mark. */
+  readonly ours: readonly HostGuest[];
+  /** Those that the cluster has in another Pulumi state: they are named, and nothing else is done with them. */
+  readonly ofAnotherState: readonly HostGuest[];
+}
+
 /** The Proxmox host, for one cluster. */
 export class ClusterHost {
   constructor(
@@ -24,8 +32,7 @@ export class ClusterHost {
     private readonly mark: string,
   ) {}
 
-  /** All guests with the mark, on every node of the Proxmox cluster. */
-  async guests(): Promise<HostGuest[]> {
+  async guests(): Promise<HostGuests> {
     const answer = await runTask(this.shell, {
       task: "guests",
       action: "look",
@@ -59,19 +66,24 @@ export class ClusterHost {
   }
 }
 
-const LINE = /^(\d+) (\S+) (\S+) (\S+) (\S+) (unfinished|-) (\S*)$/;
+/** What is said of a guest that the cluster has in another Pulumi state. */
+export const IN_ANOTHER_STATE = "is a node of this cluster in another Pulumi state";
+
+const LINE = /^(\d+) (\S+) (\S+) (\S+) (\S+) (unfinished|another-state|-) (\S*)$/;
 
 /** @param answer what `scripts/host/guests.sh` printed */
-export function parseGuests(answer: string): HostGuest[] {
-  return answer.split("\n").filter(Boolean).map(parseGuest);
+export function parseGuests(answer: string): HostGuests {
+  const guests = answer.split("\n").filter(Boolean).map(parseGuest);
+  const of = (isOurs: boolean) => guests.filter((each) => each.isOurs === isOurs).map(({ guest }) => guest);
+  return { ours: of(true), ofAnotherState: of(false) };
 }
 
-function parseGuest(line: string): HostGuest {
+function parseGuest(line: string): { guest: HostGuest; isOurs: boolean } {
   const [, vmId, pveNode = "", folder = "", lock = "", creation = "", state, name = ""] = LINE.exec(line) ?? [];
   const kind = kindOfFolder(folder);
   if (kind === undefined)
     throw new Error(`the Proxmox host answered with a line that does not describe a guest: ${line}`);
-  return {
+  const guest = {
     vmId: Number(vmId),
     pveNode,
     kind,
@@ -80,4 +92,5 @@ function parseGuest(line: string): HostGuest {
     unfinished: state === "unfinished",
     name,
   };
+  return { guest, isOurs: state !== "another-state" };
 }

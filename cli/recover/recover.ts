@@ -8,7 +8,7 @@ import { descriptionOf } from "../../plan/mark";
 import type { ClusterPlan, NodePlan } from "../../plan/model";
 import { nameOf } from "../../plan/urn";
 import { repairFileBackend } from "./backend";
-import { ClusterHost, type HostGuest } from "./guests";
+import { ClusterHost, type HostGuest, IN_ANOTHER_STATE } from "./guests";
 import { findLeftovers, type Leftovers } from "./leftovers";
 import { awaitPlugins } from "./orphans";
 import { findLost, type Lost, takeBack } from "./takeBack";
@@ -40,8 +40,10 @@ export async function recover({ stack, wait, yes }: RecoverOptions): Promise<num
   const selected = stack === undefined ? [] : ["--stack", stack];
   const cluster = await openCluster(stack);
   const { host, state } = cluster;
-  const left = sort(findLeftovers(state, host ? await host.guests() : []), cluster);
+  const { ours, ofAnotherState } = host ? await host.guests() : { ours: [], ofAnotherState: [] };
+  const left = sort(findLeftovers(state, ours), cluster);
   say(describe(left));
+  say(ofAnotherState.map((guest) => `${guestText(guest)}: ${IN_ANOTHER_STATE}; it is not touched`));
   const steps = [
     ...left.discard.map(discardText),
     ...left.lost.map(({ guest }) => `take ${guestText(guest)} into the state again`),

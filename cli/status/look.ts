@@ -13,6 +13,7 @@ import { openApi, type ProxmoxApi } from "../proxmoxApi";
 import { pulumi } from "../pulumi";
 import { ClusterHost } from "../recover/guests";
 import { hostTarget, readStack } from "../stack";
+import { seenOf } from "./difference";
 import type { ListedGuest, Look, Sight, StorageSight } from "./sight";
 
 const DOCTOR = `${ownCommand("doctor")} says what is wrong on the way there`;
@@ -38,13 +39,18 @@ export async function look(stackName?: string): Promise<{ readonly plan: Cluster
   const byApi = <T>(ask: () => Promise<T>): Promise<Look<T>> =>
     attempt(() => (apiToken === undefined ? Promise.reject(new Error("there is no usable API token")) : ask()));
   try {
-    const [marked, cluster, listed, storages] = await Promise.all([
+    const [guests, cluster, listed, storages] = await Promise.all([
       byHost((target, itsMark) => new ClusterHost(target, plan.name, itsMark).guests()),
       byHost((target, itsMark) => askCluster(target, plan.name, clusterIdOf(itsMark))),
       byApi(() => listGuests(api)),
       byApi(() => readStorages(api, plan)),
     ]);
-    return { plan, sight: { at, state: stack.state, record, marked, listed, storages, cluster, kubeconfig } };
+    const marked = "seen" in guests ? { seen: guests.seen.ours } : guests;
+    const ofAnotherState = seenOf(guests)?.ofAnotherState ?? [];
+    return {
+      plan,
+      sight: { at, state: stack.state, record, marked, ofAnotherState, listed, storages, cluster, kubeconfig },
+    };
   } finally {
     api.close();
   }
@@ -60,13 +66,13 @@ async function attempt<T>(ask: () => Promise<T>): Promise<Look<T>> {
   }
 }
 
-const guests = z.array(
+const guestList = z.array(
   z.looseObject({ vmid: z.number(), name: z.string().default(""), status: z.string().default("") }),
 );
 
 async function listGuests({ get }: ProxmoxApi): Promise<ListedGuest[]> {
   const data = dataOf(await get("/cluster/resources?type=vm"));
-  return guests.parse(data).map(({ vmid: vmId, name, status }) => ({ vmId, name, isRunning: status === "running" }));
+  return guestList.parse(data).map(({ vmid: vmId, name, status }) => ({ vmId, name, isRunning: status === "running" }));
 }
 
 const storage = z.looseObject({

@@ -3,11 +3,14 @@ import { MACHINE_KINDS } from "../../plan/machineKinds";
 import type { ClusterPlan, NodePlan } from "../../plan/model";
 import { type NodeEffect, transitions } from "../../plan/transitions";
 import { fail, ok, warn } from "../doctor/finding";
+import { IN_ANOTHER_STATE } from "../recover/guests";
 import { findLeftovers } from "../recover/leftovers";
 import { broken, type Difference, seenOf, unseen } from "./difference";
 import type { Sight, StorageSight } from "./sight";
 
 const RECOVER = ownCommand("recover");
+const OTHER_STATE =
+  'use the state that has it, if that is the right one (README, "From a second machine"); this one never touches it';
 /** Free space below which a storage is told of, and below which it counts as full. */
 const LITTLE = 0.1;
 const NONE = 0.02;
@@ -19,7 +22,7 @@ export type Place =
   | { readonly is: "elsewhere"; readonly on: string };
 
 /** Whether the state records what the plan says: what an `up` would change. */
-export function checkState(plan: ClusterPlan, { record, state, marked }: Sight): Difference[] {
+export function checkState(plan: ClusterPlan, { record, state, marked, ofAnotherState }: Sight): Difference[] {
   const { changes, refusals } = transitions(record, plan);
   const left = findLeftovers(state, seenOf(marked) ?? []);
   const found: Difference[] = [
@@ -32,6 +35,9 @@ export function checkState(plan: ClusterPlan, { record, state, marked }: Sight):
     ...changes.map(({ node, effect, reasons }) => broken("state", node, describe(effect, reasons), "pulumi up")),
     ...[...left.discard, ...left.unclear].map(({ vmId, name }) =>
       fail("state", `guest ${vmId} (${name}) carries the cluster's mark, and the state does not know it`, RECOVER),
+    ),
+    ...ofAnotherState.map(({ vmId, name }) =>
+      warn("state", `guest ${vmId} (${name}) ${IN_ANOTHER_STATE}`, OTHER_STATE),
     ),
   ];
   return found.length > 0 ? found : [ok("state", "it records what the plan says")];

@@ -27,6 +27,8 @@ export interface Sight {
   readonly record: ClusterRecord;
   /** Guests with the cluster's mark, by the Proxmox host. */
   readonly marked: Look<readonly HostGuest[]>;
+  /** Guests that the cluster has in another Pulumi state, by the Proxmox host. */
+  readonly ofAnotherState: readonly HostGuest[];
   /** All guests that the API token may see. */
   readonly listed: Look<readonly ListedGuest[]>;
   readonly storages: Look<readonly StorageSight[]>;

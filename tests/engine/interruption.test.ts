@@ -10,9 +10,10 @@ import type { Entry } from "../support/journal";
 jest.setTimeout(600_000);
 
 const NODES = { 100: "k3s-master", 102: "k3s-worker-01", 103: "k3s-worker-02" };
-/** A copy that somebody made of a node of ours, mark and all, and a guest that has nothing to do with us. */
+/** A copy that somebody made of a node of ours, mark and all, a guest that has nothing to do with us, and one of a lost state. */
 const COPY = 900;
 const STRANGER = 901;
+const OF_ANOTHER_STATE = 902;
 
 let lab: Homelab;
 beforeAll(async () => {
@@ -82,19 +83,25 @@ describe("inside a guest's creation", () => {
     const stranger = "arch: amd64\nhostname: nas\nmemory: 512\nrootfs: local-lvm:vm-901-disk-0,size=8G\nswap: 0\n";
     fs.writeFileSync(lab.host.confFile(COPY), copy);
     fs.writeFileSync(lab.host.confFile(STRANGER), stranger);
+    const lost = copy.replace(/( of proxmox-k3s \S+ )[0-9a-f]{16}/, `$1${"f".repeat(16)}`);
+    fs.writeFileSync(lab.host.confFile(OF_ANOTHER_STATE), lost);
 
     const { code, stdout } = await lab.commandAtTerminal("y", "recover", "--stack", "homelab");
     expect(stdout).toContain("guest 102 (k3s-worker-01): its creation was interrupted");
     expect(stdout).toContain(`error: guest ${COPY} (k3s-worker-01-copy) may be a node`);
     expect(stdout).not.toContain(String(STRANGER));
+    expect(stdout).toContain(
+      `guest ${OF_ANOTHER_STATE} (k3s-worker-01-copy): is a node of this cluster in another Pulumi state; it is not touched`,
+    );
     expect(code).toBe(1);
     expect(guests()).not.toContain(102);
     // The failing `up` may have made others, in order.
     expect(guests().map((vmid) => NODES[vmid as keyof typeof NODES])).toEqual(await machinesInState());
     expect(fs.readFileSync(lab.host.confFile(COPY), "utf8")).toBe(copy);
     expect(fs.readFileSync(lab.host.confFile(STRANGER), "utf8")).toBe(stranger);
+    expect(fs.readFileSync(lab.host.confFile(OF_ANOTHER_STATE), "utf8")).toBe(lost);
 
-    fs.rmSync(lab.host.confFile(COPY));
+    for (const vmid of [COPY, OF_ANOTHER_STATE]) fs.rmSync(lab.host.confFile(vmid));
     const again = await recover("--yes");
     expect([again.code, again.stdout]).toEqual([0, "Nothing is left to recover.\nnext:  pulumi up\n"]);
   });

@@ -15,6 +15,7 @@ export function goodSight(plan: ClusterPlan): Sight {
     state: { guests: plan.nodes.map(({ name, vmId }) => ({ urn: `urn::${name}`, name, vmId })), open: [] },
     record: clusterRecordOf(plan),
     marked: { seen: plan.nodes.map(markedGuest) },
+    ofAnotherState: [],
     listed: { seen: plan.nodes.map(({ vmId, name }) => ({ vmId, name, isRunning: true })) },
     storages: {
       seen: [{ name: "local-lvm", isActive: true, totalBytes: 400 * 1024 ** 3, freeBytes: 200 * 1024 ** 3 }],

@@ -170,6 +170,11 @@ describe("each difference is a line with its command", () => {
       { ...good, marked: { seen: [...marked, { ...marked[0]!, vmId: 555, name: "copy" }] } },
       "fail state: guest 555 (copy) carries the cluster's mark, and the state does not know it → npx proxmox-k3s recover",
     ],
+    [
+      "a guest that another state has",
+      { ...good, ofAnotherState: [{ ...marked[0]!, vmId: 555, name: "old" }] },
+      'warn state: guest 555 (old) is a node of this cluster in another Pulumi state → use the state that has it, if that is the right one (README, "From a second machine"); this one never touches it',
+    ],
   ])("%s", (_, sight, line) => {
     expect(differences(sight)).toEqual([line]);
     expect(compare(ONE, sight).verdict).toBe("differs");

@@ -40,7 +40,7 @@ class Host extends ScriptedHost {
 }
 
 describe("guests", () => {
-  it("lists each guest with our mark, and no other", () => {
+  it("lists each guest with our mark, and those that this cluster has in another state as that, and no other", () => {
     const host = new Host()
       .guest(103, locked)
       .record("creations", 103)
@@ -50,30 +50,27 @@ describe("guests", () => {
       .guest(106, `${foreign}[a]\n${ours}`)
       .guest(107, ours)
       .guest(108, ours)
-      .record("creations", 108, "0".repeat(16));
+      .record("creations", 108, "0".repeat(16))
+      .guest(109, ours.replace(MARK, MARK.replace(/\S+$/, "fedcba9876543210")))
+      .record("creations", 109)
+      .guest(110, ours.replace(MARK, MARK.replace("homelab", "other").replace(/\S+$/, "fedcba9876543210")));
     const { code, outcome } = host.run("guests");
+    const standing = { pveNode: "pve", kind: "lxc", lock: "", creation: CREATION, unfinished: false, name: "node-1" };
     expect([code, parseGuests(outcome)]).toEqual([
       0,
-      [
-        {
-          vmId: 103,
-          pveNode: "pve",
-          kind: "lxc",
-          lock: "create",
-          creation: CREATION,
-          unfinished: true,
-          name: "node-1",
-        },
-        { vmId: 104, pveNode: "pve", kind: "lxc", lock: "", creation: CREATION, unfinished: false, name: "node-1" },
-        { vmId: 107, pveNode: "pve", kind: "lxc", lock: "", creation: CREATION, unfinished: false, name: "node-1" },
-        { vmId: 108, pveNode: "pve", kind: "lxc", lock: "", creation: CREATION, unfinished: false, name: "node-1" },
-      ],
+      {
+        ours: [
+          { ...standing, vmId: 103, lock: "create", unfinished: true },
+          ...[104, 107, 108].map((vmId) => ({ ...standing, vmId })),
+        ],
+        ofAnotherState: [{ ...standing, vmId: 109 }],
+      },
     ]);
   });
 
   it("answers nothing on a host without such guests", () => {
     const { code, outcome } = new Host().run("guests");
-    expect([code, parseGuests(outcome)]).toEqual([0, []]);
+    expect([code, parseGuests(outcome)]).toEqual([0, { ours: [], ofAnotherState: [] }]);
   });
 });
 
