@@ -53,6 +53,26 @@ describe("a worker with data of its own", () => {
     expect([await lab.inGuest(103, "sha256sum </srv/volume/rows"), await started(103)]).toEqual([sum, boot]);
   }, 60_000);
 
+  it("stays where it is after a slip in the name of its storage: alone it changes nothing, a rebuild is refused before it", async () => {
+    const key = "proxmox-k3s:cluster.pools.worker";
+    await lab.configure("pools.worker.storage", "local-lmv");
+    const slip = await lab.pulumiResult("up", "--yes", "--skip-preview");
+    expect([slip.code, Object.keys(slip.changes).filter((name) => name.startsWith("k3s-"))]).toEqual([0, []]);
+
+    await lab.configure("pools.worker.vmIds.from", "202");
+    expect(await lab.pulumiOk("preview")).toContain("k3s-worker-02: drain and rebuild, for its VMID");
+    const { code, stdout, stderr } = await up();
+    expect(code).not.toBe(0);
+    expect(stdout + stderr).toContain("the Proxmox host is not ready, so no machine was created:");
+    expect(stdout + stderr).toContain("storage: there is no storage local-lmv on pve; existing storages: ");
+    for (const node of ["k3s-worker-01", "k3s-worker-02"]) expect(await isSchedulable(node)).toBe(true);
+    expect(await lab.host("cd /etc/pve/lxc && ls")).toBe("100.conf\n102.conf\n103.conf\n");
+
+    await lab.configure("pools.worker.vmIds.from", "102");
+    await lab.pulumiOk("config", "rm", "--path", `${key}.storage`);
+    await upOk();
+  }, 420_000);
+
   it("comes back after its Node was deleted, and another one after its K3s was stopped; then nothing changes", async () => {
     await lab.kubectl("delete", "node", "k3s-worker-02");
     await lab.inGuest(102, "systemctl stop k3s-agent");
@@ -72,7 +92,9 @@ describe("a worker with data of its own", () => {
     await lab.host(`mkdir -p /etc/pve/nodes/pve2/lxc && mv ${here} ${there}`);
     const lost = await up("--refresh");
     expect(lost.code).not.toBe(0);
-    expect(lost.stdout + lost.stderr).toContain("bring it back: pct migrate 103 pve --restart on pve2; then npx proxmox-k3s recover");
+    expect(lost.stdout + lost.stderr).toContain(
+      "bring it back: pct migrate 103 pve --restart on pve2; then npx proxmox-k3s recover",
+    );
     await lab.host(`mv ${there} ${here}`);
     const recovered = await lab.cluster("recover", "--yes");
     expect([recovered.code, recovered.stderr]).toEqual([0, ""]);
