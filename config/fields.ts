@@ -153,6 +153,6 @@ export const looseText = z
   .meta({
     must: "a text, a whole number or true or false",
     hint: 'quote it, for example "1.10"',
-    example: "longhorn",
+    example: "web",
   })
   .transform(String);

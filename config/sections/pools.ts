@@ -137,7 +137,7 @@ const nodeSchema = z
     memory: nodeMemory.meta({ otherwise: "the pool's" }).optional(),
     disk: nodeDisk.meta({ otherwise: "the pool's" }).optional(),
     labels: labels
-      .meta({ description: "Labels in addition to the pool's.", example: { storage: "longhorn" }, ...LABELLED })
+      .meta({ description: "Labels in addition to the pool's.", example: { tier: "web" }, ...LABELLED })
       .default({}),
     protect: protect.meta({ otherwise: "the pool's" }).optional(),
   })
@@ -200,7 +200,12 @@ const poolBase = {
   disk: nodeDisk,
   storage: storage.meta({ otherwise: "`proxmox.storage`" }).optional(),
   labels: labels
-    .meta({ description: "Labels of the Kubernetes nodes.", example: { storage: "longhorn" }, ...LABELLED })
+    .meta({
+      description:
+        "Labels of the Kubernetes nodes. `storage: longhorn` and `node.longhorn.io/create-default-disk` need `kind: vm`: Linux has no iSCSI in a container.",
+      example: { tier: "web" },
+      ...LABELLED,
+    })
     .default({}),
   taints: z
     .array(

@@ -24,13 +24,13 @@ export function checkLabels(path: string, labels: Readonly<Record<string, string
 }
 
 function checkKey(path: string, key: string): Problem[] {
-  const at = `${path}${step(key)}`;
+  const at = `${path}${labelStep(key)}`;
   if (!isQualifiedName(key)) {
     return [
       {
         path: at,
         problem: `"${key}" is not a label key`,
-        hint: "at most 63 letters, digits, -, _ and ., optionally after a DNS name and a slash; for example storage or node.longhorn.io/create-default-disk",
+        hint: "at most 63 letters, digits, -, _ and ., optionally after a DNS name and a slash; for example tier or example.org/tier",
       },
     ];
   }
@@ -63,7 +63,7 @@ function checkValue(path: string, key: string, value: string): Problem[] {
   if (isLabelValue(value)) return [];
   return [
     {
-      path: `${path}${step(key)}`,
+      path: `${path}${labelStep(key)}`,
       problem: `must be a label value, not "${value}"`,
       hint: "at most 63 letters, digits, -, _ and ., with a letter or digit at both ends",
     },
@@ -71,4 +71,4 @@ function checkValue(path: string, key: string, value: string): Problem[] {
 }
 
 /** Keys with dots are quoted in Pulumi's config paths. */
-const step = (key: string): string => (/^[\w-]+$/.test(key) ? `.${key}` : `["${key}"]`);
+export const labelStep = (key: string): string => (/^[\w-]+$/.test(key) ? `.${key}` : `["${key}"]`);

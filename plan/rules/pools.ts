@@ -4,6 +4,7 @@ import { osTypeOf } from "../../config/template";
 import { allocatePool } from "../allocate";
 import type { NodeRole } from "../model";
 import { checkLabels } from "./labels";
+import { checkStorageLabels } from "./storageLabels";
 import { checkTaints } from "./taints";
 
 /** Useful sizes of etcd: an even number of members tolerates no more failures than the odd number below it. */
@@ -43,13 +44,16 @@ function checkServerCount({ pools, allPools }: Draft): Problem[] {
 }
 
 function checkPool({ proxmox }: Draft, path: string, pool: PoolSettings): Problem[] {
-  const overrides = Object.entries(pool.nodes);
+  const labelled = [
+    { at: `${path}.labels`, labels: pool.labels },
+    ...Object.entries(pool.nodes).map(([index, { labels }]) => ({ at: `${path}.nodes.${index}.labels`, labels })),
+  ];
   return [
     ...(pool.kind === "vm" ? checkVmTemplate(path, pool) : []),
     ...(proxmox ? [...checkPlace(proxmox, path, pool), ...checkSource(proxmox, path, pool)] : []),
     ...repeated(pool.retired).map((index) => ({ path: `${path}.retired`, problem: `names the index ${index} twice` })),
-    ...checkLabels(`${path}.labels`, pool.labels),
-    ...overrides.flatMap(([index, own]) => checkLabels(`${path}.nodes.${index}.labels`, own.labels)),
+    ...labelled.flatMap(({ at, labels }) => checkLabels(at, labels)),
+    ...(pool.kind === "lxc" ? labelled.flatMap(({ at, labels }) => checkStorageLabels(at, labels)) : []),
     ...checkTaints(`${path}.taints`, pool.taints),
   ];
 }

@@ -34,6 +34,7 @@ const BEYOND_THE_SCHEMA: Readonly<Record<string, readonly string[]>> = {
     ...["network-pods-overlap-nodes", "network-pods-too-small", "network-services-overlap-pods"],
     ...["pool-even-servers", "pool-even-servers-over-pools", "pool-no-server", "pool-too-many-servers"],
     ...["pool-zero-servers", "proxmox-other-node", "proxmox-template-missing", "proxmox-template-os-unknown"],
+    "label-storage",
     "taint-repeated",
     "vm-template-of-node",
   ],

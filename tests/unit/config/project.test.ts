@@ -45,7 +45,7 @@ test("numbers and booleans that `pulumi config set --path` makes from texts are 
     {},
   );
   expect(plan.k3s.kubeconfigMode).toBe("640");
-  expect(plan.agents[0]?.labels).toEqual({ storage: "longhorn", fast: "true" });
+  expect(plan.agents[0]?.labels).toEqual({ storage: "nvme", fast: "true" });
 });
 
 test.each([

@@ -60,13 +60,13 @@ describe("config.yaml", () => {
 
   test("of an agent with labels and taints", () => {
     const change = {
-      pools: { worker: { nodes: { 1: { labels: { "node.longhorn.io/create-default-disk": true } } } } },
+      pools: { worker: { nodes: { 1: { labels: { "example.org/fast": true } } } } },
     };
     expect(configOf("k3s-worker-01", change)).toMatchInlineSnapshot(`
      "node-ip: 192.168.2.30
      node-label:
-       - storage=longhorn
-       - node.longhorn.io/create-default-disk=true
+       - storage=nvme
+       - example.org/fast=true
      node-name: k3s-worker-01
      node-taint:
        - dedicated=storage:NoSchedule

@@ -43,13 +43,9 @@ describe("nodes", () => {
     });
   });
 
-  test.each([
-    "node.longhorn.io/create-default-disk",
-    "node.kubernetes.io/instance-type",
-    "topology.kubernetes.io/zone",
-    "a.b_c-d",
-  ])("the label %s is accepted", (key) =>
-    expect(agent({ labels: { [key]: "config" } })?.labels).toHaveProperty([key], "config"),
+  test.each(["example.org/tier", "node.kubernetes.io/instance-type", "topology.kubernetes.io/zone", "a.b_c-d"])(
+    "the label %s is accepted",
+    (key) => expect(agent({ labels: { [key]: "config" } })?.labels).toHaveProperty([key], "config"),
   );
 
   test("the system follows from the template, unless it is set", () => {
