@@ -66,7 +66,7 @@ export class K3sNode extends pulumi.ComponentResource {
           ARCH: context.plan.arch,
           FROM: ARTIFACTS_FOLDER,
           IMAGES: context.plan.k3s.airgapImages ? "yes" : "no",
-          CONFIG: k3sConfig(node, context.plan),
+          CONFIG: k3sConfig(node, context.plan, context.former.get(node.name)),
           START_TIMEOUT: context.plan.k3s.startTimeoutSeconds,
           REPAIRS: context.repairs(stepName(name, "k3s")),
         },

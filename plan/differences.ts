@@ -115,7 +115,8 @@ export function differences(
     ...(node.mac === undefined ? { mac: former.mac } : {}),
     ...(node.startup === undefined ? { startup: former.startup } : {}),
   };
-  const wanted = { ...recordOf(node, plan), ...kept };
+  // That a new machine has other birth marks goes without saying.
+  const wanted = { ...recordOf(node, plan, { ...former, vmId: node.vmId }), ...kept };
   // If K3s was never installed, its version alone says so.
   const aspects = ASPECTS.filter(({ name }) => former.k3s !== undefined || name !== "");
   const own = aspects

@@ -94,6 +94,8 @@ export interface NetworkPlan {
 export interface ProxmoxPlan {
   /** Name of the Proxmox VE node. */
   readonly node: string;
+  /** Where new nodes are, as Kubernetes calls it: by default the node's name. */
+  readonly region: string;
   /** Address or DNS name of its SSH server. */
   readonly host: string;
   readonly sshPort: number;

@@ -33,6 +33,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
     network: settings.network,
     proxmox: {
       node: settings.proxmox.node,
+      region: settings.proxmox.region ?? settings.proxmox.node,
       host: settings.proxmox.host,
       sshPort: settings.proxmox.sshPort,
       sshUser: settings.proxmox.sshUser,

@@ -66,8 +66,11 @@ export interface ClusterRecord {
   readonly nodes: readonly NodeRecord[];
 }
 
-/** What the state will record of a node when the plan has been applied. */
-export function recordOf(node: NodePlan, plan: ClusterPlan): NodeRecord {
+/**
+ * What the state will record of a node when the plan has been applied.
+ * @param former what it records before; undefined for a new node
+ */
+export function recordOf(node: NodePlan, plan: ClusterPlan, former?: NodeRecord): NodeRecord {
   const { network } = plan;
   return {
     name: node.name,
@@ -88,7 +91,7 @@ export function recordOf(node: NodePlan, plan: ClusterPlan): NodeRecord {
     startOnBoot: node.startOnBoot,
     startup: node.startup,
     ...ofKind(node),
-    k3s: { role: node.role, version: plan.version, arch: plan.arch, options: k3sOptions(node, plan) },
+    k3s: { role: node.role, version: plan.version, arch: plan.arch, options: k3sOptions(node, plan, former) },
   };
 }
 

@@ -30,7 +30,8 @@ export function nodesAfter(former: ClusterRecord, plan: ClusterPlan, { changes }
   const standing = new Map(former.nodes.map((node) => [node.name, node]));
   const effects = new Map<string, NodeEffect>(changes.map(({ node, effect }) => [node, effect]));
   return plan.nodes.map((node) => {
-    const [was, is] = [standing.get(node.name), recordOf(node, plan)];
+    const was = standing.get(node.name);
+    const is = recordOf(node, plan, was);
     return was === undefined || effects.get(node.name) === "rebuild" ? is : { ...is, storage: was.storage };
   });
 }

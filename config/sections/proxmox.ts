@@ -12,6 +12,12 @@ const resourcePool = text("the name of a Proxmox VE resource pool", /^[A-Za-z][\
   example: "homelab",
 });
 
+/** A label value of Kubernetes, which is also part of a Node's provider ID. */
+const region = text("the name of a Proxmox VE cluster", /^[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?$/, {
+  hint: "for example homelab; `pvecm status` prints it",
+  example: "homelab",
+});
+
 /** `cluster.proxmox`: the Proxmox host, and the defaults for all pools. */
 export const proxmoxSchema = z
   .strictObject({
@@ -20,6 +26,16 @@ export const proxmoxSchema = z
       change: "refused",
       changeNote: "guests are not moved to another Proxmox VE node",
     }),
+    region: region
+      .meta({
+        description:
+          "Name of the Proxmox VE cluster. New nodes register with it: label `topology.kubernetes.io/region`, and provider ID `proxmox://<region>/<vmid>`. The label `topology.kubernetes.io/zone` is the Proxmox VE node.",
+        otherwise: "`proxmox.node`",
+        change: "newNodes",
+        changeNote: "a node keeps what it registered with, also after a migration; labels in `labels` take precedence",
+        independent: true,
+      })
+      .optional(),
     host: host.meta({
       description: "Address or DNS name of the Proxmox host, for SSH.",
       change: "none",

@@ -2,7 +2,9 @@ import { stringify } from "yaml";
 
 import { endpointUrl } from "../endpoint";
 import type { ClusterPlan, K3sConfigValue, NodePlan } from "../model";
+import type { NodeRecord } from "../record";
 import { formatTaint } from "../taints";
+import { markedOptions } from "./birthMarks";
 
 /** The token files on a node; `scripts/node/k3s-files.sh` writes them. */
 const TOKEN_FILE = "/etc/rancher/k3s/token";
@@ -14,30 +16,43 @@ export type K3sOptions = Readonly<Record<string, K3sConfigValue>>;
 /**
  * The node's `/etc/rancher/k3s/config.yaml`. It has all options of K3s; none is in a flag or in the environment. So a preview
  * shows all of them, and the Node's annotations repeat no secret. Keys are sorted: equal plans give equal text.
+ * @param former what the state records of the node; undefined for a new one
  */
-export function k3sConfig(node: NodePlan, plan: ClusterPlan): string {
-  return stringify(k3sOptions(node, plan), { sortMapEntries: true, lineWidth: 0 }).trimEnd();
+export function k3sConfig(node: NodePlan, plan: ClusterPlan, former?: NodeRecord): string {
+  return stringify(k3sOptions(node, plan, former), { sortMapEntries: true, lineWidth: 0 }).trimEnd();
 }
 
 /** What that file holds. A list without values is not set. */
-export function k3sOptions(node: NodePlan, plan: ClusterPlan): K3sOptions {
-  const set = Object.entries(allOptions(node, plan)).filter(([, value]) => !Array.isArray(value) || value.length > 0);
+export function k3sOptions(node: NodePlan, plan: ClusterPlan, former?: NodeRecord): K3sOptions {
+  const set = Object.entries(allOptions(node, plan, former)).filter(
+    ([, value]) => !Array.isArray(value) || value.length > 0,
+  );
   return Object.fromEntries(set);
 }
 
-function allOptions(node: NodePlan, plan: ClusterPlan): K3sOptions {
+function allOptions(node: NodePlan, plan: ClusterPlan, former: NodeRecord | undefined): K3sOptions {
+  const { extraServerConfig, extraAgentConfig } = plan.k3s;
+  const extra = node.role === "server" ? extraServerConfig : extraAgentConfig;
   const common: Record<string, K3sConfigValue> = {
     "node-name": node.name,
     "node-ip": node.address,
     "token-file": TOKEN_FILE,
     // K3s sets labels at each start. It sets taints only at the first registration, so that no pod starts before `ready` runs.
-    "node-label": Object.entries(node.labels).map(([key, value]) => `${key}=${value}`),
+    ...markedOptions(
+      node,
+      plan,
+      {
+        kubelet: [extra["kubelet-arg"] ?? []].flat().map(String),
+        labels: Object.entries(node.labels).map(([key, value]) => `${key}=${value}`),
+      },
+      former,
+    ),
     "node-taint": node.taints.map(formatTaint),
   };
   switch (node.role) {
     case "server":
       return {
-        ...plan.k3s.extraServerConfig,
+        ...extra,
         ...common,
         "agent-token-file": AGENT_TOKEN_FILE,
         ...(plan.k3s.datastore === "etcd" ? { "cluster-init": true } : {}),
@@ -49,7 +64,7 @@ function allOptions(node: NodePlan, plan: ClusterPlan): K3sOptions {
         disable: plan.k3s.disable,
       };
     case "agent":
-      return { ...plan.k3s.extraAgentConfig, ...common, server: endpointUrl(plan.endpoint) };
+      return { ...extra, ...common, server: endpointUrl(plan.endpoint) };
     default: {
       const exhaustive: never = node.role;
       throw new Error(`unknown role ${String(exhaustive)}`);

@@ -101,7 +101,7 @@ const OWN_VALUES = ["advertise-address", "bind-address", "node-external-dns", "n
 
 /** The same in the arguments that K3s passes on to a component. */
 const OWN_ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
-  "kubelet-arg": ["node-ip", "hostname-override"],
+  "kubelet-arg": ["node-ip", "hostname-override", "provider-id"],
   "kube-proxy-arg": ["hostname-override"],
   "kube-apiserver-arg": ["advertise-address"],
 };
@@ -127,7 +127,7 @@ function checkOwnValues({ k3s, pools }: Draft): Problem[] {
     return ownValues(k3s[`${role}Config`]).map(({ key, argument }) => ({
       path: `cluster.k3s.${role}Config.${key}`,
       problem: `${argument === undefined ? "is" : `has ${argument},`} a value for one node, but all ${nodes} ${role}s would get it`,
-      hint: "remove it: the program gives each node its own address",
+      hint: "remove it: the program gives each node its own",
     }));
   });
 }

@@ -161,8 +161,11 @@ it("a larger disk grows while the machine runs, and its file system with it", as
   expect(lab.vms.grown).toEqual([121]);
 });
 
-it("another template changes nothing that stands", async () => {
-  lab.edit(({ pools }) => (pools.vms.template = 9001));
+it("another template and another region change nothing that stands", async () => {
+  lab.edit(({ pools, proxmox }) => {
+    pools.vms.template = 9001;
+    proxmox.region = "lab";
+  });
   const { changes } = await lab.up();
   lab.edit(({ pools }) => (pools.vms.template = TEMPLATE));
   expect(changes).toEqual({ "homelab-preflight": ["update"] });
@@ -182,6 +185,12 @@ it("the first machine of three is retired: it is drained and leaves, and no othe
   expect(members()).toEqual(["k3s-master", "k3s-vm-2", "k3s-vm-3", "k3s-worker-01"]);
   expect(lab.journal.inOrder("k3s-vm-1-leave delete", "k3s-vm-1-guard delete", "guest 120 destroy")).toBe(true);
   expect(actsOn(121)).toEqual([]);
+  // Each keeps the region that it was made in.
+  for (const [vmid, region] of [
+    [121, "pve"],
+    [122, "lab"],
+  ] as const)
+    expect(lab.machines.disk(vmid).k3s?.config).toContain(`- provider-id=proxmox://${region}/${vmid}\n`);
 });
 
 it("a stranger's machine on a VMID of ours is named and not touched", async () => {

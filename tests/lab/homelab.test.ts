@@ -30,6 +30,11 @@ interface Pod {
   };
 }
 
+interface Node {
+  metadata: { name: string; labels: Record<string, string> };
+  spec: { providerID?: string };
+}
+
 const status = async (): Promise<Status> => JSON.parse((await lab.cli("status", "--json")).stdout) as Status;
 const pods = async (): Promise<Pod[]> =>
   (await lab.kubectlJson<{ items: Pod[] }>("get", "pods", "-l", "app=hello")).items;
@@ -73,6 +78,17 @@ describe("from nothing to three nodes", () => {
     ]);
     for (const guest of guests) expect(guest.tags).toEqual([`k3s-${lab.stack}`]);
   }, 600_000);
+
+  it("registers each node with its place in Proxmox VE", async () => {
+    const { items } = await lab.kubectlJson<{ items: Node[] }>("get", "nodes");
+    const place = ({ metadata: { name, labels }, spec }: Node): unknown[] => [
+      ...[name, spec.providerID],
+      ...["region", "zone"].map((of) => labels[`topology.kubernetes.io/${of}`]),
+    ];
+    expect(items.map(place)).toEqual(
+      Object.entries(THREE).map(([name, vmid]) => [name, `proxmox://pve/${vmid}`, "pve", "pve"]),
+    );
+  }, 60_000);
 
   it("spreads three replicas over the workers, none on the master, and they reach each other", async () => {
     await lab.kubectl("apply", "-f", "lab/demo/hello.yaml");

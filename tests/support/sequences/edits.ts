@@ -80,6 +80,7 @@ const KINDS = {
   startup: kind(1, from(1, 3), (cluster, to, of) => (poolOf(cluster, of).startup = { order: to })),
   // None of them is touched.
   allowLoss: kind(1, flag, (cluster, to) => (cluster.removal = { allowControlPlaneLoss: to })),
+  region: kind(1, fc.constantFrom("pve", "lab"), ({ proxmox }, to) => (proxmox.region = to)),
   concurrency: kind(3, from(1, 3), (cluster, to) => (cluster.rollout = { concurrency: to })),
   // It cannot be done.
   name: kind(1, fc.constant("lab2"), (cluster, to) => {

@@ -72,6 +72,7 @@ test("network, endpoint and tag", () => {
 test("the Proxmox host", () => {
   expect(plan.proxmox).toEqual({
     node: "pve",
+    region: "pve",
     host: "192.168.2.167",
     sshPort: 22,
     sshUser: "root",

@@ -34,6 +34,7 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "network.podCidr": { network: { podCidr: "10.99.0.0/16" } },
   "network.serviceCidr": { network: { serviceCidr: "10.98.0.0/16" } },
   "proxmox.node": { proxmox: { node: "pve2" } },
+  "proxmox.region": { proxmox: { region: "lab" } },
   "proxmox.host": { proxmox: { host: "192.168.2.168" } },
   "proxmox.hostKey": { proxmox: { hostKey: KEY } },
   "proxmox.sshPort": { proxmox: { sshPort: 2222 } },
