@@ -37,7 +37,8 @@ say "waiting for the end of cloud-init in $NAME ($VMID)"
 began=$(now)
 status=running
 while :; do
-  status=$(guest_exec "$VMID" cloud-init status 2>/dev/null | sed -n 's/^status: *\([a-z ]*\) *$/\1/p' | head -n 1 || :)
+  # One call waits in the machine, as long as a command may take: each starts Python while the machine still boots.
+  status=$(guest_exec "$VMID" cloud-init status --wait 2>/dev/null | sed -n 's/^status: *\([a-z ]*\) *$/\1/p' | head -n 1 || :)
   case $status in done | error | disabled) break ;; esac
   still_runs "it was set up" "pulumi up"
   [ $(($(now) - began)) -lt "$CLOUD_INIT" ] || fail "cloud-init in $NAME ($VMID) has not ended after $CLOUD_INIT s (status: ${status:-unknown}):
