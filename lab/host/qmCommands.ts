@@ -107,13 +107,19 @@ async function ask(parameters: Parameters, host: QmHost): Promise<void> {
   printResult(host, result);
 }
 
+/** What `qm` reads of its standard input at most; the API takes less. */
+const maxInputBytes = 1024 * 1024;
+
 /** Runs a command by the guest agent and waits for its end: its exit code is in what is printed, and is not that of `qm`. */
 async function exec(parameters: Parameters, host: QmHost, command: readonly string[]): Promise<void> {
   const { callApi, input } = host;
   if (command.length === 0) throw new Error("400 not enough arguments");
+  const typed = parameters["pass-stdin"] === "1" ? await input() : undefined;
+  if (typed !== undefined && Buffer.byteLength(typed) > maxInputBytes)
+    throw new Error("'input-data' (passed by stdin) is limited to 1 MiB, aborting");
   const { pid } = (await callApi("POST", below("agent/exec")(parameters), {
     command,
-    ...(parameters["pass-stdin"] === "1" && { "input-data": await input() }),
+    ...(typed !== undefined && { "input-data": typed }),
   })) as { pid: number };
   if (parameters["synchronous"] === "0") return printResult(host, { pid });
   const seconds = Number(parameters["timeout"] ?? 30);

@@ -3,7 +3,7 @@ import type { ServerOptions as TlsOptions } from "node:https";
 import { root } from "../access/permissions";
 import { ApiError, failure, messageOf, permissionDenied } from "../errors";
 import type { PveNode } from "../node";
-import { checkParameters } from "../schema/schema";
+import { checkParameters, type ParameterTable } from "../schema/schema";
 import { authenticate, type Identity } from "./authenticate";
 import { Page, type Call, type Endpoint } from "./endpoint";
 import type { Exchange, RequestHook } from "./exchange";
@@ -14,6 +14,9 @@ const prefix = "/api2/json";
 
 /** Largest body that PVE reads, uploads apart. */
 const maxBodyBytes = 512 * 1024;
+
+/** The same for the host's own commands, which send none on a Proxmox host: what a guest's command may be given, encoded. */
+const maxLocalBodyBytes = 4 * 1024 * 1024;
 
 export interface AppOptions {
   readonly node: PveNode;
@@ -30,7 +33,7 @@ export interface AppOptions {
 export function createApp(options: AppOptions): FastifyInstance {
   const app = Fastify({
     ...(options.tls && { https: options.tls }),
-    bodyLimit: maxBodyBytes,
+    bodyLimit: options.tls ? maxBodyBytes : maxLocalBodyBytes,
     exposeHeadRoutes: false,
     // PVE closes an idle connection after five seconds.
     keepAliveTimeout: 5000,
@@ -62,8 +65,8 @@ export function createApp(options: AppOptions): FastifyInstance {
     app.route({
       method: endpoint.method,
       url: prefix + endpoint.path.replace(/\{(\w+)\}/g, ":$1"),
-      config: { takesFile: endpoint.takesFile },
-      handler: async (request, reply) => answer(reply, options, request, await run(options.node, endpoint, request)),
+      config: { takesFile: endpoint.takesFile, ofHost: endpoint.ofHost },
+      handler: async (request, reply) => answer(reply, options, request, await run(options, endpoint, request)),
     });
   }
   app.setNotFoundHandler((request) => {
@@ -75,7 +78,7 @@ export function createApp(options: AppOptions): FastifyInstance {
 }
 
 /** Checks who may call, then the parameters, then runs the endpoint: PVE's order. */
-async function run(node: PveNode, endpoint: Endpoint, request: FastifyRequest): Promise<unknown> {
+async function run({ node, tls }: AppOptions, endpoint: Endpoint, request: FastifyRequest): Promise<unknown> {
   const { user, byToken } = identityOf(request);
   if (byToken && endpoint.allowToken === false)
     throw permissionDenied(`URI '${apiPath(request)}' not available with API token, need proper ticket.`);
@@ -91,7 +94,8 @@ async function run(node: PveNode, endpoint: Endpoint, request: FastifyRequest): 
     throw failure(
       `hostname lookup '${call.params["node"]}' failed - failed to get address info for: ${call.params["node"]}: Name or service not known`,
     );
-  const result = await endpoint.handle({ ...call, params: checkParameters(raw, endpoint.parameters) });
+  const table = { ...endpoint.parameters, ...(!tls && endpoint.ofHost) };
+  const result = await endpoint.handle({ ...call, params: checkParameters(raw, table) });
   if (request.body instanceof Upload) request.body.take();
   return result;
 }
@@ -176,7 +180,7 @@ function send(
     ...(status >= 400 && { connection: "close" }),
   });
   options.onExchange?.({
-    ...{ method: request.method, path: apiPath(request), params: { ...paramsOrNothing(request) } },
+    ...{ method: request.method, path: apiPath(request), params: officialParams(options, request) },
     ...{ user: identityOf(request)?.user ?? "", status, reason, body },
   });
   if (request.getDecorator<boolean>("isUnanswered")) return cut(reply);
@@ -196,6 +200,13 @@ function paramsOrNothing(request: FastifyRequest): Record<string, unknown> {
   } catch {
     return {};
   }
+}
+
+/** What was sent, less what no caller of the API may send so. */
+function officialParams({ tls }: AppOptions, request: FastifyRequest): Record<string, unknown> {
+  const { ofHost = {} } = request.routeOptions.config as { ofHost?: ParameterTable };
+  const ofCommands = tls ? [] : Object.keys(ofHost);
+  return Object.fromEntries(Object.entries(paramsOrNothing(request)).filter(([name]) => !ofCommands.includes(name)));
 }
 
 /** First line, in the characters that a status line may have. */

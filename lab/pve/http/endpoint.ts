@@ -26,6 +26,8 @@ export interface Endpoint {
   readonly path: string;
   /** Path parameters included. */
   readonly parameters: ParameterTable;
+  /** What Proxmox VE's own commands on the host may do beyond that: they do the work themselves, without the API. */
+  readonly ofHost?: ParameterTable;
   readonly permission: Permission;
   /** False if an API token is refused and a ticket is needed. */
   readonly allowToken?: false;

@@ -64,6 +64,7 @@ export const qemuAgentEndpoints: readonly Endpoint[] = [
       command: { type: "array" },
       "input-data": optional("string", { maxLength: 64 * 1024 }),
     },
+    ofHost: { "input-data": optional("string", {}) },
     permission: all,
     handle: (call) => {
       const [path, ...arg] = listParameter(call.params["command"]);

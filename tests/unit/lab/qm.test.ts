@@ -14,13 +14,17 @@ afterAll(() => pve.stop());
 
 /** What the command prints. */
 async function qm(...words: string[]): Promise<string[]> {
+  return qmWith("typed", ...words);
+}
+
+async function qmWith(typed: string, ...words: string[]): Promise<string[]> {
   const lines: string[] = [];
   await runQm(
     {
       callApi: (...call) => callApiAt(pve.socket, ...call),
       etcPve: pve.etcPve,
       print: (line) => lines.push(line),
-      input: async () => "typed",
+      input: async () => typed,
     },
     words,
   );
@@ -53,6 +57,15 @@ test("a machine's life by `qm`", async () => {
   await qm("stop", "101");
   await qm("destroy", "101", "--purge");
   expect(await qm("list")).toEqual([]);
+});
+
+test("a command is given up to 1 MiB of standard input, more than the API takes", async () => {
+  await qm("create", "103", "--agent", "1", "--start", "1");
+  const exec = (bytes: number) => qmWith("x".repeat(bytes), "guest", "exec", "103", "--pass-stdin", "1", "--", "cat");
+  expect((await exec(2 ** 20)).join("").length).toBeGreaterThan(2 ** 20);
+  await expect(exec(2 ** 20 + 1)).rejects.toThrow("'input-data' (passed by stdin) is limited to 1 MiB, aborting");
+  await qm("stop", "103");
+  await qm("destroy", "103");
 });
 
 test("a template and its clone; a lock that was left is taken off", async () => {
