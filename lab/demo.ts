@@ -3,6 +3,8 @@ import * as path from "node:path";
 import { Command } from "commander";
 
 import { labEnv } from "./commands/env";
+import { requestsBetween } from "./demo/requests";
+import { run as capture } from "./host/run";
 import { runningLab } from "./lab";
 
 const repo = path.join(__dirname, "..");
@@ -24,7 +26,13 @@ interface Phase {
   readonly seconds: number;
 }
 
-async function demo(name: string): Promise<void> {
+interface DemoOptions {
+  readonly name: string;
+  /** With a container agent and an agent in a virtual machine in place of two container agents. */
+  readonly mixed?: boolean;
+}
+
+async function demo({ name, mixed = false }: DemoOptions): Promise<void> {
   const phases: Phase[] = [];
   const phase = async <T>(title: string, work: () => Promise<T>): Promise<T> => {
     console.log(`\n=== ${title}`);
@@ -34,42 +42,54 @@ async function demo(name: string): Promise<void> {
     return result;
   };
 
-  await phase("raise the lab", () => run(tsx, ["lab/cli.ts", "up", "--name", name], process.env));
+  await phase("raise the lab", () =>
+    run(tsx, ["lab/cli.ts", "up", "--name", name, ...(mixed ? ["--vms"] : [])], process.env),
+  );
   const env = labEnv(runningLab(name));
   const kubectl = (...args: string[]) => run("kubectl", args, env);
 
   await phase("pulumi up", () => run("pulumi", ["up", "--yes", "--skip-preview", "--suppress-outputs"], env));
   await phase("three replicas", async () => {
     await kubectl("apply", "-f", "lab/demo/hello.yaml");
-    await kubectl("rollout", "status", "deployment/hello", "--timeout=180s");
+    await kubectl("rollout", "status", "deployment/hello", mixed ? "--timeout=600s" : "--timeout=180s");
   });
+  if (mixed)
+    await phase("pod to pod, to service", async () => {
+      const requests = await requestsBetween(["k3s-worker-01", "k3s-vm-01"], (...args) =>
+        capture("kubectl", args, { cwd: repo, env }),
+      );
+      for (const { from, to, answer } of requests) console.log(`from ${from} to ${to}: ${answer} answers`);
+    });
 
   console.log("\n=== the nodes");
   await kubectl("get", "nodes", "-o", "wide");
   console.log("\n=== the pods, by node");
   await kubectl("get", "pods", "-l", "app=hello", "-o", "wide", "--sort-by=.spec.nodeName");
   console.log("\n=== times");
-  for (const { title, seconds } of phases) console.log(`  ${title.padEnd(20)} ${seconds.toFixed(1).padStart(7)} s`);
-  console.log(whatNext(name === "lab" ? "" : ` --name ${name}`));
+  for (const { title, seconds } of phases) console.log(`  ${title.padEnd(24)} ${seconds.toFixed(1).padStart(7)} s`);
+  console.log(whatNext(name === "lab" ? "" : ` --name ${name}`, mixed ? "vm" : "worker"));
 }
 
-function whatNext(option: string): string {
+function whatNext(option: string, pool: string): string {
+  const count = (nodes: number) =>
+    `pulumi config set --path 'proxmox-k3s:cluster.pools.${pool}.count' ${nodes} && pulumi up`;
   return `
 === what to try next
   eval "$(npm run -s lab -- env${option})"         this shell now speaks to the lab
   pulumi preview                             nothing to change
-  pulumi config set --path 'proxmox-k3s:cluster.pools.worker.count' 3 && pulumi up
-  pulumi config set --path 'proxmox-k3s:cluster.pools.worker.count' 2 && pulumi up
+  ${count(pool === "vm" ? 2 : 3)}
+  ${count(pool === "vm" ? 1 : 2)}
   kubectl get pods -o wide -w                in another shell, while a node goes
   pulumi destroy
-  npm run -s lab -- ssh k3s-worker-01${option}      a shell on a node (host: on the Proxmox host)
+  npm run -s lab -- ssh${option} k3s-worker-01      a shell on a node (host: on the Proxmox host)
   npm run -s lab -- down${option}                   tear everything down`;
 }
 
 void new Command("demo")
   .description("Starts the lab, runs `pulumi up` on its stack and shows the result.")
   .option("--name <name>", "the lab's name", "lab")
-  .action(({ name }: { name: string }) => demo(name))
+  .option("--mixed", "a cluster of containers and a virtual machine, which is emulated in software and takes minutes")
+  .action((options: DemoOptions) => demo(options))
   .parseAsync()
   .catch((error: Error) => {
     console.error(`\n${error.message}\nWhat the lab logged: npm run -s lab -- logs`);

@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { Document } from "yaml";
 import { artifactHost } from "./lab";
+import { vmTemplateId } from "./vms/vmTemplate";
 
 /** What the lab's stack file is made of. */
 export interface StackLab {
@@ -14,6 +15,8 @@ export interface StackLab {
   /** Public key that nodes accept. */
   readonly nodePublicKey: string;
   readonly k3s: { readonly version: string; readonly sha256: string; readonly imagesSha256: string };
+  /** Whether it runs virtual machines: then the cluster is a mixed one. */
+  readonly vms?: boolean;
 }
 
 const repo = path.join(__dirname, "..");
@@ -24,7 +27,7 @@ export function stackFile(stack: string): string {
 }
 
 /**
- * The lab's stack: S1 to S3 (Pulumi.homelab.yaml) at the lab's addresses. What it adds is only for the lab: where K3s
+ * The lab's stack: S1 to S3 (Pulumi.homelab.yaml) at the lab's addresses, or with virtual machines one worker of each kind. What it adds is only for the lab: where K3s
  * comes from, and that nothing is left to pull from a registry, which the lab does not have.
  */
 export function stackConfig(lab: StackLab): unknown {
@@ -51,7 +54,8 @@ export function stackConfig(lab: StackLab): unknown {
             imagesSha256: { amd64: lab.k3s.imagesSha256 },
           },
           disable: ["coredns", "servicelb", "traefik", "local-storage", "metrics-server"],
-          startTimeout: "3m",
+          // A processor in software takes minutes for what a real one does in seconds.
+          startTimeout: lab.vms ? "12m" : "3m",
         },
         removal: { drainTimeout: "3m" },
         ssh: { authorizedKeys: [lab.nodePublicKey] },
@@ -70,7 +74,7 @@ export function stackConfig(lab: StackLab): unknown {
           worker: {
             role: "agent",
             kind: "lxc",
-            count: 2,
+            count: lab.vms ? 1 : 2,
             hostname: "k3s-worker-{00}",
             vmIds: { from: 102 },
             addresses: { from: at(21) },
@@ -78,9 +82,18 @@ export function stackConfig(lab: StackLab): unknown {
             memory: "8GB",
             disk: "50GB",
           },
+          ...(lab.vms && { vm: vmPool(at(31)) }),
         },
       },
     },
+  };
+}
+
+/** One agent in a virtual machine, no larger than it must be: its memory is taken from the machine, and its processor is software. */
+function vmPool(address: string): unknown {
+  return {
+    ...{ role: "agent", kind: "vm", count: 1, hostname: "k3s-vm-{00}", template: vmTemplateId, clone: "linked" },
+    ...{ vmIds: { from: 110 }, addresses: { from: address }, cores: 2, memory: "2GB", disk: "8GB" },
   };
 }
 

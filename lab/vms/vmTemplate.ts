@@ -1,6 +1,8 @@
+import * as fs from "node:fs";
 import { enterHost } from "../commands/guests";
 import { run } from "../host/run";
-import type { RunningLab } from "../lab";
+import { labPaths, type RunningLab } from "../lab";
+import { grant, readmeGrants } from "../pve/access/createAccess";
 import { vmImageName } from "./vmImage";
 
 /** The template that a lab with virtual machines has from its beginning. */
@@ -17,7 +19,7 @@ const commands = [
   ["template", String(vmTemplateId)],
 ];
 
-/** Makes the template, unless the lab has it or something else of that VMID. */
+/** Makes the template, unless the lab has it or something else of that VMID, and lets the person's token copy it. */
 export async function makeVmTemplate(lab: RunningLab): Promise<void> {
   const [command = "", ...args] = enterHost(lab.init);
   const qm = (words: readonly string[]) => run(command, [...args, "qm", ...words]);
@@ -25,5 +27,9 @@ export async function makeVmTemplate(lab: RunningLab): Promise<void> {
     () => true,
     () => false,
   );
-  if (!isThere) for (const words of commands) await qm(words);
+  if (isThere) return;
+  for (const words of commands) await qm(words);
+  const { etcPve, apiToken } = labPaths(lab.name);
+  const [tokenId = ""] = fs.readFileSync(apiToken, "utf8").split("=");
+  grant(etcPve, tokenId, readmeGrants(lab.stack, [vmTemplateId]));
 }

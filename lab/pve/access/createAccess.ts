@@ -53,11 +53,22 @@ export const readmeGrants = (pool: string, templates: readonly number[] = []): G
 export function createAccess(etcPve: string, access: Access): { apiToken: string } {
   const { user = "pulumi@pve", tokenName = "pulumi", grants } = access;
   const store = new AccessStore(etcPve);
-  const tokenId = `${user}!${tokenName}`;
   store.update((config) => {
     const account = config.users.get(user) ?? newUser();
     account.tokens.set(tokenName, { expire: 0, privsep: true, comment: "" });
     config.users.set(user, account);
+  });
+  const tokenId = `${user}!${tokenName}`;
+  grant(etcPve, tokenId, grants);
+  store.setPassword("root@pam", access.rootPassword);
+  store.setTokenSecret(tokenId, access.tokenSecret);
+  return { apiToken: `${tokenId}=${access.tokenSecret}` };
+}
+
+/** Grants more to a token and its user, with the pools and roles that this needs. @param tokenId `user@realm!name` */
+export function grant(etcPve: string, tokenId: string, grants: readonly Grant[]): void {
+  const user = tokenId.slice(0, tokenId.indexOf("!"));
+  new AccessStore(etcPve).update((config) => {
     for (const { path, role } of grants) {
       const [, pool] = /^\/pool\/(.+)/.exec(path) ?? [];
       if (pool !== undefined && !config.pools.has(pool))
@@ -68,7 +79,4 @@ export function createAccess(etcPve: string, access: Access): { apiToken: string
       node.tokens.set(tokenId, new Map(node.tokens.get(tokenId)).set(role.name, true));
     }
   });
-  store.setPassword("root@pam", access.rootPassword);
-  store.setTokenSecret(tokenId, access.tokenSecret);
-  return { apiToken: `${tokenId}=${access.tokenSecret}` };
 }
