@@ -56,6 +56,8 @@ describe("vm", () => {
     expect([at("cloud-init status"), at("ip -4"), at("guest-ssh.sh"), at("sh -s")]).toEqual(
       [at("cloud-init status"), at("ip -4"), at("guest-ssh.sh"), at("sh -s")].sort((a, b) => a - b),
     );
+    // It waits in the machine: each look would start Python there while it still boots.
+    expect(commands[at("cloud-init status")]).toBe("cloud-init status --wait");
     expect(run.pct).toEqual([]);
   });
 
