@@ -1,8 +1,9 @@
 import type * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
 
-import type { ClusterPlan } from "../plan/model";
+import type { ClusterPlan, VmNodePlan } from "../plan/model";
 import type { NodeRecord } from "../plan/record";
+import type { BootFiles } from "./machine/bootFiles";
 import type { RepairCounts } from "./repair";
 import type { Clones } from "./rollout/Clones";
 import type { K3sChanges } from "./rollout/K3sChanges";
@@ -20,7 +21,9 @@ export interface ClusterContext {
   /** The private key for root on the nodes. */
   readonly nodeKey: pulumi.Output<string>;
   readonly proxmox: proxmoxve.Provider;
-  /** Limits how many clones of one template are made at the same time. */
+  /** What a new virtual machine is made of, beside its template. */
+  readonly bootFiles: (node: VmNodePlan) => BootFiles;
+  /** Limits how many copies of one template or image are made at the same time. */
   readonly clones: Clones;
   /** Makes machines take turns if a change reboots them. */
   readonly reboots: Reboots;

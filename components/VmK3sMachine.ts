@@ -24,7 +24,7 @@ export interface VmK3sMachineArgs {
 }
 
 /**
- * A virtual machine that can run K3s: claimed, cloned from its template, set up by cloud-init, and open to SSH by key with a
+ * A virtual machine that can run K3s: claimed, made of its template or image, set up by cloud-init, and open to SSH by key with a
  * known host key.
  */
 export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
@@ -38,15 +38,16 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
     super("proxmox-k3s:index:VmK3sMachine", name, { vmId: node.vmId, address: node.address }, opts);
     const { clones, reboots } = context;
     // The client changes or adopts whatever guest has the VMID, so each change is preceded by a look at whose it is.
-    const claimed = claim(name, node, context, (check) => clones.take(name, node.template, check));
+    const claimed = claim(name, node, context, (check) => clones.take(name, node.source, check));
+    const files = context.bootFiles(node);
 
     const vm = new proxmoxve.VmLegacy(
       name,
-      { ...vmSettings(node, context.plan, formerGuest(node, context)), description: describe(context.mark) },
+      { ...vmSettings(node, context.plan, formerGuest(node, context), files), description: describe(context.mark) },
       {
         parent: this,
         provider: context.proxmox,
-        dependsOn: [context.roster, context.preflight, ...args.after],
+        dependsOn: [context.roster, context.preflight, ...files.resources, ...args.after],
         hooks: {
           beforeCreate: [claimed],
           afterCreate: [clones.hooks.afterCreate],

@@ -10,6 +10,7 @@ import { RemoteScript } from "../remote/RemoteScript";
 import { scriptFailure } from "../remote/scriptFailure";
 import type { ClusterContext } from "./ClusterContext";
 import { hostConnection } from "./hostConnection";
+import { bootFiles } from "./machine/bootFiles";
 import { diskFits } from "./machine/byHand";
 import { markOf } from "./machine/description";
 import { machineFailure } from "./machine/machineFailure";
@@ -70,6 +71,7 @@ export function buildContext(
     },
     scriptOptions(afterAnchor),
   );
+  const checks = preflight(name, { plan, host, mark }, scriptOptions(afterAnchor));
   const turns = new RollingTurns(plan.rollout.concurrency);
   return {
     plan,
@@ -87,7 +89,12 @@ export function buildContext(
     machineFailure: machineFailure(name, plan.proxmox.resourcePool),
     anchor,
     roster,
-    preflight: preflight(name, { plan, host, mark }, scriptOptions(afterAnchor)),
+    preflight: checks,
+    bootFiles: bootFiles(
+      name,
+      { plan, former, proxmox, host, clusterId: anchor.hex, after: [roster, checks], scriptOptions },
+      parent,
+    ),
     scriptOptions,
   };
 }

@@ -19,6 +19,7 @@ const guestForm = {
     ipConfigs: z.array(
       z.looseObject({ ipv4: z.looseObject({ address: z.string(), gateway: z.string().nullish() }).nullish() }),
     ),
+    vendorDataFileId: z.string().nullish(),
   }),
   startup: z
     .looseObject({ order: z.number().nullish(), upDelay: z.number().nullish(), downDelay: z.number().nullish() })
@@ -131,6 +132,7 @@ function nodeIn(identity: Pick<NodeRecord, "name" | "kind">, guest: Guest, comma
           downDelaySeconds: unlessUnset(startup.downDelay),
         }
       : undefined,
+    ...(initialization.vendorDataFileId ? { vendorData: initialization.vendorDataFileId } : {}),
     ...(networkInterfaces.length + disks.length === 0 ? {} : { further }),
     k3s: command === undefined ? undefined : k3sIn(identity.name, command),
   };

@@ -57,13 +57,38 @@ export interface LxcNodePlan extends NodeBase {
   readonly osType: string;
 }
 
+/** A disk image on a storage of content type `import`, or one that Proxmox VE downloads there. */
+export type ImagePlan =
+  | {
+      /** Volume id, `<storage>:import/<file>`. */
+      readonly volume: string;
+    }
+  | {
+      readonly url: string;
+      /** Hex SHA-256 of the file, in lowercase letters. */
+      readonly sha256: string;
+      /** Proxmox VE storage of the file. */
+      readonly storage: string;
+      /** The ending of its name, by which Proxmox VE knows its format. */
+      readonly format: "qcow2" | "raw" | "vmdk";
+    };
+
+/** Where the root disk of a new virtual machine comes from. */
+export type VmSource =
+  | {
+      /** VMID of the template that it is a clone of. */
+      readonly template: number;
+      /** A linked clone has only the differences to the template's disk. */
+      readonly clone: "full" | "linked";
+    }
+  | { readonly image: ImagePlan };
+
 /** A node in a virtual machine. */
 export interface VmNodePlan extends NodeBase {
   readonly kind: "vm";
-  /** VMID of the template that it is a clone of. */
-  readonly template: number;
-  /** A linked clone has only the differences to the template's disk. */
-  readonly clone: "full" | "linked";
+  readonly source: VmSource;
+  /** cloud-init installs the guest agent at the first boot. */
+  readonly installAgent: boolean;
   /** Proxmox VE's CPU type, `x86-64-v2-AES` by default. */
   readonly cpuType: string;
   /** MAC address if the config gives none: stable, locally administered, unicast. */
@@ -106,6 +131,8 @@ export interface ProxmoxPlan {
   readonly endpoint: string;
   /** The TLS certificate is not verified. The config asked for it, and the preview warns about it. */
   readonly insecure: boolean;
+  /** Proxmox VE storage for the file with which cloud-init installs the guest agent. */
+  readonly snippets: string;
   /** The Proxmox VE pool of the guests. The API token may change the guests of this pool and no others. */
   readonly resourcePool: string;
 }
@@ -184,6 +211,9 @@ export interface ClusterPlan {
   readonly nodes: readonly NodePlan[];
   readonly warnings: readonly Warning[];
 }
+
+/** Whether cloud-init installs the guest agent of a new machine. */
+export const installsAgent = (node: NodePlan): node is VmNodePlan => node.kind === "vm" && node.installAgent;
 
 /** Whether the node is a member of etcd once it is Ready. */
 export function isEtcdMember({ role }: NodePlan, { k3s }: Pick<ClusterPlan, "k3s">): boolean {

@@ -1,10 +1,10 @@
 import { allocatePool } from "./allocate";
 import { API_PORT } from "./endpoint";
-import type { ClusterPlan, NodePlan } from "./model";
+import type { ClusterPlan, ImagePlan, NodePlan, VmSource } from "./model";
 import { prefixOf } from "./network";
 import { ownMac } from "./ownMac";
 import type { Pins } from "./pins";
-import type { NodeSettings, PoolSettings, Settings } from "../config/schema";
+import type { NodeSettings, PoolSettings, Settings, VmPoolSettings } from "../config/schema";
 import { resolveSums } from "./sums";
 import { CONTROL_PLANE_TAINT, parseTaint, type Taint } from "./taints";
 import { osTypeOf } from "../config/template";
@@ -40,6 +40,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
       hostKey: settings.proxmox.hostKey,
       endpoint: settings.proxmox.endpoint ?? `https://${settings.proxmox.host}:8006/`,
       insecure: settings.proxmox.insecure,
+      snippets: settings.proxmox.snippets,
       resourcePool: settings.proxmox.resourcePool ?? settings.name,
     },
     k3s: {
@@ -103,8 +104,9 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
         return { ...common, kind: pool.kind, swapMiB: pool.swap, template, osType };
       }
       case "vm": {
-        const { kind, template, clone, cpuType } = pool;
-        return { ...common, kind, template, clone, cpuType, ownMac: ownMac(settings.name, common) };
+        const { kind, installAgent = pool.image !== undefined, cpuType } = pool;
+        const source = vmSource(pool);
+        return { ...common, kind, source, installAgent, cpuType, ownMac: ownMac(settings.name, common) };
       }
       default: {
         const exhaustive: never = pool;
@@ -112,6 +114,17 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
       }
     }
   });
+}
+
+function vmSource({ template, clone = "full", image }: VmPoolSettings): VmSource {
+  return image === undefined ? { template: required(template, "template"), clone } : { image: imageOf(image) };
+}
+
+function imageOf({ volume, url, sha256, storage = "local" }: NonNullable<VmPoolSettings["image"]>): ImagePlan {
+  if (volume !== undefined) return { volume };
+  const address = required(url, "url");
+  const format = /\.(raw|vmdk)$/.exec(address)?.[1] as "raw" | "vmdk" | undefined;
+  return { url: address, sha256: required(sha256, "sha256"), storage, format: format ?? "qcow2" };
 }
 
 /** An empty map changes nothing: the provider would send nothing for it. */

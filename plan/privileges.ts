@@ -1,10 +1,10 @@
-import type { ClusterPlan, NodePlan, VmNodePlan } from "./model";
+import type { ClusterPlan, ImagePlan, NodePlan } from "./model";
 
 /**
  * Where a privilege is needed: on the guests of the cluster's resource pool, on all guests, the storages, the bridge, the
- * templates of virtual machines, or at `/`.
+ * templates of virtual machines, the storages of downloaded images, the Proxmox VE node, or at `/`.
  */
-type Scope = "pool" | "guests" | "storage" | "bridge" | "templates" | "root";
+type Scope = "pool" | "guests" | "storage" | "bridge" | "templates" | "images" | "node" | "root";
 type Privileges = Readonly<Record<string, { readonly scope: Scope; readonly why: string }>>;
 
 /**
@@ -44,6 +44,13 @@ export const VM_PRIVILEGES: Privileges = {
   "Datastore.Audit": { scope: "storage", why: "read the format of the disk" },
 };
 
+/** What an image that Proxmox VE downloads needs in addition. */
+export const IMAGE_PRIVILEGES: Privileges = {
+  "Datastore.AllocateTemplate": { scope: "images", why: "store a downloaded image" },
+  "Datastore.Allocate": { scope: "images", why: "remove an image that the program downloaded" },
+  "Sys.AccessNetwork": { scope: "node", why: "download an image from its URL" },
+};
+
 /** A role as the README creates it. */
 export interface Role {
   readonly name: string;
@@ -68,31 +75,63 @@ export const TEMPLATE_ROLE: Role = {
   privileges: [...within(VM_PRIVILEGES, ["templates"]), ...within(REQUIRED_PRIVILEGES, ["guests"])],
 };
 
+/**
+ * Granted on the storage of the downloaded images alone: who may remove a volume may remove any volume there. It has again
+ * what the roles at `/` give on a storage.
+ */
+export const IMAGE_ROLE: Role = {
+  name: "PulumiK3sImages",
+  privileges: [
+    ...within(IMAGE_PRIVILEGES, ["images"]),
+    ...within(REQUIRED_PRIVILEGES, ["storage"]),
+    ...within(VM_PRIVILEGES, ["storage"]),
+  ],
+};
+/** Granted on the Proxmox VE node that downloads images. */
+export const DOWNLOAD_ROLE: Role = { name: "PulumiK3sDownload", privileges: within(IMAGE_PRIVILEGES, ["node"]) };
+
 export const poolPath = (pool: string): string => `/pool/${pool}`;
 export const templatePath = (vmId: number): string => `/vms/${vmId}`;
+export const storagePath = (storage: string): string => `/storage/${storage}`;
+export const nodePath = (node: string): string => `/nodes/${node}`;
+
+type Nodes = Pick<ClusterPlan, "nodes">;
+const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
+const hasVms = ({ nodes }: Nodes): boolean => nodes.some(({ kind }) => kind === "vm");
+const sourcesOf = ({ nodes }: Nodes) => nodes.flatMap((node) => (node.kind === "vm" ? [node.source] : []));
 
 /** The templates of a plan's virtual machines. */
-export const vmTemplates = ({ nodes }: Pick<ClusterPlan, "nodes">): number[] => [
-  ...new Set(nodes.filter((node): node is VmNodePlan => node.kind === "vm").map(({ template }) => template)),
-];
+export const vmTemplates = (plan: Nodes): number[] =>
+  unique(sourcesOf(plan).flatMap((source) => ("template" in source ? [source.template] : [])));
+
+/** The storages of the images that Proxmox VE downloads for a plan's virtual machines. */
+export const imageStorages = (plan: Nodes): string[] =>
+  unique(
+    sourcesOf(plan).flatMap((source) => ("image" in source && "url" in source.image ? [source.image.storage] : [])),
+  );
 
 /** The roles that a plan needs, each with the path where it is granted. */
 export function rolesOf(plan: ClusterPlan): { readonly role: Role; readonly path: string }[] {
-  const [pool, templates] = [poolPath(plan.proxmox.resourcePool), vmTemplates(plan)];
+  const [pool, storages] = [poolPath(plan.proxmox.resourcePool), imageStorages(plan)];
   return [
     { role: POOL_ROLE, path: pool },
     { role: HOST_ROLE, path: "/" },
-    ...(templates.length > 0
+    ...(hasVms(plan)
       ? [
           { role: VM_ROLE, path: pool },
           { role: STORAGE_ROLE, path: "/" },
         ]
       : []),
     // The token has VM.Audit at `/` too, so that says nothing about this role.
-    ...templates.map((vmId) => ({
+    ...vmTemplates(plan).map((vmId) => ({
       role: { ...TEMPLATE_ROLE, privileges: within(VM_PRIVILEGES, ["templates"]) },
       path: templatePath(vmId),
     })),
+    ...storages.map((storage) => ({
+      role: { ...IMAGE_ROLE, privileges: within(IMAGE_PRIVILEGES, ["images"]) },
+      path: storagePath(storage),
+    })),
+    ...(storages.length > 0 ? [{ role: DOWNLOAD_ROLE, path: nodePath(plan.proxmox.node) }] : []),
   ];
 }
 
@@ -103,20 +142,26 @@ export function privilegePaths(plan: ClusterPlan): ReadonlyMap<string, readonly 
     root: ["/"],
     pool: [poolPath(plan.proxmox.resourcePool)],
     guests: ["/vms"],
-    storage: plan.nodes.flatMap((node) => storagesOf(node).map((storage) => `/storage/${storage}`)),
+    storage: plan.nodes.flatMap((node) => storagesOf(node).map(storagePath)),
+    images: imageStorages(plan).map(storagePath),
+    node: imageStorages(plan).length > 0 ? [nodePath(plan.proxmox.node)] : [],
     // The host's bridges belong to the zone `localnetwork` (PVE::RPCEnvironment::check_sdn_bridge).
     templates: vmTemplates(plan).map(templatePath),
     bridge: [`/sdn/zones/localnetwork/${bridge}${vlan === undefined ? "" : `/${vlan}`}`],
   };
   const needed = new Map<string, string[]>();
-  const isVm = plan.nodes.some(({ kind }) => kind === "vm");
-  for (const [privilege, { scope }] of Object.entries({ ...REQUIRED_PRIVILEGES, ...(isVm ? VM_PRIVILEGES : {}) })) {
+  const ofVms = hasVms(plan) ? { ...VM_PRIVILEGES, ...IMAGE_PRIVILEGES } : {};
+  for (const [privilege, { scope }] of Object.entries({ ...REQUIRED_PRIVILEGES, ...ofVms })) {
     for (const path of new Set(paths[scope])) needed.set(path, [...(needed.get(path) ?? []), privilege]);
   }
   return needed;
 }
 
-/** The storages of a guest's disk and, for a container, of its template. */
+/** The storages of a guest's disk, and of the template or the image that it is made of. */
 function storagesOf(node: NodePlan): string[] {
-  return node.kind === "lxc" ? [node.storage, node.template.slice(0, node.template.indexOf(":"))] : [node.storage];
+  if (node.kind === "lxc") return [node.storage, storageOfVolume(node.template)];
+  return "image" in node.source ? [node.storage, storageOf(node.source.image)] : [node.storage];
 }
+
+const storageOf = (image: ImagePlan): string => ("volume" in image ? storageOfVolume(image.volume) : image.storage);
+const storageOfVolume = (volume: string): string => volume.slice(0, volume.indexOf(":"));

@@ -53,6 +53,8 @@ export interface NodeRecord {
   readonly osType?: string | undefined;
   readonly startOnBoot: boolean;
   readonly startup?: StartupPlan | undefined;
+  /** Volume id of what cloud-init got beside the node's own settings; of virtual machines only. */
+  readonly vendorData?: string | undefined;
   /** Network interfaces and disks beside the node's own. */
   readonly further?: FurtherDevices | undefined;
   /** Absent where K3s was never installed. */

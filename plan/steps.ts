@@ -27,6 +27,7 @@ export const CLUSTER_STEPS = [
   "anchor",
   "roster",
   "preflight",
+  "snippet",
   "server-token",
   "agent-token",
   "release-sums",
@@ -40,7 +41,7 @@ export type ClusterStep = (typeof CLUSTER_STEPS)[number];
 
 /** Hooks that are one for all nodes of a cluster; what the engine says of a failed one carries its name. */
 export type ClusterHook =
-  | ("script-failure" | "machine-failure" | "disk" | "cloned" | "clone-failed")
+  | ("script-failure" | "machine-failure" | "image-failure" | "disk" | "cloned" | "clone-failed")
   | ("reboot" | "rebooted" | "reboot-failed")
   | ("k3s-turn" | "k3s-changed" | "k3s-failed");
 

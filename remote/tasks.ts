@@ -16,6 +16,8 @@ const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 const IPV4 = "[0-9]{1,3}(?:[.][0-9]{1,3}){3}";
 const STORAGE = "[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]";
 const TEMPLATE = `${STORAGE}:vztmpl/[A-Za-z0-9_.+~-]+`;
+/** A disk image on a storage, or the place of one that is downloaded. */
+const IMAGE = `${STORAGE}:import(?:/[A-Za-z0-9_.+=-]+)?`;
 const NUMBER = "(?:0|[1-9][0-9]{0,5})";
 const YES_NO = "yes|no";
 const ID = "[0-9a-f]{16}";
@@ -66,7 +68,7 @@ export const SHAPES = {
   NAME: LABEL,
   NETWORK: "keep|change",
   /** The template of a virtual machine is a VMID. */
-  NODES: lines(`${VMID} ${LABEL} ${IPV4} ${STORAGE} ${NUMBER} (?:${TEMPLATE}|${VMID})`),
+  NODES: lines(`${VMID} ${LABEL} ${IPV4} ${STORAGE} ${NUMBER} (?:${TEMPLATE}|${IMAGE}|${VMID})`),
   NONCE: ID,
   ON_BLOCKED: "stop|force",
   ON_LOCAL_DATA: "stop|delete",
@@ -80,9 +82,12 @@ export const SHAPES = {
   RUN: `(?:${NUMBER}(?:\\n${LABEL})+)?`,
   SERVERS: lines(`${VMID} ${LABEL}`),
   SHA256: "[0-9a-f]{64}",
+  /** The storage for snippets; empty if no machine needs one. */
+  SNIPPETS: `(?:${STORAGE})?`,
   SOURCE: URL,
   START_TIMEOUT: NUMBER,
   STEP: WORD,
+  STORAGE,
   TAINTS: lines(`${KUBE_KEY}(?:=(?:${KUBE_NAME})?)?:(?:NoSchedule|PreferNoSchedule|NoExecute)`),
   TIMEOUT: NUMBER,
   TO: FOLDER,
@@ -223,7 +228,7 @@ export const TASKS = {
   preflight: {
     runsOn: "host",
     parts: ["lib/task", "lib/guest", "host/preflight", "host/preflight-host", "host/preflight-machines"],
-    args: ["PVE_NODE", "BRIDGE", "POOL", "NODES", "MODULES", "OVERLAYFS", "MARK"],
+    args: ["PVE_NODE", "BRIDGE", "POOL", "NODES", "MODULES", "OVERLAYFS", "SNIPPETS", "MARK"],
     answer: ANY_TEXT,
   },
   "push-artifacts": {
@@ -252,6 +257,13 @@ export const TASKS = {
     parts: ["lib/task", "lib/guest", "host/roster"],
     args: ["SERVERS", "DRAIN_TIMEOUT", "ON_BLOCKED", "ON_LOCAL_DATA", "ALLOW_CONTROL_PLANE_LOSS", "CLUSTER_ID", "MARK"],
     files: { leave: KEPT_LEAVE.map((part) => `${part}.sh`) },
+    deletes: true,
+  },
+  snippet: {
+    runsOn: "host",
+    parts: ["lib/task", "lib/guest", "host/snippet"],
+    args: ["STORAGE", "CLUSTER_ID"],
+    files: { "vendor-data.yaml": ["host/files/vendor-data.yaml"] },
     deletes: true,
   },
   status: {

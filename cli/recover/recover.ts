@@ -2,9 +2,10 @@ import { createInterface } from "node:readline/promises";
 
 import { containerSettings } from "../../components/machine/containerSettings";
 import { vmSettings } from "../../components/machine/vmSettings";
+import { imageVolume, vendorDataVolume } from "../../plan/bootFiles";
 import { loadPlan } from "../../plan/load";
 import { MACHINE_KINDS } from "../../plan/machineKinds";
-import { descriptionOf } from "../../plan/mark";
+import { clusterIdOf, descriptionOf } from "../../plan/mark";
 import type { ClusterPlan, NodePlan } from "../../plan/model";
 import { nameOf } from "../../plan/urn";
 import { repairFileBackend } from "./backend";
@@ -100,12 +101,15 @@ function withLost(lost: readonly Lost[], { plan, mark, state }: OpenedCluster): 
   return lost.reduce((text, each) => {
     const node = plan.nodes.find(({ name }) => name === each.guest.name)!;
     const description = descriptionOf(each.guest.creation, mark);
-    return takeBack(text, each, { ...settings(node, plan), description });
+    return takeBack(text, each, { ...settings(node, plan, clusterIdOf(mark)), description });
   }, state.text);
 }
 
-const settings = (node: NodePlan, plan: ClusterPlan): object =>
-  node.kind === "lxc" ? containerSettings(node, plan) : vmSettings(node, plan);
+function settings(node: NodePlan, plan: ClusterPlan, clusterId: string): object {
+  if (node.kind === "lxc") return containerSettings(node, plan);
+  const [image, vendorData] = [imageVolume(clusterId, node), vendorDataVolume(clusterId, node, plan)];
+  return vmSettings(node, plan, {}, { ...(image && { image }), ...(vendorData && { vendorData }) });
+}
 
 /** The cluster's state and host. There is no host before the first `up`, because the cluster has no mark yet. */
 async function openCluster(name: string | undefined): Promise<OpenedCluster> {

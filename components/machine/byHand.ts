@@ -12,9 +12,10 @@ import { advice } from "../../remote/advice";
 const AT_CREATION = {
   lxc: ["operatingSystem.templateFileId", "disk.datastoreId", "poolId", "description"],
   vm: [
-    ...["clone", "disks[0].datastoreId", "poolId", "description"],
+    ...["clone", "disks[0].datastoreId", "disks[0].importFrom", "poolId", "description"],
     // A new user would rebuild the machine; keys are kept by the program's own scripts.
     ...["initialization.datastoreId", "initialization.interface", "initialization.userAccount"],
+    "initialization.vendorDataFileId",
   ],
 } as const;
 

@@ -2,16 +2,27 @@ import type * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 
 import { VM_TIMEOUTS } from "../../plan/machineTimeouts";
 import type { ClusterPlan, VmNodePlan } from "../../plan/model";
+import type { BootFiles } from "./bootFiles";
 import { dns, type FormerGuest, NO_DEVICES, startup } from "./settings";
 
 /** Interface of the root disk, in the template and in its clones. */
 const ROOT_DISK = "scsi0";
+
+/** A linked clone is on its template's storage. */
+const isLinked = ({ source }: VmNodePlan): boolean => "template" in source && source.clone === "linked";
+
+function cloneOf(node: VmNodePlan): Pick<proxmoxve.VmLegacyArgs, "clone"> {
+  if (!("template" in node.source)) return {};
+  const isFull = !isLinked(node);
+  return { clone: { vmId: node.source.template, full: isFull, ...(isFull ? { datastoreId: node.storage } : {}) } };
+}
 
 /** The machine as Proxmox VE is asked for it, but for the mark; plain values that every preview knows. */
 export function vmSettings(
   node: VmNodePlan,
   plan: ClusterPlan,
   { further = NO_DEVICES, mac }: FormerGuest = {},
+  files: Partial<BootFiles> = {},
 ): proxmoxve.VmLegacyArgs {
   const { network, tag } = plan;
   return {
@@ -20,12 +31,7 @@ export function vmSettings(
     name: node.name,
     poolId: plan.proxmox.resourcePool,
     tags: [tag],
-    // A linked clone is on its template's storage.
-    clone: {
-      vmId: node.template,
-      full: node.clone === "full",
-      ...(node.clone === "full" ? { datastoreId: node.storage } : {}),
-    },
+    ...cloneOf(node),
     // The program asks the agent itself, with a bound and words of its own. The client would wait a quarter of an hour.
     agent: { enabled: true, waitForIp: { disabled: true } },
     cpu: { cores: node.cores, type: node.cpuType },
@@ -34,7 +40,8 @@ export function vmSettings(
     disks: [
       {
         ...{ interface: ROOT_DISK, size: node.diskGiB, discard: "on", iothread: true },
-        ...(node.clone === "full" ? { datastoreId: node.storage } : { datastoreId: "" }),
+        datastoreId: isLinked(node) ? "" : node.storage,
+        ...(files.image === undefined ? {} : { importFrom: files.image }),
       },
       ...((further.disks ?? []) as proxmoxve.types.input.VmLegacyDisk[]),
     ],
@@ -51,6 +58,7 @@ export function vmSettings(
         ...further.ipConfigs,
       ],
       userAccount: { username: "root", keys: [...plan.ssh.authorizedKeys] },
+      ...(files.vendorData === undefined ? {} : { vendorDataFileId: files.vendorData }),
     },
     networkDevices: [
       {

@@ -1,17 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Semaphore } from "async-mutex";
 
+import type { VmSource } from "../../plan/model";
 import { hookName } from "../../plan/steps";
 
-/** How many clones of one template are made at the same time. Each reads all of its disk, and Proxmox VE locks it meanwhile. */
+/** How many copies of one template or image are made at the same time. Each reads all of it, and Proxmox VE locks a template meanwhile. */
 const AT_A_TIME = 4;
 
-/** Limits how many clones of one template are made at the same time, whatever the engine's parallelism is. */
+/** Limits how many copies of one template or image are made at the same time, whatever the engine's parallelism is. */
 export class Clones {
   /** They end a machine's turn. One set for all machines of a cluster. */
   readonly hooks: { readonly afterCreate: pulumi.ResourceHook; readonly onError: pulumi.ErrorHook };
-  /** By VMID of the template. */
-  private readonly templates = new Map<number, Semaphore>();
+  private readonly sources = new Map<string, Semaphore>();
   /** For each machine that is being made: the function that ends its turn. */
   private readonly taken = new Map<string, () => void>();
 
@@ -30,9 +30,10 @@ export class Clones {
    * @param check a last check; if it throws, the machine's turn ends
    * @throws the error of `check`
    */
-  async take(name: string, template: number, check: () => Promise<unknown>): Promise<void> {
-    const places = this.templates.get(template) ?? new Semaphore(AT_A_TIME);
-    this.templates.set(template, places);
+  async take(name: string, source: VmSource, check: () => Promise<unknown>): Promise<void> {
+    const key = JSON.stringify("template" in source ? source.template : source.image);
+    const places = this.sources.get(key) ?? new Semaphore(AT_A_TIME);
+    this.sources.set(key, places);
     const [, release] = await places.acquire();
     this.taken.set(name, release);
     try {

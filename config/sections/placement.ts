@@ -3,9 +3,9 @@ import { OS_TYPES } from "../template";
 
 /** Storage, template and place of a guest. In `proxmox` they apply to all pools, in a pool to that pool only. */
 
-const STORAGE = "[A-Za-z][A-Za-z0-9\\-_.]*[A-Za-z0-9]";
-
 /** Proxmox VE's `pve-storage-id`. */
+export const STORAGE = "[A-Za-z][A-Za-z0-9\\-_.]*[A-Za-z0-9]";
+
 export const storage = text("the name of a Proxmox VE storage", new RegExp(`^${STORAGE}$`), {
   hint: "for example local-lvm",
   example: "local-lvm",

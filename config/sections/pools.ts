@@ -13,6 +13,7 @@ import {
   oneOf,
   text,
 } from "../fields";
+import { image, installAgent } from "./images";
 import { osType, protect, proxmoxNode, storage, template } from "./placement";
 
 /** Proxmox VE's range (`pve-vmid`). */
@@ -262,19 +263,24 @@ export const vmPoolSchema = z
     template: integer(VMIDS.least, VMIDS.most, {
       hint: "the VMID of a virtual machine that is a template; `qm list` and `qm config VMID` show it",
       example: 9000,
-    }).meta({
-      description:
-        "VMID of the template that the machines are clones of. It needs cloud-init and the QEMU guest agent, and its root disk is `scsi0`.",
-      change: "newNodes",
-      independent: true,
-    }),
+    })
+      .meta({
+        description:
+          "VMID of the template that the machines are clones of. It needs cloud-init and the QEMU guest agent, and its root disk is `scsi0`.",
+        otherwise: "an `image`",
+        change: "newNodes",
+      })
+      .optional(),
+    image: image.optional(),
+    installAgent: installAgent.optional(),
     clone: oneOf(["full", "linked"])
       .meta({
         description:
           "Whether a machine has a full copy of the template's disk, or only the differences to it. A linked clone is made at once, stays on the template's storage, and needs the template as long as it exists.",
+        otherwise: "`full`",
         change: "newNodes",
       })
-      .default("full"),
+      .optional(),
     cpuType: text("the name of a CPU type of Proxmox VE", /^[A-Za-z0-9][A-Za-z0-9._-]*$/, {
       hint: "for example x86-64-v2-AES or host",
       example: "host",

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { boolean, host, integer, oneOf, text } from "../fields";
 import { ownCommand } from "../ownCommand";
 import { hostKey } from "../sshKeys";
+import { snippets } from "./images";
 import { osType, proxmoxNode, storage, template } from "./placement";
 
 const RECONNECT = "every script on the host runs again and changes nothing";
@@ -102,5 +103,6 @@ export const proxmoxSchema = z
     storage: storage.meta({ otherwise: "each pool's own" }).optional(),
     template: template.meta({ otherwise: "each pool's own" }).optional(),
     osType: osType.optional(),
+    snippets: snippets.default("local"),
   })
   .meta({ description: "The Proxmox VE host. `storage`, `template` and `osType` are the defaults for all pools." });

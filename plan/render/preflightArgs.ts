@@ -1,4 +1,4 @@
-import type { ClusterPlan, NodePlan } from "../model";
+import { type ClusterPlan, type ImagePlan, installsAgent, type NodePlan } from "../model";
 import { SNAPSHOTTERS_FOR_ZFS } from "../snapshotters";
 import { k3sOptions } from "./k3sConfig";
 
@@ -13,14 +13,21 @@ export function preflightArgs(plan: ClusterPlan): Readonly<Record<string, string
     BRIDGE: plan.network.bridge,
     POOL: plan.proxmox.resourcePool,
     NODES: plan.nodes
-      .map(({ vmId, name, address, storage, diskGiB, template }) =>
-        [vmId, name, address, storage, diskGiB, template].join(" "),
-      )
+      .map((node) => [node.vmId, node.name, node.address, node.storage, node.diskGiB, sourceOf(node)].join(" "))
       .join("\n"),
+    SNIPPETS: plan.nodes.some(installsAgent) ? plan.proxmox.snippets : "",
     MODULES: modules(plan).join(" "),
     OVERLAYFS: [...new Set(onOverlayfs)].sort().join("\n"),
   };
 }
+
+/** What the guest is made of: a container's template, a VMID, an image, or the place of an image that is downloaded. */
+function sourceOf(node: NodePlan): string | number {
+  if (node.kind === "lxc") return node.template;
+  return "image" in node.source ? imageSource(node.source.image) : node.source.template;
+}
+
+const imageSource = (image: ImagePlan): string => ("volume" in image ? image.volume : `${image.storage}:import`);
 
 /** A virtual machine has a file system of its own. */
 const needsOverlayfs = (node: NodePlan, plan: ClusterPlan): boolean =>

@@ -49,7 +49,7 @@ function checkPool({ proxmox }: Draft, path: string, pool: PoolSettings): Proble
     ...Object.entries(pool.nodes).map(([index, { labels }]) => ({ at: `${path}.nodes.${index}.labels`, labels })),
   ];
   return [
-    ...(pool.kind === "vm" ? checkVmTemplate(path, pool) : []),
+    ...(pool.kind === "vm" ? [...checkVmSource(path, pool), ...checkVmTemplate(path, pool)] : []),
     ...(proxmox ? [...checkPlace(proxmox, path, pool), ...checkSource(proxmox, path, pool)] : []),
     ...repeated(pool.retired).map((index) => ({ path: `${path}.retired`, problem: `names the index ${index} twice` })),
     ...labelled.flatMap(({ at, labels }) => checkLabels(at, labels)),
@@ -58,8 +58,45 @@ function checkPool({ proxmox }: Draft, path: string, pool: PoolSettings): Proble
   ];
 }
 
+/** The root disk comes from a template or from an image, and an image from a URL or from a volume. */
+function checkVmSource(path: string, { template, clone, image }: VmPoolSettings): Problem[] {
+  if (image === undefined) {
+    if (template !== undefined) return [];
+    const hint = "set the VMID of a template here; or, without a template, set image: { url: …, sha256: … }";
+    return [{ path: `${path}.template`, problem: "is missing", hint }];
+  }
+  const { url, sha256, storage, volume } = image;
+  const beside = (key: string, value: unknown, problem: string, hint: string): Problem[] =>
+    value === undefined ? [] : [{ path: `${path}.${key}`, problem, hint }];
+  const ofUrl = (key: string, value: unknown): Problem[] =>
+    beside(key, value, "is for image.url, but the pool has image.volume", "remove it");
+  return [
+    ...beside("image", template, "stands beside template, but a disk has one source", "remove one of the two"),
+    ...beside("clone", clone, "is for a template, but the pool has an image", "remove it"),
+    ...(volume === undefined && url === undefined
+      ? [{ path: `${path}.image`, problem: "has neither url nor volume", hint: "set one of the two" }]
+      : []),
+    ...(volume !== undefined && url !== undefined
+      ? [{ path: `${path}.image`, problem: "has url and volume", hint: "remove one of the two" }]
+      : []),
+    ...(url !== undefined && sha256 === undefined
+      ? [
+          {
+            path: `${path}.image.sha256`,
+            problem: "is missing",
+            hint: "the vendor publishes it, or sha256sum FILE prints it",
+          },
+        ]
+      : []),
+    ...(url === undefined && volume !== undefined
+      ? [...ofUrl("image.sha256", sha256), ...ofUrl("image.storage", storage)]
+      : []),
+  ];
+}
+
 /** A node would destroy the template that it is a clone of, if it had its VMID. */
 function checkVmTemplate(path: string, pool: VmPoolSettings): Problem[] {
+  if (pool.template === undefined) return [];
   const own = allocatePool("cluster", "pool", pool).find(({ vmId }) => vmId.value === pool.template);
   if (own === undefined) return [];
   const problem = `is ${pool.template}, which is also the VMID of the pool's node with index ${own.index}`;

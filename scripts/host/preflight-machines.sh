@@ -34,7 +34,7 @@ for store in $(printf '%s\n' "$NODES" | cut -d' ' -f4 | sort -u); do
   type=$(printf '%s' "$line" | cut -f2)
   content=$(printf '%s' "$line" | cut -f5)
   # The disks of containers and of virtual machines are contents of different names.
-  needed=$(printf '%s\n' "$NODES" | awk -v store="$store" '$4 == store { print ($6 ~ /:/ ? "rootdir" : "images") }' | sort -u)
+  needed=$(printf '%s\n' "$NODES" | awk -v store="$store" '$4 == store { print ($6 ~ /:vztmpl\// ? "rootdir" : "images") }' | sort -u)
   refused=
   for each in $needed; do
     if ! printf ',%s,' "$content" | grep -q ",$each,"; then refused="$refused,$each"; fi
@@ -96,6 +96,57 @@ for template in $(vm_templates); do
     ok template "$template ($(guest_name "$conf"))"
   fi
 done
+
+# with_content CONTENT: what the storage of `line` is to allow: what it does, and what this run has asked for. One command replaces all.
+with_content() {
+  file=$WORK/wanted.$(printf '%s' "$line" | cut -f1)
+  [ -e "$file" ] || printf '%s' "$content" >"$file"
+  printf ',%s' "$1" >>"$file"
+  cat "$file"
+}
+# takes STORE CONTENT CHECK KEY [ELSE]: the storage is there and allows this content. If not, a finding of CHECK says so, with
+# the key of the config that names the storage, and another way out.
+takes() {
+  line=$(awk -F '\t' -v store="$1" '$1 == store' "$WORK/stores")
+  content=$(printf '%s' "$line" | cut -f5)
+  if [ ! -s "$WORK/storages" ]; then return 1; fi
+  if [ -z "$line" ]; then
+    seen="there is no storage $1 on $here; existing storages: $(cut -f1 "$WORK/stores" | paste -sd ' ')"
+    remedy="set $4 to one of them"
+  elif [ "$(printf '%s' "$line" | cut -f3)" != 1 ]; then
+    seen="$1 is not active" remedy="find the cause with pvesm status on the Proxmox host"
+  elif ! printf ',%s,' "$content" | grep -q ",$2,"; then
+    seen="$1 does not allow the content type $2 (content: $content)" remedy="pvesm set $1 --content $(with_content "$2")${5:-}"
+  else
+    return 0
+  fi
+  if [ "$count" -gt 0 ]; then level=fail; else level=warn; fi
+  finding "$level" "$3" "$seen" "$remedy"
+  return 1
+}
+
+# A cloud image has less than a GiB as a file; more is for the next one.
+for image in $(images); do
+  store=${image%%:*}
+  takes "$store" import image "image.storage (or image.volume)" || continue
+  if listed "images.$store" volid | grep -qxF "$image"; then
+    ok image "$image"
+  elif [ "$image" != "$store:import" ]; then
+    error=$(why "images.$store")
+    if [ "$count" -gt 0 ]; then level=fail; else level=warn; fi
+    finding "$level" image "$image does not exist${error:+: $error}" "put the file there (web interface: $here, $store, Import), or set image.url instead of image.volume"
+  elif [ -n "$MARK" ] && listed "images.$store" volid | grep -qF "$store:import/proxmox-k3s-${MARK##* }-"; then
+    ok image "downloaded to $store"
+  elif free=$(gib "$(printf '%s' "$line" | cut -f4)") && [ "$free" -lt 2 ]; then
+    bad image "$store has $free GiB free, and an image is to be downloaded to it" "free some space on $store, or set another image.storage"
+  else
+    ok image "$store takes the image that is to be downloaded"
+  fi
+done
+if [ -n "$SNIPPETS" ] && takes "$SNIPPETS" snippets snippets proxmox.snippets "; or install qemu-guest-agent in the image or template yourself, and set installAgent: false in the pool"; then
+  ok snippets "$SNIPPETS"
+fi
+found template || ok template "no machine needs one"
 
 # The addresses in the configuration of all guests, running or not: "address file", one per line.
 set --

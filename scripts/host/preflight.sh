@@ -1,8 +1,10 @@
 # preflight (Proxmox host): checks the host before the first machine is created. Changes nothing. Arguments: ACTION
 # create|update (fails with all problems at once; checks nothing if all machines exist) | look (answers one finding per line),
-# PVE_NODE, BRIDGE, POOL, NODES ("VMID name address storage GiB template", one per line; the template of a virtual machine is a
-# VMID), MODULES (kernel modules for the options of K3s, in one line), OVERLAYFS (storages of containers whose images are on
-# overlayfs, one per line). Input: MARK, empty if the cluster has none yet.
+# PVE_NODE, BRIDGE, POOL, NODES ("VMID name address storage GiB source", one per line; the source of a container is a template,
+# that of a virtual machine the VMID of a template, an image, or STORAGE:import for an image that is downloaded), MODULES
+# (kernel modules for the options of K3s, in one line), OVERLAYFS (storages of containers whose images are on overlayfs, one per
+# line), SNIPPETS (storage for the file that installs the guest agent; empty if none is needed). Input: MARK, empty if the
+# cluster has none yet.
 # A finding: ok|warn|fail <TAB> check <TAB> what was seen <TAB> remedy, one command or one sentence <TAB> VMID of the guest that
 # an interrupted creation left.
 
@@ -59,10 +61,15 @@ ask nodes /cluster/resources --type node &
 ask guests /cluster/resources --type vm &
 ask pools /pools &
 ask storages "/nodes/$here/storage" &
-container_templates() { printf '%s\n' "$NODES" | cut -d' ' -f6 | grep : | sort -u || :; }
-vm_templates() { printf '%s\n' "$NODES" | cut -d' ' -f6 | grep -v : | sort -u || :; }
+sources() { printf '%s\n' "$NODES" | cut -d' ' -f6 | grep "$@" | sort -u || :; }
+container_templates() { sources ':vztmpl/'; }
+vm_templates() { sources -v :; }
+images() { sources ':import'; }
 for store in $(container_templates | cut -d: -f1 | sort -u); do
   ask "templates.$store" "/nodes/$here/storage/$store/content" --content vztmpl &
+done
+for store in $(images | cut -d: -f1 | sort -u); do
+  ask "images.$store" "/nodes/$here/storage/$store/content" --content import &
 done
 while read -r VMID name address rest; do answers "$address" & done <"$WORK/missing"
 wait

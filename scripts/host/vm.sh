@@ -15,13 +15,21 @@ if ! guest_runs "$VMID"; then
   guest_start "$VMID"
 fi
 
+# no_agent: why a machine that has booted has none, and what to do.
+no_agent() {
+  if main_section "$machine" | grep -q '^cicustom:.*vendor='; then
+    printf '%s' "cloud-init did not install the guest agent: give the machine a gateway, DNS and a package mirror that it reaches, or an image with qemu-guest-agent and installAgent: false"
+  else
+    printf '%s' "its template has no guest agent: install qemu-guest-agent there, or set installAgent: true in the pool"
+  fi
+}
 await_agent() {
   say "waiting for the guest agent of $NAME ($VMID)"
   began=$(now)
   until agent_answers "$VMID"; do
     still_runs "it was set up" "pulumi up"
     [ $(($(now) - began)) -lt "$BOOT" ] || fail "the guest agent of $NAME ($VMID) does not answer $BOOT s after its start" \
-      "look at its console with qm terminal $VMID on the Proxmox host. If it still boots: pulumi up. If it has booted, its template has no guest agent: install qemu-guest-agent there, then pulumi up --replace '$URN'"
+      "look at its console with qm terminal $VMID on the Proxmox host. If it still boots: pulumi up. If it has booted, $(no_agent), then pulumi up --replace '$URN'"
     sleep 0.5
   done
 }

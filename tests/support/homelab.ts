@@ -90,7 +90,7 @@ export class Homelab {
     const commands = (machine: string): string => this.path("commands", machine);
     const guestRoots = this.path("host", "var/lib/lxc");
     this.machines = new SimulatedMachines({ journal, folder: guestRoots, commands: commands("guest"), processes });
-    this.vms = new VmRoots(this.machines, processes);
+    this.vms = new VmRoots(this.machines, processes, (volid) => this.onLocal(volid.slice("local:".length)));
     this.faults = new Faults(this.path("faults"), { nodeDir: path.join(this.etcPve, "nodes/pve") });
     this.host = new SimulatedHost({
       ...{ journal, processes, machines: this.machines, vms: this.vms, driver: this.faults.driver(this.machines) },
@@ -262,8 +262,13 @@ export class Homelab {
   }
 
   /** Makes an API token of its own name, with the privileges that the program needs. */
-  newApiToken(tokenName: string, tokenSecret = randomUUID() as string, templates: readonly number[] = []): string {
-    const grants = readmeGrants("homelab", templates);
+  newApiToken(
+    tokenName: string,
+    tokenSecret = randomUUID() as string,
+    templates: readonly number[] = [],
+    images: readonly string[] = [],
+  ): string {
+    const grants = readmeGrants("homelab", templates, images);
     const access = { rootPassword: "root-password", tokenName, tokenSecret, grants };
     return createAccess(this.etcPve, access).apiToken;
   }
@@ -278,6 +283,16 @@ export class Homelab {
     await call("POST", `/nodes/pve/qemu/${vmid}/template`, {});
     await this.idle();
     this.newApiToken("pulumi", this.keys.apiToken, [vmid]);
+  }
+
+  /** The token of `env` may download images to this storage from now on. */
+  allowImages(storage: string): void {
+    this.newApiToken("pulumi", this.keys.apiToken, [], [storage]);
+  }
+
+  /** A file on the storage `local`, by what comes after the colon of its volume id. */
+  onLocal(volume: string): string {
+    return this.path("host/var/lib/vz", volume);
   }
 
   /** Takes every credential out of the environment. */

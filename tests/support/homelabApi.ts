@@ -42,7 +42,7 @@ export function startHomelabApi(options: HomelabApiOptions): Promise<PveServer> 
       local: {
         type: "dir",
         content: ["vztmpl", "iso", "snippets", "import"],
-        path: path.join(folder, "vz"),
+        path: path.join(folder, "host/var/lib/vz"),
         templates: { "ubuntu-22.04-standard_22.04-1_amd64.tar.zst": template },
       },
       "local-lvm": { type: "lvmthin", content: ["rootdir", "images"], totalBytes: 1024 ** 4 },

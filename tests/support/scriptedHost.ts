@@ -56,7 +56,8 @@ export class ScriptedHost {
     this.tool("qm", `${answer}\n${text}`);
   }
 
-  private tool(name: string, text: string): void {
+  /** From now on a command of the host does this, after it has recorded its arguments. */
+  tool(name: string, text: string): void {
     const file = path.join(this.root, "bin", name);
     fs.writeFileSync(file, `#!/bin/sh\necho "$*" >>"${this.root}/${name}"\n${text}\n`, { mode: 0o755 });
   }

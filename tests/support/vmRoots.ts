@@ -1,4 +1,6 @@
 import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import { parse } from "yaml";
 import type { DiskCopy, NewDisk, TaskLog } from "../../lab/pve/driver";
 import type { GuestConfig } from "../../lab/pve/guestConfig";
 import { SimulatedFiles } from "../../lab/pve/simulatedFiles";
@@ -21,12 +23,16 @@ export class VmRoots extends SimulatedVms {
   cloudInit: (vmid: number) => string = () => "done";
   /** Machines whose agent never answers. */
   readonly withoutAgent = new Set<number>();
+  /** Machines made of a vendor's image: they have only the packages that cloud-init installs. */
+  private readonly plain = new Set<number>();
   /** Machines whose file system has been grown, in order. */
   readonly grown: number[] = [];
 
   constructor(
     private readonly machines: SimulatedMachines,
     private readonly processes: IsolatedProcesses,
+    /** Path of a file on a storage, by its volume ID. */
+    private readonly storageFile: (volid: string) => string,
   ) {
     // Long enough for the client to see tasks that run.
     super({ delayMs: 30 });
@@ -70,6 +76,7 @@ export class VmRoots extends SimulatedVms {
   override async create(vmid: number, config: GuestConfig, disks: readonly NewDisk[], log: TaskLog): Promise<void> {
     await this.machines.record(vmid, "create", async () => {
       await super.create(vmid, config, disks, log);
+      if (disks.some(({ image }) => image !== undefined)) this.plain.add(vmid);
       await this.machines.addDisk(vmid);
     });
   }
@@ -83,9 +90,24 @@ export class VmRoots extends SimulatedVms {
 
   override async start(vmid: number, config: GuestConfig): Promise<void> {
     await this.machines.record(vmid, "start", async () => {
+      const packages = this.packages(config);
       await super.start(vmid, config);
+      if (this.plain.delete(vmid) && !packages.includes("qemu-guest-agent")) this.withoutAgent.add(vmid);
       await this.machines.boot(vmid);
     });
+  }
+
+  /**
+   * The packages that the machine's vendor data name.
+   * @throws Error if the file is not there: Proxmox VE does not start such a machine
+   */
+  private packages(config: GuestConfig): readonly string[] {
+    const [, vendor] = /(?:^|,)vendor=([^,]+)/.exec(config.options.get("cicustom") ?? "") ?? [];
+    if (vendor === undefined) return [];
+    const file = this.storageFile(vendor);
+    if (!fs.existsSync(file)) throw new Error(`volume '${vendor}' does not exist`);
+    const { packages = [] } = parse(fs.readFileSync(file, "utf8")) as { packages?: string[] };
+    return packages;
   }
 
   override async shutdown(vmid: number): Promise<boolean> {

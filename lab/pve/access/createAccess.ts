@@ -1,9 +1,13 @@
 import {
+  DOWNLOAD_ROLE,
   HOST_ROLE,
+  IMAGE_ROLE,
+  nodePath,
   POOL_ROLE,
   poolPath,
   type Role,
   STORAGE_ROLE,
+  storagePath,
   TEMPLATE_ROLE,
   templatePath,
   VM_ROLE,
@@ -31,17 +35,24 @@ export interface Access {
  * What the README tells a person to grant for a cluster whose guests are in this resource pool.
  *
  * @param templates VMIDs of the templates of its virtual machines.
+ * @param images storages of the images that are downloaded for its virtual machines.
  */
-export const readmeGrants = (pool: string, templates: readonly number[] = []): Grant[] => [
+export const readmeGrants = (
+  pool: string,
+  templates: readonly number[] = [],
+  images: readonly string[] = [],
+): Grant[] => [
   { path: poolPath(pool), role: POOL_ROLE },
   { path: "/", role: HOST_ROLE },
-  ...(templates.length > 0
+  ...(templates.length + images.length > 0
     ? [
         { path: poolPath(pool), role: VM_ROLE },
         { path: "/", role: STORAGE_ROLE },
       ]
     : []),
   ...templates.map((vmid) => ({ path: templatePath(vmid), role: TEMPLATE_ROLE })),
+  ...images.map((storage) => ({ path: storagePath(storage), role: IMAGE_ROLE })),
+  ...(images.length > 0 ? [{ path: nodePath("pve"), role: DOWNLOAD_ROLE }] : []),
 ];
 
 /**

@@ -2,12 +2,13 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { callApiAt, type CallApi } from "../../../lab/host/pctApi";
 import { runPct } from "../../../lab/host/pctCommands";
+import { runPvesh } from "../../../lab/host/pveshCommands";
 import { runQm } from "../../../lab/host/qmCommands";
 import type { SimulatedMachines } from "../simulatedMachines";
 import type { CommandCall } from "./commands";
 
 /** Doubles of the Proxmox host's commands, by name. */
-export const HOST_COMMANDS = ["pct", "qm", "curl"];
+export const HOST_COMMANDS = ["pct", "qm", "pvesh", "curl"];
 
 export interface HostWorld {
   /** The host's root. */
@@ -19,7 +20,15 @@ export interface HostWorld {
 
 export async function answerOnHost(world: HostWorld, call: CommandCall): Promise<number | void> {
   if (call.name === "pct") return pct(world, call);
+  if (call.name === "pvesh") return pvesh(world, call);
   return call.name === "qm" ? qm(world, call) : curl(world, call);
+}
+
+/** The lab's own `pvesh`. What it says of a folder on this machine is the host's own. */
+async function pvesh({ root, apiSocket }: HostWorld, call: CommandCall): Promise<void> {
+  const callApi: CallApi = (...args) => callApiAt(apiSocket, ...args);
+  const print = (line: string): void => call.print(`${line.replaceAll(`"${root}/`, '"/')}\n`);
+  await runPvesh({ callApi, print }, call.args);
 }
 
 /** The lab's own `qm`, over the same API that the program calls. */

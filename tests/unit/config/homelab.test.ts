@@ -80,6 +80,7 @@ test("the Proxmox host", () => {
     endpoint: "https://192.168.2.167:8006/",
     insecure: false,
     resourcePool: "homelab",
+    snippets: "local",
   });
   expect(plan.ssh.authorizedKeys).toEqual([expect.stringMatching(/^ssh-ed25519 \S+/)]);
 });

@@ -36,7 +36,7 @@ const BEYOND_THE_SCHEMA: Readonly<Record<string, readonly string[]>> = {
     ...["pool-zero-servers", "proxmox-other-node", "proxmox-template-missing", "proxmox-template-os-unknown"],
     "label-storage",
     "taint-repeated",
-    "vm-template-of-node",
+    ...["vm-image-empty", "vm-image-twice", "vm-source-missing", "vm-source-twice", "vm-template-of-node"],
   ],
   "arithmetic in a text": ["network-host-bits", "unit-disk-fraction", "unit-memory-too-little"],
   "releases of Kubernetes, and which of them are pinned": [

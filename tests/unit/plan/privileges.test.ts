@@ -3,7 +3,9 @@ import * as path from "node:path";
 
 import { loadPlan } from "../../../plan/load";
 import {
+  DOWNLOAD_ROLE,
   HOST_ROLE,
+  IMAGE_ROLE,
   POOL_ROLE,
   privilegePaths,
   rolesOf,
@@ -29,6 +31,8 @@ describe("the privileges of the API token", () => {
     [VM_ROLE, "/pool/homelab"],
     [STORAGE_ROLE, "/"],
     [TEMPLATE_ROLE, "/vms/9000"],
+    [IMAGE_ROLE, "/storage/local"],
+    [DOWNLOAD_ROLE, "/nodes/pve"],
   ])("are those that the README tells a person to grant: $name", ({ name, privileges }, at) => {
     const readme = fs.readFileSync(path.join(root, "README.md"), "utf8");
     const [, granted] = new RegExp(`^pveum role add ${name} --privs "([^"]+)"`, "m").exec(readme)!;
@@ -67,6 +71,27 @@ describe("the privileges of the API token", () => {
     expect(rolesOf(homelab())).toHaveLength(2);
   });
 
+  it("of a downloaded image are needed on its storage and on the node alone, and no template's", () => {
+    const [url, sha256] = ["https://mirror.lan/debian-13.qcow2", "a".repeat(64)];
+    const of = (image: object) =>
+      homelab(({ pools }) => {
+        const source = { kind: "vm", role: "agent", count: 2, image, cores: 2, memory: "4GB", disk: "20GB" };
+        pools.vms = { ...source, vmIds: { from: 120 }, addresses: { from: "192.168.2.40" } };
+      });
+    const [downloaded, standing] = [of({ url, sha256, storage: "nas" }), of({ volume: "nas:import/debian-13.qcow2" })];
+    const paths = privilegePaths(downloaded);
+    const ofStorage = ["Datastore.AllocateSpace", "Datastore.Audit"];
+    expect(paths.get("/storage/nas")).toEqual([...ofStorage, "Datastore.AllocateTemplate", "Datastore.Allocate"]);
+    expect(paths.get("/nodes/pve")).toEqual(["Sys.AccessNetwork"]);
+    expect([...paths.keys()].filter((at) => /^[/]vms[/]/.test(at))).toEqual([]);
+    expect(rolesOf(downloaded).map(({ role, path: at }) => `${role.name} ${at}`)).toEqual([
+      ...["PulumiK3s /pool/homelab", "PulumiK3sHost /", "PulumiK3sVm /pool/homelab", "PulumiK3sStorage /"],
+      ...["PulumiK3sImages /storage/nas", "PulumiK3sDownload /nodes/pve"],
+    ]);
+    expect(privilegePaths(standing).get("/storage/nas")).toEqual(ofStorage);
+    expect(privilegePaths(standing).has("/nodes/pve")).toBe(false);
+  });
+
   it("are needed at the VLAN if the nodes are in one", () => {
     expect([...privilegePaths(homelab((cluster) => (cluster.network.vlan = 30))).keys()]).toContain(
       "/sdn/zones/localnetwork/vmbr0/30",
@@ -88,6 +113,7 @@ describe("the arguments of the checks on the host", () => {
       ].join("\n"),
       MODULES: "vxlan",
       OVERLAYFS: "local-lvm",
+      SNIPPETS: "",
     });
     const changed = homelab((cluster) => {
       cluster.pools.worker.cores = 8;
@@ -95,6 +121,32 @@ describe("the arguments of the checks on the host", () => {
       cluster.removal = { drainTimeout: "7m" };
     });
     expect(preflightArgs(changed)).toEqual(preflightArgs(homelab()));
+  });
+
+  it("name what a virtual machine is made of, and the storage for snippets if cloud-init installs its guest agent", () => {
+    const of = (source: object) => {
+      const { NODES, SNIPPETS } = preflightArgs(
+        homelab(({ pools }) => {
+          const common = { kind: "vm", role: "agent", count: 1, cores: 2, memory: "4GB", disk: "20GB" };
+          pools.vms = { ...common, ...source, vmIds: { from: 120 }, addresses: { from: "192.168.2.40" } };
+        }),
+      );
+      return [
+        NODES!
+          .split("\n")
+          .find((line) => line.startsWith("120 "))!
+          .split(" ")
+          .at(-1),
+        SNIPPETS,
+      ];
+    };
+    const url = { url: "https://mirror.lan/debian-13.img", sha256: "a".repeat(64) };
+    expect(of({ template: 9000 })).toEqual(["9000", ""]);
+    expect(of({ template: 9000, installAgent: true })).toEqual(["9000", "local"]);
+    expect(of({ image: url })).toEqual(["local:import", "local"]);
+    expect(of({ image: { ...url, storage: "nas" }, installAgent: false })).toEqual(["nas:import", ""]);
+    const volume = "nas:import/debian-13.raw";
+    expect(of({ image: { volume } })).toEqual([volume, "local"]);
   });
 
   it.each([

@@ -35,6 +35,7 @@ class Host {
   nodes: object[] = [{ node: "pve", type: "node", "cgroup-mode": 2 }];
   storages: Storage[] = [storage({ storage: "local", type: "dir", content: "vztmpl,iso" }), storage({})];
   templates: string[] = [TEMPLATE];
+  images: string[] = [];
   pools: string[] = ["homelab"];
   /** Guests as Proxmox VE lists them. */
   guests: { vmid: number; pool?: string }[] = [];
@@ -89,7 +90,7 @@ class Host {
       env: {
         ...{ PATH: `${this.root}/bin:${process.env["PATH"]}`, WORK: `${this.root}/work`, RUNNER: String(process.pid) },
         ...{ STEP: "homelab-preflight", ACTION: action, MARK: mark },
-        ...{ BRIDGE: "vmbr0", POOL: "homelab", NODES: NODES.join("\n"), ...this.args },
+        ...{ BRIDGE: "vmbr0", POOL: "homelab", NODES: NODES.join("\n"), SNIPPETS: "", ...this.args },
       },
     });
     const outcome = path.join(this.root, "work/outcome");
@@ -143,7 +144,9 @@ class Host {
         `/cluster/resources) case $4 in node) echo '${JSON.stringify(this.nodes)}' ;; vm) echo '${JSON.stringify(this.guests)}' ;; esac ;;`,
         `/pools) echo '${JSON.stringify(this.pools.map((poolid) => ({ poolid })))}' ;;`,
         `/nodes/pve/storage) echo '${JSON.stringify(this.storages)}' ;;`,
-        `/nodes/pve/storage/local/content) echo '${JSON.stringify(this.templates.map((volid) => ({ volid })))}' ;;`,
+        `/nodes/pve/storage/local/content) case $4 in`,
+        `vztmpl) echo '${JSON.stringify(this.templates.map((volid) => ({ volid })))}' ;;`,
+        `import) echo '${JSON.stringify(this.images.map((volid) => ({ volid })))}' ;; esac ;;`,
         `*) echo "no such path $2" >&2; exit 2 ;; esac`,
       ].join("\n"),
     };
@@ -313,6 +316,84 @@ describe("storage", () => {
       each.conf(100, conf("k3s-master", "192.168.2.20", MARK));
     });
     expect(half.troubles()).toEqual([]);
+  });
+});
+
+describe("what virtual machines are made of", () => {
+  const local = (content: string, avail = 50 * GIB) => storage({ storage: "local", type: "dir", content, avail });
+  const vms = (source: string, content = "import,snippets", change: (host: Host) => void = () => {}): Host =>
+    host((each) => {
+      each.args["NODES"] = `120 k3s-vm-1 192.168.2.40 local-lvm 20 ${source}`;
+      each.args["SNIPPETS"] = "local";
+      each.storages = [local(content), storage({})];
+      change(each);
+    });
+  const VOLUME = "local:import/debian-13.qcow2";
+  const OURS = "local:import/proxmox-k3s-0123456789abcdef-aaaaaaaaaaaa.qcow2";
+
+  it("is there, or can be downloaded, and the storage takes snippets", () => {
+    expect(vms("local:import").troubles()).toEqual([]);
+    expect(vms(VOLUME, undefined, (each) => (each.images = [VOLUME])).troubles()).toEqual([]);
+    // The root disk is none of a container's.
+    expect(
+      vms("local:import", undefined, (each) => (each.storages[1] = storage({ content: "images" }))).troubles(),
+    ).toEqual([]);
+  });
+
+  it.each([
+    [
+      "local:import",
+      "snippets",
+      "image",
+      "local does not allow the content type import (content: snippets)",
+      "pvesm set local --content snippets,import",
+    ],
+    [
+      VOLUME,
+      "import,snippets",
+      "image",
+      `${VOLUME} does not exist`,
+      "put the file there (web interface: pve, local, Import), or set image.url instead of image.volume",
+    ],
+    [
+      "nas:import",
+      "import,snippets",
+      "image",
+      "there is no storage nas on pve; existing storages: local local-lvm",
+      "set image.storage (or image.volume) to one of them",
+    ],
+    [
+      "local:import",
+      "import",
+      "snippets",
+      "local does not allow the content type snippets (content: import)",
+      "pvesm set local --content import,snippets; or install qemu-guest-agent in the image or template yourself, and set installAgent: false in the pool",
+    ],
+  ])("%s on a storage with %s: %s", (source, content, check, seen, remedy) => {
+    const lacking = vms(source, content);
+    expect(lacking.troubles()).toEqual([`fail ${check}: ${seen}`]);
+    expect(lacking.remedies()).toEqual([remedy]);
+  });
+
+  it("gets one command for both contents, as the second would take back the first", () => {
+    expect(vms("local:import", "iso").remedies()).toEqual([
+      "pvesm set local --content iso,import",
+      expect.stringMatching(/^pvesm set local --content iso,import,snippets; or/),
+    ]);
+  });
+
+  it("needs room for a download, but only for one that is still to come", () => {
+    const full = (images: string[]) =>
+      vms("local:import", undefined, (each) => {
+        each.storages = [local("import,snippets", GIB), storage({})];
+        each.images = images;
+      }).troubles();
+    expect(full([VOLUME])).toEqual(["fail image: local has 1 GiB free, and an image is to be downloaded to it"]);
+    expect(full([OURS])).toEqual([]);
+  });
+
+  it("needs no snippets if no machine installs its agent", () => {
+    expect(vms("local:import", "import", (each) => (each.args["SNIPPETS"] = "")).troubles()).toEqual([]);
   });
 });
 

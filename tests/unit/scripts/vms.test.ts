@@ -1,6 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
+import { parse } from "yaml";
+
 import { CREATION, MARK, ScriptedHost } from "../../support/scriptedHost";
 
 /*
@@ -82,6 +84,11 @@ describe("vm", () => {
       "error: node-1-vm: the guest agent of node-1 (103) does not answer 300 s after its start\n",
     );
     expect(output).toContain("next:  look at its console with qm terminal 103 on the Proxmox host.");
+    expect(output).toContain(
+      "its template has no guest agent: install qemu-guest-agent there, or set installAgent: true",
+    );
+    host.conf(103, `${ours}cicustom: vendor=local:snippets/x.yaml\n`, "qemu-server");
+    expect(host.run("vm").output).toContain("cloud-init did not install the guest agent: give the machine a gateway");
   });
 
   it("names the module and the lines of a cloud-init that ended in error, and nothing that a terminal would obey", () => {
@@ -143,6 +150,68 @@ describe("what somebody added to a machine", () => {
     host.conf(103, `${ours}protection: 1\n`, "qemu-server");
     const { code, output } = host.run("guard");
     expect([code, output]).toEqual([1, expect.stringContaining("it is protected (qm set 103 --protection 0)")]);
+  });
+});
+
+describe("the file with which cloud-init installs the guest agent", () => {
+  const FILE = "proxmox-k3s-0123456789abcdef.yaml";
+  /** A host whose storage `local` allows this content. */
+  const storing = (content = "iso,snippets", more: object = {}) => {
+    const host = new Host();
+    const folder = path.join(host.root, "vz");
+    const [config, status] = [
+      { path: folder, ...more },
+      { content, active: 1 },
+    ].map((answer) => JSON.stringify(answer));
+    host.tool(
+      "pvesh",
+      `case $2 in /storage/local) echo '${config}' ;; /nodes/pve/storage/local/status) echo '${status}' ;; *) exit 2 ;; esac`,
+    );
+    const run = (action: string, STORAGE = "local") =>
+      host.script("snippet", action, { STORAGE, CLUSTER_ID: "0123456789abcdef" });
+    return { host, folder, run };
+  };
+
+  it("is written where others can read it, by every update again, and removed with the last guest that names it", () => {
+    const { host, folder, run } = storing();
+    expect(run("create")).toMatchObject({ code: 0, outcome: `local:snippets/${FILE} is there` });
+    const file = path.join(folder, "snippets", FILE);
+    expect([fs.readFileSync(file, "utf8").split("\n")[0], fs.statSync(file).mode & 0o777]).toEqual([
+      "#cloud-config",
+      0o644,
+    ]);
+    fs.writeFileSync(path.join(folder, "snippets/mine.yaml"), "theirs");
+    fs.writeFileSync(file, "cut off");
+    expect(run("update").code).toBe(0);
+    expect(parse(fs.readFileSync(file, "utf8"))).toEqual({
+      packages: ["qemu-guest-agent"],
+      runcmd: [["systemctl", "start", "qemu-guest-agent"]],
+    });
+    host.conf(107, `${ours}cicustom: vendor=local:snippets/${FILE}\n`, "qemu-server");
+    expect(run("delete")).toMatchObject({
+      code: 0,
+      outcome: `local:snippets/${FILE} stays, because these guests name it: 107`,
+    });
+    expect(fs.existsSync(file)).toBe(true);
+    host.conf(107, ours, "qemu-server");
+    expect(run("delete").code).toBe(0);
+    expect(fs.readdirSync(path.join(folder, "snippets"))).toEqual(["mine.yaml"]);
+  });
+
+  it("is where the storage has its snippets", () => {
+    const { folder, run } = storing("snippets", { "content-dirs": "iso=a,snippets=cloud/b" });
+    expect(run("create").code).toBe(0);
+    expect(fs.readdirSync(path.join(folder, "cloud/b"))).toEqual([FILE]);
+  });
+
+  it("is not written where Proxmox VE would not read it", () => {
+    const { folder, run } = storing("iso,import");
+    const { code, output } = run("create");
+    expect([code, fs.existsSync(folder)]).toEqual([1, false]);
+    expect(output).toContain("the storage local does not allow the content type snippets (content: iso,import)");
+    expect(output).toContain("next:  pvesm set local --content iso,import,snippets; or install qemu-guest-agent");
+    expect(run("create", "nas").output).toContain("Proxmox VE does not show the storage nas of pve");
+    expect(run("delete", "nas").code).toBe(0);
   });
 });
 

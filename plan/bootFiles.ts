@@ -1,0 +1,26 @@
+import type { ClusterPlan, ImagePlan, VmNodePlan } from "./model";
+
+/*
+ * Files on the Proxmox host that new virtual machines are made of. The cluster's id is in the names of those that the program
+ * puts there, so they are nobody else's: where a file with the right sum is there already, the client would take it for its own,
+ * and remove it later.
+ */
+
+/** An image that Proxmox VE downloads. */
+export type DownloadedImage = Extract<ImagePlan, { url: string }>;
+
+/** @param clusterId the anchor's random id */
+export const imageFile = (clusterId: string, { sha256, format }: DownloadedImage): string =>
+  `proxmox-k3s-${clusterId}-${sha256.slice(0, 12)}.${format}`;
+
+/** Volume id of an image; undefined if the machine is made of a template. */
+export function imageVolume(clusterId: string, { source }: VmNodePlan): string | undefined {
+  if (!("image" in source)) return undefined;
+  const { image } = source;
+  return "volume" in image ? image.volume : `${image.storage}:import/${imageFile(clusterId, image)}`;
+}
+
+/** Volume id of the file with which cloud-init installs the guest agent (`scripts/host/snippet.sh`); undefined if none does. */
+export function vendorDataVolume(clusterId: string, node: VmNodePlan, { proxmox }: ClusterPlan): string | undefined {
+  return node.installAgent ? `${proxmox.snippets}:snippets/proxmox-k3s-${clusterId}.yaml` : undefined;
+}
