@@ -4,6 +4,7 @@ import { parse } from "yaml";
 
 import { parseStep } from "../../plan/steps";
 import { acknowledgement } from "../../remote/answer";
+import { acceptHooks } from "./hookMonitor";
 
 const SECRET_SIG = "4dabf18193072939515e22adb298388d";
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";
@@ -100,12 +101,8 @@ export async function recordProgram(options: RecordOptions = {}): Promise<Record
     );
     const monitor = pulumi.runtime.getMonitor() as unknown as {
       registerResource: (request: Request, callback: (error: unknown, answer: { getUrn(): string }) => void) => void;
-      registerResourceHook: (request: Request, callback: (error: unknown, answer: unknown) => void) => void;
-      registerErrorHook: (request: Request, callback: (error: unknown, answer: unknown) => void) => void;
     };
-    // Pulumi's test monitor lacks them (pulumi/pulumi#20874); no hook runs under it.
-    monitor.registerResourceHook = (_request, callback) => callback(null, {});
-    monitor.registerErrorHook = (_request, callback) => callback(null, {});
+    acceptHooks(monitor);
     const register = monitor.registerResource.bind(monitor);
     monitor.registerResource = (request, callback) =>
       register(request, (error, answer) => {
