@@ -89,6 +89,8 @@ export const SHAPES = {
   STEP: WORD,
   STORAGE,
   TAINTS: lines(`${KUBE_KEY}(?:=(?:${KUBE_NAME})?)?:(?:NoSchedule|PreferNoSchedule|NoExecute)`),
+  /** Empty if the guest is no clone of a template. */
+  TEMPLATE: `(?:${VMID})?`,
   TIMEOUT: NUMBER,
   TO: FOLDER,
   URN: "urn:pulumi:[A-Za-z0-9_.-]+::[A-Za-z0-9_.-]+::[A-Za-z0-9_.:$/-]+::[A-Za-z0-9_.-]+",
@@ -147,7 +149,7 @@ export const TASKS = {
   claim: {
     runsOn: "host",
     parts: ["lib/task", "lib/guest", "host/claim"],
-    args: ["VMID", "NAME", "CREATION", "NETWORK", "DISKS", "MARK"],
+    args: ["VMID", "NAME", "CREATION", "NETWORK", "DISKS", "TEMPLATE", "MARK"],
   },
   discard: {
     runsOn: "host",

@@ -94,6 +94,7 @@ export function checkOwnership(
       CREATION: creation ?? "",
       NETWORK: writesNetworks ? "change" : "keep",
       DISKS: writesDisks ? "change" : "keep",
+      TEMPLATE: node.kind === "vm" && "template" in node.source ? node.source.template : "",
     },
     inputs: { MARK: mark },
   });

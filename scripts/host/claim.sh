@@ -2,11 +2,24 @@
 # its create retries a 500 and takes "already exists" on the retry for success, and it changes any guest that has the VMID.
 # Runs before each creation and each change of a guest. Arguments: ACTION create|update, VMID, NAME (the node), CREATION (the
 # id of the creation that is about to begin, kept here until host/lxc.sh or host/vm.sh has finished; empty for a change),
-# NETWORK and DISKS keep|change (the change writes the guest's network interfaces, or a virtual machine's disks). Input: MARK.
+# NETWORK and DISKS keep|change (the change writes the guest's network interfaces, or a virtual machine's disks), TEMPLATE (the
+# VMID of the template that a new virtual machine is a clone of, or empty). Input: MARK.
+
+# await_template: Proxmox VE refuses a clone while another task holds the template, for example a backup.
+await_template() {
+  template=$(conf_of "$TEMPLATE") || return 0
+  began=$(now)
+  while lock=$(lock_of "$template") && [ -n "$lock" ]; do
+    [ $(($(now) - began)) -lt 240 ] || fail "the template $TEMPLATE of $NAME stays locked ($lock), so no machine was made of it" \
+      "wait until the running task in the Proxmox task log ends; if none runs: qm unlock $TEMPLATE; then pulumi up"
+    sleep 0.5
+  done
+}
 
 if conf=$(guest_conf); then await_birth "$conf"; fi
 if ! conf=$(guest_conf); then
   if [ "$ACTION" = create ]; then
+    [ -z "$TEMPLATE" ] || await_template
     record "$CREATIONS" "$CREATION"
     rm -f "$PREPARED/$VMID" # of a guest that had this VMID before
   fi

@@ -48,7 +48,13 @@ const GOOD: Readonly<Record<ArgumentName, string>> = {
     STORAGE: "local-lvm",
     SOURCE: "https://mirror.lan/k3s/v1.36.3%2Bk3s1",
   },
-  ...{ START_TIMEOUT: "600", STEP: "k3s-master-claim", TAINTS: "a=b:NoSchedule\nc:NoExecute", TIMEOUT: "60" },
+  ...{
+    START_TIMEOUT: "600",
+    STEP: "k3s-master-claim",
+    TAINTS: "a=b:NoSchedule\nc:NoExecute",
+    TEMPLATE: "9000",
+    TIMEOUT: "60",
+  },
   ...{ TO: "/var/lib/proxmox-k3s/artifacts", VERSION: "v1.36.3+k3s1", VMID: "100", WAIT: "120" },
   ...{ URN: "urn:pulumi:homelab::proxmox-k3s::proxmox-k3s:index:K3sCluster$a:b:C::k3s-master" },
 };

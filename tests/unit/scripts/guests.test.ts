@@ -21,6 +21,7 @@ class Host extends ScriptedHost {
       CREATION: "",
       NETWORK: "keep",
       DISKS: "keep",
+      TEMPLATE: "",
       URN: "urn:pulumi:homelab::proxmox-k3s::a$b::node-1",
       AUTHORIZED_KEYS: "ssh-ed25519 AAAA",
       ...env,

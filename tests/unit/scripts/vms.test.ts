@@ -40,7 +40,7 @@ class Host extends ScriptedHost {
   run(task: "vm" | "host-key" | "claim" | "guard" | "discard", env: Readonly<Record<string, string>> = {}) {
     return this.script(task, "create", {
       ...{ ADDRESS: "198.18.0.20", DISK: "20", AUTHORIZED_KEYS: "ssh-ed25519 AAAA", URN },
-      ...{ CREATION: "", NETWORK: "keep", DISKS: "keep", WAIT: "0", ...env },
+      ...{ CREATION: "", NETWORK: "keep", DISKS: "keep", TEMPLATE: "", WAIT: "0", ...env },
     });
   }
 }
@@ -134,15 +134,52 @@ describe("a command in a machine", () => {
   });
 });
 
+describe("the claim of a clone", () => {
+  const claimed = (conf: string) => {
+    const host = new Host();
+    fs.rmSync(path.join(host.root, "etc/nodes/pve/qemu-server/103.conf"));
+    host.conf(9000, conf, "qemu-server");
+    return host;
+  };
+  const TEMPLATE = { TEMPLATE: "9000", CREATION };
+
+  it("waits for a template that another task holds", () => {
+    const host = claimed("name: golden\nlock: backup\n");
+    // Each look takes a moment; the task ends during the third.
+    const conf = path.join(host.root, "etc/nodes/pve/qemu-server/9000.conf");
+    const count = path.join(host.root, "looks");
+    host.tool("sleep", `echo >>${count}; if [ "$(wc -l <${count})" -ge 3 ]; then sed -i /^lock/d ${conf}; fi`);
+    expect(host.run("claim", TEMPLATE)).toMatchObject({ code: 0, outcome: "VMID 103 is free" });
+    expect(fs.readFileSync(count, "utf8")).toBe("\n\n\n");
+    expect(host.kept("creations/103")).toBe(`${CREATION}\n`);
+  });
+
+  it("gives up in words of its own, and records no creation", () => {
+    const host = claimed("name: golden\nlock: backup\n");
+    host.hurry();
+    const { code, output } = host.run("claim", TEMPLATE);
+    expect([code, host.kept("creations/103")]).toEqual([1, ""]);
+    expect(output).toContain("the template 9000 of node-1 stays locked (backup), so no machine was made of it");
+    expect(output).toContain(
+      "next:  wait until the running task in the Proxmox task log ends; if none runs: qm unlock 9000;",
+    );
+  });
+});
+
 describe("what somebody added to a machine", () => {
   it("is not lost by a larger disk: the claim names the disks and another way", () => {
     const host = new Host().record("prepared", 103);
     host.conf(103, `${ours}scsi1: local-lvm:vm-103-disk-1,size=8G\n`, "qemu-server");
-    const { code, output } = host.script("claim", "update", { CREATION: "", NETWORK: "keep", DISKS: "change" });
+    const { code, output } = host.script("claim", "update", {
+      CREATION: "",
+      TEMPLATE: "",
+      NETWORK: "keep",
+      DISKS: "change",
+    });
     expect(code).toBe(1);
     expect(output).toContain("this change of the disk of guest 103 (node-1) would detach scsi1, which somebody added");
     expect(output).toContain("next:  qm resize 103 scsi0 SIZE on the Proxmox host");
-    expect(host.script("claim", "update", { CREATION: "", NETWORK: "keep", DISKS: "keep" }).code).toBe(0);
+    expect(host.script("claim", "update", { CREATION: "", TEMPLATE: "", NETWORK: "keep", DISKS: "keep" }).code).toBe(0);
   });
 
   it("stops its removal, with the commands of its kind", () => {
