@@ -51,7 +51,7 @@ others_away() (
     other=${file##*/}
     if [ "$other" = "$NAME" ] || ! comes_back "$other"; then continue; fi
     newer=$(find "$file" -newer "$REBUILDING/$NAME" 2>/dev/null || :)
-    if [ -n "$newer" ] || ! flock -n "$file" true || ! node_is_ready "$other"; then printf ' %s' "$other"; fi
+    if [ -n "$newer" ] || ! flock -s -n "$file" true || ! node_is_ready "$other"; then printf ' %s' "$other"; fi
   done
 )
 
