@@ -3,14 +3,17 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { enterHost, firstServer, type LabGuest, labGuests } from "./guests";
+import { quote } from "./kubeconfig";
 import { run } from "../host/run";
 import { Lab, labNetwork, labPaths, RunningLab } from "../lab";
 
-/** kubectl on the first running server. Standard input, output and exit code are the caller's. */
+/** kubectl on the first running server, in a virtual machine by SSH. Standard input, output and exit code are the caller's. */
 export async function kubectl(lab: RunningLab, args: readonly string[]): Promise<number> {
-  const server = firstServer(lab, await labGuests(lab));
+  const server = await firstServer(lab, await labGuests(lab));
   if (!server) throw new Error("No guest of the lab runs a K3s server: pulumi up makes one");
-  return handOver([...enterHost(lab.init), "pct", "exec", String(server.vmid), "--", "k3s", "kubectl", ...args]);
+  const command = ["k3s", "kubectl", ...args];
+  if (server.type === "qemu") return sshGuest(lab, server.name, command.map(quote));
+  return handOver([...enterHost(lab.init), "pct", "exec", String(server.vmid), "--", ...command]);
 }
 
 /** SSH as root on the Proxmox host: a shell, or one command line. */

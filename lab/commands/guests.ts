@@ -2,10 +2,13 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { guestNetworks } from "../containers/network";
 import { Lab, labPaths, ProcessId, RunningLab } from "../lab";
-import { run } from "../host/run";
+import { CommandError, run } from "../host/run";
 import { parseGuestConfig, type GuestConfig } from "../pve/guestConfig";
 import { guestKinds, type GuestKind } from "../pve/guests/kinds";
 import { qemuPid } from "../vms/process";
+
+/** How long a command in a guest may take; a processor in software is slow. */
+const answerMs = 60_000;
 
 /** A guest of the lab, as its configuration and its processes show it. */
 export interface LabGuest {
@@ -83,14 +86,38 @@ function fixedAddress(config: GuestConfig): string | undefined {
   return addresses.find((address) => address !== undefined)?.replace(/\/.*$/, "");
 }
 
+/** Where a K3s server writes its kubeconfig. */
+const kubeconfig = "etc/rancher/k3s/k3s.yaml";
+
 /** The first guest on which a K3s server has written its kubeconfig. */
-export function firstServer(lab: Lab, guests: readonly LabGuest[]): LabGuest | undefined {
-  return guests.find((guest) => guest.status === "running" && fs.existsSync(adminKubeconfig(lab, guest.vmid)));
+export async function firstServer(lab: RunningLab, guests: readonly LabGuest[]): Promise<LabGuest | undefined> {
+  for (const guest of guests) if (guest.status === "running" && (await isServer(lab, guest))) return guest;
+  return undefined;
 }
 
-/** `/etc/rancher/k3s/k3s.yaml` of a guest, seen from the machine. */
-export function adminKubeconfig(lab: Lab, vmid: number): string {
-  return path.join(labPaths(lab.name).lxc, String(vmid), "rootfs/etc/rancher/k3s/k3s.yaml");
+async function isServer(lab: RunningLab, guest: LabGuest): Promise<boolean> {
+  if (guest.type === "lxc")
+    return fs.existsSync(path.join(labPaths(lab.name).lxc, String(guest.vmid), "rootfs", kubeconfig));
+  return inGuest(lab, guest, ["test", "-e", `/${kubeconfig}`]).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What a command in a guest prints, by `pct exec` or by the guest agent. @throws CommandError */
+export async function inGuest(
+  { init }: RunningLab,
+  { vmid, type }: Pick<LabGuest, "vmid" | "type">,
+  command: readonly string[],
+): Promise<string> {
+  const [enter = "", ...host] = enterHost(init);
+  if (type === "lxc")
+    return run(enter, [...host, "pct", "exec", String(vmid), "--", ...command], { timeout: answerMs });
+  const exec = ["qm", "guest", "exec", String(vmid), "--timeout", String(answerMs / 1000), "--", ...command];
+  const answer = JSON.parse(await run(enter, [...host, ...exec])) as Record<string, string | number | undefined>;
+  const { exitcode, "out-data": output = "", "err-data": error = "" } = answer;
+  if (exitcode !== 0) throw new CommandError(command.join(" "), Number(exitcode), String(output), String(error));
+  return String(output);
 }
 
 async function runningContainers(init: ProcessId): Promise<Set<number>> {

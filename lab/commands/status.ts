@@ -1,9 +1,9 @@
 import { templateName, templateOrigin } from "../containers/baseImage";
 import { labFaults } from "../host/faults";
-import { CommandError, run } from "../host/run";
+import { CommandError } from "../host/run";
 import { Lab, labNetwork, RunningLab } from "../lab";
 import { describeFault } from "../pve/faults/fault";
-import { enterHost, firstServer, LabGuest, labGuests } from "./guests";
+import { firstServer, inGuest, LabGuest, labGuests } from "./guests";
 
 /** What `status --json` prints. */
 export interface LabStatus {
@@ -23,10 +23,10 @@ export interface NodeStatus {
 /** Guests and Kubernetes nodes of a lab; no nodes while no server answers. */
 export async function labStatus(lab: RunningLab): Promise<LabStatus> {
   const guests = await labGuests(lab);
-  const server = firstServer(lab, guests);
+  const server = await firstServer(lab, guests);
   return {
     guests: guests.map(({ vmid, name, status, tags }) => ({ vmid, name, status, tags })),
-    nodes: server ? await nodes(lab, server.vmid) : [],
+    nodes: server ? await nodes(lab, server) : [],
     k3s: lab.k3s.kind,
   };
 }
@@ -40,24 +40,10 @@ interface Node {
   };
 }
 
-async function nodes(lab: RunningLab, vmid: number): Promise<NodeStatus[]> {
-  const kubectl = [
-    "pct",
-    "exec",
-    String(vmid),
-    "--",
-    "k3s",
-    "kubectl",
-    "get",
-    "nodes",
-    "-o",
-    "json",
-    "--request-timeout=10s",
-  ];
-  const [command, ...args] = [...enterHost(lab.init), ...kubectl];
+async function nodes(lab: RunningLab, server: LabGuest): Promise<NodeStatus[]> {
   let output: string;
   try {
-    output = await run(command!, args, { timeout: 20_000 });
+    output = await inGuest(lab, server, "k3s kubectl get nodes -o json --request-timeout=10s".split(" "));
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     console.error(`the nodes are unknown: ${error.message}`);
