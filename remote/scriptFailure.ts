@@ -27,12 +27,28 @@ const EXITED = "Process exited with status";
 export const wasReached = (message: string): boolean => message.includes(EXITED) || !UNREACHED.test(message);
 
 /**
- * What a failed connection means and what to do, in the form of the scripts' errors. The command plugin's message names
- * neither the machine nor a next step.
- * @returns undefined if the script ran to its end and printed its own error
+ * The error that a script printed (`fail` in scripts/lib/task.sh), up to its next step; undefined if it printed none. The plugin's
+ * message has it below the whole command, which nobody reads.
+ */
+function ownError(step: string, message: string): string | undefined {
+  const lines = message.split("\n");
+  const begin = lines.map((line) => line.startsWith(`error: ${step}: `)).lastIndexOf(true);
+  if (begin === -1) return undefined;
+  const length = lines.slice(begin).findIndex((line) => line.startsWith("next: ")) + 1;
+  return lines
+    .slice(begin, length === 0 ? undefined : begin + length)
+    .join("\n")
+    .trimEnd()
+    .slice("error: ".length);
+}
+
+/**
+ * What a failure means and what to do, in the form of the scripts' errors. The command plugin's message begins with the whole
+ * command, and if the connection failed it names neither the machine nor a next step.
+ * @returns undefined if the script ran to its end without an error of its own
  */
 export function explain({ step, address, isHost, message }: ScriptFailure): string | undefined {
-  if (message.includes(EXITED)) return undefined;
+  if (message.includes(EXITED)) return ownError(step, message);
   const machine = isHost ? `the Proxmox host (${address})` : address;
   const next = isHost ? REACH_HOST : "pulumi up --refresh, which starts a stopped guest";
   const [, cause] = UNREACHED.exec(message) ?? [];
@@ -49,8 +65,7 @@ export function explain({ step, address, isHost, message }: ScriptFailure): stri
 }
 
 /**
- * Logs a hint if the command plugin could not reach a machine or lost the connection. One hook serves all scripts of a
- * cluster, because the scripts of a node that was removed from the program have no hook of their own. It does not retry: the
+ * Logs what failed and what to do. Pulumi shows it above the command plugin's error. One hook serves all scripts of a cluster, because the scripts of a node that was removed from the program have no hook of their own. It does not retry: the
  * plugin has already tried often enough.
  * @param host the Proxmox host's address, as in every connection to it
  */

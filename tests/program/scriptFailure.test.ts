@@ -6,8 +6,24 @@ const onNode = (message: string): string | undefined => explained({ message });
 const explained = (failure: Partial<ScriptFailure> & { readonly message: string }): string | undefined =>
   explain({ step: "k3s-worker-01-k3s", address: "192.168.2.21", isHost: false, ...failure });
 
-test("a script that failed has already printed its error", () => {
-  expect(onNode(`Process exited with status 7: running "exec sh -s":\nerror: k3s-worker-01-k3s: no`)).toBeUndefined();
+describe("a script that failed", () => {
+  const failed = (output: string): string | undefined =>
+    onNode(
+      `Process exited with status 1: running "# a title\\nexport STEP='k3s-worker-01-k3s'\\nexec sh -s":\n${output}`,
+    );
+
+  test("is explained by its own error and its next step, without the command and what else it printed", () => {
+    expect(
+      failed("installing\n\nerror: k3s-worker-01-k3s: no:\n  two lines\nnext:  pulumi up\nthe log is kept\n"),
+    ).toBe("k3s-worker-01-k3s: no:\n  two lines\nnext:  pulumi up");
+  });
+
+  test("needs no next step", () => expect(failed("error: k3s-worker-01-k3s: no\n")).toBe("k3s-worker-01-k3s: no"));
+
+  test("has no error of its own if it printed none, or another step's", () => {
+    expect(failed("killed\n")).toBeUndefined();
+    expect(failed("error: k3s-worker-02-k3s: no\n")).toBeUndefined();
+  });
 });
 
 test.each([
