@@ -101,7 +101,7 @@ done
 with_content() {
   file=$WORK/wanted.$(printf '%s' "$line" | cut -f1)
   [ -e "$file" ] || printf '%s' "$content" >"$file"
-  printf ',%s' "$1" >>"$file"
+  case ,$(cat "$file"), in *",$1,"*) ;; *) printf ',%s' "$1" >>"$file" ;; esac
   cat "$file"
 }
 # takes STORE CONTENT CHECK KEY [ELSE]: the storage is there and allows this content. If not, a finding of CHECK says so, with
