@@ -92,8 +92,14 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "pools.<lxc pool>.template": worker({ template: "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst" }),
   "pools.<lxc pool>.osType": worker({ osType: "debian" }),
   "pools.<vm pool>.template": vm({ template: 9001 }),
-  "pools.<vm pool>.image.url": vm({ template: null, image: { url: "https://mirror.lan/debian-13.qcow2", sha256: SUM } }),
-  "pools.<vm pool>.image.sha256": vm({ template: null, image: { url: "https://mirror.lan/debian-13.img", sha256: SUM } }),
+  "pools.<vm pool>.image.url": vm({
+    template: null,
+    image: { url: "https://mirror.lan/debian-13.qcow2", sha256: SUM },
+  }),
+  "pools.<vm pool>.image.sha256": vm({
+    template: null,
+    image: { url: "https://mirror.lan/debian-13.img", sha256: SUM },
+  }),
   "pools.<vm pool>.image.storage": vm({
     ...{ template: null, image: { url: "https://mirror.lan/debian-13.img", sha256: SUM, storage: "nas" } },
   }),
