@@ -35,7 +35,7 @@ export interface ClusterContext {
   readonly former: ReadonlyMap<string, NodeRecord>;
   /** Logs a hint if an operation on a machine fails. */
   readonly machineFailure: pulumi.ErrorHook;
-  /** Before a change of a machine: its disk is no larger than the config says. */
+  /** Before a change of a container: its disk is no larger than the config says. */
   readonly diskFits: pulumi.ResourceHook;
   /** The resource that exists exactly as long as the cluster. With it, a full destroy runs no leave. */
   readonly anchor: pulumi.Resource;

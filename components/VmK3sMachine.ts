@@ -9,6 +9,7 @@ import { type Connection, RemoteScript } from "../remote/RemoteScript";
 import type { ClusterContext } from "./ClusterContext";
 import { ignoredChanges } from "./machine/byHand";
 import { claim } from "./machine/claim";
+import { diskLines, furtherDisks } from "./machine/furtherDisks";
 import { describe } from "./machine/description";
 import { guard } from "./machine/guard";
 import type { Machine } from "./machine/Machine";
@@ -41,17 +42,18 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
     const claimed = claim(name, node, context, (check) => clones.take(name, node.source, check));
     const files = context.bootFiles(node);
 
+    const kept = node.disksVmId === undefined ? [] : [furtherDisks(name, node, node.disksVmId, context, this)];
     const vm = new proxmoxve.VmLegacy(
       name,
       { ...vmSettings(node, context.plan, formerGuest(node, context), files), description: describe(context.mark) },
       {
         parent: this,
         provider: context.proxmox,
-        dependsOn: [context.roster, context.preflight, ...files.resources, ...args.after],
+        dependsOn: [context.roster, context.preflight, ...files.resources, ...kept, ...args.after],
         hooks: {
           beforeCreate: [claimed],
           afterCreate: [clones.hooks.afterCreate],
-          beforeUpdate: [context.diskFits, claimed, reboots.hooks.beforeUpdate],
+          beforeUpdate: [claimed, reboots.hooks.beforeUpdate],
           afterUpdate: [reboots.hooks.afterUpdate],
           onError: [context.machineFailure, clones.hooks.onError, reboots.hooks.onError],
         },
@@ -83,6 +85,8 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
           NAME: node.name,
           ADDRESS: node.address,
           DISK: node.diskGiB,
+          DISKS: diskLines(node),
+          DISKS_VMID: node.disksVmId ?? "",
           AUTHORIZED_KEYS: context.plan.ssh.authorizedKeys.join("\n"),
         },
         inputs: { MARK: context.mark, URN: vm.urn },

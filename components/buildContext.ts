@@ -65,6 +65,7 @@ export function buildContext(
         DRAIN_TIMEOUT: plan.removal.drainTimeoutSeconds,
         ON_BLOCKED: plan.removal.onBlocked,
         ON_LOCAL_DATA: plan.removal.onLocalData,
+        ON_DISKS: plan.removal.onDisks,
         ALLOW_CONTROL_PLANE_LOSS: plan.removal.allowControlPlaneLoss ? "yes" : "no",
       },
       inputs: { CLUSTER_ID: anchor.hex, MARK: mark },

@@ -5,7 +5,7 @@ import { OS_TYPES } from "../config/template";
 import type { ClusterRecord, K3sRecord, NodeRecord } from "../plan/record";
 import { creationOf } from "../plan/mark";
 import { kindOfResource } from "../plan/machineKinds";
-import { parseStep, stepName } from "../plan/steps";
+import { type NodeStep, parseStep, stepName } from "../plan/steps";
 import { ANCHOR_TYPE, COMMAND_TYPE } from "../plan/urn";
 import { readArguments } from "../remote/script";
 import { entriesIn, type Resources } from "./stateResources";
@@ -35,7 +35,7 @@ const disk = z.looseObject({ size: z.number(), datastoreId: z.string().nullish()
 const container = z
   .looseObject({
     ...guestForm,
-    cpu: z.looseObject({ cores: z.number() }),
+    cpu: z.looseObject({ cores: z.number(), units: z.number().nullish() }),
     memory: z.looseObject({ dedicated: z.number(), swap: z.number().default(0) }),
     disk,
     networkInterfaces: z.array(z.looseObject({ name: z.string(), ...nic })),
@@ -53,7 +53,7 @@ const container = z
 const virtualMachine = z
   .looseObject({
     ...guestForm,
-    cpu: z.looseObject({ cores: z.number(), type: z.string().nullish() }),
+    cpu: z.looseObject({ cores: z.number(), type: z.string().nullish(), units: z.number().nullish() }),
     memory: z.looseObject({ dedicated: z.number() }),
     disks: z.array(disk),
     networkDevices: z.array(z.looseObject(nic)),
@@ -80,7 +80,14 @@ export function recordIn(state: Resources): ClusterRecord {
     // Another guest may have taken the VMID, and a refresh may have seen it. That is for the claim and the guard.
     if (kind === undefined || !isOurs(outputs)) return [];
     const guest = kind === "lxc" ? fitting(container, name, outputs) : fitting(virtualMachine, name, outputs);
-    return [nodeIn({ name, kind }, guest, commands.get(stepName(name, "k3s")))];
+    const step = (of: NodeStep): Readonly<Partial<Record<string, string>>> =>
+      commands.has(stepName(name, of)) ? argumentsOf(name, commands.get(stepName(name, of))) : {};
+    return [
+      {
+        ...nodeIn({ name, kind }, guest, commands.get(stepName(name, "k3s"))),
+        ...(kind === "vm" ? disksIn(guest, step) : {}),
+      },
+    ];
   });
   return { clusters, nodes };
 }
@@ -102,9 +109,9 @@ type Guest = z.infer<typeof container> | z.infer<typeof virtualMachine>;
 function nodeIn(identity: Pick<NodeRecord, "name" | "kind">, guest: Guest, command: unknown): NodeRecord {
   const { initialization, startup } = guest;
   const [own, ...networkInterfaces] = guest.networkInterfaces;
-  const [root, ...disks] = guest.disks;
+  const [root] = guest.disks;
   const ipConfigs = initialization.ipConfigs.slice(1);
-  const further = { networkInterfaces, ipConfigs, ...(disks.length === 0 ? {} : { disks }) };
+  const further = { networkInterfaces, ipConfigs };
   const ipv4 = initialization.ipConfigs[0]?.ipv4;
   const [address = "", prefix = ""] = ipv4?.address.split("/") ?? [];
   return {
@@ -120,6 +127,7 @@ function nodeIn(identity: Pick<NodeRecord, "name" | "kind">, guest: Guest, comma
     vlan: own?.vlanId || undefined,
     mac: own?.macAddress?.toUpperCase() || undefined,
     cores: guest.cpu.cores,
+    cpuUnits: guest.cpu.units || undefined,
     memoryMiB: guest.memory.dedicated,
     ...guest.ofKind,
     diskGiB: root?.size ?? 0,
@@ -133,8 +141,28 @@ function nodeIn(identity: Pick<NodeRecord, "name" | "kind">, guest: Guest, comma
         }
       : undefined,
     ...(initialization.vendorDataFileId ? { vendorData: initialization.vendorDataFileId } : {}),
-    ...(networkInterfaces.length + disks.length === 0 ? {} : { further }),
+    ...(networkInterfaces.length === 0 ? {} : { further }),
     k3s: command === undefined ? undefined : k3sIn(identity.name, command),
+  };
+}
+
+/**
+ * The disks of a virtual machine: its step grows the root disk, and the client sees that only by a refresh. The guest that keeps
+ * the others has a step of its own.
+ */
+function disksIn(
+  { disks: [root] }: Guest,
+  step: (of: NodeStep) => Readonly<Partial<Record<string, string>>>,
+): Pick<NodeRecord, "diskGiB" | "disks" | "disksVmId"> {
+  const { DISK: grown = "0" } = step("vm");
+  const { VMID, DISKS = "" } = step("disks");
+  const disks = DISKS.split("\n").flatMap((line) => {
+    const [serial, storage, size] = line.split(" ");
+    return serial && storage ? [{ serial, storage, sizeGiB: Number(size) }] : [];
+  });
+  return {
+    diskGiB: Math.max(root?.size ?? 0, Number(grown)),
+    ...(VMID === undefined ? {} : { disks, disksVmId: Number(VMID) }),
   };
 }
 
@@ -150,10 +178,12 @@ const k3s = z.object({
   options: z.record(z.string(), z.union([scalar, z.boolean(), z.array(scalar)])),
 });
 
-/** The step's command has its arguments in plain text. */
+/** A step's command has its arguments in plain text. */
+const argumentsOf = (node: string, command: unknown): ReturnType<typeof readArguments> =>
+  readArguments(fitting(z.looseObject({ create: z.string() }), node, command).create);
+
 function k3sIn(node: string, command: unknown): K3sRecord {
-  const { create } = fitting(z.looseObject({ create: z.string() }), node, command);
-  const { ROLE: role, VERSION: version, ARCH: arch, CONFIG: config } = readArguments(create);
+  const { ROLE: role, VERSION: version, ARCH: arch, CONFIG: config } = argumentsOf(node, command);
   return fitting(k3s, node, {
     role,
     version,

@@ -46,6 +46,7 @@ export const clusterSchema = z.strictObject({
 export type PoolSettings = z.output<(typeof poolSchemas)[keyof typeof poolSchemas]>;
 export type LxcPoolSettings = z.output<typeof poolSchemas.lxc>;
 export type VmPoolSettings = z.output<typeof poolSchemas.vm>;
+export type DiskSettings = VmPoolSettings["disks"][number];
 export type NodeSettings = PoolSettings["nodes"][string];
 export type NetworkSettings = z.output<typeof networkSchema>;
 export type ProxmoxSettings = z.output<typeof proxmoxSchema>;

@@ -1,5 +1,5 @@
 import { fromNumber, toNumber } from "./network";
-import type { NodeSettings, PoolSettings } from "../config/schema";
+import type { DiskSettings, NodeSettings, PoolSettings } from "../config/schema";
 
 /** A value together with the place in the config that gives it, for messages. */
 export interface Sourced<T> {
@@ -15,6 +15,8 @@ export interface NodeIdentity {
   readonly hostname: Sourced<string>;
   readonly vmId: Sourced<number | undefined>;
   readonly address: Sourced<string | undefined>;
+  /** VMID of the guest that keeps its further disks; absent for a node without such disks. */
+  readonly disksVmId?: Sourced<number | undefined>;
   readonly mac?: Sourced<string>;
 }
 
@@ -55,9 +57,23 @@ export function allocatePool(cluster: string, pool: string, settings: PoolSettin
               value: pick(settings.addresses, index, (from, steps) => fromNumber(toNumber(from) + steps)),
               path: `${path}.addresses`,
             },
+      ...disksVmIdOf(path, settings, index),
       ...(own.mac === undefined ? {} : { mac: { value: own.mac, path: `${ownPath}.mac` } }),
     };
   });
+}
+
+/** The further disks of a node. */
+export function disksOf(pool: PoolSettings, index: number): readonly DiskSettings[] {
+  return pool.kind === "vm" ? (pool.nodes[index]?.disks ?? pool.disks) : [];
+}
+
+function disksVmIdOf(path: string, pool: PoolSettings, index: number): Pick<NodeIdentity, "disksVmId"> {
+  if (pool.kind !== "vm" || disksOf(pool, index).length === 0) return {};
+  const own = pool.nodes[index]?.disksVmId;
+  if (own !== undefined) return { disksVmId: { value: own, path: `${path}.nodes.${index}.disksVmId` } };
+  const value = pick(pool.disksVmIds, index, (from, steps) => from + steps);
+  return { disksVmId: { value, path: `${path}.disksVmIds` } };
 }
 
 /** Puts the index in place of `{0}`, or zero-padded in place of `{00}`, `{000}` … */

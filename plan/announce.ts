@@ -1,5 +1,5 @@
 import { ownCommand } from "../config/ownCommand";
-import type { ClusterPlan } from "./model";
+import type { ClusterPlan, OnDisks } from "./model";
 import type { ClusterRecord } from "./record";
 import { type NodeChange, type NodeEffect, type Transitions, WITH_NEW_MACHINE } from "./transitions";
 
@@ -11,15 +11,29 @@ const WORDS: Readonly<Partial<Record<NodeEffect, string>>> = {
 };
 
 /** One line for each node that the change disturbs or removes, in the plan's order. */
-export function announcements({ changes }: Transitions, { rollout: { concurrency } }: ClusterPlan): string[] {
+export function announcements({ changes }: Transitions, { rollout: { concurrency }, removal }: ClusterPlan): string[] {
   const pace = concurrency === 1 ? "one node at a time" : `${concurrency} nodes at a time`;
-  return changes.flatMap((change) => lineOf(change, pace));
+  return changes.flatMap((change) => lineOf(change, pace, removal));
 }
 
-function lineOf({ node, effect, reasons }: NodeChange, pace: string): string[] {
-  if (effect === "leave") return [`${node}: drain and removal; its guest is destroyed with its disk`];
+function lineOf(
+  { node, effect, reasons, disks }: NodeChange,
+  pace: string,
+  { onDisks }: ClusterPlan["removal"],
+): string[] {
+  if (effect === "leave") {
+    const further = disks === undefined ? "" : `; ${fateOfDisks(disks, onDisks)}`;
+    return [`${node}: drain and removal; its guest is destroyed with its disk${further}`];
+  }
   const words = WORDS[effect];
   return words === undefined ? [] : [`${node}: ${words}, for its ${reasons.join(" and ")}; ${pace}`];
+}
+
+/** What a removal does with the further disks of a node. */
+export function fateOfDisks({ serials, vmId }: NonNullable<NodeChange["disks"]>, onDisks: OnDisks): string {
+  const [disks, are] = serials.length === 1 ? ["its further disk", "is"] : ["its further disks", "are"];
+  const named = `${disks} ${serials.join(" and ")}`;
+  return onDisks === "delete" ? `${named} ${are} deleted too` : `${named} ${are} kept on guest ${vmId}`;
 }
 
 /**

@@ -86,12 +86,31 @@ const ASPECTS: readonly Aspect[] = [
     change: each(({ cores }) => `${cores}`),
   },
   {
+    words: "CPU units",
+    of: ({ cpuUnits }) => cpuUnits,
+    effect: ({ kind }) => (kind === "vm" ? "reboot" : "live"),
+    change: each(({ cpuUnits }) => (cpuUnits === undefined ? "unset" : `${cpuUnits}`)),
+  },
+  {
     words: "CPU type",
     of: ({ cpuType }) => cpuType,
     effect: () => "reboot",
     change: each(({ cpuType }) => cpuType ?? "none"),
   },
   { words: "disk", of: ({ diskGiB }) => diskGiB, effect: () => "live", change: each(({ diskGiB }) => `${diskGiB}GB`) },
+  {
+    words: "further disks",
+    name: "further disk",
+    of: ({ disks }) => sizes(disks),
+    effect: () => "live",
+    change: (former, wanted) => {
+      const was = sizes(former.disks);
+      return Object.entries(sizes(wanted.disks))
+        .filter(([serial, size]) => was[serial] !== size)
+        .map(([serial, size]) => `${serial} ${was[serial] === undefined ? "new" : `${was[serial]}GB`} → ${size}GB`)
+        .join(", ");
+    },
+  },
   {
     words: "start with the host",
     of: ({ startOnBoot, startup }) => [startOnBoot, startup],
@@ -102,7 +121,7 @@ const ASPECTS: readonly Aspect[] = [
 
 /**
  * What an `up` changes of a node. If the config sets no MAC address, the one that the guest has does not change. If it
- * sets no place in the order of starts, the one that the guest has does not change: somebody may have set it by hand.
+ * sets no place in the order of starts or no CPU units, those that the guest has do not change: somebody may have set them by hand.
  * @param cluster what the state records of all nodes
  */
 export function differences(
@@ -114,6 +133,7 @@ export function differences(
   const kept = {
     ...(node.mac === undefined ? { mac: former.mac } : {}),
     ...(node.startup === undefined ? { startup: former.startup } : {}),
+    ...(node.cpuUnits === undefined ? { cpuUnits: former.cpuUnits } : {}),
   };
   // That a new machine has other birth marks goes without saying.
   const wanted = { ...recordOf(node, plan, { ...former, vmId: node.vmId }), ...kept };
@@ -140,6 +160,10 @@ function losesServer({ nodes }: ClusterRecord, plan: ClusterPlan): boolean {
   const hasHeirs = isEtcdRecord(only) && plan.servers.some(({ name }) => name !== only.name);
   return isKept ? isMoved : !hasHeirs;
 }
+
+/** Size of each further disk in GiB, by its serial. */
+const sizes = (disks: NodeRecord["disks"]): Readonly<Record<string, number>> =>
+  Object.fromEntries((disks ?? []).map(({ serial, sizeGiB }) => [serial, sizeGiB]));
 
 /** Memory in the config's words: "512MB", "9GB". */
 export const formatMiB = (mebibytes: number): string =>

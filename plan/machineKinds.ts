@@ -41,6 +41,9 @@ export const MACHINE_KINDS: Readonly<Record<MachineKind, MachineFacts>> = {
   },
 };
 
+/** The command that destroys a guest that keeps the further disks of a node; it is protected. */
+export const destroyKeeper = (vmId: number): string => `qm set ${vmId} --protection 0 && qm destroy ${vmId}`;
+
 const kinds = Object.keys(MACHINE_KINDS) as MachineKind[];
 
 /** The kind of machine that a resource is; undefined if it is not a machine. */

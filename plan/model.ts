@@ -34,6 +34,8 @@ interface NodeBase {
   /** MAC address in upper case that the config gives. */
   readonly mac?: string;
   readonly cores: number;
+  /** Weight of its processor time; absent if the guest keeps the one that it has. */
+  readonly cpuUnits?: number;
   readonly memoryMiB: number;
   readonly diskGiB: number;
   /** Proxmox VE storage of the root file system. */
@@ -82,6 +84,13 @@ export type VmSource =
       readonly clone: "full" | "linked";
     }
   | { readonly image: ImagePlan };
+/** A disk of a virtual machine beside its root disk. */
+export interface DiskPlan {
+  /** It tells the disks of a machine apart, in the machine too: `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>`. */
+  readonly serial: string;
+  readonly storage: string;
+  readonly sizeGiB: number;
+}
 
 /** A node in a virtual machine. */
 export interface VmNodePlan extends NodeBase {
@@ -91,8 +100,15 @@ export interface VmNodePlan extends NodeBase {
   readonly installAgent: boolean;
   /** Proxmox VE's CPU type, `x86-64-v2-AES` by default. */
   readonly cpuType: string;
+  /** Firmware and chipset; absent for those of the template. */
+  readonly bios?: "seabios" | "ovmf";
+  readonly machine?: "i440fx" | "q35";
   /** MAC address if the config gives none: stable, locally administered, unicast. */
   readonly ownMac: string;
+  /** Disks that outlive the machine. */
+  readonly disks: readonly DiskPlan[];
+  /** VMID of the guest that keeps these disks; absent if there are none. */
+  readonly disksVmId?: number;
 }
 
 /** One complete node: no other code computes anything about it. A union by `kind`; every `switch` over it ends with `never`. */
@@ -169,6 +185,9 @@ export type OnBlocked = "stop" | "force";
  */
 export type OnLocalData = "stop" | "delete";
 
+/** What happens to the further disks of a virtual machine whose node leaves for good. */
+export type OnDisks = "keep" | "delete";
+
 /** A warning about a valid plan. */
 export interface Warning {
   /** The config key that causes it, as in problems: `cluster.pools.worker.retired`; absent if it is not a single key. */
@@ -196,6 +215,7 @@ export interface ClusterPlan {
     readonly drainTimeoutSeconds: number;
     readonly onBlocked: OnBlocked;
     readonly onLocalData: OnLocalData;
+    readonly onDisks: OnDisks;
     /** Allows replacing or removing the only server while the cluster stays in the program. */
     readonly allowControlPlaneLoss: boolean;
   };

@@ -1,4 +1,4 @@
-import { allocatePool } from "./allocate";
+import { allocatePool, disksOf } from "./allocate";
 import { API_PORT } from "./endpoint";
 import type { ClusterPlan, ImagePlan, NodePlan, VmSource } from "./model";
 import { prefixOf } from "./network";
@@ -63,6 +63,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
       drainTimeoutSeconds: settings.removal.drainTimeout,
       onBlocked: settings.removal.onBlocked,
       onLocalData: settings.removal.onLocalData,
+      onDisks: settings.removal.onDisks,
       allowControlPlaneLoss: settings.removal.allowControlPlaneLoss,
     },
     ssh: settings.ssh,
@@ -88,6 +89,7 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
       prefix: prefixOf(network.cidr),
       ...(own.mac === undefined ? {} : { mac: own.mac }),
       cores: own.cores ?? pool.cores,
+      ...(pool.cpuUnits === undefined ? {} : { cpuUnits: pool.cpuUnits }),
       memoryMiB: own.memory ?? pool.memory,
       diskGiB: own.disk ?? pool.disk,
       storage: required(pool.storage ?? proxmox.storage, "storage"),
@@ -104,9 +106,19 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
         return { ...common, kind: pool.kind, swapMiB: pool.swap, template, osType };
       }
       case "vm": {
-        const { kind, installAgent = pool.image !== undefined, cpuType } = pool;
+        const { kind, installAgent = pool.image !== undefined, cpuType, bios, machine } = pool;
         const source = vmSource(pool);
-        return { ...common, kind, source, installAgent, cpuType, ownMac: ownMac(settings.name, common) };
+        const disks = disksOf(pool, identity.index).map(({ serial, size, storage = common.storage }) => ({
+          ...{ serial, storage, sizeGiB: size },
+        }));
+        return {
+          ...{ ...common, kind, source, installAgent, cpuType, ownMac: ownMac(settings.name, common), disks },
+          ...(bios === undefined ? {} : { bios }),
+          ...(machine === undefined ? {} : { machine }),
+          ...(identity.disksVmId === undefined
+            ? {}
+            : { disksVmId: required(identity.disksVmId.value, "VMID for its disks") }),
+        };
       }
       default: {
         const exhaustive: never = pool;

@@ -160,7 +160,8 @@ export function privilegePaths(plan: ClusterPlan): ReadonlyMap<string, readonly 
 /** The storages of a guest's disk, and of the template or the image that it is made of. */
 function storagesOf(node: NodePlan): string[] {
   if (node.kind === "lxc") return [node.storage, storageOfVolume(node.template)];
-  return "image" in node.source ? [node.storage, storageOf(node.source.image)] : [node.storage];
+  const disks = [node.storage, ...node.disks.map(({ storage }) => storage)];
+  return "image" in node.source ? [...disks, storageOf(node.source.image)] : disks;
 }
 
 const storageOf = (image: ImagePlan): string => ("volume" in image ? storageOfVolume(image.volume) : image.storage);

@@ -1,4 +1,4 @@
-import type { ClusterPlan, NodePlan, StartupPlan } from "./model";
+import type { ClusterPlan, DiskPlan, NodePlan, StartupPlan } from "./model";
 import { type K3sOptions, k3sOptions } from "./render/k3sConfig";
 import type { Architecture } from "./sums";
 
@@ -20,8 +20,6 @@ export interface K3sRecord {
 export interface FurtherDevices {
   readonly networkInterfaces: readonly object[];
   readonly ipConfigs: readonly object[];
-  /** Of virtual machines only. */
-  readonly disks?: readonly object[];
 }
 
 /** A node as the stack's state records it: what was applied, not what was asked for. */
@@ -41,6 +39,8 @@ export interface NodeRecord {
   /** The one that the config gives, or that Proxmox VE assigned. */
   readonly mac?: string | undefined;
   readonly cores: number;
+  /** Absent where neither the config nor the state gives one. */
+  readonly cpuUnits?: number | undefined;
   /** Of virtual machines only. */
   readonly cpuType?: string | undefined;
   readonly memoryMiB: number;
@@ -55,7 +55,10 @@ export interface NodeRecord {
   readonly startup?: StartupPlan | undefined;
   /** Volume id of what cloud-init got beside the node's own settings; of virtual machines only. */
   readonly vendorData?: string | undefined;
-  /** Network interfaces and disks beside the node's own. */
+  /** Disks that outlive the machine, and the VMID of the guest that keeps them; absent if there are none. */
+  readonly disks?: readonly DiskPlan[] | undefined;
+  readonly disksVmId?: number | undefined;
+  /** Network interfaces beside the node's own. */
   readonly further?: FurtherDevices | undefined;
   /** Absent where K3s was never installed. */
   readonly k3s?: K3sRecord | undefined;
@@ -87,6 +90,7 @@ export function recordOf(node: NodePlan, plan: ClusterPlan, former?: NodeRecord)
     bridge: network.bridge,
     vlan: network.vlan,
     cores: node.cores,
+    ...(node.cpuUnits === undefined ? {} : { cpuUnits: node.cpuUnits }),
     memoryMiB: node.memoryMiB,
     diskGiB: node.diskGiB,
     storage: node.storage,
@@ -97,12 +101,15 @@ export function recordOf(node: NodePlan, plan: ClusterPlan, former?: NodeRecord)
   };
 }
 
-function ofKind(node: NodePlan): Pick<NodeRecord, "mac" | "swapMiB" | "osType" | "cpuType"> {
+function ofKind(node: NodePlan): Pick<NodeRecord, "mac" | "swapMiB" | "osType" | "cpuType" | "disks" | "disksVmId"> {
   switch (node.kind) {
     case "lxc":
       return { mac: node.mac, swapMiB: node.swapMiB, osType: node.osType };
     case "vm":
-      return { mac: node.mac ?? node.ownMac, swapMiB: 0, cpuType: node.cpuType };
+      return {
+        ...{ mac: node.mac ?? node.ownMac, swapMiB: 0, cpuType: node.cpuType },
+        ...(node.disksVmId === undefined ? {} : { disks: node.disks, disksVmId: node.disksVmId }),
+      };
     default: {
       const exhaustive: never = node;
       throw new Error(`unknown kind of node: ${JSON.stringify(exhaustive)}`);

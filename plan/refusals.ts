@@ -1,7 +1,7 @@
 import semver from "semver";
 
 import type { Problem } from "../config/problems";
-import type { ClusterPlan, K3sConfigValue, NodePlan } from "./model";
+import type { ClusterPlan, DiskPlan, K3sConfigValue, NodePlan, VmNodePlan } from "./model";
 import { type ClusterRecord, isEtcdRecord, isServerRecord, type NodeRecord, recordOf } from "./record";
 import type { NodeChange } from "./transitions";
 
@@ -20,6 +20,7 @@ export function refusals(former: ClusterRecord, plan: ClusterPlan, changes: read
     ...checkVersion(former, plan),
     ...checkPlaces(former, plan),
     ...checkNodes(former, plan),
+    ...checkFurtherDisks(former, plan),
     ...checkTaken(former, plan, changes),
     ...checkOnlyServer(former, plan, changes),
   ];
@@ -143,6 +144,43 @@ function checkDisk({ diskGiB }: NodeRecord, node: NodePlan): Problem[] {
       hint: `set ${diskGiB}GB; for a smaller disk, retire the node and add another`,
     },
   ];
+}
+
+/** Disks that outlive their machine: what is on them must not be lost by a slip, and a mounted disk cannot go. */
+function checkFurtherDisks({ nodes }: ClusterRecord, plan: ClusterPlan): Problem[] {
+  const wanted = new Map(plan.nodes.map((node) => [node.name, node]));
+  return nodes.flatMap((former) => {
+    const node = wanted.get(former.name);
+    if (node?.kind !== "vm" || former.kind !== "vm" || former.disks === undefined) return [];
+    const keeper = former.disksVmId;
+    const moved: Problem[] =
+      node.disksVmId === undefined || node.disksVmId === keeper
+        ? []
+        : [
+            {
+              path: poolPath(node, "disksVmIds"),
+              problem: `cannot give the disks of ${node.name} to guest ${node.disksVmId}: guest ${keeper} keeps them`,
+              hint: `set it back to ${keeper}`,
+            },
+          ];
+    return [...moved, ...former.disks.flatMap((disk) => checkFurtherDisk(disk, node))];
+  });
+}
+
+function checkFurtherDisk({ serial, sizeGiB }: DiskPlan, node: VmNodePlan): Problem[] {
+  const is = node.disks.find((disk) => disk.serial === serial);
+  const refuse = (problem: string, hint: string): Problem[] => [{ path: poolPath(node, "disks"), problem, hint }];
+  if (is === undefined)
+    return refuse(
+      `cannot take the disk ${serial} off ${node.name}, which may be using it`,
+      "put it back; to get rid of it, retire the node and add another",
+    );
+  if (is.sizeGiB < sizeGiB)
+    return refuse(
+      `cannot shrink the disk ${serial} of ${node.name} from ${sizeGiB}GB to ${is.sizeGiB}GB`,
+      `set ${sizeGiB}GB; for a smaller one, add another disk`,
+    );
+  return [];
 }
 
 function checkRole({ k3s }: NodeRecord, node: NodePlan): Problem[] {

@@ -7,6 +7,7 @@
 export const NODE_STEPS = [
   "claim",
   "lxc",
+  "disks",
   "vm",
   "guard",
   "host-key",

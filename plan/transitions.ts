@@ -15,6 +15,8 @@ export interface NodeChange {
   readonly effect: NodeEffect;
   /** The changed settings, in a person's words: "memory"; empty for a node that joins or leaves. */
   readonly reasons: readonly string[];
+  /** Of a node that leaves: its further disks, and the guest that keeps them. */
+  readonly disks?: { readonly serials: readonly string[]; readonly vmId: number };
 }
 
 /** What an `up` would do to an existing cluster, or why it cannot. */
@@ -38,8 +40,14 @@ export function transitions(recorded: ClusterRecord, plan: ClusterPlan): Transit
   const changes = plan.nodes.flatMap((node) => changeOf(former, byName.get(node.name), node, plan));
   const planned = new Set(plan.nodes.map(({ name }) => name));
   const leaving = former.nodes.filter(({ name }) => !planned.has(name));
-  const all = [...changes, ...leaving.map(({ name }): NodeChange => ({ node: name, effect: "leave", reasons: [] }))];
+  const all = [...changes, ...leaving.map(leave)];
   return { changes: all, refusals: refusals(former, plan, all) };
+}
+
+function leave({ name, disks, disksVmId }: NodeRecord): NodeChange {
+  const left = { node: name, effect: "leave", reasons: [] } as const;
+  if (disks === undefined || disksVmId === undefined) return left;
+  return { ...left, disks: { serials: disks.map(({ serial }) => serial), vmId: disksVmId } };
 }
 
 /** The engine and the CLI list the nodes of a state in different orders, and both are to say the same. */

@@ -18,6 +18,8 @@ const STORAGE = "[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]";
 const TEMPLATE = `${STORAGE}:vztmpl/[A-Za-z0-9_.+~-]+`;
 /** A disk image on a storage, or the place of one that is downloaded. */
 const IMAGE = `${STORAGE}:import(?:/[A-Za-z0-9_.+=-]+)?`;
+/** Serial number of a disk. */
+const SERIAL = "[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?";
 const NUMBER = "(?:0|[1-9][0-9]{0,5})";
 const YES_NO = "yes|no";
 const ID = "[0-9a-f]{16}";
@@ -52,12 +54,19 @@ export const SHAPES = {
   /** Empty if a guest is changed, not created. */
   CREATION: `(?:${ID})?`,
   DISK: NUMBER,
-  DISKS: "keep|change",
+  /** Further disks of a virtual machine: serial, storage, GiB. */
+  DISKS: lines(`${SERIAL} ${STORAGE} ${NUMBER}`),
+  /** Empty if the machine has none. */
+  DISKS_VMID: `(?:${VMID})?`,
   DRAIN_TIMEOUT: NUMBER,
   EFFECT: "reboot it|change its K3s",
   ETCD: YES_NO,
   FILES: lines("k3s|k3s-arm64|k3s-airgap-images-(?:amd64|arm64)[.]tar"),
+  /** The firmware that a template must have been made for. */
+  FIRMWARE: lines(`${VMID} (?:seabios|ovmf)`),
   FROM: FOLDER,
+  /** Further disks of virtual machines: the guest that keeps them, storage, GiB. */
+  FURTHER: lines(`${VMID} ${STORAGE} ${NUMBER}`),
   IMAGES: YES_NO,
   IMAGES_SHA256: "(?:[0-9a-f]{64}|-)?",
   LABELS: lines(`${KUBE_KEY}=(?:${KUBE_NAME})?`),
@@ -71,6 +80,7 @@ export const SHAPES = {
   NODES: lines(`${VMID} ${LABEL} ${IPV4} ${STORAGE} ${NUMBER} (?:${TEMPLATE}|${IMAGE}|${VMID})`),
   NONCE: ID,
   ON_BLOCKED: "stop|force",
+  ON_DISKS: "keep|delete",
   ON_LOCAL_DATA: "stop|delete",
   OVERLAYFS: lines(STORAGE),
   POOL: "[A-Za-z][A-Za-z0-9_.-]*(?:/[A-Za-z][A-Za-z0-9_.-]*){0,2}",
@@ -149,12 +159,18 @@ export const TASKS = {
   claim: {
     runsOn: "host",
     parts: ["lib/task", "lib/guest", "host/claim"],
-    args: ["VMID", "NAME", "CREATION", "NETWORK", "DISKS", "TEMPLATE", "MARK"],
+    args: ["VMID", "NAME", "CREATION", "NETWORK", "TEMPLATE", "MARK"],
   },
   discard: {
     runsOn: "host",
     parts: [...ACTS, "host/discard"],
     args: ["VMID", "NAME", "CREATION", "WAIT", "MARK"],
+  },
+  disks: {
+    runsOn: "host",
+    parts: [...ACTS, "host/disks"],
+    args: ["VMID", "NAME", "DISKS", "POOL", "CLUSTER_ID", "MARK"],
+    deletes: true,
   },
   "fetch-artifacts": {
     runsOn: "node",
@@ -230,7 +246,7 @@ export const TASKS = {
   preflight: {
     runsOn: "host",
     parts: ["lib/task", "lib/guest", "host/preflight", "host/preflight-host", "host/preflight-machines"],
-    args: ["PVE_NODE", "BRIDGE", "POOL", "NODES", "MODULES", "OVERLAYFS", "SNIPPETS", "MARK"],
+    args: ["PVE_NODE", "BRIDGE", "POOL", "NODES", "FURTHER", "FIRMWARE", "MODULES", "OVERLAYFS", "SNIPPETS", "MARK"],
     answer: ANY_TEXT,
   },
   "push-artifacts": {
@@ -257,7 +273,16 @@ export const TASKS = {
   roster: {
     runsOn: "host",
     parts: ["lib/task", "lib/guest", "host/roster"],
-    args: ["SERVERS", "DRAIN_TIMEOUT", "ON_BLOCKED", "ON_LOCAL_DATA", "ALLOW_CONTROL_PLANE_LOSS", "CLUSTER_ID", "MARK"],
+    args: [
+      "SERVERS",
+      "DRAIN_TIMEOUT",
+      "ON_BLOCKED",
+      "ON_LOCAL_DATA",
+      "ON_DISKS",
+      "ALLOW_CONTROL_PLANE_LOSS",
+      "CLUSTER_ID",
+      "MARK",
+    ],
     files: { leave: KEPT_LEAVE.map((part) => `${part}.sh`) },
     deletes: true,
   },
@@ -277,7 +302,7 @@ export const TASKS = {
   vm: {
     runsOn: "host",
     parts: [...ACTS, "host/vm"],
-    args: ["VMID", "NAME", "ADDRESS", "DISK", "AUTHORIZED_KEYS", "MARK", "URN"],
+    args: ["VMID", "NAME", "ADDRESS", "DISK", "DISKS", "DISKS_VMID", "AUTHORIZED_KEYS", "MARK", "URN"],
     files: { ...GUEST_SSH, "guest-vm.sh": ["host/files/guest-vm.sh"] },
   },
 } as const satisfies Readonly<Record<string, Task>>;

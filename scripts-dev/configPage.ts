@@ -159,6 +159,7 @@ function valueOf(schema: Schema): string {
   if (must !== undefined) return `${must}${hidden === true ? "; no error shows it" : ""}`;
   if (at instanceof z.ZodArray) return `a list; each entry ${valueOf(at.element as Schema)}`;
   if (at instanceof z.ZodRecord) return `a map; each value ${valueOf(at.valueType as Schema)}`;
+  if (at instanceof z.ZodObject) return `a map of ${Object.keys(at.shape).join(", ")}`;
   throw new Error("a key of the config has neither words nor a type that the page knows");
 }
 

@@ -51,9 +51,12 @@ export function capacities(nodes: readonly NodeRecord[]): Capacity[] {
   const places = [...new Set(nodes.map(({ proxmoxNode }) => proxmoxNode))].sort();
   return places.map((proxmoxNode) => {
     const guests = nodes.filter((node) => node.proxmoxNode === proxmoxNode);
-    const storages = [...new Set(guests.map(({ storage }) => storage ?? UNKNOWN_STORAGE))].sort();
-    const sum = (of: (node: NodeRecord) => number, among = guests): number =>
-      among.reduce((total, node) => total + of(node), 0);
+    const disks = guests.flatMap(({ storage, diskGiB, disks: further = [] }) => [
+      { storage: storage ?? UNKNOWN_STORAGE, sizeGiB: diskGiB },
+      ...further,
+    ]);
+    const storages = [...new Set(disks.map(({ storage }) => storage))].sort();
+    const sum = (of: (node: NodeRecord) => number): number => guests.reduce((total, node) => total + of(node), 0);
     return {
       proxmoxNode,
       guests: guests.length,
@@ -63,10 +66,7 @@ export function capacities(nodes: readonly NodeRecord[]): Capacity[] {
       disks: Object.fromEntries(
         storages.map((storage) => [
           storage,
-          sum(
-            ({ diskGiB }) => diskGiB,
-            guests.filter((node) => (node.storage ?? UNKNOWN_STORAGE) === storage),
-          ),
+          disks.reduce((total, disk) => total + (disk.storage === storage ? disk.sizeGiB : 0), 0),
         ]),
       ),
     };

@@ -1,5 +1,6 @@
 import semver from "semver";
 
+import { fateOfDisks } from "../../plan/announce";
 import { type ClusterPlan, isEtcdMember, type NodePlan } from "../../plan/model";
 import { isEtcdRecord, isServerRecord, type NodeRecord } from "../../plan/record";
 import type { NodeEffect } from "../../plan/transitions";
@@ -17,6 +18,7 @@ export function lossesOf(
   return [
     ...(goes && allLost && isServerRecord(former) ? ["All objects of the cluster are lost."] : []),
     ...(goes ? [destroyed(plan)] : []),
+    ...(goes ? disksOf(effect, former, plan) : []),
     ...(node === undefined || effect === "rebuild" ? [] : lossesOfChange(former, node, plan)),
   ];
 }
@@ -31,6 +33,13 @@ function lossesOfChange(former: NodeRecord, node: NodePlan, plan: ClusterPlan): 
       ? ["The cluster's objects move to etcd and stay there."]
       : []),
   ];
+}
+
+function disksOf(effect: NodeEffect, { disks, disksVmId }: NodeRecord, { removal }: ClusterPlan): string[] {
+  if (disks === undefined || disksVmId === undefined) return [];
+  const serials = disks.map(({ serial }) => serial);
+  const words = fateOfDisks({ serials, vmId: disksVmId }, effect === "leave" ? removal.onDisks : "keep");
+  return [`${words[0]!.toUpperCase()}${words.slice(1)}.`];
 }
 
 const destroyed = ({ removal }: ClusterPlan): string =>

@@ -13,6 +13,10 @@ export interface HostGuest {
   readonly creation: string;
   /** This program began its creation, and no later step was done. */
   readonly unfinished: boolean;
+  /** It is no node: it keeps the further disks of one (docs/decisions/0016). */
+  readonly keepsDisks?: true;
+  /** Its creation began here, and it has no name and no mark yet: it may be made at this moment, or was cut off. */
+  readonly begun?: true;
   readonly name: string;
 }
 
@@ -69,7 +73,7 @@ export class ClusterHost {
 /** What is said of a guest that the cluster has in another Pulumi state. */
 export const IN_ANOTHER_STATE = "is a node of this cluster in another Pulumi state";
 
-const LINE = /^(\d+) (\S+) (\S+) (\S+) (\S+) (unfinished|another-state|-) (\S*)$/;
+const LINE = /^(\d+) (\S+) (\S+) (\S+) (\S+) (unfinished|begun|disks|another-state|-) (\S*)$/;
 
 /** @param answer what `scripts/host/guests.sh` printed */
 export function parseGuests(answer: string): HostGuests {
@@ -83,14 +87,16 @@ function parseGuest(line: string): { guest: HostGuest; isOurs: boolean } {
   const kind = kindOfFolder(folder);
   if (kind === undefined)
     throw new Error(`the Proxmox host answered with a line that does not describe a guest: ${line}`);
-  const guest = {
+  const guest: HostGuest = {
     vmId: Number(vmId),
     pveNode,
     kind,
     lock: lock === "-" ? "" : lock,
     creation: creation === "-" ? "" : creation,
     unfinished: state === "unfinished",
-    name,
+    ...(state === "disks" ? { keepsDisks: true } : {}),
+    ...(state === "begun" ? { begun: true } : {}),
+    name: name === "-" ? "" : name,
   };
   return { guest, isOurs: state !== "another-state" };
 }

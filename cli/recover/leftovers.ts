@@ -1,3 +1,4 @@
+import { stepName } from "../../plan/steps";
 import type { HostGuest } from "./guests";
 import type { OpenOperation, StackState, StateGuest } from "../state";
 
@@ -9,6 +10,10 @@ export interface Leftovers {
   readonly discard: readonly HostGuest[];
   /** Other guests of ours that are not in the state. They may hold data, so a person must decide. */
   readonly unclear: readonly HostGuest[];
+  /** Guests whose creation began here, and that do not say whose they are yet. */
+  readonly begun: readonly HostGuest[];
+  /** Guests that keep the disks of nodes that are gone: nobody needs them to go on, and a person may want the disks. */
+  readonly kept: readonly HostGuest[];
   /** Machines in the state whose guest no longer exists. */
   readonly vanished: readonly StateGuest[];
 }
@@ -21,11 +26,17 @@ export interface Leftovers {
  * meets the first two conditions, but not the third.
  */
 export function findLeftovers(state: Pick<StackState, "guests" | "open">, onHost: readonly HostGuest[]): Leftovers {
-  const unknown = onHost.filter(({ vmId }) => !state.guests.some((guest) => guest.vmId === vmId));
+  const unknown = onHost.filter(
+    ({ vmId, keepsDisks, begun }) => !keepsDisks && !begun && !state.guests.some((guest) => guest.vmId === vmId),
+  );
   return {
     open: state.open,
     discard: unknown.filter(({ unfinished }) => unfinished),
     unclear: unknown.filter(({ unfinished }) => !unfinished),
+    begun: onHost.filter(({ begun }) => begun),
+    kept: onHost.filter(
+      ({ keepsDisks, name }) => keepsDisks && !state.guests.some((guest) => stepName(guest.name, "disks") === name),
+    ),
     vanished: state.guests.filter(({ vmId }) => !onHost.some((guest) => guest.vmId === vmId)),
   };
 }

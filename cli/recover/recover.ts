@@ -4,7 +4,7 @@ import { containerSettings } from "../../components/machine/containerSettings";
 import { vmSettings } from "../../components/machine/vmSettings";
 import { imageVolume, vendorDataVolume } from "../../plan/bootFiles";
 import { loadPlan } from "../../plan/load";
-import { MACHINE_KINDS } from "../../plan/machineKinds";
+import { destroyKeeper, MACHINE_KINDS } from "../../plan/machineKinds";
 import { clusterIdOf, descriptionOf } from "../../plan/mark";
 import type { ClusterPlan, NodePlan } from "../../plan/model";
 import { nameOf } from "../../plan/urn";
@@ -79,7 +79,7 @@ interface Sorted extends Leftovers {
   readonly elsewhere: readonly { readonly guest: HostGuest; readonly node: NodePlan }[];
 }
 
-function sort({ unclear, ...left }: Leftovers, { plan, state }: OpenedCluster): Sorted {
+function sort({ unclear, begun, ...left }: Leftovers, { plan, state }: OpenedCluster): Sorted {
   const sorted = unclear.map((guest) => {
     const node = plan.nodes.find(
       ({ name, vmId, kind }) => name === guest.name && vmId === guest.vmId && kind === guest.kind,
@@ -89,6 +89,8 @@ function sort({ unclear, ...left }: Leftovers, { plan, state }: OpenedCluster): 
   });
   return {
     ...left,
+    // The host's records are of all clusters.
+    begun: begun.filter(({ vmId }) => plan.nodes.some((node) => node.vmId === vmId)),
     lost: sorted.flatMap(({ lost, isThere }) => (lost && isThere ? [lost] : [])),
     elsewhere: sorted.flatMap(({ guest, node, lost, isThere }) => (lost && node && !isThere ? [{ guest, node }] : [])),
     unclear: sorted.flatMap(({ guest, lost }) => (lost ? [] : [guest])),
@@ -148,7 +150,7 @@ async function discardAll(
   return failures;
 }
 
-function describe({ open, discard, unclear, vanished, lost, elsewhere }: Sorted): string[] {
+function describe({ open, discard, unclear, begun, kept, vanished, lost, elsewhere }: Sorted): string[] {
   return [
     // A run that is interrupted again records the same operation a second time.
     ...new Set(open.map(({ type, urn }) => `${nameOf(urn)} (${typeOf(urn)}): interrupted while ${type}`)),
@@ -157,6 +159,8 @@ function describe({ open, discard, unclear, vanished, lost, elsewhere }: Sorted)
       ({ guest }) => `${guestText(guest)}: is a node, and a refresh that did not find it has taken it out of the state`,
     ),
     ...unclear.map((guest) => `${guestText(guest)}: has the cluster's mark, but is not in the state`),
+    ...begun.map(({ vmId }) => `guest ${vmId}: its creation began, and it has no name yet`),
+    ...kept.map((guest) => `${guestText(guest)}: keeps the further disks of a node that is gone`),
     ...vanished.map(
       ({ name, vmId }) =>
         `guest ${vmId} (${name}): in the state, but the Proxmox host has no such guest with the cluster's mark`,
@@ -164,9 +168,18 @@ function describe({ open, discard, unclear, vanished, lost, elsewhere }: Sorted)
   ];
 }
 
-function conclude({ open, discard, unclear, vanished, lost, elsewhere }: Sorted): number {
-  if ([open, discard, unclear, vanished, lost, elsewhere].every(({ length }) => length === 0))
+function conclude({ open, discard, unclear, begun, kept, vanished, lost, elsewhere }: Sorted): number {
+  if ([open, discard, unclear, begun, vanished, lost, elsewhere].every(({ length }) => length === 0))
     say(["Nothing is left to recover."]);
+  for (const guest of kept)
+    say([
+      `${guestText(guest)} was not changed; if nobody needs its disks: ${destroyKeeper(guest.vmId)} on ${guest.pveNode}`,
+    ]);
+  for (const { vmId, pveNode, kind } of begun)
+    say([
+      `error: guest ${vmId} is being created, or its creation was cut off; it does not say whose it is, so it was not changed`,
+      `next:  look in the task log of ${pveNode}; if a task makes it, wait for its end, then run this again; if none does: ${MACHINE_KINDS[kind].command} unlock ${vmId} && ${MACHINE_KINDS[kind].command} destroy ${vmId} on ${pveNode}`,
+    ]);
   for (const guest of unclear)
     say([
       `error: ${guestText(guest)} may be a node or a copy of one, so it was not changed`,
@@ -177,7 +190,7 @@ function conclude({ open, discard, unclear, vanished, lost, elsewhere }: Sorted)
       `error: ${guestText(guest)} is on the Proxmox node ${guest.pveNode}; the config has it on ${node.proxmoxNode}`,
       `next:  ${MACHINE_KINDS[guest.kind].migrate(guest.vmId, node.proxmoxNode)} on ${guest.pveNode}, then run this again`,
     ]);
-  if (elsewhere.length > 0) return 1;
+  if (elsewhere.length + begun.length > 0) return 1;
   say([
     vanished.length + lost.length > 0 ? "next:  pulumi up --refresh, or pulumi destroy --refresh" : "next:  pulumi up",
   ]);

@@ -1,5 +1,5 @@
 import { ownCommand } from "../../config/ownCommand";
-import { MACHINE_KINDS } from "../../plan/machineKinds";
+import { destroyKeeper, MACHINE_KINDS } from "../../plan/machineKinds";
 import type { ClusterPlan, NodePlan } from "../../plan/model";
 import { type NodeEffect, transitions } from "../../plan/transitions";
 import { fail, ok, warn } from "../doctor/finding";
@@ -33,6 +33,13 @@ export function checkState(plan: ClusterPlan, { record, state, marked, ofAnother
       fail("state", `${path}: ${problem}`, hint ?? "pulumi preview says more"),
     ),
     ...changes.map(({ node, effect, reasons }) => broken("state", node, describe(effect, reasons), "pulumi up")),
+    ...left.kept.map(({ vmId, name }) =>
+      warn(
+        "state",
+        `guest ${vmId} (${name}) keeps the further disks of a node that is gone`,
+        `if nobody needs them: ${destroyKeeper(vmId)} on the Proxmox host`,
+      ),
+    ),
     ...[...left.discard, ...left.unclear].map(({ vmId, name }) =>
       fail("state", `guest ${vmId} (${name}) carries the cluster's mark, and the state does not know it`, RECOVER),
     ),

@@ -12,7 +12,9 @@ import { advice } from "../../remote/advice";
 const AT_CREATION = {
   lxc: ["operatingSystem.templateFileId", "disk.datastoreId", "poolId", "description"],
   vm: [
-    ...["clone", "disks[0].datastoreId", "disks[0].importFrom", "poolId", "description"],
+    ...["clone", "poolId", "description"],
+    // The client would detach each disk that its inputs do not have. The program's own step grows and attaches disks (host/vm.sh).
+    "disks",
     // A new user would rebuild the machine; keys are kept by the program's own scripts.
     ...["initialization.datastoreId", "initialization.interface", "initialization.userAccount"],
     "initialization.vendorDataFileId",
@@ -29,7 +31,7 @@ const FOR_PEOPLE = {
     "features",
     ...["mountPoints", "devicePassthroughs", "idmaps", "hookScriptFileId", "tags", "protection"],
     ...["console", "environmentVariables", "initialization.entrypoint"],
-    ...["cpu.limit", "cpu.units"],
+    "cpu.limit",
     ...["acl", "mountOptions", "quota", "replicate"].map((option) => `disk.${option}`),
     ...["firewall", "hostManaged", "mtu", "rateLimit"].map((option) => `networkInterfaces[0].${option}`),
     "initialization.ipConfigs[0].ipv6",
@@ -39,24 +41,8 @@ const FOR_PEOPLE = {
     ...["hotplug", "keyboardLayout", "kvmArguments", "machine", "numas", "operatingSystem", "protection", "rngs"],
     ...["scsiHardware", "serialDevices", "smbios", "tabletDevice", "tags", "tpmState", "usbs", "vga", "virtiofs"],
     "watchdog",
-    ...["affinity", "architecture", "flags", "hotplugged", "limit", "numa", "sockets", "units"].map(
-      (option) => `cpu.${option}`,
-    ),
+    ...["affinity", "architecture", "flags", "hotplugged", "limit", "numa", "sockets"].map((option) => `cpu.${option}`),
     ...["floating", "hugepages", "keepHugepages", "shared"].map((option) => `memory.${option}`),
-    // The client gives each disk limits of 0, `speed`, that it does not read back.
-    ...[
-      "aio",
-      "backup",
-      "cache",
-      "discard",
-      "fileFormat",
-      "iothread",
-      "queues",
-      "replicate",
-      "serial",
-      "speed",
-      "ssd",
-    ].map((option) => `disks[0].${option}`),
     ...["disconnected", "firewall", "model", "mtu", "queues", "rateLimit", "trunks"].map(
       (option) => `networkDevices[0].${option}`,
     ),
@@ -72,14 +58,13 @@ export function ignoredChanges(node: NodePlan): string[] {
     // The machine keeps the one that it was made with, as long as the config gives none.
     ...(node.kind === "vm" && node.mac === undefined ? ["networkDevices[0].macAddress"] : []),
     ...(node.startup === undefined ? ["startup"] : []),
+    ...(node.cpuUnits === undefined ? ["cpu.units"] : []),
   ];
 }
 
-/** Size of the root disk in a guest's inputs. */
-function diskGiB({ disk, disks }: Record<string, unknown> = {}): number | undefined {
-  const [own] = [disk, ...((disks ?? []) as unknown[])].filter((each) => each !== undefined);
-  return (own as { readonly size?: number } | undefined)?.size;
-}
+/** Size of the root disk in a container's inputs. */
+const diskGiB = ({ disk }: Record<string, unknown> = {}): number | undefined =>
+  (disk as { readonly size?: number } | undefined)?.size;
 
 /** Why a disk stays as it is that is larger than the config says, with both ways out. */
 export function diskTooLarge(node: string, is: number, wanted: number): string {
@@ -90,7 +75,7 @@ export function diskTooLarge(node: string, is: number, wanted: number): string {
 }
 
 /**
- * Before a change, in the preview too: the guest's disk as a refresh in the same run sees it is no larger than the config's.
+ * Before a change, in the preview too: a container's disk as a refresh in the same run sees it is no larger than the config's.
  * Somebody may have grown it on the host; the client would only say that it cannot shrink it, and not before the `up`. What
  * the state knew before the run is judged earlier (plan/refusals.ts).
  */

@@ -7,7 +7,7 @@ import { advice } from "../../remote/advice";
 import { runOnHost } from "../../remote/hostTask";
 import type { Connection } from "../../remote/RemoteScript";
 import { stepName } from "../../plan/steps";
-import { unknownNetworks, writesDisks, writesNetworks } from "./writesNetworks";
+import { unknownNetworks, writesNetworks } from "./writesNetworks";
 
 /** What a check of a cluster's guests needs. */
 export interface HostAccess {
@@ -49,7 +49,6 @@ async function checkChange(
   const unknown = unknownNetworks(change);
   await checkOwnership(name, node, claims, {
     writesNetworks: unknown.length === 0 && writesNetworks(change),
-    writesDisks: writesDisks(change),
   });
   if (unknown.length > 0)
     throw new Error(
@@ -68,8 +67,6 @@ interface Change {
   readonly creation?: string;
   /** The change would take away interfaces that the config does not know. */
   readonly writesNetworks?: boolean;
-  /** The change would detach a virtual machine's disks that the config does not know. */
-  readonly writesDisks?: boolean;
 }
 
 /**
@@ -79,7 +76,7 @@ export function checkOwnership(
   name: string,
   node: NodePlan,
   { host, mark }: HostAccess,
-  { creation, writesNetworks = false, writesDisks = false }: Change = {},
+  { creation, writesNetworks = false }: Change = {},
 ): Promise<string> {
   return runOnHost(host, {
     task: "claim",
@@ -93,7 +90,6 @@ export function checkOwnership(
       NAME: node.name,
       CREATION: creation ?? "",
       NETWORK: writesNetworks ? "change" : "keep",
-      DISKS: writesDisks ? "change" : "keep",
       TEMPLATE: node.kind === "vm" && "template" in node.source ? node.source.template : "",
     },
     inputs: { MARK: mark },

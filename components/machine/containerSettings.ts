@@ -3,7 +3,7 @@ import type * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import { LXC_UNPRIVILEGED } from "../../plan/lxcProfile";
 import { MACHINE_TIMEOUTS } from "../../plan/machineTimeouts";
 import type { ClusterPlan, LxcNodePlan } from "../../plan/model";
-import { dns, type FormerGuest, NO_DEVICES, startup } from "./settings";
+import { dns, type FormerGuest, NO_DEVICES, startup, units } from "./settings";
 
 /** The container as Proxmox VE is asked for it, but for the mark; plain values that every preview knows. */
 export function containerSettings(
@@ -19,7 +19,7 @@ export function containerSettings(
     tags: [tag],
     operatingSystem: { templateFileId: node.template, type: osType },
     unprivileged: LXC_UNPRIVILEGED,
-    cpu: { cores: node.cores },
+    cpu: { cores: node.cores, ...units(node) },
     memory: { dedicated: node.memoryMiB, swap: node.swapMiB },
     disk: { datastoreId: node.storage, size: node.diskGiB },
     initialization: {

@@ -1,4 +1,4 @@
-import type { NetworkPlan, StartupPlan } from "../../plan/model";
+import type { NetworkPlan, NodePlan, StartupPlan } from "../../plan/model";
 import type { FurtherDevices, NodeRecord } from "../../plan/record";
 import type { ClusterContext } from "../ClusterContext";
 
@@ -21,6 +21,9 @@ export function formerGuest(
 export function startup({ order, upDelaySeconds, downDelaySeconds }: StartupPlan) {
   return { order, upDelay: upDelaySeconds, downDelay: downDelaySeconds };
 }
+
+export const units = ({ cpuUnits }: Pick<NodePlan, "cpuUnits">): { units?: number } =>
+  cpuUnits === undefined ? {} : { units: cpuUnits };
 
 export function dns(network: NetworkPlan): { servers: string[]; domain?: string } {
   return { servers: [...network.nameservers], ...(network.searchDomain ? { domain: network.searchDomain } : {}) };

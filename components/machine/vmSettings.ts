@@ -3,7 +3,7 @@ import type * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import { VM_TIMEOUTS } from "../../plan/machineTimeouts";
 import type { ClusterPlan, VmNodePlan } from "../../plan/model";
 import type { BootFiles } from "./bootFiles";
-import { dns, type FormerGuest, NO_DEVICES, startup } from "./settings";
+import { dns, type FormerGuest, NO_DEVICES, startup, units } from "./settings";
 
 /** Interface of the root disk, in the template and in its clones. */
 const ROOT_DISK = "scsi0";
@@ -16,6 +16,8 @@ function cloneOf(node: VmNodePlan): Pick<proxmoxve.VmLegacyArgs, "clone"> {
   const isFull = !isLinked(node);
   return { clone: { vmId: node.source.template, full: isFull, ...(isFull ? { datastoreId: node.storage } : {}) } };
 }
+/** Proxmox VE's names of the chipsets. */
+const MACHINE_TYPES = { i440fx: "pc", q35: "q35" } as const;
 
 /** The machine as Proxmox VE is asked for it, but for the mark; plain values that every preview knows. */
 export function vmSettings(
@@ -34,7 +36,11 @@ export function vmSettings(
     ...cloneOf(node),
     // The program asks the agent itself, with a bound and words of its own. The client would wait a quarter of an hour.
     agent: { enabled: true, waitForIp: { disabled: true } },
-    cpu: { cores: node.cores, type: node.cpuType },
+    cpu: { cores: node.cores, type: node.cpuType, ...units(node) },
+    ...(node.bios === undefined ? {} : { bios: node.bios }),
+    // UEFI keeps its variables on a disk of its own. A clone has that of its template.
+    ...(node.bios === "ovmf" && "image" in node.source ? { efiDisk: { datastoreId: node.storage, type: "4m" } } : {}),
+    ...(node.machine === undefined ? {} : { machine: MACHINE_TYPES[node.machine] }),
     memory: { dedicated: node.memoryMiB, floating: 0 },
     scsiHardware: "virtio-scsi-single",
     disks: [
@@ -43,7 +49,6 @@ export function vmSettings(
         datastoreId: isLinked(node) ? "" : node.storage,
         ...(files.image === undefined ? {} : { importFrom: files.image }),
       },
-      ...((further.disks ?? []) as proxmoxve.types.input.VmLegacyDisk[]),
     ],
     // Otherwise the client gives the machine the host's own CD drive, which takes a privilege more.
     cdrom: { fileId: "none" },

@@ -23,11 +23,6 @@ function ownOf({ networkInterfaces, networkDevices, initialization }: Network): 
   return networkDevices === undefined ? [networkInterfaces?.[0], initialization?.ipConfigs?.[0]] : networkDevices[0];
 }
 
-/** Whether a change grows a virtual machine's root disk. The client then detaches all disks that no refresh has seen. */
-export function writesDisks({ oldInputs = {}, newInputs = {} }: pulumi.ResourceHookArgs): boolean {
-  return !isDeepStrictEqual(oldInputs["disks"], newInputs["disks"]);
-}
-
 /**
  * Interfaces that the refresh of this very run has seen for the first time: the program read its state before. The client
  * would take them away; the next run hands them back.

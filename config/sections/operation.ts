@@ -24,6 +24,14 @@ export const removalSchema = z
         independent: true,
       })
       .default("stop"),
+    onDisks: oneOf(["keep", "delete"])
+      .meta({
+        description:
+          "What happens to the further disks (`disks` of a pool) of a virtual machine that leaves the cluster: they stay on the Proxmox host, or they are deleted. A rebuild always keeps them.",
+        change: "none",
+        independent: true,
+      })
+      .default("keep"),
     allowControlPlaneLoss: boolean
       .meta({
         description:

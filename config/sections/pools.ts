@@ -61,6 +61,15 @@ const cores = integer(1, 8192, { example: 4, unit: "processor threads" }).meta({
   independent: true,
 });
 
+/** Proxmox VE's range on hosts with cgroup v2. */
+const cpuUnits = integer(1, 10_000, { example: 200 }).meta({
+  description:
+    "Weight of a guest when the Proxmox host's processors are all in use: one with 200 gets twice the time of one with 100, Proxmox VE's default.",
+  otherwise: "as it is on the guest",
+  ...CORES,
+  independent: true,
+});
+
 const nodeMemory = memory(LEAST_MEMORY_MIB).meta({
   description: "Memory of a node.",
   change: "reboot",
@@ -73,6 +82,28 @@ const nodeDisk = disk.meta({
   changeNote: "it grows in place; a smaller one is refused",
   independent: true,
 });
+
+/** A disk of a virtual machine beside its root disk. */
+const furtherDisk = z.strictObject({
+  serial: text("at most 20 lowercase letters, digits and inner hyphens", /^[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?$/, {
+    hint: "it names the disk in the machine: /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>; for example data",
+    example: "data",
+  }),
+  size: disk,
+  storage: storage.optional(),
+});
+const furtherDisks = z.array(furtherDisk).meta({
+  description:
+    "Disks beside the root disk: `serial`, `size` and, if it is not the pool's, `storage`. They outlive the machine: a rebuild attaches them again (`removal.onDisks` says what happens when the node leaves). The machine has each as `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>`.",
+  example: [{ serial: "data", size: "100GB" }],
+  change: "live",
+  changeNote:
+    "a disk is added and grows in place; taking one away or a smaller one is refused, and a storage counts when the disk is made",
+});
+const KEEPER = {
+  change: "refused",
+  changeNote: "the disks cannot move to another guest",
+} as const;
 
 const place = proxmoxNode.meta({
   description: "The Proxmox VE node that runs the guest.",
@@ -140,6 +171,15 @@ const nodeSchema = z
     labels: labels
       .meta({ description: "Labels in addition to the pool's.", example: { tier: "web" }, ...LABELLED })
       .default({}),
+    disks: furtherDisks.meta({ otherwise: "the pool's (`kind: vm`)" }).optional(),
+    disksVmId: integer(VMIDS.least, VMIDS.most, { hint: "Proxmox VE reserves the numbers below 100" })
+      .meta({
+        description: "VMID of the guest that keeps the node's further disks.",
+        example: 320,
+        otherwise: "the pool's",
+        ...KEEPER,
+      })
+      .optional(),
     protect: protect.meta({ otherwise: "the pool's" }).optional(),
   })
   .meta({ description: "Values of a single node, instead of those of its pool." });
@@ -197,6 +237,7 @@ const poolBase = {
     .optional(),
   proxmoxNode: place.optional(),
   cores,
+  cpuUnits: cpuUnits.optional(),
   memory: nodeMemory,
   disk: nodeDisk,
   storage: storage.meta({ otherwise: "`proxmox.storage`" }).optional(),
@@ -292,6 +333,33 @@ export const vmPoolSchema = z
         independent: true,
       })
       .default("x86-64-v2-AES"),
+    bios: oneOf(["seabios", "ovmf"])
+      .meta({
+        description:
+          "Firmware of the machines: BIOS (`seabios`) or UEFI (`ovmf`). The template or image must have been made for it; for `ovmf` a template also needs an EFI disk (`efidisk0`).",
+        otherwise: "the template's",
+        change: "newNodes",
+        independent: true,
+      })
+      .optional(),
+    machine: oneOf(["i440fx", "q35"])
+      .meta({
+        description: "Chipset of the machines. `q35` has PCI Express, which a device that is passed through may need.",
+        otherwise: "the template's",
+        change: "newNodes",
+        independent: true,
+      })
+      .optional(),
+    disks: furtherDisks.default([]),
+    disksVmIds: vmIds
+      .meta({
+        description:
+          "VMIDs of the guests that keep the further disks, one for each node, in the form of `vmIds`. Such a guest never runs: Proxmox VE deletes with a machine all disks that it owns, and these disks belong to another guest.",
+        example: { from: 320 },
+        otherwise: "needed only with `disks`",
+        ...KEEPER,
+      })
+      .optional(),
     nodes,
   })
   .meta({ description: "Keys of pools of virtual machines (`kind: vm`)." });

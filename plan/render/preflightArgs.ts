@@ -16,6 +16,22 @@ export function preflightArgs(plan: ClusterPlan): Readonly<Record<string, string
       .map((node) => [node.vmId, node.name, node.address, node.storage, node.diskGiB, sourceOf(node)].join(" "))
       .join("\n"),
     SNIPPETS: plan.nodes.some(installsAgent) ? plan.proxmox.snippets : "",
+    FURTHER: plan.nodes
+      .flatMap((node) =>
+        node.kind === "vm"
+          ? node.disks.map(({ storage, sizeGiB }) => [node.disksVmId, storage, sizeGiB].join(" "))
+          : [],
+      )
+      .join("\n"),
+    FIRMWARE: [
+      ...new Set(
+        plan.nodes.flatMap((node) =>
+          node.kind === "vm" && "template" in node.source && node.bios !== undefined
+            ? [`${node.source.template} ${node.bios}`]
+            : [],
+        ),
+      ),
+    ].join("\n"),
     MODULES: modules(plan).join(" "),
     OVERLAYFS: [...new Set(onOverlayfs)].sort().join("\n"),
   };

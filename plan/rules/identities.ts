@@ -7,13 +7,18 @@ import { VMIDS } from "../../config/sections/pools";
 
 /** Hostnames, VMIDs, addresses and MAC addresses: present, in range, and unique. */
 export function checkIdentities(draft: Draft, nodes: readonly NodeIdentity[]): Problem[] {
+  // The guests that keep disks have VMIDs too.
+  const guests = [
+    ...nodes,
+    ...nodes.flatMap(({ disksVmId, ...node }) => (disksVmId ? [{ ...node, vmId: disksVmId }] : [])),
+  ];
   return firstOfEach([
     ...nodes.flatMap((node) => [...missing(draft, node, "VMID"), ...missing(draft, node, "address")]),
     ...nodes.flatMap(checkHostname),
-    ...nodes.flatMap(checkVmId),
+    ...guests.flatMap(checkVmId),
     ...nodes.flatMap((node) => checkAddress(draft, node)),
     ...duplicates("hostname", nodes, (node) => node.hostname),
-    ...duplicates("VMID", nodes, (node) => node.vmId),
+    ...duplicates("VMID", guests, (node) => node.vmId),
     ...duplicates("address", nodes, (node) => node.address),
     ...duplicates("MAC address", nodes, (node) => node.mac),
   ]);

@@ -3,6 +3,7 @@ import type { Draft, LxcPoolSettings, PoolSettings, ProxmoxSettings, VmPoolSetti
 import { osTypeOf } from "../../config/template";
 import { allocatePool } from "../allocate";
 import type { NodeRole } from "../model";
+import { checkDisks } from "./disks";
 import { checkLabels } from "./labels";
 import { checkStorageLabels } from "./storageLabels";
 import { checkTaints } from "./taints";
@@ -50,6 +51,7 @@ function checkPool({ proxmox }: Draft, path: string, pool: PoolSettings): Proble
   ];
   return [
     ...(pool.kind === "vm" ? [...checkVmSource(path, pool), ...checkVmTemplate(path, pool)] : []),
+    ...checkDisks(path, pool),
     ...(proxmox ? [...checkPlace(proxmox, path, pool), ...checkSource(proxmox, path, pool)] : []),
     ...repeated(pool.retired).map((index) => ({ path: `${path}.retired`, problem: `names the index ${index} twice` })),
     ...labelled.flatMap(({ at, labels }) => checkLabels(at, labels)),

@@ -2,8 +2,8 @@
 # its create retries a 500 and takes "already exists" on the retry for success, and it changes any guest that has the VMID.
 # Runs before each creation and each change of a guest. Arguments: ACTION create|update, VMID, NAME (the node), CREATION (the
 # id of the creation that is about to begin, kept here until host/lxc.sh or host/vm.sh has finished; empty for a change),
-# NETWORK and DISKS keep|change (the change writes the guest's network interfaces, or a virtual machine's disks), TEMPLATE (the
-# VMID of the template that a new virtual machine is a clone of, or empty). Input: MARK.
+# NETWORK keep|change (the change writes the guest's network interfaces), TEMPLATE (the VMID of the template that a new virtual
+# machine is a clone of, or empty). Input: MARK.
 
 # await_template: Proxmox VE refuses a clone while another task holds the template, for example a backup.
 await_template() {
@@ -26,6 +26,9 @@ if ! conf=$(guest_conf); then
   outcome "VMID $VMID is free"
   exit 0
 fi
+if is_begun "$conf"; then
+  fail "VMID $VMID, wanted for $NAME, is being created, or its creation was cut off before it had a name" "npx proxmox-k3s recover, which says what to do"
+fi
 is_ours "$conf" || refuse_foreign "$conf" "$ANOTHER_VMID"
 held=$(guest_name "$conf")
 if [ "$held" != "$NAME" ]; then
@@ -46,11 +49,5 @@ further=$(further_networks "$conf")
 if [ "$NETWORK" = change ] && [ -n "$further" ]; then
   fail "this change of the network of guest $VMID ($NAME) would take away $(echo "$further" | cut -d' ' -f1 | paste -sd, -), which somebody added; it was not changed" \
     "$(tool_of "$conf") set $VMID --delete $(echo "$further" | cut -d' ' -f1 | paste -sd, -) on the Proxmox host, then pulumi up --refresh, then put back what was there: $(tool_of "$conf") set $VMID $(echo "$further" | sed 's/^/--/' | paste -sd' ' -)"
-fi
-# The same with the disks of a virtual machine, when its own one grows.
-further=$(further_disks "$conf")
-if [ "$DISKS" = change ] && [ -n "$further" ]; then
-  fail "this change of the disk of guest $VMID ($NAME) would detach $further, which somebody added; it was not changed" \
-    "qm resize $VMID scsi0 SIZE on the Proxmox host with the size of the config, then pulumi up --refresh"
 fi
 outcome "VMID $VMID is ours"

@@ -1,5 +1,6 @@
 # guests (Proxmox host): lists the guests that have our mark, and those that this cluster has in another state, one per line:
-#   VMID PVE_NODE lxc|qemu-server LOCK|- CREATION|- unfinished|another-state|- NAME
+#   VMID PVE_NODE lxc|qemu-server LOCK|- CREATION|- unfinished|begun|disks|another-state|- NAME|-
+# begun: its creation began here and it has no name and no mark yet; disks: it keeps the further disks of a node.
 # Changes nothing. Input: MARK.
 
 for conf in /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/qemu-server/*.conf; do
@@ -9,14 +10,18 @@ for conf in /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/qemu-server/*.conf; do
   kind=${place#*/}
   file=${place##*/}
   lock=$(lock_of "$conf")
+  name=$(guest_name "$conf")
   creation=$(creation_of "$conf")
-  if ! is_ours "$conf"; then
+  state=-
+  if is_begun "$conf"; then
+    state=begun
+  elif ! is_ours "$conf"; then
     [ -n "$(other_state "$conf")" ] || continue
     state=another-state
   elif is_unfinished "$conf"; then
     state=unfinished
-  else
-    state=-
+  elif [ -n "$(disks_of "$conf")" ]; then
+    state=disks
   fi
-  echo "${file%.conf} ${place%%/*} ${kind%%/*} ${lock:--} ${creation:--} $state $(guest_name "$conf")"
+  echo "${file%.conf} ${place%%/*} ${kind%%/*} ${lock:--} ${creation:--} $state ${name:--}"
 done >"$WORK/outcome"

@@ -29,12 +29,18 @@ found resource-pool || ok resource-pool "$POOL"
 gib() { awk -v bytes="$1" 'BEGIN { printf "%d", bytes / 1073741824 }'; }
 listed storages storage type active avail content >"$WORK/stores"
 [ -s "$WORK/storages" ] || bad storage "Proxmox VE does not list the storages of $here: $(why storages)" "find the cause with pvesm status on the Proxmox host"
-for store in $(printf '%s\n' "$NODES" | cut -d' ' -f4 | sort -u); do
+for store in $({
+  printf '%s\n' "$NODES" | cut -d' ' -f4
+  printf '%s\n' "$FURTHER" | cut -d' ' -s -f2
+} | sort -u); do
   line=$(awk -F '\t' -v store="$store" '$1 == store' "$WORK/stores")
   type=$(printf '%s' "$line" | cut -f2)
   content=$(printf '%s' "$line" | cut -f5)
   # The disks of containers and of virtual machines are contents of different names.
-  needed=$(printf '%s\n' "$NODES" | awk -v store="$store" '$4 == store { print ($6 ~ /:vztmpl\// ? "rootdir" : "images") }' | sort -u)
+  needed=$({
+    printf '%s\n' "$NODES" | awk -v store="$store" '$4 == store { print ($6 ~ /:vztmpl\// ? "rootdir" : "images") }'
+    printf '%s\n' "$FURTHER" | awk -v store="$store" '$2 == store { print "images" }'
+  } | sort -u)
   refused=
   for each in $needed; do
     if ! printf ',%s,' "$content" | grep -q ",$each,"; then refused="$refused,$each"; fi
@@ -60,9 +66,15 @@ for store in $(printf '%s\n' "$NODES" | cut -d' ' -f4 | sort -u); do
   # The minimum for the template, K3s and its images; the disks' full size if the storage allocates it at once.
   free=$(gib "$(printf '%s' "$line" | cut -f4)")
   machines=$(awk -v store="$store" '$4 == store' "$WORK/missing" | wc -l)
-  size=$(awk -v store="$store" '$4 == store { sum += $5 } END { print sum + 0 }' "$WORK/missing")
-  seen="$store has $free GiB free; $machines new machines need $size GiB"
-  [ "$machines" -gt 0 ] || seen="$store has $free GiB free"
+  further=$(awk -v store="$store" '$2 == store' "$WORK/further" | wc -l)
+  size=$({
+    awk -v store="$store" '$4 == store { print $5 }' "$WORK/missing"
+    awk -v store="$store" '$2 == store { print $3 }' "$WORK/further"
+  } | awk '{ sum += $1 } END { print sum + 0 }')
+  what="$machines new machines"
+  if [ "$further" -gt 0 ]; then what="$what and $further further disks"; fi
+  seen="$store has $free GiB free; $what need $size GiB"
+  [ $((machines + further)) -gt 0 ] || seen="$store has $free GiB free"
   if [ "$free" -lt $((3 * machines)) ] || { [ "$type" = lvm ] && [ "$free" -lt "$size" ]; }; then
     bad space "$seen" "free some space on $store, or set another storage"
   elif [ "$free" -lt "$size" ]; then
@@ -92,6 +104,10 @@ for template in $(vm_templates); do
     finding "$level" template "the virtual machine $template ($(guest_name "$conf")) is no template" "shut it down, then qm template $template"
   elif ! main_section "$conf" | grep -q '^scsi0:'; then
     finding "$level" template "the template $template ($(guest_name "$conf")) has no disk scsi0" "make a template whose root disk is scsi0: README, \"Virtual machines\""
+  elif printf '%s\n' "$FIRMWARE" | grep -qxF "$template ovmf" && ! main_section "$conf" | grep -q '^efidisk0:'; then
+    finding "$level" template "the template $template ($(guest_name "$conf")) has no EFI disk, which bios: ovmf needs" "take bios out of the pool; or make a template that boots by UEFI, with an EFI disk (qm set VMID --efidisk0 STORAGE:1,efitype=4m before qm template VMID)"
+  elif printf '%s\n' "$FIRMWARE" | grep -qxF "$template seabios" && main_section "$conf" | grep -qE '^bios: *ovmf *$'; then
+    finding "$level" template "the template $template ($(guest_name "$conf")) boots by UEFI, not by bios: seabios" "take bios out of the pool, or set bios: ovmf"
   else
     ok template "$template ($(guest_name "$conf"))"
   fi
@@ -164,7 +180,7 @@ awk '
 # free_vmid VMID: the first VMID above it that no guest and no node has, and that was not named before.
 free_vmid() {
   next=$(($1 + 1))
-  while conf_of "$next" >/dev/null || printf '%s\n' "$NODES" | grep -q "^$next " || grep -qsx "$next" "$WORK/named"; do next=$((next + 1)); done
+  while conf_of "$next" >/dev/null || printf '%s\n%s\n' "$NODES" "$FURTHER" | grep -q "^$next " || grep -qsx "$next" "$WORK/named"; do next=$((next + 1)); done
   echo "$next" | tee -a "$WORK/named"
 }
 while read -r VMID NAME address rest; do
@@ -190,6 +206,12 @@ while read -r VMID NAME address rest; do
     warn address "$address, wanted for $name, is also the address of the guest$who, which does not answer now" "$remedy"
   fi
 done <"$WORK/missing"
+cut -d' ' -f1 "$WORK/further" | sort -u >"$WORK/keepers"
+while read -r VMID; do
+  if conf=$(guest_conf); then
+    bad vmid "VMID $VMID, wanted for a guest that keeps disks, belongs to $(foreign_guest "$conf")" "$(way_on "$conf" "set disksVmIds of its pool to free VMIDs, for example from $(free_vmid "$VMID")")"
+  fi
+done <"$WORK/keepers"
 if [ -s "$WORK/elsewhere" ]; then
   bad vmid "these guests are nodes of this cluster in another Pulumi state: $(paste -sd , "$WORK/elsewhere" | sed 's/,/, /g')" "$USE_OTHER_STATE"
 fi

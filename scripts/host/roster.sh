@@ -1,7 +1,7 @@
 # roster (Proxmox host): writes the servers of this plan, the removal script and its policy. Every leave reads them here, so a
 # change also reaches the leave of a node that is no longer in the program. It is written before any deletion of the same run.
 # Arguments: ACTION, SERVERS ("VMID name", one per line), DRAIN_TIMEOUT (s), ON_BLOCKED stop|force,
-# ON_LOCAL_DATA stop|delete, ALLOW_CONTROL_PLANE_LOSS yes|no. Inputs: CLUSTER_ID, MARK. Files: leave.
+# ON_LOCAL_DATA stop|delete, ON_DISKS keep|delete, ALLOW_CONTROL_PLANE_LOSS yes|no. Inputs: CLUSTER_ID, MARK. Files: leave.
 
 case $CLUSTER_ID in *[!0-9a-f]* | '') fail "this is not the id of a cluster: $CLUSTER_ID" ;; esac
 dir=/var/lib/proxmox-k3s/$CLUSTER_ID
@@ -39,6 +39,7 @@ cat >"$WORK/policy" <<EOF
 DRAIN_TIMEOUT=$DRAIN_TIMEOUT
 ON_BLOCKED=$ON_BLOCKED
 ON_LOCAL_DATA=$ON_LOCAL_DATA
+ON_DISKS=$ON_DISKS
 ALLOW_CONTROL_PLANE_LOSS=$ALLOW_CONTROL_PLANE_LOSS
 EOF
 printf '%s\n' "$MARK" >"$WORK/mark"

@@ -1,7 +1,9 @@
 # vm (Proxmox host): makes a virtual machine a node's: waits for its guest agent and the end of cloud-init, sets up access by SSH,
 # and lets its file system fill its disk. The host records that this program finished the guest.
-# Arguments: ACTION, VMID, NAME, ADDRESS, DISK (GiB; a new size runs this step again), AUTHORIZED_KEYS (one per
-# line). Inputs: MARK, URN (the guest's resource).
+# The client changes no disk of a machine that exists (components/machine/byHand.ts): this step grows them, and attaches those that
+# a guest keeps for the node.
+# Arguments: ACTION, VMID, NAME, ADDRESS, DISK (GiB), DISKS (further disks: "serial storage GiB", one per line), DISKS_VMID (the
+# guest that keeps them; empty if there are none), AUTHORIZED_KEYS (one per line). Inputs: MARK, URN (the guest's resource).
 # Files: sshd.conf (hardening), sshd-tmpfiles.conf, guest-ssh.sh, guest-vm.sh.
 
 # Seconds for the first boot until the guest agent answers, and until cloud-init has ended.
@@ -23,6 +25,37 @@ no_agent() {
     printf '%s' "its template has no guest agent: install qemu-guest-agent there, or set installAgent: true in the pool"
   fi
 }
+# drive FILE FIELD VALUE: the line of drives_of that has this value. grow SLOT IS WANTED WHAT: in GiB; it must not be larger.
+drive() { drives_of "$1" | awk -v at="$2" -v value="$3" '$at == value { print; exit }'; }
+size_of() { cut -d' ' -f4; }
+grow() {
+  [ "$2" -le "$3" ] || fail "$4 of $NAME ($VMID) has $2GB, the config says $3GB, and a disk cannot shrink; it was not changed" "set $2GB in the config, then pulumi up"
+  [ "$2" -lt "$3" ] || return 0
+  say "growing $4 of $NAME ($VMID) from $2GB to $3GB"
+  disk_grow "$VMID" "$1" "$3" </dev/null || fail "$4 of $NAME ($VMID) could not grow to $3GB; the lines above say why" "fix the cause, then pulumi up"
+}
+root=$(drive "$machine" 1 scsi0 | size_of)
+grow scsi0 "${root:-$DISK}" "$DISK" "the disk"
+
+if [ -n "$DISKS" ]; then
+  anew="pulumi up --replace with the URN of $NAME-disks, which makes it again, empty"
+  { keeper=$(conf_of "$DISKS_VMID") && is_ours "$keeper" && [ "$(disks_of "$keeper")" = "$NAME" ]; } ||
+    fail "guest $DISKS_VMID, which keeps the further disks of $NAME, is gone" "restore it from a backup; or $anew"
+  printf '%s\n' "$DISKS" >"$WORK/wanted"
+  while read -r disk _ gib; do
+    drive "$keeper" 3 "$disk" >"$WORK/kept"
+    read -r kept volume _ <"$WORK/kept" || fail "guest $DISKS_VMID does not have the disk $disk of $NAME" "restore it from a backup; or $anew"
+    if [ -z "$(drive "$machine" 2 "$volume")" ]; then
+      say "attaching the disk $disk to $NAME ($VMID)"
+      slot=$(free_slot "$machine" 1)
+      disk_attach "$VMID" "$slot" "$volume" "$disk" </dev/null || fail "the disk $disk could not be attached to $NAME ($VMID); the lines above say why" "fix the cause, then pulumi up"
+    fi
+    attached=$(drive "$machine" 2 "$volume")
+    grow "${attached%% *}" "$(echo "$attached" | size_of)" "$gib" "the disk $disk"
+    if [ "$(size_of <"$WORK/kept")" != "$gib" ]; then keeper_note "$DISKS_VMID" "$kept" "$volume" "$disk" "$gib" </dev/null; fi
+  done <"$WORK/wanted"
+fi
+
 await_agent() {
   say "waiting for the guest agent of $NAME ($VMID)"
   began=$(now)

@@ -137,6 +137,25 @@ await_address() {
   done
 }
 
+# --- disks of virtual machines ----------------------------------------------------------------------------------------
+# disk_grow VMID SLOT GiB: while it runs, the guest sees the new size at once.
+disk_grow() { need_trusted "$1" && qm disk resize "$1" "$2" "$3G"; }
+# disk_attach VMID SLOT VOLUME SERIAL
+disk_attach() { need_trusted "$1" && qm set "$1" "--$2" "$3,serial=$4,discard=on,iothread=1"; }
+
+# The guest that keeps a node's further disks is protected, and a template, which Proxmox VE does not start. A new disk of a
+# template would be read-only, so it is none while it gets one.
+keeper_create() { # keeper_create VMID NODE POOL
+  qm create "$1" --name "$2-disks" --memory 16 --scsihw virtio-scsi-single --onboot 0 --protection 1 --pool "$3" \
+    --description "disks of $2 of $MARK"
+}
+keeper_add() { # keeper_add VMID SLOT STORAGE GiB SERIAL: a new disk
+  qm set "$1" --template 0 && qm set "$1" "--$2" "$3:$4,serial=$5,backup=0"
+}
+keeper_note() { qm set "$1" "--$2" "$3,serial=$4,backup=0,size=$5G"; } # keeper_note VMID SLOT VOLUME SERIAL GiB: another size
+keeper_close() { qm set "$1" --template 1; }
+keeper_destroy() { qm set "$1" --protection 0 && qm destroy "$1"; }
+
 # --- virtual machines -------------------------------------------------------------------------------------------------
 # Commands and files go through the QEMU guest agent, so that no network, no password and no unchecked host key
 # is needed. `qm guest exec` answers in JSON when the command has ended; its own exit code is not that of the command.

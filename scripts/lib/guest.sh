@@ -49,12 +49,31 @@ lock_of() { main_section "$1" | sed -n 's/^lock: *\([a-z-]*\) *$/\1/p' | head -n
 # further_networks FILE: network interfaces in addition to the node's own, "net1 name=eth1,bridge=…", one per line.
 further_networks() { main_section "$1" | sed -n 's/^\(net[1-9][0-9]*\): *\([A-Za-z0-9=,.:;/_-]*\) *$/\1 \2/p'; }
 
-# further_disks FILE: disks of a virtual machine in addition to its own one, "scsi1,virtio0".
-further_disks() {
-  if [ "$(kind_of "$1")" != lxc ]; then
-    main_section "$1" | sed '/^scsi0:/d; /[:,]media=cdrom/d; /: *none/d' | sed -n 's/^\(\(scsi\|virtio\|sata\|ide\)[0-9]*\):.*/\1/p' | paste -sd, -
-  fi
+# disks_of FILE: the node whose further disks this guest keeps (docs/decisions/0016); empty for any other guest.
+disks_of() { main_section "$1" | sed -n 's/^#disks of \([a-z0-9-]*\) of .*$/\1/p' | head -n 1; }
+
+# drives_of FILE: the disks of a virtual machine on its SCSI controller, "SLOT VOLUME SERIAL|- GiB", one per line.
+drives_of() {
+  main_section "$1" | sed -n 's/^\(scsi[0-9]*\): *\([^ ]*\) *$/\1,\2/p' | awk -F , '
+    {
+      number = "-"
+      gib = 0
+      for (i = 3; i <= NF; i++) {
+        if (sub(/^serial[=]/, "", $i)) number = $i
+        else if (sub(/^size[=]/, "", $i)) gib = $i / ($i ~ /T$/ ? 1 / 1024 : $i ~ /M$/ ? 1024 : $i ~ /K$/ ? 1048576 : 1)
+      }
+      sub(/^file[=]/, "", $2)
+      printf "%s %s %s %d\n", $1, $2, number, gib
+    }'
 }
+
+# free_slot FILE FIRST: the first free place on its SCSI controller, from scsiFIRST on.
+free_slot() (
+  slot=$2
+  while main_section "$1" | grep -q "^scsi$slot:"; do slot=$((slot + 1)); done
+  [ "$slot" -le 30 ] || fail "guest $(vmid_of "$1") has no room for another disk: its controller takes 31" "take a disk off the guest, then pulumi up"
+  printf 'scsi%s' "$slot"
+)
 
 # creation_of FILE: the id of its creation, which is in the description before the mark.
 creation_of() { main_section "$1" | sed -n 's/^#creation \([0-9a-f]\{16\}\) of .*$/\1/p' | head -n 1; }
@@ -164,15 +183,21 @@ need_here() {
     "bring it back: $(way_back "$1"); then ${2:-pulumi up}"
 }
 
-# await_birth FILE: Proxmox VE begins a creation with a file that has only a lock. Waits until the rest of the file is written,
-# because only then the guest's owner is known.
+# is_bare FILE: Proxmox VE begins a creation or a copy with a file that has only a lock, so nobody knows whose it will be. The
+# file of a copy stays like that until its first disk is copied.
+is_bare() { [ -e "$1" ] && [ -z "$(guest_name "$1")" ] && case $(lock_of "$1") in create | clone) ;; *) return 1 ;; esac; }
+
+# await_birth FILE: waits until the rest of such a file is written, because only then the guest's owner is known.
 await_birth() (
   looks=0
-  while [ -e "$1" ] && [ "$(lock_of "$1")" = create ] && [ -z "$(guest_name "$1")" ] && [ "$looks" -lt 60 ]; do
+  while is_bare "$1" && [ "$looks" -lt 60 ]; do
     looks=$((looks + 1))
     sleep 0.5
   done
 )
+
+# is_begun FILE: such a file on a VMID for which this host has a record that a creation of the program began.
+is_begun() { is_bare "$1" && [ -e "$CREATIONS/$(vmid_of "$1")" ]; }
 
 # --- what keeps it ----------------------------------------------------------------------------------------------------
 # await_unlocked FILE: until no other work of Proxmox VE holds the guest; ends the step after two minutes.

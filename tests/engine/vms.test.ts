@@ -105,7 +105,9 @@ const conf = (vmid: number): string => {
   const options = lab.host.conf(String(vmid))?.options ?? new Map<string, string>();
   return [...options].map(([key, value]) => `${key}: ${value}\n`).join("");
 };
-const vmids = (): number[] => [...lab.vms.guests.keys()].filter((vmid) => vmid !== TEMPLATE).sort();
+/** The machines of nodes, and the guests that keep disks. */
+const vmids = (): number[] => [...lab.vms.guests.keys()].filter((vmid) => vmid < 300).sort();
+const keepers = (): number[] => [...lab.vms.guests.keys()].filter((vmid) => vmid >= 300 && vmid !== TEMPLATE).sort();
 const members = (): string[] => [...lab.host.members.keys()].sort();
 const actsOn = (vmid: number): string[] =>
   lab.journal.whats("machine").filter((what) => what.startsWith(`guest ${vmid} `));
@@ -151,14 +153,12 @@ it("a larger disk grows while the machine runs, and its file system with it", as
   lab.edit(({ pools }) => (pools.vms.nodes = { 2: { disk: "30GB" } }));
   const { code, changes, stdout } = await lab.up();
   expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
-  expect(changes).toEqual({
-    "homelab-preflight": ["update"],
-    "k3s-vm-2": ["update"],
-    "k3s-vm-2-vm": ["update"],
-  });
+  // The client, which would take away other disks, changes nothing.
+  expect(changes).toEqual({ "homelab-preflight": ["update"], "k3s-vm-2-vm": ["update"] });
   expect(actsOn(121)).toEqual([]);
   expect(conf(121)).toMatch(/^scsi0: .*size=30G/m);
   expect(lab.vms.grown).toEqual([121]);
+  expect((await lab.up("--refresh")).changes).toEqual({});
 });
 
 it("another template and another region change nothing that stands", async () => {
@@ -171,23 +171,23 @@ it("another template and another region change nothing that stands", async () =>
   expect(changes).toEqual({ "homelab-preflight": ["update"] });
 });
 
-it("the first machine of three is retired: it is drained and leaves, and no other one changes", async () => {
+it("the middle machine of three is retired: it is drained and leaves, and no other one changes", async () => {
   lab.edit(({ pools }) => (pools.vms.count = 3));
   expect((await lab.up()).code).toBe(0);
   lab.edit(({ pools }) => {
     pools.vms.count = 2;
-    pools.vms.retired = [1];
+    pools.vms.retired = [2];
   });
   lab.journal.clear();
   const { code, stdout } = await lab.up();
   expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
-  expect(vmids()).toEqual([121, 122]);
-  expect(members()).toEqual(["k3s-master", "k3s-vm-2", "k3s-vm-3", "k3s-worker-01"]);
-  expect(lab.journal.inOrder("k3s-vm-1-leave delete", "k3s-vm-1-guard delete", "guest 120 destroy")).toBe(true);
-  expect(actsOn(121)).toEqual([]);
+  expect(vmids()).toEqual([120, 122]);
+  expect(members()).toEqual(["k3s-master", "k3s-vm-1", "k3s-vm-3", "k3s-worker-01"]);
+  expect(lab.journal.inOrder("k3s-vm-2-leave delete", "k3s-vm-2-guard delete", "guest 121 destroy")).toBe(true);
+  expect([...actsOn(120), ...actsOn(122)]).toEqual([]);
   // Each keeps the region that it was made in.
   for (const [vmid, region] of [
-    [121, "pve"],
+    [120, "pve"],
     [122, "lab"],
   ] as const)
     expect(lab.machines.disk(vmid).k3s?.config).toContain(`- provider-id=proxmox://${region}/${vmid}\n`);
@@ -221,7 +221,7 @@ describe("a machine that does not come up", () => {
     );
     lab.edit(({ pools }) => (pools.vms.count = 2));
     expect((await lab.up()).code).toBe(0);
-    expect(vmids()).toEqual([121, 122]);
+    expect(vmids()).toEqual([120, 122]);
     lab.vms.withoutAgent.clear();
   });
 
@@ -245,19 +245,85 @@ describe("a machine that does not come up", () => {
   });
 });
 
-it("a new VMID rebuilds the node", async () => {
-  lab.edit(({ pools }) => (pools.vms.nodes[4] = { vmId: 140 }));
-  const { code, stdout } = await lab.up();
-  expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
-  expect(vmids()).toEqual([121, 122, 140]);
-  expect(members()).toContain("k3s-vm-4");
+describe("further disks", () => {
+  const DATA = "local-lvm:vm-323-disk-0";
+  const line = (vmid: number): string | undefined => /^scsi\d+: .*serial=data.*$/m.exec(conf(vmid))?.[0];
+
+  it("come while the machines run, each on a guest of its own that cannot be started", async () => {
+    lab.edit(({ pools }) =>
+      Object.assign(pools.vms, { disks: [{ serial: "data", size: "10GB" }], disksVmIds: { from: 320 } }),
+    );
+    const { code, changes, stdout } = await lab.up();
+    expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
+    expect(changes).toEqual(
+      Object.fromEntries([
+        ["homelab-preflight", ["update"]],
+        ...[1, 3, 4].flatMap((index) => [
+          [`k3s-vm-${index}-disks`, ["create"]],
+          [`k3s-vm-${index}-vm`, ["update"]],
+        ]),
+      ]),
+    );
+    expect(keepers()).toEqual([320, 322, 323]);
+    expect(line(323)).toBe(`scsi0: ${DATA},backup=0,serial=data,size=10G`);
+    expect(line(123)).toBe(`scsi1: ${DATA},discard=on,iothread=1,serial=data,size=10G`);
+    expect(lab.vms.guests.get(123)!.applied).toContain("scsi1");
+    await expect(lab.qm("start", "323")).rejects.toThrow("if it's a template");
+    expect((await lab.up("--refresh")).changes).toEqual({});
+  });
+
+  it("grow while the machine runs, beside a root disk that grows and a disk that somebody added", async () => {
+    await lab.qm("set", "123", "--scsi5", "local-lvm:3,serial=theirs");
+    lab.edit(({ pools }) => (pools.vms.nodes[4] = { disks: [{ serial: "data", size: "15GB" }], disk: "25GB" }));
+    const { code, changes, stdout } = await lab.up();
+    expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
+    expect(Object.keys(changes).sort()).toEqual(["homelab-preflight", "k3s-vm-4-disks", "k3s-vm-4-vm"]);
+    expect([line(123), line(323)]).toEqual([expect.stringMatching(/size=15G$/), expect.stringMatching(/size=15G$/)]);
+    expect(conf(123)).toMatch(/^scsi0: .*size=25G/m);
+    expect(conf(123)).toMatch(/^scsi5: .*serial=theirs/m);
+    expect(lab.vms.disks.get(DATA)?.bytes).toBe(15 * 1024 ** 3);
+    expect(actsOn(123)).toEqual([]);
+    await lab.qm("set", "123", "--delete", "scsi5", "--force", "1");
+  });
+
+  it("survive a rebuild: a new VMID, and the same disk", async () => {
+    const disk = lab.vms.disks.get(DATA);
+    lab.edit(({ pools }) => (pools.vms.nodes[4].vmId = 140));
+    const { code, stdout } = await lab.up();
+    expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
+    expect(vmids()).toEqual([120, 122, 140]);
+    expect(members()).toContain("k3s-vm-4");
+    expect(line(140)).toBe(`scsi1: ${DATA},discard=on,iothread=1,serial=data,size=15G`);
+    expect(lab.vms.disks.get(DATA)).toBe(disk);
+  });
+
+  it("stay when the node leaves, are named, and are its own again when it comes back", async () => {
+    lab.edit(({ pools }) => (pools.vms.count = 2));
+    const { code, stdout, errors } = await lab.up();
+    expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
+    expect([stdout, ...errors].join("\n")).toContain("the further disks of k3s-vm-4 stay (data), on guest 323");
+    expect([vmids(), keepers()]).toEqual([
+      [120, 122],
+      [320, 322, 323],
+    ]);
+    const named = await lab.command("recover", "--stack", "homelab", "--yes");
+    expect([named.code, named.stdout]).toEqual([
+      0,
+      expect.stringContaining("if nobody needs its disks: qm set 323 --protection 0 && qm destroy 323 on pve"),
+    ]);
+    lab.edit(({ pools }) => (pools.vms.count = 3));
+    expect((await lab.up()).code).toBe(0);
+    expect(line(140)).toContain(DATA);
+  });
 });
 
-it("destroy needs no machine that is alive", async () => {
+it("destroy needs no machine that is alive, and deletes further disks if the config says so", async () => {
+  lab.edit((cluster) => (cluster.removal = { onDisks: "delete" }));
+  expect((await lab.up()).changes).toEqual({ "homelab-roster": ["update"] });
   await lab.vms.stop(122);
-  lab.vms.withoutAgent.add(121);
+  lab.vms.withoutAgent.add(120);
   const { code, stdout } = await lab.destroy();
   expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
-  expect(vmids()).toEqual([]);
+  expect([vmids(), keepers()]).toEqual([[], []]);
   expect(lab.machines.guests.size).toBe(0);
 });

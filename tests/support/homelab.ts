@@ -6,6 +6,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { parse, stringify } from "yaml";
 import { type CallApi, callApiAt } from "../../lab/host/pctApi";
+import { runQm } from "../../lab/host/qmCommands";
 import { createAccess, readmeGrants } from "../../lab/pve/access/createAccess";
 import { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
@@ -215,6 +216,12 @@ export class Homelab {
     const files = fs.readdirSync(this.path("home"), { recursive: true, encoding: "utf8" });
     const logs = files.map((file) => this.path("home", file)).filter((file) => !/[/]plugins[/]/.test(file));
     return logs.map((file) => (fs.statSync(file).isFile() ? fs.readFileSync(file, "latin1") : "")).join("\n");
+  }
+
+  /** Runs `qm` as root on the host. @throws Error with what it says */
+  async qm(...words: string[]): Promise<void> {
+    const callApi: CallApi = (...args) => callApiAt(this.apiSocket, ...args);
+    await runQm({ callApi, etcPve: this.etcPve, print: () => {}, input: () => Promise.resolve("") }, words);
   }
 
   /** `npx proxmox-k3s doctor ARGS…`. */

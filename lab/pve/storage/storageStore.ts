@@ -191,7 +191,18 @@ export class StorageStore {
       });
   }
 
+  /** A volume that several machines have is one, and belongs to the one in its name. */
   private disks(name: string): Volume[] {
+    const found = new Map<string, Volume>();
+    for (const volume of this.disksOfGuests(name)) {
+      const { size = 0 } = found.get(volume.volid) ?? {};
+      const vmid = this.describe(volume.volid).vmid ?? volume.vmid;
+      found.set(volume.volid, { ...volume, size: Math.max(size, volume.size), ...(vmid !== undefined && { vmid }) });
+    }
+    return [...found.values()];
+  }
+
+  private disksOfGuests(name: string): Volume[] {
     return this.guests.flatMap((store) =>
       store.list().flatMap((vmid) =>
         store.kind

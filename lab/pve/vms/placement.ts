@@ -111,12 +111,17 @@ function imageFile(source: string, storages: StorageStore): string {
 /** Size of a volume that is there already: one that the machine has or had, or a CD's image. */
 function existingBytes(drive: Drive, draft: Draft, storages: StorageStore): number {
   const own = [...drivesOf(draft), ...drivesOf(draft.pending)].find(({ file }) => file === drive.file);
-  if (own) return driveBytes(own);
+  // Another machine that has the same volume may have grown it.
+  if (own) return Math.max(driveBytes(own), storedBytes(drive.file, storages) ?? 0);
   const stated = driveBytes(drive);
   const isUnused = [...draft.options.values()].includes(drive.file);
   if (isUnused || drive.file.startsWith("/")) return stated;
-  const [storage = ""] = drive.file.split(":");
-  const found = storages.content(storage).find(({ volid }) => volid === drive.file);
-  if (!found) throw failure(`volume ${drive.file} does not exist`);
-  return found.size;
+  const found = storedBytes(drive.file, storages);
+  if (found === undefined) throw failure(`volume ${drive.file} does not exist`);
+  return found;
+}
+
+function storedBytes(file: string, storages: StorageStore): number | undefined {
+  const [storage = ""] = file.split(":");
+  return storages.content(storage).find(({ volid }) => volid === file)?.size;
 }

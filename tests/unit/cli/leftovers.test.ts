@@ -19,7 +19,19 @@ const EMPTY = state({});
 
 it("finds nothing where state and host agree", () => {
   const { open, ...left } = findLeftovers(state({ resources: [machine] }), [guest({ unfinished: false })]);
-  expect([open, left]).toEqual([[], { discard: [], unclear: [], vanished: [] }]);
+  expect([open, left]).toEqual([[], { discard: [], unclear: [], begun: [], kept: [], vanished: [] }]);
+});
+
+it("names the guest that keeps the disks of a node that is gone, and leaves that of a node alone", () => {
+  const keeper = guest({ vmId: 320, kind: "vm", name: "k3s-worker-01-disks", keepsDisks: true, unfinished: false });
+  expect(findLeftovers(EMPTY, [keeper])).toMatchObject({ kept: [keeper], unclear: [], discard: [] });
+  const here = findLeftovers(state({ resources: [machine] }), [guest({ unfinished: false }), keeper]);
+  expect(here).toMatchObject({ kept: [], unclear: [] });
+});
+
+it("destroys no guest that does not say yet whose it is", () => {
+  const half = guest({ vmId: 110, kind: "vm", lock: "clone", name: "", begun: true, unfinished: false });
+  expect(findLeftovers(EMPTY, [half])).toMatchObject({ begun: [half], unclear: [], discard: [] });
 });
 
 it.each([guest({ lock: "create" }), guest({ kind: "vm", lock: "clone" })])(

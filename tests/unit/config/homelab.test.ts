@@ -97,6 +97,7 @@ test("defaults of the keys that it does not set", () => {
     drainTimeoutSeconds: 600,
     onBlocked: "stop",
     onLocalData: "stop",
+    onDisks: "keep",
     allowControlPlaneLoss: false,
   });
 });

@@ -36,6 +36,7 @@ const BEYOND_THE_SCHEMA: Readonly<Record<string, readonly string[]>> = {
     ...["pool-zero-servers", "proxmox-other-node", "proxmox-template-missing", "proxmox-template-os-unknown"],
     "label-storage",
     "taint-repeated",
+    ...["vm-disk-serial-twice", "vm-disks-of-container", "vm-disks-vmid-of-node", "vm-disks-vmids"],
     ...["vm-image-empty", "vm-image-twice", "vm-source-missing", "vm-source-twice", "vm-template-of-node"],
   ],
   "arithmetic in a text": ["network-host-bits", "unit-disk-fraction", "unit-memory-too-little"],

@@ -67,6 +67,7 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "removal.drainTimeout": { removal: { drainTimeout: "20m" } },
   "removal.onBlocked": { removal: { onBlocked: "force" } },
   "removal.onLocalData": { removal: { onLocalData: "delete" } },
+  "removal.onDisks": { removal: { onDisks: "delete" } },
   "removal.allowControlPlaneLoss": { removal: { allowControlPlaneLoss: true } },
   "rollout.concurrency": { rollout: { concurrency: 2 } },
   "pools.<pool>.kind": worker({ kind: "vm" }),
@@ -78,6 +79,7 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "pools.<pool>.addresses": worker({ addresses: { from: "192.168.2.50" } }),
   "pools.<pool>.proxmoxNode": worker({ proxmoxNode: "pve2" }),
   "pools.<pool>.cores": worker({ cores: 6 }),
+  "pools.<pool>.cpuUnits": worker({ cpuUnits: 200 }),
   "pools.<pool>.memory": worker({ memory: "9GB" }),
   "pools.<pool>.disk": worker({ disk: "60GB" }),
   "pools.<pool>.storage": worker({ storage: "local-lmv" }),
@@ -107,6 +109,10 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "pools.<vm pool>.installAgent": vm({ installAgent: true }),
   "pools.<vm pool>.clone": vm({ clone: "linked" }),
   "pools.<vm pool>.cpuType": vm({ cpuType: "host" }),
+  "pools.<vm pool>.bios": vm({ bios: "ovmf" }),
+  "pools.<vm pool>.machine": vm({ machine: "q35" }),
+  "pools.<vm pool>.disks": vm({ disks: [{ serial: "data", size: "60GB" }] }),
+  "pools.<vm pool>.disksVmIds": vm({ disksVmIds: { from: 330 } }),
   "pools.<pool>.nodes.<index>.hostname": first({ hostname: "big" }),
   "pools.<pool>.nodes.<index>.vmId": first({ vmId: 300 }),
   "pools.<pool>.nodes.<index>.address": first({ address: "192.168.2.60" }),
@@ -116,6 +122,8 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "pools.<pool>.nodes.<index>.memory": first({ memory: "9GB" }),
   "pools.<pool>.nodes.<index>.disk": first({ disk: "60GB" }),
   "pools.<pool>.nodes.<index>.labels": first({ labels: { tier: "1" } }),
+  "pools.<pool>.nodes.<index>.disks": vm({ nodes: { 1: { disks: [{ serial: "data", size: "60GB" }] } } }),
+  "pools.<pool>.nodes.<index>.disksVmId": vm({ nodes: { 1: { disksVmId: 330 } } }),
   "pools.<pool>.nodes.<index>.protect": first({ protect: true }),
 };
 
@@ -144,6 +152,7 @@ const base = changed(
   vm({
     ...{ kind: "vm", role: "agent", count: 1, template: 9000, cores: 2, memory: "4GB", disk: "20GB" },
     ...{ vmIds: { from: 120 }, addresses: { from: "192.168.2.40" } },
+    ...{ disks: [{ serial: "data", size: "50GB" }], disksVmIds: { from: 320 } },
   }),
 );
 const former = clusterRecordOf(loadPlan(base));

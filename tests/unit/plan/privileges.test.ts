@@ -111,6 +111,8 @@ describe("the arguments of the checks on the host", () => {
         `102 k3s-worker-01 192.168.2.21 local-lvm 50 ${template}`,
         `103 k3s-worker-02 192.168.2.22 local-lvm 50 ${template}`,
       ].join("\n"),
+      FURTHER: "",
+      FIRMWARE: "",
       MODULES: "vxlan",
       OVERLAYFS: "local-lvm",
       SNIPPETS: "",

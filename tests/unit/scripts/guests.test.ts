@@ -20,7 +20,6 @@ class Host extends ScriptedHost {
       ADDRESS: "198.18.0.20",
       CREATION: "",
       NETWORK: "keep",
-      DISKS: "keep",
       TEMPLATE: "",
       URN: "urn:pulumi:homelab::proxmox-k3s::a$b::node-1",
       AUTHORIZED_KEYS: "ssh-ed25519 AAAA",

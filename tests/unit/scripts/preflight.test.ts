@@ -46,7 +46,13 @@ class Host {
   loadable: string[] = [];
   cgroupMount = "cgroup2fs";
   /** What the script is told of the cluster. */
-  args: Record<string, string> = { PVE_NODE: "pve", MODULES: "vxlan", OVERLAYFS: "local-lvm" };
+  args: Record<string, string> = {
+    PVE_NODE: "pve",
+    FURTHER: "",
+    FIRMWARE: "",
+    MODULES: "vxlan",
+    OVERLAYFS: "local-lvm",
+  };
   /** Paths for which Proxmox VE has no answer. */
   readonly deaf: string[] = [];
 
@@ -273,6 +279,27 @@ describe("the host itself", () => {
   });
 });
 
+describe("the firmware of a template of virtual machines", () => {
+  const troubles = (firmware: string, conf: string) =>
+    host((each) => {
+      each.args["NODES"] = "120 k3s-vm-1 192.168.2.40 local-lvm 20 9000";
+      each.args["FIRMWARE"] = firmware;
+      const text = `name: golden\nscsi0: local-lvm:base-9000-disk-0,size=2G\ntemplate: 1\n${conf}`;
+      each.write("etc/qemu-server/9000.conf", text);
+    }).troubles();
+
+  it.each([
+    ["", "bios: ovmf\n"],
+    ["9000 seabios", ""],
+    ["9000 ovmf", "bios: ovmf\nefidisk0: local-lvm:base-9000-disk-1,efitype=4m,size=528K\n"],
+  ])("fits: %j, %j", (firmware, conf) => expect(troubles(firmware, conf)).toEqual([]));
+
+  it.each([
+    ["9000 ovmf", "", "fail template: the template 9000 (golden) has no EFI disk, which bios: ovmf needs"],
+    ["9000 seabios", "bios: ovmf\n", "fail template: the template 9000 (golden) boots by UEFI, not by bios: seabios"],
+  ])("does not fit: %j, %j", (firmware, conf, trouble) => expect(troubles(firmware, conf)).toEqual([trouble]));
+});
+
 describe("storage", () => {
   it.each([
     [{ type: "zfspool" }, /^fail storage: local-lvm is ZFS, where the overlayfs/],
@@ -289,6 +316,29 @@ describe("storage", () => {
     const [local] = host().storages;
     const changed = host((each) => (each.storages = [local!, storage(change)]));
     expect(changed.troubles()).toEqual([expect.stringMatching(line)]);
+  });
+
+  it("has room for further disks too, and takes disks of virtual machines", () => {
+    const further = (FURTHER: string, change: Partial<Storage> = {}) =>
+      host((each) => {
+        each.storages = [
+          storage({ avail: 90 * GIB, ...change }),
+          storage({ storage: "slow", content: "iso", avail: GIB }),
+        ];
+        each.args["FURTHER"] = FURTHER;
+      });
+    expect(further("").troubles()).toEqual([]);
+    expect(further("320 local-lvm 10\n320 slow 5").troubles()).toEqual([
+      "warn space: local-lvm has 90 GiB free; 2 new machines and 1 further disks need 92 GiB when their disks are full",
+      "fail storage: slow does not allow virtual machines (content: iso)",
+    ]);
+    const kept = further("320 local-lvm 10");
+    kept.conf(320, `#disks of k3s-vm-1 of ${MARK}\nname: k3s-vm-1-disks\n`, "qemu-server");
+    expect(kept.troubles()).toEqual([]);
+    kept.conf(320, "#mine\nname: nas\n", "qemu-server");
+    expect(kept.troubles()).toContainEqual(
+      expect.stringMatching(/^fail vmid: VMID 320, wanted for a guest that keeps disks, belongs to the guest "nas"/),
+    );
   });
 
   it("may be ZFS if no node there needs overlayfs", () => {

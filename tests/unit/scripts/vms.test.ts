@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { parse } from "yaml";
-
+import { parseGuests } from "../../../cli/recover/guests";
 import { CREATION, MARK, ScriptedHost } from "../../support/scriptedHost";
 
 /*
@@ -37,10 +37,10 @@ class Host extends ScriptedHost {
     this.qm(machine(exec));
   }
 
-  run(task: "vm" | "host-key" | "claim" | "guard" | "discard", env: Readonly<Record<string, string>> = {}) {
+  run(task: "vm" | "host-key" | "claim" | "guard" | "discard" | "guests", env: Readonly<Record<string, string>> = {}) {
     return this.script(task, "create", {
       ...{ ADDRESS: "198.18.0.20", DISK: "20", AUTHORIZED_KEYS: "ssh-ed25519 AAAA", URN },
-      ...{ CREATION: "", NETWORK: "keep", DISKS: "keep", TEMPLATE: "", WAIT: "0", ...env },
+      ...{ CREATION: "", NETWORK: "keep", DISKS: "", DISKS_VMID: "", TEMPLATE: "", WAIT: "0", ...env },
     });
   }
 }
@@ -167,21 +167,6 @@ describe("the claim of a clone", () => {
 });
 
 describe("what somebody added to a machine", () => {
-  it("is not lost by a larger disk: the claim names the disks and another way", () => {
-    const host = new Host().record("prepared", 103);
-    host.conf(103, `${ours}scsi1: local-lvm:vm-103-disk-1,size=8G\n`, "qemu-server");
-    const { code, output } = host.script("claim", "update", {
-      CREATION: "",
-      TEMPLATE: "",
-      NETWORK: "keep",
-      DISKS: "change",
-    });
-    expect(code).toBe(1);
-    expect(output).toContain("this change of the disk of guest 103 (node-1) would detach scsi1, which somebody added");
-    expect(output).toContain("next:  qm resize 103 scsi0 SIZE on the Proxmox host");
-    expect(host.script("claim", "update", { CREATION: "", TEMPLATE: "", NETWORK: "keep", DISKS: "keep" }).code).toBe(0);
-  });
-
   it("stops its removal, with the commands of its kind", () => {
     const host = new Host().record("prepared", 103);
     host.conf(103, `${ours}protection: 1\n`, "qemu-server");
@@ -253,6 +238,45 @@ describe("the file with which cloud-init installs the guest agent", () => {
 });
 
 describe("a clone that was cut off", () => {
+  const bare = "# qmclone temporary file\nlock: clone\n";
+  const half = ours.replace(/^name:.*\n/m, "name: node-1\nlock: clone\n").replace(/^scsi0:.*\n/m, "");
+
+  it.each([
+    ["before its first disk is copied", bare, "begun"],
+    ["with a name and without its disks", half, "unfinished"],
+    ["with all its disks, still locked", `${ours}lock: clone\n`, "unfinished"],
+    ["before it is configured", ours.replace(/^(net0|ide2):.*\n/gm, ""), "unfinished"],
+    ["before its first start", ours, "unfinished"],
+  ])("is known by its record on the host: %s", (_, conf, state) => {
+    const host = begun();
+    host.hurry();
+    host.conf(103, conf, "qemu-server");
+    const [found] = parseGuests(host.run("guests").outcome).ours;
+    expect(found).toMatchObject({
+      vmId: 103,
+      kind: "vm",
+      ...(state === "begun" ? { begun: true } : { unfinished: true }),
+    });
+    const claim = host.run("claim", { CREATION: "0".repeat(16) });
+    expect([claim.code, claim.output]).toEqual([1, expect.stringContaining("next:  npx proxmox-k3s recover")]);
+    expect(claim.qm).toEqual([]);
+  });
+
+  it("is a stranger's if the host has no record, and is not listed", () => {
+    const host = new Host();
+    host.hurry();
+    host.conf(103, bare, "qemu-server");
+    expect(host.run("guests")).toMatchObject({ code: 0, outcome: "" });
+    expect(host.run("claim").output).toContain("which is not ours; it was not touched");
+  });
+
+  it("is not destroyed before it says whose it is", () => {
+    const host = begun();
+    host.conf(103, bare, "qemu-server");
+    const { code, qm } = host.run("discard", { CREATION });
+    expect([code, qm]).toEqual([1, []]);
+  });
+
   it.each(["clone", "create"])("is unlocked and destroyed (lock: %s)", (lock) => {
     const host = begun('*"test -e"*) : | answer 1 ;;');
     host.conf(103, `${ours}lock: ${lock}\n`, "qemu-server");

@@ -1,0 +1,95 @@
+import { renderText } from "../../../cli/preview/render";
+import { reviewOf } from "../../../cli/preview/review";
+import { formatProblem } from "../../../config/problems";
+import { announcements } from "../../../plan/announce";
+import { loadPlan } from "../../../plan/load";
+import type { ClusterPlan } from "../../../plan/model";
+import { clusterRecordOf } from "../../../plan/record";
+import { preflightArgs } from "../../../plan/render/preflightArgs";
+import { privilegePaths } from "../../../plan/privileges";
+import { transitions } from "../../../plan/transitions";
+import { state } from "../../support/reviews";
+import { changed, homelabConfig } from "../config/support";
+
+/* Disks that outlive their machine: what a change of them means, and what is said of them when a node goes. */
+
+const data = { serial: "data", size: "50GB" };
+const POOL = {
+  ...{ kind: "vm", role: "agent", count: 2, hostname: "vm-{0}", template: 9000, cores: 2, memory: "4GB", disk: "20GB" },
+  ...{ vmIds: { from: 120 }, addresses: { from: "192.168.2.40" }, disks: [data], disksVmIds: { from: 320 } },
+};
+const plan = (pool: object = {}, more: object = {}): ClusterPlan =>
+  loadPlan(changed(changed(homelabConfig(), { pools: { vms: POOL } }), { pools: { vms: pool }, ...more }));
+const former = clusterRecordOf(plan());
+const judged = (to: ClusterPlan) => transitions(former, to);
+
+test("every node has its own guest for them, and a node may have others than its pool", () => {
+  const own = { 2: { disks: [{ serial: "logs", size: "5GB", storage: "slow" }], disksVmId: 350 } };
+  const nodes = plan({ nodes: own }).nodes.filter(({ kind }) => kind === "vm");
+  expect(nodes).toMatchObject([
+    { name: "vm-1", disks: [{ serial: "data", storage: "local-lvm", sizeGiB: 50 }], disksVmId: 320 },
+    { name: "vm-2", disks: [{ serial: "logs", storage: "slow", sizeGiB: 5 }], disksVmId: 350 },
+  ]);
+  const apart = plan({ nodes: own });
+  expect(preflightArgs(apart)["FURTHER"]).toBe("320 local-lvm 50\n350 slow 5");
+  expect(privilegePaths(apart).get("/storage/slow")).toContain("Datastore.Audit");
+});
+
+test("they come and grow while the machine runs", () => {
+  const to = plan({
+    disks: [
+      { ...data, size: "60GB" },
+      { serial: "logs", size: "5GB" },
+    ],
+  });
+  const { changes, refusals } = judged(to);
+  expect([changes.map(({ effect, reasons }) => [effect, ...reasons]), refusals]).toEqual([
+    [
+      ["live", "further disks"],
+      ["live", "further disks"],
+    ],
+    [],
+  ]);
+  const text = renderText(reviewOf({ record: former, source: state, unfinished: [] }, to));
+  expect(text).toContain("further disk data 50GB → 60GB, logs new → 5GB");
+  expect(text).toMatch(/pve: disk on local-lvm +272GB → 302GB/);
+});
+
+test.each([
+  [
+    "take one away",
+    { disks: [] },
+    "cluster.pools.vms.disks: cannot take the disk data off vm-1, which may be using it (put it back; to get rid of it, retire the node and add another)",
+  ],
+  [
+    "shrink one",
+    { disks: [{ ...data, size: "40GB" }] },
+    "cluster.pools.vms.disks: cannot shrink the disk data of vm-1 from 50GB to 40GB (set 50GB; for a smaller one, add another disk)",
+  ],
+  [
+    "another guest keeps them",
+    { disksVmIds: { from: 330 } },
+    "cluster.pools.vms.disksVmIds: cannot give the disks of vm-1 to guest 330: guest 320 keeps them (set it back to 320)",
+  ],
+])("refused: %s", (_, change, problem) => {
+  expect(judged(plan(change)).refusals.map(formatProblem)).toContain(problem);
+});
+
+test("another storage is for disks that are made later", () => {
+  expect(judged(plan({ storage: "slow" }))).toEqual({ changes: [], refusals: [] });
+});
+
+test.each([
+  ["keep", "vm-2: drain and removal; its guest is destroyed with its disk; its further disk data is kept on guest 321"],
+  ["delete", "vm-2: drain and removal; its guest is destroyed with its disk; its further disk data is deleted too"],
+])("the preview says what happens to them with the node: %s", (onDisks, line) => {
+  const to = plan({ count: 1 }, { removal: { onDisks } });
+  expect(announcements(judged(to), to)).toEqual([line]);
+});
+
+test("a rebuild keeps them, whatever the policy for a removal", () => {
+  const to = plan({ vmIds: { from: 220 } }, { removal: { onDisks: "delete" } });
+  expect(renderText(reviewOf({ record: former, source: state, unfinished: [] }, to))).toContain(
+    "Its further disk data is kept on guest 320.",
+  );
+});
