@@ -203,6 +203,9 @@ describe("a change of K3s", () => {
     const stopped = await lab.up("--continue-on-error");
     const [first, second] = turns()[0]!.startsWith(AGENTS[0]!) ? AGENTS : [...AGENTS].reverse();
     expect([stopped.code, turns()]).toEqual([1, [`${first}-k3s update`]]);
+    // The cause stands above Pulumi's own message, which begins with the whole command.
+    const [cause, command] = ["unknown flag: --max-pod", 'running "#'].map((text) => stopped.stdout.indexOf(text));
+    expect([cause! > 0, cause! < command!]).toEqual([true, true]);
     expect(stopped.errors.join("\n")).toContain(
       `${second} was not changed (this would change its K3s): the change of K3s failed on ${first}`,
     );
