@@ -19,7 +19,13 @@ const GOOD: Readonly<Record<ArgumentName, string>> = {
   ...{ ACTION: "create", ADDRESS: "192.168.2.20", AFTER: "its reboot", ALLOW_CONTROL_PLANE_LOSS: "no", ARCH: "amd64" },
   ...{ AUTHORIZED_KEYS: "ssh-ed25519 AAAAC3Nz anna's laptop", BOUND: "300", BRIDGE: "vmbr0", CONFIG: "a: b" },
   ...{ CLUSTER_ID: "0123456789abcdef", CREATION: "5f3a9c1e0b7d4421", DISK: "32" },
-  ...{ DISKS: "data local-lvm 10\nlogs local-lvm 5", DISKS_VMID: "320", FURTHER: "320 local-lvm 10", FIRMWARE: "9000 ovmf", ON_DISKS: "keep" },
+  ...{
+    DISKS: "data local-lvm 10\nlogs local-lvm 5",
+    DISKS_VMID: "320",
+    FURTHER: "320 local-lvm 10",
+    FIRMWARE: "9000 ovmf",
+    ON_DISKS: "keep",
+  },
   ...{ DRAIN_TIMEOUT: "600", EFFECT: "reboot it" },
   ...{ ETCD: "no", FILES: "k3s\nk3s-airgap-images-amd64.tar", FROM: "/srv/k3s", IMAGES: "no", IMAGES_SHA256: "-" },
   ...{
