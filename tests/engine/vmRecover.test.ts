@@ -62,13 +62,21 @@ it.each([
 });
 
 it("inside a copy of which nothing is known yet, recover names its VMID with what to do, and does not touch it", async () => {
+  await killedAt(`guest ${VMID} clone`);
+  const made = text();
   lab.host.put(confFile, "lock: clone\n");
   const { code, stdout } = await recover();
   expect(code).toBe(1);
   expect(stdout).toContain(`error: guest ${VMID} is being created, or its creation was cut off`);
   expect(stdout).toContain(`if none does: qm unlock ${VMID} && qm destroy ${VMID} on pve`);
-  expect(isThere()).toBe(true);
-  lab.host.remove(confFile);
+  expect(text()).toBe("lock: clone\n");
+  const up = await lab.up();
+  expect(up.errors.join("\n")).toContain(
+    `VMID ${VMID}, wanted for k3s-vm-1, is being created, or its creation was cut off`,
+  );
+  lab.host.put(confFile, made);
+  expect((await recover()).code).toBe(0);
+  expect(vmids()).toEqual([]);
 });
 
 it.each([
@@ -93,7 +101,7 @@ it("a machine that a refresh has lost is taken into the state again, and nothing
   const run = await lab.up("--refresh");
   expect([run.code, run.failed]).toEqual([1, ["k3s-vm-1"]]);
   expect(run.errors.join("\n")).toContain(
-    `bring it back: qm migrate ${VMID} pve --online on pve2; then npm run cluster`,
+    `bring it back: qm migrate ${VMID} pve --online on pve2; then npx proxmox-k3s recover`,
   );
   const away = await recover();
   expect([away.code, away.stdout]).toEqual([
