@@ -28,6 +28,7 @@ function roster(servers: Record<number, string>, policy: Record<string, string> 
     DRAIN_TIMEOUT: "300",
     ON_BLOCKED: "stop",
     ON_LOCAL_DATA: "stop",
+    ON_DISKS: "keep",
     ALLOW_CONTROL_PLANE_LOSS: "no",
     ...policy,
   });
