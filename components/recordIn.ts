@@ -1,69 +1,14 @@
 import { parse } from "yaml";
 import { z } from "zod";
 
-import { OS_TYPES } from "../config/template";
 import type { ClusterRecord, K3sRecord, NodeRecord } from "../plan/record";
 import { creationOf } from "../plan/mark";
 import { kindOfResource } from "../plan/machineKinds";
 import { type NodeStep, parseStep, stepName } from "../plan/steps";
 import { ANCHOR_TYPE, COMMAND_TYPE } from "../plan/urn";
 import { readArguments } from "../remote/script";
-import { entriesIn, type Resources } from "./stateResources";
-
-/** What the Proxmox provider records of a guest of any kind. Zero, an empty text and an absent value mean the same there. */
-const guestForm = {
-  vmId: z.number(),
-  nodeName: z.string(),
-  initialization: z.looseObject({
-    dns: z.looseObject({ domain: z.string().nullish(), servers: z.array(z.string()).nullish() }).nullish(),
-    ipConfigs: z.array(
-      z.looseObject({ ipv4: z.looseObject({ address: z.string(), gateway: z.string().nullish() }).nullish() }),
-    ),
-    vendorDataFileId: z.string().nullish(),
-  }),
-  startup: z
-    .looseObject({ order: z.number().nullish(), upDelay: z.number().nullish(), downDelay: z.number().nullish() })
-    .nullish(),
-};
-const nic = {
-  bridge: z.string().nullish(),
-  vlanId: z.number().nullish(),
-  macAddress: z.string().nullish(),
-};
-const disk = z.looseObject({ size: z.number(), datastoreId: z.string().nullish() });
-
-const container = z
-  .looseObject({
-    ...guestForm,
-    cpu: z.looseObject({ cores: z.number(), units: z.number().nullish() }),
-    memory: z.looseObject({ dedicated: z.number(), swap: z.number().default(0) }),
-    disk,
-    networkInterfaces: z.array(z.looseObject({ name: z.string(), ...nic })),
-    operatingSystem: z.looseObject({ type: z.string().nullish() }).nullish(),
-    startOnBoot: z.boolean().nullish(),
-  })
-  .transform(({ disk: own, startOnBoot, memory, operatingSystem, ...guest }) => ({
-    ...guest,
-    memory,
-    disks: [own],
-    onBoot: startOnBoot,
-    ofKind: { swapMiB: memory.swap, osType: OS_TYPES.find((type) => type === operatingSystem?.type) },
-  }));
-
-const virtualMachine = z
-  .looseObject({
-    ...guestForm,
-    cpu: z.looseObject({ cores: z.number(), type: z.string().nullish(), units: z.number().nullish() }),
-    memory: z.looseObject({ dedicated: z.number() }),
-    disks: z.array(disk),
-    networkDevices: z.array(z.looseObject(nic)),
-    onBoot: z.boolean().nullish(),
-  })
-  .transform(({ networkDevices, ...guest }) => ({
-    ...guest,
-    networkInterfaces: networkDevices,
-    ofKind: { swapMiB: 0, cpuType: guest.cpu.type ?? undefined },
-  }));
+import { recordedGuest, type RecordedGuest } from "./machine/recordedGuest";
+import { entriesIn, fitting, type Resources } from "./stateResources";
 
 /** The record in a state's resources. Pure. */
 export function recordIn(state: Resources): ClusterRecord {
@@ -79,7 +24,7 @@ export function recordIn(state: Resources): ClusterRecord {
     const kind = kindOfResource(type);
     // Another guest may have taken the VMID, and a refresh may have seen it. That is for the claim and the guard.
     if (kind === undefined || !isOurs(outputs)) return [];
-    const guest = kind === "lxc" ? fitting(container, name, outputs) : fitting(virtualMachine, name, outputs);
+    const guest = recordedGuest(kind, name, outputs);
     const step = (of: NodeStep): Readonly<Partial<Record<string, string>>> =>
       commands.has(stepName(name, of)) ? argumentsOf(name, commands.get(stepName(name, of))) : {};
     return [
@@ -97,16 +42,7 @@ function isOurs(outputs: unknown): boolean {
   return creationOf(data?.description ?? "") !== "";
 }
 
-/** @throws Error if the record has a form that this program does not know */
-function fitting<T>(form: z.ZodType<T>, node: string, recorded: unknown): T {
-  const { success, data } = form.safeParse(recorded);
-  if (!success) throw new Error(`the state's record of ${node} has a form that this program does not know`);
-  return data;
-}
-
-type Guest = z.infer<typeof container> | z.infer<typeof virtualMachine>;
-
-function nodeIn(identity: Pick<NodeRecord, "name" | "kind">, guest: Guest, command: unknown): NodeRecord {
+function nodeIn(identity: Pick<NodeRecord, "name" | "kind">, guest: RecordedGuest, command: unknown): NodeRecord {
   const { initialization, startup } = guest;
   const [own, ...networkInterfaces] = guest.networkInterfaces;
   const [root] = guest.disks;
@@ -151,7 +87,7 @@ function nodeIn(identity: Pick<NodeRecord, "name" | "kind">, guest: Guest, comma
  * the others has a step of its own.
  */
 function disksIn(
-  { disks: [root] }: Guest,
+  { disks: [root] }: RecordedGuest,
   step: (of: NodeStep) => Readonly<Partial<Record<string, string>>>,
 ): Pick<NodeRecord, "diskGiB" | "disks" | "disksVmId"> {
   const { DISK: grown = "0" } = step("vm");

@@ -1,8 +1,6 @@
 import { createInterface } from "node:readline/promises";
 
-import { containerSettings } from "../../components/machine/containerSettings";
-import { vmSettings } from "../../components/machine/vmSettings";
-import { imageVolume, vendorDataVolume } from "../../plan/bootFiles";
+import { guestSettings } from "../../components/machine/guestSettings";
 import { loadPlan } from "../../plan/load";
 import { destroyKeeper, MACHINE_KINDS } from "../../plan/machineKinds";
 import { clusterIdOf, descriptionOf } from "../../plan/mark";
@@ -103,14 +101,8 @@ function withLost(lost: readonly Lost[], { plan, mark, state }: OpenedCluster): 
   return lost.reduce((text, each) => {
     const node = plan.nodes.find(({ name }) => name === each.guest.name)!;
     const description = descriptionOf(each.guest.creation, mark);
-    return takeBack(text, each, { ...settings(node, plan, clusterIdOf(mark)), description });
+    return takeBack(text, each, { ...guestSettings(node, plan, clusterIdOf(mark)), description });
   }, state.text);
-}
-
-function settings(node: NodePlan, plan: ClusterPlan, clusterId: string): object {
-  if (node.kind === "lxc") return containerSettings(node, plan);
-  const [image, vendorData] = [imageVolume(clusterId, node), vendorDataVolume(clusterId, node, plan)];
-  return vmSettings(node, plan, {}, { ...(image && { image }), ...(vendorData && { vendorData }) });
 }
 
 /** The cluster's state and host. There is no host before the first `up`, because the cluster has no mark yet. */

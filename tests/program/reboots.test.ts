@@ -1,4 +1,4 @@
-import { reboots } from "../../components/rollout/Reboots";
+import { reboots } from "../../components/machine/reboots";
 
 /** What the Proxmox client does with such a change: tests/engine/changes.test.ts. */
 
