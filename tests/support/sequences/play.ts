@@ -144,6 +144,7 @@ class WorkerGame implements Game<Step> {
     this.story.push(`  ${JSON.stringify(remedy)}`);
     switch (remedy.kind) {
       case "give way":
+        if (remedy.refreshFails) this.drifted = false;
         return this.retire(
           PLACES.find((place) => vmidOf(place) === remedy.vmid)!,
           true,

@@ -2,8 +2,8 @@ import type { PulumiResult } from "../pulumiResult";
 
 /** What a person does about an error before the next `up`. */
 export type Remedy =
-  /** The VMID is somebody else's: its index is retired. */
-  | { readonly kind: "give way"; readonly vmid: number }
+  /** The VMID is somebody else's: its index is retired; without another refresh, if that is what fails. */
+  | { readonly kind: "give way"; readonly vmid: number; readonly refreshFails?: true }
   /** Our guest has gone and somebody else has its VMID: the program shall forget the node. */
   | { readonly kind: "forget"; readonly node: string }
   /** A guest of ours stands there half made: `npx proxmox-k3s recover`. */
@@ -14,6 +14,12 @@ const RECOVERY = /npx proxmox-k3s recover/;
 
 /** Errors that are the world's doing and that say what to do; every other one is the program's. */
 const SAYINGS: readonly [RegExp, (match: RegExpExecArray) => Remedy][] = [
+  // The Proxmox client's words: a refresh reads the disks of whatever machine has the VMID, and the token may not do that to a
+  // stranger's. The program has not begun by then, so docs/operations.md says what to do.
+  [
+    /Permission check failed \(\/vms\/(\d+), VM\.Config\.Disk\)/,
+    ([, vmid]) => ({ kind: "give way", vmid: Number(vmid), refreshFails: true }),
+  ],
   [/-claim: VMID (\d+).* belongs to the guest "/, ([, vmid]) => ({ kind: "give way", vmid: Number(vmid) })],
   [/error: (\S+)-guard: VMID \d+.*not ours/, ([, node]) => ({ kind: "forget", node: node! })],
   [/(\S+): the API token may not change guest \d+/, ([, node]) => ({ kind: "forget", node: node! })],
