@@ -13,6 +13,7 @@ import type { Exchange } from "../../lab/pve/http/exchange";
 import type { PveServer } from "../../lab/pve/server";
 import { ensureToolchain, makePulumiHome, toolchainEnv } from "../../lab/toolchain/install";
 import { quote } from "../../remote/script";
+import { endOf } from "./endOf";
 import { startHomelabApi } from "./homelabApi";
 import { IsolatedNetwork } from "./isolatedNetwork";
 import { IsolatedProcesses } from "./isolatedProcesses";
@@ -248,12 +249,7 @@ export class Homelab {
     const [program, ...enter] = this.network.enter;
     const child = spawn(program!, [...enter, ...command], { cwd: this.path("program"), env: this.env, stdio: "pipe" });
     if (child.pid !== undefined) started?.(child.pid);
-    child.stdin.on("error", () => {}); // it may end without reading
-    child.stdin.end(input);
-    const output = { stdout: "", stderr: "" };
-    child.stdout.on("data", (data: Buffer) => (output.stdout += data.toString()));
-    child.stderr.on("data", (data: Buffer) => (output.stderr += data.toString()));
-    const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
+    const { code, ...output } = await endOf(child, input);
     return { code: code ?? -1, ...output };
   }
 

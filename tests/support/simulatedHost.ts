@@ -9,6 +9,7 @@ import { type GuestConfigFile, parseGuestConfig } from "../../lab/pve/guestConfi
 import { MACHINE_KINDS, type MachineKind } from "../../plan/machineKinds";
 import { parseStep } from "../../plan/steps";
 import { acknowledgement } from "../../remote/answer";
+import { endOf } from "./endOf";
 import { HastyClock, makeCommands, makeHastySleep, serveCommands } from "./doubles/commands";
 import { answerInGuest } from "./doubles/guestCommands";
 import { answerOnHost, HOST_COMMANDS } from "./doubles/hostCommands";
@@ -173,12 +174,7 @@ export class SimulatedHost {
     const { processes, root } = this.options;
     const [program, ...args] = [...processes.enter, "chroot", root, "sh", "-c", command];
     const child = spawn(program, args, { cwd: "/", env: { PATH: process.env["PATH"], HOME: "/root" }, stdio: "pipe" });
-    child.stdin.on("error", () => {}); // it may end without reading
-    child.stdin.end(stdin);
-    const output = { stdout: "", stderr: "" };
-    child.stdout.on("data", (data: Buffer) => (output.stdout += data.toString()));
-    child.stderr.on("data", (data: Buffer) => (output.stderr += data.toString()));
-    const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
+    const { code, ...output } = await endOf(child, stdin);
     return { status: code ?? 255, ...output };
   }
 

@@ -5,6 +5,7 @@ import type { DiskCopy, NewDisk, TaskLog } from "../../lab/pve/driver";
 import type { GuestConfig } from "../../lab/pve/guestConfig";
 import { SimulatedFiles } from "../../lab/pve/simulatedFiles";
 import { type ProcessResult, type SimulatedDisk, type SimulatedVm, SimulatedVms } from "../../lab/pve/simulatedVms";
+import { endOf } from "./endOf";
 import type { IsolatedProcesses } from "./isolatedProcesses";
 import type { SimulatedMachines } from "./simulatedMachines";
 
@@ -140,12 +141,7 @@ export class VmRoots extends SimulatedVms {
   protected override async run(vmid: number, command: readonly string[], input: string): Promise<ProcessResult> {
     const [program, ...args] = [...this.processes.enter, "chroot", this.machines.disk(vmid).root, ...command];
     const child = spawn(program!, args, { cwd: "/", env: { PATH: process.env["PATH"] }, stdio: "pipe" });
-    child.stdin.on("error", () => {}); // it may end without reading
-    child.stdin.end(input);
-    const output = { stdout: "", stderr: "" };
-    child.stdout.on("data", (data: Buffer) => (output.stdout += data.toString()));
-    child.stderr.on("data", (data: Buffer) => (output.stderr += data.toString()));
-    const code = await new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
+    const { code, ...output } = await endOf(child, input);
     return { exitcode: code ?? 255, ...output };
   }
 }
