@@ -9,6 +9,10 @@ import type { ClusterPlan, ImagePlan, VmNodePlan } from "./model";
 /** An image that Proxmox VE downloads. */
 export type DownloadedImage = Extract<ImagePlan, { url: string }>;
 
+/** The image that Proxmox VE downloads for a machine; undefined if it is made of a template or of a volume that is there. */
+export const downloadedImage = ({ source }: Pick<VmNodePlan, "source">): DownloadedImage | undefined =>
+  "image" in source && "url" in source.image ? source.image : undefined;
+
 /** @param clusterId the anchor's random id */
 export const imageFile = (clusterId: string, { sha256, format }: DownloadedImage): string =>
   `proxmox-k3s-${clusterId}-${sha256.slice(0, 12)}.${format}`;

@@ -84,6 +84,7 @@ export type VmSource =
       readonly clone: "full" | "linked";
     }
   | { readonly image: ImagePlan };
+
 /** A disk of a virtual machine beside its root disk. */
 export interface DiskPlan {
   /** It tells the disks of a machine apart, in the machine too: `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>`. */

@@ -1,3 +1,4 @@
+import { downloadedImage } from "./bootFiles";
 import type { ClusterPlan, ImagePlan, NodePlan } from "./model";
 
 /**
@@ -97,18 +98,15 @@ export const nodePath = (node: string): string => `/nodes/${node}`;
 
 type Nodes = Pick<ClusterPlan, "nodes">;
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
-const hasVms = ({ nodes }: Nodes): boolean => nodes.some(({ kind }) => kind === "vm");
-const sourcesOf = ({ nodes }: Nodes) => nodes.flatMap((node) => (node.kind === "vm" ? [node.source] : []));
+const vmsOf = ({ nodes }: Nodes) => nodes.filter((node) => node.kind === "vm");
 
 /** The templates of a plan's virtual machines. */
 export const vmTemplates = (plan: Nodes): number[] =>
-  unique(sourcesOf(plan).flatMap((source) => ("template" in source ? [source.template] : [])));
+  unique(vmsOf(plan).flatMap(({ source }) => ("template" in source ? [source.template] : [])));
 
 /** The storages of the images that Proxmox VE downloads for a plan's virtual machines. */
 export const imageStorages = (plan: Nodes): string[] =>
-  unique(
-    sourcesOf(plan).flatMap((source) => ("image" in source && "url" in source.image ? [source.image.storage] : [])),
-  );
+  unique(vmsOf(plan).flatMap((node) => downloadedImage(node)?.storage ?? []));
 
 /** The roles that a plan needs, each with the path where it is granted. */
 export function rolesOf(plan: ClusterPlan): { readonly role: Role; readonly path: string }[] {
@@ -116,7 +114,7 @@ export function rolesOf(plan: ClusterPlan): { readonly role: Role; readonly path
   return [
     { role: POOL_ROLE, path: pool },
     { role: HOST_ROLE, path: "/" },
-    ...(hasVms(plan)
+    ...(vmsOf(plan).length > 0
       ? [
           { role: VM_ROLE, path: pool },
           { role: STORAGE_ROLE, path: "/" },
@@ -150,7 +148,7 @@ export function privilegePaths(plan: ClusterPlan): ReadonlyMap<string, readonly 
     bridge: [`/sdn/zones/localnetwork/${bridge}${vlan === undefined ? "" : `/${vlan}`}`],
   };
   const needed = new Map<string, string[]>();
-  const ofVms = hasVms(plan) ? { ...VM_PRIVILEGES, ...IMAGE_PRIVILEGES } : {};
+  const ofVms = vmsOf(plan).length > 0 ? { ...VM_PRIVILEGES, ...IMAGE_PRIVILEGES } : {};
   for (const [privilege, { scope }] of Object.entries({ ...REQUIRED_PRIVILEGES, ...ofVms })) {
     for (const path of new Set(paths[scope])) needed.set(path, [...(needed.get(path) ?? []), privilege]);
   }

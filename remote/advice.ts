@@ -1,4 +1,5 @@
 import { ownCommand } from "../config/ownCommand";
+
 /** An error with its cause and the next step, in the form of the scripts' errors (`fail` in scripts/lib/task.sh). */
 export function advice(cause: string, next: string): string {
   return `${cause}\nnext:  ${next}`;

@@ -65,7 +65,8 @@ export function explain({ step, address, isHost, message }: ScriptFailure): stri
 }
 
 /**
- * Logs what failed and what to do. Pulumi shows it above the command plugin's error. One hook serves all scripts of a cluster, because the scripts of a node that was removed from the program have no hook of their own. It does not retry: the
+ * Logs what failed and what to do. Pulumi shows it above the command plugin's error. One hook serves all scripts of a
+ * cluster, because the scripts of a node that was removed from the program have no hook of their own. It does not retry: the
  * plugin has already tried often enough.
  * @param host the Proxmox host's address, as in every connection to it
  */

@@ -1,5 +1,5 @@
 import type { ClusterPlan, ProxmoxPlan } from "../../plan/model";
-import { HOST_ROLE, POOL_ROLE, poolPath, privilegePaths, type Role, rolesOf } from "../../plan/privileges";
+import { POOL_ROLE, poolPath, privilegePaths, type Role, rolesOf } from "../../plan/privileges";
 import { type Answer, openApi } from "../proxmoxApi";
 import { fail, type Finding, ok, skip, warn } from "./finding";
 
@@ -91,7 +91,6 @@ async function checkPrivileges(plan: ClusterPlan, id: string, held: Held): Promi
   );
   return judgePrivileges(
     id,
-    plan.proxmox.resourcePool,
     lacking.filter(({ privileges }) => privileges.length > 0),
     rolesOf(plan),
   );
@@ -105,12 +104,8 @@ interface Lacking {
 
 export function judgePrivileges(
   id: string,
-  pool: string,
   lacking: readonly Lacking[],
-  roles: readonly { readonly role: Role; readonly path: string }[] = [
-    { role: POOL_ROLE, path: poolPath(pool) },
-    { role: HOST_ROLE, path: "/" },
-  ],
+  roles: readonly { readonly role: Role; readonly path: string }[],
 ): Finding {
   if (lacking.length === 0) return ok("privileges", `${id} has all privileges that the program needs`);
   const missing = new Set(lacking.flatMap(({ privileges }) => privileges));

@@ -1,7 +1,7 @@
 import * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 
-import { type DownloadedImage, imageFile, imageVolume, vendorDataVolume } from "../../plan/bootFiles";
+import { type DownloadedImage, downloadedImage, imageFile, imageVolume, vendorDataVolume } from "../../plan/bootFiles";
 import { type ClusterPlan, installsAgent, type VmNodePlan } from "../../plan/model";
 import type { ClusterRecord } from "../../plan/record";
 import { clusterStepName, hookName } from "../../plan/steps";
@@ -39,10 +39,11 @@ export function bootFiles(name: string, args: BootFilesArgs, parent: pulumi.Reso
   const { plan, former, clusterId } = args;
   const failure = imageFailure(name);
   const downloads = new Map<string, proxmoxve.download.File>();
-  const downloadOf = ({ source }: VmNodePlan): proxmoxve.download.File[] => {
-    if (!("image" in source) || "volume" in source.image) return [];
-    const resource = `${name}-image-${source.image.storage}-${source.image.sha256.slice(0, 12)}`;
-    const file = downloads.get(resource) ?? download(resource, source.image, { ...args, failure }, parent);
+  const downloadOf = (node: VmNodePlan): proxmoxve.download.File[] => {
+    const image = downloadedImage(node);
+    if (image === undefined) return [];
+    const resource = `${name}-image-${image.storage}-${image.sha256.slice(0, 12)}`;
+    const file = downloads.get(resource) ?? download(resource, image, { ...args, failure }, parent);
     downloads.set(resource, file);
     return [file];
   };

@@ -1,6 +1,7 @@
 import { judgePrivileges, noAnswer } from "../../../cli/doctor/api";
 import { type Finding, fail, HOST_CHECKS, ok, parseFindings, skip, warn, withState } from "../../../cli/doctor/finding";
 import { isHealthy, renderJson, renderReport } from "../../../cli/doctor/report";
+import { HOST_ROLE, POOL_ROLE } from "../../../plan/privileges";
 
 const findings: readonly Finding[] = [
   ok("api", "it answers"),
@@ -87,9 +88,13 @@ describe("an API that cannot be used", () => {
 describe("privileges that a token lacks", () => {
   const pool = ["VM.Allocate", "VM.PowerMgmt", "VM.Config.CPU", "VM.Config.Memory", "VM.Config.Disk"];
   const all = [...pool, "VM.Config.Network", "VM.Config.Options"];
+  const roles = [
+    { role: POOL_ROLE, path: "/pool/kurt" },
+    { role: HOST_ROLE, path: "/" },
+  ];
 
   it("are named once for each path; a role that was not granted is granted to the user and to the token", () => {
-    expect(judgePrivileges("pulumi@pve!k3s", "kurt", [{ path: "/pool/kurt", privileges: all }])).toEqual(
+    expect(judgePrivileges("pulumi@pve!k3s", [{ path: "/pool/kurt", privileges: all }], roles)).toEqual(
       fail(
         "privileges",
         `pulumi@pve!k3s lacks ${all.join(", ")} at /pool/kurt`,
@@ -103,13 +108,13 @@ describe("privileges that a token lacks", () => {
       { path: "/pool/kurt", privileges: ["VM.PowerMgmt"] },
       { path: "/sdn/zones/localnetwork/vmbr0", privileges: ["SDN.Use"] },
     ];
-    const { seen, remedy } = judgePrivileges("pulumi@pve!k3s", "kurt", lacking);
+    const { seen, remedy } = judgePrivileges("pulumi@pve!k3s", lacking, roles);
     expect(seen).toBe("pulumi@pve!k3s lacks VM.PowerMgmt at /pool/kurt; SDN.Use at /sdn/zones/localnetwork/vmbr0");
     expect(remedy).toContain('pveum role modify PulumiK3s --append 1 --privs "VM.PowerMgmt"; pveum role modify');
   });
 
   it("are none", () => {
-    expect(judgePrivileges("pulumi@pve!k3s", "kurt", []).level).toBe("ok");
+    expect(judgePrivileges("pulumi@pve!k3s", [], roles).level).toBe("ok");
   });
 });
 
