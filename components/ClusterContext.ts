@@ -40,6 +40,8 @@ export interface ClusterContext {
   /** The resource that exists exactly as long as the cluster. With it, a full destroy runs no leave. */
   readonly anchor: pulumi.Resource;
   readonly roster: pulumi.Resource;
+  /** All nodes let in those of the plan: every K3s waits for it. Undefined if the nodes have no firewall of the program's. */
+  readonly firewall: pulumi.Resource | undefined;
   /** The Proxmox host is ready: every machine waits for it. */
   readonly preflight: pulumi.Resource;
   /**

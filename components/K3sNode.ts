@@ -4,6 +4,7 @@ import { k3sBound } from "../plan/bounds";
 import type { NodePlan } from "../plan/model";
 import { artifacts, ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
+import { rules } from "./firewall";
 import { join } from "./membership/joinGate";
 import { stepName } from "../plan/steps";
 import { k3sConfig } from "../plan/render/k3sConfig";
@@ -28,7 +29,7 @@ export interface K3sNodeArgs {
 /**
  * One node of the cluster: a machine, its membership, and the K3s service on it.
  *
- * Children, in order of creation: the machine (`LxcK3sContainer` or `VmK3sMachine`), `<name>-artifacts`, `<name>-leave`, `<name>-k3s`,
+ * Children, in order of creation: the machine (`LxcK3sContainer` or `VmK3sMachine`), `<name>-artifacts`, `<name>-leave`, `<name>-rules` (with a firewall), `<name>-k3s`,
  * `<name>-ready`. Deletion goes in the reverse order: the node leaves the cluster before its machine is destroyed.
  */
 export class K3sNode extends pulumi.ComponentResource {
@@ -51,6 +52,7 @@ export class K3sNode extends pulumi.ComponentResource {
     const left = leave(name, { ...membership, dependsOn: [machine.usable, ...args.k3sAfter] }, this);
     const changes = context.k3sChanges.hooks;
     const files = artifacts(name, { node, machine, context, sums: args.sums }, this);
+    const firewalled = rules(name, { node, machine, context }, this);
     this.k3s = new RemoteScript(
       stepName(name, "k3s"),
       {
@@ -79,7 +81,7 @@ export class K3sNode extends pulumi.ComponentResource {
       },
       context.scriptOptions({
         parent: this,
-        dependsOn: [left, files],
+        dependsOn: [left, files, ...(firewalled ? [firewalled] : [])],
         deletedWith: machine.guest,
         replaceWith: [machine.guest],
         hooks: {

@@ -9,6 +9,7 @@ import { clusterStepName } from "../plan/steps";
 import { RemoteScript } from "../remote/RemoteScript";
 import { scriptFailure } from "../remote/scriptFailure";
 import type { ClusterContext } from "./ClusterContext";
+import { firewall } from "./firewall";
 import { hostConnection } from "./hostConnection";
 import { bootFiles } from "./machine/bootFiles";
 import { diskFits } from "./machine/byHand";
@@ -90,6 +91,7 @@ export function buildContext(
     machineFailure: machineFailure(name, plan.proxmox.resourcePool),
     anchor,
     roster,
+    firewall: firewall(name, { plan, clusterId: anchor.hex, host, anchor, roster, repairs, scriptOptions }, parent),
     preflight: checks,
     bootFiles: bootFiles(
       name,

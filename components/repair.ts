@@ -38,6 +38,8 @@ export async function findRepairs({ plan, credentials, former, change, repaired 
   const cluster = await lookAt(target, plan, hasK3s ? repaired.clusterId : undefined);
   if (cluster === undefined) return NO_REPAIRS;
   const found = repairs(plan, change, { cluster, at: new Date(), kubeconfigEnds: repaired.kubeconfigEnds });
+  for (const node of found.firewall)
+    void pulumi.log.warn(`${node}: it runs without the last rules of its firewall; it gets them`);
   for (const line of [...found.notices, ...found.nodes.map(({ words }) => words)]) void pulumi.log.warn(line);
   return found;
 }
@@ -72,8 +74,13 @@ async function requireGate(target: ShellTarget, name: string): Promise<void> {
 }
 
 /** Counts on from what the state records, so that a run without repairs changes nothing. */
-export function repairCounts(name: string, { counts }: RepairRecord, { nodes, kubeconfig }: Repairs): RepairCounts {
+export function repairCounts(
+  name: string,
+  { counts }: RepairRecord,
+  { nodes, kubeconfig, firewall }: Repairs,
+): RepairCounts {
   const steps = new Set(nodes.map(({ node }) => stepName(node, "k3s")));
+  if (firewall.length > 0) steps.add(clusterStepName(name, "firewall"));
   if (kubeconfig) steps.add(clusterStepName(name, "kubeconfig"));
   return (step) => (counts.get(step) ?? 0) + (steps.has(step) ? 1 : 0);
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { text } from "./fields";
+import { firewallSchema } from "./sections/firewall";
 import { k3sSchema } from "./sections/k3s";
 import { networkSchema } from "./sections/network";
 import { removalSchema, rolloutSchema, sshSchema } from "./sections/operation";
@@ -33,6 +34,7 @@ export const sectionSchemas = {
   proxmox: proxmoxSchema,
   ssh: sshSchema,
   k3s: k3sSchema.prefault({}),
+  firewall: firewallSchema.prefault({}),
   removal: removalSchema.prefault({}),
   rollout: rolloutSchema.prefault({}),
 };
@@ -51,6 +53,7 @@ export type NodeSettings = PoolSettings["nodes"][string];
 export type NetworkSettings = z.output<typeof networkSchema>;
 export type ProxmoxSettings = z.output<typeof proxmoxSchema>;
 export type K3sSettings = z.output<typeof k3sSchema>;
+export type FirewallSettings = z.output<typeof firewallSchema>;
 
 /** The whole config with its defaults: memory in MiB, disks in GiB, durations in seconds. */
 export type Settings = {

@@ -39,6 +39,8 @@ export interface ClusterSight {
   readonly certificates: readonly CertificateSight[];
   /** Whether K3s runs, of each guest of ours that runs and has it. One that starts or fails is not in the list. */
   readonly k3s: readonly { readonly node: string; readonly runs: boolean }[];
+  /** Nodes that run without the last rules of their firewall. */
+  readonly oldFirewall: readonly string[];
   /** Undefined where no server answers. */
   readonly nodes: readonly NodeSight[] | undefined;
   /** Nodes that a removal of this program has cordoned. */

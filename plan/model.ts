@@ -177,6 +177,22 @@ export interface K3sPlan {
   readonly startTimeoutSeconds: number;
 }
 
+/** The packet filter of the nodes. */
+export interface FirewallPlan {
+  /** Who may use SSH and the Kubernetes API. */
+  readonly adminNetworks: readonly string[];
+  /** Who may use services. */
+  readonly nodePortNetworks: readonly string[];
+  /** In the order of their names. */
+  readonly extra: readonly {
+    readonly name: string;
+    readonly protocol: "tcp" | "udp";
+    /** `9100` or `9100-9110`. */
+    readonly ports: string;
+    readonly networks: readonly string[];
+  }[];
+}
+
 /** What happens if pods cannot be evicted in time: the removal stops and keeps the node, or it deletes the pods. */
 export type OnBlocked = "stop" | "force";
 
@@ -212,6 +228,8 @@ export interface ClusterPlan {
   readonly network: NetworkPlan;
   readonly proxmox: ProxmoxPlan;
   readonly k3s: K3sPlan;
+  /** Absent if the nodes have no packet filter of the program's. */
+  readonly firewall?: FirewallPlan;
   readonly removal: {
     readonly drainTimeoutSeconds: number;
     readonly onBlocked: OnBlocked;

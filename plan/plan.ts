@@ -1,10 +1,10 @@
 import { allocatePool, disksOf } from "./allocate";
 import { API_PORT } from "./endpoint";
-import type { ClusterPlan, ImagePlan, NodePlan, VmSource } from "./model";
+import type { ClusterPlan, FirewallPlan, ImagePlan, NodePlan, VmSource } from "./model";
 import { prefixOf } from "./network";
 import { ownMac } from "./ownMac";
 import type { Pins } from "./pins";
-import type { NodeSettings, PoolSettings, Settings, VmPoolSettings } from "../config/schema";
+import type { FirewallSettings, NodeSettings, PoolSettings, Settings, VmPoolSettings } from "../config/schema";
 import { resolveSums } from "./sums";
 import { CONTROL_PLANE_TAINT, parseTaint, type Taint } from "./taints";
 import { osTypeOf } from "../config/template";
@@ -58,6 +58,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
       extraAgentConfig: settings.k3s.agentConfig,
       startTimeoutSeconds: settings.k3s.startTimeout,
     },
+    ...(settings.firewall.enabled ? { firewall: firewallOf(settings.firewall) } : {}),
     rollout: settings.rollout,
     removal: {
       drainTimeoutSeconds: settings.removal.drainTimeout,
@@ -137,6 +138,15 @@ function imageOf({ volume, url, sha256, storage = "local" }: NonNullable<VmPoolS
   const address = required(url, "url");
   const format = /\.(raw|vmdk)$/.exec(address)?.[1] as "raw" | "vmdk" | undefined;
   return { url: address, sha256: required(sha256, "sha256"), storage, format: format ?? "qcow2" };
+}
+
+function firewallOf({ adminNetworks, nodePorts, extra }: FirewallSettings): FirewallPlan {
+  const names = Object.keys(extra).sort();
+  return {
+    adminNetworks,
+    nodePortNetworks: nodePorts ?? adminNetworks,
+    extra: names.map((name) => ({ name, ...required(extra[name], name) })),
+  };
 }
 
 /** An empty map changes nothing: the provider would send nothing for it. */

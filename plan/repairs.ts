@@ -20,11 +20,13 @@ export interface Repairs {
   readonly nodes: readonly NodeRepair[];
   /** The stack's kubeconfig is read again. */
   readonly kubeconfig: boolean;
+  /** Nodes that get the rules of their firewall, because they did not run when the others got them. */
+  readonly firewall: readonly string[];
   /** What a run cannot put right, each with what a person does. */
   readonly notices: readonly string[];
 }
 
-export const NO_REPAIRS: Repairs = { nodes: [], kubeconfig: false, notices: [] };
+export const NO_REPAIRS: Repairs = { nodes: [], kubeconfig: false, firewall: [], notices: [] };
 
 interface Seen {
   readonly cluster: ClusterSight;
@@ -45,6 +47,10 @@ export function repairs(plan: ClusterPlan, { changes }: Transitions, { cluster, 
   const repaired = new Set(nodes.map(({ node }) => node));
   return {
     nodes,
+    firewall:
+      plan.firewall === undefined
+        ? []
+        : standing.map(({ name }) => name).filter((name) => cluster.oldFirewall.includes(name)),
     kubeconfig: kubeconfigEnds !== undefined && isRenewed(cluster, repaired, kubeconfigEnds, at),
     notices: members.map(
       ({ name }) =>

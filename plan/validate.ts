@@ -1,4 +1,5 @@
 import { allocatePool } from "./allocate";
+import { checkFirewall } from "./rules/firewall";
 import { checkIdentities } from "./rules/identities";
 import { checkK3s } from "./rules/k3s";
 import { checkNetwork } from "./rules/network";
@@ -16,5 +17,6 @@ export function validate(draft: Draft, pins: Pins): Problem[] {
     ...checkPools(draft),
     ...checkIdentities(draft, identities),
     ...checkK3s(draft, pins),
+    ...checkFirewall(draft),
   ];
 }

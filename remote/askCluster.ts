@@ -71,6 +71,7 @@ export function parseCluster(text: string): ClusterSight {
     withEtcd: of("member", ([name = ""]) => nameOf(name)),
     certificates: of("certificate", certificateOf),
     k3s: of("k3s", k3sOf),
+    oldFirewall: of("firewall", ([name = ""]) => nameOf(name)),
     nodes: of("through", () => true).length > 0 ? nodes : undefined,
     leaving: of("leaving", ([name = ""]) => nameOf(name)),
   };

@@ -31,6 +31,12 @@ const FOLDER = "/[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_.+-]+)*";
 /** It has no character with a meaning for a shell, and cannot start an option. */
 const URL = "https?://[A-Za-z0-9][A-Za-z0-9.:-]*(?:/[A-Za-z0-9._~%+=,:-]*)*";
 const NAMED = "[A-Za-z0-9_.-]+";
+/** A file for nft that replaces the program's own table: no line of it can begin another command or read another file. */
+const NFTABLES = [
+  "table inet k3smesh\\ndelete table inet k3smesh\\ntable inet k3smesh \\{",
+  '(?:\\n +(?:\\}|(?:set|chain) [a-z]+ \\{|(?!set|chain|include|define|redefine|undefine)[a-z][A-Za-z0-9_@.,:/ ={}"-]*))*',
+  "\\n\\}",
+].join("");
 
 /** Zero or more lines of a shape. */
 export const lines = (shape: string): string => `(?:(?:${shape})(?:\\n(?:${shape}))*)?`;
@@ -73,6 +79,8 @@ export const SHAPES = {
   LOCK: WORD,
   /** Empty if the cluster has no mark yet. */
   MARK: `(?:proxmox-k3s ${NAMED}/${NAMED}/${NAMED} ${ID})?`,
+  /** The nodes of the plan, for their firewall. */
+  MESH: lines(`${VMID} ${LABEL} ${IPV4} (?:server|agent)`),
   MODULES: "(?:[a-z0-9_]{1,32}(?: [a-z0-9_]{1,32})*)?",
   NAME: LABEL,
   NETWORK: "keep|change",
@@ -88,6 +96,7 @@ export const SHAPES = {
   /** How often `up` has repaired what the step made; another number runs it again. */
   REPAIRS: NUMBER,
   ROLE: "server|agent",
+  RULES: NFTABLES,
   /** How many nodes may be away at a time, and the names of all nodes in the plan; empty outside of an `up`. */
   RUN: `(?:${NUMBER}(?:\\n${LABEL})+)?`,
   SERVERS: lines(`${VMID} ${LABEL}`),
@@ -132,7 +141,15 @@ export interface Task {
 }
 
 /** Parts of the removal script that the roster keeps on the host; the leave adds the part that all tasks share. */
-export const KEPT_LEAVE = ["lib/guest", "lib/acts", "lib/cluster", "lib/etcd", "lib/local-data", "host/leave"];
+export const KEPT_LEAVE = [
+  "lib/guest",
+  "lib/acts",
+  "lib/cluster",
+  "lib/etcd",
+  "lib/local-data",
+  "lib/firewall",
+  "host/leave",
+];
 
 const ACTS = ["lib/task", "lib/guest", "lib/acts"];
 const CLUSTER = [...ACTS, "lib/cluster"];
@@ -141,6 +158,11 @@ const GUEST_SSH = {
   "guest-ssh.sh": ["host/files/guest-ssh.sh"],
   "sshd.conf": ["host/files/sshd.conf"],
   "sshd-tmpfiles.conf": ["host/files/sshd-tmpfiles.conf"],
+};
+/** What a guest needs to apply the rules of its firewall. */
+const GUEST_FIREWALL = {
+  "guest-firewall.sh": ["host/files/guest-firewall.sh"],
+  "k3smesh.service": ["host/files/k3smesh.service"],
 };
 const ANY_TEXT = "[^\\x00]*";
 
@@ -176,6 +198,20 @@ export const TASKS = {
     runsOn: "node",
     parts: ["lib/task", "lib/download", "lib/node-files", "node/fetch-artifacts"],
     args: ["NAME", "ARCH", "VERSION", "SOURCE", "TO", "IMAGES", "SHA256", "IMAGES_SHA256"],
+  },
+  firewall: {
+    runsOn: "host",
+    parts: [...CLUSTER, "lib/firewall", "host/firewall"],
+    args: ["RULES", "MESH", "REPAIRS", "CLUSTER_ID"],
+    files: GUEST_FIREWALL,
+    deletes: true,
+  },
+  "firewall-trial": {
+    runsOn: "host",
+    parts: [...CLUSTER, "lib/firewall", "host/firewall-trial"],
+    args: ["RULES", "MESH", "REPAIRS", "CLUSTER_ID"],
+    files: GUEST_FIREWALL,
+    answer: lines(`${LABEL} ${IPV4}`),
   },
   "gate-check": { runsOn: "host", parts: ["lib/task", "host/gate-check"], args: ["NONCE"], answer: ID },
   guard: {
@@ -286,6 +322,17 @@ export const TASKS = {
     files: { leave: KEPT_LEAVE.map((part) => `${part}.sh`) },
     deletes: true,
   },
+  rules: {
+    runsOn: "host",
+    parts: [...CLUSTER, "lib/firewall", "host/rules"],
+    args: ["VMID", "NAME", "ADDRESS", "CLUSTER_ID"],
+  },
+  "rules-trial": {
+    runsOn: "host",
+    parts: [...CLUSTER, "lib/firewall", "host/rules-trial"],
+    args: ["VMID", "NAME", "ADDRESS", "CLUSTER_ID"],
+    answer: lines(`${LABEL} ${IPV4}`),
+  },
   snippet: {
     runsOn: "host",
     parts: ["lib/task", "lib/guest", "host/snippet"],
@@ -295,9 +342,9 @@ export const TASKS = {
   },
   status: {
     runsOn: "host",
-    parts: [...CLUSTER, "host/status"],
+    parts: [...CLUSTER, "lib/firewall", "host/status"],
     args: ["RUN", "CLUSTER_ID"],
-    answer: lines("(?:server|member|certificate|k3s|through|node|leaving)\\t[^\\n\\x00]*"),
+    answer: lines("(?:server|member|certificate|k3s|firewall|through|node|leaving)\\t[^\\n\\x00]*"),
   },
   vm: {
     runsOn: "host",

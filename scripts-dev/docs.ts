@@ -6,6 +6,7 @@ import prettier from "prettier";
 import { PAGE, renderPage } from "../tests/reliability/page";
 import { SCHEMA_FILE, stackFileSchema } from "./clusterSchema";
 import { CONFIG_PAGE, renderConfigPage } from "./configPage";
+import { FIREWALL_PAGE, renderFirewallPage } from "./firewallPage";
 
 const REPOSITORY = path.join(__dirname, "..");
 
@@ -13,6 +14,7 @@ const REPOSITORY = path.join(__dirname, "..");
 const FILES: Readonly<Record<string, () => string | Promise<string>>> = {
   [path.relative(REPOSITORY, PAGE)]: renderPage,
   [CONFIG_PAGE]: renderConfigPage,
+  [FIREWALL_PAGE]: renderFirewallPage,
   [SCHEMA_FILE]: () => JSON.stringify(stackFileSchema()),
 };
 
@@ -23,7 +25,7 @@ async function textOf(name: string, render: () => string | Promise<string>): Pro
 
 new Command("docs")
   .description(
-    "write docs/reliability.md from the rows in tests/reliability, and docs/config.md and the JSON schema from config/schema.ts",
+    "write docs/reliability.md from the rows in tests/reliability, docs/config.md and the JSON schema from config/schema.ts, and docs/firewall.md from plan/firewall.ts",
   )
   .option("--check", "write nothing; fail if a file is out of date")
   .action(async ({ check }: { check?: boolean }, command: Command) => {

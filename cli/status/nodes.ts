@@ -37,7 +37,17 @@ export function checkCluster(plan: ClusterPlan, sight: Sight, places: ReadonlyMa
     ),
     ...orWell("labels", "all labels and taints of the plan are there", there.flatMap(marks)),
     ...checkEtcd(plan, cluster.seen, there),
+    ...checkFirewall(plan, cluster.seen),
   ];
+}
+
+/** A node that did not run when the others got their rules may shut out a node that has joined since. */
+function checkFirewall(plan: ClusterPlan, { oldFirewall }: ClusterSight): readonly Difference[] {
+  if (plan.firewall === undefined) return [];
+  const found = plan.nodes
+    .filter(({ name }) => oldFirewall.includes(name))
+    .map(({ name }) => broken("firewall", name, "runs without the last rules of its firewall", "pulumi up"));
+  return orWell("firewall", "all nodes that run have its last rules", found);
 }
 
 const orWell = (check: string, seen: string, found: readonly Difference[]): readonly Difference[] =>

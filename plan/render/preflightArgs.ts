@@ -52,10 +52,11 @@ const needsOverlayfs = (node: NodePlan, plan: ClusterPlan): boolean =>
 /** The kernel module of each flannel backend that has one. K3s' default is vxlan. */
 const BACKENDS: Readonly<Record<string, string>> = { vxlan: "vxlan", "wireguard-native": "wireguard" };
 
-/** Kernel modules that K3s' options need. A container cannot load them itself. */
+/** Kernel modules that K3s' options and the firewall need. A container cannot load them itself. */
 function modules(plan: ClusterPlan): string[] {
   const backend = BACKENDS[String(plan.k3s.extraServerConfig["flannel-backend"] ?? "vxlan")];
   const proxyArgs = plan.nodes.flatMap((node) => [k3sOptions(node, plan)["kube-proxy-arg"] ?? []].flat());
   const isIpvs = proxyArgs.some((arg) => /^(?:--)?proxy-mode=ipvs$/.test(String(arg)));
-  return [...(backend === undefined ? [] : [backend]), ...(isIpvs ? ["ip_vs"] : [])];
+  const filters = plan.firewall === undefined ? [] : ["nf_tables"];
+  return [...(backend === undefined ? [] : [backend]), ...(isIpvs ? ["ip_vs"] : []), ...filters];
 }

@@ -183,5 +183,6 @@ if [ "$ROLE" = server ]; then
   former_servers | grep -vxF "$VMID $NAME" >"$WORK/former" || :
   install_file 0600 "$WORK/former" "$CLUSTER_DIR/former" || :
 fi
+shut_out "$VMID" "$NAME"
 rm -f "$LEAVING/$NAME" "$NOTES/$NAME.labels" "$NOTES/$NAME.taints"
 outcome "$NAME left the cluster"

@@ -5,6 +5,7 @@
 #   member NAME                              its disk holds the data of a member of etcd
 #   certificate NAME admin|serving BASE64    as it stands in its file
 #   k3s NAME runs|stopped                    of each guest of ours that runs and has K3s; none for one that starts or fails
+#   firewall NAME                            it runs without the last rules of its firewall
 #   through VMID                             the server that was asked for the rest; no such line where none answers
 #   node NAME LABELS ANNOTATIONS SPEC NODEINFO ADDRESSES CONDITIONS    all but the name are JSON or empty
 #   leaving NAME                             a removal of this program has cordoned it
@@ -38,12 +39,20 @@ for each in admin:client-admin.crt serving:serving-kube-apiserver.crt; do
   if [ -r "$file" ]; then echo "${each%%:*} $(sed "1d;/END CERT/,\$d" "$file" | tr -d "\n")"; fi
 done'
 
+# Empty if the nodes have no firewall of the program's.
+WANTED=
+if [ -s "$KEPT_RULES/rules.nft" ]; then WANTED=$(sha256sum <"$KEPT_RULES/rules.nft" | cut -d' ' -f1); fi
+# shellcheck disable=SC2016
+FIREWALL='if nft list table inet k3smesh >/dev/null 2>&1; then sum=$(sha256sum /etc/k3smesh/rules.nft | cut -d" " -f1); fi
+if [ -e /var/lib/proxmox-k3s/started ]; then echo "firewall ${sum:-none}"; fi'
+
 # look_at VMID NAME [FACTS]: of a guest's words only those of their form count, and all of them are about itself.
 look_at() {
   trusts "$1" "$2" || return 0
   guest_exec "$1" sh -c "$K3S
+${WANTED:+$FIREWALL}
 ${3:-}" 2>/dev/null |
-    sed -n "s/^k3s \(runs\|stopped\)\$/k3s$TAB$2$TAB\1/p; ${3:+s/^member\$/member$TAB$2/p; s,^\(admin\|serving\) \([A-Za-z0-9+/]*=*\)\$,certificate$TAB$2$TAB\1$TAB\2,p}"
+    sed -n "${WANTED:+/^firewall $WANTED\$/d; s/^firewall [0-9a-f]*\(none\)*\$/firewall$TAB$2/p; }s/^k3s \(runs\|stopped\)\$/k3s$TAB$2$TAB\1/p; ${3:+s/^member\$/member$TAB$2/p; s,^\(admin\|serving\) \([A-Za-z0-9+/]*=*\)\$,certificate$TAB$2$TAB\1$TAB\2,p}"
 }
 look_at_server() {
   if api_answers "$1" "$2"; then api=answers; else api=silent; fi

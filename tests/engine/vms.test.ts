@@ -55,7 +55,7 @@ describe("the first preview of Pulumi.mixed.yaml, without a credential and with 
         .filter((step) => nameOf(step) === node || nameOf(step).startsWith(`${node}-`))
         .map((step) => `${step.op} ${nameOf(step)} ${step.newState.type.split(":").at(-1)}`.replace(`${node}`, "N"))
         .sort();
-    const scripts = ["artifacts", "guard", "host-key", "k3s", "leave", "ready"];
+    const scripts = ["artifacts", "guard", "host-key", "k3s", "leave", "ready", "rules"];
     const expected = (machine: string, component: string, step: string): string[] =>
       [
         ...[`create N ${machine}`, `create N ${component}`, "create N K3sNode"],
@@ -91,7 +91,7 @@ describe("the first preview of Pulumi.mixed.yaml, without a credential and with 
     const found = steps()
       .filter((step) => nameOf(step).startsWith("mixed-worker-"))
       .flatMap((step) => unknowns(step.newState.inputs ?? {}).map((at) => `${nameOf(step).slice(14)} ${at}`.trim()));
-    const scripts = ["artifacts", "guard", "host-key", "leave", "ready", "vm"];
+    const scripts = ["artifacts", "guard", "host-key", "leave", "ready", "rules", "vm"];
     expect([...new Set(found)].sort()).toEqual(
       [
         ...["description", "-k3s triggers.0"],

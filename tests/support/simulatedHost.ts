@@ -127,6 +127,8 @@ export class SimulatedHost {
     const vmid = this.options.machines.at(socket.localAddress ?? "");
     if (vmid === undefined) return void socket.resetAndDestroy();
     const disk = this.options.machines.disk(vmid);
+    // Who connects is in the network of the homelab. A packet filter that drops it is simulated by an end of the connection.
+    if (disk.firewall?.includes("elements = { 192.168.2.0/24 }") === false) return void socket.resetAndDestroy();
     const exec = (command: string, stdin: string) => this.run(vmid, command, stdin);
     serveShell({ hostKey: disk.hostKey.private, authorizedKeys: () => disk.authorizedKeys, exec }, socket);
   }

@@ -152,6 +152,7 @@ export class SimulatedMachines extends SimulatedDriver {
   /** What runs in a guest's root. */
   async boot(vmid: number): Promise<void> {
     fs.rmSync(path.join(this.root(vmid), "run"), { recursive: true, force: true });
+    this.disk(vmid).loadFirewall();
     this.served.set(vmid, await serveCommands(this.root(vmid), this.answer(vmid)));
   }
 

@@ -41,6 +41,7 @@ function goodCluster(plan: ClusterPlan): ClusterSight {
     k3s: plan.nodes.map(({ name }) => ({ node: name, runs: true })),
     nodes: plan.nodes.map((node) => nodeSight(node, plan)),
     leaving: [],
+    oldFirewall: [],
   };
 }
 

@@ -8,7 +8,7 @@ import type { SimulatedClusters } from "./simulatedCluster";
 
 /** Doubles of the commands that the host's scripts run in a guest, by name; all else that they run there is real. */
 export const GUEST_COMMANDS = [
-  ...["k3s", "systemctl", "ip", "sshd", "ssh-keygen", "journalctl"],
+  ...["k3s", "systemctl", "ip", "sshd", "ssh-keygen", "journalctl", "nft", "systemd-run"],
   // Of virtual machines.
   ...["cloud-init", "findmnt", "resize2fs", "systemd-machine-id-setup"],
 ];
@@ -30,6 +30,8 @@ export async function answerInGuest(world: GuestWorld, call: CommandCall): Promi
       return systemctl(world, call);
     case "ip":
       return ip(world, call);
+    case "nft":
+      return nft(world, call);
     case "cloud-init":
       call.print(`status: ${world.vms.cloudInit(world.vmid)}\n`);
       return 0;
@@ -43,9 +45,22 @@ export async function answerInGuest(world: GuestWorld, call: CommandCall): Promi
       world.machines.disk(world.vmid).write("etc/machine-id", `${randomBytes(16).toString("hex")}\n`);
       return 0;
     default:
-      // A configuration of sshd is good, a host key is there, and the journal is empty.
+      // A configuration of sshd is good, a timer of systemd never fires, a host key is there, and the journal is empty.
       return 0;
   }
+}
+
+/** The guest's own table of the packet filter is the text that was loaded last. Real rules are in tests/unit/scripts/firewall.test.ts. */
+async function nft({ vmid, machines }: GuestWorld, { args }: CommandCall): Promise<number> {
+  const disk = machines.disk(vmid);
+  const [first, second] = args;
+  if (first === "list") return disk.firewall === undefined ? 1 : 0;
+  if (first === "-c") return 0;
+  await machines.record(vmid, "firewall", () => {
+    disk.firewall = first === "delete" ? undefined : disk.read(second!.replace(/^\//, ""));
+    return Promise.resolve();
+  });
+  return 0;
 }
 
 async function k3s({ vmid, machines, clusters }: GuestWorld, call: CommandCall): Promise<number> {

@@ -22,6 +22,7 @@ export interface SimulatedK3s {
 const HOST_KEY = "etc/ssh/ssh_host_ed25519_key";
 const K3S = "var/lib/rancher/k3s/double.json";
 const ENDED = "run/k3s-ended";
+const LOADED = "run/nft-loaded";
 
 /** A guest's files, its root: those that the host's scripts look at are as on a real node. */
 export class SimulatedDisk {
@@ -39,6 +40,21 @@ export class SimulatedDisk {
 
   get authorizedKeys(): string[] {
     return (this.read("root/.ssh/authorized_keys") ?? "").split("\n").filter((line) => /^[a-z]/.test(line));
+  }
+
+  /** The rules that nft has loaded since the boot. */
+  get firewall(): string | undefined {
+    return this.read(LOADED);
+  }
+
+  set firewall(rules: string | undefined) {
+    if (rules === undefined) this.remove(LOADED);
+    else this.write(LOADED, rules);
+  }
+
+  /** At boot its unit loads the rules that were kept. */
+  loadFirewall(): void {
+    this.firewall = this.read("etc/k3smesh/rules.nft");
   }
 
   /** Whom a server's K3s is to join; `join` of the host left it here. */

@@ -38,6 +38,17 @@ test.each([
 
 const W1 = "k3s-worker-01";
 
+test("a node that runs without the last rules of its firewall has a line, if the nodes have one", () => {
+  const plan = planOf({ firewall: { enabled: true, adminNetworks: ["192.168.2.0/24"] } });
+  const old = (of: ClusterPlan): Sight => withCluster(of, () => ({ oldFirewall: [W1] }));
+  const line = "fail firewall: k3s-worker-01 runs without the last rules of its firewall → pulumi up";
+  expect([differences(old(plan), plan), differences(goodSight(plan), plan), differences(old(ONE))]).toEqual([
+    [line],
+    [],
+    [],
+  ]);
+});
+
 describe("each difference is a line with its command", () => {
   const good = goodSight(ONE);
   const listed = seen(good.listed);

@@ -39,6 +39,9 @@ const BEYOND_THE_SCHEMA: Readonly<Record<string, readonly string[]>> = {
     ...["vm-disk-serial-twice", "vm-disks-of-container", "vm-disks-vmid-of-node", "vm-disks-vmids"],
     ...["vm-image-empty", "vm-image-twice", "vm-source-missing", "vm-source-twice", "vm-template-of-node"],
   ],
+  "who passes the firewall": [
+    ...["firewall-extra", "firewall-foreign-pod-network", "firewall-no-admins", "firewall-pods-are-admins"],
+  ],
   "arithmetic in a text": ["network-host-bits", "unit-disk-fraction", "unit-memory-too-little"],
   "releases of Kubernetes, and which of them are pinned": [
     ...["k3s-plain-http", "k3s-require-pinned", "version-major", "version-too-old"],

@@ -18,6 +18,7 @@ const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIILx9UeKnbcoEos4i2KFOzoAXSqN+Wb
 const worker = (change: unknown) => ({ pools: { worker: change } });
 const vm = (change: unknown) => ({ pools: { vms: change } });
 const first = (change: unknown) => worker({ nodes: { 1: change } });
+const extra = { ports: "9100", networks: ["192.168.2.0/24"] };
 const SUM = "b".repeat(64);
 const pinned = { sha256: { amd64: SUM } };
 
@@ -64,6 +65,12 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "k3s.agentConfig": { k3s: { agentConfig: { "kubelet-arg": ["max-pods=60"] } } },
   "k3s.controlPlaneTaint": { k3s: { controlPlaneTaint: false } },
   "k3s.startTimeout": { k3s: { startTimeout: "20m" } },
+  "firewall.enabled": { firewall: { enabled: true, adminNetworks: ["192.168.2.0/24"] } },
+  "firewall.adminNetworks": { firewall: { adminNetworks: ["192.168.3.0/24"] } },
+  "firewall.nodePorts": { firewall: { nodePorts: ["0.0.0.0/0"] } },
+  "firewall.extra.<name>.protocol": { firewall: { extra: { dns: { ...extra, protocol: "udp" } } } },
+  "firewall.extra.<name>.ports": { firewall: { extra: { metrics: extra } } },
+  "firewall.extra.<name>.networks": { firewall: { extra: { metrics: { ...extra, networks: ["10.0.0.0/8"] } } } },
   "removal.drainTimeout": { removal: { drainTimeout: "20m" } },
   "removal.onBlocked": { removal: { onBlocked: "force" } },
   "removal.onLocalData": { removal: { onLocalData: "delete" } },

@@ -32,7 +32,7 @@ function found(
   return repairs(plan, { ...still, changes: change }, { cluster: { ...good, ...other(good) }, at: AT, kubeconfigEnds });
 }
 const words = ({ nodes }: Repairs): string[] => nodes.map((node) => node.words);
-const NONE = { nodes: [], kubeconfig: false, notices: [] };
+const NONE = { nodes: [], kubeconfig: false, firewall: [], notices: [] };
 
 const withoutNode =
   (...names: string[]) =>
@@ -136,6 +136,14 @@ describe("certificates", () => {
     const good = seen(goodSight(ONE).cluster);
     expect(repairs(ONE, still, { cluster: good, at: AT, kubeconfigEnds: undefined })).toEqual(NONE);
   });
+});
+
+test("a node that runs without the last rules of its firewall gets them, if it has one and is not made anew", () => {
+  const old = (): Partial<ClusterSight> => ({ oldFirewall: ["k3s-worker-01", "k3s-worker-02", "gone"] });
+  const plan = planOf({ firewall: { enabled: true, adminNetworks: ["192.168.2.0/24"] } });
+  const change: NodeChange[] = [{ node: "k3s-worker-01", effect: "rebuild", reasons: ["VMID"] }];
+  expect(found(old, { plan, change })).toEqual({ ...NONE, firewall: ["k3s-worker-02"] });
+  expect(found(old)).toEqual(NONE);
 });
 
 test("a node that is repaired takes its turn among those that the change disturbs", () => {

@@ -6,6 +6,8 @@ import fc from "fast-check";
 
 import { GATE_DONE as DONE, gateSum, HOST_TASKS, NODE_TASKS, renderGate } from "../../../remote/hostGate";
 import { quote, renderStdin } from "../../../remote/script";
+import { nftables } from "../../../plan/render/nftables";
+import { firewallPlan } from "../../support/firewallPlan";
 import { type ArgumentName, COMMON_ARGUMENTS, SHAPES, taskOf, type TaskName } from "../../../remote/tasks";
 
 /*
@@ -32,6 +34,7 @@ const GOOD: Readonly<Record<ArgumentName, string>> = {
     LABELS: "tier=web\nexample.com/a=",
     LOCK: "guest-100",
     MARK: "proxmox-k3s project/stack/homelab 0123456789abcdef",
+    MESH: "100 k3s-master 192.168.2.20 server\n102 k3s-worker-01 192.168.2.21 agent",
   },
   ...{
     NAME: "k3s-master",
@@ -47,6 +50,7 @@ const GOOD: Readonly<Record<ArgumentName, string>> = {
     POOL: "homelab",
     PVE_NODE: "pve",
   },
+  RULES: nftables(firewallPlan()),
   ...{ REPAIRS: "1", ROLE: "server", RUN: "1\nk3s-master\nk3s-worker-01" },
   ...{
     SERVERS: "100 k3s-master",

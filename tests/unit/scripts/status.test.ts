@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
@@ -138,6 +139,18 @@ it("says of each guest of ours whether its K3s runs; of one that starts, nothing
   ]);
   expect(seen.withEtcd).toEqual(["k3s-1"]);
   expect(seen.pct.filter((call) => call.startsWith("exec 106 "))).toEqual([]);
+});
+
+it("says which guests run without the last rules of their firewall, if there are any", () => {
+  const facts = (sum: string): string => `k3s runs\nfirewall ${sum}\n`;
+  const dir = path.join(host.root, "state", CLUSTER_ID, "firewall");
+  say(100, "facts", facts("none"));
+  expect(status().oldFirewall).toEqual([]);
+  fs.mkdirSync(dir);
+  fs.writeFileSync(path.join(dir, "rules.nft"), "the rules\n");
+  say(101, "facts", facts(createHash("sha256").update("the rules\n").digest("hex")));
+  say(102, "facts", facts("0".repeat(64)));
+  expect(status().oldFirewall).toEqual(["k3s-1", "k3s-3"]);
 });
 
 describe("whether K3s runs, in the guest's own words", () => {

@@ -1,0 +1,120 @@
+import { API_PORT } from "./endpoint";
+import type { ClusterPlan, K3sConfigValue } from "./model";
+
+/** A group of sources. `pods` are those of the node itself; `services` are `firewall.nodePorts`. */
+export type Source = "admins" | "servers" | "nodes" | "pods" | "services" | { readonly networks: readonly string[] };
+
+/** A door in the packet filter of the nodes: who may reach which port of whom, and why. */
+export interface Door {
+  readonly from: Source;
+  readonly to: "nodes" | "servers" | "agents";
+  readonly protocol: "tcp" | "udp" | "icmp";
+  /** `6443`, `2379-2380`; for ICMP the type. */
+  readonly ports: readonly string[];
+  readonly why: string;
+  /** kube-proxy or a CNI plugin may hand it on to a pod, so the port is the one that the packet had at first. */
+  readonly forwarded?: true;
+}
+
+/** A door that the program knows; the plan says whether it is open. */
+interface KnownDoor extends Omit<Door, "ports"> {
+  /** As with K3s' defaults, for people. */
+  readonly ports: readonly string[];
+  readonly portsIn?: (plan: ClusterPlan) => readonly string[];
+  /** Absent if it is always open. */
+  readonly when?: { readonly words: string; readonly holds: (plan: ClusterPlan) => boolean };
+}
+
+/** kube-apiserver's own range for NodePorts. */
+const NODE_PORTS = "30000-32767";
+
+/** The ports of a cluster: the only list of them. The rules, docs/firewall.md and the tests are made from it. */
+export const DOORS: readonly KnownDoor[] = [
+  { from: "admins", to: "nodes", protocol: "tcp", ports: ["22"], why: "SSH" },
+  { from: "admins", to: "servers", protocol: "tcp", ports: [`${API_PORT}`], why: "Kubernetes API" },
+  { from: "nodes", to: "servers", protocol: "tcp", ports: [`${API_PORT}`], why: "Kubernetes API and K3s supervisor" },
+  { from: "pods", to: "servers", protocol: "tcp", ports: [`${API_PORT}`], why: "Kubernetes API" },
+  {
+    ...{ from: "servers", to: "servers", protocol: "tcp", ports: ["2379-2380"], why: "etcd" },
+    when: { words: "`k3s.datastore` is `etcd`", holds: ({ k3s }) => k3s.datastore === "etcd" },
+  },
+  {
+    ...{ from: "nodes", to: "nodes", protocol: "udp", ports: ["8472"], why: "pod network, VXLAN" },
+    when: { words: "`flannel-backend` is `vxlan`, the default", holds: (plan) => backendOf(plan) === "vxlan" },
+  },
+  {
+    ...{ from: "nodes", to: "nodes", protocol: "udp", ports: ["51820"], why: "pod network, WireGuard" },
+    when: { words: "`flannel-backend` is `wireguard-native`", holds: (plan) => backendOf(plan) === "wireguard-native" },
+  },
+  { from: "nodes", to: "nodes", protocol: "tcp", ports: ["10250"], why: "kubelet" },
+  { from: "pods", to: "nodes", protocol: "tcp", ports: ["10250"], why: "kubelet" },
+  {
+    ...{ from: "nodes", to: "servers", protocol: "tcp", ports: ["10255"], why: "kubelet, read-only" },
+    portsIn: ({ k3s }) => readOnlyPort(k3s.extraServerConfig),
+    when: {
+      words: "`kubelet-arg: read-only-port=10255` in `k3s.serverConfig`",
+      holds: ({ k3s }) => readOnlyPort(k3s.extraServerConfig).length > 0,
+    },
+  },
+  {
+    ...{ from: "nodes", to: "agents", protocol: "tcp", ports: ["10255"], why: "kubelet, read-only" },
+    portsIn: ({ k3s }) => readOnlyPort(k3s.extraAgentConfig),
+    when: {
+      words: "`kubelet-arg: read-only-port=10255` in `k3s.agentConfig`",
+      holds: ({ k3s }) => readOnlyPort(k3s.extraAgentConfig).length > 0,
+    },
+  },
+  {
+    ...{ from: "nodes", to: "nodes", protocol: "tcp", ports: ["5001", `${API_PORT}`], why: "embedded registry" },
+    when: {
+      words: "`embedded-registry: true` in `k3s.serverConfig`",
+      holds: ({ k3s }) => k3s.extraServerConfig["embedded-registry"] === true,
+    },
+  },
+  ...(["tcp", "udp"] as const).flatMap((protocol): KnownDoor[] =>
+    (["services", "pods"] as const).map((from) => ({
+      ...{ from, to: "nodes", protocol, why: "services", forwarded: true },
+      ports: ["80", "443", NODE_PORTS],
+      portsIn: (plan) => ["80", "443", nodePortRange(plan)],
+    })),
+  ),
+  ...(["admins", "nodes", "pods"] as const).map((from): KnownDoor => {
+    return { from, to: "nodes", protocol: "icmp", ports: ["echo-request"], why: "ping" };
+  }),
+];
+
+/** All open doors of a plan, its own ones last; none if the firewall is off. */
+export function doorsOf(plan: ClusterPlan): Door[] {
+  if (plan.firewall === undefined) return [];
+  const known = DOORS.filter(({ when }) => when?.holds(plan) ?? true).map(({ portsIn, when: _, ...door }): Door => ({
+    ...door,
+    ports: portsIn?.(plan) ?? door.ports,
+  }));
+  const extra = plan.firewall.extra.map(({ name, protocol, ports, networks }): Door => ({
+    ...{ from: { networks }, to: "nodes", protocol, ports: [ports], why: `extra ${name}`, forwarded: true },
+  }));
+  return [...known, ...extra];
+}
+
+/** K3s' flannel backends whose ports and interfaces are known. */
+export type Backend = "vxlan" | "host-gw" | "wireguard-native";
+
+export const BACKENDS: readonly Backend[] = ["vxlan", "host-gw", "wireguard-native"];
+
+/** The flannel backend; the rules refuse a plan with another one. */
+export const backendOf = ({ k3s }: Pick<ClusterPlan, "k3s">): Backend =>
+  (k3s.extraServerConfig["flannel-backend"] ?? "vxlan") as Backend;
+
+/** The interface on which packets of other nodes' pods arrive; undefined if that is the node's own one. */
+export const tunnelOf = (plan: ClusterPlan): string | undefined =>
+  ({ vxlan: "flannel.1", "wireguard-native": "flannel-wg", "host-gw": undefined })[backendOf(plan)];
+
+const nodePortRange = ({ k3s }: ClusterPlan): string =>
+  String(k3s.extraServerConfig["service-node-port-range"] ?? NODE_PORTS);
+
+/** The kubelet's port without authentication, which is off by default. */
+function readOnlyPort(options: Readonly<Record<string, K3sConfigValue>>): string[] {
+  const values = [options["kubelet-arg"] ?? []].flat().map(String);
+  const ports = values.flatMap((value) => /^(?:--)?read-only-port=([1-9]\d{0,4})$/.exec(value)?.[1] ?? []);
+  return ports.slice(-1);
+}

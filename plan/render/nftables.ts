@@ -1,0 +1,97 @@
+import { type Door, doorsOf, type Source, tunnelOf } from "../firewall";
+import type { ClusterPlan, FirewallPlan } from "../model";
+
+/** The nodes' own table. No other one is ever touched: K3s, kube-proxy and flannel have theirs. */
+const TABLE = "inet k3smesh";
+
+/** The bridge of a node's pods. */
+const PODS = "cni0";
+
+/**
+ * The packet filter of the nodes, as one file for `nft -f`. It replaces its table in one transaction. All nodes have the same
+ * text, so a node that joins changes one text. A rule for servers asks for the packet's own destination.
+ *
+ * The host adds the addresses of nodes that have left the plan, but not yet the cluster (scripts/lib/firewall.sh).
+ */
+export function nftables(plan: ClusterPlan & { readonly firewall: FirewallPlan }): string {
+  const { servers, agents, nodes, firewall } = plan;
+  const addresses = (of: readonly { readonly address: string }[]): string[] => of.map(({ address }) => address);
+  const doors = doorsOf(plan);
+  const input = [
+    "ct state established,related accept",
+    'iifname "lo" accept',
+    // IPv6 works only with these; no router or machine outside of the link can send them.
+    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } ip6 hoplimit 255 accept",
+    "icmpv6 type mld-listener-query accept",
+    ...doors.map((door) => `${sourceOf(door.from, plan)} ${targetOf(door)}${portOf(door)} accept ${comment(door.why)}`),
+    "counter",
+  ];
+  const forward = [
+    "ct state established,related accept",
+    `iifname "${PODS}" ip saddr ${plan.network.podCidr} accept ${comment("pods of this node")}`,
+    ...fromOtherNodes(plan).map((rule) => `${rule} accept ${comment("pods of other nodes")}`),
+    // Pods of this node have passed above.
+    ...doors
+      .filter(({ forwarded, from }) => forwarded && from !== "pods")
+      .map((door) => `ct status dnat ${sourceOf(door.from, plan)} ${portOf(door)} accept ${comment(door.why)}`),
+    "counter",
+  ];
+  return [
+    // The first line makes sure that there is something to delete.
+    `table ${TABLE}`,
+    `delete table ${TABLE}`,
+    `table ${TABLE} {`,
+    ...set("servers", "ipv4_addr", addresses(servers)),
+    ...set("agents", "ipv4_addr", addresses(agents)),
+    ...set("nodes", "ipv4_addr", addresses(nodes)),
+    ...set("admins", "ipv4_addr", firewall.adminNetworks, INTERVALS),
+    ...set("services", "ipv4_addr", firewall.nodePortNetworks, INTERVALS),
+    // Of a set without a name, nft would print these ports as numbers of no type.
+    ...set("ports", "inet_service", doors.find(({ from }) => from === "services")?.ports ?? [], ["flags interval"]),
+    ...chain("input", input),
+    ...chain("forward", forward),
+    "}",
+  ].join("\n");
+}
+
+const INTERVALS = ["flags interval", "auto-merge"];
+
+function set(name: string, type: string, elements: readonly string[], flags: readonly string[] = []): string[] {
+  const lines = [`type ${type}`, ...flags, ...(elements.length > 0 ? [`elements = { ${elements.join(", ")} }`] : [])];
+  return [`  set ${name} {`, ...lines.map((line) => `    ${line}`), "  }"];
+}
+
+/** Nothing passes that no rule lets in, of IPv4 or of IPv6. */
+function chain(hook: string, rules: readonly string[]): string[] {
+  const lines = [`type filter hook ${hook} priority filter`, "policy drop", ...rules];
+  return [`  chain ${hook} {`, ...lines.map((line) => `    ${line}`), "  }"];
+}
+
+function sourceOf(from: Source, { network }: ClusterPlan): string {
+  if (typeof from === "object") return `ip saddr ${inBraces(from.networks)}`;
+  // Anybody may write a pod's address into a packet, but not send it from inside of the node.
+  return from === "pods" ? `iifname "${PODS}" ip saddr ${network.podCidr}` : `ip saddr @${from}`;
+}
+
+/** All of a node's own addresses are fine, if the door is not only some nodes'. */
+const targetOf = ({ to }: Door): string => (to === "nodes" ? "" : `ip daddr @${to} `);
+
+function portOf({ protocol, ports, forwarded }: Door): string {
+  if (protocol === "icmp") return `icmp type ${inBraces(ports)}`;
+  // kube-proxy has put the pod's port into the packet before it gets here.
+  if (forwarded) return `meta l4proto ${protocol} ct original proto-dst ${ports.length > 1 ? "@ports" : ports[0]}`;
+  return `${protocol} dport ${inBraces(ports)}`;
+}
+
+/** Without a tunnel the packets have only their source, as they come from the nodes' own network. */
+function fromOtherNodes(plan: ClusterPlan): string[] {
+  const { podCidr } = plan.network;
+  const tunnel = tunnelOf(plan);
+  if (tunnel !== undefined) return [`iifname "${tunnel}" ip saddr ${podCidr} ip daddr ${podCidr}`];
+  return [`ip saddr ${podCidr} ip daddr ${podCidr}`, `ip saddr @nodes ip daddr ${podCidr}`];
+}
+
+const inBraces = (values: readonly string[]): string =>
+  values.length === 1 ? String(values[0]) : `{ ${values.join(", ")} }`;
+
+const comment = (text: string): string => `comment "${text}"`;

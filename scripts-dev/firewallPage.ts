@@ -1,0 +1,73 @@
+import { DOORS, type Source } from "../plan/firewall";
+
+export const FIREWALL_PAGE = "docs/firewall.md";
+
+const WHO: Readonly<Record<Exclude<Source, object>, string>> = {
+  admins: "`adminNetworks`",
+  servers: "servers",
+  nodes: "all nodes",
+  pods: "the node's own pods",
+  services: "`nodePorts`",
+};
+const TARGET = { nodes: "all nodes", servers: "servers", agents: "agents" } as const;
+
+/** The text of `docs/firewall.md`, not formatted yet. */
+export function renderFirewallPage(): string {
+  const rows = DOORS.map(({ from, to, protocol, ports, why, when }) => [
+    typeof from === "object" ? from.networks.join(", ") : WHO[from],
+    TARGET[to],
+    `${protocol} ${ports.join(", ")}`,
+    why,
+    when?.words ?? "always",
+  ]);
+  return [
+    HEAD,
+    "| from | to | port | what it is | open if |",
+    "| --- | --- | --- | --- | --- |",
+    ...rows.map((cells) => `| ${cells.join(" | ")} |`),
+    "| the networks of an entry of `extra` | all nodes | its ports | `extra` | always |",
+    "",
+    TAIL,
+  ].join("\n");
+}
+
+const HEAD = `# The firewall
+
+\`firewall.enabled: true\` ([config](config.md#firewall)) gives every node a packet filter. It drops everything that is not listed
+here, of IPv4 and of IPv6. \`npm run docs\` generates this page from \`plan/firewall.ts\`, from which the rules come too.
+
+## Open ports
+`;
+
+const TAIL = `Answers to a node's own connections always come in. So do the messages without which IPv6 does not work. Services are the ports
+80 and 443 and the NodePorts (\`service-node-port-range\`); kube-proxy hands them on to pods, also to those of other nodes.
+Pods reach each other on all nodes, services and the outside. Nothing limits what a node sends. Policies between pods are
+Kubernetes' own (NetworkPolicy).
+
+A pod that connects to another node has its own node's address there, because flannel translates it.
+
+## How it works
+
+- The rules are a table of their own, \`inet k3smesh\`. It is replaced in one transaction. Tables of K3s, kube-proxy and flannel are
+  not touched, and connections that stand are kept. \`nft list table inet k3smesh\` on a node shows it.
+- All nodes have the same rules. A node that joins is let in by the others before its K3s starts. A node that leaves is
+  shut out when it has left, in the same \`pulumi up\`.
+- New rules are on trial for a minute. If this machine cannot connect to a node by SSH in that time, the node goes back to its former
+  rules, and \`pulumi up\` fails. Rules on trial also end with a reboot.
+- A node that does not run is left out, and holds up nothing. \`npx proxmox-k3s status\` reports a node that runs without the last
+  rules; the next \`pulumi up\` gives them to it.
+- The rules are loaded at boot, before there is a network (\`k3smesh.service\`).
+- If you switch the firewall off, nothing of it is left on the nodes. They must run for that.
+
+## What it needs
+
+\`nft\` in each guest (the package \`nftables\`), and the kernel module \`nf_tables\` on the Proxmox host for containers. The program says so if
+one is missing. Your own rules belong into tables of your own. Remember that a packet must pass all tables.
+
+## What it does not do
+
+Whoever is in the network of the nodes can send packets with the address of a node. The pod network accepts packets from
+there: with \`flannel-backend: wireguard-native\` they must also be encrypted with the node's key. With \`host-gw\` pods have no
+tunnel, so a packet with a pod's address is accepted from the network of the nodes. A change of \`flannel-backend\` on a
+running cluster interrupts the pod network while the nodes change one after another, with and without a firewall.
+`;
