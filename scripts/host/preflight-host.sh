@@ -51,7 +51,11 @@ if [ -n "$OVERLAYFS" ]; then
 fi
 present br_netfilter /proc/sys/net/bridge/bridge-nf-call-iptables
 present nf_conntrack /proc/sys/net/netfilter/nf_conntrack_max
-for module in $MODULES; do present "$module" "/sys/module/$module"; done
+for module in $MODULES; do
+  # nf_tables has no such file if it is built into the kernel.
+  if [ "$module" = nf_tables ] && nft list tables >/dev/null 2>&1; then continue; fi
+  present "$module" "/sys/module/$module"
+done
 iptables -w 2 -S >/dev/null 2>&1 || absent="$absent ip_tables/nf_tables"
 needed="${overlay:+$overlay }br_netfilter nf_conntrack${MODULES:+ $MODULES}"
 modules="printf '%s\\n' $needed nf_tables >/etc/modules-load.d/proxmox-k3s.conf && systemctl restart systemd-modules-load"

@@ -55,6 +55,8 @@ class Host {
   };
   /** Paths for which Proxmox VE has no answer. */
   readonly deaf: string[] = [];
+  /** Whether nft can ask the kernel. */
+  nft = false;
 
   constructor() {
     for (const dir of ["etc/nodes/pve/lxc", "etc/nodes/pve/qemu-server", "net/vmbr0/bridge", "bin", "work"])
@@ -136,6 +138,7 @@ class Host {
       sysctl: answers(this.sysctls, '"$2"'),
       stat: `echo ${this.cgroupMount}`,
       iptables: ":",
+      nft: this.nft ? ":" : "exit 1",
       modprobe: `case $3 in ${anyOf(this.loadable)}) ;; *) exit 1 ;; esac`,
       ping: `for last; do :; done; case $last in ${anyOf(this.answering)}) ;; *) exit 1 ;; esac`,
       ip: [
@@ -246,6 +249,13 @@ describe("the host itself", () => {
     expect(lazy.troubles()).toEqual([
       "fail kernel-modules: not loaded, and a container cannot load them: br_netfilter",
     ]);
+  });
+
+  it("has nf_tables also if it is built into the kernel, where it has no files", () => {
+    const built = host((each) => (each.args["MODULES"] = "vxlan nf_tables"));
+    expect(built.troubles()).toEqual(["fail kernel-modules: not loaded, and a container cannot load them: nf_tables"]);
+    built.nft = true;
+    expect(built.troubles()).toEqual([]);
   });
 
   it("has another name than the config's: this is the only finding, and the questions are about this host", () => {
