@@ -89,7 +89,8 @@ case $1 in
     ;;
   off)
     end_trial
-    systemctl disable -q "$UNIT" 2>/dev/null || :
+    # Since a boot it is active, and would stay so without its file.
+    systemctl disable -q --now "$UNIT" 2>/dev/null || :
     rm -f "/etc/systemd/system/$UNIT"
     systemctl daemon-reload
     if is_loaded; then nft delete table inet k3smesh; fi

@@ -105,6 +105,7 @@ describe("a node", () => {
       offer ${file("two.nft")}; guest try 60; guest keep; guest off; nft list tables; ls -d ${file("etc")} /run/k3smesh 2>/dev/null || echo none`);
     expect(lines).toEqual(["tried", "kept", "off", "table ip nat", "none"]);
     expect(fs.readdirSync(file("units"))).toEqual([]);
+    expect(calls()).toContain("systemctl disable -q --now k3smesh.service");
   });
 });
 
