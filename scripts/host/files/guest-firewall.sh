@@ -72,12 +72,13 @@ case $1 in
     echo given
     ;;
   keep)
-    if [ -e "$TRIAL" ]; then
+    # Only what the host asks to keep: others may have been given meanwhile.
+    if [ -e "$TRIAL" ] && cmp -s "$OFFERED" "$TRIAL"; then
       install_rules "$TRIAL"
       end_trial
       rm -f "$TRIAL"
       echo kept
-    elif cmp -s "$OFFERED" "$RULES" && is_loaded; then
+    elif [ ! -e "$TRIAL" ] && cmp -s "$OFFERED" "$RULES" && is_loaded; then
       echo unchanged
     else
       echo former

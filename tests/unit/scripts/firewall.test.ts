@@ -100,6 +100,14 @@ describe("a node", () => {
     expect(Number(lines[6])).toBeGreaterThan(0);
   });
 
+  test("keeps what the host asks it to keep, and nothing that came in between", () => {
+    const lines = isolated(`${sent}
+      offer ${file("two.nft")}; guest try 60; guest keep
+      offer ${file("three.nft")}; guest try 60; offer ${file("two.nft")}; guest give
+      offer ${file("three.nft")}; guest keep; cmp ${file("two.nft")} ${file("etc")}/rules.nft && echo same`);
+    expect(lines).toEqual(["tried", "kept", "tried", "given", "former", "same"]);
+  });
+
   test("has nothing left of it when it is switched off, and keeps tables of others", () => {
     const lines = isolated(`nft add table ip nat; ${sent}
       offer ${file("two.nft")}; guest try 60; guest keep; guest off; nft list tables; ls -d ${file("etc")} /run/k3smesh 2>/dev/null || echo none`);
