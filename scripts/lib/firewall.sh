@@ -27,6 +27,8 @@ in_mesh() { cut -d' ' -f1,2 "$1/nodes" "$1/former" | sort -u; }
 # tell FOLDER VMID NAME WORD [SECONDS]: guest-firewall.sh in the guest, with the rules of the folder. Answers its word, or why not.
 tell() (
   folder=$1 vmid=$2 name=$3
+  # One that hangs must not use up the minute of the others.
+  GUEST_BOUND=20
   shift 3
   if ! trusts "$vmid" "$name"; then
     echo absent

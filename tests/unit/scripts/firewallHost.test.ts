@@ -76,6 +76,14 @@ it("rules are tried by all nodes that run, and kept when somebody came through",
   expect([run.code, told(run).sort(), kept("rules.nft")]).toEqual([0, ["100 keep", "102 keep"], "the plan's rules\n"]);
 });
 
+it("a node that hangs is given up in time to keep the rules of the others", () => {
+  host.tool("timeout", `shift 3; case "$*" in *"exec 102 "*) exit 124 ;; esac; exec "$@"`);
+  const run = trial(MASTER, W1);
+  expect([run.code, run.outcome]).toEqual([0, "k3s-master 192.168.2.20"]);
+  expect(run.output).toContain("with their former rules: k3s-worker-01");
+  expect(fs.readFileSync(at("timeout"), "utf8")).toMatch(/^-k 5 20 pct exec 102 /m);
+});
+
 it("who has left the plan, or gets another address, is let in as before", () => {
   standing(MASTER, W1, W2);
   const moved = line(102, "192.168.2.41");
