@@ -2,7 +2,7 @@
 # host/firewall.sh keeps the rules, else each node goes back to its former ones by itself. A node that does not run is left out.
 # Arguments: RULES (for `nft -f`), MESH ("VMID NAME ADDRESS ROLE" of the plan's nodes, one per line), REPAIRS (another number runs
 # it again). Input: CLUSTER_ID. Files: guest-firewall.sh, k3smesh.service.
-# Answers "NAME ADDRESS" for each address of each node that has rules on trial.
+# Answers "NAME ADDRESS" for each address of each node of the plan that has rules on trial. A node that leaves may be a broken one.
 
 lock_mesh
 rm -rf "$ON_TRIAL"
@@ -19,11 +19,13 @@ compose "$ON_TRIAL"
 in_mesh "$ON_TRIAL" >"$WORK/to"
 tell_all "$ON_TRIAL" try "$TRIAL_SECONDS" <"$WORK/to"
 
-refused=$(refusals)
+refused=$(refusals "$ON_TRIAL/nodes")
 [ -z "$refused" ] || fail "these nodes do not take the rules, so all nodes keep their former ones:
 $refused" "fix these, then pulumi up"
 say_later
 who_said tried >"$ON_TRIAL/tried"
 while read -r vmid name; do
-  cat "$ON_TRIAL/nodes" "$ON_TRIAL/former" | awk -v vmid="$vmid" -v name="$name" '$1 == vmid { print name, $3 }'
+  if grep -q "^$vmid $name " "$ON_TRIAL/nodes"; then
+    cat "$ON_TRIAL/nodes" "$ON_TRIAL/former" | awk -v vmid="$vmid" -v name="$name" '$1 == vmid { print name, $3 }'
+  fi
 done <"$ON_TRIAL/tried" | sort -u >"$WORK/outcome"

@@ -88,14 +88,11 @@ it("who has left the plan, or gets another address, is let in as before", () => 
   standing(MASTER, W1, W2);
   const moved = line(102, "192.168.2.41");
   const run = trial(MASTER, moved);
+  // Who leaves need not answer from outside: it may be leaving because it is broken.
   expect(run.outcome.split("\n")).toEqual([
-    ...[
-      "k3s-master 192.168.2.20",
-      "k3s-worker-01 192.168.2.21",
-      "k3s-worker-01 192.168.2.41",
-      "k3s-worker-02 192.168.2.22",
-    ],
+    ...["k3s-master 192.168.2.20", "k3s-worker-01 192.168.2.21", "k3s-worker-01 192.168.2.41"],
   ]);
+  expect(told(run).sort()).toEqual(["100 try", "102 try", "103 try"]);
   expect(sentTo(100)).toBe(
     [
       "the plan's rules",
@@ -106,9 +103,11 @@ it("who has left the plan, or gets another address, is let in as before", () => 
       "",
     ].join("\n"),
   );
+  says(103, "try", "echo 'error: no space left'; echo 'next: free some'; exit 1");
+  expect(trial(MASTER, moved).code).toBe(0);
   // One whose guest is gone has nobody to be let in.
   fs.rmSync(at("etc/nodes/pve/lxc/103.conf"));
-  expect(trial(MASTER, moved).outcome).not.toContain("k3s-worker-02");
+  expect(told(trial(MASTER, moved)).sort()).toEqual(["100 try", "102 try"]);
 });
 
 it("a node that moved is let in at its new address alone, once its own step has seen that", () => {
