@@ -1,4 +1,4 @@
-# rules (Proxmox host): keeps the rules of one new node (host/rules-trial.sh). An address that it had before is let in no more.
+# rules (Proxmox host): keeps the rules of one new node (host/rules-trial.sh). An address or role that it had before counts no more.
 # Arguments: VMID, NAME, ADDRESS. Input: CLUSTER_ID.
 
 need_machine
@@ -9,5 +9,5 @@ case $SAID in
   former) fail "$NAME went back to its former rules, because the new ones were not confirmed in $TRIAL_SECONDS s" "pulumi up" ;;
   *) fail_silent ;;
 esac
-if grep "^$VMID $NAME " "$KEPT_RULES/former" | grep -qv "^$VMID $NAME $ADDRESS "; then shut_out "$VMID" "$NAME"; fi
+if grep -q "^$VMID $NAME " "$KEPT_RULES/former"; then shut_out "$VMID" "$NAME"; fi
 outcome "$NAME has the firewall of the cluster"

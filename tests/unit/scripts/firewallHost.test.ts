@@ -124,6 +124,15 @@ it("a node that moved is let in at its new address alone, once its own step has 
   expect([sentTo(100), kept("former")]).toEqual(["the plan's rules\n", ""]);
 });
 
+it("a server that became an agent is no server for the others, once its own step has seen that", () => {
+  standing(MASTER, line(102, "192.168.2.21").replace("agent", "server"));
+  standing(MASTER, W1);
+  expect(sentTo(100)).toContain("add element inet k3smesh servers { 192.168.2.21 }");
+  const own = { CLUSTER_ID, VMID: "102", NAME: "k3s-worker-01", ADDRESS: "192.168.2.21" };
+  expect(host.script("rules", "update", own).code).toBe(0);
+  expect([sentTo(100), kept("former")]).toEqual(["the plan's rules\n", ""]);
+});
+
 it.each([
   [
     "echo 'error: nft is not installed'; echo 'next: apt-get install -y nftables there'; exit 1",
