@@ -9,6 +9,9 @@ if [ "$ACTION" = delete ]; then
     if [ -d "$folder" ]; then in_mesh "$folder"; fi
   done | sort -u >"$WORK/to"
   tell_all "$WORK" off <"$WORK/to"
+  refused=$(refusals)
+  [ -z "$refused" ] || fail "these nodes still have their firewall:
+$refused" "fix these, then pulumi up"
   left=$({ who_said stopped; who_said silent; } | names_of)
   [ -z "$left" ] || fail "these nodes do not run, so they still have their firewall: $left" "start them, or remove them from the config; then pulumi up"
   rm -rf "$KEPT_RULES" "$ON_TRIAL"

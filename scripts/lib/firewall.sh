@@ -91,7 +91,7 @@ tell_one() { # tell_one WORD [SECONDS]: SAID is its answer
   SAID=$(tail -n 1 "$WORK/told.$NAME")
 }
 fail_silent() {
-  cat "$WORK/told.$NAME"
+  tr -d '\000-\010\013-\037\177' <"$WORK/told.$NAME" | tail -n 20
   fail "$NAME ($VMID) did not apply the rules of the firewall" "see whether it runs ($(command_of "$VMID") status $VMID on the Proxmox host), then pulumi up"
 }
 

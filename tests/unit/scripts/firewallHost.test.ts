@@ -167,7 +167,21 @@ it("switched off, every node is told, and one that does not run is waited for", 
   expect([first.code, told(first).sort()]).toEqual([1, ["100 off", "102 off"]]);
   expect(first.output).toContain("these nodes do not run, so they still have their firewall: k3s-worker-02");
   fs.rmSync(at("103.stopped"));
+  says(102, "off", "echo 'error: no space left'; echo 'next: free some'; exit 1");
+  expect(off().output).toContain(
+    "these nodes still have their firewall:\n  - k3s-worker-01: no space left (free some)",
+  );
+  fs.rmSync(at("102.off"));
   expect([off().code, kept("rules.nft")]).toEqual([0, ""]);
+});
+
+it("a node that dies before it has its rules is named, and its words are shown without control characters", () => {
+  standing(MASTER, W1);
+  says(102, "try", "printf 'boot\\033[31mlog\\n'; exit 1");
+  const own = { CLUSTER_ID, VMID: "102", NAME: "k3s-worker-01", ADDRESS: "192.168.2.21" };
+  const run = host.script("rules-trial", "update", own);
+  expect([run.code, run.output]).toEqual([1, expect.stringContaining("boot[31mlog\nsilent\n")]);
+  expect(run.output).toContain("k3s-worker-01 (102) did not apply the rules of the firewall");
 });
 
 it("a guest of somebody else with a node's number is told nothing", () => {
