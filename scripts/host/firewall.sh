@@ -12,7 +12,7 @@ if [ "$ACTION" = delete ]; then
   refused=$(refusals)
   [ -z "$refused" ] || fail "these nodes still have their firewall:
 $refused" "fix these, then pulumi up"
-  left=$({ who_said stopped; who_said silent; } | names_of)
+  left=$(not_told | names_of)
   [ -z "$left" ] || fail "these nodes do not run, so they still have their firewall: $left" "start them, or remove them from the config; then pulumi up"
   rm -rf "$KEPT_RULES" "$ON_TRIAL"
   outcome "no node has a firewall any more"
@@ -26,7 +26,10 @@ refused=$(refusals)
 $refused" "fix these, then pulumi up"
 gone_back=$(who_said former | names_of)
 [ -z "$gone_back" ] || fail "these nodes went back to their former rules, because the new ones were not confirmed in $TRIAL_SECONDS s: $gone_back" "pulumi up"
-say_later
+{
+  cat "$ON_TRIAL/later"
+  not_told
+} | say_later
 rm -rf "$KEPT_RULES"
 mv "$ON_TRIAL" "$KEPT_RULES"
 outcome "the nodes let in $(printf '%s\n' "$MESH" | names_of)"

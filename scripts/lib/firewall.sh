@@ -75,10 +75,14 @@ refusals() {
   done <"$WORK/tell"
 }
 
-# say_later: says which guests did not get the rules, and when they do.
+# not_told: "VMID NAME" of the guests that did not get the rules. say_later <NODES: says when they do.
+not_told() {
+  who_said stopped
+  who_said silent
+}
 say_later() {
-  not_told=$({ who_said stopped; who_said silent; } | names_of)
-  if [ -n "$not_told" ]; then say "not running, so with their former rules: $not_told. When they run again: pulumi up"; fi
+  later=$(names_of)
+  if [ -n "$later" ]; then say "not running, so with their former rules: $later. When they run again: pulumi up"; fi
 }
 
 # For one node alone: the rules that the others have already.
@@ -105,7 +109,7 @@ shut_out() {
     in_mesh "$KEPT_RULES" >"$WORK/rest"
     tell_all "$KEPT_RULES" give <"$WORK/rest"
     say "the nodes do not let $2 in any more"
-    say_later
+    not_told | say_later
     refusals
   fi
 }
