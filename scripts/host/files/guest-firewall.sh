@@ -10,6 +10,8 @@ OFFERED=/run/k3smesh/rules.nft
 TRIAL=/run/k3smesh/trial.nft
 UNIT=k3smesh.service
 mkdir -p "$DIR" /run/k3smesh
+# Whoever can open the lock can hold it, also against the way back.
+chmod 0700 /run/k3smesh
 exec 9>/run/k3smesh/lock
 flock -w 30 9
 

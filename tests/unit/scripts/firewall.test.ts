@@ -62,10 +62,10 @@ describe("a node", () => {
   const calls = (): string => fs.readFileSync(file("calls"), "utf8");
 
   test("has rules on trial at once, on no disk, with a timer; kept, they are loaded at boot", () => {
-    const [tried, onDisk, kept, loaded, again] = isolated(`${sent}
+    const [tried, onDisk, kept, loaded, again, mode] = isolated(`${sent}
       offer ${file("two.nft")}; guest try 60; ls ${file("etc")} | tr '\\n' ' '; echo; guest keep; table
-      guest try 60`);
-    expect([tried, onDisk, kept, again]).toEqual(["tried", "guest-firewall.sh ", "kept", "unchanged"]);
+      guest try 60; stat -c %a /run/k3smesh`);
+    expect([tried, onDisk, kept, again, mode]).toEqual(["tried", "guest-firewall.sh ", "kept", "unchanged", "700"]);
     expect(Number(loaded)).toBeGreaterThan(0);
     expect(calls()).toContain("--unit=k3smesh-back --on-active=60 ");
     expect(calls()).toContain("systemctl stop k3smesh-back.timer");
