@@ -199,7 +199,14 @@ describe("every listed port is open for whom it is listed, and every other one i
 });
 
 it("a node that leaves is let in until it has left, then shut out, and the drain keeps the disruption budget", async () => {
-  await eventually(120, async () => (await readyPods(lab, "hello")).length === 3);
+  // A replica on the node that goes, or the drain would have nothing to do.
+  await lab.kubectl("rollout", "restart", "deployment/hello");
+  await lab.kubectl("rollout", "status", "deployment/hello", "--timeout=120s");
+  const replicas = await eventually(120, async () => {
+    const ready = await readyPods(lab, "hello");
+    return ready.length === 3 && ready;
+  });
+  expect(replicas.map(({ spec }) => spec.nodeName)).toContain(JOINING.name);
   const stay = vmids().filter((vmid) => vmid !== JOINING.vmid);
   const letIn = (vmid: number): boolean => names(rulesOf(vmid), 22);
   const samples = sampler(async () => {
@@ -245,7 +252,7 @@ it("a wrong admin network: up says so, and within a minute systemd has brought t
       .filter((line) => /^\d/.test(line))
       .map(Number.parseFloat);
     expect(journal).toMatch(/: former$/m);
-    expect(times.at(-1)! - times[0]!).toBeLessThan(62);
+    expect(times.at(-1)! - times[0]!).toBeLessThan(65);
   }
   edit(({ firewall }) => (firewall.adminNetworks = right));
   await changesNothing();

@@ -42,6 +42,7 @@ const WORKLOAD = {
 
 interface Pod {
   readonly metadata: { readonly name: string };
+  readonly spec: { readonly nodeName: string };
   readonly status: {
     readonly podIP?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
