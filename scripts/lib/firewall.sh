@@ -5,8 +5,8 @@
 KEPT_RULES=$CLUSTER_DIR/firewall
 # Rules that no connection from outside has confirmed yet.
 ON_TRIAL=$CLUSTER_DIR/firewall.trial
-# A guest goes back to its former rules after this time.
-TRIAL_SECONDS=60
+# A guest goes back to its former rules after this time: within a minute, with the start of a unit.
+TRIAL_SECONDS=55
 
 # lock_mesh: waits for whoever changes the rules; until the end of the step.
 lock_mesh() {

@@ -40,7 +40,7 @@ beforeEach(() => {
       status*) if [ -e "$(dirname "$0")/../$2.stopped" ]; then echo "status: stopped"; else echo "status: running"; fi ;;
       *guest-firewall.sh*)
         cat >"$(dirname "$0")/../$2.tar"
-        [ "$word" != 60 ] || word=try
+        [ "$word" != 55 ] || word=try
         if [ -e "$(dirname "$0")/../$2.$word" ]; then . "$(dirname "$0")/../$2.$word"
         else case $word in try) echo tried ;; give) echo given ;; keep) echo kept ;; off) echo off ;; esac; fi ;;
     esac`);
@@ -156,7 +156,7 @@ it("a node that went back to its former rules meanwhile fails the step", () => {
   const run = keep(MASTER, W1, W2);
   expect([run.code, kept("nodes")]).toEqual([1, `${MASTER}\n${W1}\n`]);
   expect(run.output).toContain(
-    "went back to their former rules, because the new ones were not confirmed in 60 s: k3s-worker-01",
+    "went back to their former rules, because the new ones were not confirmed in 55 s: k3s-worker-01",
   );
 });
 
