@@ -8,11 +8,10 @@ import { rules } from "./firewall";
 import { join } from "./membership/joinGate";
 import { stepName } from "../plan/steps";
 import { k3sConfig } from "../plan/render/k3sConfig";
-import { LxcK3sContainer } from "./LxcK3sContainer";
 import type { Machine } from "./machine/Machine";
+import { machineOf } from "./machine/machineOf";
 import { leave, ready } from "./membership/membership";
 import { RemoteScript } from "../remote/RemoteScript";
-import { VmK3sMachine } from "./VmK3sMachine";
 
 export interface K3sNodeArgs {
   readonly node: NodePlan;
@@ -46,7 +45,7 @@ export class K3sNode extends pulumi.ComponentResource {
       { role: node.role, kind: node.kind, vmId: node.vmId, address: node.address },
       pulumi.mergeOptions({ protect: node.protect }, opts),
     );
-    const machine = machineOf(name, args, this);
+    const machine = machineOf(name, { node, context, after: args.machineAfter }, { parent: this });
     this.machine = machine;
     const membership = { node, machine, context };
     const left = leave(name, { ...membership, dependsOn: [machine.usable, ...args.k3sAfter] }, this);
@@ -94,19 +93,5 @@ export class K3sNode extends pulumi.ComponentResource {
     );
     this.ready = ready(name, { ...membership, dependsOn: [this.k3s] }, this);
     this.registerOutputs({ role: node.role, kind: node.kind, vmId: node.vmId, address: node.address });
-  }
-}
-
-/** The node's machine, by its kind. */
-function machineOf(name: string, { node, context, machineAfter }: K3sNodeArgs, parent: K3sNode): Machine {
-  switch (node.kind) {
-    case "lxc":
-      return new LxcK3sContainer(name, { node, context, after: machineAfter }, { parent });
-    case "vm":
-      return new VmK3sMachine(name, { node, context, after: machineAfter }, { parent });
-    default: {
-      const exhaustive: never = node;
-      throw new Error(`unknown kind of node: ${JSON.stringify(exhaustive)}`);
-    }
   }
 }

@@ -4,7 +4,6 @@
 # runs). Input: MARK.
 
 again="npx proxmox-k3s recover"
-destroy_command() { if [ "$(kind_of "$1")" = lxc ]; then echo "pct destroy $VMID --force"; else echo "qm stop $VMID && qm destroy $VMID"; fi; }
 
 # still_worthless: sets conf; ends the step if there is nothing to do, or if the guest may not be destroyed.
 still_worthless() {
@@ -22,16 +21,16 @@ still_worthless() {
   is_here "$conf" || fail "guest $VMID ($NAME) is not on this Proxmox host ($conf)" "$(destroy_command "$conf") on its own host"
 }
 
-# A worker of Proxmox VE locks this file as long as it creates the guest. If the file is free three times in a row, no worker runs.
+# If the file that a worker locks is free three times in a row, no worker runs.
 free=0
 began=$(now)
 still_worthless
-if [ "$(kind_of "$conf")" = lxc ]; then worker_lock=/run/lock/lxc/pve-config-$VMID.lock; else worker_lock=/run/lock/qemu-server/lock-$VMID.conf; fi
+in_work=$(worker_lock "$conf")
 being_made() { case $(lock_of "$conf") in create | clone) ;; *) return 1 ;; esac; }
 while being_made && [ "$free" -lt 3 ]; do
-  if [ -e "$worker_lock" ] && flock -n "$worker_lock" true; then free=$((free + 1)); else free=0; fi
+  if [ -e "$in_work" ] && flock -n "$in_work" true; then free=$((free + 1)); else free=0; fi
   if [ $(($(now) - began)) -ge "$WAIT" ]; then
-    [ ! -e "$worker_lock" ] || fail "guest $VMID ($NAME) is still being created after $WAIT s; it was not touched" "wait for its task in the Proxmox task log, then $again"
+    [ ! -e "$in_work" ] || fail "guest $VMID ($NAME) is still being created after $WAIT s; it was not touched" "wait for its task in the Proxmox task log, then $again"
     break
   fi
   sleep 0.5

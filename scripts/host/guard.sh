@@ -5,7 +5,7 @@ if ! conf=$(guest_conf); then
   # The provider fails if the guest does not exist, and `pulumi destroy` runs no program that could explain this.
   say "guest $VMID of $NAME is already gone; if its deletion fails now (\"does not exist\"):"
   say "next:  run the same command again with --refresh"
-  rm -f "$PREPARED/$VMID" "/var/lib/proxmox-k3s/lxc-started/$VMID"
+  rm -f "$PREPARED/$VMID" "$STARTED/$VMID"
   outcome "guest $VMID is already gone"
   exit 0
 fi

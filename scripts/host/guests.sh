@@ -3,12 +3,9 @@
 # begun: its creation began here and it has no name and no mark yet; disks: it keeps the further disks of a node.
 # Changes nothing. Input: MARK.
 
-for conf in /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/qemu-server/*.conf; do
+confs | while read -r conf; do
   await_birth "$conf"
   [ -e "$conf" ] || continue
-  place=${conf#/etc/pve/nodes/} # pve/lxc/103.conf
-  kind=${place#*/}
-  file=${place##*/}
   lock=$(lock_of "$conf")
   name=$(guest_name "$conf")
   creation=$(creation_of "$conf")
@@ -23,5 +20,5 @@ for conf in /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/qemu-server/*.conf; do
   elif [ -n "$(disks_of "$conf")" ]; then
     state=disks
   fi
-  echo "${file%.conf} ${place%%/*} ${kind%%/*} ${lock:--} ${creation:--} $state ${name:--}"
+  echo "$(vmid_of "$conf") $(pve_node_of "$conf") $(kind_of "$conf") ${lock:--} ${creation:--} $state ${name:--}"
 done >"$WORK/outcome"

@@ -46,7 +46,7 @@ finished
 
 # The lines take effect at a start. The stamp says which lines the guest was started with. It is a file of its own, so that the
 # next run restarts the guest even if this one is interrupted between write and restart.
-stamp=/var/lib/proxmox-k3s/lxc-started/$VMID
+stamp=$STARTED/$VMID
 sum=$(cat "$WORK/features" "$WORK/raw-lines" | sha256sum | cut -d' ' -f1)
 if [ "$change" = written ] || ! guest_runs "$VMID" || [ "$(cat "$stamp" 2>/dev/null || :)" != "$sum" ]; then
   if guest_runs "$VMID"; then

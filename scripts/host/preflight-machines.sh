@@ -165,18 +165,15 @@ fi
 found template || ok template "no machine needs one"
 
 # The addresses in the configuration of all guests, running or not: "address file", one per line.
-set --
-for file in /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/qemu-server/*.conf; do
-  if [ -e "$file" ]; then set -- "$@" "$file"; fi
-done
-awk '
+confs >"$WORK/confs"
+xargs awk '
   FNR == 1 { main = 1 }
   /^\[/ { main = 0 }
   main && /^(net|ipconfig)[0-9]+:/ {
     count = split($0, part, /[, ]+/)
     for (i = 1; i <= count; i++) if (sub(/^ip=/, "", part[i])) { sub(/\/.*/, "", part[i]); print part[i], FILENAME }
   }
-' /dev/null "$@" >"$WORK/held"
+' /dev/null <"$WORK/confs" >"$WORK/held"
 # free_vmid VMID: the first VMID above it that no guest and no node has, and that was not named before.
 free_vmid() {
   next=$(($1 + 1))

@@ -8,7 +8,7 @@ dir=/var/lib/proxmox-k3s/$CLUSTER_ID
 if [ "$ACTION" = delete ]; then
   rm -rf "$dir"
   # Records of guests that no longer exist, of all clusters.
-  for kept in "$PREPARED"/* "$CREATIONS"/* /var/lib/proxmox-k3s/lxc-started/*; do
+  for kept in "$PREPARED"/* "$CREATIONS"/* "$STARTED"/*; do
     if [ -e "$kept" ] && ! conf_of "${kept##*/}" >/dev/null; then rm -f "$kept"; fi
   done
   outcome "roster removed"

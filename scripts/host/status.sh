@@ -62,8 +62,8 @@ look_at_server() {
 
 # The servers in the order in which every step asks them, then the other guests of ours.
 all_servers >"$WORK/servers"
-for conf in /etc/pve/lxc/*.conf /etc/pve/qemu-server/*.conf; do
-  if [ -e "$conf" ] && is_trusted "$conf" && ! grep -q "^$(vmid_of "$conf") " "$WORK/servers"; then
+local_confs | while read -r conf; do
+  if is_trusted "$conf" && ! grep -q "^$(vmid_of "$conf") " "$WORK/servers"; then
     echo "$(vmid_of "$conf") $(guest_name "$conf")"
   fi
 done >"$WORK/agents"

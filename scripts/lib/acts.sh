@@ -21,7 +21,7 @@ need_machine() {
 run_in() { by_kind pct_run agent_run "$@" </dev/null; }
 feed_in() { by_kind pct_run agent_feed "$@"; }
 by_kind() { # by_kind FOR_A_CONTAINER FOR_A_VIRTUAL_MACHINE FILE ARGUMENT…: the one or the other, with the VMID for FILE
-  if [ "$(kind_of "$3")" = lxc ]; then act=$1; else act=$2; fi
+  if is_container "$3"; then act=$1; else act=$2; fi
   acts_on=$(vmid_of "$3")
   shift 3
   "$act" "$acts_on" "$@"
@@ -70,14 +70,16 @@ guest_discard() {
   is_ours "$1" && is_unfinished "$1" || return 1
   discarded=$(vmid_of "$1")
   case $(lock_of "$1") in create | clone) "$(tool_of "$1")" unlock "$discarded" ;; esac
-  case $(kind_of "$1") in
-    lxc) pct destroy "$discarded" --force 1 ;;
-    *)
-      if guest_runs "$discarded"; then qm stop "$discarded"; fi
-      qm destroy "$discarded"
-      ;;
-  esac
+  if is_container "$1"; then
+    pct destroy "$discarded" --force 1
+  else
+    if guest_runs "$discarded"; then qm stop "$discarded"; fi
+    qm destroy "$discarded"
+  fi
 }
+# destroy_command FILE: for people: the command that does it.
+# shellcheck disable=SC2317
+destroy_command() { if is_container "$1"; then echo "pct destroy $VMID --force"; else echo "qm stop $VMID && qm destroy $VMID"; fi; }
 
 # guest_command VMID COMMAND: for people: the command that runs another one in the guest.
 # shellcheck disable=SC2317 # not every task calls it

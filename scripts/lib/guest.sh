@@ -6,18 +6,30 @@
 
 CREATIONS=/var/lib/proxmox-k3s/creations
 PREPARED=/var/lib/proxmox-k3s/prepared
+# With which of the program's lines a guest was last started.
+STARTED=/var/lib/proxmox-k3s/started
 
 # --- configuration files ----------------------------------------------------------------------------------------------
 # conf_of VMID: the guest's configuration file anywhere in the Proxmox VE cluster; fails if there is none.
 conf_of() (
   case $1 in *[!0-9]* | '') return 1 ;; esac
-  for file in /etc/pve/nodes/*/lxc/"$1".conf /etc/pve/nodes/*/qemu-server/"$1".conf; do
-    if [ -e "$file" ]; then
-      printf '%s\n' "$file"
-      return 0
-    fi
+  found=$(confs "$1")
+  [ -n "$found" ] && printf '%s\n' "${found%%
+*}"
+)
+# confs [VMID]: the configuration files of all guests of the Proxmox VE cluster, one a line, or of those with this VMID.
+# local_confs: of this Proxmox host's guests.
+confs() { there "${1:-}" /etc/pve/nodes/*; }
+local_confs() { there "" /etc/pve; }
+there() (
+  vmid=${1:-*}
+  shift
+  for node in "$@"; do
+    # shellcheck disable=SC2086 # it may be a pattern
+    for file in "$node"/lxc/$vmid.conf "$node"/qemu-server/$vmid.conf; do
+      if [ -e "$file" ]; then printf '%s\n' "$file"; fi
+    done
   done
-  return 1
 )
 guest_conf() { conf_of "$VMID"; }
 
@@ -25,15 +37,16 @@ guest_conf() { conf_of "$VMID"; }
 kind_of() { basename "$(dirname "$1")"; }
 pve_node_of() { basename "$(dirname "$(dirname "$1")")"; }
 vmid_of() { basename "$1" .conf; }
+is_container() { [ "$(kind_of "$1")" = lxc ]; }
 # tool_of FILE: Proxmox VE's command for guests of this kind.
-tool_of() { if [ "$(kind_of "$1")" = lxc ]; then printf 'pct'; else printf 'qm'; fi; }
+tool_of() { if is_container "$1"; then printf 'pct'; else printf 'qm'; fi; }
 
 # is_here FILE: the guest is on this Proxmox host. Only its own host can act on it. A migration moves the file.
 is_here() { [ -e "/etc/pve/$(kind_of "$1")/$(vmid_of "$1").conf" ]; }
 this_host() { basename "$(readlink "/etc/pve/lxc" | sed 's|/lxc$||')"; }
 # way_back FILE: the command that brings a guest from another Proxmox node to this one.
 way_back() (
-  if [ "$(kind_of "$1")" = lxc ]; then how=--restart; else how=--online; fi
+  if is_container "$1"; then how=--restart; else how=--online; fi
   printf '%s migrate %s %s %s on %s' "$(tool_of "$1")" "$(vmid_of "$1")" "$(this_host)" "$how" "$(pve_node_of "$1")"
 )
 
@@ -105,7 +118,7 @@ has_raw_lines() { main_section "$1" | grep -q '^lxc\.'; }
 
 # is_prepared FILE: this program finished it. For a container the raw lines are a second proof: a container that somebody
 # created later with the same VMID and description has none.
-is_prepared() { has_record "$PREPARED" "$1" && { [ "$(kind_of "$1")" != lxc ] || has_raw_lines "$1"; }; }
+is_prepared() { has_record "$PREPARED" "$1" && { ! is_container "$1" || has_raw_lines "$1"; }; }
 
 # was_node FILE: it is, was, or may have been a node: one of the two signs is enough.
 was_node() { has_record "$PREPARED" "$1" || has_raw_lines "$1"; }
@@ -196,6 +209,11 @@ await_birth() (
   done
 )
 
+# worker_lock FILE: what a worker of Proxmox VE locks as long as it creates the guest.
+worker_lock() {
+  if is_container "$1"; then echo "/run/lock/lxc/pve-config-$(vmid_of "$1").lock"; else echo "/run/lock/qemu-server/lock-$(vmid_of "$1").conf"; fi
+}
+
 # is_begun FILE: such a file on a VMID for which this host has a record that a creation of the program began.
 is_begun() { is_bare "$1" && [ -e "$CREATIONS/$(vmid_of "$1")" ]; }
 
@@ -214,7 +232,7 @@ await_unlocked() (
 # it would not refuse (PVE::API2::LXC, destroy_vm).
 kept_by() (
   id=$(vmid_of "$1")
-  case $(kind_of "$1") in lxc) type=ct ;; *) type=vm ;; esac
+  if is_container "$1"; then type=ct; else type=vm; fi
   is_here "$1" || echo "  - it is on the Proxmox node $(pve_node_of "$1"), to which somebody migrated it ($(way_back "$1"))"
   if main_section "$1" | grep -qE '^protection: *1 *$'; then echo "  - it is protected ($(tool_of "$1") set $id --protection 0)"; fi
   if grep -qsE "^$type: *$id *\$" /etc/pve/ha/resources.cfg; then
