@@ -19,7 +19,7 @@ compose "$ON_TRIAL"
 in_mesh "$ON_TRIAL" >"$WORK/to"
 tell_all "$ON_TRIAL" try "$TRIAL_SECONDS" <"$WORK/to"
 
-refused=$(refusals "$ON_TRIAL/nodes")
+refused=$(refusals_of <"$ON_TRIAL/nodes")
 [ -z "$refused" ] || fail "these nodes do not take the rules, so all nodes keep their former ones:
 $refused" "fix these, then pulumi up"
 # The engine does not show what a trial says, so host/firewall.sh says it.

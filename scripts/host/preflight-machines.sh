@@ -166,6 +166,7 @@ found template || ok template "no machine needs one"
 
 # The addresses in the configuration of all guests, running or not: "address file", one per line.
 confs >"$WORK/confs"
+# shellcheck disable=SC2016 # awk's own
 xargs awk '
   FNR == 1 { main = 1 }
   /^\[/ { main = 0 }
@@ -217,12 +218,12 @@ found vmid || ok vmid "$free"
 found address || ok address "$free"
 
 # No `pulumi up` finds an interrupted creation if the plan no longer has its VMID.
-for file in "$@"; do
+while read -r file; do
   if marked "$file" && is_unfinished "$file"; then
     finding warn creation "guest $(vmid_of "$file") (\"$(guest_name "$file")\") was created by this program, but its set-up never finished" \
       "if no pulumi up is running: npx proxmox-k3s recover, then pulumi up" "$(vmid_of "$file")"
   fi
-done
+done <"$WORK/confs"
 found creation || ok creation "no creation was interrupted"
 
 # --- the answer -------------------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ look_at_server() {
 
 # The servers in the order in which every step asks them, then the other guests of ours.
 all_servers >"$WORK/servers"
-local_confs | while read -r conf; do
+confs_here | while read -r conf; do
   if is_trusted "$conf" && ! grep -q "^$(vmid_of "$conf") " "$WORK/servers"; then
     echo "$(vmid_of "$conf") $(guest_name "$conf")"
   fi

@@ -64,15 +64,16 @@ who_said() {
 }
 names_of() { cut -d' ' -f2 | tr '\n' ' ' | sed 's/ $//'; }
 
-# refusals [FILE]: what guests that run have against the rules, for people; with FILE only the guests that are in it. What a guest
-# says is shown without control characters.
-refusals() {
-  while read -r told_vmid told_name; do
-    if [ -n "${1:-}" ] && ! grep -q "^$told_vmid $told_name " "$1"; then continue; fi
+# refusals: what guests that run have against the rules, for people. What a guest says is shown without control characters.
+# refusals_of <GUESTS: of these guests alone, "VMID NAME" first in each line.
+refusals() { refusals_of <"$WORK/tell"; }
+refusals_of() {
+  while read -r told_vmid told_name _; do
+    if ! grep -q "^$told_vmid $told_name\( \|$\)" "$WORK/tell"; then continue; fi
     said=$(sed -n 's/^error: //p' "$WORK/told.$told_name" | tr -d '\000-\037\177' | cut -c1-200)
     then=$(sed -n 's/^next: //p' "$WORK/told.$told_name" | tr -d '\000-\037\177' | cut -c1-200)
     if [ -n "$said" ]; then printf '  - %s: %s (%s)\n' "$told_name" "$said" "$then"; fi
-  done <"$WORK/tell"
+  done
 }
 
 # not_told: "VMID NAME" of the guests that did not get the rules. say_later <NODES: says when they do.

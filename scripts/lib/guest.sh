@@ -18,15 +18,15 @@ conf_of() (
 *}"
 )
 # confs [VMID]: the configuration files of all guests of the Proxmox VE cluster, one a line, or of those with this VMID.
-# local_confs: of this Proxmox host's guests.
-confs() { there "${1:-}" /etc/pve/nodes/*; }
-local_confs() { there "" /etc/pve; }
-there() (
-  vmid=${1:-*}
+# confs_here: of this Proxmox host's guests.
+confs() { confs_below "${1:-}" /etc/pve/nodes/*; }
+confs_here() { confs_below "" /etc/pve; }
+confs_below() (
+  whose=${1:-*}
   shift
-  for node in "$@"; do
+  for pve_node in "$@"; do
     # shellcheck disable=SC2086 # it may be a pattern
-    for file in "$node"/lxc/$vmid.conf "$node"/qemu-server/$vmid.conf; do
+    for file in "$pve_node"/lxc/$whose.conf "$pve_node"/qemu-server/$whose.conf; do
       if [ -e "$file" ]; then printf '%s\n' "$file"; fi
     done
   done

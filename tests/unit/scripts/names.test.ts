@@ -14,7 +14,7 @@ const texts = [
   ["the kept leave", ["lib/task", ...KEPT_LEAVE]] as const,
 ];
 
-/** Functions of a part, and variables in small letters that it sets outside subshells. */
+/** Functions of a part, and variables in small letters that it sets outside subshells; `_` is what nobody reads. */
 function namesIn(part: string): string[] {
   const shell = fs
     .readFileSync(path.join(__dirname, `../../../scripts/${part}.sh`), "utf8")
@@ -22,7 +22,9 @@ function namesIn(part: string): string[] {
     .replace(/^(\w+\(\)) \($[^]*?^\)$/gm, "$1")
     .replace(/'[^'\n]*'/g, "''");
   const found = (pattern: RegExp): string[] => [...shell.matchAll(pattern)].map(([, name = ""]) => name);
-  const read = found(/\bread -r ([\w ]+)/g).flatMap((names) => names.trim().split(/ +/));
+  const read = found(/\bread -r ([\w ]+)/g)
+    .flatMap((names) => names.trim().split(/ +/))
+    .filter((name) => name !== "_");
   const set = [...found(/(?<![\w$"{/.-]|-v )([A-Za-z_]\w*)=/g), ...found(/\bfor (\w+) in/g), ...read];
   return [...new Set([...found(/^\s*(\w+)\(\)/gm), ...set.filter((name) => name === name.toLowerCase())])];
 }

@@ -206,7 +206,7 @@ describe("the file with which cloud-init installs the guest agent", () => {
     fs.writeFileSync(file, "cut off");
     expect(run("update").code).toBe(0);
     expect(parse(fs.readFileSync(file, "utf8"))).toEqual({
-      packages: ["qemu-guest-agent"],
+      packages: ["qemu-guest-agent", "nftables"],
       runcmd: [["systemctl", "start", "qemu-guest-agent"]],
     });
     host.conf(107, `${ours}cicustom: vendor=local:snippets/${FILE}\n`, "qemu-server");
