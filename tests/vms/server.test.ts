@@ -13,7 +13,7 @@ import { succeeded } from "../support/succeeded";
 
 const lab = new Lab("vmserver");
 const minutes = (count: number) => count * 60_000;
-const [SERVER, AGENT] = ["k3s-master", "k3s-worker-01"];
+const [SERVER, AGENT] = ["k3s-server-1", "k3s-worker-01"];
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 function edit(change: (cluster: any) => void): void {
@@ -28,7 +28,7 @@ beforeAll(async () => {
   edit(({ pools }) => {
     const { vm, master } = pools;
     delete pools.vm;
-    pools.master = { ...vm, role: "server", hostname: SERVER, addresses: master.addresses };
+    pools.master = { ...vm, role: "server", hostname: "k3s-server-{0}", addresses: master.addresses };
   });
 }, minutes(40));
 afterAll(() => lab.down(), minutes(2));
