@@ -78,13 +78,18 @@ async function check(): Promise<Result> {
   );
 }
 
+/**
+ * How many suites of a level run at a time. Those of the engine and the lab have labs and networks of their own, and wait much of
+ * their time; a virtual machine takes whole processors.
+ */
+const WORKERS: Readonly<Record<Level, string>> = { unit: "100%", program: "100%", engine: "2", lab: "2", vms: "1" };
+
 /** Runs one level and counts its tests; a level that could not run at all counts as one failure. */
 async function jest(level: Level, isShown: boolean): Promise<{ result: Result; output: string }> {
   const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "jest-")), "result.json");
   try {
     const args = ["--selectProjects", level, "--json", "--outputFile", file, ...(isShown ? ["--verbose"] : [])];
-    // Suites of these have labs and networks of their own, and wait much of their time.
-    if (level === "lab" || level === "engine") args.push("--maxWorkers", "2");
+    args.push("--maxWorkers", WORKERS[level]);
     const { code, output } = await run(bin("jest"), args, isShown);
     if (!fs.existsSync(file)) return { result: { passed: 0, failed: 1 }, output };
     const summary = JSON.parse(fs.readFileSync(file, "utf8")) as Record<string, number>;
