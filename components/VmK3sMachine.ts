@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { STEP_BOUNDS } from "../plan/bounds";
 import { creationOf } from "../plan/mark";
-import { isEtcdMember, type VmNodePlan } from "../plan/model";
+import { isEtcdMember, isNixos, type VmNodePlan } from "../plan/model";
 import { stepName } from "../plan/steps";
 import { type Connection, RemoteScript } from "../remote/RemoteScript";
 import type { ClusterContext } from "./ClusterContext";
@@ -60,8 +60,9 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
         // The VMID and the address are fixed: the old one must have gone before the new one comes.
         deleteBeforeReplace: true,
         replaceOnChanges: [
-          // etcd knows its members by their addresses: such a server leaves and joins anew.
-          ...(isEtcdMember(node, context.plan) ? ["initialization.ipConfigs[*].ipv4.address"] : []),
+          // etcd knows its members by their addresses: such a server leaves and joins anew. A NixOS machine boots with the
+          // address in its module, so only a new one gets another.
+          ...(isEtcdMember(node, context.plan) || isNixos(node) ? ["initialization.ipConfigs[*].ipv4.address"] : []),
           // cloud-init has tied the address to it.
           ...(node.mac === undefined ? [] : ["networkDevices[0].macAddress"]),
         ],

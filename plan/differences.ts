@@ -31,8 +31,8 @@ const ASPECTS: readonly Aspect[] = [
   {
     words: "address",
     of: ({ address, prefix }) => [address, prefix],
-    // etcd knows its members by their addresses.
-    effect: (wanted) => (isEtcdRecord(wanted) ? "rebuild" : "reboot"),
+    // etcd knows its members by their addresses, and a NixOS machine boots with the one in its module.
+    effect: (wanted) => (isEtcdRecord(wanted) || wanted.os !== undefined ? "rebuild" : "reboot"),
     change: each(({ address, prefix }) => `${address}/${prefix}`),
   },
   {

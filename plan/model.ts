@@ -97,6 +97,8 @@ export interface DiskPlan {
 export interface VmNodePlan extends NodeBase {
   readonly kind: "vm";
   readonly source: VmSource;
+  /** Absent for a system like Debian or Ubuntu, whose files scripts can write. */
+  readonly os?: "nixos";
   /** cloud-init installs the guest agent at the first boot. */
   readonly installAgent: boolean;
   /** Proxmox VE's CPU type, `x86-64-v2-AES` by default. */
@@ -253,6 +255,9 @@ export interface ClusterPlan {
 
 /** Whether cloud-init installs the guest agent of a new machine. */
 export const installsAgent = (node: NodePlan): node is VmNodePlan => node.kind === "vm" && node.installAgent;
+
+/** Whether a NixOS module configures the machine. */
+export const isNixos = (node: NodePlan): node is VmNodePlan => node.kind === "vm" && node.os === "nixos";
 
 /** Whether the node is a member of etcd once it is Ready. */
 export function isEtcdMember({ role }: NodePlan, { k3s }: Pick<ClusterPlan, "k3s">): boolean {

@@ -107,13 +107,15 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
         return { ...common, kind: pool.kind, swapMiB: pool.swap, template, osType };
       }
       case "vm": {
-        const { kind, installAgent = pool.image !== undefined, cpuType, bios, machine } = pool;
+        const { kind, os, cpuType, bios, machine } = pool;
+        const { installAgent = pool.image !== undefined && os === undefined } = pool;
         const source = vmSource(pool);
         const disks = disksOf(pool, identity.index).map(({ serial, size, storage = common.storage }) => ({
           ...{ serial, storage, sizeGiB: size },
         }));
         return {
           ...{ ...common, kind, source, installAgent, cpuType, ownMac: ownMac(settings.name, common), disks },
+          ...(os === undefined ? {} : { os }),
           ...(bios === undefined ? {} : { bios }),
           ...(machine === undefined ? {} : { machine }),
           ...(identity.disksVmId === undefined

@@ -41,6 +41,8 @@ export interface NodeRecord {
   readonly cores: number;
   /** Absent where neither the config nor the state gives one. */
   readonly cpuUnits?: number | undefined;
+  /** Absent for a system like Debian or Ubuntu, and where K3s was never installed. */
+  readonly os?: "nixos" | undefined;
   /** Of virtual machines only. */
   readonly cpuType?: string | undefined;
   readonly memoryMiB: number;
@@ -101,13 +103,16 @@ export function recordOf(node: NodePlan, plan: ClusterPlan, former?: NodeRecord)
   };
 }
 
-function ofKind(node: NodePlan): Pick<NodeRecord, "mac" | "swapMiB" | "osType" | "cpuType" | "disks" | "disksVmId"> {
+function ofKind(
+  node: NodePlan,
+): Pick<NodeRecord, "mac" | "os" | "swapMiB" | "osType" | "cpuType" | "disks" | "disksVmId"> {
   switch (node.kind) {
     case "lxc":
       return { mac: node.mac, swapMiB: node.swapMiB, osType: node.osType };
     case "vm":
       return {
         ...{ mac: node.mac ?? node.ownMac, swapMiB: 0, cpuType: node.cpuType },
+        ...(node.os === undefined ? {} : { os: node.os }),
         ...(node.disksVmId === undefined ? {} : { disks: node.disks, disksVmId: node.disksVmId }),
       };
     default: {

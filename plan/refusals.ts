@@ -1,7 +1,7 @@
 import semver from "semver";
 
 import type { Problem } from "../config/problems";
-import type { ClusterPlan, DiskPlan, K3sConfigValue, NodePlan, VmNodePlan } from "./model";
+import { type ClusterPlan, type DiskPlan, isNixos, type K3sConfigValue, type NodePlan, type VmNodePlan } from "./model";
 import { type ClusterRecord, isEtcdRecord, isServerRecord, type NodeRecord, recordOf } from "./record";
 import type { NodeChange } from "./transitions";
 
@@ -129,7 +129,12 @@ function checkNodes({ nodes }: ClusterRecord, plan: ClusterPlan): Problem[] {
   return nodes.flatMap((former) => {
     const node = wanted.get(former.name);
     if (node === undefined || node.vmId !== former.vmId) return [];
-    return [...checkDisk(former, node), ...checkRole(former, node), ...checkKind(former, node)];
+    return [
+      ...checkDisk(former, node),
+      ...checkRole(former, node),
+      ...checkKind(former, node),
+      ...checkSystem(former, node),
+    ];
   });
 }
 
@@ -201,6 +206,18 @@ function checkKind({ kind }: { readonly kind: string }, node: NodePlan): Problem
       path: poolPath(node, "kind"),
       problem: `cannot turn ${node.name} from ${kind} into ${node.kind}: VMID ${node.vmId} belongs to the existing guest`,
       hint: `set it back to ${kind}; for another kind, retire the node and add one with a new name and VMID`,
+    },
+  ];
+}
+
+function checkSystem({ kind, os, k3s }: NodeRecord, node: NodePlan): Problem[] {
+  const wanted = isNixos(node) ? node.os : undefined;
+  if (kind !== node.kind || k3s === undefined || os === wanted) return [];
+  return [
+    {
+      path: poolPath(node, "os"),
+      problem: `cannot ${wanted === undefined ? "take NixOS off" : "put NixOS on"} ${node.name}: its machine exists with another system`,
+      hint: `${os === undefined ? "remove it" : `set it back to ${os}`}; for another system, retire the node and add one with a new name and VMID`,
     },
   ];
 }

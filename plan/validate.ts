@@ -3,6 +3,7 @@ import { checkFirewall } from "./rules/firewall";
 import { checkIdentities } from "./rules/identities";
 import { checkK3s } from "./rules/k3s";
 import { checkNetwork } from "./rules/network";
+import { checkNixos } from "./rules/nixos";
 import { checkPools } from "./rules/pools";
 import type { Pins } from "./pins";
 import type { Problem } from "../config/problems";
@@ -17,6 +18,7 @@ export function validate(draft: Draft, pins: Pins): Problem[] {
     ...checkPools(draft),
     ...checkIdentities(draft, identities),
     ...checkK3s(draft, pins),
+    ...checkNixos(draft),
     ...checkFirewall(draft),
   ];
 }

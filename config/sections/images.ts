@@ -75,7 +75,7 @@ export const snippets = storage.meta({
 export const installAgent = boolean.meta({
   description:
     "Whether cloud-init installs the QEMU guest agent at the first boot, because the image has none, as Debian's and Ubuntu's cloud images. It needs a storage for snippets (`proxmox.snippets`), and a package mirror that the machine reaches.",
-  otherwise: "true with an `image`, false with a `template`",
+  otherwise: "true with an `image`, false with a `template` or `os: nixos`",
   change: "newNodes",
   independent: true,
 });

@@ -36,7 +36,10 @@ const RENAMED = {
   changeNote:
     "a new name means a new node; to rename, also set new VMIDs and addresses: then new nodes join and the old ones leave",
 } as const;
-const READDRESSED = { change: "reboot", changeNote: "a server with etcd is rebuilt" } as const;
+const READDRESSED = {
+  change: "reboot",
+  changeNote: "a server with etcd and a machine with NixOS are rebuilt",
+} as const;
 const LABELLED = { change: "k3sRestart", changeNote: "labels that somebody else has set do not change" } as const;
 
 const vmIds = z.union([z.strictObject({ from: z.int() }), z.array(z.int())]).meta({
@@ -313,6 +316,16 @@ export const vmPoolSchema = z
       })
       .optional(),
     image: image.optional(),
+    os: oneOf(["nixos"])
+      .meta({
+        hint: "remove it for Debian, Ubuntu and the like",
+        description:
+          "Set `nixos` if the template or image has NixOS. The program then writes a NixOS module for each machine, and K3s comes from nixpkgs (docs/nixos.md).",
+        otherwise: "a system like Debian or Ubuntu, whose files scripts can write",
+        change: "refused",
+        changeNote: "create a new pool instead",
+      })
+      .optional(),
     installAgent: installAgent.optional(),
     clone: oneOf(["full", "linked"])
       .meta({

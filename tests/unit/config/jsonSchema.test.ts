@@ -37,6 +37,7 @@ const BEYOND_THE_SCHEMA: Readonly<Record<string, readonly string[]>> = {
     "label-storage",
     "taint-repeated",
     ...["vm-disk-serial-twice", "vm-disks-of-container", "vm-disks-vmid-of-node", "vm-disks-vmids"],
+    "nixos-other-means",
     ...["vm-image-empty", "vm-image-twice", "vm-source-missing", "vm-source-twice", "vm-template-of-node"],
   ],
   "who passes the firewall": [

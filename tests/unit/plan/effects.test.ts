@@ -113,6 +113,7 @@ const CHANGES: Readonly<Record<string, unknown>> = {
     ...{ template: null, image: { url: "https://mirror.lan/debian-13.img", sha256: SUM, storage: "nas" } },
   }),
   "pools.<vm pool>.image.volume": vm({ template: null, image: { volume: "local:import/debian-13.qcow2" } }),
+  "pools.<vm pool>.os": vm({ os: "nixos" }),
   "pools.<vm pool>.installAgent": vm({ installAgent: true }),
   "pools.<vm pool>.clone": vm({ clone: "linked" }),
   "pools.<vm pool>.cpuType": vm({ cpuType: "host" }),

@@ -55,6 +55,14 @@ describe("nodes", () => {
     expect(agent({ template: "local:vztmpl/golden.tar.gz", osType: "fedora" })).toMatchObject({ osType: "fedora" });
   });
 
+  test("a machine with NixOS says so, and cloud-init installs no guest agent in it; others say nothing", () => {
+    const vms = (pool: object) => agent({ kind: "vm", template: null, ...pool });
+    const image = { volume: "local:import/nixos.qcow2" };
+    expect(vms({ image, os: "nixos" })).toMatchObject({ os: "nixos", installAgent: false });
+    expect(vms({ image })).toMatchObject({ installAgent: true });
+    expect(vms({ image })).not.toHaveProperty("os");
+  });
+
   test("delays of the start order are in seconds, and absent if the config has none", () => {
     expect(agent({ startup: { order: 2, upDelay: "1m30s" } })?.startup).toEqual({ order: 2, upDelaySeconds: 90 });
     expect(agent({ startup: { downDelay: "2m" } })?.startup).toEqual({ downDelaySeconds: 120 });

@@ -107,6 +107,25 @@ describe("what a change means for each node", () => {
     });
   });
 
+  test("a machine with NixOS boots with the address in its module, so it is made anew for another one", () => {
+    const vms = (change: object = {}) => ({
+      pools: {
+        vms: {
+          ...{ kind: "vm", role: "agent", count: 1, template: 9000, cores: 2, memory: "4GB", disk: "20GB" },
+          ...{ os: "nixos", hostname: "vm-{0}", vmIds: { from: 120 }, addresses: { from: "192.168.2.40" }, ...change },
+        },
+      },
+    });
+    const moved = vms({ addresses: { from: "192.168.2.50" } });
+    expect(effects(homelab(vms()), homelab(moved))).toEqual({ "vm-1": "rebuild, address" });
+    expect(refused(homelab(vms()), homelab(vms({ os: null })))).toEqual([
+      "cluster.pools.vms.os: cannot take NixOS off vm-1: its machine exists with another system (set it back to nixos; for another system, retire the node and add one with a new name and VMID)",
+    ]);
+    expect(refused(homelab(vms({ os: null })), homelab(vms()))).toEqual([
+      "cluster.pools.vms.os: cannot put NixOS on vm-1: its machine exists with another system (remove it; for another system, retire the node and add one with a new name and VMID)",
+    ]);
+  });
+
   test.each([
     ["gets another address", homelab(), master({ addresses: { from: "192.168.2.150" } }), "reboot, address"],
     ["is rebuilt, and a new cluster begins", homelab(), master({ vmIds: { from: 300 } }), "rebuild, VMID"],
