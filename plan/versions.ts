@@ -11,6 +11,9 @@ const NEWEST_KNOWN_MINOR = "1.37";
 const kubernetesOf = (version: string): semver.SemVer => new semver.SemVer(version);
 const minorOf = ({ major, minor }: semver.SemVer): string => `${major}.${minor}`;
 
+/** `1.36` of `v1.36.3+k3s1`. */
+export const kubernetesMinor = (version: string): string => minorOf(kubernetesOf(version));
+
 /** Why the program does not accept a well-formed version; `undefined` if it does. */
 export function versionProblem(version: string): string | undefined {
   const kubernetes = kubernetesOf(version);

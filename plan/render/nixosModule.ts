@@ -1,0 +1,129 @@
+import type { ClusterPlan, FirewallPlan, VmNodePlan } from "../model";
+import type { NodeRecord } from "../record";
+import { kubernetesMinor } from "../versions";
+import { k3sOptions, type K3sOptions } from "./k3sConfig";
+import { nftables } from "./nftables";
+import { nixLines, nixText, nixTexts } from "./nix";
+
+/**
+ * A machine's NixOS module. Beside it lie `config.yaml`, all options of K3s (k3sConfig.ts), and the machine's own
+ * `hardware-configuration.nix` (scripts/node/nixos-build.sh). It holds no secret, because everybody on the machine can read the Nix
+ * store: K3s reads its tokens from files outside of it. Equal plans give equal text, and another node changes no text.
+ * @param former what the state records of the node; undefined for a new one
+ */
+export function nixosModule(node: VmNodePlan, plan: ClusterPlan, former?: NodeRecord): string {
+  const parts = [
+    machine(node, plan, former),
+    access(plan),
+    k3s(node, plan, k3sOptions(node, plan, former)),
+    ...(hasFirewall(plan) ? [firewall(plan)] : []),
+  ];
+  return `# Written by proxmox-k3s for ${node.name}. pulumi up overwrites it: put options of your own into configuration.nix.
+{ config, lib, pkgs, ... }:
+{
+${parts.join("\n\n")}
+}`;
+}
+
+const hasFirewall = (plan: ClusterPlan): plan is ClusterPlan & { readonly firewall: FirewallPlan } =>
+  plan.firewall !== undefined;
+
+function machine(node: VmNodePlan, { network }: ClusterPlan, former: NodeRecord | undefined): string {
+  // As components/machine/vmSettings.ts has it: a machine keeps the address that it has, if the config gives none.
+  const mac = node.mac ?? former?.mac ?? node.ownMac;
+  return `  networking = {
+    # Images for Proxmox VE force an empty name, which cloud-init fills.
+    hostName = lib.mkOverride 10 ${nixText(node.name)};
+    useNetworkd = true;
+    useDHCP = lib.mkForce false;
+    # NixOS's own filter knows nothing of the cluster. With cluster.firewall the program brings one.
+    firewall.enable = lib.mkForce false;
+  };
+  systemd.network.enable = lib.mkForce true;
+  systemd.network.networks."05-proxmox-k3s" = {
+    matchConfig.MACAddress = ${nixText(mac)};
+    address = [ ${nixText(`${node.address}/${node.prefix}`)} ];
+    gateway = [ ${nixText(network.gateway)} ];
+    dns = ${nixTexts(network.nameservers, 4)};
+    domains = ${nixTexts(network.searchDomain === undefined ? [] : [network.searchDomain], 4)};
+  };
+
+  # The root file system takes all of its disk at a boot.
+  boot.growPartition = lib.mkDefault true;
+  fileSystems."/".autoResize = lib.mkDefault true;`;
+}
+
+const access = ({ ssh }: ClusterPlan): string => `  services.qemuGuest.enable = true;
+  services.cloud-init.enable = true;
+  # Name, address and host keys are the machine's for good.
+  services.cloud-init.settings = {
+    preserve_hostname = true;
+    ssh_deletekeys = false;
+    network.config = "disabled";
+  };
+  services.openssh = {
+    enable = true;
+    settings = {
+      PermitRootLogin = lib.mkForce "prohibit-password";
+      PasswordAuthentication = lib.mkForce false;
+      KbdInteractiveAuthentication = lib.mkForce false;
+    };
+  };
+  users.users.root.openssh.authorizedKeys.keys = ${nixTexts(ssh.authorizedKeys, 2)};`;
+
+function k3s(node: VmNodePlan, { version }: ClusterPlan, options: K3sOptions): string {
+  const text = (name: string): string => nixText(String(options[name]));
+  const flags = ["node-name", "node-ip", "node-label", "node-taint"].flatMap((name) =>
+    [options[name] ?? []].flat().map((value) => `--${name}=${value}`),
+  );
+  const nixpkgs = `k3s_${kubernetesMinor(version).replace(".", "_")}`;
+  const release = version.replace(/^v/, "");
+  return `  assertions = [
+    {
+      assertion = config.services.k3s.package.version == ${nixText(release)};
+      message = "proxmox-k3s: K3s is \${config.services.k3s.package.version} as ${nixpkgs} in this nixpkgs, not ${release}";
+    }
+  ];
+  services.k3s = {
+    enable = true;
+    package = pkgs.${nixpkgs} or (throw "proxmox-k3s: there is no ${nixpkgs} in this nixpkgs, for ${release}");
+    role = ${nixText(node.role)};${node.role === "agent" ? `\n    serverAddr = ${text("server")};` : ""}
+    tokenFile = ${text("token-file")};${options["cluster-init"] === true ? "\n    clusterInit = true;" : ""}
+    # The same as in config.yaml, for those who look for them here.
+    extraFlags = ${nixTexts(flags, 4)};
+  };
+  environment.etc."rancher/k3s/config.yaml".source = ./config.yaml;
+  systemd.services.k3s = {${node.role === "agent" ? `\n    # As on the other machines.\n    aliases = [ "k3s-agent.service" ];` : ""}
+    # Without a token the machine is no node yet: pulumi up writes it when the node's removal is prepared.
+    unitConfig.ConditionPathExists = ${text("token-file")};
+    restartTriggers = [ "\${./config.yaml}" ];
+  };
+  systemd.tmpfiles.rules = [ "L+ /usr/local/bin/k3s - - - - \${config.services.k3s.package}/bin/k3s" ];`;
+}
+
+/**
+ * The doors of the cluster. Who its nodes are is not in it: a node that joins or leaves changes no machine, and the Proxmox host has
+ * the last word, as one that leaves needs the others until it has left (docs/decisions/0018, 0019).
+ */
+function firewall(plan: ClusterPlan & { readonly firewall: FirewallPlan }): string {
+  const doors = nftables({ ...plan, servers: [], agents: [], nodes: [] });
+  return `  environment.systemPackages = [ pkgs.nftables ];
+  # The doors of the cluster, without its nodes: these are in the rules that the Proxmox host keeps on this machine, which replace
+  # the table in the same transaction.
+  systemd.services.k3smesh = let
+    rules = pkgs.writeText "k3smesh.nft" ${nixLines(`${doors}\ninclude "/etc/k3smesh/*.nft"`, 4)};
+  in {
+    description = "Packet filter of the K3s cluster's nodes";
+    wantedBy = [ "sysinit.target" ];
+    wants = [ "network-pre.target" ];
+    before = [ "network-pre.target" "shutdown.target" ];
+    after = [ "local-fs.target" "nftables.service" ];
+    conflicts = [ "shutdown.target" ];
+    unitConfig.DefaultDependencies = false;
+    serviceConfig = {
+      Type = "oneshot";
+      RemainAfterExit = true;
+      ExecStart = "\${pkgs.nftables}/bin/nft -f \${rules}";
+    };
+  };`;
+}
