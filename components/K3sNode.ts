@@ -2,15 +2,16 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { k3sBound } from "../plan/bounds";
 import type { NodePlan } from "../plan/model";
-import { artifacts, ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
+import { artifacts, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
 import { rules } from "./firewall";
 import { join } from "./membership/joinGate";
 import { stepName } from "../plan/steps";
-import { k3sConfig } from "../plan/render/k3sConfig";
+import { installation } from "./installation";
 import type { Machine } from "./machine/Machine";
 import { machineOf } from "./machine/machineOf";
 import { leave, ready } from "./membership/membership";
+import { systemTrial } from "./nixos";
 import { RemoteScript } from "../remote/RemoteScript";
 
 export interface K3sNodeArgs {
@@ -55,23 +56,11 @@ export class K3sNode extends pulumi.ComponentResource {
     this.k3s = new RemoteScript(
       stepName(name, "k3s"),
       {
-        task: "install-k3s",
+        ...installation(node, context, args.sums),
         title: `K3s ${context.plan.version} on ${node.name}`,
         connection: machine.connection,
         lock: "k3s",
         boundSeconds: k3sBound(context.plan),
-        args: {
-          ROLE: node.role,
-          VERSION: context.plan.version,
-          NAME: node.name,
-          ARCH: context.plan.arch,
-          FROM: ARTIFACTS_FOLDER,
-          IMAGES: context.plan.k3s.airgapImages ? "yes" : "no",
-          CONFIG: k3sConfig(node, context.plan, context.former.get(node.name)),
-          START_TIMEOUT: context.plan.k3s.startTimeoutSeconds,
-          REPAIRS: context.repairs(stepName(name, "k3s")),
-        },
-        inputs: { SHA256: args.sums.binary, IMAGES_SHA256: args.sums.images },
         secrets: {
           TOKEN: args.tokens.token,
           ...(args.tokens.agentToken === undefined ? {} : { AGENT_TOKEN: args.tokens.agentToken }),
@@ -84,7 +73,7 @@ export class K3sNode extends pulumi.ComponentResource {
         deletedWith: machine.guest,
         replaceWith: [machine.guest],
         hooks: {
-          ...(node.role === "server" ? { beforeCreate: [join(node, context)] } : {}),
+          beforeCreate: [...(node.role === "server" ? [join(node, context)] : []), ...systemTrial(node, context)],
           beforeUpdate: [changes.beforeUpdate],
           afterUpdate: [changes.afterUpdate],
           onError: [changes.onError],

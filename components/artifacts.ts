@@ -3,11 +3,12 @@ import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 
 import { STEP_BOUNDS } from "../plan/bounds";
-import type { NodePlan } from "../plan/model";
+import { isNixos, type NodePlan } from "../plan/model";
 import { stepName } from "../plan/steps";
 import { binaryName, imagesName } from "../plan/sums";
 import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./machine/Machine";
+import { builtByNixos } from "./nixos";
 import { RemoteScript, type RemoteScriptArgs } from "../remote/RemoteScript";
 
 /** The sums that a node's files must have. */
@@ -34,16 +35,16 @@ interface ArtifactsArgs {
 }
 
 /**
- * The release's files on the node. The node downloads them, or the Proxmox host copies them into it. This is a separate step,
- * so that all nodes get their files while the first servers start, and before it is their turn for a new version.
+ * The release's files on the node. The node downloads them, or the Proxmox host copies them into it, or NixOS builds its system
+ * with them. This is a separate step, so that all nodes get their files while the first servers start, and before it is their turn for a new version.
  */
 export function artifacts(name: string, args: ArtifactsArgs, parent: pulumi.Resource): RemoteScript {
   const { machine, context } = args;
   return new RemoteScript(
     stepName(name, "artifacts"),
     {
-      ...("file" in context.plan.k3s.source ? fromHost(args, context.plan.k3s.source.file) : byDownload(args)),
       boundSeconds: STEP_BOUNDS.artifacts,
+      ...sourceOf(args),
       triggers: [machine.creation],
     },
     context.scriptOptions({
@@ -56,7 +57,15 @@ export function artifacts(name: string, args: ArtifactsArgs, parent: pulumi.Reso
 }
 
 /** The arguments that depend on where the files come from. */
-type Source = Pick<RemoteScriptArgs, "task" | "title" | "connection" | "lock" | "args" | "inputs">;
+type Source = Pick<RemoteScriptArgs, "task" | "title" | "connection" | "lock" | "args" | "inputs"> &
+  Partial<Pick<RemoteScriptArgs, "boundSeconds">>;
+
+function sourceOf(args: ArtifactsArgs): Source {
+  const { node, machine, context } = args;
+  if (isNixos(node)) return builtByNixos(node, machine, context);
+  const { source } = context.plan.k3s;
+  return "file" in source ? fromHost(args, source.file) : byDownload(args);
+}
 
 function byDownload({ node, machine, context: { plan }, sums }: ArtifactsArgs): Source {
   return {

@@ -9,7 +9,15 @@ import type { ClusterPlan, NodePlan } from "./model";
 export type Bounded = Pick<ClusterPlan, "k3s" | "removal">;
 
 /** Seconds of steps whose bound is the same for every cluster. */
-export const STEP_BOUNDS = { claim: 300, guard: 300, guest: 300, firstBoot: 1200, artifacts: 540 } as const;
+export const STEP_BOUNDS = {
+  claim: 300,
+  guard: 300,
+  guest: 300,
+  firstBoot: 1200,
+  artifacts: 540,
+  nixosBuild: 3600,
+  nixosSwitch: 900,
+} as const;
 
 /** Seconds to destroy a machine, to create one, and to set it up. */
 const MACHINE_BOUNDS = {

@@ -16,6 +16,8 @@ export const NODE_STEPS = [
   "rules",
   "leave",
   "join",
+  "nixos-trial",
+  "nixos-keep",
   "k3s",
   "ready",
   "quorum",

@@ -77,6 +77,8 @@ export const SHAPES = {
   IMAGES_SHA256: "(?:[0-9a-f]{64}|-)?",
   LABELS: lines(`${KUBE_KEY}=(?:${KUBE_NAME})?`),
   LOCK: WORD,
+  /** A machine's NixOS module; only for nodes. */
+  MODULE: "[^\\x00]*",
   /** Empty if the cluster has no mark yet. */
   MARK: `(?:proxmox-k3s ${NAMED}/${NAMED}/${NAMED} ${ID})?`,
   /** The nodes of the plan, for their firewall. */
@@ -164,6 +166,8 @@ const GUEST_FIREWALL = {
   "guest-firewall.sh": ["host/files/guest-firewall.sh"],
   "k3smesh.service": ["host/files/k3smesh.service"],
 };
+/** The part of a trial of a NixOS system that runs inside the guest. */
+const GUEST_NIXOS = { "guest-nixos.sh": ["lib/nixos.sh", "host/files/guest-nixos.sh"] };
 const ANY_TEXT = "[^\\x00]*";
 
 export const TASKS = {
@@ -229,7 +233,7 @@ export const TASKS = {
   },
   "install-k3s": {
     runsOn: "node",
-    parts: ["lib/task", "lib/node-files", "node/k3s-files", "node/k3s-refusals", "node/install-k3s"],
+    parts: ["lib/task", "lib/node-files", "node/k3s-files", "node/k3s-refusals", "node/install-k3s", "node/k3s-start"],
     args: [
       "ROLE",
       "VERSION",
@@ -278,6 +282,34 @@ export const TASKS = {
       "raw-lines": { text: LXC_RAW_LINES.join("\n") },
       ...GUEST_SSH,
     },
+  },
+  "nixos-build": {
+    runsOn: "node",
+    parts: ["lib/task", "lib/nixos", "node/nixos-build"],
+    args: ["NAME", "VERSION", "CONFIG", "MODULE"],
+  },
+  "nixos-k3s": {
+    runsOn: "node",
+    parts: [
+      ...["lib/task", "lib/node-files", "lib/nixos", "node/nixos-files", "node/k3s-refusals", "node/nixos-k3s"],
+      "node/k3s-start",
+    ],
+    args: ["ROLE", "VERSION", "NAME", "ARCH", "CONFIG", "MODULE", "START_TIMEOUT", "REPAIRS"],
+    words: ["restarted", "unchanged"],
+    files: { "zfs-snapshotters": { text: SNAPSHOTTERS_FOR_ZFS.join("\n") } },
+  },
+  "nixos-keep": {
+    runsOn: "host",
+    parts: [...ACTS, "lib/nixos-guest", "host/nixos-keep"],
+    args: ["VMID", "NAME", "MARK"],
+    files: GUEST_NIXOS,
+  },
+  "nixos-trial": {
+    runsOn: "host",
+    parts: [...ACTS, "lib/nixos-guest", "host/nixos-trial"],
+    args: ["VMID", "NAME", "MARK"],
+    words: ["tried", "unchanged"],
+    files: GUEST_NIXOS,
   },
   preflight: {
     runsOn: "host",

@@ -18,6 +18,8 @@ import { hookName, parseStep } from "../../plan/steps";
  */
 export class K3sChanges {
   readonly hooks: TurnHooks;
+  /** What a node tries in its turn, before its step runs. */
+  private readonly trials = new Map<string, () => Promise<void>>();
 
   constructor(
     cluster: string,
@@ -36,12 +38,23 @@ export class K3sChanges {
     };
   }
 
+  /** A change that fails in a node's trial is not made, and no further node is changed. */
+  tryFirst(node: string, trial: () => Promise<void>): void {
+    this.trials.set(node, trial);
+  }
+
   private async before(resource: string): Promise<void> {
     const node = this.nodeOf(resource);
     if (node)
-      await this.turns.take(node.name, "change its K3s", () =>
-        requireQuorumWithout(node, "change its K3s", this.access),
-      );
+      await this.turns.take(node.name, "change its K3s", async () => {
+        await requireQuorumWithout(node, "change its K3s", this.access);
+        await this.trials
+          .get(node.name)?.()
+          .catch((error: unknown) => {
+            this.closeFor(node.name);
+            throw error;
+          });
+      });
   }
 
   private async after(resource: string, outputs: Record<string, unknown> = {}): Promise<void> {
@@ -59,9 +72,12 @@ export class K3sChanges {
   private failed(resource: string, message: string): void {
     const name = this.nodeOf(resource)?.name;
     if (name === undefined || !this.turns.has(name)) return;
-    if (wasReached(message))
-      this.turns.close(advice(`the change of K3s failed on ${name}`, "fix the error of that node, then pulumi up"));
+    if (wasReached(message)) this.closeFor(name);
     this.turns.end(name);
+  }
+
+  private closeFor(node: string): void {
+    this.turns.close(advice(`the change of K3s failed on ${node}`, "fix the error of that node, then pulumi up"));
   }
 
   private nodeOf(resource: string): NodePlan | undefined {

@@ -96,7 +96,8 @@ function k3s(node: VmNodePlan, { version }: ClusterPlan, options: K3sOptions): s
   systemd.services.k3s = {${node.role === "agent" ? `\n    # As on the other machines.\n    aliases = [ "k3s-agent.service" ];` : ""}
     # Without a token the machine is no node yet: pulumi up writes it when the node's removal is prepared.
     unitConfig.ConditionPathExists = ${text("token-file")};
-    restartTriggers = [ "\${./config.yaml}" ];
+    # pulumi up restarts it itself, one node at a time, and looks how it starts.
+    restartIfChanged = false;
   };
   systemd.tmpfiles.rules = [ "L+ /usr/local/bin/k3s - - - - \${config.services.k3s.package}/bin/k3s" ];`;
 }

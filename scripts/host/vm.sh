@@ -111,4 +111,18 @@ if grep -qx "new machine id" "$WORK/settled"; then
   guest_start "$VMID"
   await_agent
 fi
+# Clones of one template have its UUIDs of file systems, and all goes well until one gets the disk of another.
+UUIDS=/var/lib/proxmox-k3s/uuids
+# shellcheck disable=SC2016 # the guest's values
+guest_exec "$VMID" sh -c 'for at in / /boot /boot/efi /nix; do findmnt -nro UUID "$at"; done' 2>/dev/null |
+  sed -n 's/^\([0-9A-Fa-f-]\{8,36\}\)$/\1/p' | sort -u >"$WORK/uuids" || :
+if [ -s "$WORK/uuids" ]; then
+  install_file 0600 "$WORK/uuids" "$UUIDS/$VMID" || :
+  for other in "$UUIDS"/*; do
+    other_vmid=${other##*/}
+    if [ "$other_vmid" != "$VMID" ] && has_our_guest "$other_vmid" && shared=$(grep -xFf "$WORK/uuids" "$other"); then
+      say "$NAME and $(guest_name "$(conf_of "$other_vmid")") ($other_vmid) have file systems of one template, with the same UUID: $(echo "$shared" | paste -s -d ' ' -). Do not attach a disk of one to the other"
+    fi
+  done
+fi
 outcome "virtual machine $VMID is set up"

@@ -3,7 +3,8 @@
 # the task detached from the connection: if the client dies, the task still finishes, and the next run waits for its lock.
 set -eu
 umask 077
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# NixOS has its commands in the last folder. A command in a guest gets the same list.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin
 export PATH LC_ALL=C
 unset CDPATH
 # They become file names.

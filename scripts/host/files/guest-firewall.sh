@@ -9,6 +9,8 @@ RULES=$DIR/rules.nft
 OFFERED=/run/k3smesh/rules.nft
 TRIAL=/run/k3smesh/trial.nft
 UNIT=k3smesh.service
+# NixOS has its commands there, also for a unit.
+PATH=$PATH:/run/current-system/sw/bin
 mkdir -p "$DIR" /run/k3smesh
 # Whoever can open the lock can hold it, also against the way back.
 chmod 0700 /run/k3smesh
@@ -26,13 +28,16 @@ trap 'test $? -eq 0 || test $said = yes || fail "the last command above failed" 
 is_loaded() { nft list table inet k3smesh >/dev/null 2>&1; }
 end_trial() { systemctl stop k3smesh-back.timer 2>/dev/null || :; }
 
+# The units of NixOS come from its module, this one too (plan/render/nixosModule.ts).
+has_own_units() { [ -w /etc/systemd/system ]; }
+
 back() {
   rm -f "$TRIAL"
   if [ -s "$RULES" ]; then nft -f "$RULES"; elif is_loaded; then nft delete table inet k3smesh; fi
 }
 
 check() {
-  command -v nft >/dev/null || fail "nft is not installed" "apt-get install -y nftables there"
+  command -v nft >/dev/null || fail "nft is not installed" "apt-get install -y nftables there, or environment.systemPackages = [ pkgs.nftables ] in NixOS"
   if nft -c -f "$OFFERED" >/run/k3smesh/refused 2>&1; then return 0; fi
   nft list ruleset >/dev/null 2>&1 || fail "the kernel has no nf_tables" "modprobe nf_tables on the Proxmox host, and add it to /etc/modules-load.d"
   cat /run/k3smesh/refused
@@ -42,6 +47,7 @@ check() {
 install_rules() { # install_rules FILE: they are loaded at boot, before the network
   install -m 0644 "$1" "$RULES.new"
   mv -f "$RULES.new" "$RULES"
+  has_own_units || return 0
   if [ -e "/run/k3smesh/$UNIT" ] && ! cmp -s "/run/k3smesh/$UNIT" "/etc/systemd/system/$UNIT"; then
     install -D -m 0644 "/run/k3smesh/$UNIT" "/etc/systemd/system/$UNIT"
     systemctl daemon-reload
@@ -93,9 +99,11 @@ case $1 in
   off)
     end_trial
     # Since a boot it is active, and would stay so without its file.
-    systemctl disable -q --now "$UNIT" 2>/dev/null || :
-    rm -f "/etc/systemd/system/$UNIT"
-    systemctl daemon-reload
+    if has_own_units; then
+      systemctl disable -q --now "$UNIT" 2>/dev/null || :
+      rm -f "/etc/systemd/system/$UNIT"
+      systemctl daemon-reload
+    fi
     if is_loaded; then nft delete table inet k3smesh; fi
     rm -rf "$DIR" /run/k3smesh
     echo off

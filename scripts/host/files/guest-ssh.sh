@@ -25,8 +25,11 @@ touch "$keys"
 } >"$from/keys.new"
 cmp -s "$from/keys.new" "$keys" || install -m 0600 "$from/keys.new" "$keys"
 
-put 0644 sshd.conf /etc/ssh/sshd_config.d/10-proxmox-k3s.conf
-put 0644 sshd-tmpfiles.conf /etc/tmpfiles.d/proxmox-k3s-sshd.conf
+# NixOS gets these settings by its module (plan/render/nixosModule.ts).
+if [ ! -e /etc/NIXOS ]; then
+  put 0644 sshd.conf /etc/ssh/sshd_config.d/10-proxmox-k3s.conf
+  put 0644 sshd-tmpfiles.conf /etc/tmpfiles.d/proxmox-k3s-sshd.conf
+fi
 install -d -m 0755 /run/sshd # systemd may create it at the same moment
 [ -s /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 sshd -t

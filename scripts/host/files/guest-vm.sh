@@ -25,6 +25,8 @@ if [ -e "/sys/class/block/$name/partition" ]; then
   disk=$(basename "$(dirname "$(readlink -f "/sys/class/block/$name")")")
   if command -v growpart >/dev/null; then
     growpart "/dev/$disk" "$(cat "/sys/class/block/$name/partition")" || [ $? -eq 1 ] # 1: it has all of the disk already
+  elif [ -e /etc/NIXOS ]; then
+    echo "the partition of / takes all of its disk at the next boot"
   else
     echo "no growpart in this machine, so the partition of / stays as it is: install cloud-guest-utils"
   fi

@@ -57,11 +57,8 @@ test.each(['a "quoted" word', "back\\slash", "${pkgs.hello}", "$$ and $x", "two 
   },
 );
 
-/** Nixpkgs, as far as a module of the program asks it: functions give their value, packages are places. */
-const DOUBLE = (release: string) => `{
-  lib = { mkForce = value: value; mkDefault = value: value; mkOverride = _: value: value; };
-  pkgs = { nftables = "/nix/store/nftables"; writeText = name: text: text; k3s_${release.split(".").slice(0, 2).join("_")} = { version = "${release}"; outPath = "/nix/store/k3s"; }; };
-}`;
+const DOUBLE = (release: string): string =>
+  `import ${path.join(__dirname, "../../support/doubles/nixos/nixpkgs.nix")} { release = "${release}"; }`;
 
 /** The values of a module in the nixpkgs of a folder, where all of NixOS's own modules have read it. */
 const REAL = (folder: string, module: string) => `let
@@ -104,7 +101,7 @@ function said(name: string, wanted: string, change: unknown = {}, release = miza
   return evalNix(
     (module) => `let
       nixpkgs = ${DOUBLE(release)};
-      module = import ${module} (nixpkgs // { config = module // { services = module.services // { k3s = module.services.k3s; }; }; });
+      module = import ${module} (nixpkgs // { config = module; });
     in ${wanted}`,
     moduleOf(name, change),
   );

@@ -108,6 +108,17 @@ describe("a node", () => {
     expect(lines).toEqual(["tried", "kept", "tried", "given", "former", "same"]);
   });
 
+  test("whose units nobody can write, as in NixOS, keeps its rules for the unit that its system has", () => {
+    const units = file("units");
+    fs.rmSync(units, { recursive: true });
+    fs.mkdirSync(units);
+    const lines = isolated(`mount --bind ${units} ${units}; mount -o remount,bind,ro ${units}; ${sent}
+      offer ${file("two.nft")}; guest try 60; guest keep; cmp ${file("two.nft")} ${file("etc")}/rules.nft && echo same
+      guest off; nft list tables; ls -d ${file("etc")} 2>/dev/null || echo none`);
+    expect(lines).toEqual(["tried", "kept", "same", "off", "none"]);
+    expect(calls()).not.toMatch(/enable|disable/);
+  });
+
   test("has nothing left of it when it is switched off, and keeps tables of others", () => {
     const lines = isolated(`nft add table ip nat; ${sent}
       offer ${file("two.nft")}; guest try 60; guest keep; guest off; nft list tables; ls -d ${file("etc")} /run/k3smesh 2>/dev/null || echo none`);

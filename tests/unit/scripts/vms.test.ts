@@ -72,6 +72,25 @@ describe("vm", () => {
     ]);
   });
 
+  it("names machines whose file systems have the same UUID, as clones of one template have", () => {
+    const uuid = "0d9a3f51-5f0e-4a1a-9d3b-0c1f6a7b8c9d";
+    const host = begun(`*"findmnt"*) printf '${uuid}\\nno uuid; reboot\\nABCD-1234\\n' | answer 0 ;;`);
+    expect(host.run("vm").output).not.toContain("UUID");
+    expect(host.kept("uuids/103")).toBe(`${uuid}\nABCD-1234\n`);
+    host.conf(104, ours.replace("node-1", "node-2"), "qemu-server");
+    fs.writeFileSync(path.join(host.root, "state/uuids/104"), `${uuid}\n`);
+    // Of a guest that has gone, or that has become somebody else's.
+    for (const vmid of [105, 106]) fs.writeFileSync(path.join(host.root, `state/uuids/${vmid}`), `${uuid}\n`);
+    host.conf(106, ours.replace(MARK, "somebody else's"), "qemu-server");
+    const { code, output } = host.run("vm");
+    expect([code, output.match(/.*the same UUID.*/g)]).toEqual([
+      0,
+      [
+        `node-1 and node-2 (104) have file systems of one template, with the same UUID: ${uuid}. Do not attach a disk of one to the other`,
+      ],
+    ]);
+  });
+
   it("gives up on a guest agent that does not answer, and says what to do", () => {
     const host = begun();
     host.hurry();

@@ -1,0 +1,29 @@
+import { isNixos, type NodePlan } from "../plan/model";
+import { k3sConfig } from "../plan/render/k3sConfig";
+import { nixosModule } from "../plan/render/nixosModule";
+import { stepName } from "../plan/steps";
+import type { RemoteScriptArgs } from "../remote/RemoteScript";
+import { ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
+import type { ClusterContext } from "./ClusterContext";
+
+/** The script that brings K3s to a node, by the system of its machine. Whatever it is, the state records the same arguments. */
+export function installation(
+  node: NodePlan,
+  { plan, former, repairs }: ClusterContext,
+  sums: ReleaseSums,
+): Pick<RemoteScriptArgs, "task" | "args" | "inputs"> {
+  const recorded = former.get(node.name);
+  const identity = { ROLE: node.role, VERSION: plan.version, NAME: node.name, ARCH: plan.arch };
+  const options = {
+    CONFIG: k3sConfig(node, plan, recorded),
+    ...(isNixos(node) ? { MODULE: nixosModule(node, plan, recorded) } : {}),
+    START_TIMEOUT: plan.k3s.startTimeoutSeconds,
+    REPAIRS: repairs(stepName(node.name, "k3s")),
+  };
+  if (isNixos(node)) return { task: "nixos-k3s", args: { ...identity, ...options } };
+  return {
+    task: "install-k3s",
+    args: { ...identity, FROM: ARTIFACTS_FOLDER, IMAGES: plan.k3s.airgapImages ? "yes" : "no", ...options },
+    inputs: { SHA256: sums.binary, IMAGES_SHA256: sums.images },
+  };
+}

@@ -1,0 +1,68 @@
+# Runs inside the guest: the system that was built there (node/nixos-build.sh), on trial and kept. K3s runs on meanwhile.
+# Arguments: try SECONDS | said | keep | apply | back. `try` answers at once; `said` says how it went. A system on trial is not the
+# one that the machine boots with: after SECONDS, or a reboot, the former one is back, unless `keep` came before.
+# Its last line is one word: waiting, tried, kept, unchanged or former.
+set -eu
+umask 022
+# What ends it unseen is said too.
+trap 'test $? -eq 0 || echo former' EXIT
+TRIAL=/run/proxmox-k3s-nixos
+mkdir -p "$TRIAL"
+chmod 0700 "$TRIAL"
+own() { systemd-run -q --collect "$@"; }
+say_so() { printf '%s\n' "$@" >"$TRIAL/said"; }
+end_trial() { systemctl stop proxmox-k3s-back.timer 2>/dev/null || :; }
+is_there() { [ "$(running_system)" = "$(built_system)" ]; }
+back() {
+  "$(cat "$TRIAL/former")/bin/switch-to-configuration" test >"$TRIAL/log" 2>&1 || :
+  rm -f "$TRIAL/former"
+}
+
+case $1 in
+  try)
+    if [ ! -e "$TRIAL/former" ] && is_there && [ "$(boot_system)" = "$(built_system)" ]; then
+      echo unchanged
+      exit 0
+    fi
+    end_trial
+    if [ ! -e "$TRIAL/former" ]; then running_system >"$TRIAL/former"; fi
+    say_so waiting
+    install -m 0700 "$0" "$TRIAL/guest-nixos.sh"
+    own --unit=proxmox-k3s-back --on-active="$2" --timer-property=AccuracySec=1s /bin/sh "$TRIAL/guest-nixos.sh" back
+    # A unit of its own: a switch may restart the guest agent, and what it runs would end with it.
+    own --unit=proxmox-k3s-switch /bin/sh "$TRIAL/guest-nixos.sh" apply
+    echo waiting
+    ;;
+  apply)
+    if nixos_rebuild test >"$TRIAL/log" 2>&1 && is_there; then
+      say_so tried
+    else
+      end_trial
+      cp "$TRIAL/log" "$TRIAL/failed"
+      back
+      say_so "$(tail -n 20 "$TRIAL/failed")" former
+    fi
+    ;;
+  said) cat "$TRIAL/said" ;;
+  keep)
+    if [ -e "$TRIAL/former" ] && is_there; then
+      end_trial
+      if nixos_rebuild switch >"$TRIAL/log" 2>&1; then
+        rm -f "$TRIAL/former"
+        echo kept
+      else
+        tail -n 20 "$TRIAL/log"
+        back
+        echo former
+      fi
+    elif is_there && [ "$(boot_system)" = "$(built_system)" ]; then
+      echo unchanged
+    else
+      echo former
+    fi
+    ;;
+  back)
+    back
+    say_so former
+    ;;
+esac

@@ -1,0 +1,29 @@
+# nixos-keep (Proxmox host): the node boots with the system on trial from now on (host/nixos-trial.sh). NixOS changes the host name
+# only at a boot, and K3s registers with it: a machine with another one restarts, before it gets its tokens.
+# Arguments: VMID, NAME. Input: MARK. File: guest-nixos.sh.
+
+REBOOT=300
+push_nixos
+tell_nixos keep || :
+case $(word) in
+  '') not_told ;;
+  kept | unchanged) ;;
+  *) back_again "the new one was not confirmed within $TRIAL_SECONDS s, or did not switch" ;;
+esac
+has_name() { [ "$(guest_exec "$VMID" cat /proc/sys/kernel/hostname 2>/dev/null)" = "$NAME" ]; }
+if has_name; then
+  outcome "$NAME keeps its system"
+  exit 0
+fi
+say "restarting $NAME ($VMID), whose host name is still another one"
+guest_shut_down "$VMID"
+guest_start "$VMID"
+began=$(now)
+until agent_answers "$VMID" && guest_exec "$VMID" true 2>/dev/null; do
+  still_runs "it was set up" "pulumi up"
+  [ $(($(now) - began)) -lt "$REBOOT" ] || not_told
+  sleep 0.5
+done
+has_name || fail "$NAME ($VMID) has another host name after its restart too" \
+  "remove networking.hostName from configuration.nix of the machine and of its template, then pulumi up"
+outcome "$NAME keeps its system, and has its name"

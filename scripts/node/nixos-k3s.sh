@@ -1,0 +1,22 @@
+# nixos-k3s (the node itself): gives K3s its tokens, and starts it with the system that host/nixos-keep.sh has kept.
+# Arguments: ROLE server|agent, VERSION, NAME, ARCH amd64|arm64, CONFIG (config.yaml) and MODULE (what that system was built of),
+# START_TIMEOUT (s), REPAIRS (another number restarts K3s). Secrets: TOKEN, AGENT_TOKEN, as in install-k3s.sh.
+# Answers restarted, or unchanged if K3s runs on as it did.
+
+check_node
+[ "$(running_system)" = "$(built_system)" ] ||
+  fail "$NAME does not run the system that was built for it" "pulumi up tries it again"
+case $("$BIN" --version) in
+  "k3s version $VERSION "*) ;;
+  *) fail "$BIN says \"$("$BIN" --version | head -n 1)\", not $VERSION" "remove services.k3s.package from configuration.nix of the machine, then pulumi up" ;;
+esac
+install_secrets
+
+# The inputs of the last good start, as in install-k3s.sh.
+stamp=/var/lib/proxmox-k3s/started
+inputs=$({ running_system; echo "$REPAIRS"; cat "$ETC"/*token "$ETC"/config.yaml.d/*.yaml 2>/dev/null; } | sha256sum | cut -d' ' -f1)
+if systemctl is-active -q "$unit" && [ "$(cat "$stamp" 2>/dev/null || :)" = "$inputs" ]; then
+  keep_good
+  outcome unchanged
+  exit 0
+fi

@@ -1,0 +1,61 @@
+#!/bin/sh
+# A double of NixOS's nixos-rebuild, which says so: it builds nothing. It checks the form of the configuration: the entry that
+# -I nixos-config names imports files that are there, Nix reads them, and the assertions of the program's module hold with the K3s
+# in $DOUBLE_ROOT/k3s-release. What it "builds" is a folder, whose switch-to-configuration moves links.
+# Arguments: build|test|switch --no-flake -I nixos-config=ENTRY. Environment: DOUBLE_ROOT, in place of /.
+# $DOUBLE_ROOT/fails has words for it to fail with: "build WORDS", "test WORDS" or "switch WORDS".
+set -eu
+here=$(dirname "$(readlink -f "$0")")
+echo "nixos-rebuild: this is a double, which builds nothing" >&2
+[ "$2 $3" = "--no-flake -I" ] || { echo "the double does not know: $*" >&2; exit 64; }
+verb=$1 entry=${4#nixos-config=}
+fault() {
+  words=$(sed -n "s/^$1 //p" "$DOUBLE_ROOT/fails" 2>/dev/null || :)
+  if [ -n "$words" ]; then
+    echo "$words" >&2
+    exit 1
+  fi
+}
+
+fault build
+read_nix() { nix-instantiate --store dummy:// "$@"; }
+folder=$(dirname "$entry")
+for file in "$entry" $(grep -o '\.\.\?/[a-z0-9.-]*\.nix' "$entry" | sed "s|^|$folder/|"); do read_nix --parse "$file" >/dev/null; done
+[ -s "$folder/config.yaml" ]
+asked="let
+    nixpkgs = import $here/nixpkgs.nix { release = \"$(cat "$DOUBLE_ROOT/k3s-release")\"; };
+    config = import $folder/module.nix (nixpkgs // { inherit config; });
+    failed = map (each: each.message) (builtins.filter (each: !each.assertion) config.assertions);
+  in"
+failed=$(read_nix --eval --strict -E "$asked builtins.concatStringsSep \" \" failed")
+failed=$(echo "$failed" | sed 's/^"//; s/"$//')
+if [ -n "$failed" ]; then
+  printf 'error:\n  Failed assertions:\n  - %s\n' "$failed" >&2
+  exit 1
+fi
+name=$(read_nix --eval --strict -E "$asked config.networking.hostName")
+name=$(echo "$name" | tr -d '"')
+
+system=$DOUBLE_ROOT/nix/store/$(cat "$folder"/*.nix "$folder/config.yaml" "$DOUBLE_ROOT/k3s-release" | sha256sum | cut -c 1-32)-nixos-system-$name
+mkdir -p "$system/bin" "$system/etc"
+echo "$name" >"$system/etc/hostname"
+cat >"$system/bin/switch-to-configuration" <<EOF
+#!/bin/sh
+# Of a double of NixOS.
+echo "switch-to-configuration \$1 $name" >>"$DOUBLE_ROOT/switches"
+ln -sfn "$system" "$DOUBLE_ROOT/run/current-system"
+EOF
+chmod +x "$system/bin/switch-to-configuration"
+[ "$verb" = switch ] || ln -sfn "$system" result
+case $verb in
+  build) ;;
+  test)
+    fault test
+    "$system/bin/switch-to-configuration" test
+    ;;
+  switch)
+    fault switch
+    ln -sfn "$system" "$DOUBLE_ROOT/nix/var/nix/profiles/system"
+    "$system/bin/switch-to-configuration" switch
+    ;;
+esac
