@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 import { isNixos, type NodePlan } from "../plan/model";
 import { k3sConfig } from "../plan/render/k3sConfig";
 import { nixosModule } from "../plan/render/nixosModule";
@@ -16,11 +18,16 @@ export function installation(
   const identity = { ROLE: node.role, VERSION: plan.version, NAME: node.name, ARCH: plan.arch };
   const options = {
     CONFIG: k3sConfig(node, plan, recorded),
-    ...(isNixos(node) ? { MODULE: nixosModule(node, plan, recorded) } : {}),
     START_TIMEOUT: plan.k3s.startTimeoutSeconds,
     REPAIRS: repairs(stepName(node.name, "k3s")),
   };
-  if (isNixos(node)) return { task: "nixos-k3s", args: { ...identity, ...options } };
+  if (isNixos(node)) {
+    // The step that builds the system has the whole module. An error of this one repeats its arguments.
+    const sum = createHash("sha256")
+      .update(nixosModule(node, plan, recorded))
+      .digest("hex");
+    return { task: "nixos-k3s", args: { ...identity, ...options, MODULE_SHA256: sum } };
+  }
   return {
     task: "install-k3s",
     args: { ...identity, FROM: ARTIFACTS_FOLDER, IMAGES: plan.k3s.airgapImages ? "yes" : "no", ...options },

@@ -78,7 +78,9 @@ function nodeIn(identity: Pick<NodeRecord, "name" | "kind">, guest: RecordedGues
       : undefined,
     ...(initialization.vendorDataFileId ? { vendorData: initialization.vendorDataFileId } : {}),
     ...(networkInterfaces.length === 0 ? {} : { further }),
-    ...(command === undefined || argumentsOf(identity.name, command)["MODULE"] === undefined ? {} : { os: "nixos" }),
+    ...(command === undefined || argumentsOf(identity.name, command)["MODULE_SHA256"] === undefined
+      ? {}
+      : { os: "nixos" }),
     k3s: command === undefined ? undefined : k3sIn(identity.name, command),
   };
 }

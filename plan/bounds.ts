@@ -1,5 +1,5 @@
 import { MACHINE_TIMEOUTS, VM_TIMEOUTS } from "./machineTimeouts";
-import type { ClusterPlan, NodePlan } from "./model";
+import { type ClusterPlan, isNixos, type NodePlan } from "./model";
 
 /*
  * How long a step may take at most. Scripts are ended after it; a preview adds it up.
@@ -56,10 +56,11 @@ export const rebootBound = ({ kind }: Pick<NodePlan, "kind">, plan: Bounded): nu
   readyBound(plan);
 
 /** Seconds from the drain of a node until the node that was made anew is Ready. */
-export function rebuildBound({ role, kind }: Pick<NodePlan, "role" | "kind">, plan: Bounded): number {
-  const isServer = role === "server";
-  const { destroy, create, setUp } = MACHINE_BOUNDS[kind];
+export function rebuildBound(node: NodePlan, plan: Bounded): number {
+  const isServer = node.role === "server";
+  const { destroy, create, setUp } = MACHINE_BOUNDS[node.kind];
+  const files = isNixos(node) ? STEP_BOUNDS.nixosBuild + 2 * STEP_BOUNDS.nixosSwitch : STEP_BOUNDS.artifacts;
   const goes = (isServer ? LEAVE_ETCD : 0) + DELETE_NODE + STEP_BOUNDS.guard + destroy;
   const machine = STEP_BOUNDS.claim + create + setUp + STEP_BOUNDS.guest; // settings, host key
-  return goes + machine + STEP_BOUNDS.artifacts + (isServer ? joinBound : 0) + k3sBound(plan) + readyBound(plan);
+  return goes + machine + files + (isServer ? joinBound : 0) + k3sBound(plan) + readyBound(plan);
 }

@@ -79,6 +79,7 @@ export const SHAPES = {
   LOCK: WORD,
   /** A machine's NixOS module; only for nodes. */
   MODULE: "[^\\x00]*",
+  MODULE_SHA256: "[0-9a-f]{64}",
   /** Empty if the cluster has no mark yet. */
   MARK: `(?:proxmox-k3s ${NAMED}/${NAMED}/${NAMED} ${ID})?`,
   /** The nodes of the plan, for their firewall. */
@@ -294,7 +295,7 @@ export const TASKS = {
       ...["lib/task", "lib/node-files", "lib/nixos", "node/nixos-files", "node/k3s-refusals", "node/nixos-k3s"],
       "node/k3s-start",
     ],
-    args: ["ROLE", "VERSION", "NAME", "ARCH", "CONFIG", "MODULE", "START_TIMEOUT", "REPAIRS"],
+    args: ["ROLE", "VERSION", "NAME", "ARCH", "CONFIG", "MODULE_SHA256", "START_TIMEOUT", "REPAIRS"],
     words: ["restarted", "unchanged"],
     files: { "zfs-snapshotters": { text: SNAPSHOTTERS_FOR_ZFS.join("\n") } },
   },

@@ -66,7 +66,7 @@ function stepOf(
     allLost,
   }: { cluster: ClusterRecord; plan: ClusterPlan; after: readonly string[]; allLost: boolean },
 ): Step {
-  const { name, role, kind, vmId, pool } = node;
+  const { name, role, vmId, pool } = node;
   const changed = former === undefined ? [] : differences(cluster, former, node, plan);
   const restartsToo = effect === "reboot" && changed.some((difference) => difference.effect === "k3sRestart");
   return {
@@ -79,7 +79,7 @@ function stepOf(
     restartsToo,
     why: changed.map(({ change }) => change),
     after,
-    ...timesOf({ effect, restartsToo, role, kind, allLost }, plan),
+    ...timesOf({ effect, restartsToo, node, allLost }, plan),
     losses: lossesOf(effect, former, node, plan, allLost),
   };
 }
@@ -94,25 +94,19 @@ const AGENTS_PHASES: Readonly<Record<NodeEffect, Phase>> = {
 };
 
 function timesOf(
-  {
-    effect,
-    restartsToo,
-    role,
-    kind,
-    allLost,
-  }: Pick<Step, "effect" | "restartsToo"> & Pick<NodePlan, "role" | "kind"> & { allLost: boolean },
+  { effect, restartsToo, node, allLost }: Pick<Step, "effect" | "restartsToo"> & { node: NodePlan; allLost: boolean },
   plan: ClusterPlan,
 ): Pick<Step, "drainSeconds" | "awaySeconds"> {
   switch (effect) {
     case "k3sRestart":
       return { awaySeconds: restartBound(plan) };
     case "reboot":
-      return { awaySeconds: rebootBound({ kind }, plan) + (restartsToo ? restartBound(plan) : 0) };
+      return { awaySeconds: rebootBound(node, plan) + (restartsToo ? restartBound(plan) : 0) };
     case "rebuild":
       // Nothing is drained without a server that stays.
       return {
-        ...(allLost && role === "server" ? {} : { drainSeconds: drainBound(plan) }),
-        awaySeconds: rebuildBound({ role, kind }, plan),
+        ...(allLost && node.role === "server" ? {} : { drainSeconds: drainBound(plan) }),
+        awaySeconds: rebuildBound(node, plan),
       };
     case "leave":
       return { drainSeconds: drainBound(plan) };

@@ -53,7 +53,9 @@ function machine(node: VmNodePlan, { network }: ClusterPlan, former: NodeRecord 
   fileSystems."/".autoResize = lib.mkDefault true;`;
 }
 
-const access = ({ ssh }: ClusterPlan): string => `  services.qemuGuest.enable = true;
+const access = ({ ssh, firewall: filter }: ClusterPlan): string => `  # Scripts call them by their names.
+  environment.systemPackages = [ ${filter === undefined ? "" : "pkgs.nftables "}pkgs.cloud-init ];
+  services.qemuGuest.enable = true;
   services.cloud-init.enable = true;
   # Name, address and host keys are the machine's for good.
   services.cloud-init.settings = {
@@ -108,8 +110,7 @@ function k3s(node: VmNodePlan, { version }: ClusterPlan, options: K3sOptions): s
  */
 function firewall(plan: ClusterPlan & { readonly firewall: FirewallPlan }): string {
   const doors = nftables({ ...plan, servers: [], agents: [], nodes: [] });
-  return `  environment.systemPackages = [ pkgs.nftables ];
-  # The doors of the cluster, without its nodes: these are in the rules that the Proxmox host keeps on this machine, which replace
+  return `  # The doors of the cluster, without its nodes: these are in the rules that the Proxmox host keeps on this machine, which replace
   # the table in the same transaction.
   systemd.services.k3smesh = let
     rules = pkgs.writeText "k3smesh.nft" ${nixLines(`${doors}\ninclude "/etc/k3smesh/*.nft"`, 4)};

@@ -1,5 +1,5 @@
 # nixos-k3s (the node itself): gives K3s its tokens, and starts it with the system that host/nixos-keep.sh has kept.
-# Arguments: ROLE server|agent, VERSION, NAME, ARCH amd64|arm64, CONFIG (config.yaml) and MODULE (what that system was built of),
+# Arguments: ROLE server|agent, VERSION, NAME, ARCH amd64|arm64, CONFIG (config.yaml) and MODULE_SHA256 (what that system was built of),
 # START_TIMEOUT (s), REPAIRS (another number restarts K3s). Secrets: TOKEN, AGENT_TOKEN, as in install-k3s.sh.
 # Answers restarted, or unchanged if K3s runs on as it did.
 

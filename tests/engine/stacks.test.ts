@@ -54,7 +54,7 @@ test("Pulumi.mizar.yaml: VM 136 as S5 has it, and its whole NixOS module", async
     networkDevices: [{ bridge: "vmbr0", macAddress: "BC:24:11:B3:ED:03" }],
   });
   const command = (name: string) => steps.find((step) => nameOf(step) === name)!.newState.inputs!;
-  expect(command("mizar-k3s")["create"]).toContain('matchConfig.MACAddress = "BC:24:11:B3:ED:03";');
+  expect(command("mizar-artifacts")["create"]).toContain('matchConfig.MACAddress = "BC:24:11:B3:ED:03";');
   expect(unknowns(command("mizar-artifacts"))).toEqual(unknowns(command("hamal-artifacts")));
   expect(command("mizar-artifacts")["create"]).toContain('serverAddr = "https://172.22.0.134:6443";');
 });

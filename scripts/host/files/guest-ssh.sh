@@ -29,6 +29,9 @@ cmp -s "$from/keys.new" "$keys" || install -m 0600 "$from/keys.new" "$keys"
 if [ ! -e /etc/NIXOS ]; then
   put 0644 sshd.conf /etc/ssh/sshd_config.d/10-proxmox-k3s.conf
   put 0644 sshd-tmpfiles.conf /etc/tmpfiles.d/proxmox-k3s-sshd.conf
+else
+  # Its cloud-init makes new host keys when sshd runs already.
+  changed=yes
 fi
 install -d -m 0755 /run/sshd # systemd may create it at the same moment
 [ -s /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key

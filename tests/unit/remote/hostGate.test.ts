@@ -50,7 +50,7 @@ const GOOD: Readonly<Record<ArgumentName, string>> = {
     POOL: "homelab",
     PVE_NODE: "pve",
   },
-  ...{ MODULE: "{ config, ... }: { }", RULES: nftables(firewallPlan()) },
+  ...{ MODULE: "{ config, ... }: { }", MODULE_SHA256: "b".repeat(64), RULES: nftables(firewallPlan()) },
   ...{ REPAIRS: "1", ROLE: "server", RUN: "1\nk3s-master\nk3s-worker-01" },
   ...{
     SERVERS: "100 k3s-master",

@@ -18,7 +18,7 @@ function given(change: unknown = {}): Readonly<Record<string, string>> {
   const node = plan.nodes.filter(isNixos).find(({ name }) => name === "mizar")!;
   return {
     ...{ NAME: "mizar", ROLE: "agent", ARCH: "amd64", VERSION: plan.version, START_TIMEOUT: "2", REPAIRS: "0" },
-    ...{ CONFIG: k3sConfig(node, plan), MODULE: nixosModule(node, plan) },
+    ...{ CONFIG: k3sConfig(node, plan), MODULE: nixosModule(node, plan), MODULE_SHA256: "0".repeat(64) },
   };
 }
 const build = (machine: NixosMachine, change: unknown = {}): NixosRun => machine.task("nixos-build", given(change));

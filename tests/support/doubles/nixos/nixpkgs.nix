@@ -12,6 +12,7 @@ in
   };
   pkgs = {
     nftables = "/nix/store/nftables";
+    cloud-init = "/nix/store/cloud-init";
     writeText = name: text: text;
     "k3s_${minor}" = {
       version = release;
