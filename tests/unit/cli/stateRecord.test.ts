@@ -53,7 +53,8 @@ const k3s = (at: number) => {
   const lines = Object.entries(values).map(([key, value]) => `export ${key}='${value.replaceAll("'", "'\\''")}'`);
   // The export keeps secrets encrypted.
   const stdin = { "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", ciphertext: "v1:x" };
-  return resource("command:remote:Command", `${name}-k3s`, { create: lines.join("\n"), stdin });
+  const outputs = { create: lines.join("\n"), stdin };
+  return { ...resource("command:remote:Command", `${name}-k3s`, outputs), outputs };
 };
 const exported = (resources?: readonly object[]): string => JSON.stringify({ version: 3, deployment: { resources } });
 
@@ -64,6 +65,14 @@ test("a state holds the cluster as its plan was applied; what waits for its dele
   const nodes = record.nodes.flatMap(({ vmId }, at) => [container(at, vmId), k3s(at)]);
   const replaced = container(1, 999, { delete: true });
   expect(recordInExport(exported([anchor, ...nodes, replaced]))).toEqual(record);
+});
+
+test("a machine with NixOS is known by the module that its K3s was started with, and by no other step", () => {
+  const step = k3s(1);
+  const create = `${step.outputs.create}\nexport MODULE_SHA256='${"0".repeat(64)}'`;
+  const nixos = { ...step, outputs: { ...step.outputs, create } };
+  const os = (started: object) => recordInExport(exported([container(1, 102), started])).nodes[0]!.os;
+  expect([os(nixos), os(step)]).toEqual(["nixos", undefined]);
 });
 
 test("what a guest's place in the order of starts does not say is unset, as the plan has it", () => {
