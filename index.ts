@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { caProblem } from "./credentials/certificates";
 import { loadCredentials } from "./credentials/load";
 import { quietDebugLog } from "./credentials/quietDebugLog";
 import { K3sCluster } from "./components/K3sCluster";
@@ -53,6 +54,9 @@ export = async function main() {
   if (tooOld) throw new pulumi.RunError(`${tooOld.seen}\nnext: ${tooOld.remedy}`);
   const plan = readPlan();
   const credentials = loadCredentials(plan.ssh.authorizedKeys);
+  // A preview opens no connection.
+  const untrusted = pulumi.runtime.isDryRun() || plan.proxmox.insecure ? undefined : caProblem(plan.proxmox);
+  if (untrusted) throw new pulumi.RunError(`${untrusted.seen}\nnext: ${untrusted.remedy}`);
   const { former, repaired, change: planned } = await judge(plan);
   const found = await findRepairs({ plan, credentials, former, change: planned, repaired });
   const change = withRepairs(planned, found);

@@ -1,7 +1,6 @@
-import * as fs from "node:fs";
 import * as https from "node:https";
-import * as tls from "node:tls";
 
+import { apiCas } from "../credentials/certificates";
 import type { ProxmoxPlan } from "../plan/model";
 
 /** What Proxmox VE answered. */
@@ -12,18 +11,20 @@ export interface Answer {
   readonly data: unknown;
 }
 
-/** Reads from Proxmox VE's API, with the trust of the Proxmox provider. */
+/** Reads from Proxmox VE's API. It trusts `proxmox.caFile`, else the CAs of the Proxmox provider. */
 export interface ProxmoxApi {
   /** @throws Error where nothing answers, or by another certificate */
   readonly get: (path: string) => Promise<Answer>;
   readonly close: () => void;
 }
 
+type Where = Pick<ProxmoxPlan, "endpoint" | "insecure" | "caFile">;
+
 /** Seconds to wait for one answer. */
 const TIMEOUT = 10;
 
 /** @param token `user@realm!name=uuid`; without one only the version can be asked for */
-export function openApi(proxmox: Pick<ProxmoxPlan, "endpoint" | "insecure">, token: string | undefined): ProxmoxApi {
+export function openApi(proxmox: Where, token: string | undefined): ProxmoxApi {
   const agent = new https.Agent({ keepAlive: true, maxSockets: 4 });
   return {
     get: (path) => request(agent, proxmox, path, token),
@@ -33,14 +34,14 @@ export function openApi(proxmox: Pick<ProxmoxPlan, "endpoint" | "insecure">, tok
 
 function request(
   agent: https.Agent,
-  { endpoint, insecure }: Pick<ProxmoxPlan, "endpoint" | "insecure">,
+  { endpoint, insecure, ...trust }: Where,
   path: string,
   token?: string,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const call = https.get(new URL(`/api2/json${path}`, endpoint), {
       agent,
-      ca: trustedCas(),
+      ca: apiCas(trust),
       rejectUnauthorized: !insecure,
       timeout: TIMEOUT * 1000,
       headers: token === undefined ? {} : { authorization: `PVEAPIToken=${token}` },
@@ -56,13 +57,6 @@ function request(
       });
     });
   });
-}
-
-/** The CAs that the Proxmox provider trusts. It is a Go program and uses the system's list; Node.js has its own. */
-function trustedCas(): string[] {
-  const file = process.env["SSL_CERT_FILE"];
-  if (process.platform === "linux" && file) return fs.existsSync(file) ? [fs.readFileSync(file, "utf8")] : [];
-  return tls.getCACertificates("system");
 }
 
 function dataOf(body: string): unknown {

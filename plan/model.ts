@@ -148,6 +148,8 @@ export interface ProxmoxPlan {
   readonly hostKey: string;
   /** URL of the API, `https://<host>:8006/` by default. */
   readonly endpoint: string;
+  /** File with the CA of its certificate, absolute or below the program's folder; absent for the machine's own CAs. */
+  readonly caFile?: string;
   /** The TLS certificate is not verified. The config asked for it, and the preview warns about it. */
   readonly insecure: boolean;
   /** Proxmox VE storage for the file with which cloud-init installs the guest agent. */

@@ -39,6 +39,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
       sshUser: settings.proxmox.sshUser,
       hostKey: settings.proxmox.hostKey,
       endpoint: settings.proxmox.endpoint ?? `https://${settings.proxmox.host}:8006/`,
+      ...(settings.proxmox.caFile !== undefined && { caFile: settings.proxmox.caFile }),
       insecure: settings.proxmox.insecure,
       snippets: settings.proxmox.snippets,
       resourcePool: settings.proxmox.resourcePool ?? settings.name,

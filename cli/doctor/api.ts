@@ -1,3 +1,4 @@
+import { caPath, caProblem, trustCommand } from "../../credentials/certificates";
 import type { ClusterPlan, ProxmoxPlan } from "../../plan/model";
 import { POOL_ROLE, poolPath, privilegePaths, type Role, rolesOf } from "../../plan/privileges";
 import { type Answer, openApi } from "../proxmoxApi";
@@ -5,27 +6,32 @@ import { fail, type Finding, ok, skip, warn } from "./finding";
 
 /** Checks the Proxmox VE API in the way that the Proxmox provider uses it: address, certificate, token and privileges. */
 export async function checkApi(plan: ClusterPlan, token: string | undefined): Promise<Finding[]> {
-  const { endpoint, insecure, host } = plan.proxmox;
+  const { endpoint, insecure } = plan.proxmox;
+  const trust = insecure ? undefined : caProblem(plan.proxmox);
+  if (trust?.kind === "unreadable") {
+    const why = "there is no certificate to check it with";
+    return [skip("api", why), fail("tls", trust.seen, trust.remedy), skip("token", why), ...withoutToken(why)];
+  }
   const { get, close } = openApi(plan.proxmox, token);
   try {
     const version = await get("/version");
     return [
       ok("api", `${endpoint} answers${version.status === 200 ? `, Proxmox VE ${versionOf(version.data)}` : ""}`),
-      insecure
-        ? warn(
-            "tls",
-            "the API's certificate is not checked",
-            "remove proxmox.insecure, and add the host's CA to the trusted CAs of your machine",
-          )
-        : ok("tls", "the API's certificate is trusted"),
+      trust ? fail("tls", trust.seen, trust.remedy) : certificate(plan.proxmox),
       ...(await checkToken(plan, token, version, get)),
     ];
   } catch (error) {
     const others = [skip("token", "the API cannot be used"), ...withoutToken("the API cannot be used")];
-    return [...noAnswer(error as NodeJS.ErrnoException, { endpoint, host }), ...others];
+    return [...noAnswer(error as NodeJS.ErrnoException, plan.proxmox), ...others];
   } finally {
     close();
   }
+}
+
+function certificate({ insecure, caFile }: ProxmoxPlan): Finding {
+  if (!insecure) return ok("tls", `the API's certificate is trusted${caFile === undefined ? "" : `, by ${caFile}`}`);
+  const remedy = "remove proxmox.insecure, and set proxmox.caFile to a copy of /etc/pve/pve-root-ca.pem";
+  return warn("tls", "the API's certificate is not checked", remedy);
 }
 
 const CERTIFICATE_ERRORS = /^(CERT_|ERR_TLS_CERT|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/;
@@ -41,13 +47,15 @@ const CERTIFICATE_REMEDIES: Readonly<Record<string, string>> = {
 /** Why the API cannot be used: nothing answers, or its certificate does not prove that it is the right one. */
 export function noAnswer(
   { code = "", message }: NodeJS.ErrnoException,
-  { endpoint, host }: Pick<ProxmoxPlan, "endpoint" | "host">,
+  { endpoint, host, caFile }: Pick<ProxmoxPlan, "endpoint" | "host" | "caFile">,
 ): Finding[] {
   if (!CERTIFICATE_ERRORS.test(code)) {
     const remedy = "check proxmox.host or proxmox.endpoint in the config, and on the host: systemctl status pveproxy";
     return [fail("api", `${endpoint} does not answer: ${message}`, remedy), skip("tls", "no answer")];
   }
-  const ca = `scp root@${host}:/etc/pve/pve-root-ca.pem . and add it to your trusted CAs, or name a bundle with it in SSL_CERT_FILE`;
+  const file = caFile ?? "certificates/pve.pem";
+  const copy = `scp root@${host}:/etc/pve/pve-root-ca.pem ${file}`;
+  const ca = caFile === undefined ? `${copy}, set proxmox.caFile to ${file}, then ${trustCommand(caPath(file))}` : copy;
   return [
     ok("api", `${endpoint} answers`),
     fail("tls", `the API's certificate is not trusted: ${message}`, CERTIFICATE_REMEDIES[code] ?? ca),

@@ -78,6 +78,22 @@ export const proxmoxSchema = z
         independent: true,
       })
       .optional(),
+    caFile: text(
+      "the path of a PEM file (.pem or .crt), absolute or below the program's folder",
+      /^(?!~)\S+\.(?:pem|crt)$/,
+      {
+        hint: "for example certificates/homelab.pem, a copy of the Proxmox host's /etc/pve/pve-root-ca.pem",
+        example: "certificates/homelab.pem",
+      },
+    )
+      .meta({
+        description:
+          "File with the CA that signs the API's TLS certificate. A CA is public: keep the file in version control. The commands trust this CA alone; `pulumi up` stops if the Proxmox provider does not trust it, and names the command.",
+        otherwise: "the CAs that your machine trusts",
+        change: "none",
+        independent: true,
+      })
+      .optional(),
     insecure: boolean
       .meta({
         description: "Whether to skip the verification of the API's TLS certificate.",

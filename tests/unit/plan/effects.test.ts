@@ -41,6 +41,7 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "proxmox.sshPort": { proxmox: { sshPort: 2222 } },
   "proxmox.sshUser": { proxmox: { sshUser: "root" } },
   "proxmox.endpoint": { proxmox: { endpoint: "https://192.168.2.168:8006/" } },
+  "proxmox.caFile": { proxmox: { caFile: "certificates/homelab.pem" } },
   "proxmox.insecure": { proxmox: { insecure: true } },
   "proxmox.architecture": { proxmox: { architecture: "arm64" } },
   "proxmox.resourcePool": { proxmox: { resourcePool: "edge" } },
