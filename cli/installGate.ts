@@ -1,14 +1,13 @@
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
-import * as path from "node:path";
 import * as sshpk from "sshpk";
 
 import { advice } from "../remote/advice";
 import { checkGate } from "../remote/gateCheck";
 import { authorizedKeysLine, GATE_FILE, renderGate } from "../remote/hostGate";
 import { quote } from "../remote/script";
+import { AdminShell } from "./adminShell";
 
 export interface GateCommandOptions {
   /** `root@HOST`; without it, the gate is printed. */
@@ -85,44 +84,4 @@ function installCommand(gateText: string, publicKey: string): string {
     `{ grep -vF -- ${quote(`${type} ${key}`)} "$keys" || :; printf '%s\\n' ${quote(line)}; } >"$new.keys"`,
     'if cmp -s "$new.keys" "$keys"; then echo "$keys has the line for the key"; else cat "$new.keys" >"$keys"; echo "$keys: wrote the line for the key"; fi',
   ].join("\n");
-}
-
-/** Root on the Proxmox host, over the person's own SSH client and its configuration. */
-class AdminShell {
-  private readonly ssh: readonly string[];
-
-  constructor(
-    ssh: string,
-    private readonly target: string,
-  ) {
-    this.ssh = ssh.split(/\s+/).filter(Boolean);
-  }
-
-  run(command: string, input = ""): Promise<string> {
-    return this.exec([this.target, command], input);
-  }
-
-  /** Address and port of the host, whose name may come from the person's SSH configuration. */
-  async resolve(): Promise<{ address: string; port: number }> {
-    const settings = await this.exec(["-G", this.target], "");
-    const value = (key: string): string | undefined => new RegExp(`^${key} (\\S+)$`, "m").exec(settings)?.[1];
-    return { address: value("hostname") ?? path.basename(this.target), port: Number(value("port") ?? 22) };
-  }
-
-  private exec(args: readonly string[], input: string): Promise<string> {
-    const [command = "ssh", ...options] = this.ssh;
-    return new Promise((resolve, reject) => {
-      const child = execFile(command, [...options, ...args], { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
-        if (!error) return resolve(stdout.trimEnd());
-        const cause = (stdout + stderr).trim() || error.message;
-        reject(
-          new Error(advice(`${this.target}: ${cause}`, `check that you can log in as root: ssh ${this.target}`), {
-            cause: error,
-          }),
-        );
-      });
-      child.stdin?.on("error", () => {}); // it may end without reading
-      child.stdin?.end(input);
-    });
-  }
 }

@@ -5,6 +5,7 @@ import { nodeJsProblem } from "../plan/nodeJs";
 import { doctorCommand } from "./doctor/command";
 import { gateCommand } from "./gate";
 import { githubCommand } from "./github/command";
+import { initCommand } from "./init/command";
 import { kubeconfigCommand } from "./kubeconfig";
 import { pinCommand } from "./pin/command";
 import { previewCommand } from "./preview/command";
@@ -21,7 +22,7 @@ export const program = new Command("proxmox-k3s")
     if (problem) throw new Error(`${problem.seen}\nnext: ${problem.remedy}`);
   });
 const commands = [
-  ...[doctorCommand, previewCommand, statusCommand, kubeconfigCommand],
+  ...[initCommand, doctorCommand, previewCommand, statusCommand, kubeconfigCommand],
   ...[recoverCommand, gateCommand, pinCommand, githubCommand],
 ];
 for (const command of commands) program.addCommand(command);

@@ -1,4 +1,4 @@
-type Name = "doctor" | "gate" | "github" | "kubeconfig" | "pin" | "preview" | "recover" | "status";
+type Name = "doctor" | "gate" | "github" | "init" | "kubeconfig" | "pin" | "preview" | "recover" | "status";
 
 /**
  * A command of this program, as every text names it. This form works in a clone, also after `npm ci --omit=dev`; the npm scripts

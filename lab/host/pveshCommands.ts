@@ -22,7 +22,9 @@ export async function runPvesh(
     throw new Error(`ERROR: unknown command 'pvesh ${command}'\nUSAGE: pvesh ${Object.keys(methods).join("|")}`);
   const { api_path: path, "output-format": format, ...parameters } = parseOptions(args, ["api_path"]);
   if (format !== "json") throw new Error("the lab's pvesh writes nothing but --output-format json");
-  const data = await callApi(method, path!, parameters);
+  // Below `content` nothing is divided by slashes: a volume id has some of its own (PVE::API2::Storage::Status).
+  const encoded = path!.replace(/(?<=\/content\/).+$/, encodeURIComponent);
+  const data = await callApi(method, encoded, parameters);
   if (data !== null) print(JSON.stringify(data, sortedKeys));
 }
 

@@ -1,0 +1,159 @@
+import { X509Certificate } from "node:crypto";
+
+/** A storage of the Proxmox VE node. */
+export interface StorageFact {
+  readonly name: string;
+  readonly type: string;
+  /** Kinds of volumes that it takes: `rootdir`, `images`, `vztmpl`, … */
+  readonly content: readonly string[];
+  readonly availBytes: number;
+}
+
+/** A bridge, with the network of the host's own address on it. */
+export interface BridgeFact {
+  readonly name: string;
+  /** The host's address with its prefix, for example `192.168.2.167/24`. */
+  readonly cidr?: string;
+  readonly gateway?: string;
+}
+
+/** What a Proxmox host said of itself (`scripts/admin/facts.sh`). */
+export interface HostFacts {
+  readonly node: string;
+  /** Of pve-manager, for example `9.2.3`. */
+  readonly version: string;
+  readonly architecture: string;
+  /** The nodes of its Proxmox VE cluster. */
+  readonly nodes: readonly string[];
+  /** The active ones. */
+  readonly storages: readonly StorageFact[];
+  /** Volume ids of container templates. */
+  readonly templates: readonly string[];
+  /** Volume ids of disk images. */
+  readonly images: readonly string[];
+  /** Templates of virtual machines on this node, by VMID. */
+  readonly vmTemplates: readonly { readonly vmId: number; readonly name: string }[];
+  readonly bridges: readonly BridgeFact[];
+  readonly nameservers: readonly string[];
+  readonly usedVmIds: ReadonlySet<number>;
+  readonly usedAddresses: ReadonlySet<string>;
+  /** Addresses that answered when they were about to be proposed. */
+  readonly answering: readonly string[];
+  /** VMIDs of the guests in the cluster's resource pool. */
+  readonly members: readonly string[];
+  /** `ssh-ed25519 AAAA…`, without a comment. */
+  readonly hostKey: string;
+  /** PEM; empty if there is none. */
+  readonly ca: string;
+  /** PEM of the API's certificate; empty if it cannot be read. */
+  readonly certificate: string;
+  readonly gate: "none" | "ours" | "foreign";
+  /** What the gate limits beside the tasks: lines of its table. */
+  readonly gateLimits: readonly string[];
+}
+
+type Entry = Readonly<Record<string, unknown>>;
+
+/** Reads what `scripts/admin/facts.sh` printed. @throws Error if the answer is not complete */
+export function parseFacts(text: string): HostFacts {
+  const sections = new Map(
+    text
+      .split(/^@@ /m)
+      .slice(1)
+      .map((section) => {
+        const end = section.indexOf("\n");
+        return [section.slice(0, end < 0 ? undefined : end).trim(), end < 0 ? "" : section.slice(end + 1).trim()];
+      }),
+  );
+  if (!sections.has("end")) throw new Error("the Proxmox host's answer is not complete\nnext:  run the command again");
+  const said = (name: string): string => sections.get(name) ?? "";
+  const lines = (name: string): string[] => said(name).split(/\s+/).filter(Boolean);
+  const list = (name: string): Entry[] => parseList(said(name));
+  const node = said("node");
+  const guests = list("guests");
+  const volumes = (content: string): string[] =>
+    [...sections]
+      .filter(([name]) => /^content \S+ \S+$/.test(name) && name.endsWith(` ${content}`))
+      .flatMap(([, body]) => parseList(body))
+      .map(({ volid }) => word(volid))
+      .filter(Boolean);
+  return {
+    node,
+    version: said("version"),
+    architecture: said("architecture"),
+    nodes: list("nodes").map((entry) => word(entry["node"])),
+    storages: list("storages")
+      .filter(({ active, enabled }) => Number(active) === 1 && Number(enabled ?? 1) === 1)
+      .map((entry) => ({
+        name: word(entry["storage"]),
+        type: word(entry["type"]),
+        content: word(entry["content"]).split(","),
+        availBytes: Number(entry["avail"] ?? 0),
+      })),
+    templates: volumes("vztmpl"),
+    images: volumes("import"),
+    vmTemplates: guests
+      .filter((guest) => guest["type"] === "qemu" && Number(guest["template"]) === 1 && guest["node"] === node)
+      .map(({ vmid, name }) => ({ vmId: Number(vmid), name: word(name) })),
+    bridges: list("networks")
+      .filter(({ type }) => type === "bridge" || type === "OVSBridge")
+      .map((entry) => bridge(entry, said("route"))),
+    nameservers: lines("nameservers").filter((address) => /^[\d.]+$/.test(address)),
+    usedVmIds: new Set(guests.map(({ vmid }) => Number(vmid))),
+    usedAddresses: new Set(lines("addresses")),
+    answering: [],
+    members: lines("members"),
+    hostKey: said("hostkey").split(" ").slice(0, 2).join(" "),
+    ca: said("ca"),
+    certificate: said("certificate"),
+    gate: said("gate") === "ours" ? "ours" : said("gate") === "none" ? "none" : "foreign",
+    gateLimits: said("limits").split("\n").filter(Boolean),
+  };
+}
+
+function bridge(entry: Entry, route: string): BridgeFact {
+  const name = word(entry["iface"]);
+  // A bridge with DHCP has its gateway in the routes alone.
+  const [, routed] = new RegExp(`^default via ([\\d.]+) dev ${name.replaceAll(".", "\\.")}\\b`, "m").exec(route) ?? [];
+  const [cidr, gateway] = [word(entry["cidr"]), word(entry["gateway"]) || routed];
+  return { name, ...(cidr && { cidr }), ...(gateway && { gateway }) };
+}
+
+const word = (value: unknown): string => (typeof value === "string" || typeof value === "number" ? String(value) : "");
+
+function parseList(json: string): Entry[] {
+  if (json === "") return [];
+  try {
+    const value: unknown = JSON.parse(json);
+    return Array.isArray(value) ? (value as Entry[]) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** How the API's certificate is to be trusted. */
+export interface CertificateFact {
+  /** PEM of the CA that signed it, or of itself; absent if neither is on the host, as with a public CA. */
+  readonly ca?: string;
+  /** A name or address in it that is not the one that the host was reached by. */
+  readonly otherName?: string;
+}
+
+/** @param host the address or name that the API will be called by */
+export function judgeCertificate(
+  { ca, certificate }: Pick<HostFacts, "ca" | "certificate">,
+  host: string,
+): CertificateFact {
+  if (certificate === "") return {};
+  const leaf = new X509Certificate(certificate);
+  const signs = (pem: string): boolean => {
+    if (pem === "") return false;
+    const issuer = new X509Certificate(pem);
+    return leaf.checkIssued(issuer) && leaf.verify(issuer.publicKey);
+  };
+  const signer = [ca, certificate].find(signs);
+  const names = [...(leaf.subjectAltName ?? "").matchAll(/(?:DNS|IP Address):([^\s,]+)/g)].map(([, name = ""]) => name);
+  const covers = leaf.checkIP(host) !== undefined || leaf.checkHost(host) !== undefined;
+  const other = names.find((name) => !/^(localhost|127\.|::1)/.test(name) && !name.includes(":"));
+  return { ...(signer !== undefined && { ca: signer }), ...(!covers && other !== undefined && { otherName: other }) };
+}

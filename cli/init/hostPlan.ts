@@ -1,0 +1,54 @@
+import type { ClusterPlan } from "../../plan/model";
+import {
+  DOWNLOAD_ROLE,
+  HOST_ROLE,
+  IMAGE_ROLE,
+  POOL_ROLE,
+  type Role,
+  rolesOf,
+  STORAGE_ROLE,
+  TEMPLATE_ROLE,
+  VM_ROLE,
+} from "../../plan/privileges";
+import { GATE_FILE } from "../../remote/hostGate";
+import type { AdminValues } from "./adminScript";
+
+/* What a plan needs on the Proxmox host, as the values of the administrator's scripts. */
+
+const ROLES: readonly Role[] = [
+  ...[POOL_ROLE, HOST_ROLE, VM_ROLE, STORAGE_ROLE],
+  ...[TEMPLATE_ROLE, IMAGE_ROLE, DOWNLOAD_ROLE],
+];
+
+/** Each cluster has a user of its own, so that its token reaches no other cluster's guests. */
+export const apiUserOf = (name: string): string => `k3s-${name}@pve`;
+export const TOKEN = "pulumi";
+
+/**
+ * @param publicKey the public half of the program's key for the host, `ssh-ed25519 AAAA…`
+ * @param download a template that is to be downloaded, `<storage>:vztmpl/<file>`
+ */
+export function makeValues(plan: ClusterPlan, publicKey: string, download?: string): AdminValues["make"] {
+  // A plan's roles may leave out what its token has at `/` already; here the roles are made in full.
+  const complete = ({ name, privileges }: Role): readonly string[] =>
+    ROLES.find((role) => role.name === name)?.privileges ?? privileges;
+  const grants = rolesOf(plan).map(({ role, path }) => `${path} ${role.name} ${complete(role).join(",")}`);
+  return {
+    CLUSTER: plan.name,
+    POOL: plan.proxmox.resourcePool,
+    API_USER: apiUserOf(plan.name),
+    GRANTS: grants.join("\n"),
+    TEMPLATE: download === undefined ? "" : download.replace(":vztmpl/", " "),
+    GATE_FILE,
+    HOST_KEY: publicKey.split(" ").slice(0, 2).join(" "),
+  };
+}
+
+export const tokenValues = ({ name, proxmox }: ClusterPlan): AdminValues["token"] => ({
+  ...{ CLUSTER: name, POOL: proxmox.resourcePool, API_USER: apiUserOf(name), TOKEN },
+});
+
+/** The templates of containers that a plan needs, and the host does not have. */
+export const missingTemplates = ({ nodes }: ClusterPlan, there: readonly string[]): string[] => [
+  ...new Set(nodes.flatMap((node) => (node.kind === "lxc" && !there.includes(node.template) ? [node.template] : []))),
+];

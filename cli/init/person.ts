@@ -1,0 +1,32 @@
+import * as readline from "node:readline/promises";
+
+/** Who answers the questions. */
+export interface Person {
+  /** @returns the answer, or the default for an empty one */
+  ask(question: string, otherwise: string): Promise<string>;
+  confirm(question: string): Promise<boolean>;
+}
+
+/** Takes every default and agrees: `--yes`, and `--dry-run`, which changes nothing. */
+export const nobody: Person = {
+  ask: (_, otherwise) => Promise.resolve(otherwise),
+  confirm: () => Promise.resolve(true),
+};
+
+/** @throws Error if nobody is there to answer */
+export function atTerminal(): Person {
+  if (!process.stdin.isTTY)
+    throw new Error("there is no terminal to ask at\nnext:  add --yes to take every default, or --dry-run to see them");
+  const put = async (question: string): Promise<string> => {
+    const lines = readline.createInterface({ input: process.stdin, output: process.stdout });
+    try {
+      return (await lines.question(question)).trim();
+    } finally {
+      lines.close();
+    }
+  };
+  return {
+    ask: async (question, otherwise) => (await put(`${question} [${otherwise}]: `)) || otherwise,
+    confirm: async (question) => /^y(es)?$/i.test(await put(`${question} [y/N]: `)),
+  };
+}

@@ -1,0 +1,97 @@
+import { EXAMPLE_KEY } from "../../config/sshKeys";
+import { sectionSchemas } from "../../config/schema";
+import { loadPlan } from "../../plan/load";
+import type { ClusterPlan } from "../../plan/model";
+import type { HostFacts } from "./facts";
+import type { InitOptions } from "./init";
+import type { Person } from "./person";
+import { InitError } from "./problem";
+import { candidatesOf, type Kind, KINDS, type Proposal, propose, type Wishes } from "./propose";
+import { clusterIn, renderStackFile } from "./stackFile";
+
+/** A cluster that `init` prepares: its plan, and the stack file that it writes if there is none yet. */
+export interface Setup {
+  readonly plan: ClusterPlan;
+  /** Undefined if the stack file stands. */
+  readonly proposal?: Proposal;
+}
+
+/** Where the host was reached. */
+interface At {
+  readonly address: string;
+  readonly port: number;
+}
+
+const problem = (cause: string, next: string): InitError => new InitError([{ cause, next }]);
+
+export async function askName(options: InitOptions, person: Person): Promise<string> {
+  const name = options.name ?? (await person.ask("Name of the cluster", "k3s"));
+  if (sectionSchemas.name.safeParse(name).success) return name;
+  throw problem(`the name "${name}" must be ${String(sectionSchemas.name.meta()?.["must"])}`, "choose another --name");
+}
+
+/** The person's answers, complete. @throws InitError for one that cannot be */
+async function askWishes(name: string, options: InitOptions, person: Person): Promise<Wishes> {
+  const kind = options.kind ?? (await person.ask("Nodes in containers (lxc), virtual machines (vm) or mixed", "lxc"));
+  if (!isKind(kind)) throw problem(`"${kind}" is no kind of nodes`, `choose one of ${KINDS.join(", ")}`);
+  const servers = options.servers ?? Number(await person.ask("Servers (1, 3 or 5)", "1"));
+  if (![1, 3, 5].includes(servers))
+    throw problem("there must be 1, 3 or 5 servers", "choose one of these with --servers");
+  const workers = options.workers ?? Number(await person.ask("Workers", "2"));
+  if (!Number.isInteger(workers) || workers < 0 || workers > 200)
+    throw problem("the number of workers must be from 0 to 200", "choose another with --workers");
+  const { vmid, address, bridge, gateway, nameserver, storage, template, image, sha256 } = options;
+  const given = { vmId: vmid, address, bridge, gateway, nameserver, storage, template, image, sha256 };
+  const present = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { name, kind, servers, workers, ...Object.fromEntries(present) };
+}
+
+const isKind = (text: string): text is Kind => (KINDS as readonly string[]).includes(text);
+
+/**
+ * Asks for what only the person knows, and proposes addresses that nobody has: the host does not know them, and none answers.
+ * @param answering asks the host which of these addresses answer
+ */
+export async function newSetup(
+  {
+    name,
+    facts,
+    at,
+    options,
+    person,
+  }: { name: string; facts: HostFacts; at: At; options: InitOptions; person: Person },
+  answering: (addresses: readonly string[]) => Promise<string[]>,
+): Promise<Setup> {
+  if (facts.members.length > 0)
+    throw problem(
+      `the resource pool ${name} on the host has guests (${facts.members.join(", ")}), and this machine has no stack file for it`,
+      "choose another --name; or take the stack from the machine where that cluster was made (README, From a second machine)",
+    );
+  const wishes = await askWishes(name, options, person);
+  const free = await proposeFree(facts, wishes, at, answering);
+  const { address } = free.proposal.pools.control;
+  const chosen =
+    options.address === undefined
+      ? await person.ask("First address of the nodes, outside your router's DHCP range", address)
+      : address;
+  const last = chosen === address ? free : await proposeFree(free.facts, { ...wishes, address: chosen }, at, answering);
+  return setupOf(last.proposal);
+}
+
+async function proposeFree(
+  facts: HostFacts,
+  wishes: Wishes,
+  at: At,
+  answering: (addresses: readonly string[]) => Promise<string[]>,
+): Promise<{ proposal: Proposal; facts: HostFacts }> {
+  const proposal = propose(facts, wishes, at);
+  const taken = await answering(candidatesOf(proposal));
+  if (taken.length === 0) return { proposal, facts };
+  return proposeFree({ ...facts, answering: [...facts.answering, ...taken] }, wishes, at, answering);
+}
+
+/** @throws ConfigError if the rules of the config refuse it */
+export function setupOf(proposal: Proposal): Setup {
+  // The key for the nodes is made later, and changes nothing in the plan.
+  return { proposal, plan: loadPlan(clusterIn(renderStackFile(proposal, EXAMPLE_KEY))) };
+}

@@ -1,0 +1,41 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { loadPlan } from "../../plan/load";
+import { GATE_FILE } from "../../remote/hostGate";
+import { AdminShell } from "../adminShell";
+import { renderAdmin } from "./adminScript";
+import type { InitOptions } from "./init";
+import { keyFile, stackFileOf } from "./local";
+import { atTerminal, nobody } from "./person";
+import { clusterIn } from "./stackFile";
+import { tell } from "./tell";
+
+/**
+ * Takes back what `init` made on the host for a cluster, by the record that it kept there.
+ * @throws Error if the cluster still has guests, with the next step
+ */
+export async function undo(target: string, options: InitOptions): Promise<void> {
+  const { name } = options;
+  if (name === undefined) throw new Error("which cluster?\nnext:  add --name NAME, the name that init was given");
+  const file = stackFileOf(name);
+  const script = renderAdmin("undo", { CLUSTER: name, POOL: poolOf(file) ?? name, GATE_FILE });
+  if (options.dryRun) return void process.stdout.write(script);
+  const person = options.yes ? nobody : atTerminal();
+  if (!(await person.confirm(`Remove from ${target} what init made there for ${name}?`))) return;
+  await new AdminShell(options.ssh, target).script(script, tell);
+  const left = [file, keyFile(name, "host"), keyFile(name, "node")].filter((each) => fs.existsSync(each));
+  if (left.length > 0) console.log(`\nOn this machine these stay: ${left.join(", ")}, and the stack ${name}`);
+  if (fs.existsSync(file))
+    console.log(`next:  pulumi stack rm ${name} --preserve-config, and remove the files that you need no longer`);
+}
+
+/** The resource pool by the stack file; undefined if there is none, or if it is not valid. */
+function poolOf(file: string): string | undefined {
+  if (!fs.existsSync(file)) return undefined;
+  try {
+    return loadPlan(clusterIn(fs.readFileSync(path.resolve(file), "utf8"))).proxmox.resourcePool;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,58 @@
+# What the Proxmox host can say of itself. Changes nothing. Each fact has a line "@@ NAME" before it.
+
+fact() { printf '\n@@ %s\n' "$1"; }
+
+node=$(hostname -s)
+fact node
+printf '%s\n' "$node"
+fact version
+dpkg-query -W -f '${Version}' pve-manager 2>/dev/null || :
+fact architecture
+dpkg --print-architecture
+fact nodes
+ask /nodes
+fact storages
+ask "/nodes/$node/storage"
+for store in $(ask "/nodes/$node/storage" | grep -o '"storage":"[^"]*"' | cut -d'"' -f4); do
+  for content in vztmpl import; do
+    fact "content $store $content"
+    ask "/nodes/$node/storage/$store/content" --content "$content"
+  done
+done
+fact networks
+ask "/nodes/$node/network"
+fact route
+ip -4 route show default 2>/dev/null || :
+fact nameservers
+sed -n 's/^nameserver  *//p' /etc/resolv.conf 2>/dev/null || :
+fact guests
+ask /cluster/resources --type vm
+fact pools
+ask /pools
+fact members
+if [ -n "$CLUSTER" ]; then members "$CLUSTER"; fi
+# Addresses that somebody has: this host, its neighbours, and the guests by their configuration.
+fact addresses
+{
+  ip -4 -o address show | awk '{ print $4 }' | cut -d/ -f1
+  ip -4 neighbour show | awk '$NF != "FAILED" && $NF != "INCOMPLETE" { print $1 }'
+  grep -hoE '(ip|ip4)=[0-9.]+' /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/qemu-server/*.conf 2>/dev/null | cut -d= -f2 || :
+} | sort -u
+fact hostkey
+cat /etc/ssh/ssh_host_ed25519_key.pub 2>/dev/null || cat /etc/ssh/ssh_host_ecdsa_key.pub
+fact ca
+cat /etc/pve/pve-root-ca.pem 2>/dev/null || :
+fact certificate
+cat "/etc/pve/nodes/$node/pveproxy-ssl.pem" 2>/dev/null || cat "/etc/pve/nodes/$node/pve-ssl.pem" 2>/dev/null || :
+fact gate
+if [ ! -e "$GATE_FILE" ]; then
+  echo none
+elif grep -q '^# proxmox-k3s-gate: ' "$GATE_FILE"; then
+  echo ours
+else
+  echo foreign
+fi
+# A gate may have limits of its own (--node-key, --artifacts).
+fact limits
+grep -E '^shape (FROM|AUTHORIZED_KEYS) ' "$GATE_FILE" 2>/dev/null || :
+fact end

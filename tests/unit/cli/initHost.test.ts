@@ -1,0 +1,225 @@
+import { spawnSync } from "node:child_process";
+
+import { renderAdmin } from "../../../cli/init/adminScript";
+import { parseFacts } from "../../../cli/init/facts";
+import { apiUserOf, makeValues, tokenValues } from "../../../cli/init/hostPlan";
+import { loadPlan } from "../../../plan/load";
+import { privilegePaths } from "../../../plan/privileges";
+import { GATE_FILE, renderGate } from "../../../remote/hostGate";
+import { AdminHost } from "../../support/adminHost";
+import { homelabConfig } from "../config/support";
+
+/* The administrator's scripts of `init`, in a real shell, against the lab's API. */
+
+const plan = loadPlan(homelabConfig());
+const [NAME, USER] = [plan.name, apiUserOf(plan.name)];
+const KEY = "ssh-ed25519 AAAAprogram";
+const values = makeValues(plan, `${KEY} proxmox-k3s`);
+const UNDO = { CLUSTER: NAME, POOL: NAME, GATE_FILE };
+
+let host: AdminHost;
+let before: Record<string, string>;
+beforeEach(async () => {
+  host = await AdminHost.start();
+  before = host.state();
+});
+afterEach(() => host.stop());
+
+const make = (changed = {}) => host.run("make", { ...values, ...changed });
+const gateInstalled = (): void => {
+  host.write(GATE_FILE, renderGate());
+  host.write(
+    "root/.ssh/authorized_keys",
+    `${before["root/.ssh/authorized_keys"]}restrict,command="${GATE_FILE}" ${KEY} x\n`,
+  );
+  host.write("var/log/proxmox-k3s/gate-check", "a log");
+};
+
+it("makes what a cluster needs, and the token can do what the doctor asks for", async () => {
+  const { code, told, stderr } = await make();
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(told).toEqual([
+    `MADE\tresource pool ${NAME}`,
+    "MADE\trole PulumiK3s",
+    "MADE\trole PulumiK3sHost",
+    `MADE\tuser ${USER}`,
+    `MADE\tPulumiK3s for ${USER} at /pool/${NAME}`,
+    `MADE\tPulumiK3sHost for ${USER} at /`,
+  ]);
+  const token = await host.run("token", tokenValues(plan));
+  expect([token.code, token.stderr]).toEqual([0, ""]);
+  expect(token.told).toEqual([expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)]);
+  const client = host.pve.token(`${USER}!pulumi=${token.told[0]}`);
+  const held = async (at: string): Promise<string[]> =>
+    Object.keys((await client.get(`/access/permissions?path=${encodeURIComponent(at)}`)).body.data[at]);
+  for (const [at, privileges] of privilegePaths(plan))
+    expect([at, await held(at)]).toEqual([at, expect.arrayContaining([...privileges])]);
+});
+
+it("run again it changes nothing, and says that each thing stands", async () => {
+  await make();
+  gateInstalled();
+  const first = host.state();
+  const { told } = await make();
+  expect(told).toHaveLength(6);
+  expect(told.filter((line) => !line.startsWith("STANDS\t"))).toEqual([]);
+  expect(host.state()).toEqual(first);
+});
+
+it("--undo leaves the host as it was, file by file and right by right", async () => {
+  await make({ TEMPLATE: "local debian-12-standard_12.7-1_amd64.tar.zst" });
+  gateInstalled();
+  await host.run("token", tokenValues(plan));
+  expect(host.state()).not.toEqual(before);
+  const { code, told, stderr } = await host.run("undo", UNDO);
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(told[0]).toBe(`REMOVED\ttoken ${USER} pulumi`);
+  expect(told.filter((line) => line.startsWith("KEPT"))).toEqual([]);
+  expect(host.state()).toEqual(before);
+  expect((await host.run("undo", UNDO)).told).toEqual([expect.stringMatching(/^KEPT\teverything: /)]);
+});
+
+it("takes back only what it made: a pool and roles that stood before stay, and what others use", async () => {
+  const root = await host.pve.root();
+  await root.post("/pools", { poolid: NAME });
+  await root.post("/access/roles", { roleid: "PulumiK3s", privs: values.GRANTS.split(/[ \n]/)[2]! });
+  const stood = host.state();
+  await make();
+  await root.put("/access/acl", { path: "/", users: "pulumi@pve", roles: "PulumiK3sHost" });
+  const { told } = await host.run("undo", UNDO);
+  expect(told).toContain("KEPT\trole PulumiK3sHost, which others have");
+  const { access } = host.state();
+  expect(access).toContain(`pool:${NAME}:`);
+  expect(access).toContain("role:PulumiK3s:");
+  expect(access).not.toContain(USER);
+  expect(stood["access"]).toContain(`pool:${NAME}:`);
+});
+
+it("what two clusters share goes with the last of them", async () => {
+  const other = { CLUSTER: "other", POOL: "other", API_USER: apiUserOf("other"), HOST_KEY: "ssh-ed25519 AAAAother" };
+  await make();
+  await make({ ...other, GRANTS: values.GRANTS.replaceAll(NAME, "other") });
+  await host.run("undo", UNDO);
+  expect(host.state()["access"]).toContain("role:PulumiK3s:");
+  await host.run("undo", { ...UNDO, CLUSTER: "other", POOL: "other" });
+  expect(host.state()).toEqual(before);
+});
+
+it("a role that lacks something is named with the command, and not changed", async () => {
+  await (await host.pve.root()).post("/access/roles", { roleid: "PulumiK3s", privs: "VM.Allocate,VM.PowerMgmt" });
+  const { told } = await make();
+  expect(told[1]).toMatch(
+    /^DIFFERS\trole PulumiK3s lacks VM\.Config\.CPU .*: pveum role modify PulumiK3s --append 1 --privs "VM\.Config\.CPU /,
+  );
+});
+
+it.each([
+  [1, "before"],
+  [2, "after"],
+  [4, "before"],
+  [6, "after"],
+] as const)(
+  "killed at change %i (%s it), the next run ends in the same place, and --undo at the beginning",
+  async (call, when) => {
+    host.killAt(call, when);
+    expect((await make()).code).not.toBe(0);
+    host.endKills();
+    expect((await make()).code).toBe(0);
+    gateInstalled();
+    const { access } = host.state();
+    await host.run("undo", UNDO);
+    expect(host.state()).toEqual(before);
+    await make();
+    expect(host.state()["access"]).toBe(access);
+  },
+);
+
+describe("an API token", () => {
+  it("whose secret a former run lost is made anew", async () => {
+    await make();
+    const [lost] = (await host.run("token", tokenValues(plan))).told;
+    const { code, told } = await host.run("token", tokenValues(plan));
+    expect(code).toBe(0);
+    expect(told[0]).not.toBe(lost);
+  });
+
+  it("of somebody else is not touched", async () => {
+    await make();
+    await (await host.pve.root()).post(`/access/users/${USER}/token/pulumi`, {});
+    const { code, told, stderr } = await host.run("token", tokenValues(plan));
+    expect([code, told]).toEqual([1, []]);
+    expect(stderr).toMatch(
+      /^error: the API token k3s-homelab@pve!pulumi is on the host, and init did not make it\nnext: {2}/,
+    );
+  });
+});
+
+it("a call that fails is named with Proxmox VE's words and the next step", async () => {
+  host.command(
+    "pvesh",
+    '[ "$1" = get ] || { echo "cluster not ready - no quorum?" >&2; exit 255; }\nexec pvesh.real "$@"',
+  );
+  const { code, stderr } = await make();
+  expect([code, stderr]).toEqual([
+    1,
+    "error: pvesh create /pools: cluster not ready - no quorum?\nnext:  fix the cause on the host, then run the command again: it goes on where it stopped\n",
+  ]);
+});
+
+it("a cluster that still has guests is not undone", async () => {
+  await make();
+  const root = await host.pve.root();
+  await root.post("/nodes/pve/lxc", {
+    vmid: 100,
+    ostemplate: "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst",
+    pool: NAME,
+    storage: "local-lvm",
+    rootfs: "local-lvm:4",
+  });
+  await host.pve.idle();
+  const { code, stderr } = await host.run("undo", UNDO);
+  expect([code, stderr]).toEqual([
+    1,
+    `error: the pool ${NAME} has guests: 100\nnext:  destroy the cluster first: pulumi destroy\n`,
+  ]);
+});
+
+it("the facts are what the host is", async () => {
+  const { code, told, stderr } = await host.run("facts", { CLUSTER: NAME, GATE_FILE });
+  expect([code, stderr]).toEqual([0, ""]);
+  const facts = parseFacts(told.join("\n"));
+  expect(facts).toMatchObject({
+    ...{ node: "pve", version: "9.2.3", nodes: ["pve"], gate: "none", members: [], hostKey: "ssh-ed25519 AAAAhost" },
+    storages: [
+      { name: "local", type: "dir", content: ["iso", "snippets", "vztmpl"] },
+      { name: "local-lvm", type: "lvmthin", content: ["images", "rootdir"] },
+    ],
+    templates: ["local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst"],
+  });
+});
+
+it("asks which addresses answer", async () => {
+  const { told } = await host.run("probe", { CANDIDATES: "198.18.0.20 198.18.0.21" });
+  expect(told).toEqual(["198.18.0.20"]);
+});
+
+describe("a script", () => {
+  const all = {
+    facts: renderAdmin("facts", { CLUSTER: "a", GATE_FILE }),
+    probe: renderAdmin("probe", { CANDIDATES: "" }),
+    make: renderAdmin("make", values),
+    token: renderAdmin("token", tokenValues(plan)),
+    undo: renderAdmin("undo", UNDO),
+  };
+
+  it.each(Object.entries(all))("%s passes shellcheck", (_, script) => {
+    const options = ["-s", "sh", "-e", "SC2034", "-"]; // a value that only some of them use
+    expect(spawnSync("shellcheck", options, { input: script, encoding: "utf8" }).stdout).toBe("");
+  });
+
+  it("that was cut off on its way does nothing", () => {
+    const cut = all.make.slice(0, -10);
+    const { status, stdout } = spawnSync("/bin/sh", ["-c", cut], { encoding: "utf8", env: { PATH: "/nowhere" } });
+    expect([status === 0, stdout]).toEqual([false, ""]);
+  });
+});
