@@ -52,7 +52,7 @@ export const IMAGE_PRIVILEGES: Privileges = {
   "Sys.AccessNetwork": { scope: "node", why: "download an image from its URL" },
 };
 
-/** A role as the README creates it. */
+/** A role as `init` and docs/by-hand.md create it. */
 export interface Role {
   readonly name: string;
   readonly privileges: readonly string[];

@@ -121,7 +121,7 @@ export function judgePrivileges(
   return fail(
     "privileges",
     `${id} lacks ${lacking.map(({ path, privileges }) => `${privileges.join(", ")} at ${path}`).join("; ")}`,
-    `${remedies.filter(Boolean).join("; ")} (README, "An API token")`,
+    `${remedies.filter(Boolean).join("; ")} (docs/by-hand.md, "An API token")`,
   );
 }
 
@@ -144,7 +144,7 @@ async function checkReach({ proxmox }: ClusterPlan, id: string, held: Held): Pro
   return warn(
     "reach",
     `${id} has ${reaching.join(", ")} on all guests of the host, but needs it only in the ${own}`,
-    `grant ${POOL_ROLE.name} at ${poolPath(proxmox.resourcePool)} instead of at / or /vms (README, "An API token")`,
+    `grant ${POOL_ROLE.name} at ${poolPath(proxmox.resourcePool)} instead of at / or /vms (docs/by-hand.md, "An API token")`,
   );
 }
 

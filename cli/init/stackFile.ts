@@ -1,5 +1,6 @@
 import { parse } from "yaml";
 
+import { PROJECT } from "../stack";
 import type { Proposal, ProposedPool } from "./propose";
 
 /** The K3s release of a new stack file: the one of Pulumi.homelab.yaml. */
@@ -20,7 +21,7 @@ export function renderStackFile(proposal: Proposal, nodePublicKey: string): stri
     `# The cluster ${name} on the Proxmox host ${host}. Made by npx proxmox-k3s init, and yours from then on: change it, and keep it in`,
     "# version control. Secrets that pulumi config set --secret adds here are encrypted. docs/config.md has every key.",
     "config:",
-    "  proxmox-k3s:cluster:",
+    `  ${PROJECT}:cluster:`,
     `    name: ${name}`,
     "    # The K3s release. To upgrade, change it and run pulumi up.",
     `    version: ${DEFAULT_VERSION}`,
@@ -91,8 +92,8 @@ function poolLines(name: string, pool: ProposedPool, { source, pools }: Proposal
   ];
 }
 
-/** The object under `proxmox-k3s:cluster` of a stack file; undefined if there is none. @throws Error if it is no YAML */
+/** The object under `cluster` of a stack file; undefined if there is none. @throws Error if it is no YAML */
 export function clusterIn(text: string): unknown {
   const file = parse(text) as { config?: Record<string, unknown> } | null;
-  return file?.config?.["proxmox-k3s:cluster"];
+  return file?.config?.[`${PROJECT}:cluster`];
 }

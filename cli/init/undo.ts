@@ -1,5 +1,4 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
 
 import { loadPlan } from "../../plan/load";
 import { GATE_FILE } from "../../remote/hostGate";
@@ -19,7 +18,8 @@ export async function undo(target: string, options: InitOptions): Promise<void> 
   const { name } = options;
   if (name === undefined) throw new Error("which cluster?\nnext:  add --name NAME, the name that init was given");
   const file = stackFileOf(name);
-  const script = renderAdmin("undo", { CLUSTER: name, POOL: poolOf(file) ?? name, GATE_FILE });
+  const { cluster, pool } = namesIn(file) ?? { cluster: name, pool: name };
+  const script = renderAdmin("undo", { CLUSTER: cluster, POOL: pool, GATE_FILE });
   if (options.dryRun) return void process.stdout.write(script);
   const person = options.yes ? nobody : atTerminal();
   if (!(await person.confirm(`Remove from ${target} what init made there for ${name}?`))) return;
@@ -30,11 +30,12 @@ export async function undo(target: string, options: InitOptions): Promise<void> 
     console.log(`next:  pulumi stack rm ${name} --preserve-config, and remove the files that you need no longer`);
 }
 
-/** The resource pool by the stack file; undefined if there is none, or if it is not valid. */
-function poolOf(file: string): string | undefined {
+/** The cluster and its resource pool by the stack file; undefined if there is none, or if it is not valid. */
+function namesIn(file: string): { cluster: string; pool: string } | undefined {
   if (!fs.existsSync(file)) return undefined;
   try {
-    return loadPlan(clusterIn(fs.readFileSync(path.resolve(file), "utf8"))).proxmox.resourcePool;
+    const { name, proxmox } = loadPlan(clusterIn(fs.readFileSync(file, "utf8")));
+    return { cluster: name, pool: proxmox.resourcePool };
   } catch {
     return undefined;
   }

@@ -64,7 +64,7 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
   if (template !== undefined)
     return text(
       `the API token may not copy the template ${template}`,
-      `grant ${TEMPLATE_ROLE.name} at ${templatePath(Number(template))} (README, "An API token"; ${ownCommand("doctor")} prints the command), then pulumi up`,
+      `grant ${TEMPLATE_ROLE.name} at ${templatePath(Number(template))} (docs/by-hand.md, "An API token"; ${ownCommand("doctor")} prints the command), then pulumi up`,
     );
   if (FORBIDDEN.test(message))
     return text(

@@ -7,7 +7,7 @@ if there "$path"; then
     "if you have its secret: pulumi config set --secret proxmoxApiToken; if nobody needs it: pveum user token remove $API_USER $TOKEN; then run the command again"
   guests=$(members "$POOL")
   [ -z "$guests" ] || fail "the API token $API_USER!$TOKEN may be in use: the pool $POOL has guests ($guests), and this stack has no token" \
-    "take the stack from the machine where the cluster was made (README, From a second machine); or set its token: pulumi config set --secret proxmoxApiToken"
+    "take the stack from the machine where the cluster was made (README, \"From a second machine\"); or set its token: pulumi config set --secret proxmoxApiToken"
   # A former run was cut off before its secret was in the stack's config.
   change delete "$path"
 fi

@@ -15,7 +15,7 @@ fi
 if ! listed pools poolid | grep -qxF "$POOL"; then
   error=$(why pools)
   if [ "$count" -gt 0 ]; then level=fail; else level=warn; fi
-  finding "$level" resource-pool "there is no resource pool $POOL${error:+: $error}" "pveum pool add $POOL, then grant the token's role at /pool/$POOL (README, \"An API token\")"
+  finding "$level" resource-pool "there is no resource pool $POOL${error:+: $error}" "pveum pool add $POOL, then grant the token's role at /pool/$POOL (docs/by-hand.md, \"An API token\")"
 fi
 listed guests vmid pool | while read -r VMID pool; do
   if [ "$pool" != "$POOL" ] && conf=$(guest_conf) && marked "$conf"; then printf '%s\n' "$VMID"; fi

@@ -246,7 +246,7 @@ describe("the way to the host", () => {
     await lab.host("mv /etc/pve/user.cfg.sound /etc/pve/user.cfg");
     expect(diagnosis.code).toBe(1);
     expect(troubles(diagnosis)).toEqual([
-      `fail privileges: pulumi@pve!pulumi lacks VM.PowerMgmt at /pool/${stack}; SDN.Use at /sdn/zones/localnetwork/vmbr0 → pveum role modify PulumiK3s --append 1 --privs "VM.PowerMgmt"; pveum role modify PulumiK3sHost --append 1 --privs "SDN.Use" (README, "An API token")`,
+      `fail privileges: pulumi@pve!pulumi lacks VM.PowerMgmt at /pool/${stack}; SDN.Use at /sdn/zones/localnetwork/vmbr0 → pveum role modify PulumiK3s --append 1 --privs "VM.PowerMgmt"; pveum role modify PulumiK3sHost --append 1 --privs "SDN.Use" (docs/by-hand.md, "An API token")`,
     ]);
     expect(troubles(ungranted)).toEqual([
       expect.stringContaining(

@@ -23,7 +23,13 @@ let host: string;
 /** A person's shell: their own home, and nothing of what the lab hands out but the tools and a state. */
 function env(): NodeJS.ProcessEnv {
   const own = { ...lab.environment, HOME: scratch, PROXMOX_VE_API_TOKEN: "" };
-  const given = ["PULUMI_STACK", "PULUMI_CONFIG_PASSPHRASE_FILE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"];
+  const given = [
+    "PULUMI_STACK",
+    "PULUMI_CONFIG_PASSPHRASE_FILE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+  ];
   const credentials = ["PROXMOX_VE_API_TOKEN", "PROXMOX_K3S_HOST_SSH_KEY_FILE", "PROXMOX_K3S_NODE_SSH_KEY_FILE"];
   return Object.fromEntries(Object.entries(own).filter(([name]) => ![...given, ...credentials].includes(name)));
 }
@@ -65,7 +71,7 @@ beforeAll(async () => {
   host = labNetwork(findLab(lab.name)!.subnet).host;
   // What the lab prepares for others.
   await lab.host(
-    `pvesh delete /access/users/pulumi@pve --output-format json; pvesh delete /pools/${lab.stack} --output-format json; for role in PulumiK3s PulumiK3sHost; do pvesh delete /access/roles/$role --output-format json; done`,
+    `pvesh delete /access/users/pulumi@pve/token/pulumi --output-format json; pvesh delete /access/users/pulumi@pve --output-format json; pvesh delete /pools/${lab.stack} --output-format json; for role in PulumiK3s PulumiK3sHost; do pvesh delete /access/roles/$role --output-format json; done`,
   );
   bare = await hostState();
 }, 40 * 60_000);

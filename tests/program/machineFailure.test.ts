@@ -32,7 +32,7 @@ describe("a clone that is refused", () => {
 
   test("for want of a privilege on the template: the hint names the role and its place", () => {
     expect(said("403 response - Reason: Permission check failed (/vms/9000, VM.Clone)")).toBe(
-      `k3s-vm-1: the API token may not copy the template 9000\nnext:  grant PulumiK3sTemplate at /vms/9000 (README, "An API token"; npx proxmox-k3s doctor prints the command), then pulumi up`,
+      `k3s-vm-1: the API token may not copy the template 9000\nnext:  grant PulumiK3sTemplate at /vms/9000 (docs/by-hand.md, "An API token"; npx proxmox-k3s doctor prints the command), then pulumi up`,
     );
   });
 

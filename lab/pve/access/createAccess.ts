@@ -32,7 +32,7 @@ export interface Access {
 }
 
 /**
- * What the README tells a person to grant for a cluster whose guests are in this resource pool.
+ * What docs/by-hand.md tells a person to grant for a cluster whose guests are in this resource pool.
  *
  * @param templates VMIDs of the templates of its virtual machines.
  * @param images storages of the images that are downloaded for its virtual machines.

@@ -98,7 +98,7 @@ describe("privileges that a token lacks", () => {
       fail(
         "privileges",
         `pulumi@pve!k3s lacks ${all.join(", ")} at /pool/kurt`,
-        `pveum acl modify /pool/kurt --users 'pulumi@pve' --tokens 'pulumi@pve!k3s' --roles PulumiK3s (README, "An API token")`,
+        `pveum acl modify /pool/kurt --users 'pulumi@pve' --tokens 'pulumi@pve!k3s' --roles PulumiK3s (docs/by-hand.md, "An API token")`,
       ),
     );
   });

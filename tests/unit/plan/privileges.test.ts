@@ -33,8 +33,8 @@ describe("the privileges of the API token", () => {
     [TEMPLATE_ROLE, "/vms/9000"],
     [IMAGE_ROLE, "/storage/local"],
     [DOWNLOAD_ROLE, "/nodes/pve"],
-  ])("are those that the README tells a person to grant: $name", ({ name, privileges }, at) => {
-    const readme = fs.readFileSync(path.join(root, "README.md"), "utf8");
+  ])("are those that the page tells a person to grant: $name", ({ name, privileges }, at) => {
+    const readme = fs.readFileSync(path.join(root, "docs/by-hand.md"), "utf8");
     const [, granted] = new RegExp(`^pveum role add ${name} --privs "([^"]+)"`, "m").exec(readme)!;
     expect(granted!.split(" ").sort()).toEqual([...privileges].sort());
     expect(readme).toContain(`\npveum acl modify ${at} --users pulumi@pve --roles ${name}\n`);
