@@ -2,6 +2,9 @@ import { Command } from "commander";
 
 import { ownCommand } from "../config/ownCommand";
 import { nodeJsProblem } from "../plan/nodeJs";
+import { nodeCommand } from "./daily/node";
+import { scaleCommand } from "./daily/scale";
+import { sshCommand } from "./daily/ssh";
 import { doctorCommand } from "./doctor/command";
 import { gateCommand } from "./gate";
 import { githubCommand } from "./github/command";
@@ -23,6 +26,7 @@ export const program = new Command("proxmox-k3s")
   });
 const commands = [
   ...[initCommand, doctorCommand, previewCommand, statusCommand, kubeconfigCommand],
+  ...[scaleCommand, nodeCommand, sshCommand],
   ...[recoverCommand, gateCommand, pinCommand, githubCommand],
 ];
 for (const command of commands) program.addCommand(command);

@@ -1,4 +1,16 @@
-type Name = "doctor" | "gate" | "github" | "init" | "kubeconfig" | "pin" | "preview" | "recover" | "status";
+type Name =
+  | "doctor"
+  | "gate"
+  | "github"
+  | "init"
+  | "kubeconfig"
+  | "node"
+  | "pin"
+  | "preview"
+  | "recover"
+  | "scale"
+  | "ssh"
+  | "status";
 
 /**
  * A command of this program, as every text names it. This form works in a clone, also after `npm ci --omit=dev`; the npm scripts

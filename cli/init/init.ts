@@ -11,6 +11,7 @@ import { AdminShell } from "../adminShell";
 import { diagnose } from "../doctor/diagnose";
 import { isHealthy, renderReport } from "../doctor/report";
 import { gate } from "../installGate";
+import { clusterIn, stackFile } from "../preview/former";
 import { renderAdmin } from "./adminScript";
 import { differences } from "./differences";
 import { type HostFacts, judgeCertificate, parseFacts } from "./facts";
@@ -20,7 +21,7 @@ import { atTerminal, nobody } from "./person";
 import { InitError } from "./problem";
 import type { Kind } from "./propose";
 import { askName, newSetup, type Setup } from "./setup";
-import { clusterIn, renderStackFile } from "./stackFile";
+import { renderStackFile } from "./stackFile";
 import { step, tell } from "./tell";
 
 export interface InitOptions {
@@ -55,7 +56,7 @@ export async function init(target: string, options: InitOptions): Promise<void> 
   const facts = parseFacts(await shell.script(renderAdmin("facts", { CLUSTER: name, GATE_FILE })));
   const answering = async (addresses: readonly string[]): Promise<string[]> =>
     (await shell.script(renderAdmin("probe", { CANDIDATES: addresses.join(" ") }))).split("\n").filter(Boolean);
-  const file = local.stackFileOf(name);
+  const file = stackFile(name);
   const setup = fs.existsSync(file)
     ? standing(file, facts)
     : await newSetup({ name, facts, at, options, person }, answering);
@@ -68,7 +69,7 @@ export async function init(target: string, options: InitOptions): Promise<void> 
 
 /** A stack file that stands is the person's. @throws InitError if it is for another host */
 function standing(file: string, facts: HostFacts): Setup {
-  const plan = loadPlan(clusterIn(fs.readFileSync(file, "utf8")));
+  const plan = loadPlan(clusterIn(file));
   if (plan.proxmox.hostKey.split(" ").slice(0, 2).join(" ") !== facts.hostKey)
     throw new InitError([
       {
@@ -84,7 +85,7 @@ function show({ plan, proposal }: Setup, download: string | undefined): void {
   const key = local.publicKeyOf(local.keyFile(plan.name, "host")) ?? EXAMPLE_KEY;
   const nodeKey = local.publicKeyOf(local.keyFile(plan.name, "node")) ?? EXAMPLE_KEY;
   const lines = [
-    ...(proposal ? [`# --- ${local.stackFileOf(plan.name)}`, renderStackFile(proposal, nodeKey)] : []),
+    ...(proposal ? [`# --- ${stackFile(plan.name)}`, renderStackFile(proposal, nodeKey)] : []),
     "# --- On the Proxmox host, as root",
     renderAdmin("make", makeValues(plan, key, download)),
     `# --- Then: ${ownCommand("gate --install")} for the key ${local.keyFile(plan.name, "host")}, and the API token:`,
@@ -183,7 +184,7 @@ async function prepareStack({ name, facts, setup: { plan, proposal } }: Making, 
     process.env["PULUMI_CONFIG_PASSPHRASE_FILE"] = passphrase;
   }
   if ((await local.ensureLogin()) === "MADE") tell("MADE\tlogin to a state of files in ~/.pulumi");
-  const file = local.stackFileOf(name);
+  const file = stackFile(name);
   if (proposal) tell(`${local.ensureFile(file, renderStackFile(proposal, local.publicKeyOf(nodeKey)!))}\t${file}`);
   else tell(`STANDS\t${file}`);
   tell(`${await local.ensureStack(name)}\tstack ${name}`);

@@ -5,15 +5,13 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { promisify } from "node:util";
 
-import { PROGRAM, pulumi } from "../pulumi";
+import { pulumi } from "../pulumi";
 import { PROJECT } from "../stack";
 
 /* What `init` makes on the person's machine. Each part finds what stands and leaves it. Secrets travel by files and stdin. */
 
 /** Whether it was made now, or stood already. */
 export type Outcome = "MADE" | "STANDS";
-
-export const stackFileOf = (stack: string): string => path.join(PROGRAM, `Pulumi.${stack}.yaml`);
 
 /** The private keys of a cluster: one for the Proxmox host, one for its nodes. */
 export const keyFile = (name: string, of: "host" | "node"): string =>

@@ -2,12 +2,13 @@ import { EXAMPLE_KEY } from "../../config/sshKeys";
 import { sectionSchemas } from "../../config/schema";
 import { loadPlan } from "../../plan/load";
 import type { ClusterPlan } from "../../plan/model";
+import { clusterInText } from "../preview/former";
 import type { HostFacts } from "./facts";
 import type { InitOptions } from "./init";
 import type { Person } from "./person";
 import { InitError } from "./problem";
 import { candidatesOf, type Kind, KINDS, type Proposal, propose, type Wishes } from "./propose";
-import { clusterIn, renderStackFile } from "./stackFile";
+import { renderStackFile } from "./stackFile";
 
 /** A cluster that `init` prepares: its plan, and the stack file that it writes if there is none yet. */
 export interface Setup {
@@ -93,5 +94,8 @@ async function proposeFree(
 /** @throws ConfigError if the rules of the config refuse it */
 export function setupOf(proposal: Proposal): Setup {
   // The key for the nodes is made later, and changes nothing in the plan.
-  return { proposal, plan: loadPlan(clusterIn(renderStackFile(proposal, EXAMPLE_KEY))) };
+  return {
+    proposal,
+    plan: loadPlan(clusterInText("the new stack file", () => renderStackFile(proposal, EXAMPLE_KEY))),
+  };
 }

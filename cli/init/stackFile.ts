@@ -1,5 +1,3 @@
-import { parse } from "yaml";
-
 import { PROJECT } from "../stack";
 import type { Proposal, ProposedPool } from "./propose";
 
@@ -90,10 +88,4 @@ function poolLines(name: string, pool: ProposedPool, { source, pools }: Proposal
     "        memory: 4GB",
     "        disk: 32GB",
   ];
-}
-
-/** The object under `cluster` of a stack file; undefined if there is none. @throws Error if it is no YAML */
-export function clusterIn(text: string): unknown {
-  const file = parse(text) as { config?: Record<string, unknown> } | null;
-  return file?.config?.[`${PROJECT}:cluster`];
 }

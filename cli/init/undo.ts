@@ -3,11 +3,11 @@ import * as fs from "node:fs";
 import { loadPlan } from "../../plan/load";
 import { GATE_FILE } from "../../remote/hostGate";
 import { AdminShell } from "../adminShell";
+import { clusterIn, stackFile } from "../preview/former";
 import { renderAdmin } from "./adminScript";
 import type { InitOptions } from "./init";
-import { keyFile, stackFileOf } from "./local";
+import { keyFile } from "./local";
 import { atTerminal, nobody } from "./person";
-import { clusterIn } from "./stackFile";
 import { tell } from "./tell";
 
 /**
@@ -17,7 +17,7 @@ import { tell } from "./tell";
 export async function undo(target: string, options: InitOptions): Promise<void> {
   const { name } = options;
   if (name === undefined) throw new Error("which cluster?\nnext:  add --name NAME, the name that init was given");
-  const file = stackFileOf(name);
+  const file = stackFile(name);
   const { cluster, pool } = namesIn(file) ?? { cluster: name, pool: name };
   const script = renderAdmin("undo", { CLUSTER: cluster, POOL: pool, GATE_FILE });
   if (options.dryRun) return void process.stdout.write(script);
@@ -34,7 +34,7 @@ export async function undo(target: string, options: InitOptions): Promise<void> 
 function namesIn(file: string): { cluster: string; pool: string } | undefined {
   if (!fs.existsSync(file)) return undefined;
   try {
-    const { name, proxmox } = loadPlan(clusterIn(fs.readFileSync(file, "utf8")));
+    const { name, proxmox } = loadPlan(clusterIn(file));
     return { cluster: name, pool: proxmox.resourcePool };
   } catch {
     return undefined;

@@ -50,11 +50,14 @@ export const stackFile = (stack: string): string =>
  * The object under `<project>:cluster` in a stack file, not checked; undefined if it has none.
  * @throws Error if the file cannot be read, or holds the cluster as a secret
  */
-export function clusterIn(file: string): unknown {
-  const name = path.basename(file);
+export const clusterIn = (file: string): unknown =>
+  clusterInText(path.basename(file), () => fs.readFileSync(file, "utf8"));
+
+/** The same of a text. @param name what errors call it */
+export function clusterInText(name: string, text: () => string): unknown {
   let content: unknown;
   try {
-    content = parse(fs.readFileSync(file, "utf8"));
+    content = parse(text());
   } catch (error) {
     throw new Error(`${name} cannot be read: ${(error as Error).message}`, { cause: error });
   }

@@ -131,6 +131,21 @@ it("the preview of what it made is exact, from that shell", async () => {
   expect(stdout).not.toMatch(/placeholder|to (update|replace|delete)/);
 });
 
+it("scale and retire show what they do, and change the lines that mean it", async () => {
+  const shell = { ...env(), PULUMI_CONFIG_PASSPHRASE_FILE: `${scratch}/.config/proxmox-k3s-passphrase` };
+  const own = (...args: string[]): Promise<Finished> =>
+    finish(tsx, ["cli/main.ts", ...args, "--stack", NAME, "--yes"], shell);
+  const before = fs.readFileSync(FILES[0]!, "utf8");
+  const scaled = await own("scale", "worker", "3");
+  expect([scaled.code, scaled.stderr]).toEqual([0, ""]);
+  expect(scaled.stdout).toContain(`${NAME}-worker-3 (VMID 212): join`);
+  const retired = await own("node", "retire", `${NAME}-worker-2`);
+  expect([retired.code, retired.stderr]).toEqual([0, ""]);
+  expect(fs.readFileSync(FILES[0]!, "utf8")).toBe(
+    before.replace("        count: 2", "        retired: [2]\n        count: 2"),
+  );
+});
+
 it("--undo leaves the host as it was, file by file and right by right", async () => {
   const { code, stdout, stderr } = await init("--undo", "--yes");
   expect([code, stderr]).toEqual([0, ""]);

@@ -11,8 +11,9 @@ import { makeValues } from "../../../cli/init/hostPlan";
 import { passphraseFile } from "../../../cli/init/local";
 import { InitError } from "../../../cli/init/problem";
 import { candidatesOf, propose, type Wishes } from "../../../cli/init/propose";
+import { clusterIn, clusterInText } from "../../../cli/preview/former";
 import { newSetup, setupOf } from "../../../cli/init/setup";
-import { clusterIn, DEFAULT_VERSION, renderStackFile } from "../../../cli/init/stackFile";
+import { DEFAULT_VERSION, renderStackFile } from "../../../cli/init/stackFile";
 import { nobody } from "../../../cli/init/person";
 import { EXAMPLE_KEY } from "../../../config/sshKeys";
 import { loadPlan } from "../../../plan/load";
@@ -228,13 +229,13 @@ describe("the stack file", () => {
     expect(text.split("\n")[0]).toBe("# yaml-language-server: $schema=schema/cluster.schema.json");
     expect(text.match(/^ *# /gm)!.length).toBeGreaterThan(8);
     expect([accepts(parse(text)), accepts.errors]).toEqual([true, null]);
-    const plan = loadPlan(clusterIn(text));
+    const plan = loadPlan(clusterInText("it", () => text));
     expect(plan.nodes.map(({ address }) => address).sort()).toEqual([...candidatesOf(made)].sort());
     expect(plan.proxmox).toMatchObject({ host: "192.168.2.167", node: "pve", hostKey: EXAMPLE_KEY });
   });
 
   it("has the release of the example", () => {
-    const example = fs.readFileSync(path.join(__dirname, "../../../Pulumi.homelab.yaml"), "utf8");
+    const example = path.join(__dirname, "../../../Pulumi.homelab.yaml");
     expect((clusterIn(example) as { version: string }).version).toBe(DEFAULT_VERSION);
   });
 

@@ -1,0 +1,70 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { ConfigError, loadPlan } from "../../plan/load";
+import type { ClusterPlan, NodePlan } from "../../plan/model";
+import { atTerminal, nobody } from "../init/person";
+import { clusterIn, clusterInText, formerByState, stackFile } from "../preview/former";
+import { renderText } from "../preview/render";
+import { refused, reviewOf } from "../preview/review";
+import { pulumi } from "../pulumi";
+
+export interface ChangeOptions {
+  readonly stack?: string;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+}
+
+/** The stack, its file and its plan. */
+export interface Subject {
+  readonly stack: string;
+  readonly file: string;
+  readonly plan: ClusterPlan;
+}
+
+/** @param stack the selected one by default */
+export async function subjectOf(stack: string | undefined): Promise<Subject> {
+  const name = stack ?? (await pulumi(["stack", "--show-name"])).trim();
+  const file = stackFile(name);
+  return { stack: name, file, plan: loadPlan(clusterIn(file)) };
+}
+
+/** @throws Error that names the nodes if there is none of that name */
+export function nodeNamed(name: string, { nodes }: ClusterPlan): NodePlan {
+  const found = nodes.find((node) => node.name === name);
+  if (found) return found;
+  throw new Error(
+    `the cluster has no node ${name}\nnext:  name one of its nodes: ${nodes.map((node) => node.name).join(", ")}`,
+  );
+}
+
+/**
+ * Shows what `pulumi up` would do with a changed stack file, asks, and writes the file. It does not run `pulumi up`.
+ * @throws Error if the change is refused; the file stays as it is then
+ */
+export async function applyEdit(
+  { stack, file }: Subject,
+  edit: (text: string) => string,
+  options: ChangeOptions,
+): Promise<void> {
+  const text = fs.readFileSync(file, "utf8");
+  const changed = edit(text);
+  const former = await formerByState(stack);
+  const review = (() => {
+    try {
+      return reviewOf(former, loadPlan(clusterInText(path.basename(file), () => changed)));
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return refused(former, stack, error.problems);
+    }
+  })();
+  process.stdout.write(renderText(review));
+  if (review.outcome === "refused")
+    throw new Error(`${path.basename(file)} was not changed\nnext:  see above what else the change needs`);
+  if (options.dryRun) return;
+  const person = options.yes ? nobody : atTerminal();
+  if (!(await person.confirm(`\nWrite this into ${path.basename(file)}?`))) return;
+  fs.writeFileSync(`${file}.new`, changed, { mode: fs.statSync(file).mode });
+  fs.renameSync(`${file}.new`, file);
+  console.log(`\n${path.basename(file)} was changed\nnext:  pulumi up --stack ${stack}`);
+}

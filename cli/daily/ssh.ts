@@ -1,0 +1,84 @@
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { Command } from "commander";
+
+import { ownCommand } from "../../config/ownCommand";
+import { readCredentials } from "../../credentials/read";
+import { hint, SOURCES } from "../../credentials/sources";
+import { STEP_BOUNDS } from "../../plan/bounds";
+import { loadPlan } from "../../plan/load";
+import { stepName } from "../../plan/steps";
+import { runTask } from "../../remote/sshClient";
+import { hostTarget, readStack } from "../stack";
+import { nodeNamed } from "./apply";
+
+/** `proxmox-k3s ssh`: a shell on a node. */
+export const sshCommand = new Command("ssh")
+  .description(
+    "Log in to a node as root, or run a command there. The Proxmox host says which host key the node has, so no unknown key is trusted.",
+  )
+  .argument("<node>", "the node's name")
+  .argument("[command...]", "a command to run instead of a shell; put -- before it if it has options")
+  .option("--stack <name>", "the stack (default: the selected one)")
+  .addHelpText(
+    "after",
+    `\nExample:\n  ${ownCommand("ssh k3s-worker-1 -- journalctl -u k3s-agent -n 50")}\n\nThe same without it: ssh root@ADDRESS with a key of ssh.authorizedKeys`,
+  )
+  .action(async (name: string, command: string[], { stack }: { stack?: string }) => {
+    process.exitCode = await login(name, command, stack);
+  });
+
+async function login(name: string, command: readonly string[], stackName: string | undefined): Promise<number> {
+  const stack = await readStack(stackName);
+  const plan = loadPlan(stack.cluster);
+  const node = nodeNamed(name, plan);
+  const mark = stack.state.mark(plan.name);
+  if (mark === undefined) throw new Error("the stack has no cluster yet\nnext:  pulumi up");
+  const { nodeKey } = readCredentials(stack.config, plan.ssh.authorizedKeys).values;
+  if (nodeKey === undefined) throw new Error(`there is no usable ${hint(SOURCES.nodeKey)}`);
+  const hostKey = await runTask(hostTarget(stack, plan), {
+    task: "host-key",
+    action: "look",
+    step: stepName(node.name, "host-key"),
+    title: `the SSH host key of ${node.name}`,
+    lock: `guest-${node.vmId}`,
+    boundSeconds: STEP_BOUNDS.guest,
+    args: { VMID: node.vmId, NAME: node.name },
+    inputs: { MARK: mark },
+  });
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "proxmox-k3s-"));
+  try {
+    const args = sshArguments({ folder, address: node.address, hostKey, nodeKey }, command);
+    return await new Promise((resolve, reject) => {
+      const child = spawn("ssh", args, { stdio: "inherit" });
+      child.on("error", reject);
+      child.on("exit", (code) => resolve(code ?? 1));
+    });
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+}
+
+interface Login {
+  /** Only the person can read it. */
+  readonly folder: string;
+  readonly address: string;
+  readonly hostKey: string;
+  readonly nodeKey: string;
+}
+
+/** The key is in a file, never in an argument. Nothing of the person's own SSH configuration counts. */
+export function sshArguments({ folder, address, hostKey, nodeKey }: Login, command: readonly string[]): string[] {
+  const [key, known] = [path.join(folder, "key"), path.join(folder, "known-hosts")];
+  fs.writeFileSync(key, `${nodeKey.trimEnd()}\n`, { mode: 0o600 });
+  fs.writeFileSync(known, `${address} ${hostKey}\n`);
+  const options = [
+    "IdentitiesOnly=yes",
+    "IdentityAgent=none",
+    "StrictHostKeyChecking=yes",
+    `UserKnownHostsFile=${known}`,
+  ];
+  return ["-F", "none", "-i", key, ...options.flatMap((option) => ["-o", option]), `root@${address}`, ...command];
+}

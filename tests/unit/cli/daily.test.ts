@@ -1,0 +1,91 @@
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { nodeNamed } from "../../../cli/daily/apply";
+import { sshArguments } from "../../../cli/daily/ssh";
+import { scaled, withoutNode } from "../../../cli/daily/stackEdit";
+import { clusterInText } from "../../../cli/preview/former";
+import { loadPlan } from "../../../plan/load";
+import type { ClusterPlan } from "../../../plan/model";
+import { newKeyPair } from "../../support/sshKeys";
+
+/* The words for daily work change a stack file as a person would: the lines that mean it, and no other. */
+
+const repo = path.join(__dirname, "../../..");
+const read = (file: string): string => fs.readFileSync(path.join(repo, file), "utf8");
+const homelab = read("Pulumi.homelab.yaml");
+const planOf = (text: string): ClusterPlan => loadPlan(clusterInText("it", () => text));
+
+/** The lines that are gone and those that are new. */
+function changes(before: string, after: string): string[] {
+  const [was, is] = [before.split("\n"), after.split("\n")];
+  return [
+    ...was.filter((line) => !is.includes(line)).map((line) => `- ${line.trim()}`),
+    ...is.filter((line) => !was.includes(line)).map((line) => `+ ${line.trim()}`),
+  ];
+}
+const retire = (text: string, name: string): string => {
+  const plan = planOf(text);
+  return withoutNode(text, nodeNamed(name, plan), plan.nodes);
+};
+
+describe.each(["Pulumi.homelab.yaml", "Pulumi.mixed.yaml"])("%s", (file) => {
+  it("scaled has one other line, all comments, and the secrets as they were", () => {
+    const secret = `  proxmox-k3s:proxmoxApiToken:\n    secure: v1:${"A".repeat(300)}=\n`;
+    const text = `${read(file)}${secret}encryptionsalt: v1:abc\n`;
+    expect(changes(text, scaled(text, "worker", 7))).toEqual(["- count: 2", "+ count: 7"]);
+    expect(planOf(scaled(text, "worker", 7)).nodes.filter(({ pool }) => pool === "worker")).toHaveLength(7);
+  });
+});
+
+describe("a node is retired", () => {
+  const three = scaled(homelab, "worker", 3);
+
+  it("by its index and a lower count: the others keep name, VMID and address", () => {
+    const after = retire(three, "k3s-worker-01");
+    expect(changes(three, after)).toEqual(["- count: 3", "+ retired: [1]", "+ count: 2"]);
+    const identity = (plan: ClusterPlan) => plan.nodes.map(({ name, vmId, address }) => `${name} ${vmId} ${address}`);
+    expect(identity(planOf(after))).toEqual(
+      identity(planOf(three)).filter((line) => !line.startsWith("k3s-worker-01")),
+    );
+    const again = retire(after, "k3s-worker-02");
+    expect(changes(after, again)).toEqual(["- retired: [1]", "- count: 2", "+ retired: [1, 2]"]);
+    expect(planOf(again).nodes.map(({ name }) => name)).toEqual(["k3s-master", "k3s-worker-03"]);
+  });
+
+  it("by the count alone, if it is the pool's last", () => {
+    expect(changes(three, retire(three, "k3s-worker-03"))).toEqual(["- count: 3", "+ count: 2"]);
+  });
+});
+
+it("a pool in one line, with a comment behind it, and without a count", () => {
+  const pool = (line: string): string => `config:\n  proxmox-k3s:cluster:\n    pools:\n      a: ${line} # mine\n`;
+  expect(scaled(pool("{ role: agent, count: 1 }"), "a", 3)).toBe(pool("{ role: agent, count: 3 }"));
+  expect(scaled(pool("{ role: agent }"), "a", 3)).toBe(pool("{ count: 3, role: agent }"));
+});
+
+it("a pool or a node that is not there is named with those that are", () => {
+  expect(() => scaled(homelab, "wroker", 3)).toThrow(/no pool wroker\nnext: {2}name one of its pools: master, worker/);
+  expect(() => nodeNamed("k3s-worker-3", planOf(homelab))).toThrow(/no node k3s-worker-3\nnext: .*k3s-worker-01/);
+});
+
+it("ssh is given files that only the person can read, the node's host key, and no secret in an argument", () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "daily-"));
+  const { private: nodeKey, public: hostKey } = newKeyPair();
+  const args = sshArguments({ folder, address: "192.168.2.21", hostKey, nodeKey }, ["uptime"]);
+  expect(args.slice(-2)).toEqual(["root@192.168.2.21", "uptime"]);
+  expect(args.join(" ")).not.toContain("PRIVATE KEY");
+  const key = args[args.indexOf("-i") + 1]!;
+  expect(fs.statSync(key).mode & 0o777).toBe(0o600);
+  // OpenSSH itself reads what was written.
+  expect(spawnSync("ssh-keygen", ["-y", "-f", key], { encoding: "utf8" }).stdout.split(/\s/)[1]).toBe(
+    hostKey.split(" ")[1],
+  );
+  const found = spawnSync("ssh-keygen", ["-F", "192.168.2.21", "-f", path.join(folder, "known-hosts")], {
+    encoding: "utf8",
+  });
+  expect(found.stdout).toContain(hostKey.split(" ")[1]!);
+  fs.rmSync(folder, { recursive: true });
+});
