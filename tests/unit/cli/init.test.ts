@@ -4,6 +4,7 @@ import Ajv from "ajv";
 import * as fc from "fast-check";
 import { parse } from "yaml";
 
+import { judgeBareHost } from "../../../cli/doctor/bareHost";
 import { differences } from "../../../cli/init/differences";
 import { type HostFacts, judgeCertificate, parseFacts } from "../../../cli/init/facts";
 import { freeAddresses, freeVmIds } from "../../../cli/init/free";
@@ -317,6 +318,32 @@ describe("what the host said", () => {
     const certificate = fs.readFileSync(path.join(__dirname, "../../fixtures/certificate.pem"), "utf8");
     expect(judgeCertificate({ ca: "", certificate: "" }, "192.168.2.167")).toEqual({});
     expect(judgeCertificate({ ca: "", certificate }, "192.168.2.167")).toMatchObject({ ca: certificate });
+  });
+});
+
+describe("the doctor, before there is a stack", () => {
+  const lines = (of: Partial<HostFacts>): string[] =>
+    judgeBareHost(facts(of), AT, "root@pve").map(({ level, check, seen }) => `${level} ${check}: ${seen}`);
+
+  it("says what init would take, and the next command", () => {
+    expect(lines({ templates: [] })).toEqual([
+      "ok ssh: root@pve lets you in",
+      "ok proxmox-version: Proxmox VE 9.2.3, node pve",
+      "ok storage: local-lvm",
+      "ok bridge: vmbr0 (192.168.2.0/24, gateway 192.168.2.1)",
+      `ok template: ${TEMPLATE}, which init downloads`,
+      "ok vmid: 200 and 210 are free, with room above them",
+      "ok address: 192.168.2.20 and 192.168.2.25 are not known to the host",
+      "ok next: npx proxmox-k3s init root@pve",
+    ]);
+  });
+
+  it("names all that stands in the way", () => {
+    expect(lines({ version: "8.2", bridges: [] })).toEqual([
+      "ok ssh: root@pve lets you in",
+      "fail host: Proxmox VE 8.2 is too old: the program needs 8.4 or newer",
+      "fail host: the host has no bridge with a network",
+    ]);
   });
 });
 
