@@ -1,0 +1,85 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { findLab, labNetwork, labPaths } from "../../lab/lab";
+import { type Finished, finish, Lab } from "./lab";
+
+const repo = path.join(__dirname, "../..");
+
+/** A lab whose host nobody has prepared, and a person who comes to it with their own home folder and SSH key. */
+export class InitLab {
+  readonly lab: Lab;
+  /** The cluster's name. Its stack file is ignored by git, as every lab's. */
+  readonly name: string;
+  readonly home = fs.mkdtempSync(path.join(os.tmpdir(), "init-test-"));
+  /** What `init` writes into the program's folder. */
+  readonly stackFile: string;
+  readonly caFile: string;
+  readonly tsx = path.join(repo, "node_modules/.bin/tsx");
+
+  constructor(suite: string) {
+    this.lab = new Lab(suite);
+    this.name = `${this.lab.stack}-x`;
+    this.stackFile = path.join(repo, `Pulumi.${this.name}.yaml`);
+    this.caFile = path.join(repo, "certificates", `${this.name}.pem`);
+  }
+
+  get host(): string {
+    return labNetwork(findLab(this.lab.name)!.subnet).host;
+  }
+
+  async up(): Promise<void> {
+    await this.lab.down();
+    await this.lab.up();
+    // What the lab prepares for others.
+    const remove = (what: string): string => `pvesh delete ${what} --output-format json`;
+    const user = "/access/users/pulumi@pve";
+    const things = [`${user}/token/pulumi`, user, `/pools/${this.lab.stack}`, "/access/roles/PulumiK3s"];
+    await this.lab.host([...things, "/access/roles/PulumiK3sHost"].map(remove).join(" && "));
+  }
+
+  async down(): Promise<void> {
+    await finish("pulumi", ["stack", "rm", this.name, "--yes", "--force", "--non-interactive"], this.env());
+    for (const file of [this.stackFile, this.caFile, this.home]) fs.rmSync(file, { recursive: true, force: true });
+    await this.lab.down();
+  }
+
+  /** The person's shell before `init`: the tools and a state's place, and no credential that the lab hands out. */
+  env(): NodeJS.ProcessEnv {
+    const given = ["PULUMI_STACK", "PULUMI_CONFIG_PASSPHRASE_FILE", "SSL_CERT_FILE", "SSL_CERT_DIR", "KUBECONFIG"];
+    const keys = ["PROXMOX_VE_API_TOKEN", "PROXMOX_K3S_HOST_SSH_KEY_FILE", "PROXMOX_K3S_NODE_SSH_KEY_FILE"];
+    const own = Object.entries({ ...this.lab.environment, HOME: this.home });
+    return Object.fromEntries(own.filter(([name]) => ![...given, ...keys, "NODE_EXTRA_CA_CERTS"].includes(name)));
+  }
+
+  /** The same after it: with the lines that it prints for the shell. */
+  envAfter(): NodeJS.ProcessEnv {
+    const passphrase = path.join(this.home, ".config/proxmox-k3s-passphrase");
+    return { ...this.env(), PULUMI_CONFIG_PASSPHRASE_FILE: passphrase, SSL_CERT_DIR: path.dirname(this.caFile) };
+  }
+
+  initArgs(...more: string[]): string[] {
+    const { client, knownHosts } = labPaths(this.lab.name);
+    const ssh = `ssh -i ${client}/host-key -o IdentitiesOnly=yes -o UserKnownHostsFile=${knownHosts}`;
+    const target = ["init", `root@${this.host}`, "--name", this.name, "--gateway", this.host, "--ssh", ssh];
+    return ["cli/main.ts", ...target, ...more];
+  }
+
+  init(...more: string[]): Promise<Finished> {
+    return finish(this.tsx, this.initArgs(...more), this.env());
+  }
+
+  /** A command of the program, from the person's shell after `init`. */
+  own(...args: string[]): Promise<Finished> {
+    return finish(this.tsx, ["cli/main.ts", ...args], this.envAfter());
+  }
+
+  /** Rights and files of the host, by their content. */
+  hostState(): Promise<string> {
+    const folders = "/etc/pve/priv /root/.ssh /usr/local/sbin /var/lib/vz /var/log/proxmox-k3s /var/lib/proxmox-k3s";
+    return this.lab.host(
+      `sort /etc/pve/user.cfg; find ${folders} -type f 2>/dev/null | sort | xargs -r sha256sum; find ${folders} -type d 2>/dev/null | sort`,
+    );
+  }
+}
