@@ -32,7 +32,7 @@ export function apiCas({ caFile }: Pick<Trust, "caFile">): string[] {
  * What is wrong with `proxmox.caFile`; undefined if there is none, or if the Proxmox provider trusts it too.
  *
  * The provider is a process that Pulumi starts, and it takes its CAs from the system and the environment alone. So the program
- * cannot hand it the file, but sees whether it will trust it: both have the environment of Pulumi (docs/decisions/0018).
+ * cannot hand it the file, but sees whether it will trust it: both have the environment of Pulumi (docs/decisions/0020).
  */
 export function caProblem({ caFile, host }: Trust, platform: string = process.platform): CaProblem | undefined {
   if (caFile === undefined) return undefined;

@@ -60,10 +60,9 @@ export function closing(former: ClusterRecord, { changes }: Transitions, plan: C
     // Nobody has looked at them.
     return `${name}: no node was disturbed. next: ${ownCommand("status")}, which looks whether all ${nodes.length} are Ready`;
   const who = `${seen.length === nodes.length ? `all ${seen.length} nodes` : seen.join(", ")} ${seen.length === 1 ? "is" : "are"}`;
-  const file = `~/.kube/${name}`;
   const next =
     former.nodes.length > 0
       ? `${ownCommand("status")}, which compares the cluster with the plan`
-      : `(umask 077; mkdir -p ~/.kube; pulumi stack output kubeconfig --show-secrets > ${file}) && kubectl --kubeconfig ${file} get nodes`;
+      : `${ownCommand("kubeconfig --merge")}, then kubectl --context ${name} get nodes`;
   return `${name}: ${who} Ready at K3s ${version}. next: ${next}`;
 }

@@ -36,7 +36,7 @@ fact addresses
 {
   ip -4 -o address show | awk '{ print $4 }' | cut -d/ -f1
   ip -4 neighbour show | awk '$NF != "FAILED" && $NF != "INCOMPLETE" { print $1 }'
-  grep -hoE '(ip|ip4)=[0-9.]+' /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/qemu-server/*.conf 2>/dev/null | cut -d= -f2 || :
+  grep -rhoE --include='*.conf' '(ip|ip4)=[0-9.]+' /etc/pve/nodes 2>/dev/null | cut -d= -f2 || :
 } | sort -u
 fact hostkey
 cat /etc/ssh/ssh_host_ed25519_key.pub 2>/dev/null || cat /etc/ssh/ssh_host_ecdsa_key.pub

@@ -42,7 +42,7 @@ describe("the last line of an up", () => {
       "the first",
       NOTHING,
       {},
-      "homelab: all 3 nodes are Ready at K3s v1.36.3+k3s1. next: (umask 077; mkdir -p ~/.kube; pulumi stack output kubeconfig --show-secrets > ~/.kube/homelab) && kubectl --kubeconfig ~/.kube/homelab get nodes",
+      "homelab: all 3 nodes are Ready at K3s v1.36.3+k3s1. next: npx proxmox-k3s kubeconfig --merge, then kubectl --context homelab get nodes",
     ],
     [
       "a node more",
