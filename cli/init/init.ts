@@ -18,8 +18,8 @@ import { type HostFacts, judgeCertificate, parseFacts } from "./facts";
 import { makeValues, missingTemplates, tokenValues, TOKEN, apiUserOf } from "./hostPlan";
 import * as local from "./local";
 import { atTerminal, nobody } from "./person";
-import { InitError } from "./problem";
-import type { Kind } from "./propose";
+import { InitError, Problems } from "./problem";
+import { checkHost, type Kind } from "./propose";
 import { askName, newSetup, type Setup } from "./setup";
 import { renderStackFile } from "./stackFile";
 import { step, tell } from "./tell";
@@ -67,8 +67,11 @@ export async function init(target: string, options: InitOptions): Promise<void> 
   await make({ name, target, ssh: options.ssh, shell, facts, setup, at, ...(download !== undefined && { download }) });
 }
 
-/** A stack file that stands is the person's. @throws InitError if it is for another host */
+/** A stack file that stands is the person's. @throws InitError if it is for another host, or if the host has trouble */
 function standing(file: string, facts: HostFacts): Setup {
+  const problems = new Problems();
+  checkHost(facts, problems);
+  problems.check();
   const plan = loadPlan(clusterIn(file));
   if (plan.proxmox.hostKey.split(" ").slice(0, 2).join(" ") !== facts.hostKey)
     throw new InitError([

@@ -113,7 +113,8 @@ export const candidatesOf = ({ pools: { control, worker } }: Proposal): string[]
   ...addressesFrom(worker.address, worker.count),
 ];
 
-function checkHost(facts: HostFacts, problems: Problems): void {
+/** What must be true of a host, whatever is made there. */
+export function checkHost(facts: HostFacts, problems: Problems): void {
   const version = semver.coerce(facts.version);
   if (!version || semver.lt(version, LEAST_PVE))
     problems.add(

@@ -1,8 +1,13 @@
+import { stringify } from "yaml";
+
 import { PROJECT } from "../stack";
 import type { Proposal, ProposedPool } from "./propose";
 
 /** The K3s release of a new stack file: the one of Pulumi.homelab.yaml. */
 export const DEFAULT_VERSION = "v1.36.3+k3s1";
+
+/** A text as YAML on one line: with quotes only if it needs them. What a host says of itself is data. */
+const word = (text: string): string => stringify(text, { lineWidth: 0, blockQuote: false }).trim();
 
 /** The CA's file, below the program's folder. */
 export const caFileOf = (name: string): string => `certificates/${name}.pem`;
@@ -13,7 +18,6 @@ export const caFileOf = (name: string): string => `certificates/${name}.pem`;
  */
 export function renderStackFile(proposal: Proposal, nodePublicKey: string): string {
   const { name, network, nameservers, pools, host, node } = proposal;
-  const q = JSON.stringify;
   const lines = [
     "# yaml-language-server: $schema=schema/cluster.schema.json",
     `# The cluster ${name} on the Proxmox host ${host}. Made by npx proxmox-k3s init, and yours from then on: change it, and keep it in`,
@@ -24,29 +28,29 @@ export function renderStackFile(proposal: Proposal, nodePublicKey: string): stri
     "    # The K3s release. To upgrade, change it and run pulumi up.",
     `    version: ${DEFAULT_VERSION}`,
     "    network:",
-    `      cidr: ${network.cidr}`,
-    `      gateway: ${network.gateway}`,
-    `      bridge: ${network.bridge}`,
-    `      nameservers: [${nameservers.join(", ")}]`,
+    `      cidr: ${word(network.cidr)}`,
+    `      gateway: ${word(network.gateway)}`,
+    `      bridge: ${word(network.bridge)}`,
+    `      nameservers: [${nameservers.map(word).join(", ")}]`,
     "    proxmox:",
-    `      node: ${node}`,
-    `      host: ${host}`,
+    `      node: ${word(node)}`,
+    `      host: ${word(host)}`,
     ...(proposal.sshPort === 22 ? [] : [`      sshPort: ${proposal.sshPort}`]),
     "      # The host's public SSH key, as init saw it over your own SSH connection.",
-    `      hostKey: ${q(proposal.hostKey)}`,
+    `      hostKey: ${JSON.stringify(proposal.hostKey)}`,
     ...(proposal.endpoint === undefined
       ? []
-      : [`      # The API's certificate has this name.`, `      endpoint: ${proposal.endpoint}`]),
+      : [`      # The API's certificate has this name.`, `      endpoint: ${word(proposal.endpoint)}`]),
     ...(proposal.ca === undefined
       ? []
       : ["      # A copy of the CA that signs the API's certificate.", `      caFile: ${caFileOf(name)}`]),
     ...(proposal.architecture === "arm64" ? ["      architecture: arm64"] : []),
-    `      storage: ${pools.control.storage}`,
-    ...(proposal.template === undefined ? [] : [`      template: ${q(proposal.template.volume)}`]),
+    `      storage: ${word(pools.control.storage)}`,
+    ...(proposal.template === undefined ? [] : [`      template: ${word(proposal.template.volume)}`]),
     "    ssh:",
     "      # Who may log in to the nodes as root. The first key is the program's own (nodePrivateKey).",
     "      authorizedKeys:",
-    `        - ${q(nodePublicKey)}`,
+    `        - ${JSON.stringify(nodePublicKey)}`,
     "    # To add a node, raise count. To remove one, add its index to retired and lower count by one.",
     "    pools:",
     ...poolLines("control", pools.control, proposal),
@@ -66,12 +70,12 @@ function poolLines(name: string, pool: ProposedPool, { source, pools }: Proposal
       : "template" in source
         ? [`        template: ${source.template}`]
         : "volume" in source
-          ? [`        image: { volume: ${JSON.stringify(source.volume)} }`]
+          ? [`        image: { volume: ${word(source.volume)} }`]
           : [
               "        image:",
-              `          url: ${source.url}`,
-              `          sha256: ${source.sha256}`,
-              `          storage: ${source.storage}`,
+              `          url: ${word(source.url)}`,
+              `          sha256: ${word(source.sha256)}`,
+              `          storage: ${word(source.storage)}`,
             ];
   return [
     `      # ${what} ${notes}`,
@@ -80,10 +84,10 @@ function poolLines(name: string, pool: ProposedPool, { source, pools }: Proposal
     `        kind: ${pool.kind}`,
     `        count: ${pool.count}`,
     ...image,
-    ...(pool.storage === pools.control.storage ? [] : [`        storage: ${pool.storage}`]),
+    ...(pool.storage === pools.control.storage ? [] : [`        storage: ${word(pool.storage)}`]),
     `        vmIds: { from: ${pool.vmId} }`,
     "        # Outside the range that your router gives to others by DHCP.",
-    `        addresses: { from: ${pool.address} }`,
+    `        addresses: { from: ${word(pool.address)} }`,
     "        cores: 2",
     "        memory: 4GB",
     "        disk: 32GB",

@@ -46,17 +46,32 @@ it("shows what it would do, and changes nothing", async () => {
   expect(fs.readdirSync(home)).toEqual([]);
 });
 
+it("the doctor says what is in the way, before there is a stack", async () => {
+  const ssh = world.initArgs().slice(world.initArgs().indexOf("--ssh"));
+  const { code, stdout } = await world.own("doctor", "--host", `root@${world.host}`, ...ssh);
+  expect([code, stdout]).toEqual([
+    1,
+    expect.stringMatching(/✗ host +the host knows no gateway on vmbr0[^]*→ .*--gateway/),
+  ]);
+  expect(await world.hostState()).toBe(bare);
+});
+
 it("goes on where it was killed, and ends with the doctor's table and the next command", async () => {
   await initKilledAt("made     role PulumiK3sHost");
   await initKilledAt(`made     stack ${name}`);
   const { code, stdout, stderr } = await world.init("--yes");
   expect([code, stderr]).toEqual([0, ""]);
   expect(stdout).toMatch(/✓ privileges +k3s-\S+@pve!pulumi has all privileges/);
+  expect(stdout).not.toMatch(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}|PRIVATE KEY/);
   expect(stdout).toMatch(/\n\d+ passed(, \d+ with a warning)?\n/);
   expect(stdout).toContain(`export SSL_CERT_DIR=${repo}/certificates\n`);
   expect(stdout).toContain(`export PULUMI_CONFIG_PASSPHRASE_FILE=${home}/.config/proxmox-k3s-passphrase\n`);
   expect(stdout).toMatch(new RegExp(`\nnext:  pulumi up --stack ${name}\n$`));
   expect(fs.statSync(`${home}/.config/proxmox-k3s-passphrase`).mode & 0o777).toBe(0o600);
+  // Pulumi has written the salt and the secrets into the file since.
+  expect(fs.readFileSync(stackFile, "utf8")).toMatch(
+    /^# yaml-language-server: [^]*# Agents: they run your workloads\./,
+  );
   for (const text of files()) expect(text).not.toMatch(/PRIVATE KEY|pulumi=[0-9a-f]{8}-/);
 });
 

@@ -235,6 +235,18 @@ describe("the stack file", () => {
     expect(plan.proxmox).toMatchObject({ host: "192.168.2.167", node: "pve", hostKey: EXAMPLE_KEY });
   });
 
+  it("takes what the host says for data: no name adds a key", () => {
+    const storages = [store("100", "lvmthin", "rootdir"), ...facts().storages.slice(0, 1)];
+    const text = renderStackFile(
+      proposal({ storages, node: "pve\n      insecure: true", nodes: ["pve\n      insecure: true"] }),
+      EXAMPLE_KEY,
+    );
+    expect(parse(text).config["proxmox-k3s:cluster"].proxmox).toEqual({
+      ...{ node: "pve\n      insecure: true", host: "192.168.2.167", hostKey: EXAMPLE_KEY, storage: "100" },
+      template: TEMPLATE,
+    });
+  });
+
   it("has the release of the example", () => {
     const example = path.join(__dirname, "../../../Pulumi.homelab.yaml");
     expect((clusterIn(example) as { version: string }).version).toBe(DEFAULT_VERSION);
