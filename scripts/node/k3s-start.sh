@@ -22,9 +22,11 @@ kubelet_answers() {
   grep -qs healthz- "$ETC/config.yaml" "$ETC"/config.yaml.d/*.yaml ||
     KUBECONFIG='' "$BIN" kubectl --server=http://127.0.0.1:10248 --request-timeout=5s get --raw=/healthz >/dev/null 2>&1
 }
+# The cheapest question first: while K3s starts, each kubectl takes processor time that it wants itself.
 is_up() {
+  systemctl is-active -q "$unit" || return 1
   [ "$ROLE" = agent ] || "$BIN" kubectl get --raw=/readyz >/dev/null 2>&1 || return 1
-  systemctl is-active -q "$unit" && kubelet_answers
+  kubelet_answers
 }
 
 until is_up; do
