@@ -1,18 +1,20 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { ConfigError, loadPlan } from "../../plan/load";
+import { loadPlan } from "../../plan/load";
 import type { ClusterPlan, NodePlan } from "../../plan/model";
 import { atTerminal, nobody } from "../init/person";
 import { clusterIn, clusterInText, formerByState, stackFile } from "../preview/former";
 import { renderText } from "../preview/render";
-import { refused, reviewOf } from "../preview/review";
+import { reviewOfConfig } from "../preview/review";
 import { pulumi } from "../pulumi";
 
 export interface ChangeOptions {
   readonly stack?: string;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
+  /** What to try if the change is refused. */
+  readonly otherWay?: string;
 }
 
 /** The stack, its file and its plan. */
@@ -49,22 +51,18 @@ export async function applyEdit(
 ): Promise<void> {
   const text = fs.readFileSync(file, "utf8");
   const changed = edit(text);
-  const former = await formerByState(stack);
-  const review = (() => {
-    try {
-      return reviewOf(former, loadPlan(clusterInText(path.basename(file), () => changed)));
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      return refused(former, stack, error.problems);
-    }
-  })();
+  const cluster = clusterInText(path.basename(file), () => changed);
+  const review = reviewOfConfig(await formerByState(stack), stack, cluster);
   process.stdout.write(renderText(review));
   if (review.outcome === "refused")
-    throw new Error(`${path.basename(file)} was not changed\nnext:  see above what else the change needs`);
+    throw new Error(
+      `${path.basename(file)} was not changed\nnext:  ${options.otherWay ?? "see above what else the change needs"}`,
+    );
   if (options.dryRun) return;
   const person = options.yes ? nobody : atTerminal();
   if (!(await person.confirm(`\nWrite this into ${path.basename(file)}?`))) return;
-  fs.writeFileSync(`${file}.new`, changed, { mode: fs.statSync(file).mode });
-  fs.renameSync(`${file}.new`, file);
+  const target = fs.realpathSync(file);
+  fs.writeFileSync(`${target}.new`, changed, { mode: fs.statSync(target).mode });
+  fs.renameSync(`${target}.new`, target);
   console.log(`\n${path.basename(file)} was changed\nnext:  pulumi up --stack ${stack}`);
 }

@@ -13,6 +13,7 @@ const retire = new Command("retire")
       "and no other node changes.",
   )
   .argument("<node>", "the node's name")
+  .option("--replace", "a new node with the pool's next index takes its place: the way for one of several servers")
   .option("--stack <name>", "the stack (default: the selected one)")
   .option("--dry-run", "only show what pulumi up would do")
   .option("--yes", "do not ask")
@@ -20,10 +21,15 @@ const retire = new Command("retire")
     "after",
     `\nExample:\n  ${ownCommand("node retire k3s-worker-1")}\n\nThe same without it: add the node's index to its pool's retired, and lower count by one.`,
   )
-  .action(async (name: string, options: ChangeOptions) => {
+  .action(async (name: string, options: ChangeOptions & { replace?: boolean }) => {
     const subject = await subjectOf(options.stack);
     const node = nodeNamed(name, subject.plan);
-    await applyEdit(subject, (text) => withoutNode(text, node, subject.plan.nodes), options);
+    const isOneOfServers = node.role === "server" && subject.plan.servers.length > 1 && !options.replace;
+    const otherWay = `${ownCommand(`node retire ${name} --replace`)}, so that a new server takes its place`;
+    await applyEdit(subject, (text) => withoutNode(text, node, subject.plan.nodes, options.replace), {
+      ...options,
+      ...(isOneOfServers && { otherWay }),
+    });
   });
 
 const rebuild = new Command("rebuild")

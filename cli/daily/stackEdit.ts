@@ -21,11 +21,17 @@ export function scaled(text: string, pool: string, count: number): string {
  * Takes one node out of its pool: its index is retired, so that no other node changes. The last index of a pool goes by the
  * count alone.
  * @param nodes all nodes of the cluster
+ * @param isReplaced a new node of the pool, with the next index, takes its place
  */
-export function withoutNode(text: string, { pool, index }: NodePlan, nodes: readonly NodePlan[]): string {
+export function withoutNode(
+  text: string,
+  { pool, index }: NodePlan,
+  nodes: readonly NodePlan[],
+  isReplaced = false,
+): string {
   const others = nodes.filter((node) => node.pool === pool && node.index !== index);
-  const lower = scaled(text, pool, others.length);
-  if (!others.some((other) => other.index > index)) return lower;
+  const lower = isReplaced ? text : scaled(text, pool, others.length);
+  if (!isReplaced && !others.some((other) => other.index > index)) return lower;
   const map = poolIn(lower, pool);
   const former = (map.toJSON() as { retired?: number[] }).retired ?? [];
   const retired = [...former, index].sort((a, b) => a - b);

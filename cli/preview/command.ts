@@ -1,11 +1,10 @@
 import { Command } from "commander";
 
 import { ownCommand } from "../../config/ownCommand";
-import { ConfigError, loadPlan } from "../../plan/load";
 import { pulumi } from "../pulumi";
 import { clusterIn, formerByFile, formerByState, stackFile } from "./former";
 import { renderJson, renderMarkdown, renderText } from "./render";
-import { type Former, refused, type Review, reviewOf } from "./review";
+import { reviewOfConfig } from "./review";
 
 interface Options {
   readonly stack?: string;
@@ -28,16 +27,7 @@ export const previewCommand = new Command("preview")
   .action(async ({ stack, from, markdown, json }: Options) => {
     const name = stack ?? (await pulumi(["stack", "--show-name"])).trim();
     const former = from === undefined ? await formerByState(name) : formerByFile(from);
-    const review = reviewOfStack(name, former);
+    const review = reviewOfConfig(former, name, clusterIn(stackFile(name)));
     process.stdout.write(json ? renderJson(review) : markdown ? renderMarkdown(review) : renderText(review));
     process.exitCode = review.outcome === "refused" ? 1 : 0;
   });
-
-function reviewOfStack(stack: string, former: Former): Review {
-  try {
-    return reviewOf(former, loadPlan(clusterIn(stackFile(stack))));
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return refused(former, stack, error.problems);
-  }
-}

@@ -1,5 +1,6 @@
 import { ownCommand } from "../../config/ownCommand";
 import { ConfigError, type Problem } from "../../config/problems";
+import { loadPlan } from "../../plan/load";
 import type { ClusterPlan, OnBlocked } from "../../plan/model";
 import type { ClusterRecord } from "../../plan/record";
 import { transitions } from "../../plan/transitions";
@@ -41,6 +42,19 @@ export interface Review {
   /** What could not be known, a sentence each. */
   readonly unknown: readonly string[];
   readonly refusals: readonly Problem[];
+}
+
+/**
+ * What a config does to the former cluster; a config that cannot be planned is refused. Pure.
+ * @param cluster the object under `cluster`, not checked
+ */
+export function reviewOfConfig(former: Former, stack: string, cluster: unknown): Review {
+  try {
+    return reviewOf(former, loadPlan(cluster));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return refused(former, stack, error.problems);
+  }
 }
 
 /** What the plan does to the former cluster. Pure. */

@@ -55,6 +55,19 @@ describe("a node is retired", () => {
     expect(planOf(again).nodes.map(({ name }) => name)).toEqual(["k3s-master", "k3s-worker-03"]);
   });
 
+  it("and replaced by one with the next index, as a server of three must be", () => {
+    const servers = scaled(homelab, "master", 3)
+      .replace("vmIds: { from: 100 }", "vmIds: [100, 110, 111, 112]")
+      .replace("from: 192.168.2.20", "from: 192.168.2.40");
+    const plan = planOf(servers);
+    const names = plan.servers.map(({ name }) => name);
+    const after = withoutNode(servers, plan.servers[1]!, plan.nodes, true);
+    expect(changes(servers, after)).toEqual(["+ retired: [2]"]);
+    expect(planOf(after).servers.map(({ name, vmId }) => `${name} ${vmId}`)).toEqual([
+      ...[`${names[0]} 100`, `${names[2]} 111`, "homelab-master-4 112"],
+    ]);
+  });
+
   it("by the count alone, if it is the pool's last", () => {
     expect(changes(three, retire(three, "k3s-worker-03"))).toEqual(["- count: 3", "+ count: 2"]);
   });

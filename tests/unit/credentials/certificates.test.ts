@@ -4,8 +4,11 @@ import * as https from "node:https";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import { checkApi } from "../../../cli/doctor/api";
 import { openApi } from "../../../cli/proxmoxApi";
 import { caProblem } from "../../../credentials/certificates";
+import { loadPlan } from "../../../plan/load";
+import { homelabConfig } from "../config/support";
 
 /* What is trusted when: `proxmox.caFile`, and whether the Proxmox provider, a Go program, would trust it too. */
 
@@ -102,6 +105,31 @@ describe("a command's own connection to the API", () => {
   };
 
   it("trusts that file", async () => expect(await version(at("pve.pem"))).toEqual({ version: "9.1" }));
+
+  it("the doctor tells a file that is missing, and one that the provider does not trust, from one that is right", async () => {
+    const plan = loadPlan(homelabConfig());
+    const findings = async (name: string): Promise<string[]> => {
+      const proxmox = { ...plan.proxmox, endpoint, caFile: at(name) };
+      const found = await checkApi({ ...plan, proxmox }, undefined);
+      return found.slice(0, 2).map(({ level, check, seen }) => `${level} ${check}: ${seen}`);
+    };
+    const answers = `ok api: ${endpoint} answers, Proxmox VE 9.1`;
+    const seen = `fail tls: the Proxmox provider does not trust the CA in proxmox.caFile (${at("pve.pem")})`;
+    expect(await findings("pve.pem")).toEqual([answers, seen]);
+    process.env["SSL_CERT_DIR"] = at("trusted");
+    expect(await findings("pve.pem")).toEqual([
+      ...[answers, `ok tls: the API's certificate is trusted, by ${at("pve.pem")}`],
+    ]);
+    expect(await findings("none.pem")).toEqual([
+      "skip api: not checked: there is no certificate to check it with",
+      `fail tls: proxmox.caFile: there is no file ${at("none.pem")}`,
+    ]);
+    process.env["SSL_CERT_FILE"] = at("other.pem");
+    expect(await findings("other.pem")).toEqual([
+      `ok api: ${endpoint} answers`,
+      "fail tls: the API's certificate is not trusted: self-signed certificate",
+    ]);
+  });
 
   it("trusts nothing else beside it, not even what the machine trusts", async () => {
     process.env["SSL_CERT_FILE"] = at("pve.pem");
