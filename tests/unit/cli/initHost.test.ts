@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
 
 import { renderAdmin } from "../../../cli/init/adminScript";
 import { parseFacts } from "../../../cli/init/facts";
@@ -115,8 +116,12 @@ it("a role that lacks something is named with the command, and not changed", asy
 
 it.each([
   [1, "before"],
-  [2, "after"],
+  [1, "after"],
+  [2, "before"],
+  [3, "after"],
   [4, "before"],
+  [5, "after"],
+  [6, "before"],
   [6, "after"],
 ] as const)(
   "killed at change %i (%s it), the next run ends in the same place, and --undo at the beginning",
@@ -133,6 +138,48 @@ it.each([
     expect(host.state()["access"]).toBe(access);
   },
 );
+
+it.each([
+  [1, "after"],
+  [4, "before"],
+] as const)("--undo that was killed at change %i (%s it) goes on", async (call, when) => {
+  await make();
+  await host.run("token", tokenValues(plan));
+  gateInstalled();
+  host.killAt(call, when);
+  expect((await host.run("undo", UNDO)).code).not.toBe(0);
+  host.endKills();
+  expect((await host.run("undo", UNDO)).code).toBe(0);
+  expect(host.state()).toEqual(before);
+});
+
+describe("a host with trouble", () => {
+  it("a person who is not root is told so, and a machine that is no Proxmox host", async () => {
+    host.command("id", 'if [ "$1" = -u ]; then echo 1000; else echo bob; fi');
+    expect((await make()).stderr).toMatch(
+      /^error: bob is not root on this host\nnext: {2}log in as root: npx proxmox-k3s init/,
+    );
+    host.command("id", "echo 0");
+    fs.rmSync(`${host.root}/bin/pvesh`);
+    expect((await make()).stderr).toMatch(/^error: this is no Proxmox VE host/);
+    expect(host.state()).toEqual(before);
+  });
+
+  it("a template that cannot be downloaded is named; the next run goes on there", async () => {
+    const template = { TEMPLATE: "local debian-12-standard_12.7-1_amd64.tar.zst" };
+    host.command("pveam", '[ "$1" = update ] || { echo "400 no such template" >&2; exit 255; }');
+    const { code, stderr } = await make(template);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^error: pveam download local debian-12\S+: 400 no such template\nnext: .*--template/),
+    ]);
+    host.command("pveam", `[ "$1" = update ] || : >${host.pve.dir}/vz/template/cache/"$3"`);
+    const { told } = await make(template);
+    expect(told.filter((line) => !line.startsWith("STANDS"))).toEqual([
+      "MADE\ttemplate local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst",
+    ]);
+  });
+});
 
 describe("an API token", () => {
   it("whose secret a former run lost is made anew", async () => {
