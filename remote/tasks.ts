@@ -156,6 +156,8 @@ export const KEPT_LEAVE = [
 
 const ACTS = ["lib/task", "lib/guest", "lib/acts"];
 const CLUSTER = [...ACTS, "lib/cluster"];
+/** Of tasks that run on a node and report its onboarding. */
+const ONBOARDING = ["lib/task", "lib/progress", "lib/doing"];
 /** What allows SSH by key in a guest. */
 const GUEST_SSH = {
   "guest-ssh.sh": ["host/files/guest-ssh.sh"],
@@ -201,7 +203,7 @@ export const TASKS = {
   },
   "fetch-artifacts": {
     runsOn: "node",
-    parts: ["lib/task", "lib/download", "lib/node-files", "node/fetch-artifacts"],
+    parts: [...ONBOARDING, "lib/download", "lib/node-files", "node/fetch-artifacts"],
     args: ["NAME", "ARCH", "VERSION", "SOURCE", "TO", "IMAGES", "SHA256", "IMAGES_SHA256"],
   },
   firewall: {
@@ -234,7 +236,10 @@ export const TASKS = {
   },
   "install-k3s": {
     runsOn: "node",
-    parts: ["lib/task", "lib/node-files", "node/k3s-files", "node/k3s-refusals", "node/install-k3s", "node/k3s-start"],
+    parts: [
+      ...[...ONBOARDING, "node/k3s-onboarding", "lib/node-files", "node/k3s-files", "node/k3s-refusals"],
+      ...["node/install-k3s", "node/k3s-start"],
+    ],
     args: [
       "ROLE",
       "VERSION",
@@ -292,8 +297,8 @@ export const TASKS = {
   "nixos-k3s": {
     runsOn: "node",
     parts: [
-      ...["lib/task", "lib/node-files", "lib/nixos", "node/nixos-files", "node/k3s-refusals", "node/nixos-k3s"],
-      "node/k3s-start",
+      ...[...ONBOARDING, "node/k3s-onboarding", "lib/node-files", "lib/nixos", "node/nixos-files"],
+      ...["node/k3s-refusals", "node/nixos-k3s", "node/k3s-start"],
     ],
     args: ["ROLE", "VERSION", "NAME", "ARCH", "CONFIG", "MODULE_SHA256", "START_TIMEOUT", "REPAIRS"],
     words: ["restarted", "unchanged"],
@@ -330,8 +335,9 @@ export const TASKS = {
   },
   ready: {
     runsOn: "host",
-    parts: [...CLUSTER, "host/ready"],
+    parts: [...CLUSTER, "lib/doing", "host/ready"],
     args: ["VMID", "NAME", "VERSION", "LABELS", "TAINTS", "ETCD", "TIMEOUT", "REPAIRS", "CLUSTER_ID"],
+    files: { "progress.sh": ["lib/progress.sh"] },
   },
   "release-sums": {
     runsOn: "host",

@@ -4,6 +4,13 @@
 # K3s never removes a label, and sets taints only at the first registration. So the host keeps a note of what this script has
 # set. Only labels and taints in that note are removed when they are no longer in the config.
 
+# The report is in the guest.
+progress() {
+  { printf 'NAME=%s\n' "$NAME"; cat "$WORK/progress.sh"; echo 'progress "$@"'; } |
+    GUEST_BOUND=15 guest_feed "$VMID" sh -s -- "$@" >/dev/null 2>&1 || :
+}
+DOING=cluster_joined
+
 need_machine
 need_server "$TIMEOUT"
 
@@ -35,6 +42,10 @@ say "waiting for $NAME to be Ready at $VERSION"
 BEGAN=$(now)
 KNOWN_SINCE=$((BEGAN - up))
 steady_for 0
+# Beside the next lines, because each report takes a moment.
+progress cluster_joined "done" "Ready at $VERSION" node_labeled running "setting labels and taints" &
+reported=$!
+DOING=node_labeled
 
 # Labels and taints. Those that are no longer in the config are removed from the Node only if the notes say that we set them.
 mkdir -p "$NOTES"
@@ -70,6 +81,11 @@ if [ -e "$LEAVING/$NAME" ]; then
   rm -f "$LEAVING/$NAME"
 fi
 
+wait "$reported"
+progress node_labeled "done" "$(wc -l <"$WORK/labels") labels, $(wc -l <"$WORK/taints") taints" \
+  health_check_ready running "waiting for it to stay Ready" &
+reported=$!
+DOING=health_check_ready
 steady_for "$STEADY"
 # K3s starts a server's API when its member can vote, and writes the member's name to its Node soon after. Without that name the
 # server could not leave again.
@@ -86,4 +102,6 @@ still_runs "the step waited for the node"
 rm -f "$REBUILDING/$NAME"
 
 pods=$(kubectl -n kube-system get pods --no-headers 2>/dev/null | awk '$3 != "Completed" { all++; split($2, n, "/"); if (n[1] == n[2]) ready++ } END { printf "%d of %d", ready, all }')
+wait "$reported"
+progress health_check_ready "done" "Ready at $VERSION; kube-system pods ready: $pods"
 outcome "$NAME is Ready at $VERSION; kube-system pods ready: $pods"

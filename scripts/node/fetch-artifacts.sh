@@ -3,6 +3,7 @@
 # Arguments: NAME, ARCH amd64|arm64, VERSION, SOURCE (URL of the release's folder), TO (folder), IMAGES yes|no.
 # Inputs: SHA256, IMAGES_SHA256.
 
+[ -e /var/lib/proxmox-k3s/started ] || doing k3s_installed "getting the files of K3s $VERSION"
 check_node
 has_downloader ||
   fail "neither curl nor wget is there on $NAME" "take a template with one of them, or set artifacts.file"

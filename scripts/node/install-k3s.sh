@@ -4,6 +4,7 @@
 # Secrets: TOKEN (server: the server token; agent: the agent's token in K10 form), AGENT_TOKEN (server only).
 # Files: k3s.service, k3s-agent.service, zfs-snapshotters. Answers restarted, or unchanged where K3s runs on as it did.
 
+k3s_begins
 check_node
 install_release
 install_settings
@@ -14,10 +15,10 @@ if systemctl is-enabled -q "$other" 2>/dev/null; then systemctl disable --now "$
 systemctl is-enabled -q "$unit" 2>/dev/null || systemctl enable -q "$unit"
 
 # The inputs of the last good start: a run cut off between a change and its restart must still restart.
-stamp=/var/lib/proxmox-k3s/started
 inputs=$(inputs_sum)
 if systemctl is-active -q "$unit" && [ "$(cat "$stamp" 2>/dev/null || :)" = "$inputs" ]; then
   keep_good
+  k3s_runs_on
   outcome unchanged
   exit 0
 fi

@@ -1,8 +1,9 @@
 # The start of K3s after a change: the last part of the steps that bring K3s to a node. It stands on the node itself.
-# From the parts before it: unit, changed (for people), inputs (a sum of all that K3s is started with), stamp (the sum of the last
-# good start), keep_good, and what node/k3s-refusals.sh needs. Answers restarted.
+# From the parts before it: unit, changed (for people), inputs (a sum of all that K3s is started with), keep_good, what
+# node/k3s-onboarding.sh has, and what node/k3s-refusals.sh needs. Answers restarted.
 
 say "starting $unit${changed:+ (changed:$changed)}"
+k3s_starts
 began=$(now)
 # Ended first, as the last words of a K3s that is stopped while it starts are those of a failure.
 systemctl stop "$unit"
@@ -43,4 +44,5 @@ done
 mkdir -p "$(dirname "$stamp")"
 keep_good
 printf '%s\n' "$inputs" >"$stamp"
+k3s_runs
 outcome restarted

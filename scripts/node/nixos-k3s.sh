@@ -3,6 +3,7 @@
 # START_TIMEOUT (s), REPAIRS (another number restarts K3s). Secrets: TOKEN, AGENT_TOKEN, as in install-k3s.sh.
 # Answers restarted, or unchanged if K3s runs on as it did.
 
+k3s_begins
 check_node
 [ "$(running_system)" = "$(built_system)" ] ||
   fail "$NAME does not run the system that was built for it" "pulumi up tries it again"
@@ -13,10 +14,10 @@ esac
 install_secrets
 
 # The inputs of the last good start, as in install-k3s.sh.
-stamp=/var/lib/proxmox-k3s/started
 inputs=$({ running_system; echo "$REPAIRS"; cat "$ETC"/*token "$ETC"/config.yaml.d/*.yaml 2>/dev/null; } | sha256sum | cut -d' ' -f1)
 if systemctl is-active -q "$unit" && [ "$(cat "$stamp" 2>/dev/null || :)" = "$inputs" ]; then
   keep_good
+  k3s_runs_on
   outcome unchanged
   exit 0
 fi

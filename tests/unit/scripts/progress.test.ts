@@ -1,0 +1,158 @@
+import { spawn, spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+/* The report of a node's onboarding, written by a real `sh` in a scratch folder. */
+
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "progress-"));
+afterAll(() => fs.rmSync(scratch, { recursive: true }));
+
+const STEPS = [
+  ...["packages_installed", "iscsi_enabled", "k3s_installed"],
+  ...["cluster_joined", "node_labeled", "health_check_ready"],
+];
+
+interface Step {
+  readonly state: string;
+  readonly time: string;
+  readonly message: string;
+}
+
+let root: string;
+beforeEach(() => {
+  root = fs.mkdtempSync(path.join(scratch, "node-"));
+  fs.mkdirSync(path.join(root, "work"));
+});
+
+/** A task that reports, with the paths of the report and of the node's tokens below the scratch folder. */
+function task(text: string) {
+  const parts = ["lib/task", "lib/progress", "lib/doing"].map((part) => fs.readFileSync(`scripts/${part}.sh`, "utf8"));
+  const script = [...parts, text]
+    .join("\n")
+    .replaceAll("/opt/k3s-onboarding", `${root}/opt`)
+    .replaceAll("/etc/rancher/k3s", `${root}/k3s`);
+  const env = { PATH: process.env["PATH"], NAME: "node-1", STEP: "node-1-k3s", WORK: `${root}/work` };
+  return { script, env: { ...env, RUNNER: String(process.pid), LOG: `${root}/log` } };
+}
+function run(text: string): number | null {
+  const { script, env } = task(text);
+  const log = fs.openSync(path.join(root, "log"), "w");
+  const { status } = spawnSync("sh", ["-c", script], { stdio: ["ignore", log, log], env });
+  fs.closeSync(log);
+  return status;
+}
+
+const read = (file: string): string => fs.readFileSync(path.join(root, "opt", file), "utf8");
+const status = () => JSON.parse(read("status.json")) as { node: string; steps: Record<string, Step> };
+const states = (): string[] => STEPS.map((step) => status().steps[step]!.state);
+
+it("has all steps in their order, each with state, time and message, for everybody to read", () => {
+  run(
+    `progress packages_installed done "jq, curl" iscsi_enabled skipped "not asked for"\ndoing k3s_installed installing`,
+  );
+  const { node, steps } = status();
+  expect([node, Object.keys(steps)]).toEqual(["node-1", STEPS]);
+  expect(states()).toEqual(["done", "skipped", "running", "pending", "pending", "pending"]);
+  expect(steps["packages_installed"]).toEqual({
+    state: "done",
+    time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/) as string,
+    message: "jq, curl",
+  });
+  expect(steps["node_labeled"]).toEqual({ state: "pending", time: "", message: "" });
+  for (const file of ["status.json", "onboarding.log"])
+    expect(fs.statSync(path.join(root, "opt", file)).mode & 0o777).toBe(0o644);
+});
+
+it("keeps a line of each report in the log", () => {
+  run(`doing k3s_installed "installing K3s"`);
+  run(`progress k3s_installed done "K3s v1.36.3+k3s1"`);
+  expect(read("onboarding.log").replaceAll(/^\S+Z/gm, "TIME")).toBe(
+    "TIME k3s_installed running: installing K3s\nTIME k3s_installed done: K3s v1.36.3+k3s1\n",
+  );
+});
+
+it("is JSON whatever a message says", () => {
+  run(String.raw`progress k3s_installed failed "$(printf 'a "quoted" \\ path,\n\ttwo lines, \001 and ü"},')"`);
+  expect(status().steps["k3s_installed"]!.message).toBe(`a 'quoted' / path,  two lines, ? and ??'},`);
+  // It is still read by the next report.
+  run(`progress node_labeled done "2 labels"`);
+  expect([states()[2], states()[4]]).toEqual(["failed", "done"]);
+});
+
+describe("a task that fails", () => {
+  it("says so at its step, with its cause and the next command", () => {
+    expect(
+      run(`doing k3s_installed installing\necho "error: not this one"\nfail "no luck:\n  - here" "try again"`),
+    ).toBe(1);
+    expect(status().steps["k3s_installed"]).toMatchObject({
+      state: "failed",
+      message: "no luck: - here next: try again",
+    });
+  });
+
+  it("says so too if it ends without a word", () => {
+    expect(run(`doing cluster_joined starting\nfalse`)).toBe(1);
+    expect(status().steps["cluster_joined"]!.message).toBe(
+      "it was interrupted (exit code 1); pulumi up goes on with it",
+    );
+  });
+
+  it("does not say so if it ends well", () => {
+    expect(run(`doing cluster_joined starting\nprogress cluster_joined done "k3s runs"`)).toBe(0);
+    expect(status().steps["cluster_joined"]!.state).toBe("done");
+  });
+});
+
+it.each([
+  ["what the step was given", "work/secret.TOKEN"],
+  ["what is on the node", "k3s/agent-token"],
+])("shows no secret: %s", (_, file) => {
+  fs.mkdirSync(path.join(root, "k3s"));
+  fs.writeFileSync(path.join(root, file), "hunter2hunter2\n");
+  run(`doing k3s_installed installing\nfail "K3s says: bad token hunter2hunter2" "look"`);
+  for (const text of [read("status.json"), read("onboarding.log")]) {
+    expect(text).not.toContain("hunter2");
+    expect(text).toContain("not shown, because it holds a secret");
+  }
+});
+
+it("comes whole from reports at the same time", async () => {
+  const { script, env } = task(`progress "$1" done "$2"`);
+  await Promise.all(
+    STEPS.map(
+      (step, at) =>
+        new Promise((ended) => spawn("sh", ["-c", script, "sh", step, `number ${at}`], { env }).on("close", ended)),
+    ),
+  );
+  expect(STEPS.map((step) => status().steps[step]!.message)).toEqual(STEPS.map((_, at) => `number ${at}`));
+});
+
+it("killed while it writes, it leaves the last report, and the next one is whole", () => {
+  run(`progress packages_installed done "jq"`);
+  const before = read("status.json");
+  // The kill comes when the new file stands, before it takes the other's place.
+  run(`mv() { kill -9 $$; exit 9; }\nprogress k3s_installed done "K3s"`);
+  expect(read("status.json")).toBe(before);
+  run(`progress k3s_installed done "K3s"`);
+  expect(states().slice(0, 3)).toEqual(["done", "pending", "done"]);
+});
+
+it("never fails its task: a disk without room, a folder that cannot be", () => {
+  fs.writeFileSync(path.join(root, "opt"), "a file");
+  expect(run(`progress k3s_installed done "K3s"\ntouch "${root}/went-on"`)).toBe(0);
+  expect(fs.existsSync(path.join(root, "went-on"))).toBe(true);
+  fs.rmSync(path.join(root, "opt"));
+  run(`progress packages_installed done "jq"`);
+  const before = read("status.json");
+  // awk writes what still fits.
+  expect(run(`awk() { printf '{\\n  "node"'; return 2; }\nprogress k3s_installed done "K3s"`)).toBe(0);
+  expect(read("status.json")).toBe(before);
+});
+
+it("a damaged report is begun anew", () => {
+  run(`progress packages_installed done "jq"`);
+  fs.writeFileSync(path.join(root, "opt/status.json"), '{"steps": [1, 2');
+  run(`progress k3s_installed done "K3s"`);
+  expect(states().slice(0, 3)).toEqual(["pending", "pending", "done"]);
+});
