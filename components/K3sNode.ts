@@ -12,6 +12,7 @@ import type { Machine } from "./machine/Machine";
 import { machineOf } from "./machine/machineOf";
 import { leave, ready } from "./membership/membership";
 import { systemTrial } from "./nixos";
+import { packages } from "./packages";
 import { RemoteScript } from "../remote/RemoteScript";
 
 export interface K3sNodeArgs {
@@ -29,7 +30,8 @@ export interface K3sNodeArgs {
 /**
  * One node of the cluster: a machine, its membership, and the K3s service on it.
  *
- * Children, in order of creation: the machine (`LxcK3sContainer` or `VmK3sMachine`), `<name>-artifacts`, `<name>-leave`, `<name>-rules` (with a firewall), `<name>-k3s`,
+ * Children, in order of creation: the machine (`LxcK3sContainer` or `VmK3sMachine`), `<name>-artifacts`,
+ * `<name>-page` and `<name>-packages` (if the config asks for them), `<name>-leave`, `<name>-rules` (with a firewall), `<name>-k3s`,
  * `<name>-ready`. Deletion goes in the reverse order: the node leaves the cluster before its machine is destroyed.
  */
 export class K3sNode extends pulumi.ComponentResource {
@@ -53,6 +55,7 @@ export class K3sNode extends pulumi.ComponentResource {
     const changes = context.k3sChanges.hooks;
     const files = artifacts(name, { node, machine, context, sums: args.sums }, this);
     const firewalled = rules(name, { node, machine, context }, this);
+    const installed = packages(name, { node, machine, context }, this);
     this.k3s = new RemoteScript(
       stepName(name, "k3s"),
       {
@@ -69,7 +72,7 @@ export class K3sNode extends pulumi.ComponentResource {
       },
       context.scriptOptions({
         parent: this,
-        dependsOn: [left, files, ...(firewalled ? [firewalled] : [])],
+        dependsOn: [left, files, ...installed, ...(firewalled ? [firewalled] : [])],
         deletedWith: machine.guest,
         replaceWith: [machine.guest],
         hooks: {

@@ -31,6 +31,7 @@ export function recordIn(state: Resources): ClusterRecord {
       {
         ...nodeIn({ name, kind }, guest, commands.get(stepName(name, "k3s"))),
         ...(kind === "vm" ? disksIn(guest, step) : {}),
+        ...packagesIn(step("packages")),
       },
     ];
   });
@@ -103,6 +104,10 @@ function disksIn(
     diskGiB: Math.max(root?.size ?? 0, Number(grown)),
     ...(VMID === undefined ? {} : { disks, disksVmId: Number(VMID) }),
   };
+}
+
+function packagesIn({ PACKAGES = "" }: Readonly<Partial<Record<string, string>>>): Pick<NodeRecord, "packages"> {
+  return PACKAGES === "" ? {} : { packages: PACKAGES.split("\n") };
 }
 
 /** The client records -1 for what a guest's `startup` does not say. */

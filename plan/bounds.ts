@@ -17,7 +17,11 @@ export const STEP_BOUNDS = {
   artifacts: 540,
   nixosBuild: 3600,
   nixosSwitch: 900,
+  packages: 540,
 } as const;
+
+/** Seconds in which packages are installed, all tries together; the rest of the bound is for the last one to end. */
+export const PACKAGES_DEADLINE = 420;
 
 /** Seconds to destroy a machine, to create one, and to set it up. */
 const MACHINE_BOUNDS = {

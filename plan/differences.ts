@@ -112,6 +112,12 @@ const ASPECTS: readonly Aspect[] = [
     },
   },
   {
+    words: "packages",
+    of: ({ packages = [] }) => packages,
+    effect: () => "live",
+    change: ({ packages: was = [] }, { packages: is = [] }) => signs(was, is).join(" "),
+  },
+  {
     words: "start with the host",
     of: ({ startOnBoot, startup }) => [startOnBoot, startup],
     effect: () => "live",
@@ -191,15 +197,16 @@ function restartingOptions({ k3s }: NodeRecord): K3sOptions {
 function optionChanges(former: K3sOptions, wanted: K3sOptions): string {
   const keys = [...new Set([...Object.keys(former), ...Object.keys(wanted)])].sort();
   const changes = keys.flatMap((key) => {
-    const [was, is] = [values(former[key]), values(wanted[key])];
-    const signs = [
-      ...is.filter((value) => !was.includes(value)).map((value) => `+${value}`),
-      ...was.filter((value) => !is.includes(value)).map((value) => `−${value}`),
-    ];
-    return signs.length === 0 ? [] : [`${key} ${signs.join(" ")}`];
+    const found = signs(values(former[key]), values(wanted[key]));
+    return found.length === 0 ? [] : [`${key} ${found.join(" ")}`];
   });
   return changes.length === 0 ? "order of options" : changes.join(", ");
 }
+
+const signs = (was: readonly string[], is: readonly string[]): string[] => [
+  ...is.filter((value) => !was.includes(value)).map((value) => `+${value}`),
+  ...was.filter((value) => !is.includes(value)).map((value) => `−${value}`),
+];
 
 const values = (value: K3sConfigValue | undefined): string[] =>
   value === undefined ? [] : typeof value === "object" ? value.map(String) : [String(value)];

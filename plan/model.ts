@@ -42,6 +42,10 @@ interface NodeBase {
   readonly storage: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
+  /** Debian packages that it gets before K3s. */
+  readonly packages: readonly string[];
+  /** Its storage comes by iSCSI, so iscsid is enabled. */
+  readonly iscsi: boolean;
   readonly startOnBoot: boolean;
   /** Absent if the guest has no place in the start order. */
   readonly startup?: StartupPlan;

@@ -5,6 +5,7 @@ import { prefixOf } from "./network";
 import { ownMac } from "./ownMac";
 import type { Pins } from "./pins";
 import type { FirewallSettings, NodeSettings, PoolSettings, Settings, VmPoolSettings } from "../config/schema";
+import { asksForStorage, ISCSI_PACKAGE } from "./rules/storageLabels";
 import { resolveSums } from "./sums";
 import { CONTROL_PLANE_TAINT, parseTaint, type Taint } from "./taints";
 import { osTypeOf } from "../config/template";
@@ -80,6 +81,8 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
   const { network, proxmox } = settings;
   return allocatePool(settings.name, poolName, pool).map((identity): NodePlan => {
     const own: Partial<NodeSettings> = pool.nodes[identity.index] ?? {};
+    const labels = { ...pool.labels, ...own.labels };
+    const packages = [...new Set(pool.packages)].sort();
     const common = {
       name: identity.hostname.value,
       pool: poolName,
@@ -95,8 +98,10 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
       memoryMiB: own.memory ?? pool.memory,
       diskGiB: own.disk ?? pool.disk,
       storage: required(pool.storage ?? proxmox.storage, "storage"),
-      labels: { ...pool.labels, ...own.labels },
+      labels,
       taints: taintsOf(settings, pool),
+      packages,
+      iscsi: packages.includes(ISCSI_PACKAGE) || asksForStorage(labels),
       startOnBoot: pool.startOnBoot,
       ...startupOf(pool),
       protect: own.protect ?? pool.protect,

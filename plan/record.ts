@@ -53,6 +53,8 @@ export interface NodeRecord {
   readonly storage?: string | undefined;
   /** Proxmox VE's `ostype` as it was at creation; absent where Proxmox VE has none that this program knows. */
   readonly osType?: string | undefined;
+  /** Debian packages that its step has installed; absent if it has no such step. */
+  readonly packages?: readonly string[] | undefined;
   readonly startOnBoot: boolean;
   readonly startup?: StartupPlan | undefined;
   /** Volume id of what cloud-init got beside the node's own settings; of virtual machines only. */
@@ -96,6 +98,7 @@ export function recordOf(node: NodePlan, plan: ClusterPlan, former?: NodeRecord)
     memoryMiB: node.memoryMiB,
     diskGiB: node.diskGiB,
     storage: node.storage,
+    ...(node.packages.length === 0 ? {} : { packages: node.packages }),
     startOnBoot: node.startOnBoot,
     startup: node.startup,
     ...ofKind(node),

@@ -14,6 +14,7 @@ export const NODE_STEPS = [
   "artifacts",
   "rules-trial",
   "rules",
+  "packages",
   "leave",
   "join",
   "nixos-trial",

@@ -59,6 +59,7 @@ export const SHAPES = {
   CONFIG: "[^\\x00]*",
   /** Empty if a guest is changed, not created. */
   CREATION: `(?:${ID})?`,
+  DEADLINE: NUMBER,
   DISK: NUMBER,
   /** Further disks of a virtual machine: serial, storage, GiB. */
   DISKS: lines(`${SERIAL} ${STORAGE} ${NUMBER}`),
@@ -74,6 +75,7 @@ export const SHAPES = {
   /** Further disks of virtual machines: the guest that keeps them, storage, GiB. */
   FURTHER: lines(`${VMID} ${STORAGE} ${NUMBER}`),
   IMAGES: YES_NO,
+  ISCSI: YES_NO,
   IMAGES_SHA256: "(?:[0-9a-f]{64}|-)?",
   LABELS: lines(`${KUBE_KEY}=(?:${KUBE_NAME})?`),
   LOCK: WORD,
@@ -94,6 +96,8 @@ export const SHAPES = {
   ON_DISKS: "keep|delete",
   ON_LOCAL_DATA: "stop|delete",
   OVERLAYFS: lines(STORAGE),
+  /** Names of Debian packages. */
+  PACKAGES: lines("[a-z0-9][a-z0-9+.-]{1,99}"),
   POOL: "[A-Za-z][A-Za-z0-9_.-]*(?:/[A-Za-z][A-Za-z0-9_.-]*){0,2}",
   PVE_NODE: "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?",
   /** How often `up` has repaired what the step made; another number runs it again. */
@@ -316,6 +320,11 @@ export const TASKS = {
     args: ["VMID", "NAME", "MARK"],
     words: ["tried", "unchanged"],
     files: GUEST_NIXOS,
+  },
+  packages: {
+    runsOn: "node",
+    parts: [...ONBOARDING, "lib/node-files", "lib/apt", "node/packages"],
+    args: ["NAME", "ARCH", "PACKAGES", "ISCSI", "DEADLINE"],
   },
   preflight: {
     runsOn: "host",

@@ -192,6 +192,11 @@ const index = text("the index of a node, from 1", /^[1-9]\d{0,3}$/, {
   example: "1",
 }).meta({ placeholder: "<index>" });
 
+const packageName = text("the name of a Debian package", /^[a-z0-9][a-z0-9+.-]{1,99}$/, {
+  hint: "without a version; for example open-iscsi",
+  example: "open-iscsi",
+});
+
 /** Keys of pools of every kind. */
 const poolBase = {
   role: oneOf(["server", "agent"]).meta({
@@ -265,6 +270,17 @@ const poolBase = {
       example: ["dedicated=storage:NoSchedule"],
       change: "k3sRestart",
       changeNote: "taints that somebody else has set do not change",
+    })
+    .default([]),
+  packages: z
+    .array(packageName)
+    .meta({
+      description:
+        "Debian packages that the nodes get by apt before K3s, each with what it needs. `open-iscsi` needs `kind: vm`; its service is enabled, as Longhorn wants it.",
+      example: ["open-iscsi", "nfs-common"],
+      change: "live",
+      changeNote: "a package that is no longer in the list stays installed",
+      independent: true,
     })
     .default([]),
   startOnBoot: boolean

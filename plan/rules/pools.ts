@@ -5,7 +5,7 @@ import { allocatePool } from "../allocate";
 import type { NodeRole } from "../model";
 import { checkDisks } from "./disks";
 import { checkLabels } from "./labels";
-import { checkStorageLabels } from "./storageLabels";
+import { checkStorageLabels, checkStoragePackages } from "./storageLabels";
 import { checkTaints } from "./taints";
 
 /** Useful sizes of etcd: an even number of members tolerates no more failures than the odd number below it. */
@@ -56,6 +56,7 @@ function checkPool({ proxmox }: Draft, path: string, pool: PoolSettings): Proble
     ...repeated(pool.retired).map((index) => ({ path: `${path}.retired`, problem: `names the index ${index} twice` })),
     ...labelled.flatMap(({ at, labels }) => checkLabels(at, labels)),
     ...(pool.kind === "lxc" ? labelled.flatMap(({ at, labels }) => checkStorageLabels(at, labels)) : []),
+    ...(pool.kind === "lxc" ? checkStoragePackages(`${path}.packages`, pool.packages) : []),
     ...checkTaints(`${path}.taints`, pool.taints),
   ];
 }

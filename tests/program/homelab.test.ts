@@ -389,6 +389,23 @@ describe("an SSH agent that is gone", () => {
   });
 });
 
+describe("a pool that asks for packages", () => {
+  it("gets them before its K3s, and no other node has such a step", async () => {
+    const pools = cluster["pools"] as { worker: object };
+    const worker = { ...pools.worker, packages: ["nfs-common", "jq"] };
+    const up = await recordProgram({ cluster: { ...cluster, pools: { ...pools, worker } }, secrets });
+    const steps = up.resources.filter(({ name }) => name.endsWith("-packages"));
+    expect(steps.map(({ name }) => name).sort()).toEqual(["k3s-worker-01-packages", "k3s-worker-02-packages"]);
+    for (const { urn, name, inputs, options } of steps) {
+      const node = name.slice(0, -"-packages".length);
+      expect(inputs["create"]).toContain("export PACKAGES='jq\nnfs-common'\nexport ISCSI='no'\n");
+      expect(up.find(`${node}-k3s`, COMMAND).options.dependencies).toContain(urn);
+      expect(options.dependencies).toContain(up.find(`${node}-host-key`, COMMAND).urn);
+      expect(options.deletedWith).toBe(up.find(node, CONTAINER).urn);
+    }
+  });
+});
+
 describe("three servers", () => {
   const SERVERS = ["k3s-master", "homelab-master-2", "homelab-master-3"];
   let up: Recording;

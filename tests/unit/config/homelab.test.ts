@@ -16,6 +16,8 @@ const common = {
   template: TEMPLATE,
   osType: "ubuntu",
   labels: {},
+  packages: [],
+  iscsi: false,
   startOnBoot: true,
   protect: false,
 } as const;

@@ -93,6 +93,7 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "pools.<pool>.storage": worker({ storage: "local-lmv" }),
   "pools.<pool>.labels": worker({ labels: { tier: "1" } }),
   "pools.<pool>.taints": worker({ taints: ["dedicated=storage:NoSchedule"] }),
+  "pools.<pool>.packages": worker({ packages: ["jq"] }),
   "pools.<pool>.startOnBoot": worker({ startOnBoot: false }),
   "pools.<pool>.startup.order": worker({ startup: { order: 1 } }),
   "pools.<pool>.startup.upDelay": worker({ startup: { upDelay: "30s" } }),

@@ -48,6 +48,25 @@ describe("nodes", () => {
     (key) => expect(agent({ labels: { [key]: "config" } })?.labels).toHaveProperty([key], "config"),
   );
 
+  test("packages are the pool's, each once and in one order, and iSCSI is for a pool that needs it", () => {
+    const machines = (change: object) =>
+      planOf({
+        pools: {
+          vms: {
+            ...{ kind: "vm", role: "agent", count: 1, template: 9000, cores: 2, memory: "4GB", disk: "20GB" },
+            ...{ vmIds: { from: 520 }, addresses: { from: "192.168.2.140" }, ...change },
+          },
+        },
+      }).agents.find(({ pool }) => pool === "vms");
+    expect(machines({ packages: ["open-iscsi", "jq", "open-iscsi"] })).toMatchObject({
+      packages: ["jq", "open-iscsi"],
+      iscsi: true,
+    });
+    expect(machines({ labels: { storage: "longhorn" } })).toMatchObject({ packages: [], iscsi: true });
+    expect(agent({ packages: ["nfs-common"] })).toMatchObject({ packages: ["nfs-common"], iscsi: false });
+    expect(agent({})).toMatchObject({ packages: [], iscsi: false });
+  });
+
   test("the system follows from the template, unless it is set", () => {
     expect(agent({ template: "local:vztmpl/debian-13-standard_13.1-1_amd64.tar.zst" })).toMatchObject({
       osType: "debian",

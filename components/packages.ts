@@ -1,0 +1,48 @@
+import type * as pulumi from "@pulumi/pulumi";
+
+import { PACKAGES_DEADLINE, STEP_BOUNDS } from "../plan/bounds";
+import type { NodePlan } from "../plan/model";
+import { stepName } from "../plan/steps";
+import { RemoteScript } from "../remote/RemoteScript";
+import type { ClusterContext } from "./ClusterContext";
+import type { Machine } from "./machine/Machine";
+
+interface PackagesArgs {
+  readonly node: NodePlan;
+  readonly machine: Machine;
+  readonly context: ClusterContext;
+}
+
+/** The Debian packages of the node's pool, and iscsid where its storage needs it; no step for a node that asks for neither. */
+export function packages(
+  name: string,
+  { node, machine, context }: PackagesArgs,
+  parent: pulumi.Resource,
+): RemoteScript[] {
+  if (node.packages.length === 0 && !node.iscsi) return [];
+  const step = new RemoteScript(
+    stepName(name, "packages"),
+    {
+      task: "packages",
+      title: `the packages of ${node.name}`,
+      connection: machine.connection,
+      lock: "packages",
+      boundSeconds: STEP_BOUNDS.packages,
+      args: {
+        NAME: node.name,
+        ARCH: context.plan.arch,
+        PACKAGES: node.packages.join("\n"),
+        ISCSI: node.iscsi ? "yes" : "no",
+        DEADLINE: PACKAGES_DEADLINE,
+      },
+      triggers: [machine.creation],
+    },
+    context.scriptOptions({
+      parent,
+      dependsOn: [machine.usable],
+      deletedWith: machine.guest,
+      replaceWith: [machine.guest],
+    }),
+  );
+  return [step];
+}

@@ -1,0 +1,83 @@
+# Debian packages by apt, tried again while that can help. Input: DEADLINE (s, for all tries together).
+
+is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || :)" = installed ]; }
+
+# apt_run COMMAND…: nobody is there to be asked, and no service is restarted beside the package's own.
+APT=$WORK/apt
+apt_run() {
+  DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 timeout -k 10 "$(left)" "$@" </dev/null >"$APT" 2>&1
+}
+apt_get() {
+  apt_run apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=20 -o Acquire::Retries=0 -o Acquire::http::Timeout=20 \
+    -o Acquire::https::Timeout=20 -o APT::Update::Error-Mode=any -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+# left: seconds until the deadline, at least 1.
+left() {
+  rest=$((DEADLINE - ($(now) - apt_began)))
+  if [ "$rest" -gt 0 ]; then echo "$rest"; else echo 1; fi
+}
+
+# apt_once PACKAGE…: one try. A try that was killed may have left packages half installed.
+apt_once() { apt_run dpkg --configure -a && apt_get update && apt_get install "$@"; }
+
+# failure_class: what apt has said last. The order counts: a mirror that fails makes packages unknown, too.
+failure_class() {
+  said() { grep -qiE -- "$1" "$APT"; }
+  if said 'No space left on device|enough free space'; then echo space
+  elif said 'is not valid yet|is expired'; then echo clock
+  elif said 'NO_PUBKEY|EXPKEYSIG|REVKEYSIG|BADSIG|GPG error|is not signed|unauthenticated'; then echo signature
+  elif said 'Could not get lock|Unable to acquire the dpkg frontend lock|is another process using it'; then echo lock
+  elif said 'Temporary failure resolving|Could not resolve'; then echo dns
+  elif said '(^|[^0-9])5[0-9][0-9] +[A-Z]|Hash Sum mismatch|File has unexpected size'; then echo mirror
+  elif said 'Could not connect|Unable to connect|Cannot initiate the connection|Connection (failed|timed out|refused|reset)|Network is unreachable|No route to host|Error reading from server|Undetermined Error'; then echo network
+  elif said 'Unable to locate package|has no installation candidate|Couldn.t find any package'; then echo unknown
+  elif said ' 4[0-9][0-9] +[A-Z]|does not have a Release file'; then echo refused
+  else echo other; fi
+}
+
+# apt_next CLASS: for people, what to do about it.
+apt_next() {
+  case $1 in
+    space) echo 'give the node a larger disk (disk of its pool), or make room there' ;;
+    clock) echo "set the node's clock: timedatectl there, and the clock of the Proxmox host for a container" ;;
+    signature) echo "install the key of that archive on the node, or take the archive out of /etc/apt" ;;
+    lock) echo 'another apt works on the node: see ps aux | grep -E "apt|dpkg" there' ;;
+    dns) echo 'set network.nameservers to DNS servers that the node reaches' ;;
+    mirror) echo 'the mirror is ill: wait, or set another one in /etc/apt on the node' ;;
+    network) echo 'see that the node reaches its mirror (route, proxy, firewall): its address is in /etc/apt there' ;;
+    unknown) echo 'correct packages of the pool: apt-cache policy NAME on the node says what there is' ;;
+    refused) echo 'set a mirror in /etc/apt on the node that has this release' ;;
+    *) echo 'fix what the lines above say' ;;
+  esac
+}
+apt_words() { { grep -E '^(E|W|Err|dpkg): ?|^Err:' "$APT" || tail -n 3 "$APT"; } | cut -c 1-300 | tail -n 3 | tr '\n' ' ' | sed 's/ *$//'; }
+
+# full_jitter TRY: seconds to wait, by chance between none and a bound that doubles with each try, so that nodes that failed
+# together do not come again together.
+full_jitter() {
+  most=60
+  if [ "$1" -lt 5 ]; then most=$((2 << $1)); fi
+  echo $(($(od -An -N2 -tu2 /dev/urandom) % (most + 1)))
+}
+
+# apt_install PACKAGE…
+apt_install() {
+  apt_began=$(now)
+  tries=0
+  until apt_once "$@"; do
+    class=$(failure_class)
+    words=$(apt_words)
+    tail -n 20 "$APT" | cut -c 1-300
+    case $class in
+      lock | dns | mirror | network) ;;
+      *) fail "apt could not install $* on $NAME: ${words:-it ended without a word}" "$(apt_next "$class"); then pulumi up" ;;
+    esac
+    tries=$((tries + 1))
+    pause=$(full_jitter "$tries")
+    if [ "$pause" -ge "$(left)" ]; then
+      fail "apt could not install $* on $NAME within $DEADLINE s, in $tries tries: $words" "$(apt_next "$class"); then pulumi up"
+    fi
+    say "try $tries failed ($class); the next one comes in $pause s"
+    sleep "$pause"
+  done
+}
