@@ -10,6 +10,7 @@ import { gateCommand } from "./gate";
 import { githubCommand } from "./github/command";
 import { initCommand } from "./init/command";
 import { kubeconfigCommand } from "./kubeconfig";
+import { onboardingCommand } from "./onboarding/command";
 import { pinCommand } from "./pin/command";
 import { previewCommand } from "./preview/command";
 import { recoverCommand } from "./recover/command";
@@ -26,7 +27,7 @@ export const program = new Command("proxmox-k3s")
   });
 const commands = [
   ...[initCommand, doctorCommand, previewCommand, statusCommand, kubeconfigCommand],
-  ...[scaleCommand, nodeCommand, sshCommand],
+  ...[scaleCommand, nodeCommand, sshCommand, onboardingCommand],
   ...[recoverCommand, gateCommand, pinCommand, githubCommand],
 ];
 for (const command of commands) program.addCommand(command);

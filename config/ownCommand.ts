@@ -5,6 +5,7 @@ type Name =
   | "init"
   | "kubeconfig"
   | "node"
+  | "onboarding"
   | "pin"
   | "preview"
   | "recover"

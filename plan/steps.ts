@@ -44,6 +44,7 @@ export const CLUSTER_STEPS = [
   "guests",
   "doctor",
   "status",
+  "onboarding",
 ] as const;
 export type ClusterStep = (typeof CLUSTER_STEPS)[number];
 

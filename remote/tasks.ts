@@ -321,6 +321,12 @@ export const TASKS = {
     words: ["tried", "unchanged"],
     files: GUEST_NIXOS,
   },
+  onboarding: {
+    runsOn: "host",
+    parts: [...CLUSTER, "lib/everywhere", "host/onboarding"],
+    args: ["CLUSTER_ID"],
+    answer: lines("onboarding\\t[^\\n\\t\\x00]*\\t(?:[A-Za-z0-9+/]+=*|-)"),
+  },
   packages: {
     runsOn: "node",
     parts: [...ONBOARDING, "lib/node-files", "lib/apt", "node/packages"],
@@ -390,7 +396,7 @@ export const TASKS = {
   },
   status: {
     runsOn: "host",
-    parts: [...CLUSTER, "lib/firewall", "host/status"],
+    parts: [...CLUSTER, "lib/everywhere", "lib/firewall", "host/status"],
     args: ["RUN", "CLUSTER_ID"],
     answer: lines("(?:server|member|certificate|k3s|firewall|through|node|leaving)\\t[^\\n\\x00]*"),
   },

@@ -24,15 +24,19 @@ export const COLUMNS: readonly (readonly [head: string, of: (node: NodeStatus) =
 /** The status for a person: a line a node, then the findings with their commands. */
 export function renderStatus(status: Status): string {
   const rows = [COLUMNS.map(([head]) => head), ...status.nodes.map((node) => COLUMNS.map(([, of]) => of(node) || "-"))];
-  const widths = COLUMNS.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
-  const table = rows.map((row) =>
+  const head = `${status.cluster}, K3s ${status.version}: ${verdictText(status)}`;
+  return [head, "", ...alignRows(rows), "", renderReport(status.findings)].join("\n");
+}
+
+/** A table as lines: each column as wide as its widest cell. */
+export function alignRows(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
+  return rows.map((row) =>
     row
-      .map((cell, at) => cell.padEnd(widths[at]!))
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
       .join("  ")
       .trimEnd(),
   );
-  const head = `${status.cluster}, K3s ${status.version}: ${verdictText(status)}`;
-  return [head, "", ...table, "", renderReport(status.findings)].join("\n");
 }
 
 /** The status for programs. */

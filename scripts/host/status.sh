@@ -60,24 +60,8 @@ look_at_server() {
   look_at "$1" "$2" "$FACTS"
 }
 
-# The servers in the order in which every step asks them, then the other guests of ours.
-all_servers >"$WORK/servers"
-confs_here | while read -r conf; do
-  if is_trusted "$conf" && ! grep -q "^$(vmid_of "$conf") " "$WORK/servers"; then
-    echo "$(vmid_of "$conf") $(guest_name "$conf")"
-  fi
-done >"$WORK/agents"
-
-# At the same time, as each that hangs takes its bound; of many agents only some, for the host's sake.
-while read -r vmid name; do look_at_server "$vmid" "$name" >"$WORK/seen.$vmid" & done <"$WORK/servers"
-begun=0
-while read -r vmid name; do
-  look_at "$vmid" "$name" >"$WORK/seen.$vmid" &
-  begun=$((begun + 1))
-  if [ $((begun % 8)) -eq 0 ]; then wait; fi
-done <"$WORK/agents"
-wait
-cat "$WORK/servers" "$WORK/agents" | while read -r vmid _; do cat "$WORK/seen.$vmid"; done >"$WORK/outcome"
+list_guests
+ask_all look_at_server look_at >"$WORK/outcome"
 
 SERVER=$(awk -F '\t' '$1 == "server" && $4 == "answers" { print $2; exit }' "$WORK/outcome")
 [ -n "$SERVER" ] || exit 0

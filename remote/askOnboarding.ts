@@ -1,0 +1,59 @@
+import { z } from "zod";
+
+import { type OnboardingReport, ONBOARDING_STEPS, onboardingSteps, STEP_STATES } from "../plan/onboarding";
+import { clusterStepName } from "../plan/steps";
+import { runTask, type ShellTarget } from "./sshClient";
+
+/** What each guest says of its onboarding, by the name that the guest has on the Proxmox host; undefined if it says nothing. */
+export type OnboardingReports = ReadonlyMap<string, OnboardingReport | undefined>;
+
+/**
+ * Asks all nodes how far their onboarding is, at the same time.
+ * @param clusterId the anchor's random id
+ * @throws ConnectionError if the host cannot be reached; Error with the cause and the next step if it could not look
+ */
+export async function askOnboarding(
+  target: ShellTarget,
+  cluster: string,
+  clusterId: string,
+): Promise<OnboardingReports> {
+  const step = clusterStepName(cluster, "onboarding");
+  const answer = await runTask(target, {
+    task: "onboarding",
+    action: "look",
+    step,
+    title: "how far the onboarding of each node is",
+    lock: step,
+    boundSeconds: 120,
+    args: {},
+    inputs: { CLUSTER_ID: clusterId },
+  });
+  return parseOnboarding(answer);
+}
+
+/** Reads what `scripts/host/onboarding.sh` answers. A node writes its report itself: one of another form counts as none. */
+export function parseOnboarding(answer: string): OnboardingReports {
+  const lines = answer.split("\n").filter(Boolean);
+  return new Map(
+    lines.map((line) => {
+      const [, name = "", base64 = ""] = line.split("\t");
+      return [name, reportIn(Buffer.from(base64, "base64").toString("utf8"))] as const;
+    }),
+  );
+}
+
+const step = z.object({
+  state: z.enum(STEP_STATES),
+  time: z.union([z.literal(""), z.iso.datetime()]).transform((time) => time || undefined),
+  // Printable ASCII: it goes to a terminal.
+  message: z.string().regex(/^[ -~]{0,600}$/),
+});
+const report = z.object({ steps: z.object(Object.fromEntries(onboardingSteps.map((name) => [name, step]))) });
+
+function reportIn(text: string): OnboardingReport | undefined {
+  try {
+    return report.parse(JSON.parse(text)).steps as Record<keyof typeof ONBOARDING_STEPS, z.infer<typeof step>>;
+  } catch {
+    return undefined;
+  }
+}

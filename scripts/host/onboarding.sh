@@ -1,0 +1,13 @@
+# onboarding (Proxmox host): what each guest of ours says of its onboarding. Changes nothing. Input: CLUSTER_ID. Answers a line a guest:
+#   onboarding NAME BASE64|-     its status.json; - for a guest that has none yet, or does not answer
+
+GUEST_BOUND=10
+
+look_at() {
+  trusts "$1" "$2" || return 0
+  said=$(guest_exec "$1" sh -c 'head -c 8192 /opt/k3s-onboarding/status.json | base64 -w 0' 2>/dev/null | grep -xE '[A-Za-z0-9+/]+=*' || :)
+  printf 'onboarding\t%s\t%s\n' "$2" "${said:--}"
+}
+
+list_guests
+ask_all look_at look_at >"$WORK/outcome"
