@@ -18,6 +18,7 @@ export function installation(
   const identity = { ROLE: node.role, VERSION: plan.version, NAME: node.name, ARCH: plan.arch };
   const options = {
     CONFIG: k3sConfig(node, plan, recorded),
+    NETWORKS: [plan.network.podCidr, plan.network.serviceCidr].join("\n"),
     START_TIMEOUT: plan.k3s.startTimeoutSeconds,
     REPAIRS: repairs(stepName(node.name, "k3s")),
   };

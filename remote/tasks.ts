@@ -89,6 +89,8 @@ export const SHAPES = {
   MODULES: "(?:[a-z0-9_]{1,32}(?: [a-z0-9_]{1,32})*)?",
   NAME: LABEL,
   NETWORK: "keep|change",
+  /** Those of pods and services. */
+  NETWORKS: lines(`${IPV4}/[0-9]{1,2}`),
   /** The template of a virtual machine is a VMID. */
   NODES: lines(`${VMID} ${LABEL} ${IPV4} ${STORAGE} ${NUMBER} (?:${TEMPLATE}|${IMAGE}|${VMID})`),
   NONCE: ID,
@@ -207,7 +209,7 @@ export const TASKS = {
   },
   "fetch-artifacts": {
     runsOn: "node",
-    parts: [...ONBOARDING, "lib/download", "lib/node-files", "node/fetch-artifacts"],
+    parts: [...ONBOARDING, "lib/download", "lib/node-checks", "lib/node-files", "node/fetch-artifacts"],
     args: ["NAME", "ARCH", "VERSION", "SOURCE", "TO", "IMAGES", "SHA256", "IMAGES_SHA256"],
   },
   firewall: {
@@ -241,7 +243,14 @@ export const TASKS = {
   "install-k3s": {
     runsOn: "node",
     parts: [
-      ...[...ONBOARDING, "node/k3s-onboarding", "lib/node-files", "node/k3s-files", "node/k3s-refusals"],
+      ...[
+        ...ONBOARDING,
+        "node/k3s-onboarding",
+        "lib/node-checks",
+        "lib/node-files",
+        "node/k3s-files",
+        "node/k3s-refusals",
+      ],
       ...["node/install-k3s", "node/k3s-start"],
     ],
     args: [
@@ -252,6 +261,7 @@ export const TASKS = {
       "FROM",
       "IMAGES",
       "CONFIG",
+      "NETWORKS",
       "START_TIMEOUT",
       "REPAIRS",
       "SHA256",
@@ -301,10 +311,10 @@ export const TASKS = {
   "nixos-k3s": {
     runsOn: "node",
     parts: [
-      ...[...ONBOARDING, "node/k3s-onboarding", "lib/node-files", "lib/nixos", "node/nixos-files"],
+      ...[...ONBOARDING, "node/k3s-onboarding", "lib/node-checks", "lib/node-files", "lib/nixos", "node/nixos-files"],
       ...["node/k3s-refusals", "node/nixos-k3s", "node/k3s-start"],
     ],
-    args: ["ROLE", "VERSION", "NAME", "ARCH", "CONFIG", "MODULE_SHA256", "START_TIMEOUT", "REPAIRS"],
+    args: ["ROLE", "VERSION", "NAME", "ARCH", "CONFIG", "NETWORKS", "MODULE_SHA256", "START_TIMEOUT", "REPAIRS"],
     words: ["restarted", "unchanged"],
     files: { "zfs-snapshotters": { text: SNAPSHOTTERS_FOR_ZFS.join("\n") } },
   },
@@ -329,7 +339,7 @@ export const TASKS = {
   },
   packages: {
     runsOn: "node",
-    parts: [...ONBOARDING, "lib/node-files", "lib/apt", "node/packages"],
+    parts: [...ONBOARDING, "lib/node-checks", "lib/node-files", "lib/apt", "node/packages"],
     args: ["NAME", "ARCH", "PACKAGES", "ISCSI", "DEADLINE"],
   },
   preflight: {

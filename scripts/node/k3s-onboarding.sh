@@ -1,4 +1,5 @@
-# The report of the steps that bring K3s to a node, whatever its system is. Inputs: VERSION; unit, by the part for the system.
+# The report of the steps that bring K3s to a node, whatever its system is. Inputs: VERSION, NAME, CONFIG,
+# START_TIMEOUT. By the part for the system: unit, JOIN, joins.
 
 # The sum of all that the last good start of K3s was started with.
 stamp=/var/lib/proxmox-k3s/started
@@ -11,6 +12,7 @@ k3s_begins() {
   for step in packages_installed iscsi_enabled; do
     [ -n "$(state_of "$step")" ] || progress "$step" skipped "the pool asks for none"
   done
+  [ -n "$joined" ] || await_server_to_join
 }
 k3s_starts() {
   progress k3s_installed "done" "K3s $VERSION"
@@ -23,4 +25,21 @@ k3s_runs() {
   else
     progress cluster_joined running "$unit runs; waiting for its Node to be Ready"
   fi
+}
+
+# await_server_to_join: sets URL to the server that a new node joins, if any; ends the step if it does not answer in time, before K3s is
+# touched. It may restart at this moment.
+await_server_to_join() {
+  if joins; then URL=$(cut -d' ' -f1 "$JOIN"); else URL=$(printf '%s\n' "$CONFIG" | sed -n 's/^server: *//p'); fi
+  if [ -z "$URL" ] || ! command -v bash >/dev/null; then return 0; fi
+  limit=$START_TIMEOUT
+  # The rest of the step's time is K3s'.
+  if [ "$limit" -gt 100 ]; then limit=100; fi
+  address=${URL#https://}
+  asked_since=$(now)
+  until reaches "${address%:*}" "${address##*:}"; do
+    [ $(($(now) - asked_since)) -lt "$limit" ] ||
+      fail "$unit on $NAME: no server answered within $limit s" "see that $URL is reachable from $NAME and that K3s runs there; then pulumi up"
+    sleep 0.5
+  done
 }

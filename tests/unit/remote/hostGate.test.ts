@@ -39,6 +39,7 @@ const GOOD: Readonly<Record<ArgumentName, string>> = {
   ...{
     NAME: "k3s-master",
     NETWORK: "keep",
+    NETWORKS: "10.42.0.0/16\n10.43.0.0/16",
     NODES: "100 k3s-master 192.168.2.20 local-lvm 32 local:vztmpl/ubuntu_1.tar.zst",
   },
   ...{

@@ -92,7 +92,8 @@ it("asks no mirror if all are there", () => {
 
 it("ends what a kill left half installed, before it goes on", () => {
   run();
-  expect(lines("calls").slice(0, 3)).toEqual(["dpkg --configure -a", "apt-get update", "apt-get install"]);
+  const work = lines("calls").filter((call) => !call.startsWith("systemctl"));
+  expect(work).toEqual(["dpkg --configure -a", "apt-get update", "apt-get install"]);
 });
 
 it.each([
@@ -174,7 +175,12 @@ it.each([
     "W: GPG error: http://10.0.0.1 trixie InRelease: NO_PUBKEY 0E98404D386FA1D9",
     "install the key of that archive",
   ],
-  ["a full disk", "install", "E: You don't have enough free space in /var/cache/apt/archives/.", "give the node a larger disk"],
+  [
+    "a full disk",
+    "install",
+    "E: You don't have enough free space in /var/cache/apt/archives/.",
+    "give the node a larger disk",
+  ],
   [
     "a full disk, in dpkg",
     "install",
