@@ -2,6 +2,7 @@ import { Command } from "commander";
 
 import { ownCommand } from "../config/ownCommand";
 import { nodeJsProblem } from "../plan/nodeJs";
+import { checkCommand } from "./check/command";
 import { nodeCommand } from "./daily/node";
 import { scaleCommand } from "./daily/scale";
 import { sshCommand } from "./daily/ssh";
@@ -27,7 +28,7 @@ export const program = new Command("proxmox-k3s")
   });
 const commands = [
   ...[initCommand, doctorCommand, previewCommand, statusCommand, kubeconfigCommand],
-  ...[scaleCommand, nodeCommand, sshCommand, onboardingCommand],
+  ...[scaleCommand, nodeCommand, sshCommand, onboardingCommand, checkCommand],
   ...[recoverCommand, gateCommand, pinCommand, githubCommand],
 ];
 for (const command of commands) program.addCommand(command);

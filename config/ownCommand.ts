@@ -1,4 +1,5 @@
 type Name =
+  | "check"
   | "doctor"
   | "gate"
   | "github"

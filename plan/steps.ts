@@ -45,6 +45,7 @@ export const CLUSTER_STEPS = [
   "doctor",
   "status",
   "onboarding",
+  "check",
 ] as const;
 export type ClusterStep = (typeof CLUSTER_STEPS)[number];
 

@@ -100,6 +100,7 @@ export const SHAPES = {
   OVERLAYFS: lines(STORAGE),
   /** Names of Debian packages. */
   PACKAGES: lines("[a-z0-9][a-z0-9+.-]{1,99}"),
+  PHASE: "before|after",
   POOL: "[A-Za-z][A-Za-z0-9_.-]*(?:/[A-Za-z][A-Za-z0-9_.-]*){0,2}",
   PVE_NODE: "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?",
   /** How often `up` has repaired what the step made; another number runs it again. */
@@ -121,6 +122,7 @@ export const SHAPES = {
   TEMPLATE: `(?:${VMID})?`,
   TIMEOUT: NUMBER,
   TO: FOLDER,
+  URL,
   URN: "urn:pulumi:[A-Za-z0-9_.-]+::[A-Za-z0-9_.-]+::[A-Za-z0-9_.:$/-]+::[A-Za-z0-9_.-]+",
   VERSION: "v[0-9]+[.][0-9]+[.][0-9]+[+]k3s[0-9]+",
   VMID,
@@ -190,6 +192,13 @@ export const TASKS = {
     parts: [...CLUSTER, "host/ca-hash"],
     args: ["TIMEOUT", "CLUSTER_ID"],
     answer: "[0-9a-f]{64}",
+  },
+  check: {
+    runsOn: "host",
+    parts: [...CLUSTER, "lib/everywhere", "host/check"],
+    args: ["PHASE", "ARCH", "NETWORKS", "URL", "CLUSTER_ID"],
+    answer: lines("[A-Za-z0-9.-]+\\t(?:ok|warn|fail)\\t[a-z-]+\\t[^\\t\\n\\x00]+(?:\\t[^\\t\\n\\x00]*)?"),
+    files: { "node-checks.sh": ["lib/node-checks.sh"], "cluster-checks.sh": ["host/files/cluster-checks.sh"] },
   },
   claim: {
     runsOn: "host",

@@ -1,4 +1,5 @@
 import type { Finding } from "../doctor/finding";
+import { SIGNS } from "../doctor/report";
 
 const STYLE = `
 :root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --text: #1c2430; --dim: #566173; --line: #cdd4de;
@@ -52,4 +53,14 @@ export function renderDocument({ name, verdict, note, at }: Head, parts: readonl
     `</body></html>`,
     ``,
   ].join("\n");
+}
+
+/** Findings as a list with a title; nothing where there are none. */
+export function renderFindings(title: string, findings: readonly Finding[]): string {
+  if (findings.length === 0) return "";
+  const items = findings.map(({ level, check, seen, remedy }) => {
+    const command = remedy === undefined ? "" : `<code>${escape(remedy)}</code>`;
+    return `<li class="${level}"><b>${SIGNS[level]} ${escape(check)}</b>${escape(seen)}${command}</li>`;
+  });
+  return `<h2>${title}</h2><ul>${items.join("")}</ul>`;
 }

@@ -1,7 +1,6 @@
 import type { Finding } from "../doctor/finding";
-import { SIGNS } from "../doctor/report";
 import type { Status } from "./compare";
-import { escape, renderDocument } from "./markup";
+import { escape, renderDocument, renderFindings } from "./markup";
 import { renderPicture } from "./picture";
 import { COLUMNS, verdictText } from "./table";
 
@@ -14,22 +13,13 @@ export function renderPage(status: Status): string {
   const verdict = { text: verdictText(status), level: LEVELS[status.verdict] };
   return renderDocument({ name: status.cluster, verdict, note: `K3s ${status.version}`, at: status.at }, [
     renderPicture(status),
-    section(
+    renderFindings(
       "Differences",
       status.findings.filter((finding) => !isWell(finding)),
     ),
     `<h2>Nodes</h2><div class="wide">${renderTable(status)}</div>`,
-    section("As planned", status.findings.filter(isWell)),
+    renderFindings("As planned", status.findings.filter(isWell)),
   ]);
-}
-
-function section(title: string, findings: readonly Finding[]): string {
-  if (findings.length === 0) return "";
-  const items = findings.map(({ level, check, seen, remedy }) => {
-    const command = remedy === undefined ? "" : `<code>${escape(remedy)}</code>`;
-    return `<li class="${level}"><b>${SIGNS[level]} ${escape(check)}</b>${escape(seen)}${command}</li>`;
-  });
-  return `<h2>${title}</h2><ul>${items.join("")}</ul>`;
 }
 
 function renderTable({ nodes }: Status): string {

@@ -1,0 +1,53 @@
+import { endpointUrl } from "../plan/endpoint";
+import type { ClusterPlan } from "../plan/model";
+import { clusterStepName } from "../plan/steps";
+import { runTask, type ShellTarget } from "./sshClient";
+
+/** What a check of a node, or of the cluster, found. */
+export interface NodeFinding {
+  /** Undefined for the cluster. */
+  readonly node: string | undefined;
+  readonly level: "ok" | "warn" | "fail";
+  readonly check: string;
+  readonly seen: string;
+  readonly remedy?: string;
+}
+
+/**
+ * Asks the nodes that stand for what K3s needs of them (`before`), or whether they reach each other and the services (`after`).
+ * @param clusterId the anchor's random id
+ * @throws ConnectionError if the host cannot be reached; Error with the cause and the next step if it could not look
+ */
+export async function askChecks(
+  target: ShellTarget,
+  phase: "before" | "after",
+  plan: ClusterPlan,
+  clusterId: string,
+): Promise<NodeFinding[]> {
+  const step = clusterStepName(plan.name, "check");
+  const { podCidr, serviceCidr } = plan.network;
+  const answer = await runTask(target, {
+    task: "check",
+    action: "look",
+    step,
+    title: `checks of the nodes, ${phase} their onboarding`,
+    lock: step,
+    boundSeconds: 300,
+    args: { PHASE: phase, ARCH: plan.arch, NETWORKS: `${podCidr}\n${serviceCidr}`, URL: endpointUrl(plan.endpoint) },
+    inputs: { CLUSTER_ID: clusterId },
+  });
+  return parseChecks(answer);
+}
+
+/** Reads what `scripts/host/check.sh` answers. A node writes its words itself: no sign in them acts on a terminal. */
+export function parseChecks(answer: string): NodeFinding[] {
+  const lines = answer.split("\n").filter(Boolean);
+  return lines.map((line) => {
+    const [node = "", level, check = "", seen = "", remedy = ""] = line.split("\t").map(printable);
+    if (level !== "ok" && level !== "warn" && level !== "fail")
+      throw new Error("the Proxmox host answered with a line that is no finding");
+    return { node: node === "-" ? undefined : node, level, check, seen, ...(remedy ? { remedy } : {}) };
+  });
+}
+
+const printable = (text: string): string => text.replace(/\p{C}/gu, "?").slice(0, 400);

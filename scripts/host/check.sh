@@ -1,0 +1,59 @@
+# check (Proxmox host): asks the guests of ours what the nodes are checked for. Changes nothing. Arguments: PHASE before|after, ARCH,
+# NETWORKS (of pods and services), URL (the server that a new node joins). Input: CLUSTER_ID. Files: node-checks.sh, cluster-checks.sh.
+# Answers a finding a line, words separated by tabs: NODE LEVEL CHECK SEEN REMEDY; NODE is - for the cluster.
+
+GUEST_BOUND=60
+
+# of_node NAME: of a node's words only those of a finding's form.
+of_node() {
+  tab=$(printf '\t')
+  said=$(LC_ALL=C tr -d '\000-\010\013-\037\177' | grep -E "^(ok|warn|fail)${tab}[a-z-]+${tab}[^$tab]+${tab}[^$tab]*\$" || :)
+  if [ -n "$said" ]; then printf '%s\n' "$said" | sed "s/^/$1$tab/"; else
+    printf '%s\twarn\tnode\tit did not answer\tstart its guest, then look at it again\n' "$1"
+  fi
+}
+given() { # given NAME: the values of a guest's script
+  printf "NAME='%s'\nARCH='%s'\nNETWORKS='%s'\nURL='%s'\nPEERS='%s'\nSERVICE='%s'\nDNS='%s'\n" "$1" "$ARCH" "$NETWORKS" "$URL" \
+    "$(grep -v "^$1 " "$WORK/peers" || :)" "$SERVICE" "$DNS"
+}
+look_before() {
+  trusts "$1" "$2" || return 0
+  { given "$2"; cat "$WORK/node-checks.sh"; echo node_checks; } | guest_feed "$1" sh -s 2>/dev/null | of_node "$2"
+}
+look_after() {
+  trusts "$1" "$2" || return 0
+  { given "$2"; cat "$WORK/node-checks.sh" "$WORK/cluster-checks.sh"; } | guest_feed "$1" sh -s 2>/dev/null | of_node "$2"
+}
+
+# pod_address: where a guest is in the pod network; nothing for one on which no pod has run yet.
+pod_address() {
+  trusts "$1" "$2" || return 0
+  guest_exec "$1" ip -4 -oneline address show 2>/dev/null |
+    sed -n "s/^[0-9]*: \(cni0\|flannel[a-z0-9.-]*\) .* inet \([0-9.]*\)\/.*/$2 \2/p" | head -n 1
+}
+service() { kubectl -n "$1" get service "$2" --ignore-not-found -o 'jsonpath={.spec.clusterIP}' 2>/dev/null | grep -xE '[0-9]{1,3}([.][0-9]{1,3}){3}' || :; }
+
+SERVICE='' DNS=''
+: >"$WORK/peers"
+list_guests
+if [ "$PHASE" = before ]; then
+  ask_all look_before look_before >"$WORK/outcome"
+  exit 0
+fi
+
+if ! find_server; then
+  printf -- '-\tfail\tservers\tno server of the cluster answers\t%s\n' "$SEE_SERVERS" >"$WORK/outcome"
+  exit 0
+fi
+SERVICE=$(service default kubernetes)
+DNS=$(service kube-system kube-dns)
+ask_all pod_address pod_address | grep -xE '[a-z0-9-]+ [0-9.]+' >"$WORK/peers" || :
+{
+  kubectl -n kube-system get pods --no-headers 2>/dev/null | awk '
+    $3 != "Completed" { all++; split($2, n, "/"); if (n[1] != n[2] && $1 ~ /^[a-z0-9.-]+$/) broken = broken " " $1 }
+    END {
+      if (broken == "") printf "-\tok\tkube-system\t%d pods, all ready\t\n", all
+      else printf "-\tfail\tkube-system\tthese pods are not ready:%s\tkubectl -n kube-system describe pod NAME says why\n", broken
+    }'
+  ask_all look_after look_after
+} >"$WORK/outcome"
