@@ -12,7 +12,7 @@ import type { Machine } from "./machine/Machine";
 import { machineOf } from "./machine/machineOf";
 import { leave, ready } from "./membership/membership";
 import { systemTrial } from "./nixos";
-import { packages } from "./packages";
+import { packages, page } from "./onboarding";
 import { RemoteScript } from "../remote/RemoteScript";
 
 export interface K3sNodeArgs {
@@ -55,6 +55,7 @@ export class K3sNode extends pulumi.ComponentResource {
     const changes = context.k3sChanges.hooks;
     const files = artifacts(name, { node, machine, context, sums: args.sums }, this);
     const firewalled = rules(name, { node, machine, context }, this);
+    const shown = page(name, { node, machine, context }, this);
     const installed = packages(name, { node, machine, context }, this);
     this.k3s = new RemoteScript(
       stepName(name, "k3s"),
@@ -72,7 +73,7 @@ export class K3sNode extends pulumi.ComponentResource {
       },
       context.scriptOptions({
         parent: this,
-        dependsOn: [left, files, ...installed, ...(firewalled ? [firewalled] : [])],
+        dependsOn: [left, files, ...shown, ...installed, ...(firewalled ? [firewalled] : [])],
         deletedWith: machine.guest,
         replaceWith: [machine.guest],
         hooks: {

@@ -3,7 +3,7 @@ import { text } from "./fields";
 import { firewallSchema } from "./sections/firewall";
 import { k3sSchema } from "./sections/k3s";
 import { networkSchema } from "./sections/network";
-import { removalSchema, rolloutSchema, sshSchema } from "./sections/operation";
+import { onboardingSchema, removalSchema, rolloutSchema, sshSchema } from "./sections/operation";
 import { anyPoolSchema, type poolSchemas } from "./sections/pools";
 import { proxmoxSchema } from "./sections/proxmox";
 
@@ -37,6 +37,7 @@ export const sectionSchemas = {
   firewall: firewallSchema.prefault({}),
   removal: removalSchema.prefault({}),
   rollout: rolloutSchema.prefault({}),
+  onboarding: onboardingSchema.prefault({}),
 };
 
 /** The whole config as one schema, for the generated files. */

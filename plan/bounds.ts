@@ -18,6 +18,7 @@ export const STEP_BOUNDS = {
   nixosBuild: 3600,
   nixosSwitch: 900,
   packages: 540,
+  page: 60,
 } as const;
 
 /** Seconds in which packages are installed, all tries together; the rest of the bound is for the last one to end. */

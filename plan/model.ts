@@ -250,6 +250,10 @@ export interface ClusterPlan {
     /** How many nodes at a time a change may disturb, 1 by default. */
     readonly concurrency: number;
   };
+  readonly onboarding: {
+    /** Nodes show their progress by HTTP while they join. */
+    readonly http: boolean;
+  };
   readonly ssh: { readonly authorizedKeys: readonly string[] };
   /** In the order of their set-up: by pool name, then index. */
   readonly servers: readonly NodePlan[];

@@ -69,6 +69,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
       onDisks: settings.removal.onDisks,
       allowControlPlaneLoss: settings.removal.allowControlPlaneLoss,
     },
+    onboarding: settings.onboarding,
     ssh: settings.ssh,
     servers,
     agents,

@@ -15,6 +15,7 @@ export const NODE_STEPS = [
   "rules-trial",
   "rules",
   "packages",
+  "page",
   "leave",
   "join",
   "nixos-trial",

@@ -1,5 +1,6 @@
 import { API_PORT } from "../plan/endpoint";
 import { LXC_FEATURES, LXC_RAW_LINES } from "../plan/lxcProfile";
+import { PAGE_STYLE } from "../plan/render/pageStyle";
 import { SNAPSHOTTERS_FOR_ZFS } from "../plan/snapshotters";
 
 /*
@@ -166,6 +167,8 @@ const ACTS = ["lib/task", "lib/guest", "lib/acts"];
 const CLUSTER = [...ACTS, "lib/cluster"];
 /** Of tasks that run on a node and report its onboarding. */
 const ONBOARDING = ["lib/task", "lib/progress", "lib/doing"];
+/** What a node shows its progress with. */
+const PAGE_FILES = ["view.sh", "end-page.sh", "k3s-onboarding.socket", "k3s-onboarding@.service"];
 /** What allows SSH by key in a guest. */
 const GUEST_SSH = {
   "guest-ssh.sh": ["host/files/guest-ssh.sh"],
@@ -345,6 +348,15 @@ export const TASKS = {
     parts: [...CLUSTER, "lib/everywhere", "host/onboarding"],
     args: ["CLUSTER_ID"],
     answer: lines("onboarding\\t[^\\n\\t\\x00]*\\t(?:[A-Za-z0-9+/]+=*|-)"),
+  },
+  page: {
+    runsOn: "node",
+    parts: [...ONBOARDING, "node/page"],
+    args: ["NAME", "ADDRESS"],
+    files: {
+      "style.css": { text: PAGE_STYLE },
+      ...Object.fromEntries(PAGE_FILES.map((file) => [file, [`node/files/${file}`]])),
+    },
   },
   packages: {
     runsOn: "node",

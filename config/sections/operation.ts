@@ -59,6 +59,21 @@ export const rolloutSchema = z
   })
   .meta({ description: "How changes roll out to the nodes." });
 
+/** `cluster.onboarding`: what a person sees of it. */
+export const onboardingSchema = z
+  .strictObject({
+    http: boolean
+      .meta({
+        description:
+          "Whether a node shows its progress on port 8080 of its address while it joins, for everybody who reaches it. The page can only be read, and goes away when the node is done.",
+        change: "none",
+        changeNote: "nodes that join later show it",
+        independent: true,
+      })
+      .default(false),
+  })
+  .meta({ description: "How a person follows the onboarding of nodes." });
+
 /** `cluster.ssh`: who may log in to the nodes. */
 export const sshSchema = z
   .strictObject({

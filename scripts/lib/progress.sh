@@ -22,6 +22,13 @@ reported() {
 # shellcheck disable=SC2317 # not every task asks
 state_of() { reported | awk -F '\t' -v step="$1" '$1 == step { print $2 }'; }
 
+# end_page: a minute after the last step, so that who watches the page sees it.
+end_page() {
+  if [ -e /run/systemd/system/k3s-onboarding.socket ]; then
+    systemd-run -q --on-active=60 --unit=k3s-onboarding-end sh "$ONBOARDING/end-page.sh"
+  fi
+}
+
 # progress STEP running|done|skipped|failed MESSAGE [STEP STATE MESSAGE]…: never fails a step, because this is only a report.
 progress() {
   { mkdir -p "$ONBOARDING" && chmod 0755 "$ONBOARDING"; } 2>/dev/null || return 0
@@ -50,6 +57,7 @@ progress() {
     fi
     awk -F '\t' '{ print $3, $1, $2 ": " $4 }' "$ONBOARDING/.news" >>"$ONBOARDING/onboarding.log"
     chmod 0644 "$ONBOARDING/onboarding.log"
+    if grep -q "^health_check_ready$(printf '\t')done" "$ONBOARDING/.news"; then end_page; fi
     rm -f "$ONBOARDING/.news" "$ONBOARDING/.status.json"
   ) 9>"$ONBOARDING/.lock" 2>/dev/null || :
 }

@@ -389,6 +389,17 @@ describe("an SSH agent that is gone", () => {
   });
 });
 
+describe("nodes that show their progress", () => {
+  it("do it before their K3s, each at its own address; without the wish there is no such step", async () => {
+    const up = await recordProgram({ cluster: { ...cluster, onboarding: { http: true } }, secrets });
+    for (const [at, name] of NODES.entries()) {
+      const { urn, inputs } = up.find(`${name}-page`, COMMAND);
+      expect(inputs["create"]).toContain(`export ADDRESS='192.168.2.2${at}'\n`);
+      expect(up.find(`${name}-k3s`, COMMAND).options.dependencies).toContain(urn);
+    }
+  });
+});
+
 describe("a pool that asks for packages", () => {
   it("gets them before its K3s, and no other node has such a step", async () => {
     const pools = cluster["pools"] as { worker: object };

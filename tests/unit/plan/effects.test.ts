@@ -77,6 +77,7 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "removal.onLocalData": { removal: { onLocalData: "delete" } },
   "removal.onDisks": { removal: { onDisks: "delete" } },
   "removal.allowControlPlaneLoss": { removal: { allowControlPlaneLoss: true } },
+  "onboarding.http": { onboarding: { http: true } },
   "rollout.concurrency": { rollout: { concurrency: 2 } },
   "pools.<pool>.kind": worker({ kind: "vm" }),
   "pools.<pool>.role": { k3s: { datastore: "etcd" }, ...worker({ role: "server" }) },

@@ -7,7 +7,7 @@ import { RemoteScript } from "../remote/RemoteScript";
 import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./machine/Machine";
 
-interface PackagesArgs {
+interface OnboardingArgs {
   readonly node: NodePlan;
   readonly machine: Machine;
   readonly context: ClusterContext;
@@ -16,7 +16,7 @@ interface PackagesArgs {
 /** The Debian packages of the node's pool, and iscsid where its storage needs it; no step for a node that asks for neither. */
 export function packages(
   name: string,
-  { node, machine, context }: PackagesArgs,
+  { node, machine, context }: OnboardingArgs,
   parent: pulumi.Resource,
 ): RemoteScript[] {
   if (node.packages.length === 0 && !node.iscsi) return [];
@@ -35,6 +35,34 @@ export function packages(
         ISCSI: node.iscsi ? "yes" : "no",
         DEADLINE: PACKAGES_DEADLINE,
       },
+      triggers: [machine.creation],
+    },
+    context.scriptOptions({
+      parent,
+      dependsOn: [machine.usable],
+      deletedWith: machine.guest,
+      replaceWith: [machine.guest],
+    }),
+  );
+  return [step];
+}
+
+/** The page that shows the node's progress, where the config asks for it. */
+export function page(
+  name: string,
+  { node, machine, context }: OnboardingArgs,
+  parent: pulumi.Resource,
+): RemoteScript[] {
+  if (!context.plan.onboarding.http) return [];
+  const step = new RemoteScript(
+    stepName(name, "page"),
+    {
+      task: "page",
+      title: `the progress of ${node.name} at http://${node.address}:8080/`,
+      connection: machine.connection,
+      lock: "page",
+      boundSeconds: STEP_BOUNDS.page,
+      args: { NAME: node.name, ADDRESS: node.address },
       triggers: [machine.creation],
     },
     context.scriptOptions({

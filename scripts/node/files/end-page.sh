@@ -1,0 +1,4 @@
+# Ends the page of the onboarding.
+systemctl stop k3s-onboarding.socket
+rm -f /run/systemd/system/k3s-onboarding.socket /run/systemd/system/k3s-onboarding@.service
+systemctl daemon-reload
