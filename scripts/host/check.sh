@@ -25,11 +25,10 @@ look_after() {
   { given "$2"; cat "$WORK/node-checks.sh" "$WORK/cluster-checks.sh"; } | guest_feed "$1" sh -s 2>/dev/null | of_node "$2"
 }
 
-# pod_address: where a guest is in the pod network; nothing for one on which no pod has run yet.
-pod_address() {
-  trusts "$1" "$2" || return 0
-  guest_exec "$1" ip -4 -oneline address show 2>/dev/null |
-    sed -n "s/^[0-9]*: \(cni0\|flannel[a-z0-9.-]*\) .* inet \([0-9.]*\)\/.*/$2 \2/p" | head -n 1
+# list_pods: "NODE ADDRESS" of one pod on each node that has any in the pod network.
+list_pods() {
+  kubectl get pods -A -o 'jsonpath={range .items[*]}{.spec.nodeName} {.status.podIP} {.status.phase} {.spec.hostNetwork}{"\n"}{end}' 2>/dev/null |
+    awk '$3 == "Running" && $4 != "true" && !listed[$1]++ { print $1, $2 }' | grep -xE '[a-z0-9.-]+ [0-9]{1,3}([.][0-9]{1,3}){3}' || :
 }
 service() { kubectl -n "$1" get service "$2" --ignore-not-found -o 'jsonpath={.spec.clusterIP}' 2>/dev/null | grep -xE '[0-9]{1,3}([.][0-9]{1,3}){3}' || :; }
 
@@ -47,7 +46,7 @@ if ! find_server; then
 fi
 SERVICE=$(service default kubernetes)
 DNS=$(service kube-system kube-dns)
-ask_all pod_address pod_address | grep -xE '[a-z0-9-]+ [0-9.]+' >"$WORK/peers" || :
+list_pods >"$WORK/peers"
 {
   kubectl -n kube-system get pods --no-headers 2>/dev/null | awk '
     $3 != "Completed" { all++; split($2, n, "/"); if (n[1] != n[2] && $1 ~ /^[a-z0-9.-]+$/) broken = broken " " $1 }

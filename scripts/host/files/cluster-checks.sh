@@ -1,9 +1,16 @@
 # Runs inside a guest, behind lib/node-checks, on stdin of `sh -s`: whether the pod network and services are reached from there.
-# Arguments: PEERS ("name address": where the others are in the pod network, one per line), SERVICE (address of the API's service),
+# Arguments: PEERS ("node address" of a pod on each other node, one per line), SERVICE (address of the API's service),
 # DNS (address of the cluster's DNS, may be empty).
 
-# echoes ADDRESS: by ping, or, where there is none, by kubelet's port.
-echoes() { if command -v ping >/dev/null; then ping -n -q -c 1 -W 3 "$1" >/dev/null 2>&1; else reaches "$1" 10250; fi; }
+# echoes ADDRESS: by ping, or, where there is none, because it refuses a connection: so packets go both ways.
+# shellcheck disable=SC2016 # the values of bash
+echoes() {
+  if command -v ping >/dev/null; then
+    ping -n -q -c 1 -W 3 "$1" >/dev/null 2>&1
+  else
+    said=$(timeout 5 bash -c 'exec 3<>"/dev/tcp/$1/9"' bash "$1" 2>&1) || case $said in *refused*) ;; *) return 1 ;; esac
+  fi
+}
 
 # named NAME_OR_ADDRESS: what the cluster's DNS makes of it, whatever the node's own resolver is.
 # shellcheck disable=SC2016 # the values of the inner shell
@@ -27,11 +34,11 @@ END
   wait
   silent=$(cat "$scratch"/silent.* 2>/dev/null | tr -d '\n')
   if [ -z "$PEERS" ]; then
-    finding ok pod-network "no other node has an address there"
+    finding ok pod-network "no pod runs on another node"
   elif [ -z "$silent" ]; then
-    finding ok pod-network "it reaches all other nodes there"
+    finding ok pod-network "it reaches the pods of all other nodes that have any"
   else
-    finding fail pod-network "it does not reach these nodes in the pod network:$silent" "let 8472/udp pass between the nodes (51820/udp with WireGuard), and see ip route and journalctl -u k3s -u k3s-agent on both"
+    finding fail pod-network "it does not reach pods on these nodes:$silent" "let 8472/udp pass between the nodes (51820/udp with WireGuard), and see ip route on both, and NetworkPolicies"
   fi
 
   if reaches "$SERVICE" 443; then finding ok service "it reaches the service kubernetes by its address"; else

@@ -15,18 +15,27 @@ const put = (name: string, text: string): void => fs.writeFileSync(path.join(hos
 
 beforeEach(() => {
   host = new ScriptedHost();
-  const pods = { 100: "10.42.0.0", 103: "10.42.1.0", 104: "10.42.2.1" };
   host.pct(`vmid=$2; shift 3
   case "$*" in
     "sh -s") if [ -e "${host.root}/says.$vmid" ]; then cat "${host.root}/says.$vmid"; else exec sh -s; fi ;;
-    "ip -4 -oneline address show") cat "${host.root}/pods.$vmid" ;;
+    *"get pods -A"*) cat "${host.root}/addresses" ;;
     *readyz*) [ ! -e "${host.root}/silent" ] ;;
     *"get pods"*) cat "${host.root}/pods" ;;
     *"get service kubernetes"*) echo 10.43.0.1 ;;
     *"get service kube-dns"*) cat "${host.root}/dns" ;;
   esac`);
-  for (const [vmid, address] of Object.entries(pods))
-    put(`pods.${vmid}`, `1: lo    inet 127.0.0.1/8\n3: flannel.1    inet ${address}/32 scope global flannel.1\n`);
+  put(
+    "addresses",
+    [
+      "k3s-1 192.168.2.20 Running true", // in the network of its host
+      "k3s-1 10.42.0.9 Succeeded ",
+      "k3s-1 10.42.0.2 Running ",
+      "k3s-worker-01 10.42.1.2 Running ",
+      "k3s-worker-02 10.42.2.2 Running ",
+      "k3s-worker-02 10.42.2.3 Running ",
+      "",
+    ].join("\n"),
+  );
   put("pods", "coredns-1   1/1   Running   0   1m\nhelm-1   0/1   Completed   0   1m\n");
   put("dns", "10.43.0.10\n");
   // The network of the guests.
@@ -70,10 +79,10 @@ describe("after", () => {
   });
 
   it("names the pair that does not reach each other", () => {
-    put("unreached", "10.42.2.1\n");
+    put("unreached", "10.42.2.2\n");
     expect(failed(check("after")).map(({ node, seen }) => [node, seen])).toEqual([
-      ["k3s-1", "it does not reach these nodes in the pod network: k3s-worker-02"],
-      ["k3s-worker-01", "it does not reach these nodes in the pod network: k3s-worker-02"],
+      ["k3s-1", "it does not reach pods on these nodes: k3s-worker-02"],
+      ["k3s-worker-01", "it does not reach pods on these nodes: k3s-worker-02"],
     ]);
   });
 
