@@ -71,6 +71,10 @@ export const DOORS: readonly KnownDoor[] = [
       holds: ({ k3s }) => k3s.extraServerConfig["embedded-registry"] === true,
     },
   },
+  {
+    ...{ from: "admins", to: "nodes", protocol: "tcp", ports: ["8080"], why: "progress of the onboarding" },
+    when: { words: "`onboarding.http` is `true`", holds: ({ onboarding }) => onboarding.http },
+  },
   ...(["tcp", "udp"] as const).flatMap((protocol): KnownDoor[] =>
     (["services", "pods"] as const).map((from) => ({
       ...{ from, to: "nodes", protocol, why: "services", forwarded: true },
