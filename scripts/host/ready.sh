@@ -82,7 +82,7 @@ if [ -e "$LEAVING/$NAME" ]; then
 fi
 
 wait "$reported"
-progress node_labeled "done" "$(wc -l <"$WORK/labels") labels, $(wc -l <"$WORK/taints") taints" \
+progress node_labeled "done" "labels: $(wc -l <"$WORK/labels"), taints: $(wc -l <"$WORK/taints")" \
   health_check_ready running "waiting for it to stay Ready" &
 reported=$!
 DOING=health_check_ready

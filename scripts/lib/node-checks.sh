@@ -6,7 +6,7 @@ case $ARCH in
   amd64) MACHINE=x86_64 BINARY_FILE=k3s ;;
   arm64) MACHINE=aarch64 BINARY_FILE=k3s-arm64 ;;
 esac
-# A node whose K3s has started once has ports, routes and a place in the cluster of its own.
+# A node that has joined has a place in the cluster of its own.
 STAMP=/var/lib/proxmox-k3s/started
 
 # finding ok|warn|fail CHECK SEEN [REMEDY]
@@ -33,11 +33,12 @@ node_checks() {
   check_cgroup
   check_kernel
   check_snapshotter
-  if [ ! -e "$STAMP" ]; then
+  # A first start of K3s that was cut off has left routes and ports of its own. They were looked at before it had its settings.
+  if [ ! -e "$STAMP" ] && [ ! -e /etc/rancher/k3s/config.yaml ]; then
     check_networks
     check_ports
-    check_server
   fi
+  [ -e "$STAMP" ] || check_server
 }
 
 check_memory() {

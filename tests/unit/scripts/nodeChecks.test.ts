@@ -58,6 +58,7 @@ function check(env: Readonly<Record<string, string>> = {}): ReadonlyMap<string, 
     .replaceAll("/sys/module", file("modules"))
     .replaceAll("/run/systemd/container", file("container"))
     .replaceAll("/var/lib/proxmox-k3s", file("state"))
+    .replaceAll("/etc/rancher/k3s", file("k3s"))
     .replaceAll(`[ -c ${file("kmsg")} ]`, `[ ! -e ${file("no-kmsg")} ]`);
   const { status, stdout, stderr } = spawnSync("sh", ["-c", script], {
     encoding: "utf8",
@@ -140,6 +141,14 @@ it("does not look at the kernel of a container, which is its host's", () => {
 it("a port that K3s itself holds after a start that was cut off is its own", () => {
   tool("ss", `echo 'LISTEN 0 4096 *:10250 *:* users:(("k3s-agent",pid=7,fd=6))'`);
   expect(check().get("ports")).toMatchObject({ level: "ok" });
+});
+
+it("a first start that was cut off has left routes and ports: they stop no second one, which still looks for its server", () => {
+  put("k3s/config.yaml", "server: https://127.0.0.1:1\n");
+  routes("10.42.1.0/24 via 192.168.2.20 dev eth0");
+  tool("ss", `echo 'LISTEN 0 4096 *:10250 *:* users:(("containerd",pid=7,fd=6))'`);
+  const failed = [...check({ URL: "https://127.0.0.1:1" })].filter(([, { level }]) => level === "fail");
+  expect(failed.map(([name]) => name)).toEqual(["api"]);
 });
 
 it("a node that has joined before has routes, ports and a place of its own: they are not looked at", () => {
