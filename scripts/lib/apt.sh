@@ -43,6 +43,7 @@ apt_next() {
     signature) echo "install the key of that archive on the node, or take the archive out of /etc/apt" ;;
     lock) echo 'another apt works on the node: see ps aux | grep -E "apt|dpkg" there' ;;
     dns) echo 'set network.nameservers to DNS servers that the node reaches' ;;
+    slow) echo 'see that the node reaches its mirror fast enough, or set another one in /etc/apt there' ;;
     mirror) echo 'the mirror is ill: wait, or set another one in /etc/apt on the node' ;;
     network) echo 'see that the node reaches its mirror (route, proxy, firewall): its address is in /etc/apt there' ;;
     unknown) echo 'correct packages of the pool: apt-cache policy NAME on the node says what there is' ;;
@@ -66,16 +67,18 @@ apt_install() {
   tries=0
   until apt_once "$@"; do
     class=$(failure_class)
+    # It was ended by the deadline, in the middle of its work.
+    if [ "$class" = other ] && [ "$(left)" -le 1 ]; then class=slow; fi
     words=$(apt_words)
     tail -n 20 "$APT" | cut -c 1-300
     case $class in
-      lock | dns | mirror | network) ;;
+      lock | dns | mirror | network | slow) ;;
       *) fail "apt could not install $* on $NAME: ${words:-it ended without a word}" "$(apt_next "$class"); then pulumi up" ;;
     esac
     tries=$((tries + 1))
     pause=$(full_jitter "$tries")
     if [ "$pause" -ge "$(left)" ]; then
-      fail "apt could not install $* on $NAME within $DEADLINE s, in $tries tries: $words" "$(apt_next "$class"); then pulumi up"
+      fail "apt could not install $* on $NAME within $DEADLINE s, in $tries tries${words:+: $words}" "$(apt_next "$class"); then pulumi up"
     fi
     say "try $tries failed ($class); the next one comes in $pause s"
     sleep "$pause"

@@ -138,6 +138,15 @@ it.each(AGAIN)("tries again after %s at %s: %s", (kind, verb, says) => {
   expect(waits[1]).toBeLessThanOrEqual(8);
 });
 
+it("names a mirror that is too slow for the deadline", () => {
+  tool("apt-get", "sleep 420; exit 124");
+  const { status, output } = run();
+  expect(status).toBe(1);
+  expect(output).toContain(
+    "apt could not install jq open-iscsi on node-1 within 420 s, in 1 tries\nnext:  see that the node reaches its mirror fast enough",
+  );
+});
+
 it("gives up at the deadline, with the last cause and its remedy", () => {
   apt(...Array.from({ length: 500 }, () => "update:E: Temporary failure resolving 'deb.debian.org'"));
   const { status, steps } = run();
