@@ -102,7 +102,7 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
       labels,
       taints: taintsOf(settings, pool),
       packages,
-      iscsi: packages.includes(ISCSI_PACKAGE) || asksForStorage(labels),
+      iscsi: packages.includes(ISCSI_PACKAGE) || (isDebian(pool) && asksForStorage(labels)),
       startOnBoot: pool.startOnBoot,
       ...startupOf(pool),
       protect: own.protect ?? pool.protect,
@@ -137,6 +137,9 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
     }
   });
 }
+
+/** Its services are the program's to enable; those of NixOS are its configuration's. */
+const isDebian = (pool: PoolSettings): boolean => pool.kind !== "vm" || pool.os !== "nixos";
 
 function vmSource({ template, clone = "full", image }: VmPoolSettings): VmSource {
   return image === undefined ? { template: required(template, "template"), clone } : { image: imageOf(image) };

@@ -13,9 +13,17 @@ export function checkNixos({ pools, k3s }: Draft): Problem[] {
       problem: "must be false: cloud-init cannot install the guest agent in NixOS",
       hint: "remove it, and set services.qemuGuest.enable = true in the configuration of the template",
     }));
-  if (k3s?.artifacts.airgapImages !== true) return agents;
+  const packages = nixos
+    .filter(([, pool]) => pool.packages.length > 0)
+    .map(([name]) => ({
+      path: `cluster.pools.${name}.packages`,
+      problem: "must be empty: NixOS has no apt",
+      hint: "remove it, and set environment.systemPackages, or services.openiscsi for Longhorn, in the configuration of the template",
+    }));
+  const found = [...agents, ...packages];
+  if (k3s?.artifacts.airgapImages !== true) return found;
   return [
-    ...agents,
+    ...found,
     {
       path: "cluster.k3s.artifacts.airgapImages",
       problem: `must be false: the pool ${first} has NixOS, whose K3s comes from nixpkgs`,

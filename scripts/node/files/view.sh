@@ -1,4 +1,5 @@
 # Answers one HTTP request on stdin with the progress of the onboarding; reads two files, and writes none. Needs only sh, sed and cat.
+PATH=$PATH:/run/current-system/sw/bin
 set -u
 cd "${0%/*}" || exit 1
 carriage=$(printf '\r')

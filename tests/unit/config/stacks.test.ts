@@ -50,6 +50,12 @@ describe("Pulumi.onboarding.yaml is S4", () => {
       });
   });
 
+  test("S4's packages, iscsid, and a page of the progress", () => {
+    for (const node of plan.nodes)
+      expect(node).toMatchObject({ packages: ["curl", "jq", "open-iscsi", "wget"], iscsi: true });
+    expect(plan.onboarding).toEqual({ http: true });
+  });
+
   test("the networks of pods and services", () =>
     expect(plan.network).toMatchObject({ podCidr: "10.42.0.0/16", serviceCidr: "10.43.0.0/16" }));
 });
