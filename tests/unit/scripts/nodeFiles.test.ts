@@ -19,7 +19,9 @@ function checked(rootType: string, env: Readonly<Record<string, string>>): strin
   );
   for (const [name, text] of Object.entries(taskFiles("install-k3s")))
     fs.writeFileSync(path.join(work, name), `${text}\n`);
-  const scripts = ["lib/task", "lib/node-checks", "lib/node-files"].map((part) => fs.readFileSync(`scripts/${part}.sh`, "utf8"));
+  const scripts = ["lib/task", "lib/node-checks", "lib/node-files"].map((part) =>
+    fs.readFileSync(`scripts/${part}.sh`, "utf8"),
+  );
   const text = [...scripts, "check_node"].join("\n").replaceAll("/proc/mounts", `${work}/mounts`);
   const given = { PATH: process.env["PATH"], WORK: work, RUNNER: String(process.pid), STEP: "node-1-k3s" };
   const { stdout, stderr } = spawnSync("sh", ["-c", text], {
