@@ -21,7 +21,8 @@ interface Named {
 
 type SetOptions = Partial<Named> & { json?: boolean } & Omit<FaultSpec, "kind">;
 
-const program = new Command("lab")
+/** The commands, for `npm run docs -- --check` too. */
+export const program = new Command("lab")
   .description("A Proxmox VE in a box: its API over real containers.")
   .enablePositionalOptions();
 
@@ -131,7 +132,8 @@ faultCommand("clear [id]", "end a fault, or all").action(async (id: string | und
   await clearFaults(faultLab(options), id === undefined ? undefined : Number(id));
 });
 
-program.parseAsync().catch((error: Error) => {
-  console.error(`error: ${error.message}`);
-  process.exitCode = 1;
-});
+if (require.main === module)
+  program.parseAsync().catch((error: Error) => {
+    console.error(`error: ${error.message}`);
+    process.exitCode = 1;
+  });

@@ -1,4 +1,8 @@
-/** `npm run docs`: writes the generated files. With `--check` it writes nothing and fails if a file is out of date. */
+/**
+ * `npm run docs`: writes the generated files. With `--check` it writes nothing, and fails if a file is out of date or a page has a
+ * dead link or a command that does not exist.
+ */
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
@@ -7,6 +11,8 @@ import { PAGE, renderPage } from "../tests/reliability/page";
 import { SCHEMA_FILE, stackFileSchema } from "./clusterSchema";
 import { CONFIG_PAGE, renderConfigPage } from "./configPage";
 import { FIREWALL_PAGE, renderFirewallPage } from "./firewallPage";
+import { wrongCommands } from "./pageCommands";
+import { deadLinks } from "./pageLinks";
 
 const REPOSITORY = path.join(__dirname, "..");
 
@@ -23,11 +29,28 @@ async function textOf(name: string, render: () => string | Promise<string>): Pro
   return prettier.format(await render(), { ...(await prettier.resolveConfig(file)), filepath: file });
 }
 
+/** Every page that people read. A decision's text does not change later, so it may name what was there then. */
+function pages(): string[] {
+  const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "*.md"], {
+    cwd: REPOSITORY,
+    encoding: "utf8",
+  });
+  return files.split("\n").filter((file) => file !== "" && fs.existsSync(path.join(REPOSITORY, file)));
+}
+
+function problemsOf(page: string): string[] {
+  const text = fs.readFileSync(path.join(REPOSITORY, page), "utf8");
+  const commands = page.startsWith("docs/decisions/") ? [] : wrongCommands(text);
+  return [...deadLinks(page, text).map((link) => `the link ${link} is dead`), ...commands].map(
+    (what) => `${page}: ${what}`,
+  );
+}
+
 new Command("docs")
   .description(
     "write docs/reliability.md from the rows in tests/reliability, docs/config.md and the JSON schema from config/schema.ts, and docs/firewall.md from plan/firewall.ts",
   )
-  .option("--check", "write nothing; fail if a file is out of date")
+  .option("--check", "write nothing; fail if a file is out of date, a link is dead or a command does not exist")
   .action(async ({ check }: { check?: boolean }, command: Command) => {
     const stale: string[] = [];
     for (const [name, render] of Object.entries(FILES)) {
@@ -41,6 +64,8 @@ new Command("docs")
     }
     if (check && stale.length > 0)
       command.error(`docs: these files are out of date: ${stale.join(", ")}; run npm run docs`);
+    const problems = check ? pages().flatMap(problemsOf) : [];
+    if (problems.length > 0) command.error(problems.join("\n"));
   })
   .parseAsync()
   .catch((error: unknown) => {

@@ -2,6 +2,8 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
+import { deadLinks } from "../../../scripts-dev/pageLinks";
+
 /* A link or a hint that names a page leads to one that exists, and to a heading that it has. */
 
 const repo = path.join(__dirname, "../../..");
@@ -10,25 +12,14 @@ const tracked = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], {
   .split("\n")
   .filter((file) => file && fs.existsSync(path.join(repo, file)));
 
-/** GitHub's anchors of a page's headings. */
-const anchors = (page: string): string[] =>
-  [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N} _-]/gu, "")
-      .replaceAll(" ", "-"),
-  );
-
 test.each(tracked.filter((file) => file.endsWith(".md")))("the links of %s", (page) => {
-  const links = [...read(page).matchAll(/\]\((?!https?:|mailto:)([^)\s]*)\)/g)].map(([, link = ""]) => link);
-  const broken = links.filter((link) => {
-    if (link.startsWith("000M-")) return false; // the form of a decision
-    const [file = "", anchor] = link.split("#");
-    const target = file === "" ? page : path.join(path.dirname(page), file);
-    if (!fs.existsSync(path.join(repo, target))) return true;
-    return anchor !== undefined && target.endsWith(".md") && !anchors(target).includes(anchor);
-  });
-  expect(broken).toEqual([]);
+  expect(deadLinks(page, read(page))).toEqual([]);
+});
+
+test("a link to no file, to no heading of another page and of its own is found", () => {
+  const links = ["gone.md", "nodes.md", "nodes.md#servers", "nodes.md#no-such", "#here", "#not-here", "../README.md"];
+  const text = `# Here\n${links.map((link) => `[a](${link})`).join(" ")}`;
+  expect(deadLinks("docs/page.md", text)).toEqual(["gone.md", "nodes.md#no-such", "#not-here"]);
 });
 
 test("hints in scripts and messages name pages and headings that exist", () => {

@@ -1,0 +1,43 @@
+import { Command } from "commander";
+
+const STACK = "-s, --stack <name>";
+const RUN = [STACK, "--refresh", "--target <urn>", "--diff", "--json"];
+
+/**
+ * The commands and options of Pulumi that our pages name, held to the real Pulumi by tests/engine/pulumiCommands.test.ts.
+ * `--non-interactive` and `--debug` belong to all.
+ */
+const COMMANDS: Readonly<Record<string, readonly string[]>> = {
+  up: [
+    ...RUN,
+    ...["-y, --yes", "--replace <urn>", "--skip-preview", "--continue-on-error", "--expect-no-changes"],
+    "--attach-debugger",
+  ],
+  preview: [...RUN, "--replace <urn>", "--expect-no-changes"],
+  destroy: [...RUN, "-y, --yes", "--run-program", "--skip-preview", "--continue-on-error"],
+  refresh: [STACK, "-y, --yes", "--import-pending-creates"],
+  cancel: [STACK, "-y, --yes"],
+  "login [url]": [],
+  "new [template]": ["--name <name>", "--generate-only"],
+  "stack init [name]": [],
+  "stack select [name]": [],
+  "stack ls": [],
+  "stack rm [name]": ["-y, --yes", "--force", "--preserve-config"],
+  "stack export": [STACK, "--file <file>"],
+  "stack import": [STACK, "--file <file>"],
+  "stack output [name]": [STACK, "--show-secrets"],
+  "config set <key> [value]": [STACK, "--secret", "--path"],
+  "plugin install [kind] [name] [version]": ["--checksum <sum>", "--server <url>"],
+  "state delete <urn>": [STACK, "-y, --yes"],
+};
+
+/** Pulumi's command line, as far as our pages use it. */
+export const pulumi = new Command("pulumi");
+
+for (const [usage, options] of Object.entries(COMMANDS)) {
+  const [group = "", ...rest] = usage.split(" ");
+  const isBelow = /^[a-z]/.test(rest[0] ?? "");
+  const parent = isBelow ? (pulumi.commands.find((each) => each.name() === group) ?? pulumi.command(group)) : pulumi;
+  const command = parent.command(isBelow ? rest.join(" ") : usage);
+  for (const flags of [...options, "--non-interactive", "--debug"]) command.option(flags);
+}
