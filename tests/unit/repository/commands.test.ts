@@ -29,11 +29,26 @@ test("the commands work from a checkout, as npx and npm start them", () => {
   expect([npm.status, npm.stdout, npm.stderr]).toEqual(expected);
 });
 
+test("no command colours its output, so NO_COLOR and a log need no care", () => {
+  const sources = execFileSync("git", ["ls-files", "cli", "remote", "plan", "scripts"], {
+    cwd: repo,
+    encoding: "utf8",
+  });
+  const coloured = sources
+    .trim()
+    .split("\n")
+    .filter((file) => fs.existsSync(path.join(repo, file)))
+    .filter((file) => /\\(x1b|u001b|033)\[|styleText|\x1b/i.test(fs.readFileSync(path.join(repo, file), "utf8")));
+  expect(coloured).toEqual([]);
+});
+
 describe("every command that a text names exists", () => {
   const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: repo, encoding: "utf8" })
     .trim()
     .split("\n")
-    .filter((file) => /\.(ts|cjs|mjs|js|sh|md|ya?ml)$/.test(file) && fs.existsSync(path.join(repo, file)));
+    .filter((file) => /\.(ts|cjs|mjs|js|sh|md|ya?ml)$/.test(file) && fs.existsSync(path.join(repo, file)))
+    // It names wrong ones on purpose.
+    .filter((file) => file !== "tests/unit/docs/pageCommands.test.ts");
   const named = (pattern: RegExp): [command: string, file: string][] =>
     files.flatMap((file) =>
       [...fs.readFileSync(path.join(repo, file), "utf8").matchAll(pattern)].map(([, name = ""]): [string, string] => [
