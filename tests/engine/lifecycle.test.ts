@@ -70,7 +70,9 @@ describe("the first up", () => {
     expect(first.exchanges.filter((exchange) => exchange.status !== 200 && !isLate(exchange))).toEqual([]);
     expect(first.exchanges.flatMap(schemaProblems)).toEqual([]);
     expect(members(first)).toEqual(NODES);
-    expect(lastWord(firstUp)).toContain("homelab: all 3 nodes are Ready at K3s v1.36.3+k3s1. next: (umask 077;");
+    expect(lastWord(firstUp)).toContain(
+      "homelab: all 3 nodes are Ready at K3s v1.36.3+k3s1. next: npx proxmox-k3s kubeconfig --merge",
+    );
   });
 
   it.each(NODES)("makes %s in order: claim, machine, host's part, host key, files, K3s, ready", (name) => {
