@@ -11,7 +11,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   up: [
     ...RUN,
     ...["-y, --yes", "--replace <urn>", "--skip-preview", "--continue-on-error", "--expect-no-changes"],
-    ...["--suppress-progress", "--attach-debugger"],
+    ...["--suppress-progress", "--suppress-outputs", "--attach-debugger"],
   ],
   preview: [...RUN, "--replace <urn>", "--expect-no-changes"],
   destroy: [...RUN, "-y, --yes", "--run-program", "--skip-preview", "--continue-on-error"],
