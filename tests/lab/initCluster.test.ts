@@ -2,12 +2,13 @@ import * as fs from "node:fs";
 import { parseDocument } from "yaml";
 
 import { artifactHost, findLab } from "../../lab/lab";
+import { PageCommands } from "../support/pageCommands";
 import { InitLab } from "../support/initLab";
 import { type Finished, finish } from "../support/lab";
 
 /*
  * The first hour of a new user: a bare Proxmox host, `init`, `pulumi up`, and a cluster of three Ready nodes that the words for daily
- * work reach. One lab; the tests build on each other.
+ * work reach. One lab; the tests build on each other. The commands are those of the pages, read from them.
  */
 
 const world = new InitLab("first");
@@ -40,22 +41,37 @@ function takeArtifactsFromTheLab(): void {
   fs.writeFileSync(stackFile, doc.toString({ lineWidth: 0 }));
 }
 
-it("three commands end with three Ready nodes", async () => {
-  await well(world.init("--yes"));
-  takeArtifactsFromTheLab();
-  expect(await well(pulumi("up", "--yes", "--skip-preview"))).toMatch(/all 3 nodes are Ready at K3s v/);
-});
+const first = new PageCommands("docs/first-cluster.md", "## The commands", world);
+const nodes = new PageCommands("docs/nodes.md", "# Add and remove nodes", world);
+const readyNodes = async (): Promise<string[]> => {
+  const env = { ...world.envAfter(), KUBECONFIG: `${home}/.kube/config` };
+  const table = await well(finish("kubectl", ["--context", name, "get", "nodes", "--no-headers"], env));
+  return table
+    .trim()
+    .split("\n")
+    .filter((line) => / Ready /.test(line))
+    .map((line) => line.split(" ")[0]!)
+    .sort();
+};
+const named = (...ends: string[]): string[] => ends.map((end) => `${name}-${end}`);
 
-it("kubeconfig --merge makes the context that it names, and kubectl reaches the cluster by it", async () => {
-  const told = await well(world.own("kubeconfig", "--merge", "--stack", name));
+it("the page about the first cluster ends with three Ready nodes, and with kubectl", async () => {
+  // The lab's checkout stands, with its packages.
+  expect(first.next(2)).toEqual([
+    "git clone URL-OF-THIS-REPOSITORY proxmox-k3s && cd proxmox-k3s",
+    "npm ci --omit=dev",
+  ]);
+  await well(first.run("npx proxmox-k3s init root@HOST"));
+  takeArtifactsFromTheLab();
+  expect(await well(first.run("npx proxmox-k3s doctor"))).toMatch(/\n\d+ passed/);
+  await well(first.run("pulumi preview"));
+  expect(await well(first.run("pulumi up"))).toMatch(/all 3 nodes are Ready at K3s v/);
+  const told = await well(first.run("npx proxmox-k3s kubeconfig --merge"));
   expect(told).toContain(`next:  kubectl --context ${name} get nodes`);
-  const file = `${home}/.kube/config`;
-  expect(fs.statSync(file).mode & 0o777).toBe(0o600);
-  const env = { ...world.envAfter(), KUBECONFIG: file };
-  const nodes = await well(finish("kubectl", ["--context", name, "get", "nodes", "-o", "name"], env));
-  expect(nodes.trim().split("\n").sort()).toEqual(
-    [`node/${name}-control-1`, `node/${name}-worker-1`, `node/${name}-worker-2`].sort(),
-  );
+  expect(fs.statSync(`${home}/.kube/config`).mode & 0o777).toBe(0o600);
+  expect(await well(first.run("kubectl get nodes"))).toMatch(/ Ready /);
+  expect(first.next(1)).toEqual([]);
+  expect(await readyNodes()).toEqual(named("control-1", "worker-1", "worker-2"));
 });
 
 it("ssh NODE runs a command there, as root", async () => {
@@ -69,10 +85,22 @@ it("init again leaves a cluster that stands as it is", async () => {
   expect(await well(pulumi("preview"))).toMatch(/\n\s+\d+ unchanged\n/);
 });
 
+it("the page about nodes adds one, takes out a certain one, and gives another a new machine", async () => {
+  await well(nodes.run("npx proxmox-k3s scale worker 3"));
+  await well(nodes.run("pulumi up"));
+  expect(await readyNodes()).toEqual(named("control-1", "worker-1", "worker-2", "worker-3"));
+  await well(nodes.run("npx proxmox-k3s node retire NODE", { NODE: `${name}-worker-1` }));
+  await well(nodes.run("pulumi up"));
+  expect(await readyNodes()).toEqual(named("control-1", "worker-2", "worker-3"));
+  await well(nodes.run("npx proxmox-k3s node rebuild NODE", { NODE: `${name}-worker-2` }));
+  expect(await readyNodes()).toEqual(named("control-1", "worker-2", "worker-3"));
+  expect(nodes.next(1)).toEqual([]);
+});
+
 it("--undo refuses while the cluster has guests", async () => {
   const { code, stderr } = await world.init("--undo", "--yes");
   expect(code).toBe(1);
   expect(stderr).toMatch(
-    /^error: the pool \S+ has guests: 200 210 211\nnext: {2}destroy the cluster first: pulumi destroy\n$/,
+    /^error: the pool \S+ has guests: 200 211 212\nnext: {2}destroy the cluster first: pulumi destroy\n$/,
   );
 });

@@ -1,0 +1,42 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import type { InitLab } from "./initLab";
+import { type Finished, finish } from "./lab";
+
+const repo = path.join(__dirname, "../..");
+
+/** The commands in a page's section, in their order, as a person types them one after another. */
+export class PageCommands {
+  private readonly lines: string[];
+
+  constructor(
+    page: string,
+    heading: string,
+    private readonly world: InitLab,
+  ) {
+    const [, section = ""] = fs.readFileSync(path.join(repo, page), "utf8").split(`${heading}\n`);
+    const blocks = [...section.split(/^## /m)[0]!.matchAll(/^```sh\n([^]*?)\n```$/gm)].map(([, block = ""]) => block);
+    this.lines = blocks.flatMap((block) => block.split("\n")).map((line) => line.replace(/\s+#\s.*$/, ""));
+  }
+
+  /** Takes commands that are not run here. */
+  next(count: number): string[] {
+    return this.lines.splice(0, count);
+  }
+
+  /**
+   * Runs the next command, which must be this one, from the person's shell. Questions are answered with yes.
+   * @param values what the person writes for the page's placeholders
+   */
+  run(command: string, values: Readonly<Record<string, string>> = {}): Promise<Finished> {
+    expect(this.next(1)).toEqual([command]);
+    const words = command.split(" ").map((word) => values[word] ?? word);
+    const { world } = this;
+    const env = { ...world.envAfter(), PULUMI_STACK: world.name, PULUMI_SKIP_CONFIRMATIONS: "true" };
+    if (words[1] !== "proxmox-k3s") return finish(words[0]!, words.slice(1), env);
+    if (words[2] === "init") return world.init("--yes");
+    const asks = ["scale", "node"].includes(words[2]!);
+    return finish(world.tsx, ["cli/main.ts", ...words.slice(2), ...(asks ? ["--yes"] : [])], env);
+  }
+}
