@@ -18,3 +18,8 @@ test.each(files)("%s has the one form, and its line in the index", (file) => {
 test("each decision has one number", () => {
   expect(new Set(files.map((file) => file.slice(0, 4))).size).toBe(files.length);
 });
+
+test("the index has one row for each, in their order", () => {
+  const numbers = [...index.matchAll(/^\| (\d+) /gm)].map(([, number]) => Number(number));
+  expect(numbers).toEqual(files.map((file) => Number(file.slice(0, 4))).sort((a, b) => a - b));
+});
