@@ -1,11 +1,11 @@
 import { Command } from "commander";
 
 const STACK = "-s, --stack <name>";
-const RUN = [STACK, "--refresh", "--target <urn>", "--diff", "--json"];
+const RUN = [STACK, "--debug", "--refresh", "--target <urn>", "--diff", "--json"];
 
 /**
  * The commands and options of Pulumi that our pages name, held to the real Pulumi by tests/engine/pulumiCommands.test.ts.
- * `--non-interactive` and `--debug` belong to all.
+ * `--non-interactive` belongs to all.
  */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   up: [
@@ -39,5 +39,5 @@ for (const [usage, options] of Object.entries(COMMANDS)) {
   const isBelow = /^[a-z]/.test(rest[0] ?? "");
   const parent = isBelow ? (pulumi.commands.find((each) => each.name() === group) ?? pulumi.command(group)) : pulumi;
   const command = parent.command(isBelow ? rest.join(" ") : usage);
-  for (const flags of [...options, "--non-interactive", "--debug"]) command.option(flags);
+  for (const flags of [...options, "--non-interactive"]) command.option(flags);
 }

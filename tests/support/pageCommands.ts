@@ -6,7 +6,14 @@ import { type Finished, finish } from "./lab";
 
 const repo = path.join(__dirname, "../..");
 
-/** The commands in a page's section, in their order, as a person types them one after another. */
+/** The commands in a page's section, in their order, without comments. */
+export function commandsOf(page: string, heading: string): string[] {
+  const [, section = ""] = fs.readFileSync(path.join(repo, page), "utf8").split(`${heading}\n`);
+  const blocks = [...section.split(/^## /m)[0]!.matchAll(/^```sh\n([^]*?)\n```$/gm)].map(([, block = ""]) => block);
+  return blocks.flatMap((block) => block.split("\n")).map((line) => line.replace(/\s+#\s.*$/, ""));
+}
+
+/** The commands of a section, as a person types them one after another. */
 export class PageCommands {
   private readonly lines: string[];
 
@@ -15,9 +22,7 @@ export class PageCommands {
     heading: string,
     private readonly world: InitLab,
   ) {
-    const [, section = ""] = fs.readFileSync(path.join(repo, page), "utf8").split(`${heading}\n`);
-    const blocks = [...section.split(/^## /m)[0]!.matchAll(/^```sh\n([^]*?)\n```$/gm)].map(([, block = ""]) => block);
-    this.lines = blocks.flatMap((block) => block.split("\n")).map((line) => line.replace(/\s+#\s.*$/, ""));
+    this.lines = commandsOf(page, heading);
   }
 
   /** Takes commands that are not run here. */
