@@ -38,7 +38,7 @@ test("no command colours its output, so NO_COLOR and a log need no care", () => 
     .trim()
     .split("\n")
     .filter((file) => fs.existsSync(path.join(repo, file)))
-    .filter((file) => /\\(x1b|u001b|033)\[|styleText|\x1b/i.test(fs.readFileSync(path.join(repo, file), "utf8")));
+    .filter((file) => /\\(x1b|u001b|033)\[[\d;]*m|styleText/i.test(fs.readFileSync(path.join(repo, file), "utf8")));
   expect(coloured).toEqual([]);
 });
 
