@@ -170,8 +170,8 @@ fi
 
 if running; then
   say "stopping K3s on $NAME, so that it cannot register again"
-  # NixOS disables no unit: its units come from its configuration.
-  guest_exec "$VMID" systemctl disable --now "$unit" || guest_exec "$VMID" systemctl stop "$unit" || say "K3s on $NAME was not stopped: it did not end in time, or it is not installed there"
+  # NixOS disables no unit, and says so: its units come from its configuration.
+  guest_exec "$VMID" systemctl disable --now "$unit" 2>/dev/null || guest_exec "$VMID" systemctl stop "$unit" || say "K3s on $NAME was not stopped: it did not end in time, or it is not installed there"
 fi
 
 say "deleting the node $NAME and its password"

@@ -13,6 +13,8 @@ note() { changed="$changed $1"; }
 
 # The binary of the last good start, until the one that has taken its place has started too.
 FORMER=$BIN.former
+HAD="the version it had"
+HAD_NEXT="set that version in the config again, or mend what the lines above say; then pulumi up"
 
 # place FILE SUM TARGET MODE: answers 0 when TARGET changed. A download stands by the name of the sum that it was held
 # against; what was brought from the host is held against it here.

@@ -10,7 +10,7 @@ refused() { # refused CAUSE NEXT
   if take_back; then
     take_back_config || :
     systemctl restart --no-block "$unit"
-    fail "$unit on $NAME: $1; it starts again with the version it had" "set that version in the config again, or mend what the lines above say; then pulumi up"
+    fail "$unit on $NAME: $1; it starts again with $HAD" "${HAD_NEXT:-$2}"
   fi
   fail "$unit on $NAME: $1" "$2"
 }

@@ -8,6 +8,8 @@ unit=k3s
 GOOD=/nix/var/nix/gcroots/proxmox-k3s
 # The binary is the system's.
 FORMER=/nonexistent
+# What it goes back to; a version or an option may be the cause, so the cause's own hint says what to do.
+HAD="the system of its last good start" HAD_NEXT=
 keep_good() { ln -sfn "$(running_system)" "$GOOD"; }
 take_back_config() { return 1; }
 # take_back: that system again, if it is another one.

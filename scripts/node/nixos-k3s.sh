@@ -13,8 +13,12 @@ case $("$BIN" --version) in
 esac
 install_secrets
 
-# The inputs of the last good start, as in install-k3s.sh.
-inputs=$({ running_system; echo "$REPAIRS"; cat "$ETC"/*token "$ETC"/config.yaml.d/*.yaml 2>/dev/null; } | sha256sum | cut -d' ' -f1)
+# The inputs of the last good start, as in install-k3s.sh. Not the whole system: another key or door does not concern K3s.
+inputs=$({
+  readlink -f "$BIN"
+  echo "$REPAIRS"
+  cat "$ETC/config.yaml" "$ETC"/*token "$ETC"/config.yaml.d/*.yaml "/etc/systemd/system/$unit.service" 2>/dev/null
+} | sha256sum | cut -d' ' -f1)
 if systemctl is-active -q "$unit" && [ "$(cat "$stamp" 2>/dev/null || :)" = "$inputs" ]; then
   keep_good
   k3s_runs_on

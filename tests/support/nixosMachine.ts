@@ -33,6 +33,8 @@ export class NixosMachine {
       "nix/store/template/bin",
       "nix/var/nix/profiles",
       "nix/var/nix/gcroots",
+      "nix/units",
+      "etc/systemd",
     ])
       fs.mkdirSync(path.join(this.root, folder), { recursive: true });
     this.write("etc/NIXOS", "");
@@ -44,6 +46,7 @@ export class NixosMachine {
     );
     for (const link of ["run/current-system", "nix/var/nix/profiles/system"])
       fs.symlinkSync(this.at("nix/store/template"), this.at(link));
+    fs.symlinkSync(this.at("nix/units"), this.at("etc/systemd/system"));
     fs.symlinkSync(path.join(DOUBLES, "nixos-rebuild-double.sh"), this.at("bin/nixos-rebuild"));
     this.script(
       "bin/nixos-generate-config",
@@ -117,7 +120,7 @@ export class NixosMachine {
     return text
       .replaceAll("/usr/local/bin/k3s", this.at("bin/k3s"))
       .replaceAll(
-        /(?<![\w.])\/(etc\/(?:NIXOS|nixos|rancher)|nix\/var|var\/lib\/(?:proxmox-k3s|rancher)|run\/(?:current-system|proxmox-k3s))/g,
+        /(?<![\w.])\/(etc\/(?:NIXOS|nixos|rancher|systemd)|nix\/var|var\/lib\/(?:proxmox-k3s|rancher)|run\/(?:current-system|proxmox-k3s))/g,
         `${this.root}/$1`,
       );
   }

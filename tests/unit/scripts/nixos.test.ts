@@ -178,6 +178,17 @@ describe("K3s", () => {
       ).toEqual([]);
   });
 
+  test("runs on with another system, unless the system starts it with something else", () => {
+    const machine = kept();
+    start(machine);
+    const former = machine.system();
+    const door = { firewall: { extra: { exporter: { protocol: "tcp", ports: 9100, networks: ["10.1.0.0/16"] } } } };
+    expect(start(kept(door, machine), door)).toMatchObject({ code: 0, outcome: "unchanged" });
+    expect(machine.system()).not.toBe(former);
+    const labelled = { ...door, ...LABELLED };
+    expect(start(kept(labelled, machine), labelled)).toMatchObject({ outcome: "restarted" });
+  });
+
   test("of a server that joins others gets the server and its token in files too", () => {
     const machine = kept();
     machine.write("var/lib/proxmox-k3s/join", "https://172.22.0.135:6443 abc\n");
@@ -216,6 +227,7 @@ describe("K3s", () => {
     expect(output).toContain(
       'error: mizar-nixos-k3s: k3s on mizar: level=fatal msg="Error: flag provided but not defined: -x"',
     );
+    expect(output).toMatch(/; it starts again with the system of its last good start\nnext: +correct k3s.serverConfig/);
     expect([machine.system(), machine.system("nix/var/nix/profiles/system")]).toEqual([good, good]);
   });
 

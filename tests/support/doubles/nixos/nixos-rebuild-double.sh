@@ -1,10 +1,12 @@
 #!/bin/sh
 # A double of NixOS's nixos-rebuild, which says so: it builds nothing. It checks the form of the configuration: the entry that
 # -I nixos-config names imports files that are there, Nix reads them, and the assertions of the program's module hold with the K3s
-# in $DOUBLE_ROOT/k3s-release. What it "builds" is a folder, whose switch-to-configuration moves links.
+# in $DOUBLE_ROOT/k3s-release. What it "builds" is a folder, whose switch-to-configuration (switch-double.sh) moves links.
 # Arguments: build|test|switch --no-flake -I nixos-config=ENTRY. Environment: DOUBLE_ROOT, in place of /.
-# $DOUBLE_ROOT/fails has words for it to fail with: "build WORDS", "test WORDS" or "switch WORDS".
+# $DOUBLE_ROOT/fails has words for it to fail with: "build WORDS", "test WORDS" or "switch WORDS". With "reach" the system that it
+# builds is out of reach.
 set -eu
+DOUBLE_ROOT=${DOUBLE_ROOT-}
 here=$(dirname "$(readlink -f "$0")")
 echo "nixos-rebuild: this is a double, which builds nothing" >&2
 [ "$2 $3" = "--no-flake -I" ] || { echo "the double does not know: $*" >&2; exit 64; }
@@ -37,15 +39,15 @@ name=$(read_nix --eval --strict -E "$asked config.networking.hostName")
 name=$(echo "$name" | tr -d '"')
 
 system=$DOUBLE_ROOT/nix/store/$(cat "$folder"/*.nix "$folder/config.yaml" "$DOUBLE_ROOT/k3s-release" | sha256sum | cut -c 1-32)-nixos-system-$name
-mkdir -p "$system/bin" "$system/etc"
+mkdir -p "$system/bin" "$system/etc/rancher/k3s" "$system/etc/systemd/system"
 echo "$name" >"$system/etc/hostname"
-cat >"$system/bin/switch-to-configuration" <<EOF
-#!/bin/sh
-# Of a double of NixOS.
-echo "switch-to-configuration \$1 $name" >>"$DOUBLE_ROOT/switches"
-ln -sfn "$system" "$DOUBLE_ROOT/run/current-system"
-EOF
-chmod +x "$system/bin/switch-to-configuration"
+cp "$folder/config.yaml" "$system/etc/rancher/k3s/config.yaml"
+printf '[Service]\n# As the double has it: %s\n' "$(read_nix --eval --strict --json -E "$asked config.services.k3s")" >"$system/etc/systemd/system/k3s.service"
+cat "$DOUBLE_ROOT/k3s-release" >"$system/k3s-release"
+if grep -qs '^reach' "$DOUBLE_ROOT/fails"; then touch "$system/out-of-reach"; else rm -f "$system/out-of-reach"; fi
+cp "$here/switch-double.sh" "$system/bin/switch-to-configuration"
+# Its commands are those of the system that runs.
+ln -sfn "$(readlink -f "$DOUBLE_ROOT/run/current-system/sw")" "$system/sw"
 [ "$verb" = switch ] || ln -sfn "$system" result
 case $verb in
   build) ;;
