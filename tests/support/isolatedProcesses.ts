@@ -37,7 +37,7 @@ export class IsolatedProcesses {
   /**
    * Makes a folder the root of a machine that has this machine's programs, read-only, and all else of its own.
    * @param commands folder with programs that stand before all others
-   * @param files files of the machine that are another file here, by path
+   * @param files files and folders of the machine that are others here, by path; it cannot write them
    */
   async mountRoot(root: string, commands: string, files: Readonly<Record<string, string>> = {}): Promise<void> {
     const table = path.join(root, "fstab");
@@ -47,7 +47,7 @@ export class IsolatedProcesses {
       [commands, "usr/local/sbin", "bind,ro"],
       ["/dev", "dev", "bind"],
       ["/proc", "proc", "bind"],
-      ...Object.entries(files).map(([target, source]) => [source, target.replace(/^\//, ""), "bind"]),
+      ...Object.entries(files).map(([target, source]) => [source, target.replace(/^\//, ""), "bind,ro"]),
     ];
     fs.writeFileSync(table, binds.map(([from, to, how]) => `${from} ${root}/${to} none ${how} 0 0\n`).join(""));
     const [program, ...args] = [...this.enter, "mount", "-a", "-T", table];

@@ -13,6 +13,7 @@ import { endOf } from "./endOf";
 import { HastyClock, makeCommands, makeHastySleep, serveCommands } from "./doubles/commands";
 import { answerInGuest } from "./doubles/guestCommands";
 import { answerOnHost, HOST_COMMANDS } from "./doubles/hostCommands";
+import { isOutOfReach } from "./doubles/nixosGuest";
 import { answerOnNode } from "./doubles/nodeScripts";
 import { type SimulatedCluster, SimulatedClusters } from "./doubles/simulatedCluster";
 import { type IsolatedProcesses, makeRoot } from "./isolatedProcesses";
@@ -63,7 +64,7 @@ interface Finished {
  * What a script runs in a guest is run in the guest's root, with doubles of `k3s`, `systemctl` and `ip`. Time goes by ten
  * times as fast there.
  *
- * Two kinds of scripts are doubles themselves: what runs on the nodes (`nodeScripts.ts`), and `preflight`, which looks at what
+ * Two kinds of scripts are doubles themselves: what runs on the nodes (`nodeScripts.ts`), unless they have NixOS, and `preflight`, which looks at what
  * only a real host has and would find what the claims are to find first: tests/unit/scripts and tests/lab/doctor run it.
  */
 export class SimulatedHost {
@@ -128,7 +129,8 @@ export class SimulatedHost {
     if (vmid === undefined) return void socket.resetAndDestroy();
     const disk = this.options.machines.disk(vmid);
     // Who connects is in the network of the homelab. A packet filter that drops it is simulated by an end of the connection.
-    if (disk.firewall?.includes("elements = { 192.168.2.0/24 }") === false) return void socket.resetAndDestroy();
+    if (disk.firewall?.includes("elements = { 192.168.2.0/24 }") === false || isOutOfReach(disk))
+      return void socket.resetAndDestroy();
     const exec = (command: string, stdin: string) => this.run(vmid, command, stdin);
     serveShell({ hostKey: disk.hostKey.private, authorizedKeys: () => disk.authorizedKeys, exec }, socket);
   }
@@ -162,18 +164,20 @@ export class SimulatedHost {
       const stdout = `${outcome}\n${acknowledgement(task.step, task.action)}\n`;
       return { status: 0, stdout, stderr: "" };
     };
+    // The files of K3s come from the system there, so nothing is missing that the node's own scripts need.
+    if (vmid !== undefined && machines.disk(vmid).isNixos) return this.shell(machines.disk(vmid).root, command, stdin);
     if (vmid !== undefined) {
       const options = this.conf(String(vmid))?.options;
       const hostname = options?.get("hostname") ?? options?.get("name");
       return told(await answerOnNode({ machines, clusters: this.clusters, vmid, hostname }, task));
     }
     if (parseStep(task.step)?.step === "preflight") return told("the Proxmox host is ready");
-    return this.shell(command, stdin);
+    return this.shell(this.options.root, command, stdin);
   }
 
-  /** Runs a command line on the host, as its sshd would. */
-  private async shell(command: string, stdin: string): Promise<Finished> {
-    const { processes, root } = this.options;
+  /** Runs a command line on the machine with this root, as its sshd would. */
+  private async shell(root: string, command: string, stdin: string): Promise<Finished> {
+    const { processes } = this.options;
     const [program, ...args] = [...processes.enter, "chroot", root, "sh", "-c", command];
     const child = spawn(program, args, { cwd: "/", env: { PATH: process.env["PATH"], HOME: "/root" }, stdio: "pipe" });
     const { code, ...output } = await endOf(child, stdin);

@@ -5,6 +5,7 @@ import type { GuestConfig } from "../../lab/pve/guestConfig";
 import { type SimulatedGuest, SimulatedDriver } from "../../lab/pve/simulatedDriver";
 import { type CommandDouble, makeCommands, serveCommands } from "./doubles/commands";
 import { GUEST_COMMANDS } from "./doubles/guestCommands";
+import { bootNixos, nixosFiles, putNixos } from "./doubles/nixosGuest";
 import { newDisk, SimulatedDisk } from "./doubles/simulatedDisk";
 import { type IsolatedProcesses, makeRoot } from "./isolatedProcesses";
 import type { Journal } from "./journal";
@@ -126,10 +127,14 @@ export class SimulatedMachines extends SimulatedDriver {
     this.removeDisk(vmid);
   }
 
-  /** A guest's root, as it is made. */
-  async addDisk(vmid: number): Promise<void> {
+  /**
+   * A guest's root, as it is made.
+   * @param from the guest of which it is a clone; whether it has NixOS is all that it takes from there
+   */
+  async addDisk(vmid: number, from?: number): Promise<void> {
     makeRoot(this.root(vmid));
-    newDisk(this.root(vmid));
+    const disk = newDisk(this.root(vmid));
+    if (from !== undefined && this.disk(from).isNixos) putNixos(disk);
     await this.insert(vmid);
   }
 
@@ -145,14 +150,20 @@ export class SimulatedMachines extends SimulatedDriver {
 
   /** A guest's root, whose files are in the folder. */
   async insert(vmid: number): Promise<void> {
-    await this.own.processes.mountRoot(this.root(vmid), this.own.commands);
-    this.disks.set(vmid, new SimulatedDisk(this.root(vmid)));
+    const disk = new SimulatedDisk(this.root(vmid));
+    await this.own.processes.mountRoot(
+      this.root(vmid),
+      this.own.commands,
+      disk.isNixos ? nixosFiles(disk, this.own.commands) : {},
+    );
+    this.disks.set(vmid, disk);
   }
 
   /** What runs in a guest's root. */
   async boot(vmid: number): Promise<void> {
     fs.rmSync(path.join(this.root(vmid), "run"), { recursive: true, force: true });
     this.disk(vmid).loadFirewall();
+    if (this.disk(vmid).isNixos) bootNixos(this.disk(vmid));
     this.served.set(vmid, await serveCommands(this.root(vmid), this.answer(vmid)));
   }
 

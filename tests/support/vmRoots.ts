@@ -85,7 +85,7 @@ export class VmRoots extends SimulatedVms {
   override async clone(vmid: number, newid: number, config: GuestConfig, copies: readonly DiskCopy[]): Promise<void> {
     await this.machines.record(newid, "clone", async () => {
       await super.clone(vmid, newid, config, copies);
-      await this.machines.addDisk(newid);
+      await this.machines.addDisk(newid, vmid);
     });
   }
 
@@ -138,7 +138,7 @@ export class VmRoots extends SimulatedVms {
   }
 
   /** In the machine's root, with its programs. */
-  protected override async run(vmid: number, command: readonly string[], input: string): Promise<ProcessResult> {
+  override async run(vmid: number, command: readonly string[], input = ""): Promise<ProcessResult> {
     const [program, ...args] = [...this.processes.enter, "chroot", this.machines.disk(vmid).root, ...command];
     const child = spawn(program!, args, { cwd: "/", env: { PATH: process.env["PATH"] }, stdio: "pipe" });
     const { code, ...output } = await endOf(child, input);

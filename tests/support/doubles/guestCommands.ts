@@ -3,6 +3,7 @@ import type { ContainerDriver } from "../../../lab/pve/driver";
 import type { SimulatedMachines } from "../simulatedMachines";
 import type { VmRoots } from "../vmRoots";
 import type { CommandCall } from "./commands";
+import { answerInNixos } from "./nixosGuest";
 import { kubectl } from "./kubectl";
 import type { SimulatedClusters } from "./simulatedCluster";
 
@@ -11,6 +12,8 @@ export const GUEST_COMMANDS = [
   ...["k3s", "systemctl", "ip", "sshd", "ssh-keygen", "journalctl", "nft", "systemd-run"],
   // Of virtual machines.
   ...["cloud-init", "findmnt", "resize2fs", "systemd-machine-id-setup"],
+  // Of machines with NixOS.
+  ...["hostname", "nix-env"],
 ];
 
 export interface GuestWorld {
@@ -23,6 +26,10 @@ export interface GuestWorld {
 }
 
 export async function answerInGuest(world: GuestWorld, call: CommandCall): Promise<number> {
+  if (world.machines.disk(world.vmid).isNixos) {
+    const answer = answerInNixos(world, call);
+    if (answer) return answer;
+  }
   switch (call.name) {
     case "k3s":
       return k3s(world, call);

@@ -45,10 +45,7 @@ async function installK3s(world: NodeWorld, { args, secrets }: RemoteTask): Prom
   const told = { role, name, version, config, token, repairs: arg(args, "REPAIRS") };
   const disk = machines.disk(vmid);
   const before = disk.k3s;
-  const after =
-    role === "server"
-      ? serverOn(world, disk, { ...told, agentToken: arg(secrets, "AGENT_TOKEN") })
-      : agentOn(world, disk, told);
+  const after = k3sOn(world, role === "server" ? { ...told, agentToken: arg(secrets, "AGENT_TOKEN") } : told);
   const isSame = isDeepStrictEqual(before, after) && disk.hasK3sUp;
   if (!isSame) {
     disk.k3s = after;
@@ -63,16 +60,26 @@ async function installK3s(world: NodeWorld, { args, secrets }: RemoteTask): Prom
 }
 
 type Four = [role: string, name: string, version: string, config: string];
+type World = Omit<NodeWorld, "hostname">;
 type Installed = Omit<SimulatedK3s, "caHash" | "member">;
 
-function serverOn(world: NodeWorld, disk: SimulatedDisk, installed: Installed): SimulatedK3s {
+/**
+ * K3s as it runs once it has started with these.
+ * @throws ScriptFailure if it does not start
+ */
+export function k3sOn(world: World, installed: Installed): SimulatedK3s {
+  const disk = world.machines.disk(world.vmid);
+  return installed.role === "server" ? serverOn(world, disk, installed) : agentOn(world, disk, installed);
+}
+
+function serverOn(world: World, disk: SimulatedDisk, installed: Installed): SimulatedK3s {
   const caHash = disk.k3s?.caHash ?? joinedCa(world, disk, installed.token) ?? newCaHash();
   const hasEtcd = /^cluster-init: true$/m.test(installed.config);
   return { ...installed, caHash, ...(hasEtcd ? { member: disk.k3s?.member ?? newMemberName(installed.name) } : {}) };
 }
 
 /** The CA of the cluster that a new server joins; undefined for one that begins it. */
-function joinedCa({ machines, clusters }: NodeWorld, { join }: SimulatedDisk, token: string): string | undefined {
+function joinedCa({ machines, clusters }: World, { join }: SimulatedDisk, token: string): string | undefined {
   if (!join) return undefined;
   const vmid = machines.at(join.address);
   const server = clusters.servedBy(vmid) && clusters.running(vmid);
@@ -83,7 +90,7 @@ function joinedCa({ machines, clusters }: NodeWorld, { join }: SimulatedDisk, to
 }
 
 /** One that has a server keeps the one that it began with, and knows all others of its cluster. */
-function agentOn(world: NodeWorld, { k3s: before }: SimulatedDisk, installed: Installed): SimulatedK3s {
+function agentOn(world: World, { k3s: before }: SimulatedDisk, installed: Installed): SimulatedK3s {
   const { token, config } = installed;
   const knowsOthers = before !== undefined && world.clusters.of(before.caHash).etcd.size > 1;
   const isKept = before?.token === token && (knowsOthers || serverIn(world, before.config) !== undefined);
@@ -97,6 +104,6 @@ function agentOn(world: NodeWorld, { k3s: before }: SimulatedDisk, installed: In
 const SERVER_LINE = /^server: https:\/\/([\d.]+):6443$/m;
 
 /** The server that an agent's configuration names; undefined if none runs at its address. */
-function serverIn({ machines, clusters }: NodeWorld, config: string): SimulatedK3s | undefined {
+function serverIn({ machines, clusters }: World, config: string): SimulatedK3s | undefined {
   return clusters.running(machines.at(SERVER_LINE.exec(config)?.[1] ?? ""));
 }

@@ -92,7 +92,18 @@ export class SimulatedDisk {
   }
 
   isEnabled(unit: string): boolean {
-    return this.has(wants(unit));
+    return this.isNixos ? this.has(NIXOS_UNIT) : this.has(wants(unit));
+  }
+
+  /** doubles/nixosGuest.ts put NixOS on it. */
+  get isNixos(): boolean {
+    return this.has("etc/NIXOS");
+  }
+
+  /** K3s that starts with the files of a NixOS system. */
+  startK3s(k3s: SimulatedK3s): void {
+    this.write(K3S, JSON.stringify(k3s));
+    this.restartK3s();
   }
 
   enable(unit: string): void {
@@ -105,7 +116,7 @@ export class SimulatedDisk {
 
   /** K3s runs while its machine does, where it is enabled and has not ended by itself. */
   get hasK3sUp(): boolean {
-    return UNITS.some((unit) => this.isEnabled(unit)) && !this.has(ENDED);
+    return UNITS.some((unit) => this.isEnabled(unit)) && this.has(K3S) && !this.has(ENDED);
   }
 
   /** Until the next start of the machine or of K3s. */
@@ -148,6 +159,8 @@ const CERTIFICATE = fs.readFileSync(path.join(__dirname, "../../fixtures/certifi
 const UNITS = ["k3s", "k3s-agent"];
 const JOIN = "var/lib/proxmox-k3s/join";
 const STARTED = "var/lib/proxmox-k3s/started";
+/** Its system has K3s, whichever alias its unit has. */
+const NIXOS_UNIT = "nix/units/k3s.service";
 const wants = (unit: string): string => `etc/systemd/system/multi-user.target.wants/${unit}.service`;
 
 /** A private key in base64 of PEM, as K3s writes it; the same each time for a cluster. */
