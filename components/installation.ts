@@ -1,8 +1,6 @@
-import { createHash } from "node:crypto";
-
 import { isNixos, type NodePlan } from "../plan/model";
 import { k3sConfig } from "../plan/render/k3sConfig";
-import { nixosModule } from "../plan/render/nixosModule";
+import { nixosModuleSum } from "../plan/render/nixosModule";
 import { stepName } from "../plan/steps";
 import type { RemoteScriptArgs } from "../remote/RemoteScript";
 import { ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
@@ -24,10 +22,8 @@ export function installation(
   };
   if (isNixos(node)) {
     // The step that builds the system has the whole module. An error of this one repeats its arguments.
-    const sum = createHash("sha256")
-      .update(nixosModule(node, plan, recorded))
-      .digest("hex");
-    return { task: "nixos-k3s", args: { ...identity, ...options, MODULE_SHA256: sum } };
+    const module = { MODULE_SHA256: nixosModuleSum(node, plan, recorded) };
+    return { task: "nixos-k3s", args: { ...identity, ...options, ...module } };
   }
   return {
     task: "install-k3s",

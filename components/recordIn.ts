@@ -49,6 +49,7 @@ function nodeIn(identity: Pick<NodeRecord, "name" | "kind">, guest: RecordedGues
   const [root] = guest.disks;
   const ipConfigs = initialization.ipConfigs.slice(1);
   const further = { networkInterfaces, ipConfigs };
+  const moduleSum = command === undefined ? undefined : argumentsOf(identity.name, command)["MODULE_SHA256"];
   const ipv4 = initialization.ipConfigs[0]?.ipv4;
   const [address = "", prefix = ""] = ipv4?.address.split("/") ?? [];
   return {
@@ -79,9 +80,7 @@ function nodeIn(identity: Pick<NodeRecord, "name" | "kind">, guest: RecordedGues
       : undefined,
     ...(initialization.vendorDataFileId ? { vendorData: initialization.vendorDataFileId } : {}),
     ...(networkInterfaces.length === 0 ? {} : { further }),
-    ...(command === undefined || argumentsOf(identity.name, command)["MODULE_SHA256"] === undefined
-      ? {}
-      : { os: "nixos" }),
+    ...(moduleSum === undefined ? {} : { os: "nixos", moduleSum }),
     k3s: command === undefined ? undefined : k3sIn(identity.name, command),
   };
 }

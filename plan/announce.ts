@@ -5,6 +5,7 @@ import { type NodeChange, type NodeEffect, type Transitions, WITH_NEW_MACHINE } 
 
 /** The words of a preview for effects that disturb a node. */
 const WORDS: Readonly<Partial<Record<NodeEffect, string>>> = {
+  systemTrial: "trial of a new NixOS system while K3s runs",
   k3sRestart: "K3s restart",
   reboot: "reboot",
   rebuild: "drain and rebuild",

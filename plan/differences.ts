@@ -80,6 +80,14 @@ const ASPECTS: readonly Aspect[] = [
     change: (former, wanted) => optionChanges(restartingOptions(former), restartingOptions(wanted)),
   },
   {
+    // Its name, address and options of K3s are in it too, and then another line says more.
+    words: "SSH keys, DNS or firewall",
+    name: "",
+    of: ({ moduleSum }) => moduleSum,
+    effect: () => "systemTrial",
+    change: () => "a new NixOS system",
+  },
+  {
     words: "cores",
     of: ({ cores }) => cores,
     effect: ({ kind }) => (kind === "vm" ? "reboot" : "live"),

@@ -1,5 +1,6 @@
-import type { ClusterPlan, DiskPlan, NodePlan, StartupPlan } from "./model";
+import { type ClusterPlan, type DiskPlan, isNixos, type NodePlan, type StartupPlan } from "./model";
 import { type K3sOptions, k3sOptions } from "./render/k3sConfig";
+import { nixosModuleSum } from "./render/nixosModule";
 import type { Architecture } from "./sums";
 
 /** What K3s was told on a node the last time that its step succeeded. */
@@ -43,6 +44,8 @@ export interface NodeRecord {
   readonly cpuUnits?: number | undefined;
   /** Absent for a system like Debian or Ubuntu, and where K3s was never installed. */
   readonly os?: "nixos" | undefined;
+  /** SHA-256 of the NixOS module of the system that K3s was started with. */
+  readonly moduleSum?: string | undefined;
   /** Of virtual machines only. */
   readonly cpuType?: string | undefined;
   readonly memoryMiB: number;
@@ -102,6 +105,7 @@ export function recordOf(node: NodePlan, plan: ClusterPlan, former?: NodeRecord)
     startOnBoot: node.startOnBoot,
     startup: node.startup,
     ...ofKind(node),
+    ...(isNixos(node) ? { moduleSum: nixosModuleSum(node, plan, former) } : {}),
     k3s: { role: node.role, version: plan.version, arch: plan.arch, options: k3sOptions(node, plan, former) },
   };
 }

@@ -1,6 +1,6 @@
 import type { CertificateSight, ClusterSight } from "./clusterSight";
 import { type ClusterPlan, isEtcdMember, type NodePlan } from "./model";
-import { type Transitions, WITH_NEW_MACHINE } from "./transitions";
+import { type NodeEffect, type Transitions, WITH_NEW_MACHINE } from "./transitions";
 
 /*
  * What an `up` puts right though nothing in the config has changed: what it sees of a cluster against its plan. Pure.
@@ -61,7 +61,8 @@ export function repairs(plan: ClusterPlan, { changes }: Transitions, { cluster, 
 
 /** Those that are disturbed by a repair take turns with all others. */
 export function withRepairs(change: Transitions, { nodes }: Repairs): Transitions {
-  const disturbed = new Set(change.changes.filter(({ effect }) => effect !== "live").map(({ node }) => node));
+  const runsOn: readonly NodeEffect[] = ["live", "systemTrial"];
+  const disturbed = new Set(change.changes.filter(({ effect }) => !runsOn.includes(effect)).map(({ node }) => node));
   const added = nodes.filter(({ node }) => !disturbed.has(node)).map(({ node }) => node);
   return {
     ...change,

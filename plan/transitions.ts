@@ -5,7 +5,7 @@ import { differences } from "./differences";
 import type { ClusterRecord, NodeRecord } from "./record";
 
 /** What a change does to a node, from the least to the most disruptive. */
-export type NodeEffect = "live" | "k3sRestart" | "reboot" | "rebuild" | "leave" | "join";
+export type NodeEffect = "live" | "systemTrial" | "k3sRestart" | "reboot" | "rebuild" | "leave" | "join";
 
 /** Effects that come with a new machine. */
 export const WITH_NEW_MACHINE: readonly NodeEffect[] = ["join", "rebuild"];
@@ -28,7 +28,7 @@ export interface Transitions {
 }
 
 /** The most disruptive first. */
-const BY_STRENGTH: readonly NodeEffect[] = ["rebuild", "reboot", "k3sRestart", "live"];
+const BY_STRENGTH: readonly NodeEffect[] = ["rebuild", "reboot", "k3sRestart", "systemTrial", "live"];
 
 /**
  * What a change will do, before it happens. Pure.

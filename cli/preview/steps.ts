@@ -86,6 +86,7 @@ function stepOf(
 
 const AGENTS_PHASES: Readonly<Record<NodeEffect, Phase>> = {
   join: "joins",
+  systemTrial: "turns",
   k3sRestart: "turns",
   reboot: "turns",
   rebuild: "rebuilds",
@@ -111,6 +112,7 @@ function timesOf(
     case "leave":
       return { drainSeconds: drainBound(plan) };
     case "live":
+    case "systemTrial":
     case "join":
       return {};
     default: {

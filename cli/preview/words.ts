@@ -17,16 +17,17 @@ export function groupsOf({ steps, concurrency }: Review): Group[] {
   const numbered = steps.map((step, at) => ({ place: at + 1, step }));
   return PHASES.flatMap((phase) => {
     const its = numbered.filter(({ step }) => step.phase === phase);
-    return its.length === 0 ? [] : [{ title: titleOf(phase, concurrency, its[0]?.place === 1), steps: its }];
+    const also = its.some(({ step }) => step.effect === "systemTrial") ? ", or try a new system" : "";
+    return its.length === 0 ? [] : [{ title: titleOf(phase, concurrency, its[0]?.place === 1, also), steps: its }];
   });
 }
 
-function titleOf(phase: Phase, concurrency: number, isFirst: boolean): string {
+function titleOf(phase: Phase, concurrency: number, isFirst: boolean, also: string): string {
   const pace = concurrency === 1 ? "one node at a time" : `${concurrency} nodes at a time`;
   const titles: Readonly<Record<Phase, string>> = {
     servers: "Servers, one after the other",
     joins: "New agents, all at the same time, once K3s runs on all servers",
-    turns: `Agents that reboot or restart K3s, ${pace}, in any order`,
+    turns: `Agents that reboot or restart K3s${also}, ${pace}, in any order`,
     rebuilds: `Agents that are rebuilt, ${pace}${isFirst ? "" : ", after the steps above"}`,
     live: "Agents that change while they run, at any time",
     removals: "Removals, at the end",
@@ -36,6 +37,7 @@ function titleOf(phase: Phase, concurrency: number, isFirst: boolean): string {
 
 const WHAT: Readonly<Record<Step["effect"], string>> = {
   live: "change while it runs",
+  systemTrial: "trial of a new NixOS system",
   k3sRestart: "K3s restart",
   reboot: "reboot",
   rebuild: "drain and rebuild",
@@ -66,6 +68,8 @@ export function disturbanceOf(step: Step, { controlPlane, onBlocked }: Review): 
     case "live":
     case "join":
       return [];
+    case "systemTrial":
+      return ["K3s runs on. If it does not come up, the former system is back within 5 min."];
     case "k3sRestart":
       return [`Its pods run on. K3s is away for ${away}.`, ...api];
     case "reboot":

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 import type { ClusterPlan, FirewallPlan, VmNodePlan } from "../model";
 import type { NodeRecord } from "../record";
 import { kubernetesMinor } from "../versions";
@@ -24,6 +26,12 @@ export function nixosModule(node: VmNodePlan, plan: ClusterPlan, former?: NodeRe
 ${parts.join("\n\n")}
 }`;
 }
+
+/** Tells whether a module is another one, where its text would be too long. */
+export const nixosModuleSum = (...of: Parameters<typeof nixosModule>): string =>
+  createHash("sha256")
+    .update(nixosModule(...of))
+    .digest("hex");
 
 const hasFirewall = (plan: ClusterPlan): plan is ClusterPlan & { readonly firewall: FirewallPlan } =>
   plan.firewall !== undefined;

@@ -151,12 +151,14 @@ test("a node that is repaired takes its turn among those that the change disturb
     { node: "k3s-master", effect: "live", reasons: ["cores"] },
     { node: "k3s-worker-01", effect: "rebuild", reasons: ["VMID"] },
     { node: "k3s-worker-02", effect: "reboot", reasons: ["memory"] },
+    { node: "nixos", effect: "systemTrial", reasons: ["keys"] },
   ];
-  const nodes = ["k3s-master", "k3s-worker-02"].map((node) => ({ node, words: "" }));
+  const nodes = ["k3s-master", "k3s-worker-02", "nixos"].map((node) => ({ node, words: "" }));
   expect(withRepairs({ ...still, changes }, { ...NONE, nodes }).changes).toEqual([
     changes[1],
     changes[2],
     { node: "k3s-master", effect: "k3sRestart", reasons: [] },
+    { node: "nixos", effect: "k3sRestart", reasons: [] },
   ]);
   expect(withRepairs({ ...still, changes }, NONE).changes).toEqual(changes);
 });

@@ -33,6 +33,7 @@ const effects = (from: ClusterPlan, to: ClusterPlan): Record<string, string> =>
   );
 const refused = (from: ClusterPlan | ClusterRecord, to: ClusterPlan): string[] =>
   transitions("clusters" in from ? from : clusterRecordOf(from), to).refusals.map(formatProblem);
+const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIILx9UeKnbcoEos4i2KFOzoAXSqN+WbsURRyqAG+LHud x";
 const worker = (change: unknown) => ({ pools: { worker: change } });
 const master = (change: unknown) => ({ pools: { master: change } });
 const workers = (effect: string) => ({ "k3s-worker-01": effect, "k3s-worker-02": effect });
@@ -107,15 +108,36 @@ describe("what a change means for each node", () => {
     });
   });
 
-  test("a machine with NixOS boots with the address in its module, so it is made anew for another one", () => {
-    const vms = (change: object = {}) => ({
-      pools: {
-        vms: {
-          ...{ kind: "vm", role: "agent", count: 1, template: 9000, cores: 2, memory: "4GB", disk: "20GB" },
-          ...{ os: "nixos", hostname: "vm-{0}", vmIds: { from: 120 }, addresses: { from: "192.168.2.40" }, ...change },
-        },
+  const vms = (change: object = {}) => ({
+    pools: {
+      vms: {
+        ...{ kind: "vm", role: "agent", count: 1, template: 9000, cores: 2, memory: "4GB", disk: "20GB" },
+        ...{ os: "nixos", hostname: "vm-{0}", vmIds: { from: 120 }, addresses: { from: "192.168.2.40" }, ...change },
       },
-    });
+    },
+  });
+
+  test.each([
+    ["a key for SSH", { ssh: { authorizedKeys: [KEY] } }, { "vm-1": "systemTrial, SSH keys, DNS or firewall" }],
+    [
+      "a firewall",
+      { firewall: { enabled: true, adminNetworks: ["192.168.2.0/24"] } },
+      { "vm-1": "systemTrial, SSH keys, DNS or firewall" },
+    ],
+    ["a label", vms({ labels: { tier: "1" } }), { "vm-1": "k3sRestart, options, labels or taints" }],
+    ["cores", vms({ cores: 3 }), { "vm-1": "reboot, cores" }],
+    ["a node more", vms({ count: 2 }), { "vm-2": "join" }],
+  ])("of NixOS, %s: its machine tries another system if its module is another one", (_, change, expected) => {
+    const [from, to] = [homelab(vms()), homelab(changed(vms(), change))];
+    expect(effects(from, to)).toEqual(expected);
+    expect(announcements(transitions(clusterRecordOf(from), to), to)).toEqual(
+      Object.values(expected)[0]?.startsWith("systemTrial")
+        ? ["vm-1: trial of a new NixOS system while K3s runs, for its SSH keys, DNS or firewall; one node at a time"]
+        : expect.not.arrayContaining([expect.stringContaining("trial")]),
+    );
+  });
+
+  test("a machine with NixOS boots with the address in its module, so it is made anew for another one", () => {
     const moved = vms({ addresses: { from: "192.168.2.50" } });
     expect(effects(homelab(vms()), homelab(moved))).toEqual({ "vm-1": "rebuild, address" });
     expect(refused(homelab(vms()), homelab(vms({ os: null })))).toEqual([
