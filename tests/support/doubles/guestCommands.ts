@@ -12,8 +12,8 @@ export const GUEST_COMMANDS = [
   ...["k3s", "systemctl", "ip", "sshd", "ssh-keygen", "journalctl", "nft", "systemd-run"],
   // Of virtual machines.
   ...["cloud-init", "findmnt", "resize2fs", "systemd-machine-id-setup"],
-  // Of machines with NixOS.
-  ...["hostname", "nix-env"],
+  // Of machines with NixOS, on which the scripts for nodes run: their looks at the network and the kernel would see this machine's.
+  ...["hostname", "nix-env", "bash", "curl", "ss", "modprobe"],
 ];
 
 export interface GuestWorld {

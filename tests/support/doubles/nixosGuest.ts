@@ -94,6 +94,9 @@ export function answerInNixos(world: NixosWorld, call: CommandCall): Promise<num
       if (args[0] !== "--version") return undefined;
       call.print(`k3s version v${disk.read(`nix/store/${systemOf(disk, "runs")}/k3s-release`)} (double)\n`);
       return ok;
+    case "bash":
+      // -c 'exec 3<>"/dev/tcp/$1/$2"' bash ADDRESS PORT: whether a server listens there
+      return Promise.resolve(world.clusters.running(world.machines.at(args[3] ?? ""))?.role === "server" ? 0 : 1);
     case "nix-env":
       // --profile PROFILE --set SYSTEM
       link(disk, args[1]!, args[3]!);
