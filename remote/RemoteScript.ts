@@ -4,7 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { readAnswer } from "./answer";
 import { DIAL_TIMEOUTS } from "./dialing";
 import { type Action, type Arguments, renderCommand, renderStdin, type TaskName } from "./script";
-import { type ArgumentName, requireArguments } from "./tasks";
+import type { ArgumentName } from "./shapes";
+import { requireArguments } from "./tasks";
 
 export type Connection = pulumi.Input<command.types.input.remote.ConnectionArgs>;
 

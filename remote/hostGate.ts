@@ -4,7 +4,8 @@ import * as path from "node:path";
 
 import { ownCommand } from "../config/ownCommand";
 import { renderStdin } from "./script";
-import { type ArgumentName, COMMON_ARGUMENTS, lines, SHAPES, taskNames, taskOf } from "./tasks";
+import { type ArgumentName, lines, SHAPES } from "./shapes";
+import { COMMON_ARGUMENTS, taskNames, taskOf } from "./tasks";
 
 /** The gate's file on a Proxmox host. */
 export const GATE_FILE = "/usr/local/sbin/proxmox-k3s-gate";

@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 
 import type { CommandText } from "./script";
-import type { ArgumentName } from "./tasks";
+import type { ArgumentName } from "./shapes";
 import { advice, REACH_HOST } from "./advice";
 import { known } from "./known";
 import type { Connection } from "./RemoteScript";

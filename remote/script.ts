@@ -1,7 +1,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { type ArgumentName, KEPT_LEAVE, requireShapes, taskOf, type TaskName } from "./tasks";
+import type { ArgumentName } from "./shapes";
+import { KEPT_LEAVE, requireShapes, taskOf, type TaskName } from "./tasks";
 
 /**
  * What a remote script must do. One script serves the first three actions, because the command plugin keeps one stdin.

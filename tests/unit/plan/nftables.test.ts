@@ -1,6 +1,6 @@
 import { doorsOf, DOORS } from "../../../plan/firewall";
 import { nftables } from "../../../plan/render/nftables";
-import { SHAPES } from "../../../remote/tasks";
+import { SHAPES } from "../../../remote/shapes";
 import { firewallPlan } from "../../support/firewallPlan";
 
 /* The rules of the nodes' firewall; tests/unit/scripts/firewall.test.ts loads them. */

@@ -8,7 +8,8 @@ import { GATE_DONE as DONE, gateSum, HOST_TASKS, NODE_TASKS, renderGate } from "
 import { quote, renderStdin } from "../../../remote/script";
 import { nftables } from "../../../plan/render/nftables";
 import { firewallPlan } from "../../support/firewallPlan";
-import { type ArgumentName, COMMON_ARGUMENTS, SHAPES, taskOf, type TaskName } from "../../../remote/tasks";
+import { type ArgumentName, SHAPES } from "../../../remote/shapes";
+import { COMMON_ARGUMENTS, taskOf, type TaskName } from "../../../remote/tasks";
 
 /*
  * The gate on the Proxmox host, as sshd starts it: Perl, the command in SSH_ORIGINAL_COMMAND, the script on stdin. What
