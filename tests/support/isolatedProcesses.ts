@@ -65,7 +65,10 @@ export class IsolatedProcesses {
 
 /** The folders and files that {@link IsolatedProcesses.mountRoot} expects of a machine that has none yet. */
 export function makeRoot(root: string): void {
-  const folders = ["dev", "proc", "usr", "tmp", "root", "etc/alternatives", "var/log", "run/lock", "run/systemd"];
+  const folders = [
+    ...["dev", "proc", "usr", "tmp", "root", "etc/alternatives", "etc/systemd/system"],
+    ...["var/log", "run/lock", "run/systemd"],
+  ];
   for (const dir of folders) fs.mkdirSync(path.join(root, dir), { recursive: true });
   for (const dir of ["bin", "sbin", "lib", "lib64"]) {
     if (isLink(`/${dir}`)) fs.symlinkSync(fs.readlinkSync(`/${dir}`), path.join(root, dir));
