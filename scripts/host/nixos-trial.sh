@@ -15,4 +15,6 @@ until case $(word) in tried | unchanged | former) true ;; *) false ;; esac; do
   tell_nixos said || :
 done
 [ "$(word)" != former ] || back_again "its switch failed"
+# Units that do not run, if any.
+sed '$d' "$WORK/told"
 outcome "$(word)"

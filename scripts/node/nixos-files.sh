@@ -17,7 +17,10 @@ take_back() {
   [ -e "$GOOD" ] && [ "$(readlink -f "$GOOD")" != "$(running_system)" ] || return 1
   system=$(readlink -f "$GOOD")
   say "going back to the system of the last good start"
-  nix-env --profile "$PROFILE" --set "$system" && "$system/bin/switch-to-configuration" switch
+  nix-env --profile "$PROFILE" --set "$system" || return 1
+  # NixOS calls a switch failed if a unit has failed, as K3s has here.
+  "$system/bin/switch-to-configuration" switch || :
+  [ "$(running_system)" = "$system" ]
 }
 
 JOIN=/var/lib/proxmox-k3s/join

@@ -70,7 +70,7 @@ it("join: each builds its system, keeps it after a trial, restarts for its name,
       ...[`${name}-nixos-keep update`, `guest ${vmid} shutdown`, `guest ${vmid} start`],
       ...[`${name}-k3s create`, `guest ${vmid} k3s`, `${name}-ready create`],
     ]);
-    expect(switches(vmid)).toEqual(["switch", "test"].map((verb) => `switch-to-configuration ${verb} ${name}`));
+    expect(switches(vmid)).toEqual(["boot", "test"].map((verb) => `switch-to-configuration ${verb} ${name}`));
     expect(systems(vmid)).toEqual(Array(2).fill(expect.stringMatching(`-nixos-system-${name}$`)));
     expect(disk(vmid).read("hardware")).toBe("generated\n");
     expect(disk(vmid).k3s).toMatchObject({ name, role: "agent", version: "v1.36.3+k3s1" });

@@ -42,7 +42,7 @@ export class NixosMachine {
     this.write("k3s-release", release);
     this.script(
       "nix/store/template/bin/switch-to-configuration",
-      `ln -sfn ${this.at("nix/store/template")} ${this.at("run/current-system")}; echo "switch-to-configuration $1 template" >>${this.at("switches")}`,
+      `ln -sfn ${this.at("nix/store/template")} ${this.at("run/current-system")}; echo "switch-to-configuration $1 template" >>${this.at("switches")}; [ ! -e ${this.at("failed-unit")} ] || exit 4`,
     );
     for (const link of ["run/current-system", "nix/var/nix/profiles/system"])
       fs.symlinkSync(this.at("nix/store/template"), this.at(link));

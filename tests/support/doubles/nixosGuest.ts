@@ -161,8 +161,10 @@ async function startK3s({ vmid, machines, clusters }: NixosWorld, disk: Simulate
       );
       disk.startK3s(k3s);
       clusters.register(k3s);
+      fs.rmSync(path.join(disk.root, "failed-unit"), { force: true });
     } catch (error) {
       disk.endK3s();
+      disk.write("failed-unit", "k3s.service\n");
       disk.write(JOURNAL, `${(error as Error).message}\n`);
     }
   });

@@ -146,7 +146,7 @@ describe("a system on trial", () => {
     ]);
   });
 
-  test.each(["test", "switch"])("is taken back at once if nixos-rebuild %s fails", (verb) => {
+  test.each(["test", "boot"])("is taken back at once if nixos-rebuild %s fails", (verb) => {
     const machine = kept();
     const former = machine.system();
     build(machine, LABELLED);
@@ -154,6 +154,16 @@ describe("a system on trial", () => {
     machine.guest("try", "300");
     expect(verb === "test" ? machine.guest("said") : machine.guest("keep")).toBe("former");
     expect([machine.system(), machine.system("nix/var/nix/profiles/system")]).toEqual([former, former]);
+  });
+
+  test("is kept on a machine with a failed unit too, for which NixOS calls its switch failed", () => {
+    const machine = kept();
+    const former = machine.system();
+    machine.write("failed-unit", "backup.service\n");
+    kept(LABELLED, machine);
+    expect(machine.system()).not.toBe(former);
+    expect(machine.system("nix/var/nix/profiles/system")).toBe(machine.system());
+    expect(machine.read("run/proxmox-k3s-nixos/said")).toContain("units failed: backup.service\n");
   });
 });
 
@@ -222,6 +232,7 @@ describe("K3s", () => {
     kept(LABELLED, machine);
     expect(machine.system()).not.toBe(good);
     machine.write("broken", 'level=fatal msg="Error: flag provided but not defined: -x"\n');
+    machine.write("failed-unit", "k3s.service\n");
     const { code, output } = start(machine, LABELLED);
     expect(code).toBe(1);
     expect(output).toContain(

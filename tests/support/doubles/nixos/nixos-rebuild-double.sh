@@ -2,8 +2,8 @@
 # A double of NixOS's nixos-rebuild, which says so: it builds nothing. It checks the form of the configuration: the entry that
 # -I nixos-config names imports files that are there, Nix reads them, and the assertions of the program's module hold with the K3s
 # in $DOUBLE_ROOT/k3s-release. What it "builds" is a folder, whose switch-to-configuration (switch-double.sh) moves links.
-# Arguments: build|test|switch --no-flake -I nixos-config=ENTRY. Environment: DOUBLE_ROOT, in place of /.
-# $DOUBLE_ROOT/fails has words for it to fail with: "build WORDS", "test WORDS" or "switch WORDS". With "reach" the system that it
+# Arguments: build|test|boot --no-flake -I nixos-config=ENTRY. Environment: DOUBLE_ROOT, in place of /.
+# $DOUBLE_ROOT/fails has words for it to fail with: "build WORDS", "test WORDS" or "boot WORDS". With "reach" the system that it
 # builds is out of reach.
 set -eu
 DOUBLE_ROOT=${DOUBLE_ROOT-}
@@ -48,16 +48,16 @@ if grep -qs '^reach' "$DOUBLE_ROOT/fails"; then touch "$system/out-of-reach"; el
 cp "$here/switch-double.sh" "$system/bin/switch-to-configuration"
 # Its commands are those of the system that runs.
 ln -sfn "$(readlink -f "$DOUBLE_ROOT/run/current-system/sw")" "$system/sw"
-[ "$verb" = switch ] || ln -sfn "$system" result
+[ "$verb" = boot ] || ln -sfn "$system" result
 case $verb in
   build) ;;
   test)
     fault test
     "$system/bin/switch-to-configuration" test
     ;;
-  switch)
-    fault switch
+  boot)
+    fault boot
     ln -sfn "$system" "$DOUBLE_ROOT/nix/var/nix/profiles/system"
-    "$system/bin/switch-to-configuration" switch
+    "$system/bin/switch-to-configuration" boot
     ;;
 esac
