@@ -10,7 +10,17 @@ case $(word) in
   kept | unchanged) ;;
   *) back_again "the new one was not confirmed within $TRIAL_SECONDS s, or did not switch" ;;
 esac
-has_name() { [ "$(guest_exec "$VMID" cat /proc/sys/kernel/hostname 2>/dev/null)" = "$NAME" ]; }
+# has_name: an answer that is missed says nothing of the name, and must not restart a node that runs.
+has_name() {
+  GUEST_BOUND=20
+  asked_since=$(now)
+  until its_name=$(guest_exec "$VMID" cat /proc/sys/kernel/hostname 2>/dev/null) && [ -n "$its_name" ]; do
+    still_runs "it was set up" "pulumi up"
+    [ $(($(now) - asked_since)) -lt 60 ] || not_told
+    sleep 0.5
+  done
+  [ "$its_name" = "$NAME" ]
+}
 if has_name; then
   outcome "$NAME keeps its system"
   exit 0

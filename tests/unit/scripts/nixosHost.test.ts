@@ -9,7 +9,10 @@ import { CREATION, MARK, ScriptedHost, type ScriptRun } from "../../support/scri
 
 const ours = `#creation ${CREATION} of ${MARK}\nname: node-1\nagent: enabled=1\nscsi0: local-lvm:vm-103-disk-0,size=20G\n`;
 
-/** @param said what the guest says, word by word; the last one for ever. @param names its host name before and after a restart */
+/**
+ * @param said what the guest says, word by word; the last one for ever
+ * @param names its host name before and after a restart; "-" for a question that the guest agent does not answer
+ */
 function host(said: readonly string[], names: readonly string[] = ["node-1"]): ScriptedHost {
   const machine = new ScriptedHost().record("prepared", 103);
   const file = (name: string): string => `${machine.root}/${name}`;
@@ -21,7 +24,9 @@ function host(said: readonly string[], names: readonly string[] = ["node-1"]): S
       start*) sed -i 1d ${file("names")} ;;
       "guest exec "*)
         case "$*" in
-          *"/proc/sys/kernel/hostname"*) sed -n 1p ${file("names")} | answer 0 ;;
+          *"/proc/sys/kernel/hostname"*)
+            if [ "$(sed -n 1p ${file("names")})" = - ]; then sed -i 1d ${file("names")}; exit 1; fi
+            sed -n 1p ${file("names")} | answer 0 ;;
           *"proxmox-k3s-nixos.sh try"* | *"nixos.sh said"* | *"nixos.sh keep"*) next ${file("said")} | answer 0 ;;
           *) : | answer 0 ;;
         esac ;;
@@ -71,6 +76,16 @@ describe("a system that is kept", () => {
       "node-1 keeps its system, and has its name",
       ["shutdown 103 --forceStop 1 --timeout 120", "start 103"],
     ]);
+  });
+
+  test("restarts no machine that does not say its name", () => {
+    const late = run("nixos-keep", ["kept"], ["-", "-", "node-1"]);
+    expect([late.code, late.outcome, restarts(late)]).toEqual([0, "node-1 keeps its system", []]);
+    const mute = run("nixos-keep", ["kept"], ["-"]);
+    expect([mute.code, restarts(mute)]).toEqual([1, []]);
+    expect(mute.output).toContain("the guest agent of node-1 (103) does not answer");
+    const restarted = run("nixos-keep", ["kept"], ["nixos", "-", "node-1"]);
+    expect([restarted.code, restarts(restarted).length]).toEqual([0, 2]);
   });
 
   test("is an error if the machine has another name after its restart too, or has gone back", () => {
