@@ -18,7 +18,7 @@ left() {
 }
 
 # apt_once PACKAGE…: one try. A try that was killed may have left packages half installed.
-apt_once() { apt_run dpkg --configure -a && apt_get update && apt_get install "$@"; }
+apt_once() { apt_run dpkg --force-confdef --force-confold --configure -a && apt_get update && apt_get install "$@"; }
 
 # failure_class: what apt has said last. The order counts: a mirror that fails makes packages unknown, too.
 failure_class() {
@@ -26,7 +26,7 @@ failure_class() {
   if said 'No space left on device|enough free space'; then echo space
   elif said 'is not valid yet|is expired'; then echo clock
   elif said 'NO_PUBKEY|EXPKEYSIG|REVKEYSIG|BADSIG|GPG error|is not signed|unauthenticated'; then echo signature
-  elif said 'Could not get lock|Unable to acquire the dpkg frontend lock|is another process using it'; then echo lock
+  elif said 'Could not get lock|Unable to acquire the dpkg frontend lock|is another process using it|locked by another process'; then echo lock
   elif said 'Temporary failure resolving|Could not resolve'; then echo dns
   elif said '(^|[^0-9])5[0-9][0-9] +[A-Z]|Hash Sum mismatch|File has unexpected size'; then echo mirror
   elif said 'Could not connect|Unable to connect|Cannot initiate the connection|Connection (failed|timed out|refused|reset)|Network is unreachable|No route to host|Error reading from server|Undetermined Error'; then echo network

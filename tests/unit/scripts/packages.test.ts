@@ -93,7 +93,7 @@ it("asks no mirror if all are there", () => {
 it("ends what a kill left half installed, before it goes on", () => {
   run();
   const work = lines("calls").filter((call) => !call.startsWith("systemctl"));
-  expect(work).toEqual(["dpkg --configure -a", "apt-get update", "apt-get install"]);
+  expect(work).toEqual(["dpkg --force-confdef --force-confold --configure -a", "apt-get update", "apt-get install"]);
 });
 
 it.each([
@@ -125,6 +125,7 @@ const AGAIN = [
   ],
   ["mirror", "install", "E: Failed to fetch http://10.0.0.1/jq.deb  Hash Sum mismatch"],
   ["lock", "install", "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 (unattended-upgr)"],
+  ["lock", "install", "dpkg: error: dpkg frontend lock was locked by another process with pid 812"],
 ] as const;
 
 it.each(AGAIN)("tries again after %s at %s: %s", (kind, verb, says) => {
