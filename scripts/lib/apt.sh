@@ -23,15 +23,17 @@ apt_once() { apt_run dpkg --force-confdef --force-confold --configure -a && apt_
 # failure_class: what apt has said last. The order counts: a mirror that fails makes packages unknown, too.
 failure_class() {
   said() { grep -qiE -- "$1" "$APT"; }
+  # answered CODE: what a mirror answered. Only lines of errors, and what is indented below them, count: other lines have sizes.
+  answered() { awk '{ wrong = /^(E|W|Err|dpkg):/ || (wrong && /^ /) } wrong' "$APT" | grep -qiE -- "$1"; }
   if said 'No space left on device|enough free space'; then echo space
   elif said 'is not valid yet|is expired'; then echo clock
   elif said 'NO_PUBKEY|EXPKEYSIG|REVKEYSIG|BADSIG|GPG error|is not signed|unauthenticated'; then echo signature
   elif said 'Could not get lock|Unable to acquire the dpkg frontend lock|is another process using it|locked by another process'; then echo lock
   elif said 'Temporary failure resolving|Could not resolve'; then echo dns
-  elif said '(^|[^0-9])5[0-9][0-9] +[A-Z]|Hash Sum mismatch|File has unexpected size'; then echo mirror
+  elif answered '(^|[^0-9])5[0-9][0-9] +[A-Z]' || said 'Hash Sum mismatch|File has unexpected size'; then echo mirror
   elif said 'Could not connect|Unable to connect|Cannot initiate the connection|Connection (failed|timed out|refused|reset)|Network is unreachable|No route to host|Error reading from server|Undetermined Error'; then echo network
   elif said 'Unable to locate package|has no installation candidate|Couldn.t find any package'; then echo unknown
-  elif said ' 4[0-9][0-9] +[A-Z]|does not have a Release file'; then echo refused
+  elif answered ' 4[0-9][0-9] +[A-Z]' || said 'does not have a Release file'; then echo refused
   else echo other; fi
 }
 
@@ -77,7 +79,8 @@ apt_install() {
     esac
     tries=$((tries + 1))
     pause=$(full_jitter "$tries")
-    if [ "$pause" -ge "$(left)" ]; then
+    # A last second is no try.
+    if [ "$pause" -ge $(($(left) - 1)) ]; then
       fail "apt could not install $* on $NAME within $DEADLINE s, in $tries tries${words:+: $words}" "$(apt_next "$class"); then pulumi up"
     fi
     say "try $tries failed ($class); the next one comes in $pause s"

@@ -165,6 +165,20 @@ it("gives up at the deadline, with the last cause and its remedy", () => {
   });
 });
 
+it("takes no size of a package for a mirror's answer", () => {
+  apt(
+    String.raw`install:Need to get 543 kB of archives.\nGet:1 http://10.0.0.1 jq [512 B]\nE: Sub-process dpkg returned an error`,
+  );
+  const { status, output } = run();
+  expect([status, lines("waits")]).toEqual([1, []]);
+  expect(output).toContain("next:  fix what the lines above say");
+});
+
+it("knows a mirror's answer below the line that names the file", () => {
+  apt(String.raw`update:Err:1 http://10.0.0.1/debian trixie InRelease\n  503  Service Unavailable`);
+  expect(run().output).toContain("try 1 failed (mirror)");
+});
+
 it.each([
   ["an unknown package", "install", "E: Unable to locate package open-iscsi", "correct packages of the pool"],
   [
