@@ -11,11 +11,14 @@ export function nixTexts(values: readonly string[], indent: number): string {
   return ["[", ...values.map((value) => `${blanks}  ${nixText(value)}`), `${blanks}]`].join("\n");
 }
 
-/** A text of many lines, as Nix has it in doubled single quotes: it takes the common indentation away. */
+/**
+ * A text of many lines, as Nix has it in doubled single quotes: it takes the common indentation away. A single quote there also has to be
+ * apart from the two that keep `${` from being an expression.
+ */
 export function nixLines(text: string, indent: number): string {
   const blanks = " ".repeat(indent);
   const lines = text
-    .replaceAll("''", "'''")
+    .replace(/''|'(?=\$\{)/g, (quotes) => (quotes === "'" ? "''\\'" : "'''"))
     .replace(/\$(?=\{)/g, "''$")
     .split("\n");
   return ["''", ...lines.map((line) => `${blanks}  ${line}`), `${blanks}''`].join("\n");

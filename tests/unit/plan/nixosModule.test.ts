@@ -48,14 +48,14 @@ test.each(NAMES.flatMap((name) => CHANGES.map((change) => [name, change] as cons
 test("Nix says where a text is not in its language", () =>
   expect(() => parseNix(moduleOf("mizar").replace("networking = {", "networking = "))).toThrow(/syntax error.*at/s));
 
-test.each(['a "quoted" word', "back\\slash", "${pkgs.hello}", "$$ and $x", "two ''quotes''", "$${x} '' ${y}"])(
-  "no text of the config becomes an expression: %s",
-  (text) => {
-    expect(evalNix(() => nixText(`${text}\nend`))).toBe(`${text}\nend`);
-    expect(evalNix(() => nixTexts([text, "b"], 2))).toEqual([text, "b"]);
-    expect(evalNix(() => nixLines(`${text}\n  end`, 4))).toBe(`${text}\n  end\n`);
-  },
-);
+test.each([
+  ...['a "quoted" word', "back\\slash", "${pkgs.hello}", "$$ and $x", "two ''quotes''", "$${x} '' ${y}"],
+  ...["a '${x}' b", "'''${x}"],
+])("no text of the config becomes an expression: %s", (text) => {
+  expect(evalNix(() => nixText(`${text}\nend`))).toBe(`${text}\nend`);
+  expect(evalNix(() => nixTexts([text, "b"], 2))).toEqual([text, "b"]);
+  expect(evalNix(() => nixLines(`${text}\n  end`, 4))).toBe(`${text}\n  end\n`);
+});
 
 const DOUBLE = (release: string): string =>
   `import ${path.join(__dirname, "../../support/doubles/nixos/nixpkgs.nix")} { release = "${release}"; }`;
