@@ -83,9 +83,6 @@ const access = ({ ssh, firewall: filter }: ClusterPlan): string => `  # Scripts 
 
 function k3s(node: VmNodePlan, { version }: ClusterPlan, options: K3sOptions): string {
   const text = (name: string): string => nixText(String(options[name]));
-  const flags = ["node-name", "node-ip", "node-label", "node-taint"].flatMap((name) =>
-    [options[name] ?? []].flat().map((value) => `--${name}=${value}`),
-  );
   const nixpkgs = `k3s_${kubernetesMinor(version).replace(".", "_")}`;
   const release = version.replace(/^v/, "");
   return `  assertions = [
@@ -99,9 +96,9 @@ function k3s(node: VmNodePlan, { version }: ClusterPlan, options: K3sOptions): s
     package = pkgs.${nixpkgs} or (throw "proxmox-k3s: there is no ${nixpkgs} in this nixpkgs, for ${release}");
     role = ${nixText(node.role)};${node.role === "agent" ? `\n    serverAddr = ${text("server")};` : ""}
     tokenFile = ${text("token-file")};${options["cluster-init"] === true ? "\n    clusterInit = true;" : ""}
-    # The same as in config.yaml, for those who look for them here.
-    extraFlags = ${nixTexts(flags, 4)};
   };
+  # K3s reads it by itself. Name, address, labels and taints of the node are only there: K3s adds a list of flags to that of its file, so
+  # in extraFlags they would be given twice.
   environment.etc."rancher/k3s/config.yaml".source = ./config.yaml;
   systemd.services.k3s = {${node.role === "agent" ? `\n    # As on the other machines.\n    aliases = [ "k3s-agent.service" ];` : ""}
     # Without a token the machine is no node yet: pulumi up writes it when the node's removal is prepared.

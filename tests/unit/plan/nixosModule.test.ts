@@ -128,19 +128,13 @@ describe("a module", () => {
     expect(text).toContain('matchConfig.MACAddress = "BC:24:11:00:00:09"');
   });
 
-  test("has K3s with its role, its server, token file, address, labels and taints", () => {
+  test("has K3s with its role, its server and token file; what its config.yaml has is no flag beside it", () => {
     const k3s = (name: string, change?: unknown) => said(name, 'removeAttrs module.services.k3s [ "package" ]', change);
     expect(k3s("alphard")).toEqual({
       ...{ enable: true, role: "server", tokenFile: "/etc/rancher/k3s/token" },
-      extraFlags: [
-        ...["--node-name=alphard", "--node-ip=172.22.0.134"],
-        ...["--node-label=topology.kubernetes.io/region=pve", "--node-label=topology.kubernetes.io/zone=pve"],
-        "--node-taint=node-role.kubernetes.io/control-plane:NoSchedule",
-      ],
     });
-    expect(k3s("mizar", BUSY)).toMatchObject({
-      ...{ role: "agent", serverAddr: "https://172.22.0.134:6443" },
-      extraFlags: expect.arrayContaining(["--node-label=tier=web", "--node-taint=dedicated=storage:NoSchedule"]),
+    expect(k3s("mizar", BUSY)).toEqual({
+      ...{ enable: true, role: "agent", serverAddr: "https://172.22.0.134:6443", tokenFile: "/etc/rancher/k3s/token" },
     });
     expect(k3s("alphard", ETCD)).toMatchObject({ clusterInit: true });
     expect(said("mizar", "module.systemd.services.k3s.aliases")).toEqual(["k3s-agent.service"]);
