@@ -67,16 +67,30 @@ check_cgroup() {
   esac
 }
 
-# A container has its host's kernel, which the preflight looks at.
+# A container has its host's kernel, which the preflight looks at. What K3s has once started with is enough.
 check_kernel() {
   if [ -e /run/systemd/container ] || ! command -v modprobe >/dev/null; then return 0; fi
-  absent=
-  for module in overlay br_netfilter nf_conntrack vxlan; do
-    [ -e "/sys/module/$module" ] || modprobe -n -q "$module" || absent="$absent $module"
-  done
-  if [ -z "$absent" ]; then finding ok kernel "it has the modules that K3s needs"; else
-    finding fail kernel "its kernel lacks:$absent" "take an image with a complete kernel, for example linux-image-amd64 of Debian"
+  absent=$(lacks overlay br_netfilter nf_conntrack)
+  level=fail
+  if [ -z "$absent" ]; then
+    level=$(vxlan_level)
+    if [ "$level" != ok ]; then absent=$(lacks vxlan); fi
   fi
+  if [ -e "$STAMP" ]; then level=warn; fi
+  if [ -z "$absent" ]; then finding ok kernel "it has the modules that K3s needs"; else
+    finding "$level" kernel "its kernel lacks:$absent" "take an image with a complete kernel, for example linux-image-amd64 of Debian"
+  fi
+}
+# lacks MODULE…
+lacks() { for module in "$@"; do [ -e "/sys/module/$module" ] || modprobe -n -q "$module" || printf ' %s' "$module"; done; }
+# vxlan_level: what it is to be without vxlan. Only a server's options name the flannel backend.
+vxlan_level() {
+  case ${ROLE:-},$(printf '%s\n' "${CONFIG:-}" | sed -n 's/^flannel-backend: *//p') in
+    *,*vxlan*) echo fail ;;
+    *,?*) echo ok ;;
+    server,) if [ -n "${CONFIG:-}" ]; then echo fail; else echo warn; fi ;;
+    *) echo warn ;;
+  esac
 }
 
 # The step that only fetches files does not know K3s' options.

@@ -97,7 +97,7 @@ it.each<[string, string, () => void, string]>([
   ["disk", "a full disk", () => tool("df", "printf 'Filesystem\\n/dev/sda 9 9 9000\\n'"), "only 8 MiB are free"],
   ["memory", "little memory", () => put("meminfo", "MemAvailable: 90000 kB\n"), "only 87 MiB of memory are available"],
   ["cgroup", "no memory controller", () => put("cgroup.controllers", "cpu pids\n"), "controllers are missing: memory"],
-  ["kernel", "a kernel without a module", () => tool("modprobe", `[ "$3" != vxlan ]`), "its kernel lacks: vxlan"],
+  ["kernel", "a kernel without a module", () => tool("modprobe", `[ "$3" != overlay ]`), "its kernel lacks: overlay"],
   [
     "networks",
     "a route into the pods' network",
@@ -130,6 +130,26 @@ it.each<[string, string, () => void, string]>([
 it("warns of what K3s does without", () => {
   put("cgroup.controllers", "memory pids\n");
   expect(check().get("cgroup")).toMatchObject({ level: "warn", seen: "cgroup controllers are missing: cpu" });
+});
+
+it.each([
+  ["a server with the default", { ROLE: "server", CONFIG: "node-name: node-1" }, "fail"],
+  ["a server that names it", { ROLE: "server", CONFIG: 'flannel-backend: "vxlan"' }, "fail"],
+  ["a server with another backend", { ROLE: "server", CONFIG: "flannel-backend: host-gw" }, "ok"],
+  ["an agent, whose options do not name it", { ROLE: "agent", CONFIG: "node-name: node-1" }, "warn"],
+  ["a step that does not know the options", { ROLE: "" }, "warn"],
+])("without vxlan: %s", (_, env, level) => {
+  tool("modprobe", `[ "$3" != vxlan ]`);
+  expect(check(env).get("kernel")).toMatchObject({ level });
+});
+
+it("only warns of a kernel with which K3s has once started", () => {
+  put("state/started", "");
+  tool("modprobe", "exit 1");
+  expect(check().get("kernel")).toMatchObject({
+    level: "warn",
+    seen: "its kernel lacks: overlay br_netfilter nf_conntrack",
+  });
 });
 
 it("does not look at the kernel of a container, which is its host's", () => {

@@ -56,6 +56,7 @@ function run(env: Readonly<Record<string, string>> = {}) {
   const text = taskText("packages")
     .replaceAll("/opt/k3s-onboarding", file("opt"))
     .replaceAll("/proc/uptime", file("uptime"))
+    .replaceAll("/var/lib/proxmox-k3s", file("state"))
     .replaceAll("/dev/kmsg", "/dev/null");
   const log = fs.openSync(file("log"), "w");
   const { status } = spawnSync("sh", ["-c", text], {
@@ -81,6 +82,16 @@ it("installs what is missing, enables iscsid, and says so", () => {
   expect(steps["packages_installed"]).toMatchObject({ state: "done", message: "jq open-iscsi" });
   expect(steps["iscsi_enabled"]).toMatchObject({ state: "done", message: "iscsid runs" });
   expect(steps["k3s_installed"]).toMatchObject({ state: "pending" });
+});
+
+it("changes no node that lacks something, but only warns one whose K3s runs", () => {
+  tool("hostname", "echo old");
+  expect(run()).toMatchObject({ status: 1, output: expect.stringContaining("node-1 is not ready for K3s:") as string });
+  expect(calls("apt-get")).toEqual([]);
+  fs.mkdirSync(file("state"));
+  fs.writeFileSync(file("state/started"), "");
+  const { status, output } = run();
+  expect([status, output]).toEqual([0, expect.stringContaining("warning: the host name is old, not node-1")]);
 });
 
 it("asks no mirror if all are there", () => {
