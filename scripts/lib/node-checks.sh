@@ -33,8 +33,9 @@ node_checks() {
   check_cgroup
   check_kernel
   check_snapshotter
-  # A first start of K3s that was cut off has left routes and ports of its own. They were looked at before it had its settings.
-  if [ ! -e "$STAMP" ] && [ ! -e /etc/rancher/k3s/config.yaml ]; then
+  # A first start of K3s that was cut off has left routes and ports of its own. They were looked at before it had its
+  # token, which comes after the checks on every system; NixOS has config.yaml before.
+  if [ ! -e "$STAMP" ] && [ ! -e /etc/rancher/k3s/token ]; then
     check_networks
     check_ports
   fi

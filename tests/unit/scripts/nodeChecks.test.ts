@@ -164,11 +164,17 @@ it("a port that K3s itself holds after a start that was cut off is its own", () 
 });
 
 it("a first start that was cut off has left routes and ports: they stop no second one, which still looks for its server", () => {
-  put("k3s/config.yaml", "server: https://127.0.0.1:1\n");
+  put("k3s/token", "secret\n");
   routes("10.42.1.0/24 via 192.168.2.20 dev eth0");
   tool("ss", `echo 'LISTEN 0 4096 *:10250 *:* users:(("containerd",pid=7,fd=6))'`);
   const failed = [...check({ URL: "https://127.0.0.1:1" })].filter(([, { level }]) => level === "fail");
   expect(failed.map(([name]) => name)).toEqual(["api"]);
+});
+
+it("the settings alone, which NixOS has before its first start, are no first start", () => {
+  put("k3s/config.yaml", "server: https://127.0.0.1:1\n");
+  routes("10.42.1.0/24 via 192.168.2.20 dev eth0");
+  expect(check().get("networks")).toMatchObject({ level: "fail" });
 });
 
 it("a node that has joined before has routes, ports and a place of its own: they are not looked at", () => {
