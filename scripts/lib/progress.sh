@@ -31,7 +31,8 @@ end_page() {
 
 # progress STEP running|done|skipped|failed MESSAGE [STEP STATE MESSAGE]…: never fails a step, because this is only a report.
 progress() {
-  { mkdir -p "$ONBOARDING" && chmod 0755 "$ONBOARDING"; } 2>/dev/null || return 0
+  # A task has umask 077, and NixOS has no /opt, which others use too.
+  (umask 022 && mkdir -p "$ONBOARDING" && chmod 0755 "$ONBOARDING") 2>/dev/null || return 0
   (
     # Two steps may report at the same time.
     flock -w 10 9 || exit 0

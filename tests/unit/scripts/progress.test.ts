@@ -30,7 +30,7 @@ function task(text: string) {
   const parts = ["lib/task", "lib/progress", "lib/doing"].map((part) => fs.readFileSync(`scripts/${part}.sh`, "utf8"));
   const script = [...parts, text]
     .join("\n")
-    .replaceAll("/opt/k3s-onboarding", `${root}/opt`)
+    .replaceAll("/opt/k3s-onboarding", `${root}/opt/k3s`)
     .replaceAll("/etc/rancher/k3s", `${root}/k3s`);
   const env = { PATH: process.env["PATH"], NAME: "node-1", STEP: "node-1-k3s", WORK: `${root}/work` };
   return { script, env: { ...env, RUNNER: String(process.pid), LOG: `${root}/log` } };
@@ -43,7 +43,7 @@ function run(text: string): number | null {
   return status;
 }
 
-const read = (file: string): string => fs.readFileSync(path.join(root, "opt", file), "utf8");
+const read = (file: string): string => fs.readFileSync(path.join(root, "opt/k3s", file), "utf8");
 const status = () => JSON.parse(read("status.json")) as { node: string; steps: Record<string, Step> };
 const states = (): string[] => STEPS.map((step) => status().steps[step]!.state);
 
@@ -61,7 +61,8 @@ it("has all steps in their order, each with state, time and message, for everybo
   });
   expect(steps["node_labeled"]).toEqual({ state: "pending", time: "", message: "" });
   for (const file of ["status.json", "onboarding.log"])
-    expect(fs.statSync(path.join(root, "opt", file)).mode & 0o777).toBe(0o644);
+    expect(fs.statSync(path.join(root, "opt/k3s", file)).mode & 0o777).toBe(0o644);
+  for (const folder of ["opt", "opt/k3s"]) expect(fs.statSync(path.join(root, folder)).mode & 0o777).toBe(0o755);
 });
 
 it("keeps a line of each report in the log", () => {
@@ -152,7 +153,7 @@ it("never fails its task: a disk without room, a folder that cannot be", () => {
 
 it("a damaged report is begun anew", () => {
   run(`progress packages_installed done "jq"`);
-  fs.writeFileSync(path.join(root, "opt/status.json"), '{"steps": [1, 2');
+  fs.writeFileSync(path.join(root, "opt/k3s/status.json"), '{"steps": [1, 2');
   run(`progress k3s_installed done "K3s"`);
   expect(states().slice(0, 3)).toEqual(["pending", "pending", "done"]);
 });
