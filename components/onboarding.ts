@@ -47,7 +47,7 @@ export function packages(
   return [step];
 }
 
-/** The page that shows the node's progress, where the config asks for it. */
+/** The page that shows the node's progress, where the config asks for it. If it no longer does, the page closes. */
 export function page(
   name: string,
   { node, machine, context }: OnboardingArgs,
@@ -63,6 +63,7 @@ export function page(
       lock: "page",
       boundSeconds: STEP_BOUNDS.page,
       args: { NAME: node.name, ADDRESS: node.address },
+      on: "apply and delete",
       triggers: [machine.creation],
     },
     context.scriptOptions({

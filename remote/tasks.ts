@@ -230,6 +230,7 @@ export const TASKS = {
     runsOn: "node",
     parts: [...ONBOARDING, "node/page"],
     args: ["NAME", "ADDRESS"],
+    deletes: true,
     files: {
       "style.css": { text: PAGE_STYLE },
       ...Object.fromEntries(PAGE_FILES.map((file) => [file, [`node/files/${file}`]])),

@@ -396,6 +396,8 @@ describe("nodes that show their progress", () => {
       const { urn, inputs } = up.find(`${name}-page`, COMMAND);
       expect(inputs["create"]).toContain(`export ADDRESS='192.168.2.2${at}'\n`);
       expect(up.find(`${name}-k3s`, COMMAND).options.dependencies).toContain(urn);
+      // Without the wish the page closes; a machine that goes takes it along.
+      expect(inputs["delete"]).toContain("export ACTION='delete'\n");
     }
   });
 });

@@ -24,16 +24,20 @@ beforeEach(() => {
       `#!/bin/sh\necho "${name} $*" >>"${root}/calls"\n[ "$1" != start ] || [ ! -e "${root}/taken" ]\n`,
       { mode: 0o755 },
     );
-  for (const [name, text] of Object.entries(taskFiles("page"))) fs.writeFileSync(file(`work/${name}`), `${text}\n`);
+  for (const [name, text] of Object.entries(taskFiles("page")))
+    fs.writeFileSync(file(`work/${name}`), `${text.replaceAll("/run/systemd/system", file("units"))}\n`);
 });
 
 /** @param text what runs: the step, or a report alone */
-function run(text: string): { status: number | null; outcome: string } {
-  const script = text.replaceAll("/opt/k3s-onboarding", file("opt")).replaceAll("/run/systemd/system", file("units"));
+function run(text: string, ACTION = "create"): { status: number | null; outcome: string } {
+  const script = text
+    .replaceAll("/opt/k3s-onboarding", file("opt"))
+    .replaceAll("/run/systemd/system", file("units"))
+    .replaceAll("/var/lib/proxmox-k3s", file("state"));
   const { status } = spawnSync("sh", ["-c", script], {
     env: {
       ...{ PATH: `${file("bin")}:${process.env["PATH"]}`, WORK: file("work"), RUNNER: String(process.pid) },
-      ...{ STEP: "node-1-page", NAME: "node-1", ADDRESS: "192.168.2.21" },
+      ...{ STEP: "node-1-page", NAME: "node-1", ADDRESS: "192.168.2.21", ACTION },
     },
   });
   const outcome = file("work/outcome");
@@ -58,7 +62,10 @@ function ask(request: string): { head: string; body: string } {
 
 it("listens at the node's address alone, as nobody, in units that a restart takes away", () => {
   expect(show()).toEqual({ status: 0, outcome: "the progress of node-1 is at http://192.168.2.21:8080/" });
-  expect(fs.readFileSync(file("units/k3s-onboarding.socket"), "utf8")).toMatch(/^ListenStream=192\.168\.2\.21:8080$/m);
+  const socket = fs.readFileSync(file("units/k3s-onboarding.socket"), "utf8");
+  // A limit of systemd would close it for good.
+  for (const line of ["ListenStream=192.168.2.21:8080", "TriggerLimitIntervalSec=0"])
+    expect(socket).toContain(`\n${line}\n`);
   const service = fs.readFileSync(file("units/k3s-onboarding@.service"), "utf8");
   for (const line of ["User=nobody", "NoNewPrivileges=yes", "RuntimeMaxSec=10"])
     expect(service).toContain(`\n${line}\n`);
@@ -130,6 +137,21 @@ it("goes a minute after the last step, and leaves no unit", () => {
   run(fs.readFileSync(file("opt/end-page.sh"), "utf8"));
   expect(fs.readdirSync(file("units"))).toEqual([]);
   expect(calls().slice(-2)).toEqual(["systemctl stop k3s-onboarding.socket", "systemctl daemon-reload"]);
+});
+
+it("does not come for a node that has joined before there were reports, and goes from it", () => {
+  show();
+  fs.mkdirSync(file("state"));
+  fs.writeFileSync(file("state/started"), "");
+  fs.rmSync(file("opt"), { recursive: true });
+  expect(show()).toEqual({ status: 0, outcome: "node-1 has joined before, so it shows no page" });
+  expect([fs.readdirSync(file("units")), fs.existsSync(file("opt"))]).toEqual([[], false]);
+});
+
+it("goes if the config no longer asks for it", () => {
+  show();
+  expect(run(taskText("page"), "delete")).toEqual({ status: 0, outcome: "node-1 shows no page any more" });
+  expect([fs.readdirSync(file("units")), calls().at(-2)]).toEqual([[], "systemctl stop k3s-onboarding.socket"]);
 });
 
 it("does not come for a node that is done, nor fail where the port is taken", () => {
