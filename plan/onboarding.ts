@@ -30,7 +30,24 @@ export type Progress = "done" | "failed" | "unfinished";
 export function progressOf(report: OnboardingReport | undefined): Progress {
   const states = report ? Object.values(report).map(({ state }) => state) : [];
   if (states.includes("failed")) return "failed";
-  return report?.health_check_ready.state === "done" && !states.some(isOpen) ? "done" : "unfinished";
+  return report !== undefined && !states.some(isOpen) ? "done" : "unfinished";
+}
+
+/**
+ * The report of a node on which K3s has once started. A node that joined before there were reports never says so of its first steps:
+ * while none of them runs, those that it says nothing of are behind it. One that joins now always has a step that runs.
+ */
+export function joinedReport(report: OnboardingReport | undefined): OnboardingReport {
+  const passed: StepReport = {
+    state: "skipped",
+    time: undefined,
+    message: "it has joined without a report of this step",
+  };
+  const steps = onboardingSteps.map((step) => [step, report?.[step] ?? passed] as const);
+  const runs = steps.some(([, { state }]) => state === "running");
+  return Object.fromEntries(
+    steps.map(([step, each]) => [step, each.state === "pending" && !runs ? passed : each]),
+  ) as unknown as OnboardingReport;
 }
 
 const isOpen = (state: StepReport["state"]): boolean => state === "pending" || state === "running";

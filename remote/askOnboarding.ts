@@ -1,6 +1,12 @@
 import { z } from "zod";
 
-import { type OnboardingReport, ONBOARDING_STEPS, onboardingSteps, STEP_STATES } from "../plan/onboarding";
+import {
+  joinedReport,
+  type OnboardingReport,
+  ONBOARDING_STEPS,
+  onboardingSteps,
+  STEP_STATES,
+} from "../plan/onboarding";
 import { clusterStepName } from "../plan/steps";
 import { runTask, type ShellTarget } from "./sshClient";
 
@@ -36,8 +42,9 @@ export function parseOnboarding(answer: string): OnboardingReports {
   const lines = answer.split("\n").filter(Boolean);
   return new Map(
     lines.map((line) => {
-      const [, name = "", base64 = ""] = line.split("\t");
-      return [name, reportIn(Buffer.from(base64, "base64").toString("utf8"))] as const;
+      const [, name = "", base64 = "", joined] = line.split("\t");
+      const report = reportIn(Buffer.from(base64, "base64").toString("utf8"));
+      return [name, joined === undefined ? report : joinedReport(report)] as const;
     }),
   );
 }

@@ -224,7 +224,7 @@ export const TASKS = {
     runsOn: "host",
     parts: [...CLUSTER, "lib/everywhere", "host/onboarding"],
     args: ["CLUSTER_ID"],
-    answer: lines("onboarding\\t[^\\n\\t\\x00]*\\t(?:[A-Za-z0-9+/]+=*|-)"),
+    answer: lines("onboarding\\t[^\\n\\t\\x00]*\\t(?:[A-Za-z0-9+/]+=*|-)(?:\\tjoined)?"),
   },
   page: {
     runsOn: "node",

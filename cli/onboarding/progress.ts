@@ -16,7 +16,7 @@ export interface NodeProgress {
   readonly name: string;
   readonly address: string;
   readonly progress: Progress;
-  /** Undefined while the node has none: it is not made yet, does not answer, or has stood since before there were reports. */
+  /** Undefined while the node has none: it is not made yet, does not answer, or has no report and no K3s. */
   readonly steps: OnboardingReport | undefined;
 }
 

@@ -1,11 +1,14 @@
 # onboarding (Proxmox host): what each guest of ours says of its onboarding. Changes nothing. Input: CLUSTER_ID. Answers a line a guest:
-#   onboarding NAME BASE64|-     its status.json; - for a guest that has none yet, or does not answer
+#   onboarding NAME BASE64|- [joined]     its status.json; - for a guest that has none yet, or does not answer; whether K3s has once
+#                                         started there
 
 GUEST_BOUND=10
 
 look_at() {
   trusts "$1" "$2" || return 0
-  said=$(guest_exec "$1" sh -c 'head -c 8192 /opt/k3s-onboarding/status.json | base64 -w 0' 2>/dev/null | grep -xE '[A-Za-z0-9+/]+=*' || :)
+  # shellcheck disable=SC2016 # the guest's values
+  said=$(guest_exec "$1" sh -c 'report=$(head -c 8192 /opt/k3s-onboarding/status.json | base64 -w 0); printf %s "${report:--}"; [ ! -e /var/lib/proxmox-k3s/started ] || printf " joined"' 2>/dev/null |
+    grep -xE '([A-Za-z0-9+/]+=*|-)( joined)?' | tr ' ' '\t' || :)
   printf 'onboarding\t%s\t%s\n' "$2" "${said:--}"
 }
 

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { ONBOARDING_STEPS, onboardingSteps } from "../../../plan/onboarding";
+import { ONBOARDING_STEPS, onboardingSteps, progressOf } from "../../../plan/onboarding";
 import { acknowledgement, readAnswer } from "../../../remote/answer";
 import { parseOnboarding } from "../../../remote/askOnboarding";
 import { CREATION, MARK, ScriptedHost } from "../../support/scriptedHost";
@@ -22,7 +22,7 @@ beforeEach(() => {
   host.pct(`if [ "$1" = status ]; then echo "status: running"; exit; fi
   vmid=$2; shift 3
   case "$*" in
-    "sh -c head"*) exec sh -c "$(printf '%s' "$3" | sed "s|/opt/k3s-onboarding|${host.root}/guest-$vmid|")" ;;
+    "sh -c report="*) exec sh -c "$(printf '%s' "$3" | sed "s|/opt/k3s-onboarding|${host.root}/guest-$vmid|; s|[^ ]*/started|${host.root}/guest-$vmid/started|")" ;;
     "sh -s"*) sed "s|/opt/k3s-onboarding|${host.root}/guest-$vmid|" >"${host.root}/script.$vmid"; shift 3; exec sh "${host.root}/script.$vmid" "$@" ;;
     *readyz*) exit 0 ;;
     *"get node node-1 "*jsonpath*conditions*) echo "True v1.36.3+k3s1 |x" ;;
@@ -76,6 +76,18 @@ it("reads what each guest of ours says, and that one says nothing", () => {
     k3s_installed: { state: "pending", time: undefined },
   });
   expect(reports.get("k3s-worker-02")).toBeUndefined();
+});
+
+it("knows a node that joined before there were reports, whatever a later step has reported", () => {
+  for (const vmid of [100, 103, 104] as const) fs.writeFileSync(path.join(guest(vmid), "started"), "");
+  report(103, "packages_installed", "done", "jq");
+  report(104, "cluster_joined", "running", "k3s-agent runs");
+  const reports = ask();
+  expect([...reports.values()].map(progressOf)).toEqual(["done", "done", "unfinished"]);
+  expect(reports.get("k3s-1")!.cluster_joined).toMatchObject({
+    ...{ state: "skipped", message: "it has joined without a report of this step" },
+  });
+  expect(reports.get("k3s-worker-01")!.packages_installed).toMatchObject({ state: "done", message: "jq" });
 });
 
 it.each([
