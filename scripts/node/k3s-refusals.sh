@@ -4,12 +4,20 @@
 read_journal() { journalctl -u "$unit" ${cursor:+--after-cursor="$cursor"} -o cat --no-pager >"$WORK/journal" 2>/dev/null || :; }
 journal() { cat "$WORK/journal"; }
 seen() { grep -c -- "$1" "$WORK/journal" || :; }
+# start_again: with what it had; some seconds more tell the report whether it runs (lib/doing.sh).
+start_again() {
+  systemctl restart --no-block "$unit"
+  patience=$START_TIMEOUT
+  if [ "$patience" -gt 30 ]; then patience=30; fi
+  again_since=$(now)
+  until systemctl is-active -q "$unit" || [ $(($(now) - again_since)) -ge "$patience" ]; do sleep 0.5; done
+}
 refused() { # refused CAUSE NEXT
   say "--- the last lines of $unit on $NAME ---"
   journal | tail -n 20 | cut -c1-300
   if take_back; then
     take_back_config || :
-    systemctl restart --no-block "$unit"
+    start_again
     fail "$unit on $NAME: $1; it starts again with $HAD" "${HAD_NEXT:-$2}"
   fi
   fail "$unit on $NAME: $1" "$2"
@@ -17,7 +25,7 @@ refused() { # refused CAUSE NEXT
 refused_options() { # refused_options CAUSE [NEXT]
   next=${2:-correct k3s.serverConfig or k3s.agentConfig in the config, then pulumi up}
   if [ ! -f "$FORMER" ] && take_back_config; then
-    systemctl restart --no-block "$unit"
+    start_again
     refused "$1; it starts again with the configuration it had" "$next"
   fi
   refused "$1" "$next"

@@ -31,6 +31,7 @@ function task(text: string) {
   const script = [...parts, text]
     .join("\n")
     .replaceAll("/opt/k3s-onboarding", `${root}/opt/k3s`)
+    .replaceAll("/var/lib/proxmox-k3s", `${root}/state`)
     .replaceAll("/etc/rancher/k3s", `${root}/k3s`);
   const env = { PATH: process.env["PATH"], NAME: "node-1", STEP: "node-1-k3s", WORK: `${root}/work` };
   return { script, env: { ...env, RUNNER: String(process.pid), LOG: `${root}/log` } };
@@ -97,6 +98,16 @@ describe("a task that fails", () => {
     expect(status().steps["cluster_joined"]!.message).toBe(
       "it was interrupted (exit code 1); pulumi up goes on with it",
     );
+  });
+
+  it.each([
+    ["runs on", 0, "done", "runs on; the last change was refused: no luck next: try again"],
+    ["does not run", 3, "failed", "no luck next: try again"],
+  ])("on a node that has joined before and %s", (_, code, state, message) => {
+    fs.mkdirSync(path.join(root, "state"));
+    fs.writeFileSync(path.join(root, "state/started"), "");
+    run(`systemctl() { return ${code}; }\ndoing cluster_joined starting\nfail "no luck" "try again"`);
+    expect(status().steps["cluster_joined"]).toMatchObject({ state, message });
   });
 
   it("does not say so if it ends well", () => {
