@@ -34,8 +34,14 @@ const MACHINE_BOUNDS = {
   vm: { destroy: VM_TIMEOUTS.timeoutStopVm, create: VM_TIMEOUTS.timeoutClone, setUp: STEP_BOUNDS.firstBoot },
 } as const;
 
-/** Seconds for the installation of K3s, or a restart of it. */
-export const k3sBound = ({ k3s }: Pick<Bounded, "k3s">): number => k3s.startTimeoutSeconds + 120;
+/** Seconds in which K3s restarts: its start, and a return to what it had if it refuses a change. */
+const k3sStart = ({ k3s }: Pick<Bounded, "k3s">): number => k3s.startTimeoutSeconds + 120;
+
+/** Seconds that a new node waits until the server that it joins answers (`scripts/node/k3s-onboarding.sh`). */
+export const SERVER_TIMEOUT = 100;
+
+/** Seconds for the step that installs K3s, or restarts it. */
+export const k3sBound = (plan: Pick<Bounded, "k3s">): number => SERVER_TIMEOUT + k3sStart(plan);
 
 /** Seconds for a look whether a node is Ready, its labels and its place in etcd among them. */
 export const readyBound = ({ k3s }: Pick<Bounded, "k3s">): number => 2 * k3s.startTimeoutSeconds + 60;
@@ -53,7 +59,7 @@ export const drainBound = ({ removal }: Pick<Bounded, "removal">): number =>
   removal.drainTimeoutSeconds * (removal.onBlocked === "force" ? 2 : 1);
 
 /** Seconds that a node is away for a restart of K3s. */
-export const restartBound = (plan: Bounded): number => k3sBound(plan) + readyBound(plan);
+export const restartBound = (plan: Bounded): number => k3sStart(plan) + readyBound(plan);
 
 /** Seconds that a node is away for a reboot. */
 export const rebootBound = ({ kind }: Pick<NodePlan, "kind">, plan: Bounded): number =>

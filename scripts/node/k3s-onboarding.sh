@@ -33,7 +33,7 @@ await_server_to_join() {
   if joins; then URL=$(cut -d' ' -f1 "$JOIN"); else URL=$(printf '%s\n' "$CONFIG" | sed -n 's/^server: *//p'); fi
   if [ -z "$URL" ] || ! command -v bash >/dev/null; then return 0; fi
   limit=$START_TIMEOUT
-  # The rest of the step's time is K3s'.
+  # Its part of the step's time (plan/bounds.ts).
   if [ "$limit" -gt 100 ]; then limit=100; fi
   address=${URL#https://}
   asked_since=$(now)

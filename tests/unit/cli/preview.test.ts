@@ -167,8 +167,8 @@ test("rebuild", () => {
     Each time is the longest that the timeouts allow; most steps are much faster.
 
     Agents that are rebuilt, one node at a time
-      1. k3s-worker-01 (VMID 102): drain and rebuild, VMID 102 → 202. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 85 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
-      2. k3s-worker-02 (VMID 103): drain and rebuild, VMID 103 → 203. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 85 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
+      1. k3s-worker-01 (VMID 102): drain and rebuild, VMID 102 → 202. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 86 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
+      2. k3s-worker-02 (VMID 103): drain and rebuild, VMID 103 → 203. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 86 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
 
     The cluster
       servers                 3 on etcd, 1 may fail
@@ -189,8 +189,8 @@ test("rebuild", () => {
     | # | node and step | why | disturbs | cannot be undone |
     | --: | --- | --- | --- | --- |
     | | **Agents that are rebuilt, one node at a time** | | | |
-    | 1 | \`k3s-worker-01\` (VMID 102): drain and rebuild | VMID 102 → 202 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 85 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
-    | 2 | \`k3s-worker-02\` (VMID 103): drain and rebuild | VMID 103 → 203 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 85 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
+    | 1 | \`k3s-worker-01\` (VMID 102): drain and rebuild | VMID 102 → 202 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 86 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
+    | 2 | \`k3s-worker-02\` (VMID 103): drain and rebuild | VMID 103 → 203 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 86 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
 
     | | before → after |
     | --- | --- |
@@ -569,7 +569,7 @@ test("mixed", () => {
 
     Servers, one after the other
       1. k3s-master-1 (VMID 110): K3s restart, version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods run on. K3s is away for at most 33 min.
-      2. k3s-master-2 (VMID 111): drain and rebuild, VMID 111 → 211; version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 94 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
+      2. k3s-master-2 (VMID 111): drain and rebuild, VMID 111 → 211; version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 95 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
       3. k3s-master-3 (VMID 112): K3s restart, version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods run on. K3s is away for at most 33 min.
 
     New agents, all at the same time, once K3s runs on all servers
@@ -602,7 +602,7 @@ test("mixed", () => {
     | --: | --- | --- | --- | --- |
     | | **Servers, one after the other** | | | |
     | 1 | \`k3s-master-1\` (VMID 110): K3s restart | version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods run on. K3s is away for at most 33 min. | – |
-    | 2 | \`k3s-master-2\` (VMID 111): drain and rebuild | VMID 111 → 211; version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 94 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
+    | 2 | \`k3s-master-2\` (VMID 111): drain and rebuild | VMID 111 → 211; version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 95 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
     | 3 | \`k3s-master-3\` (VMID 112): K3s restart | version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods run on. K3s is away for at most 33 min. | – |
     | | **New agents, all at the same time, once K3s runs on all servers** | | | |
     | 4 | \`k3s-worker-03\` (VMID 304): join | new in the pool worker | nothing | – |

@@ -72,7 +72,7 @@ test("the only server is rebuilt, and it is allowed", () => {
     Each time is the longest that the timeouts allow; most steps are much faster.
 
     Servers, one after the other
-      1. k3s-master-1 (VMID 110): drain and rebuild, VMID 110 → 300. Its pods end with it. Then it is away for at most 94 min. The Kubernetes API is away meanwhile. Cannot be undone: All objects of the cluster are lost. Its guest and disk are destroyed, with all data that is on this node alone.
+      1. k3s-master-1 (VMID 110): drain and rebuild, VMID 110 → 300. Its pods end with it. Then it is away for at most 95 min. The Kubernetes API is away meanwhile. Cannot be undone: All objects of the cluster are lost. Its guest and disk are destroyed, with all data that is on this node alone.
 
     Agents that reboot or restart K3s, one node at a time, in any order
       2. k3s-worker-01 (VMID 102): K3s restart, another server to connect to. Its pods run on. K3s is away for at most 33 min.
