@@ -12,7 +12,7 @@ import { sshAnswers } from "../remote/sshAnswers";
 import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./machine/Machine";
 
-/** How long a new connection to a node with its new system is tried: its network may start anew. */
+/** How long a new connection to a node with its new system is tried: its network may start anew. The trial lasts longer. */
 const TRY_SECONDS = 60;
 
 /** The step that gives a machine with NixOS its configuration and builds it, by SSH. It changes nothing that runs. */
@@ -63,7 +63,7 @@ async function tryAndKeep(node: VmNodePlan, { host, mark }: Pick<ClusterContext,
   if (answer === "tried" && !(await sshAnswers([node.address], TRY_SECONDS)))
     throw new Error(
       advice(
-        `${step}: with its new system this machine does not reach ${node.name} by SSH; the node goes back to its former system within 5 minutes`,
+        `${step}: with its new system this machine does not reach ${node.name} by SSH; the node goes back to its former system within 7 minutes`,
         "look at it with the guest agent or qm terminal on the Proxmox host, fix the cause, then pulumi up",
       ),
     );

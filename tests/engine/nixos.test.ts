@@ -123,7 +123,7 @@ describe("a system that does not come up", () => {
     lab.editProgram("components/nixos.ts", (text) => text.replace("TRY_SECONDS = 60", "TRY_SECONDS = 2"));
     disk(120).write("fails", "reach\n");
     expect(complaints(await lab.up())).toMatch(
-      /k3s-nix-1-nixos-trial: with its new system this machine does not reach k3s-nix-1 by SSH; the node goes back to its former system within 5 minutes\s+next: +look at it with the guest agent/,
+      /k3s-nix-1-nixos-trial: with its new system this machine does not reach k3s-nix-1 by SSH; the node goes back to its former system within 7 minutes\s+next: +look at it with the guest agent/,
     );
     expect(systems(120)).toEqual([expect.not.stringMatching(former[0]!), former[1]]);
     expect(lab.journal.whats()).not.toContain("k3s-nix-1-nixos-keep update");

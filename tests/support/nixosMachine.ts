@@ -64,7 +64,7 @@ export class NixosMachine {
       case $1 in
         start) [ -e ${this.at("broken")} ] || touch ${this.at("up")} ;;
         stop) case $2 in k3s) rm -f ${this.at("up")} ;; esac ;;
-        is-active) [ -e ${this.at("up")} ] ;;
+        is-active) case $* in *proxmox-k3s-back*) [ -e ${this.at("goes-back")} ] ;; *) [ -e ${this.at("up")} ] ;; esac ;;
         show) echo 0 ;;
       esac`,
     );

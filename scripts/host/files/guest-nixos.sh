@@ -12,6 +12,8 @@ chmod 0700 "$TRIAL"
 own() { systemd-run -q --collect "$@"; }
 say_so() { printf '%s\n' "$@" >"$TRIAL/said"; }
 end_trial() { systemctl stop proxmox-k3s-back.timer 2>/dev/null || :; }
+# The time of the trial is over, and the switch to the former system runs.
+goes_back() { systemctl is-active -q proxmox-k3s-back.service; }
 is_there() { [ "$(running_system)" = "$(built_system)" ]; }
 back() {
   "$(cat "$TRIAL/former")/bin/switch-to-configuration" test >"$TRIAL/log" 2>&1 || :
@@ -50,8 +52,10 @@ case $1 in
   keep)
     if [ -e "$TRIAL/former" ] && is_there; then
       end_trial
+      if goes_back; then
+        echo former
       # Not `switch`: this one touches no unit again, so it fails only if the boot loader does.
-      if nixos_rebuild boot >"$TRIAL/log" 2>&1; then
+      elif nixos_rebuild boot >"$TRIAL/log" 2>&1; then
         rm -f "$TRIAL/former"
         echo kept
       else

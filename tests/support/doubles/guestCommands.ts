@@ -90,7 +90,8 @@ function systemctl({ vmid, machines, clusters }: GuestWorld, call: CommandCall):
     case "is-enabled":
       return own.every((unit) => disk.isEnabled(unit)) ? 0 : 1;
     case "is-active": {
-      const isActive = own.every((unit) => disk.isEnabled(unit) && disk.hasK3sUp);
+      // Of several, one is enough.
+      const isActive = own.length === 0 || own.some((unit) => disk.isEnabled(unit) && disk.hasK3sUp);
       if (!args.some((word) => /^(-q|--quiet)$/.test(word))) call.print(isActive ? "active\n" : "inactive\n");
       return isActive ? 0 : 3;
     }

@@ -122,7 +122,10 @@ describe("a system on trial", () => {
     expect(machine.read("units")).toContain("--unit=proxmox-k3s-back --on-active=300 ");
     expect(machine.guest("keep")).toBe("kept");
     expect(machine.system("nix/var/nix/profiles/system")).toBe(machine.system());
-    expect(machine.read("units").trim().split("\n").at(-1)).toBe("systemctl stop proxmox-k3s-back.timer");
+    const after = machine.read("units").trim().split("\n").slice(-2);
+    expect(after).toEqual(
+      ["stop proxmox-k3s-back.timer", "is-active -q proxmox-k3s-back.service"].map((call) => `systemctl ${call}`),
+    );
     expect([machine.guest("try", "300"), machine.guest("keep")]).toEqual(["unchanged", "unchanged"]);
   });
 
@@ -144,6 +147,16 @@ describe("a system on trial", () => {
       "tried",
       "kept",
     ]);
+  });
+
+  test("is not kept while the switch to the former one runs, which may not have moved the link yet", () => {
+    const machine = kept();
+    const former = machine.system();
+    build(machine, LABELLED);
+    machine.guest("try", "420");
+    machine.write("goes-back", "");
+    expect(machine.guest("keep")).toBe("former");
+    expect(machine.system("nix/var/nix/profiles/system")).toBe(former);
   });
 
   test.each(["test", "boot"])("is taken back at once if nixos-rebuild %s fails", (verb) => {

@@ -100,7 +100,7 @@ describe("a system that is kept", () => {
     expect([back.code, restarts(back), back.output]).toEqual([
       1,
       [],
-      expect.stringContaining("node-1 went back to its former system: the new one was not confirmed within 300 s"),
+      expect.stringContaining("node-1 went back to its former system: the new one was not confirmed within 420 s"),
     ]);
   });
 
