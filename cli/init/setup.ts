@@ -65,7 +65,7 @@ export async function newSetup(
 ): Promise<Setup> {
   if (facts.members.length > 0)
     throw problem(
-      `the resource pool ${name} on the host has guests (${facts.members.join(", ")}), and this machine has no stack file for it`,
+      `the cluster ${name} has guests on the host (${facts.members.join(", ")}), and this machine has no stack file for it`,
       'choose another --name; or take the stack from the machine where that cluster was made (README, "From a second machine")',
     );
   const wishes = await askWishes(name, options, person);

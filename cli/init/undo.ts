@@ -1,13 +1,17 @@
 import * as fs from "node:fs";
+import * as path from "node:path";
 
 import { loadPlan } from "../../plan/load";
+import { advice } from "../../remote/advice";
 import { GATE_FILE } from "../../remote/hostGate";
 import { AdminShell } from "../adminShell";
 import { clusterIn, stackFile } from "../preview/former";
 import { renderAdmin } from "./adminScript";
+import { apiUserOf } from "./hostPlan";
 import type { InitOptions } from "./init";
 import { keyFile } from "./local";
 import { atTerminal, nobody } from "./person";
+import { askName } from "./setup";
 import { tell } from "./tell";
 
 /**
@@ -15,11 +19,12 @@ import { tell } from "./tell";
  * @throws Error if the cluster still has guests, with the next step
  */
 export async function undo(target: string, options: InitOptions): Promise<void> {
-  const { name } = options;
-  if (name === undefined) throw new Error("which cluster?\nnext:  add --name NAME, the name that init was given");
+  if (options.name === undefined)
+    throw new Error("which cluster?\nnext:  add --name NAME, the name that init was given");
+  const name = await askName(options, nobody);
   const file = stackFile(name);
   const { cluster, pool } = namesIn(file) ?? { cluster: name, pool: name };
-  const script = renderAdmin("undo", { CLUSTER: cluster, POOL: pool, GATE_FILE });
+  const script = renderAdmin("undo", { CLUSTER: cluster, POOL: pool, API_USER: apiUserOf(cluster), GATE_FILE });
   if (options.dryRun) return void process.stdout.write(script);
   const person = options.yes ? nobody : atTerminal();
   if (!(await person.confirm(`Remove from ${target} what init made there for ${name}?`))) return;
@@ -30,13 +35,19 @@ export async function undo(target: string, options: InitOptions): Promise<void> 
     console.log(`next:  pulumi stack rm ${name} --preserve-config, and remove the files that you need no longer`);
 }
 
-/** The cluster and its resource pool by the stack file; undefined if there is none, or if it is not valid. */
-function namesIn(file: string): { cluster: string; pool: string } | undefined {
+/**
+ * The cluster and its resource pool by the stack file; undefined if there is none.
+ * @throws Error if it is not valid: in another pool than the cluster's, no guest would be seen
+ */
+export function namesIn(file: string): { cluster: string; pool: string } | undefined {
   if (!fs.existsSync(file)) return undefined;
   try {
     const { name, proxmox } = loadPlan(clusterIn(file));
     return { cluster: name, pool: proxmox.resourcePool };
-  } catch {
-    return undefined;
+  } catch (error) {
+    const cause = `${path.basename(file)} does not say which resource pool the cluster has: ${(error as Error).message}`;
+    throw new Error(advice(cause, "fix the stack file; --undo looks for the cluster's guests in its pool"), {
+      cause: error,
+    });
   }
 }

@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 import Ajv from "ajv";
 import * as fc from "fast-check";
@@ -16,6 +17,7 @@ import { clusterIn, clusterInText } from "../../../cli/preview/former";
 import { newSetup, setupOf } from "../../../cli/init/setup";
 import { DEFAULT_VERSION, renderStackFile } from "../../../cli/init/stackFile";
 import { nobody } from "../../../cli/init/person";
+import { namesIn, undo } from "../../../cli/init/undo";
 import { EXAMPLE_KEY } from "../../../config/sshKeys";
 import { loadPlan } from "../../../plan/load";
 import { stackFileSchema } from "../../../scripts-dev/clusterSchema";
@@ -183,14 +185,12 @@ describe("a host with trouble is named with its remedy, all at once", () => {
     expect(problems(of, wishes)).toEqual(expected.map((line) => expect.stringMatching(line)));
   });
 
-  it("a pool of the name that has guests, without its stack file", async () => {
+  it("a cluster of the name that has guests, without its stack file", async () => {
     const setup = newSetup(
       { name: "k3s", facts: facts({ members: ["200"] }), at: AT, options: { ssh: "ssh" }, person: nobody },
       async () => [],
     );
-    await expect(setup).rejects.toThrow(
-      /the resource pool k3s on the host has guests \(200\)[^]*choose another --name/,
-    );
+    await expect(setup).rejects.toThrow(/the cluster k3s has guests on the host \(200\)[^]*choose another --name/);
   });
 
   it("answers that cannot be", async () => {
@@ -356,6 +356,27 @@ describe("the doctor, before there is a stack", () => {
       "fail host: Proxmox VE 8.2 is too old: the program needs 8.4 or newer",
       "fail host: the host has no bridge with a network",
     ]);
+  });
+});
+
+describe("--undo", () => {
+  it("takes no other pool than the cluster's, if the stack file cannot be read", () => {
+    const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "init-")), "Pulumi.k3s.yaml");
+    expect(namesIn(file)).toBeUndefined();
+    const text = renderStackFile(proposal(), EXAMPLE_KEY);
+    fs.writeFileSync(file, text.replace("    proxmox:", "    proxmox:\n      resourcePool: other"));
+    expect(namesIn(file)).toEqual({ cluster: "k3s", pool: "other" });
+    fs.writeFileSync(file, text.replace("count: 1", "count: 2"));
+    expect(() => namesIn(file)).toThrow(
+      /^Pulumi\.k3s\.yaml does not say which resource pool[^]*\nnext: {2}fix the stack file/,
+    );
+    fs.rmSync(path.dirname(file), { recursive: true });
+  });
+
+  it.each(["", ".shared", "../x", "A"])("refuses the name '%s'", async (name) => {
+    await expect(undo("root@pve", { name, ssh: "false" })).rejects.toThrow(
+      /^the name ".*" must be .*\nnext: {2}choose/,
+    );
   });
 });
 
