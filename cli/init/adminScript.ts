@@ -10,8 +10,8 @@ export interface AdminValues {
   readonly facts: Record<"CLUSTER" | "GATE_FILE", string>;
   readonly probe: Record<"CANDIDATES", string>;
   readonly make: Record<"CLUSTER" | "POOL" | "API_USER" | "GRANTS" | "TEMPLATE" | "GATE_FILE" | "HOST_KEY", string>;
-  readonly token: Record<"CLUSTER" | "POOL" | "API_USER" | "TOKEN", string>;
-  readonly undo: Record<"CLUSTER" | "POOL" | "GATE_FILE", string>;
+  readonly token: Record<"CLUSTER" | "POOL" | "API_USER" | "TOKEN" | "HAS_SECRET", string>;
+  readonly undo: Record<"CLUSTER" | "POOL" | "API_USER" | "GATE_FILE", string>;
 }
 
 /**

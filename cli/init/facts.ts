@@ -39,7 +39,7 @@ export interface HostFacts {
   readonly usedAddresses: ReadonlySet<string>;
   /** Addresses that answered when they were about to be proposed. */
   readonly answering: readonly string[];
-  /** VMIDs of the guests in the cluster's resource pool. */
+  /** VMIDs of the guests in the pool with the cluster's name, and in the pools of its record. */
   readonly members: readonly string[];
   /** `ssh-ed25519 AAAA…`, without a comment. */
   readonly hostKey: string;

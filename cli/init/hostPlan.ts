@@ -44,8 +44,10 @@ export function makeValues(plan: ClusterPlan, publicKey: string, download?: stri
   };
 }
 
-export const tokenValues = ({ name, proxmox }: ClusterPlan): AdminValues["token"] => ({
+/** @param hasSecret whether the stack has a secret of this token */
+export const tokenValues = ({ name, proxmox }: ClusterPlan, hasSecret = false): AdminValues["token"] => ({
   ...{ CLUSTER: name, POOL: proxmox.resourcePool, API_USER: apiUserOf(name), TOKEN },
+  HAS_SECRET: hasSecret ? "yes" : "no",
 });
 
 /** The templates of containers that a plan needs, and the host does not have. */

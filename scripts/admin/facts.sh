@@ -10,27 +10,36 @@ dpkg-query -W -f '${Version}' pve-manager 2>/dev/null || :
 fact architecture
 dpkg --print-architecture
 fact nodes
-ask /nodes
-fact storages
-ask "/nodes/$node/storage"
-for store in $(ask "/nodes/$node/storage" | grep -o '"storage":"[^"]*"' | cut -d'"' -f4); do
-  for content in vztmpl import; do
-    fact "content $store $content"
-    ask "/nodes/$node/storage/$store/content" --content "$content"
-  done
-done
-fact networks
-ask "/nodes/$node/network"
+nodes=$(ask /nodes)
+printf '%s\n' "$nodes"
+# A host that Proxmox VE knows by another name answers nothing of its own; `init` says so.
+case $nodes in
+  *"\"node\":\"$node\""*)
+    fact networks
+    ask "/nodes/$node/network"
+    storages=$(ask "/nodes/$node/storage")
+    fact storages
+    printf '%s\n' "$storages"
+    for store in $(printf '%s' "$storages" | grep -o '"storage":"[^"]*"' | cut -d'"' -f4); do
+      for content in vztmpl import; do
+        fact "content $store $content"
+        # A storage that is offline has no content.
+        pvesh get "/nodes/$node/storage/$store/content" --content "$content" --output-format json 2>/dev/null || :
+      done
+    done
+    ;;
+esac
 fact route
 ip -4 route show default 2>/dev/null || :
 fact nameservers
 sed -n 's/^nameserver  *//p' /etc/resolv.conf 2>/dev/null || :
 fact guests
 ask /cluster/resources --type vm
-fact pools
-ask /pools
 fact members
-if [ -n "$CLUSTER" ]; then members "$CLUSTER"; fi
+if [ -n "$CLUSTER" ]; then
+  POOL=$CLUSTER
+  for one in $(pools); do members "$one"; done
+fi
 # Addresses that somebody has: this host, its neighbours, and the guests by their configuration.
 fact addresses
 {
@@ -39,7 +48,7 @@ fact addresses
   grep -rhoE --include='*.conf' '(ip|ip4)=[0-9.]+' /etc/pve/nodes 2>/dev/null | cut -d= -f2 || :
 } | sort -u
 fact hostkey
-cat /etc/ssh/ssh_host_ed25519_key.pub 2>/dev/null || cat /etc/ssh/ssh_host_ecdsa_key.pub
+cat /etc/ssh/ssh_host_ed25519_key.pub 2>/dev/null || cat /etc/ssh/ssh_host_ecdsa_key.pub 2>/dev/null || :
 fact ca
 cat /etc/pve/pve-root-ca.pem 2>/dev/null || :
 fact certificate

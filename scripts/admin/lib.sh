@@ -9,16 +9,31 @@ fail() { # fail CAUSE NEXT
 
 [ "$(id -u)" = 0 ] || fail "$(id -un) is not root on this host" "log in as root: npx proxmox-k3s init root@HOST"
 command -v pvesh >/dev/null || fail "this is no Proxmox VE host: there is no command pvesh" "name the Proxmox host: npx proxmox-k3s init root@HOST"
+# The name becomes the name of a file.
+case ${CLUSTER-} in *[!a-z0-9-]* | -*) fail "$CLUSTER is not the name of a cluster" "name it with --name, as init was given it" ;; esac
 
-# ask PATH [OPTION…]: the API's answer as one line of JSON, with sorted keys; nothing if there is no such thing.
-ask() { pvesh get "$@" --output-format json 2>/dev/null || :; }
-there() { pvesh get "$@" --output-format json >/dev/null 2>&1; }
+refuse() { # refuse VERB PATH…: pvesh failed, and said why
+  fail "pvesh $1 $2: $(printf '%s' "$said" | paste -sd ' ' -)" "fix the cause on the host, then run the command again: it goes on where it stopped"
+}
 
-# change VERB PATH [OPTION…]: a call that changes something. What the API says is shown if it fails.
-change() {
-  if ! said=$(pvesh "$@" --output-format json 2>&1 >/dev/null); then
-    fail "pvesh $1 $2: $(printf '%s' "$said" | paste -sd ' ' -)" "fix the cause on the host, then run the command again: it goes on where it stopped"
-  fi
+# Only these words say that there is no such thing. After any other failure nothing is known, so the step fails: a guard must
+# not let something pass that it could not read.
+is_missing() { printf '%s' "$said" | grep -qE 'does not exist|no such (user|token)'; }
+
+# ask PATH [OPTION…]: the API's answer as one line of JSON, with sorted keys; nothing if there is no such thing. In a pipeline
+# its failure would be lost, so its answer goes into a variable.
+ask() {
+  { said=$(pvesh get "$@" --output-format json 2>&1 >&3) || is_missing || refuse get "$@"; } 3>&1
+}
+
+there() {
+  said=$(pvesh get "$@" --output-format json 2>&1 >/dev/null) && return
+  is_missing || refuse get "$@"
+  return 1
+}
+
+change() { # change VERB PATH [OPTION…]: a call that changes something
+  said=$(pvesh "$@" --output-format json 2>&1 >/dev/null) || refuse "$@"
 }
 
 tell() { # tell MADE|STANDS|DIFFERS|REMOVED|KEPT WHAT
@@ -32,10 +47,45 @@ note() {
   grep -qxF -- "$2" "$RECORDS/$1" 2>/dev/null || printf '%s\n' "$2" >>"$RECORDS/$1"
 }
 
+# forget FILE LINE: it was not made. If somebody makes it later, it is theirs.
+forget() {
+  grep -vxF -- "$2" "$RECORDS/$1" >"$RECORDS/.new" || :
+  mv -f "$RECORDS/.new" "$RECORDS/$1"
+}
+
+# noted FILE LINE VERB PATH [OPTION…]: notes a thing and makes it; the API's answer.
+noted() {
+  file=$1 line=$2
+  shift 2
+  note "$file" "$line"
+  { said=$(pvesh "$@" --output-format json 2>&1 >&3) && return; } 3>&1
+  forget "$file" "$line"
+  refuse "$@"
+}
+
 granted() { # granted PATH USER ROLE
-  ask /access/acl | tr '{' '\n' | grep -F "\"path\":\"$1\"" | grep -F "\"roleid\":\"$3\"" | grep -qF "\"ugid\":\"$2\""
+  answer=$(ask /access/acl) || exit
+  printf '%s' "$answer" | tr '{' '\n' | grep -F "\"path\":\"$1\"" | grep -F "\"roleid\":\"$3\"" | grep -qF "\"ugid\":\"$2\""
 }
 
 members() { # members POOL: the guests in it
-  ask "/pools/$1" | grep -o '"vmid":"\{0,1\}[0-9]*' | grep -o '[0-9]*$' | paste -sd ' ' -
+  answer=$(ask /pools --poolid "$1") || exit
+  printf '%s' "$answer" | grep -o '"vmid":"\{0,1\}[0-9]*' | grep -o '[0-9]*$' | paste -sd ' ' -
+}
+
+# The cluster's pools: POOL, and those of its record, because the cluster may run in a pool of another name.
+pools() {
+  {
+    printf '%s\n' "$POOL"
+    sed -nE 's#^(pool |grant /pool/)([^ ]+).*#\2#p' "$RECORDS/$CLUSTER" 2>/dev/null || :
+  } | sort -u
+}
+
+inhabited() { # which of the cluster's pools have guests; nothing if none has
+  found=''
+  for one in $(pools); do
+    vmids=$(members "$one") || exit
+    [ -z "$vmids" ] || found="${found:+$found; }the pool $one has guests: $vmids"
+  done
+  printf '%s' "$found"
 }

@@ -101,7 +101,9 @@ export class AdminHost {
 
   /** All that init may touch: users, roles, pools and rights, and the host's files. */
   state(): Record<string, string> {
-    const files = [...fs.globSync("**", { cwd: this.root }), ...fs.globSync("vz/**", { cwd: this.pve.dir })];
+    // A glob would leave out .ssh and .shared.
+    const below = (folder: string): string[] => fs.readdirSync(folder, { recursive: true, encoding: "utf8" });
+    const files = [...below(this.root), ...below(path.join(this.pve.dir, "vz")).map((file) => path.join("vz", file))];
     const read = (file: string): string => (fs.statSync(file).isFile() ? fs.readFileSync(file, "utf8") : "a folder");
     const from = (file: string): string => path.join(file.startsWith("vz") ? this.pve.dir : this.root, file);
     return {

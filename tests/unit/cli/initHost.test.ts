@@ -16,7 +16,7 @@ const plan = loadPlan(homelabConfig());
 const [NAME, USER] = [plan.name, apiUserOf(plan.name)];
 const KEY = "ssh-ed25519 AAAAprogram";
 const values = makeValues(plan, `${KEY} proxmox-k3s`);
-const UNDO = { CLUSTER: NAME, POOL: NAME, GATE_FILE };
+const UNDO = { CLUSTER: NAME, POOL: NAME, API_USER: USER, GATE_FILE };
 
 let host: AdminHost;
 let before: Record<string, string>;
@@ -102,7 +102,7 @@ it("what two clusters share goes with the last of them", async () => {
   await make({ ...other, GRANTS: values.GRANTS.replaceAll(NAME, "other") });
   await host.run("undo", UNDO);
   expect(host.state()["access"]).toContain("role:PulumiK3s:");
-  await host.run("undo", { ...UNDO, CLUSTER: "other", POOL: "other" });
+  await host.run("undo", { ...UNDO, CLUSTER: "other", POOL: "other", API_USER: other.API_USER });
   expect(host.state()).toEqual(before);
 });
 
@@ -142,6 +142,8 @@ it.each([
 it.each([
   [1, "after"],
   [4, "before"],
+  [6, "before"],
+  [7, "after"],
 ] as const)("--undo that was killed at change %i (%s it) goes on", async (call, when) => {
   await make();
   await host.run("token", tokenValues(plan));
@@ -190,6 +192,14 @@ describe("an API token", () => {
     expect(told[0]).not.toBe(lost);
   });
 
+  it("that the stack has stands; one that is gone from the host is made anew", async () => {
+    await make();
+    await host.run("token", tokenValues(plan));
+    expect((await host.run("token", tokenValues(plan, true))).told).toEqual([]);
+    await (await host.pve.root()).delete(`/access/users/${USER}/token/pulumi`);
+    expect((await host.run("token", tokenValues(plan, true))).told).toEqual([expect.stringMatching(/^[0-9a-f-]{36}$/)]);
+  });
+
   it("of somebody else is not touched", async () => {
     await make();
     await (await host.pve.root()).post(`/access/users/${USER}/token/pulumi`, {});
@@ -229,6 +239,92 @@ it("a cluster that still has guests is not undone", async () => {
     1,
     `error: the pool ${NAME} has guests: 100\nnext:  destroy the cluster first: pulumi destroy\n`,
   ]);
+});
+
+it("a cluster in a pool of another name than the stack file's is not undone, and keeps its token", async () => {
+  await make({ POOL: "k3s-pool", GRANTS: values.GRANTS.replace(`/pool/${NAME}`, "/pool/k3s-pool") });
+  await host.run("token", tokenValues(plan));
+  const root = await host.pve.root();
+  await root.post("/nodes/pve/lxc", {
+    vmid: 100,
+    ostemplate: "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst",
+    pool: "k3s-pool",
+    storage: "local-lvm",
+    rootfs: "local-lvm:4",
+  });
+  await host.pve.idle();
+  const stood = host.state();
+  for (const { code, stderr } of [await host.run("undo", UNDO), await host.run("token", tokenValues(plan))])
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: .*the pool k3s-pool has guests: 100\nnext: /)]);
+  expect(host.state()).toEqual(stood);
+  const { told } = await host.run("facts", { CLUSTER: NAME, GATE_FILE });
+  expect(parseFacts(told.join("\n")).members).toEqual(["100"]);
+});
+
+describe("what --undo cannot take back yet", () => {
+  it("stays in the record, so that a later run takes it back", async () => {
+    await make();
+    gateInstalled();
+    const keys = fs.readFileSync(`${host.root}/root/.ssh/authorized_keys`, "utf8");
+    host.write("root/.ssh/authorized_keys", `${keys}command="${host.root}${GATE_FILE}" ssh-ed25519 AAAAmine me\n`);
+    const { told } = await host.run("undo", UNDO);
+    expect(told.filter((line) => /gate|log/.test(line))).toEqual([
+      expect.stringMatching(/^KEPT\t.*proxmox-k3s-gate, which other keys have$/),
+      expect.stringMatching(/^KEPT\t.*\/var\/log\/proxmox-k3s, the log of the gate$/),
+    ]);
+    host.write("root/.ssh/authorized_keys", before["root/.ssh/authorized_keys"]!);
+    await host.run("undo", UNDO);
+    expect(host.state()).toEqual(before);
+  });
+
+  it("a template stays while another cluster of this Proxmox VE cluster has a user", async () => {
+    await make({ TEMPLATE: "local debian-12-standard_12.7-1_amd64.tar.zst" });
+    const root = await host.pve.root();
+    await root.post("/access/users", { userid: "k3s-other@pve" });
+    expect((await host.run("undo", UNDO)).told).toContain(
+      "KEPT\ttemplate local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst, which other K3s clusters may use",
+    );
+    await root.delete("/access/users/k3s-other@pve");
+    await host.run("undo", UNDO);
+    expect(host.state()).toEqual(before);
+  });
+});
+
+it("a thing that could not be made is not taken back, if somebody makes it later", async () => {
+  host.command("pvesh", '[ "$1 $2" != "create /pools" ] || { echo "no quorum" >&2; exit 255; }\nexec pvesh.real "$@"');
+  expect((await make()).code).toBe(1);
+  host.endKills();
+  await (await host.pve.root()).post("/pools", { poolid: NAME });
+  const { access } = host.state();
+  await make();
+  await host.run("undo", UNDO);
+  expect(host.state()["access"]).toBe(access);
+});
+
+it.each(["make", "undo", "token", "facts"] as const)(
+  "%s fails if the API does not answer: what cannot be read may be there",
+  async (script) => {
+    await make();
+    await host.run("token", tokenValues(plan));
+    const stood = host.state();
+    host.command("pvesh", '[ "$1" != get ] || { echo "ipcc_send_rec failed" >&2; exit 255; }\nexec pvesh.real "$@"');
+    const { code, stderr } = await {
+      make: () => make(),
+      undo: () => host.run("undo", UNDO),
+      token: () => host.run("token", tokenValues(plan)),
+      facts: () => host.run("facts", { CLUSTER: NAME, GATE_FILE }),
+    }[script]();
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^error: pvesh get \/\S+: ipcc_send_rec failed\nnext: {2}fix the cause on the host/),
+    ]);
+    expect(host.state()).toEqual(stood);
+  },
+);
+
+it.each(["../x", ".shared", ""])("undo refuses the name '%s'", async (CLUSTER) => {
+  const { code, stderr } = await host.run("undo", { ...UNDO, CLUSTER });
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: [^\n]*\nnext: {2}name it with --name/)]);
 });
 
 it("the facts are what the host is", async () => {
