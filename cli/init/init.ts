@@ -131,15 +131,18 @@ async function make(making: Making): Promise<void> {
   const { name, shell, setup, facts, download } = making;
   const { plan } = setup;
   const keys = { host: local.keyFile(name, "host"), node: local.keyFile(name, "node") };
+  const fresh = new Set<string>();
   for (const [of, key] of Object.entries(keys))
-    await step(`the SSH key ${key}`, async () =>
-      tell(`${await local.ensureKey(key, `proxmox-k3s-${name}-${of}`)}\tSSH key ${key}`),
-    );
+    await step(`the SSH key ${key}`, async () => {
+      const outcome = await local.ensureKey(key, `proxmox-k3s-${name}-${of}`);
+      if (outcome === "MADE") fresh.add(key);
+      tell(`${outcome}\tSSH key ${key}`);
+    });
   const publicKey = local.publicKeyOf(keys.host)!;
   await step("the Proxmox host", () => shell.script(renderAdmin("make", makeValues(plan, publicKey, download)), tell));
   await step("the gate", () => ensureGate(making, keys.host));
   const exports = await step("this machine", () => prepareStack(making, keys.node));
-  await step("the stack's secrets", () => setSecrets(making, keys));
+  await step("the stack's secrets", () => setSecrets(making, keys, fresh));
   for (const line of differences(plan, facts, local.publicKeyOf(keys.node)))
     if (!setup.proposal) tell(`DIFFERS\t${line}`);
   await finish(name, exports);
@@ -194,19 +197,31 @@ async function prepareStack({ name, facts, setup: { plan, proposal } }: Making, 
   return exports;
 }
 
-async function setSecrets({ name, shell, setup }: Making, keys: { host: string; node: string }): Promise<void> {
+/** @param fresh the files of keys that were made in this run, so that no secret can be of them yet */
+async function setSecrets(
+  { name, shell, setup: { plan }, facts }: Making,
+  keys: { host: string; node: string },
+  fresh: ReadonlySet<string>,
+): Promise<void> {
   const there = await local.configKeys(name);
-  const ensure = async (key: string, value: () => Promise<string> | string): Promise<void> => {
-    if (there.has(key)) return tell(`STANDS\tsecret ${key}`);
-    await local.setSecret(name, key, await value());
+  const set = async (key: string, value: string): Promise<void> => {
+    await local.setSecret(name, key, value);
     tell(`MADE\tsecret ${key}`);
   };
-  await ensure("hostPrivateKey", () => fs.readFileSync(keys.host, "utf8"));
-  await ensure("nodePrivateKey", () => fs.readFileSync(keys.node, "utf8"));
-  await ensure("proxmoxApiToken", async () => {
-    const secret = await shell.script(renderAdmin("token", tokenValues(setup.plan)));
-    return `${apiUserOf(setup.plan.name)}!${TOKEN}=${secret}`;
-  });
+  const setKey = async (key: string, file: string): Promise<void> =>
+    there.has(key) && !fresh.has(file) ? tell(`STANDS\tsecret ${key}`) : set(key, fs.readFileSync(file, "utf8"));
+  await setKey("hostPrivateKey", keys.host);
+  // Nodes that stand know the former key and no other.
+  if (there.has("nodePrivateKey") && fresh.has(keys.node) && plan.nodes.some(({ vmId }) => facts.usedVmIds.has(vmId)))
+    tell(`DIFFERS\tsecret nodePrivateKey is not the key ${keys.node}: the nodes that stand know the secret's key`);
+  else await setKey("nodePrivateKey", keys.node);
+  // A token of the person's own choice stays. Of its own, the host says whether it is still there.
+  const token = `${apiUserOf(plan.name)}!${TOKEN}`;
+  const former = there.has("proxmoxApiToken") ? await local.secretOf(name, "proxmoxApiToken") : undefined;
+  const isOther = former !== undefined && !former.startsWith(`${token}=`);
+  const secret = isOther ? "" : await shell.script(renderAdmin("token", tokenValues(plan, former !== undefined)));
+  if (secret === "") tell("STANDS\tsecret proxmoxApiToken");
+  else await set("proxmoxApiToken", `${token}=${secret}`);
 }
 
 async function finish(name: string, exports: readonly string[]): Promise<void> {

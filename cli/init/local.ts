@@ -85,6 +85,10 @@ export async function configKeys(stack: string): Promise<ReadonlySet<string>> {
   return new Set(Object.keys(entries).map((key) => key.slice(key.indexOf(":") + 1)));
 }
 
+/** A secret of the stack that is there. */
+export const secretOf = async (stack: string, key: string): Promise<string> =>
+  (await pulumi(["config", "get", `${PROJECT}:${key}`, "--stack", stack])).trimEnd();
+
 export async function setSecret(stack: string, key: string, value: string): Promise<void> {
   await pulumi(["config", "set", "--secret", `${PROJECT}:${key}`, "--stack", stack], value);
 }

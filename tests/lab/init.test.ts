@@ -112,3 +112,11 @@ it("--undo leaves the host as it was, file by file and right by right", async ()
   expect(stdout).toContain(`removed  token k3s-${name}@pve pulumi`);
   expect(await world.hostState()).toBe(bare);
 });
+
+it("after --undo it makes a new token, and the stack has that one", async () => {
+  const { code, stdout, stderr } = await world.init("--yes");
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(/^\+ made +secret proxmoxApiToken$/m);
+  expect(stdout).toMatch(/^✓ stands +secret hostPrivateKey$/m);
+  expect(stdout).toMatch(/✓ privileges +k3s-\S+@pve!pulumi has all privileges/);
+});
