@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -48,16 +48,29 @@ async function login(name: string, command: readonly string[], stackName: string
     args: { VMID: node.vmId, NAME: node.name },
     inputs: { MARK: mark },
   });
+  return openSession({ address: node.address, hostKey, nodeKey }, command);
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * Runs the person's `ssh`. A signal ends it and not this process, so the file with the key is removed in each case.
+ * @returns its exit code
+ */
+export async function openSession(login: Omit<Login, "folder">, command: readonly string[]): Promise<number> {
+  let child: ChildProcess | undefined;
+  const passOn = (signal: NodeJS.Signals): void => void child?.kill(signal);
+  for (const signal of SIGNALS) process.on(signal, passOn);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "proxmox-k3s-"));
   try {
-    const args = sshArguments({ folder, address: node.address, hostKey, nodeKey }, command);
+    const ssh = (child = spawn("ssh", sshArguments({ folder, ...login }, command), { stdio: "inherit" }));
     return await new Promise((resolve, reject) => {
-      const child = spawn("ssh", args, { stdio: "inherit" });
-      child.on("error", reject);
-      child.on("exit", (code) => resolve(code ?? 1));
+      ssh.on("error", reject);
+      ssh.on("exit", (code, signal) => resolve(code ?? (signal === null ? 1 : 128 + os.constants.signals[signal])));
     });
   } finally {
     fs.rmSync(folder, { recursive: true });
+    for (const signal of SIGNALS) process.off(signal, passOn);
   }
 }
 

@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -101,4 +101,29 @@ it("ssh is given files that only the person can read, the node's host key, and n
   });
   expect(found.stdout).toContain(hostKey.split(" ")[1]!);
   fs.rmSync(folder, { recursive: true });
+});
+
+it.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const)("ssh that gets %s ends, and leaves no key behind", async (signal, code) => {
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "daily-"));
+  fs.writeFileSync(path.join(scratch, "ssh"), "#!/bin/sh\necho started\nexec sleep 60\n", { mode: 0o755 });
+  fs.mkdirSync(path.join(scratch, "tmp"));
+  const run = `require("./cli/daily/ssh.ts").openSession({ address: "a", hostKey: "b", nodeKey: "c" }, []).then((code) => { process.exitCode = code })`;
+  const env = { ...process.env, PATH: `${scratch}:${process.env["PATH"]}`, TMPDIR: path.join(scratch, "tmp") };
+  const child = spawn(process.execPath, ["--import", "tsx", "-e", run], {
+    cwd: repo,
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  await new Promise((resolve) => child.stdout.once("data", resolve));
+  const folders = (): string[] => fs.readdirSync(env.TMPDIR).filter((name) => name.startsWith("proxmox-k3s-"));
+  expect(folders()).toHaveLength(1);
+  child.kill(signal);
+  expect(await ended).toBe(code);
+  expect(folders()).toEqual([]);
+  fs.rmSync(scratch, { recursive: true });
 });
