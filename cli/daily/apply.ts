@@ -61,8 +61,21 @@ export async function applyEdit(
   if (options.dryRun) return;
   const person = options.yes ? nobody : atTerminal();
   if (!(await person.confirm(`\nWrite this into ${path.basename(file)}?`))) return;
+  replace(file, text, changed);
+  console.log(`\n${path.basename(file)} was changed\nnext:  pulumi up --stack ${stack}`);
+}
+
+/**
+ * Writes a file whole or not at all.
+ * @param text what the file had when the change was made of it
+ * @throws Error if it has something else by now
+ */
+export function replace(file: string, text: string, changed: string): void {
   const target = fs.realpathSync(file);
+  if (fs.readFileSync(target, "utf8") !== text)
+    throw new Error(
+      `${path.basename(file)} has changed meanwhile, and was left so\nnext:  see what changed in it, then try again`,
+    );
   fs.writeFileSync(`${target}.new`, changed, { mode: fs.statSync(target).mode });
   fs.renameSync(`${target}.new`, target);
-  console.log(`\n${path.basename(file)} was changed\nnext:  pulumi up --stack ${stack}`);
 }

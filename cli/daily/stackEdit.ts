@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, parseDocument, type YAMLMap } from "yaml";
+import { isMap, isNode, isScalar, isSeq, parseDocument, type YAMLMap, type YAMLSeq } from "yaml";
 
 import type { NodePlan } from "../../plan/model";
 import { PROJECT } from "../stack";
@@ -33,9 +33,8 @@ export function withoutNode(
   const lower = isReplaced ? text : scaled(text, pool, others.length);
   if (!isReplaced && !others.some((other) => other.index > index)) return lower;
   const map = poolIn(lower, pool);
-  const former = (map.toJSON() as { retired?: number[] }).retired ?? [];
-  const retired = [...former, index].sort((a, b) => a - b);
-  return withValue(lower, map, "retired", `[${retired.join(", ")}]`);
+  const list = map.get("retired", true);
+  return isSeq(list) ? withItem(lower, list, String(index)) : withValue(lower, map, "retired", `[${index}]`);
 }
 
 function poolIn(text: string, pool: string): YAMLMap {
@@ -50,13 +49,35 @@ function poolIn(text: string, pool: string): YAMLMap {
   throw new Error(`the stack file has no pool ${pool}\nnext:  name one of its pools: ${names}`);
 }
 
-/** The text with another value of a key. A key that is not there comes before the count, or first. */
+/**
+ * The text with another value of a key. A key that is not there comes before the count, or first.
+ * @throws Error if the value is not written at this place, but elsewhere
+ */
 function withValue(text: string, map: YAMLMap, key: string, value: string): string {
   const put = (from: number, to: number, written: string): string => text.slice(0, from) + written + text.slice(to);
   const found = map.get(key, true);
-  if ((isScalar(found) || isSeq(found)) && found.range) return put(found.range[0], found.range[1], value);
+  if (isScalar(found) && found.range) {
+    const [from, to] = found.range;
+    // A key may have no value yet, with a comment behind it.
+    const [before, after] = [/\S/.test(text.slice(from - 1, from)), /\S/.test(text.slice(to, to + 1))];
+    return put(from, to, from < to ? value : `${before ? " " : ""}${value}${after ? " " : ""}`);
+  }
+  if (found !== undefined)
+    throw new Error(`the stack file has ${key} as a reference to another place\nnext:  change it there by hand`);
   const keys = map.items.map((pair) => pair.key).filter(isScalar);
   const at = (keys.find((each) => each.value === "count") ?? keys[0])?.range?.[0] ?? 0;
   const indent = " ".repeat(at - (text.lastIndexOf("\n", at - 1) + 1));
   return put(at, at, `${key}: ${value}${map.flow ? ", " : `\n${indent}`}`);
+}
+
+/** The text with one more item at the end of a list, in the form that the list has; all comments stay. */
+function withItem(text: string, list: YAMLSeq, value: string): string {
+  const put = (at: number, written: string): string => text.slice(0, at) + written + text.slice(at);
+  const start = list.range![0];
+  const last = list.items.at(-1);
+  const end = isNode(last) ? last.range![1] : undefined;
+  if (list.flow) return end === undefined ? put(start + 1, value) : put(end, `, ${value}`);
+  const indent = " ".repeat(start - (text.lastIndexOf("\n", start - 1) + 1));
+  const line = text.indexOf("\n", end);
+  return put(line < 0 ? text.length : line, `\n${indent}- ${value}`);
 }

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { nodeNamed } from "../../../cli/daily/apply";
+import { nodeNamed, replace } from "../../../cli/daily/apply";
 import { sshArguments } from "../../../cli/daily/ssh";
 import { scaled, withoutNode } from "../../../cli/daily/stackEdit";
 import { clusterInText } from "../../../cli/preview/former";
@@ -77,6 +77,48 @@ it("a pool in one line, with a comment behind it, and without a count", () => {
   const pool = (line: string): string => `config:\n  proxmox-k3s:cluster:\n    pools:\n      a: ${line} # mine\n`;
   expect(scaled(pool("{ role: agent, count: 1 }"), "a", 3)).toBe(pool("{ role: agent, count: 3 }"));
   expect(scaled(pool("{ role: agent }"), "a", 3)).toBe(pool("{ count: 3, role: agent }"));
+});
+
+describe("a list of retired nodes keeps its form and its comments", () => {
+  const three = scaled(homelab, "worker", 3).replace("count: 3", "count: 4");
+  const withRetired = (lines: string): string =>
+    three.replace(/^( +)count: 4/m, `$1${lines.replaceAll("\n", "\n$1")}\n$1count: 4`);
+
+  it.each([
+    ["one a line", "retired:\n  # the first\n  - 2 # broken disk\n# the number", "- 2 # broken disk", "- 1"],
+    ["on one line", "retired: [2] # broken disk", "retired: [2, 1] # broken disk", undefined],
+    ["over lines", "retired: [\n  2, # broken disk\n  9 # never\n]", "9, 1 # never", undefined],
+    ["empty", "retired: [] # none", "retired: [1] # none", undefined],
+  ])("%s", (_, lines, line, further) => {
+    const before = withRetired(lines);
+    const after = retire(before, "k3s-worker-01");
+    expect(after).toContain(line);
+    expect(changes(before, after).filter((change) => change.startsWith("+"))).toEqual([
+      ...(before.includes(line) ? [] : [`+ ${line}`]),
+      ...(further === undefined ? [] : [`+ ${further}`]),
+      "+ count: 3",
+    ]);
+    expect(planOf(after).nodes.map(({ name }) => name)).not.toContain("k3s-worker-01");
+  });
+
+  it("a count without a value gets one; a count that is written elsewhere is left", () => {
+    const pool = (count: string): string =>
+      `config:\n  proxmox-k3s:cluster:\n    pools:\n      a:\n        count:${count}\n`;
+    expect(scaled(pool(""), "a", 3)).toBe(pool(" 3"));
+    expect(scaled(pool(" # mine"), "a", 3)).toBe(pool(" 3 # mine"));
+    expect(() => scaled(`x: &n 2\n${pool(" *n")}`, "a", 3)).toThrow(/count as a reference to another place\nnext: /);
+  });
+});
+
+it("a stack file that somebody changed while the person was asked is left as it is", () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "daily-"));
+  const file = path.join(folder, "Pulumi.a.yaml");
+  fs.writeFileSync(file, "changed by another\n");
+  expect(() => replace(file, "read before\n", "ours\n")).toThrow(/^Pulumi\.a\.yaml has changed meanwhile.*\nnext: /);
+  expect(fs.readFileSync(file, "utf8")).toBe("changed by another\n");
+  replace(file, "changed by another\n", "ours\n");
+  expect([fs.readFileSync(file, "utf8"), fs.readdirSync(folder)]).toEqual(["ours\n", ["Pulumi.a.yaml"]]);
+  fs.rmSync(folder, { recursive: true });
 });
 
 it("a pool or a node that is not there is named with those that are", () => {
