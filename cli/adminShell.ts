@@ -7,10 +7,14 @@ import { advice, readAdvice } from "../remote/advice";
 export class AdminShell {
   private readonly ssh: readonly string[];
 
+  /** @throws Error if the target cannot be a host */
   constructor(
     ssh: string,
     private readonly target: string,
   ) {
+    // ssh would take it for an option.
+    if (!/^[^-\s]\S*$/.test(target))
+      throw new Error(advice(`"${target}" is not the name or address of a host`, "name the Proxmox host: root@HOST"));
     this.ssh = ssh.split(/\s+/).filter(Boolean);
   }
 

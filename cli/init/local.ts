@@ -63,7 +63,9 @@ export async function ensureLogin(): Promise<Outcome> {
     return "STANDS";
   } catch (error) {
     if (!/must be set for login|not logged in/.test((error as Error).message)) throw error;
-    fs.mkdirSync(path.join(os.homedir(), ".pulumi"), { recursive: true, mode: 0o700 });
+    const state = path.join(os.homedir(), ".pulumi");
+    fs.mkdirSync(state, { recursive: true });
+    fs.chmodSync(state, 0o700); // Pulumi made it for its plugins perhaps, for all to read
     await pulumi(["login", `file://${os.homedir()}?metadata=skip`]);
     return "MADE";
   }

@@ -13,14 +13,24 @@ export const nobody: Person = {
   confirm: () => Promise.resolve(true),
 };
 
+const HOW_WITHOUT = "add --yes to take every default, or --dry-run to see them";
+
 /** @throws Error if nobody is there to answer */
 export function atTerminal(): Person {
-  if (!process.stdin.isTTY)
-    throw new Error("there is no terminal to ask at\nnext:  add --yes to take every default, or --dry-run to see them");
+  if (!process.stdin.isTTY) throw new Error(`there is no terminal to ask at\nnext:  ${HOW_WITHOUT}`);
+  return personAt(process.stdin, process.stdout);
+}
+
+/** Its questions fail if the input ends. */
+export function personAt(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Person {
   const put = async (question: string): Promise<string> => {
-    const lines = readline.createInterface({ input: process.stdin, output: process.stdout });
+    const lines = readline.createInterface({ input, output });
     try {
-      return (await lines.question(question)).trim();
+      return await new Promise<string>((resolve, reject) => {
+        const without = `nobody answered: ${question.trim()}\nnext:  answer it, or ${HOW_WITHOUT}`;
+        lines.once("close", () => reject(new Error(without)));
+        lines.question(question).then((answer) => resolve(answer.trim()), reject);
+      });
     } finally {
       lines.close();
     }
