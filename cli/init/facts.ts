@@ -1,4 +1,7 @@
 import { X509Certificate } from "node:crypto";
+import { z } from "zod";
+
+import { advice } from "../../remote/advice";
 
 /** A storage of the Proxmox VE node. */
 export interface StorageFact {
@@ -121,13 +124,16 @@ function bridge(entry: Entry, route: string): BridgeFact {
 
 const word = (value: unknown): string => (typeof value === "string" || typeof value === "number" ? String(value) : "");
 
+/** @throws Error if it is no list: what is on the host is not known then */
 function parseList(json: string): Entry[] {
   if (json === "") return [];
   try {
-    const value: unknown = JSON.parse(json);
-    return Array.isArray(value) ? (value as Entry[]) : [];
-  } catch {
-    return [];
+    return z.array(z.record(z.string(), z.unknown())).parse(JSON.parse(json));
+  } catch (error) {
+    const cause = `pvesh on the host did not print a list as JSON, but: ${json.slice(0, 200)}`;
+    throw new Error(advice(cause, "see on the host what this prints: pvesh get /nodes --output-format json"), {
+      cause: error,
+    });
   }
 }
 
@@ -135,7 +141,7 @@ function parseList(json: string): Entry[] {
 export interface CertificateFact {
   /** PEM of the CA that signed it, or of itself; absent if neither is on the host, as with a public CA. */
   readonly ca?: string;
-  /** A name or address in it that is not the one that the host was reached by. */
+  /** A name or address in it, no wildcard, that is not the one that the host was reached by. */
   readonly otherName?: string;
 }
 
@@ -154,6 +160,6 @@ export function judgeCertificate(
   const signer = [ca, certificate].find(signs);
   const names = [...(leaf.subjectAltName ?? "").matchAll(/(?:DNS|IP Address):([^\s,]+)/g)].map(([, name = ""]) => name);
   const covers = leaf.checkIP(host) !== undefined || leaf.checkHost(host) !== undefined;
-  const other = names.find((name) => !/^(localhost|127\.|::1)/.test(name) && !name.includes(":"));
+  const other = names.find((name) => !/^(localhost|127\.|::1|\*)/.test(name) && !name.includes(":"));
   return { ...(signer !== undefined && { ca: signer }), ...(!covers && other !== undefined && { otherName: other }) };
 }

@@ -13,10 +13,12 @@ import { isHealthy, renderReport } from "../doctor/report";
 import { gate } from "../installGate";
 import { clusterIn, stackFile } from "../preview/former";
 import { renderAdmin } from "./adminScript";
+import { description } from "./description";
 import { differences } from "./differences";
 import { type HostFacts, judgeCertificate, parseFacts } from "./facts";
 import { makeValues, missingTemplates, tokenValues, TOKEN, apiUserOf } from "./hostPlan";
 import * as local from "./local";
+import { besideStacks } from "./otherStacks";
 import { atTerminal, nobody } from "./person";
 import { InitError, Problems } from "./problem";
 import { checkHost, type Kind } from "./propose";
@@ -59,10 +61,10 @@ export async function init(target: string, options: InitOptions): Promise<void> 
   const file = stackFile(name);
   const setup = fs.existsSync(file)
     ? standing(file, facts)
-    : await newSetup({ name, facts, at, options, person }, answering);
+    : await newSetup({ name, facts: besideStacks(facts, path.dirname(file), file), at, options, person }, answering);
   const [download] = missingTemplates(setup.plan, facts.templates);
   if (options.dryRun) return show(setup, download);
-  describe(setup, facts, download);
+  console.log(description(setup, facts, download));
   if (!(await person.confirm(`Prepare ${target} and this machine?`))) return;
   await make({ name, target, ssh: options.ssh, shell, facts, setup, at, ...(download !== undefined && { download }) });
 }
@@ -95,25 +97,6 @@ function show({ plan, proposal }: Setup, download: string | undefined): void {
     renderAdmin("token", tokenValues(plan)),
   ];
   process.stdout.write(lines.join("\n"));
-}
-
-/** What it is about to make, for the person who is asked. */
-function describe({ plan, proposal }: Setup, facts: HostFacts, download: string | undefined): void {
-  const width = Math.max(...plan.nodes.map(({ name }) => name.length));
-  const lines = [
-    `The cluster ${plan.name} on ${plan.proxmox.host}: Proxmox VE ${facts.version}, node ${facts.node}`,
-    ...plan.nodes.map(
-      (node) =>
-        `  ${node.name.padEnd(width)}  ${node.role.padEnd(6)}  ${node.kind.padEnd(3)}  VMID ${node.vmId}  ${node.address}  on ${node.storage}`,
-    ),
-    `  network ${plan.network.cidr} on ${plan.network.bridge}, gateway ${plan.network.gateway}`,
-    "",
-    `On the host: resource pool ${plan.proxmox.resourcePool}, roles PulumiK3s…, user ${apiUserOf(plan.name)} with the token ${TOKEN}, the gate ${GATE_FILE}${download === undefined ? "" : `, the template ${download}`}.`,
-    `On this machine: two SSH keys ~/.ssh/proxmox-k3s-${plan.name}-…, ${proposal ? `Pulumi.${plan.name}.yaml, ` : ""}the stack ${plan.name} and its secrets.`,
-    "--dry-run prints the script for the host and the stack file; --undo takes back what is made on the host.",
-    "",
-  ];
-  console.log(lines.join("\n"));
 }
 
 interface Making {

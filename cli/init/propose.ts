@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import * as semver from "semver";
 
 import { judgeCertificate, type HostFacts } from "./facts";
@@ -73,9 +74,10 @@ const LEAST_PVE = "8.4.0";
  * @param at where the host was reached
  * @throws InitError with all problems
  */
-export function propose(facts: HostFacts, wishes: Wishes, at: { address: string; port: number }): Proposal {
+export function propose(facts: HostFacts, wanted: Wishes, at: { address: string; port: number }): Proposal {
   const problems = new Problems();
   checkHost(facts, problems);
+  const wishes = checkWishes(wanted, problems);
   const network = chooseNetwork(facts, wishes, problems);
   const nameservers = chooseNameservers(facts, wishes, network.gateway);
   const kinds = { server: wishes.kind === "vm" ? "vm" : "lxc", agent: wishes.kind === "lxc" ? "lxc" : "vm" } as const;
@@ -112,6 +114,28 @@ export const candidatesOf = ({ pools: { control, worker } }: Proposal): string[]
   ...addressesFrom(control.address, control.count),
   ...addressesFrom(worker.address, worker.count),
 ];
+
+/** Names what cannot be. @returns the wishes without it, so that the other problems are found too */
+function checkWishes(wanted: Wishes, problems: Problems): Wishes {
+  const { address, gateway, nameserver, vmId, ...rest } = wanted;
+  const isServers = [1, 3, 5].includes(wanted.servers);
+  if (!isServers) problems.add("there must be 1, 3 or 5 servers", "choose one of these with --servers", undefined);
+  const isWorkers = Number.isInteger(wanted.workers) && wanted.workers >= 0 && wanted.workers <= 200;
+  if (!isWorkers)
+    problems.add("the number of workers must be from 0 to 200", "choose another with --workers", undefined);
+  const isVmId = vmId === undefined || (vmId >= 100 && vmId <= 999_999_000);
+  if (!isVmId) problems.add(`${vmId} is no VMID`, "choose one from 100 to 999999000 with --vmid", undefined);
+  const given = Object.entries({ address, gateway, nameserver }).filter(([, value]) => value !== undefined);
+  for (const [key, value] of given)
+    if (!isIPv4(value!)) problems.add(`"${value}" is no IPv4 address`, `write --${key} like 192.168.2.20`, undefined);
+  return {
+    ...rest,
+    ...(isVmId && vmId !== undefined && { vmId }),
+    ...Object.fromEntries(given.filter(([, value]) => isIPv4(value!))),
+    servers: isServers ? wanted.servers : 1,
+    workers: isWorkers ? wanted.workers : 0,
+  };
+}
 
 /** What must be true of a host, whatever is made there. */
 export function checkHost(facts: HostFacts, problems: Problems): void {

@@ -31,16 +31,12 @@ export async function askName(options: InitOptions, person: Person): Promise<str
   throw problem(`the name "${name}" must be ${String(sectionSchemas.name.meta()?.["must"])}`, "choose another --name");
 }
 
-/** The person's answers, complete. @throws InitError for one that cannot be */
+/** The person's answers, complete. Numbers and addresses are checked with the proposal. */
 async function askWishes(name: string, options: InitOptions, person: Person): Promise<Wishes> {
   const kind = options.kind ?? (await person.ask("Nodes in containers (lxc), virtual machines (vm) or mixed", "lxc"));
   if (!isKind(kind)) throw problem(`"${kind}" is no kind of nodes`, `choose one of ${KINDS.join(", ")}`);
   const servers = options.servers ?? Number(await person.ask("Servers (1, 3 or 5)", "1"));
-  if (![1, 3, 5].includes(servers))
-    throw problem("there must be 1, 3 or 5 servers", "choose one of these with --servers");
   const workers = options.workers ?? Number(await person.ask("Workers", "2"));
-  if (!Number.isInteger(workers) || workers < 0 || workers > 200)
-    throw problem("the number of workers must be from 0 to 200", "choose another with --workers");
   const { vmid, address, bridge, gateway, nameserver, storage, template, image, sha256 } = options;
   const given = { vmId: vmid, address, bridge, gateway, nameserver, storage, template, image, sha256 };
   const present = Object.entries(given).filter(([, value]) => value !== undefined);

@@ -123,8 +123,13 @@ export function chooseVmSource(
     if (images.includes(image)) return { volume: image };
     return problems.add(`the host has no template or image ${image}`, SOURCES, nothing);
   }
-  if (vmTemplates[0]) return { template: vmTemplates[0].vmId };
-  const [volume] = [...images].sort().reverse();
+  const [template, volume] = [vmTemplates[0], images[0]];
+  if (vmTemplates.length + images.length > 1) {
+    const names = [...vmTemplates.map(({ vmId, name }) => `${vmId} (${name})`), ...[...images].sort()];
+    const cause = `the host has several templates and images for virtual machines: ${names.join(", ")}`;
+    return problems.add(cause, "choose one with --image: a VMID, or the whole name of an image", nothing);
+  }
+  if (template) return { template: template.vmId };
   if (volume !== undefined) return { volume };
   return problems.add("virtual machines need a template or a cloud image, and the host has none", SOURCES, nothing);
 }
