@@ -113,10 +113,12 @@ it("--undo leaves the host as it was, file by file and right by right", async ()
   expect(await world.hostState()).toBe(bare);
 });
 
-it("after --undo it makes a new token, and the stack has that one", async () => {
+it("after --undo and the loss of a key it makes both anew, and the stack has the new ones", async () => {
+  for (const end of ["", ".pub"]) fs.rmSync(`${home}/.ssh/proxmox-k3s-${name}-host${end}`);
   const { code, stdout, stderr } = await world.init("--yes");
   expect([code, stderr]).toEqual([0, ""]);
   expect(stdout).toMatch(/^\+ made +secret proxmoxApiToken$/m);
-  expect(stdout).toMatch(/^✓ stands +secret hostPrivateKey$/m);
+  expect(stdout).toMatch(/^\+ made +secret hostPrivateKey$/m);
+  expect(stdout).toMatch(/^✓ stands +secret nodePrivateKey$/m);
   expect(stdout).toMatch(/✓ privileges +k3s-\S+@pve!pulumi has all privileges/);
 });

@@ -1,22 +1,27 @@
 import * as fs from "node:fs";
+import { execFileSync } from "node:child_process";
 import * as os from "node:os";
 import * as path from "node:path";
+import { PassThrough } from "node:stream";
 import Ajv from "ajv";
 import * as fc from "fast-check";
 import { parse } from "yaml";
 
+import { AdminShell } from "../../../cli/adminShell";
 import { judgeBareHost } from "../../../cli/doctor/bareHost";
+import { description } from "../../../cli/init/description";
 import { differences } from "../../../cli/init/differences";
 import { type HostFacts, judgeCertificate, parseFacts } from "../../../cli/init/facts";
 import { freeAddresses, freeVmIds } from "../../../cli/init/free";
 import { makeValues } from "../../../cli/init/hostPlan";
 import { passphraseFile } from "../../../cli/init/local";
+import { besideStacks } from "../../../cli/init/otherStacks";
 import { InitError } from "../../../cli/init/problem";
 import { candidatesOf, propose, type Wishes } from "../../../cli/init/propose";
 import { clusterIn, clusterInText } from "../../../cli/preview/former";
 import { newSetup, setupOf } from "../../../cli/init/setup";
 import { DEFAULT_VERSION, renderStackFile } from "../../../cli/init/stackFile";
-import { nobody } from "../../../cli/init/person";
+import { nobody, personAt } from "../../../cli/init/person";
 import { namesIn, undo } from "../../../cli/init/undo";
 import { EXAMPLE_KEY } from "../../../config/sshKeys";
 import { loadPlan } from "../../../plan/load";
@@ -45,6 +50,26 @@ function facts(changed: Partial<HostFacts> = {}): HostFacts {
 const WISHES: Wishes = { name: "k3s", kind: "lxc", servers: 1, workers: 2 };
 const proposal = (of: Partial<HostFacts> = {}, wishes: Partial<Wishes> = {}) =>
   propose(facts(of), { ...WISHES, ...wishes }, AT);
+
+/** A certificate that signs itself. */
+function certificateFor(names: string): string {
+  const args = [
+    "-x509",
+    "-nodes",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:P-256",
+    "-subj",
+    "/CN=pve",
+    "-keyout",
+    "/dev/null",
+  ];
+  return execFileSync("openssl", ["req", ...args, "-addext", `subjectAltName=${names}`], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+}
 
 /** The problems, as "cause → next". */
 function problems(of: Partial<HostFacts>, wishes: Partial<Wishes> = {}): string[] {
@@ -104,6 +129,34 @@ describe("a proposal", () => {
       nameservers: ["127.0.0.53"],
     });
     expect([network.bridge, nameservers]).toEqual(["vmbr0", ["192.168.2.1"]]);
+  });
+
+  it("goes around the other stacks of this host, whose nodes may not be there yet", () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "init-"));
+    const other = proposal();
+    fs.writeFileSync(path.join(folder, "Pulumi.other.yaml"), renderStackFile(other, EXAMPLE_KEY));
+    fs.writeFileSync(path.join(folder, "Pulumi.broken.yaml"), "config: [");
+    fs.writeFileSync(
+      path.join(folder, "Pulumi.away.yaml"),
+      renderStackFile(
+        { ...proposal({}, { vmId: 230, address: "192.168.2.40" }), hostKey: "ssh-ed25519 AAAAaway" },
+        EXAMPLE_KEY,
+      ),
+    );
+    const first = (own: string) => {
+      const { control } = propose(besideStacks(facts(), folder, path.join(folder, own)), WISHES, AT).pools;
+      return [control.vmId, control.address];
+    };
+    expect(first("Pulumi.k3s.yaml")).toEqual([220, "192.168.2.30"]);
+    expect(first("Pulumi.other.yaml")).toEqual([200, "192.168.2.20"]);
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  it("is shown with what the nodes are made of, and where the API is", () => {
+    const host = facts({ vmTemplates: [{ vmId: 9000, name: "debian" }] });
+    const shown = description(setupOf(propose(host, { ...WISHES, kind: "mixed" }, AT)), host, undefined);
+    expect(shown).toMatch(/^The cluster k3s on 192\.168\.2\.167: .*, API https:\/\/192\.168\.2\.167:8006\/$/m);
+    expect(shown).toContain(`\n  containers from ${TEMPLATE}\n  virtual machines from the template 9000 (debian)\n`);
   });
 
   it("takes thin volumes, then the most room; never ZFS for containers", () => {
@@ -178,6 +231,30 @@ describe("a host with trouble is named with its remedy, all at once", () => {
       { bridges: [{ name: "vmbr0", cidr: "10.0.0.2/30", gateway: "10.0.0.1" }] },
       {},
       [/no 3 free addresses/],
+    ],
+    [
+      "an option that is no address, and numbers that cannot be",
+      {},
+      { address: "foo", gateway: "10.0.0", servers: 2, workers: 900, vmId: 5 },
+      [
+        /1, 3 or 5 servers → /,
+        /workers must be from 0 to 200 → /,
+        /^5 is no VMID → .*--vmid/,
+        /^"foo" is no IPv4 address → write --address like/,
+        /^"10\.0\.0" is no IPv4 address → write --gateway like/,
+      ],
+    ],
+    [
+      "several sources of virtual machines",
+      {
+        vmTemplates: [
+          { vmId: 9000, name: "debian" },
+          { vmId: 9001, name: "windows" },
+        ],
+        images: ["local:import/a.qcow2"],
+      },
+      { kind: "vm" },
+      [/several .*: 9000 \(debian\), 9001 \(windows\), local:import\/a\.qcow2 → .*--image/],
     ],
     ["nothing for virtual machines", {}, { kind: "vm" }, [/need a template or a cloud image.* → .*--image/]],
     ["an image without its sum", {}, { kind: "vm", image: "https://x.org/a.img" }, [/needs its SHA-256 → .*--sha256/]],
@@ -315,6 +392,7 @@ describe("free places", () => {
 describe("what the host said", () => {
   it("is refused if it is not complete", () => {
     expect(() => parseFacts("@@ node\npve\n")).toThrow("the Proxmox host's answer is not complete");
+    expect(() => parseFacts("@@ guests\nperl: warning\n[]\n@@ end\n")).toThrow(/not print a list .*: perl: warning/);
   });
 
   it("has a bridge's gateway from the routes, if DHCP gave it", () => {
@@ -330,6 +408,8 @@ describe("what the host said", () => {
     const certificate = fs.readFileSync(path.join(__dirname, "../../fixtures/certificate.pem"), "utf8");
     expect(judgeCertificate({ ca: "", certificate: "" }, "192.168.2.167")).toEqual({});
     expect(judgeCertificate({ ca: "", certificate }, "192.168.2.167")).toMatchObject({ ca: certificate });
+    const wild = certificateFor("DNS:*.lan.example,DNS:pve.lan.example");
+    expect(judgeCertificate({ ca: "", certificate: wild }, "192.168.2.167").otherName).toBe("pve.lan.example");
   });
 });
 
@@ -378,6 +458,39 @@ describe("--undo", () => {
       /^the name ".*" must be .*\nnext: {2}choose/,
     );
   });
+});
+
+it.each(["-oProxyCommand=x", "", "root@pve x"])("'%s' is no host to log in to", (target) => {
+  expect(() => new AdminShell("ssh", target)).toThrow(
+    /is not the name or address of a host\nnext: {2}name the Proxmox/,
+  );
+});
+
+it("a question fails if the input ends", async () => {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const answer = personAt(input, output).ask("Workers", "2");
+  input.write("3\n");
+  expect(await answer).toBe("3");
+  const confirmed = personAt(input, output).confirm("Prepare?");
+  input.end();
+  await expect(confirmed).rejects.toThrow(/^nobody answered: Prepare\? .*\nnext: .*--yes/);
+});
+
+it("a state that init logs in to is the person's alone", async () => {
+  const home = fs.mkdtempSync(path.join(os.tmpdir(), "init-"));
+  const state = path.join(home, ".pulumi");
+  fs.mkdirSync(state, { mode: 0o755 });
+  const pulumi =
+    '#!/bin/sh\n[ "$1" = login ] || { echo "error: PULUMI_ACCESS_TOKEN must be set for login" >&2; exit 1; }\n';
+  fs.writeFileSync(path.join(home, "pulumi"), pulumi, { mode: 0o755 });
+  // The home folder is read from the environment of a process.
+  const env = { ...process.env, HOME: home, PATH: `${home}:${process.env["PATH"]}` };
+  const run = 'require("./cli/init/local.ts").ensureLogin().then(console.log)';
+  const cwd = path.join(__dirname, "../../..");
+  const said = execFileSync(process.execPath, ["--import", "tsx", "-e", run], { cwd, env, encoding: "utf8" });
+  expect(said).toBe("MADE\n");
+  expect(fs.statSync(state).mode & 0o777).toBe(0o700);
+  fs.rmSync(home, { recursive: true });
 });
 
 test("the passphrase's file is the person's, if they have one", () => {

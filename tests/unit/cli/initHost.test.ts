@@ -341,6 +341,12 @@ it("the facts are what the host is", async () => {
   });
 });
 
+it("a host without keys of its own is named by what is missing", async () => {
+  fs.rmSync(`${host.root}/etc/ssh`, { recursive: true });
+  const { code, told } = await host.run("facts", { CLUSTER: NAME, GATE_FILE });
+  expect([code, parseFacts(told.join("\n")).hostKey]).toEqual([0, ""]);
+});
+
 it("asks which addresses answer", async () => {
   const { told } = await host.run("probe", { CANDIDATES: "198.18.0.20 198.18.0.21" });
   expect(told).toEqual(["198.18.0.20"]);
