@@ -2,27 +2,23 @@ import * as fs from "node:fs";
 import { execFileSync } from "node:child_process";
 import * as os from "node:os";
 import * as path from "node:path";
-import { PassThrough } from "node:stream";
 import Ajv from "ajv";
 import * as fc from "fast-check";
 import { parse } from "yaml";
 
-import { AdminShell } from "../../../cli/adminShell";
 import { judgeBareHost } from "../../../cli/doctor/bareHost";
 import { description } from "../../../cli/init/description";
 import { differences } from "../../../cli/init/differences";
 import { type HostFacts, judgeCertificate, parseFacts } from "../../../cli/init/facts";
 import { freeAddresses, freeVmIds } from "../../../cli/init/free";
 import { makeValues } from "../../../cli/init/hostPlan";
-import { passphraseFile } from "../../../cli/init/local";
 import { besideStacks } from "../../../cli/init/otherStacks";
 import { InitError } from "../../../cli/init/problem";
 import { candidatesOf, propose, type Wishes } from "../../../cli/init/propose";
 import { clusterIn, clusterInText } from "../../../cli/preview/former";
 import { newSetup, setupOf } from "../../../cli/init/setup";
 import { DEFAULT_VERSION, renderStackFile } from "../../../cli/init/stackFile";
-import { nobody, personAt } from "../../../cli/init/person";
-import { namesIn, undo } from "../../../cli/init/undo";
+import { nobody } from "../../../cli/init/person";
 import { EXAMPLE_KEY } from "../../../config/sshKeys";
 import { loadPlan } from "../../../plan/load";
 import { stackFileSchema } from "../../../scripts-dev/clusterSchema";
@@ -437,64 +433,4 @@ describe("the doctor, before there is a stack", () => {
       "fail host: the host has no bridge with a network",
     ]);
   });
-});
-
-describe("--undo", () => {
-  it("takes no other pool than the cluster's, if the stack file cannot be read", () => {
-    const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "init-")), "Pulumi.k3s.yaml");
-    expect(namesIn(file)).toBeUndefined();
-    const text = renderStackFile(proposal(), EXAMPLE_KEY);
-    fs.writeFileSync(file, text.replace("    proxmox:", "    proxmox:\n      resourcePool: other"));
-    expect(namesIn(file)).toEqual({ cluster: "k3s", pool: "other" });
-    fs.writeFileSync(file, text.replace("count: 1", "count: 2"));
-    expect(() => namesIn(file)).toThrow(
-      /^Pulumi\.k3s\.yaml does not say which resource pool[^]*\nnext: {2}fix the stack file/,
-    );
-    fs.rmSync(path.dirname(file), { recursive: true });
-  });
-
-  it.each(["", ".shared", "../x", "A"])("refuses the name '%s'", async (name) => {
-    await expect(undo("root@pve", { name, ssh: "false" })).rejects.toThrow(
-      /^the name ".*" must be .*\nnext: {2}choose/,
-    );
-  });
-});
-
-it.each(["-oProxyCommand=x", "", "root@pve x"])("'%s' is no host to log in to", (target) => {
-  expect(() => new AdminShell("ssh", target)).toThrow(
-    /is not the name or address of a host\nnext: {2}name the Proxmox/,
-  );
-});
-
-it("a question fails if the input ends", async () => {
-  const [input, output] = [new PassThrough(), new PassThrough()];
-  const answer = personAt(input, output).ask("Workers", "2");
-  input.write("3\n");
-  expect(await answer).toBe("3");
-  const confirmed = personAt(input, output).confirm("Prepare?");
-  input.end();
-  await expect(confirmed).rejects.toThrow(/^nobody answered: Prepare\? .*\nnext: .*--yes/);
-});
-
-it("a state that init logs in to is the person's alone", async () => {
-  const home = fs.mkdtempSync(path.join(os.tmpdir(), "init-"));
-  const state = path.join(home, ".pulumi");
-  fs.mkdirSync(state, { mode: 0o755 });
-  const pulumi =
-    '#!/bin/sh\n[ "$1" = login ] || { echo "error: PULUMI_ACCESS_TOKEN must be set for login" >&2; exit 1; }\n';
-  fs.writeFileSync(path.join(home, "pulumi"), pulumi, { mode: 0o755 });
-  // The home folder is read from the environment of a process.
-  const env = { ...process.env, HOME: home, PATH: `${home}:${process.env["PATH"]}` };
-  const run = 'require("./cli/init/local.ts").ensureLogin().then(console.log)';
-  const cwd = path.join(__dirname, "../../..");
-  const said = execFileSync(process.execPath, ["--import", "tsx", "-e", run], { cwd, env, encoding: "utf8" });
-  expect(said).toBe("MADE\n");
-  expect(fs.statSync(state).mode & 0o777).toBe(0o700);
-  fs.rmSync(home, { recursive: true });
-});
-
-test("the passphrase's file is the person's, if they have one", () => {
-  expect(passphraseFile({ PULUMI_CONFIG_PASSPHRASE: "" })).toBeUndefined();
-  expect(passphraseFile({ PULUMI_CONFIG_PASSPHRASE_FILE: "/a" })).toBe("/a");
-  expect(passphraseFile({})).toMatch(/\/\.config\/proxmox-k3s-passphrase$/);
 });
