@@ -16,12 +16,13 @@ import { renderAdmin } from "./adminScript";
 import { description } from "./description";
 import { differences } from "./differences";
 import { type HostFacts, judgeCertificate, parseFacts } from "./facts";
-import { makeValues, missingTemplates, tokenValues, TOKEN, apiUserOf } from "./hostPlan";
+import { makeValues, missingTemplates, tokenValues } from "./hostPlan";
 import * as local from "./local";
 import { besideStacks } from "./otherStacks";
 import { atTerminal, nobody } from "./person";
 import { InitError, Problems } from "./problem";
 import { checkHost, type Kind } from "./propose";
+import { setSecrets } from "./secrets";
 import { askName, newSetup, type Setup } from "./setup";
 import { renderStackFile } from "./stackFile";
 import { step, tell } from "./tell";
@@ -125,7 +126,7 @@ async function make(making: Making): Promise<void> {
   await step("the Proxmox host", () => shell.script(renderAdmin("make", makeValues(plan, publicKey, download)), tell));
   await step("the gate", () => ensureGate(making, keys.host));
   const exports = await step("this machine", () => prepareStack(making, keys.node));
-  await step("the stack's secrets", () => setSecrets(making, keys, fresh));
+  await step("the stack's secrets", () => setSecrets({ name, shell, plan, facts }, keys, fresh));
   for (const line of differences(plan, facts, local.publicKeyOf(keys.node)))
     if (!setup.proposal) tell(`DIFFERS\t${line}`);
   await finish(name, exports);
@@ -178,33 +179,6 @@ async function prepareStack({ name, facts, setup: { plan, proposal } }: Making, 
   else tell(`STANDS\t${file}`);
   tell(`${await local.ensureStack(name)}\tstack ${name}`);
   return exports;
-}
-
-/** @param fresh the files of keys that were made in this run, so that no secret can be of them yet */
-async function setSecrets(
-  { name, shell, setup: { plan }, facts }: Making,
-  keys: { host: string; node: string },
-  fresh: ReadonlySet<string>,
-): Promise<void> {
-  const there = await local.configKeys(name);
-  const set = async (key: string, value: string): Promise<void> => {
-    await local.setSecret(name, key, value);
-    tell(`MADE\tsecret ${key}`);
-  };
-  const setKey = async (key: string, file: string): Promise<void> =>
-    there.has(key) && !fresh.has(file) ? tell(`STANDS\tsecret ${key}`) : set(key, fs.readFileSync(file, "utf8"));
-  await setKey("hostPrivateKey", keys.host);
-  // Nodes that stand know the former key and no other.
-  if (there.has("nodePrivateKey") && fresh.has(keys.node) && plan.nodes.some(({ vmId }) => facts.usedVmIds.has(vmId)))
-    tell(`DIFFERS\tsecret nodePrivateKey is not the key ${keys.node}: the nodes that stand know the secret's key`);
-  else await setKey("nodePrivateKey", keys.node);
-  // A token of the person's own choice stays. Of its own, the host says whether it is still there.
-  const token = `${apiUserOf(plan.name)}!${TOKEN}`;
-  const former = there.has("proxmoxApiToken") ? await local.secretOf(name, "proxmoxApiToken") : undefined;
-  const isOther = former !== undefined && !former.startsWith(`${token}=`);
-  const secret = isOther ? "" : await shell.script(renderAdmin("token", tokenValues(plan, former !== undefined)));
-  if (secret === "") tell("STANDS\tsecret proxmoxApiToken");
-  else await set("proxmoxApiToken", `${token}=${secret}`);
 }
 
 async function finish(name: string, exports: readonly string[]): Promise<void> {

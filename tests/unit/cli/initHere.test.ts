@@ -71,3 +71,68 @@ test("the passphrase's file is the person's, if they have one", () => {
   expect(passphraseFile({ PULUMI_CONFIG_PASSPHRASE_FILE: "/a" })).toBe("/a");
   expect(passphraseFile({})).toMatch(/\/\.config\/proxmox-k3s-passphrase$/);
 });
+
+describe("the stack's secrets", () => {
+  const OWN = "k3s-homelab@pve!pulumi=old";
+
+  /** What is said, and what is set, with keys that were made in this run. @param made the secret that the host gives for a new token */
+  function secrets(fresh: readonly string[], { token = OWN, made = "", used = [] as number[] }): string[] {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "init-"));
+    const at = (file: string): string => path.join(folder, file);
+    const command = (file: string, text: string): void =>
+      fs.writeFileSync(at(file), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    const config = JSON.stringify(
+      Object.fromEntries(["hostPrivateKey", "nodePrivateKey", "proxmoxApiToken"].map((key) => [`p:${key}`, {}])),
+    );
+    command(
+      "pulumi",
+      `case "$1 $2" in "config get") echo '${token}' ;; "config set") printf '%s ' "$4"; cat; echo ;; *) echo '${config}' ;; esac | tee -a ${at("log")}`,
+    );
+    command("ssh", `cat >/dev/null; printf %s '${made}'`);
+    for (const key of ["host", "node"]) fs.writeFileSync(at(key), `new ${key} key`);
+    const run = `
+      const { setSecrets } = require("./cli/init/secrets.ts");
+      const { AdminShell } = require("./cli/adminShell.ts");
+      const plan = require("./plan/load.ts").loadPlan(require("./cli/preview/former.ts").clusterIn("Pulumi.homelab.yaml"));
+      const subject = { name: "homelab", shell: new AdminShell("ssh", "root@pve"), plan, facts: { usedVmIds: new Set(${JSON.stringify(used)}) } };
+      setSecrets(subject, { host: "${at("host")}", node: "${at("node")}" }, new Set(${JSON.stringify(fresh.map(at))}));`;
+    const env = { ...process.env, PATH: `${folder}:${process.env["PATH"]}` };
+    const said = execFileSync(process.execPath, ["--import", "tsx", "-e", run], { cwd: repo, env, encoding: "utf8" });
+    const set = fs
+      .readFileSync(at("log"), "utf8")
+      .split("\n")
+      .filter((line) => line.startsWith("proxmox-k3s:"));
+    fs.rmSync(folder, { recursive: true });
+    return [
+      ...said
+        .split("\n")
+        .filter(Boolean)
+        .map((line) => line.replaceAll(folder, "").replace(/ +/g, " ")),
+      ...set,
+    ];
+  }
+  const stands = (key: string): string => `✓ stands secret ${key}`;
+  const made = (key: string): string => `+ made secret ${key}`;
+
+  it("stand if nothing was lost, and so does a token of the person's own", () => {
+    const all = ["hostPrivateKey", "nodePrivateKey", "proxmoxApiToken"].map(stands);
+    expect(secrets([], {})).toEqual(all);
+    expect(secrets([], { token: "me@pve!mine=x", made: "never" })).toEqual(all);
+  });
+
+  it("are set again for new keys and a new token", () => {
+    expect(secrets(["host", "node"], { made: "secret" })).toEqual([
+      ...["hostPrivateKey", "nodePrivateKey", "proxmoxApiToken"].map(made),
+      ...["proxmox-k3s:hostPrivateKey new host key", "proxmox-k3s:nodePrivateKey new node key"],
+      "proxmox-k3s:proxmoxApiToken k3s-homelab@pve!pulumi=secret",
+    ]);
+  });
+
+  it("keep the key that the nodes know", () => {
+    expect(secrets(["node"], { used: [100] })).toEqual([
+      stands("hostPrivateKey"),
+      "! differs secret nodePrivateKey is not the key /node: the nodes that stand know the secret's key",
+      stands("proxmoxApiToken"),
+    ]);
+  });
+});
