@@ -250,7 +250,7 @@ describe("the way to the host", () => {
     ]);
     expect(troubles(ungranted)).toEqual([
       expect.stringContaining(
-        `→ pveum acl modify /pool/${stack} --users 'pulumi@pve' --tokens 'pulumi@pve!pulumi' --roles PulumiK3s (README`,
+        `→ pveum acl modify /pool/${stack} --users 'pulumi@pve' --tokens 'pulumi@pve!pulumi' --roles PulumiK3s (docs/by-hand.md`,
       ),
     ]);
   });
