@@ -11,10 +11,10 @@ import { loadPlan } from "../plan/load";
 import { clusterIdOf } from "../plan/mark";
 import { renameKubeconfig } from "../plan/render/kubeconfig";
 import { mergeKubeconfig } from "../plan/render/mergeKubeconfig";
-import { clusterStepName } from "../plan/steps";
 import { advice } from "../remote/advice";
-import { runTask } from "../remote/sshClient";
-import { hostTarget, readStack } from "./stack";
+import { lookAtCluster } from "../remote/clusterLook";
+import { hostTarget, markOf, readStack } from "./stack";
+import { writeWhole } from "./wholeFile";
 
 /** `proxmox-k3s kubeconfig`: the one that a server has now, where the state's may have ended. */
 export const kubeconfigCommand = new Command("kubeconfig")
@@ -58,9 +58,7 @@ export function mergeInto(file: string, fresh: string): { file: string; context:
     throw new Error(advice(`${file}: ${(error as Error).message}`, next), { cause: error });
   }
   fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o700 });
-  fs.rmSync(`${target}.new`, { force: true });
-  fs.writeFileSync(`${target}.new`, merged, { mode: 0o600 });
-  fs.renameSync(`${target}.new`, target);
+  writeWhole(target, merged, 0o600);
   const doc = parseDocument(fresh);
   const certificate = String(doc.getIn(["users", 0, "user", "client-certificate-data"]));
   const ends = new Date(new X509Certificate(Buffer.from(certificate, "base64")).validTo);
@@ -71,18 +69,11 @@ export function mergeInto(file: string, fresh: string): { file: string; context:
 async function readKubeconfig(stackName: string | undefined): Promise<string> {
   const stack = await readStack(stackName);
   const plan = loadPlan(stack.cluster);
-  const mark = stack.state.mark(plan.name);
-  if (mark === undefined) throw new Error("the stack has no cluster yet\nnext:  pulumi up");
-  const step = clusterStepName(plan.name, "kubeconfig");
-  const text = await runTask(hostTarget(stack, plan), {
-    task: "kubeconfig",
-    action: "look",
-    step,
+  const clusterId = clusterIdOf(markOf(stack, plan));
+  const text = await lookAtCluster(hostTarget(stack, plan), {
+    ...{ task: "kubeconfig", cluster: plan.name, clusterId, boundSeconds: 120 },
     title: "the cluster's kubeconfig, read again",
-    lock: step,
-    boundSeconds: 120,
     args: { TIMEOUT: 30, REPAIRS: 0 },
-    inputs: { CLUSTER_ID: clusterIdOf(mark) },
   });
   return renameKubeconfig(text, plan.name, endpointUrl(plan.endpoint));
 }

@@ -83,6 +83,16 @@ function parseConfig(text: string): ConfigEntry[] {
 }
 
 /**
+ * The mark of the stack's cluster.
+ * @throws Error with the next step where no `pulumi up` has made one
+ */
+export function markOf({ state }: Pick<Stack, "state">, { name }: ClusterPlan): string {
+  const mark = state.mark(name);
+  if (mark === undefined) throw new Error("the stack has no cluster yet\nnext:  pulumi up");
+  return mark;
+}
+
+/**
  * The way to the Proxmox host.
  * @throws Error where there is no usable key for it
  */

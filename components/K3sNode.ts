@@ -8,7 +8,7 @@ import { rules } from "./firewall";
 import { join } from "./membership/joinGate";
 import { stepName } from "../plan/steps";
 import { installation } from "./installation";
-import type { Machine } from "./machine/Machine";
+import { livesWith, type Machine } from "./machine/Machine";
 import { machineOf } from "./machine/machineOf";
 import { leave, ready } from "./membership/membership";
 import { systemTrial } from "./nixos";
@@ -74,8 +74,7 @@ export class K3sNode extends pulumi.ComponentResource {
       context.scriptOptions({
         parent: this,
         dependsOn: [left, files, ...shown, ...installed, ...(firewalled ? [firewalled] : [])],
-        deletedWith: machine.guest,
-        replaceWith: [machine.guest],
+        ...livesWith(machine.guest),
         hooks: {
           beforeCreate: [...(node.role === "server" ? [join(node, context)] : []), ...systemTrial(node, context)],
           beforeUpdate: [changes.beforeUpdate],

@@ -10,7 +10,7 @@ import { ignoredChanges } from "./machine/byHand";
 import { claim } from "./machine/claim";
 import { containerSettings } from "./machine/containerSettings";
 import { guard } from "./machine/guard";
-import type { Machine } from "./machine/Machine";
+import { livesWith, type Machine } from "./machine/Machine";
 import { describe } from "./machine/description";
 import { reach } from "./machine/reach";
 import { formerGuest } from "./machine/settings";
@@ -65,7 +65,6 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
     this.guest = container;
     this.creation = container.description.apply((text) => creationOf(text ?? ""));
 
-    const withGuest = { deletedWith: container, replaceWith: [container] };
     const guarded = guard(name, { node, context, guest: container, creation: this.creation }, this);
     const lxc = new RemoteScript(
       stepName(name, "lxc"),
@@ -82,7 +81,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         triggers: [this.creation],
       },
       // What depends on this goes before the guard: while a leave has not ended well, the guard is still to come.
-      context.scriptOptions({ parent: this, dependsOn: [container, guarded], ...withGuest }),
+      context.scriptOptions({ parent: this, dependsOn: [container, guarded], ...livesWith(container) }),
     );
 
     const { connection, usable } = reach(

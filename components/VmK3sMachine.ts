@@ -12,7 +12,7 @@ import { claim } from "./machine/claim";
 import { diskLines, furtherDisks } from "./machine/furtherDisks";
 import { describe } from "./machine/description";
 import { guard } from "./machine/guard";
-import type { Machine } from "./machine/Machine";
+import { livesWith, type Machine } from "./machine/Machine";
 import { reach } from "./machine/reach";
 import { formerGuest } from "./machine/settings";
 import { vmSettings } from "./machine/vmSettings";
@@ -94,7 +94,7 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
         triggers: [this.creation],
       },
       // What depends on this goes before the guard: while a leave has not ended well, the guard is still to come.
-      context.scriptOptions({ parent: this, dependsOn: [vm, guarded], deletedWith: vm, replaceWith: [vm] }),
+      context.scriptOptions({ parent: this, dependsOn: [vm, guarded], ...livesWith(vm) }),
     );
     const { connection, usable } = reach(
       name,

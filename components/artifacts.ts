@@ -7,7 +7,7 @@ import { isNixos, type NodePlan } from "../plan/model";
 import { stepName } from "../plan/steps";
 import { binaryName, imagesName } from "../plan/sums";
 import type { ClusterContext } from "./ClusterContext";
-import type { Machine } from "./machine/Machine";
+import { inside, type Machine } from "./machine/Machine";
 import { builtByNixos } from "./nixos";
 import { RemoteScript, type RemoteScriptArgs } from "../remote/RemoteScript";
 
@@ -47,12 +47,7 @@ export function artifacts(name: string, args: ArtifactsArgs, parent: pulumi.Reso
       ...sourceOf(args),
       triggers: [machine.creation],
     },
-    context.scriptOptions({
-      parent,
-      dependsOn: [machine.usable],
-      deletedWith: machine.guest,
-      replaceWith: [machine.guest],
-    }),
+    context.scriptOptions(inside(machine, parent)),
   );
 }
 

@@ -9,7 +9,7 @@ import { runOnHost, type HostTask } from "../remote/hostTask";
 import { RemoteScript } from "../remote/RemoteScript";
 import { sshAnswers } from "../remote/sshAnswers";
 import type { ClusterContext } from "./ClusterContext";
-import type { Machine } from "./machine/Machine";
+import { livesWith, type Machine } from "./machine/Machine";
 
 /** How long a new connection to a node is tried. Its former rules are back some seconds later (scripts/lib/firewall.sh). */
 const TRY_SECONDS = 20;
@@ -100,8 +100,7 @@ export function rules(
     context.scriptOptions({
       parent,
       dependsOn: [machine.usable, mesh],
-      deletedWith: machine.guest,
-      replaceWith: [machine.guest],
+      ...livesWith(machine.guest),
       hooks: { beforeCreate: [tried], beforeUpdate: [tried] },
     }),
   );

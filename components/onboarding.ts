@@ -5,7 +5,7 @@ import type { NodePlan } from "../plan/model";
 import { stepName } from "../plan/steps";
 import { RemoteScript } from "../remote/RemoteScript";
 import type { ClusterContext } from "./ClusterContext";
-import type { Machine } from "./machine/Machine";
+import { inside, type Machine } from "./machine/Machine";
 
 interface OnboardingArgs {
   readonly node: NodePlan;
@@ -37,12 +37,7 @@ export function packages(
       },
       triggers: [machine.creation],
     },
-    context.scriptOptions({
-      parent,
-      dependsOn: [machine.usable],
-      deletedWith: machine.guest,
-      replaceWith: [machine.guest],
-    }),
+    context.scriptOptions(inside(machine, parent)),
   );
   return [step];
 }
@@ -66,12 +61,7 @@ export function page(
       on: "apply and delete",
       triggers: [machine.creation],
     },
-    context.scriptOptions({
-      parent,
-      dependsOn: [machine.usable],
-      deletedWith: machine.guest,
-      replaceWith: [machine.guest],
-    }),
+    context.scriptOptions(inside(machine, parent)),
   );
   return [step];
 }

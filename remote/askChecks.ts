@@ -1,7 +1,7 @@
 import { endpointUrl } from "../plan/endpoint";
 import type { ClusterPlan } from "../plan/model";
-import { clusterStepName } from "../plan/steps";
-import { runTask, type ShellTarget } from "./sshClient";
+import { lookAtCluster } from "./clusterLook";
+import type { ShellTarget } from "./sshClient";
 
 /** What a check of a node, or of the cluster, found. */
 export interface NodeFinding {
@@ -24,17 +24,11 @@ export async function askChecks(
   plan: ClusterPlan,
   clusterId: string,
 ): Promise<NodeFinding[]> {
-  const step = clusterStepName(plan.name, "check");
   const { podCidr, serviceCidr } = plan.network;
-  const answer = await runTask(target, {
-    task: "check",
-    action: "look",
-    step,
+  const answer = await lookAtCluster(target, {
+    ...{ task: "check", cluster: plan.name, clusterId, boundSeconds: 300 },
     title: `checks of the nodes, ${phase} their onboarding`,
-    lock: step,
-    boundSeconds: 300,
     args: { PHASE: phase, ARCH: plan.arch, NETWORKS: `${podCidr}\n${serviceCidr}`, URL: endpointUrl(plan.endpoint) },
-    inputs: { CLUSTER_ID: clusterId },
   });
   return parseChecks(answer);
 }

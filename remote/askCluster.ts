@@ -3,9 +3,9 @@ import { X509Certificate } from "node:crypto";
 import { z } from "zod";
 
 import type { CertificateSight, ClusterSight, NodeSight, ServerSight } from "../plan/clusterSight";
-import { clusterStepName } from "../plan/steps";
 import { formatTaint } from "../plan/taints";
-import { runTask, type ShellTarget } from "./sshClient";
+import { lookAtCluster } from "./clusterLook";
+import type { ShellTarget } from "./sshClient";
 
 /** Kubernetes' own rule for a Node's name: an RFC 1123 subdomain. */
 const NODE_NAME = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
@@ -40,16 +40,10 @@ export async function askCluster(
   clusterId: string,
   run = "",
 ): Promise<ClusterSight> {
-  const step = clusterStepName(cluster, "status");
-  const answer = await runTask(target, {
-    task: "status",
-    action: "look",
-    step,
+  const answer = await lookAtCluster(target, {
+    ...{ task: "status", cluster, clusterId, boundSeconds: 120 },
     title: "what the cluster says of itself",
-    lock: step,
-    boundSeconds: 120,
     args: { RUN: run },
-    inputs: { CLUSTER_ID: clusterId },
   });
   return parseCluster(answer);
 }

@@ -7,8 +7,8 @@ import {
   onboardingSteps,
   STEP_STATES,
 } from "../plan/onboarding";
-import { clusterStepName } from "../plan/steps";
-import { runTask, type ShellTarget } from "./sshClient";
+import { lookAtCluster } from "./clusterLook";
+import type { ShellTarget } from "./sshClient";
 
 /** What each guest says of its onboarding, by the name that the guest has on the Proxmox host; undefined if it says nothing. */
 export type OnboardingReports = ReadonlyMap<string, OnboardingReport | undefined>;
@@ -23,16 +23,10 @@ export async function askOnboarding(
   cluster: string,
   clusterId: string,
 ): Promise<OnboardingReports> {
-  const step = clusterStepName(cluster, "onboarding");
-  const answer = await runTask(target, {
-    task: "onboarding",
-    action: "look",
-    step,
+  const answer = await lookAtCluster(target, {
+    ...{ task: "onboarding", cluster, clusterId, boundSeconds: 120 },
     title: "how far the onboarding of each node is",
-    lock: step,
-    boundSeconds: 120,
     args: {},
-    inputs: { CLUSTER_ID: clusterId },
   });
   return parseOnboarding(answer);
 }

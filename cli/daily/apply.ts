@@ -8,6 +8,7 @@ import { clusterIn, clusterInText, formerByState, stackFile } from "../preview/f
 import { renderText } from "../preview/render";
 import { reviewOfConfig } from "../preview/review";
 import { pulumi } from "../pulumi";
+import { writeWhole } from "../wholeFile";
 
 export interface ChangeOptions {
   readonly stack?: string;
@@ -76,6 +77,5 @@ export function replace(file: string, text: string, changed: string): void {
     throw new Error(
       `${path.basename(file)} has changed meanwhile, and was left so\nnext:  see what changed in it, then try again`,
     );
-  fs.writeFileSync(`${target}.new`, changed, { mode: fs.statSync(target).mode });
-  fs.renameSync(`${target}.new`, target);
+  writeWhole(target, changed, fs.statSync(target).mode);
 }

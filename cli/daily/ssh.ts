@@ -11,7 +11,7 @@ import { STEP_BOUNDS } from "../../plan/bounds";
 import { loadPlan } from "../../plan/load";
 import { stepName } from "../../plan/steps";
 import { runTask } from "../../remote/sshClient";
-import { hostTarget, readStack } from "../stack";
+import { hostTarget, markOf, readStack } from "../stack";
 import { nodeNamed } from "./apply";
 
 /** `proxmox-k3s ssh`: a shell on a node. */
@@ -34,8 +34,7 @@ async function login(name: string, command: readonly string[], stackName: string
   const stack = await readStack(stackName);
   const plan = loadPlan(stack.cluster);
   const node = nodeNamed(name, plan);
-  const mark = stack.state.mark(plan.name);
-  if (mark === undefined) throw new Error("the stack has no cluster yet\nnext:  pulumi up");
+  const mark = markOf(stack, plan);
   const { nodeKey } = readCredentials(stack.config, plan.ssh.authorizedKeys).values;
   if (nodeKey === undefined) throw new Error(`there is no usable ${hint(SOURCES.nodeKey)}`);
   const hostKey = await runTask(hostTarget(stack, plan), {

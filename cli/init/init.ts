@@ -21,26 +21,15 @@ import * as local from "./local";
 import { besideStacks } from "./otherStacks";
 import { atTerminal, nobody } from "./person";
 import { InitError, Problems } from "./problem";
-import { checkHost, type Kind } from "./propose";
+import { checkHost, type Wishes } from "./propose";
 import { setSecrets } from "./secrets";
 import { askName, newSetup, type Setup } from "./setup";
 import { renderStackFile } from "./stackFile";
 import { step, tell } from "./tell";
 
-export interface InitOptions {
-  readonly name?: string;
-  readonly kind?: Kind;
-  readonly servers?: number;
-  readonly workers?: number;
-  readonly address?: string;
+/** The person's wishes as far as they are given, and how to go about them. */
+export interface InitOptions extends Partial<Omit<Wishes, "vmId">> {
   readonly vmid?: number;
-  readonly bridge?: string;
-  readonly gateway?: string;
-  readonly nameserver?: string;
-  readonly storage?: string;
-  readonly template?: string;
-  readonly image?: string;
-  readonly sha256?: string;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
   readonly ssh: string;

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 
 import { pulumi } from "../pulumi";
 import { PROJECT } from "../stack";
+import { writeWhole } from "../wholeFile";
 
 /* What `init` makes on the person's machine. Each part finds what stands and leaves it. Secrets travel by files and stdin. */
 
@@ -38,13 +39,11 @@ export async function ensureKey(file: string, comment: string): Promise<Outcome>
   return "MADE";
 }
 
-/** Writes a file, whole or not at all. */
+/** Writes a file that is not there yet. */
 export function ensureFile(file: string, text: string, mode = 0o644): Outcome {
   if (fs.existsSync(file)) return "STANDS";
   fs.mkdirSync(path.dirname(file), { recursive: true });
-  fs.rmSync(`${file}.new`, { force: true });
-  fs.writeFileSync(`${file}.new`, text, { mode });
-  fs.renameSync(`${file}.new`, file);
+  writeWhole(file, text, mode);
   return "MADE";
 }
 

@@ -8,7 +8,7 @@ import { loadPlan } from "../../plan/load";
 import { clusterIdOf } from "../../plan/mark";
 import type { Progress } from "../../plan/onboarding";
 import { askOnboarding } from "../../remote/askOnboarding";
-import { hostTarget, readStack } from "../stack";
+import { hostTarget, markOf, readStack } from "../stack";
 import { renderOnboardingPage } from "./page";
 import { clusterProgress, type ClusterProgress, renderProgress } from "./progress";
 
@@ -78,11 +78,10 @@ async function looker(stackName?: string): Promise<(isPatient: boolean) => Promi
     const plan = loadPlan(stack.cluster);
     const at = new Date();
     if (isPatient && stack.state.mark(plan.name) === undefined) stack = await readStack(stackName);
-    const mark = stack.state.mark(plan.name);
     try {
-      if (mark === undefined) throw new Error("the stack has no cluster yet\nnext: pulumi up");
+      const clusterId = clusterIdOf(markOf(stack, plan));
       const target = { ...hostTarget(stack, plan), dials: 1 };
-      return clusterProgress(plan, await askOnboarding(target, plan.name, clusterIdOf(mark)), at);
+      return clusterProgress(plan, await askOnboarding(target, plan.name, clusterId), at);
     } catch (error) {
       if (!isPatient) throw error;
       return clusterProgress(plan, error as Error, at);

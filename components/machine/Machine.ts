@@ -13,3 +13,17 @@ export interface Machine {
   /** Done when the machine is ready for K3s. */
   readonly usable: pulumi.Resource;
 }
+
+/** Options of a resource that is deleted and made anew together with a guest. */
+export const livesWith = (
+  guest: pulumi.Resource,
+): Pick<pulumi.CustomResourceOptions, "deletedWith" | "replaceWith"> => ({
+  deletedWith: guest,
+  replaceWith: [guest],
+});
+
+/** The same of a resource inside a machine that is ready for K3s. */
+export const inside = ({ guest, usable }: Machine, parent: pulumi.Resource): pulumi.CustomResourceOptions => ({
+  ...{ parent, dependsOn: [usable] },
+  ...livesWith(guest),
+});

@@ -6,7 +6,7 @@ import { stepName } from "../../plan/steps";
 import { DIAL_ERRORS, DIAL_SECONDS } from "../../remote/dialing";
 import { RemoteScript } from "../../remote/RemoteScript";
 import type { ClusterContext } from "../ClusterContext";
-import type { Machine } from "./Machine";
+import { livesWith, type Machine } from "./Machine";
 
 interface ReachArgs {
   readonly node: NodePlan;
@@ -38,7 +38,7 @@ export function reach(
       inputs: { MARK: context.mark },
       triggers: [creation],
     },
-    context.scriptOptions({ parent, dependsOn: [after], deletedWith: guest, replaceWith: [guest] }),
+    context.scriptOptions({ parent, dependsOn: [after], ...livesWith(guest) }),
   );
   const connection = {
     host: node.address,

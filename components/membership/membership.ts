@@ -4,7 +4,7 @@ import { readyBound } from "../../plan/bounds";
 import { isEtcdMember, type NodePlan } from "../../plan/model";
 import { formatTaint } from "../../plan/taints";
 import type { ClusterContext } from "../ClusterContext";
-import type { Machine } from "../machine/Machine";
+import { livesWith, type Machine } from "../machine/Machine";
 import { RemoteScript } from "../../remote/RemoteScript";
 import { stepName } from "../../plan/steps";
 
@@ -81,8 +81,7 @@ export function ready(name: string, args: MembershipArgs, parent: pulumi.Resourc
     context.scriptOptions({
       parent,
       dependsOn: [...args.dependsOn],
-      deletedWith: machine.guest,
-      replaceWith: [machine.guest],
+      ...livesWith(machine.guest),
     }),
   );
 }

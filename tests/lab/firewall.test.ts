@@ -1,9 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { parse, stringify } from "yaml";
 
 import { findLab, labNetwork, labPaths } from "../../lab/lab";
-import { stackFile } from "../../lab/stack";
 import { loadPlan } from "../../plan/load";
 import type { ClusterPlan, NodePlan } from "../../plan/model";
 import { sshAnswers } from "../../remote/sshAnswers";
@@ -30,17 +28,10 @@ const outside = (): Record<"admin" | "client" | "monitoring" | "stranger", strin
   ...{ admin: `${prefix}.241`, client: `${prefix}.225`, monitoring: `${prefix}.209`, stranger: `${prefix}.1` },
 });
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function edit(change: (cluster: any) => void): void {
-  const content = parse(fs.readFileSync(stackFile(lab.stack), "utf8"));
-  change(content.config["proxmox-k3s:cluster"]);
-  fs.writeFileSync(stackFile(lab.stack), stringify(content));
-}
-const plan = (): ClusterPlan =>
-  loadPlan(parse(fs.readFileSync(stackFile(lab.stack), "utf8")).config["proxmox-k3s:cluster"]);
+const plan = (): ClusterPlan => loadPlan(lab.config);
 const up = (): Promise<PulumiResult> => lab.pulumiResult("up", "--yes", "--skip-preview");
 const changesNothing = (): Promise<string> => lab.pulumiOk("up", "--yes", "--skip-preview", "--expect-no-changes");
-const scaleTo = (count: number): void => edit(({ pools }) => (pools.worker.count = count));
+const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.count = count));
 
 const root = (vmid: number): string => path.join(labPaths(lab.name).lxc, String(vmid), "rootfs");
 const rulesOf = (vmid: number): string => fs.readFileSync(path.join(root(vmid), "etc/k3smesh/rules.nft"), "utf8");
@@ -76,7 +67,7 @@ beforeAll(async () => {
   await lab.down();
   await lab.up();
   ({ prefix } = labNetwork(findLab(lab.name)!.subnet));
-  edit(({ k3s, pools }) => {
+  lab.edit(({ k3s, pools }) => {
     // The stand-in routes between the nodes, whatever it is told; K3s does with this backend.
     Object.assign(k3s, { datastore: "etcd", serverConfig: { "flannel-backend": "host-gw" } });
     const addresses = [20, 60, 61].map((last) => `${prefix}.${last}`);
@@ -102,7 +93,7 @@ it("without it everybody reaches every port of every node, of both families", as
 it("switched on, no request fails, no connection ends and no K3s is restarted; a second up changes nothing", async () => {
   const before = await k3sStarts();
   const asked = await counting();
-  edit((cluster) => {
+  lab.edit((cluster) => {
     cluster.firewall = { enabled: true, adminNetworks: [`${prefix}.240/28`], nodePorts: [`${prefix}.224/28`] };
     cluster.firewall.extra = { metrics: { ports: 9100, networks: [`${prefix}.208/28`] } };
   });
@@ -228,7 +219,7 @@ it("a node that leaves is let in until it has left, then shut out, and the drain
 it("a wrong admin network: up says so, and within a minute systemd has brought the former rules back", async () => {
   const { nodes } = plan();
   const [before, right] = [rulesOf(AGENT), plan().firewall!.adminNetworks];
-  edit(({ firewall }) => (firewall.adminNetworks = [`${prefix}.208/28`]));
+  lab.edit(({ firewall }) => (firewall.adminNetworks = [`${prefix}.208/28`]));
   const addresses = nodes.map(({ address }) => address);
   const answers = (): Promise<boolean[]> => Promise.all(addresses.map((address) => sshAnswers([address], 1)));
   const began = Math.floor(Date.now() / 1000);
@@ -254,7 +245,7 @@ it("a wrong admin network: up says so, and within a minute systemd has brought t
     expect(journal).toMatch(/: former$/m);
     expect(times.at(-1)! - times[0]!).toBeLessThan(60);
   }
-  edit(({ firewall }) => (firewall.adminNetworks = right));
+  lab.edit(({ firewall }) => (firewall.adminNetworks = right));
   await changesNothing();
 }, 400_000);
 
@@ -274,7 +265,7 @@ it("a node that boots has its rules before it has SSH or K3s", async () => {
 
 it("a node that is down holds up nothing; status names it when it is back, and the next up gives it the rules", async () => {
   await lab.host(`pct stop ${AGENT}`);
-  edit(({ firewall }) => (firewall.extra.metrics.ports = "9100-9101"));
+  lab.edit(({ firewall }) => (firewall.extra.metrics.ports = "9100-9101"));
   const without = await up();
   succeeded(without);
   expect(without.said[FIREWALL]).toContain(
@@ -295,7 +286,7 @@ it("a node that is down holds up nothing; status names it when it is back, and t
 
 it("off again, nothing of it is left, on the nodes or on the host, and no request fails", async () => {
   const asked = await counting();
-  edit(({ firewall }) => (firewall.enabled = false));
+  lab.edit(({ firewall }) => (firewall.enabled = false));
   const off = await up();
   succeeded(off);
   expect((await asked.stop()).filter(({ failed }) => failed > 0)).toEqual([]);

@@ -1,9 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { parse, stringify } from "yaml";
 
 import { findLab, labNetwork, labPaths } from "../../lab/lab";
-import { stackFile } from "../../lab/stack";
 import { eventually, Lab, sampler } from "../support/lab";
 import { succeeded } from "../support/succeeded";
 
@@ -15,13 +13,7 @@ import { succeeded } from "../support/succeeded";
 const lab = new Lab("onboarding");
 const [WORKER, SECOND] = [102, 103];
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function edit(change: (cluster: any) => void): void {
-  const content = parse(fs.readFileSync(stackFile(lab.stack), "utf8"));
-  change(content.config["proxmox-k3s:cluster"]);
-  fs.writeFileSync(stackFile(lab.stack), stringify(content));
-}
-const scaleTo = (count: number): void => edit(({ pools }) => (pools.worker.count = count));
+const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.count = count));
 const up = async (): Promise<void> => succeeded(await lab.pulumiResult("up", "--yes", "--skip-preview"));
 
 type Steps = Readonly<Record<string, { readonly state: string; readonly message: string }>>;
@@ -41,7 +33,7 @@ beforeAll(async () => {
   await lab.down();
   await lab.up();
   address = `${labNetwork(findLab(lab.name)!.subnet).prefix}.21`;
-  edit((cluster) => (cluster.onboarding = { http: true }));
+  lab.edit((cluster) => (cluster.onboarding = { http: true }));
   scaleTo(1);
 }, 45 * 60_000);
 afterAll(() => lab.down(), 120_000);

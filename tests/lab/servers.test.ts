@@ -1,8 +1,5 @@
-import * as fs from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import { parse, stringify } from "yaml";
 import { findLab, labNetwork } from "../../lab/lab";
-import { stackFile } from "../../lab/stack";
 import { eventually, Lab } from "../support/lab";
 
 /*
@@ -23,15 +20,13 @@ interface Node {
 
 /** So many servers, without those indices; one worker beside them. */
 function wish(count: number, ...retired: number[]): void {
-  const file = stackFile(lab.stack);
   const { prefix } = labNetwork(findLab(lab.name)!.subnet);
-  const content = parse(fs.readFileSync(file, "utf8"));
-  const { pools, k3s } = content.config["proxmox-k3s:cluster"];
-  k3s.datastore = "etcd";
   const addresses = [20, 60, 61, 62, 63].map((last) => `${prefix}.${last}`);
-  Object.assign(pools.master, { count, retired, hostname: "k3s-master-{0}", vmIds: VMIDS, addresses });
-  pools.worker.count = 1;
-  fs.writeFileSync(file, stringify(content));
+  lab.edit(({ pools, k3s }) => {
+    k3s.datastore = "etcd";
+    Object.assign(pools.master, { count, retired, hostname: "k3s-master-{0}", vmIds: VMIDS, addresses });
+    pools.worker.count = 1;
+  });
 }
 const up = (): Promise<string> => lab.pulumiOk("up", "--yes", "--skip-preview");
 

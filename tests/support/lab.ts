@@ -3,13 +3,16 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { parse, stringify } from "yaml";
 import { labPaths } from "../../lab/lab";
 import { readExchangeLog } from "../../lab/pve/http/exchangeLog";
+import { stackFile } from "../../lab/stack";
 import { assertOfficial } from "./pveSchema";
 import { killTree } from "./processTree";
 import { type PulumiResult, readResult } from "./pulumiResult";
 
 const repo = path.join(__dirname, "../..");
+const CLUSTER = "proxmox-k3s:cluster";
 
 export interface Finished {
   readonly code: number;
@@ -210,6 +213,25 @@ export class Lab {
   /** A shell script in a container, by `pct exec`; its output. @throws when it fails */
   inGuest(vmid: number, script: string): Promise<string> {
     return this.hostWithInput(`pct exec ${vmid} -- sh -e`, script);
+  }
+
+  /** The stack's config as it stands, as loose as a person may write it. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  get config(): any {
+    return this.stackContent().config[CLUSTER];
+  }
+
+  /** Changes the stack's config. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  edit(change: (cluster: any) => void): void {
+    const content = this.stackContent();
+    change(content.config[CLUSTER]);
+    fs.writeFileSync(stackFile(this.stack), stringify(content));
+  }
+
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  private stackContent(): { config: Record<string, any> } {
+    return parse(fs.readFileSync(stackFile(this.stack), "utf8"));
   }
 
   /** Sets a value below the stack's `proxmox-k3s:cluster`. */

@@ -1,7 +1,4 @@
-import * as fs from "node:fs";
-import { parse, stringify } from "yaml";
 import type { LabStatus } from "../../lab/commands/status";
-import { stackFile } from "../../lab/stack";
 import { vmTemplateId } from "../../lab/vms/vmTemplate";
 import { Lab } from "../support/lab";
 import { succeeded } from "../support/succeeded";
@@ -15,17 +12,10 @@ const lab = new Lab("vmserver");
 const minutes = (count: number) => count * 60_000;
 const [SERVER, AGENT] = ["k3s-server-1", "k3s-worker-01"];
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function edit(change: (cluster: any) => void): void {
-  const content = parse(fs.readFileSync(stackFile(lab.stack), "utf8"));
-  change(content.config["proxmox-k3s:cluster"]);
-  fs.writeFileSync(stackFile(lab.stack), stringify(content));
-}
-
 beforeAll(async () => {
   await lab.down();
   await lab.up("--vms");
-  edit(({ pools }) => {
+  lab.edit(({ pools }) => {
     const { vm, master } = pools;
     delete pools.vm;
     pools.master = { ...vm, role: "server", hostname: "k3s-server-{0}", addresses: master.addresses };
@@ -61,7 +51,7 @@ it(
 it(
   "its agent leaves: the drain and the deletion of the Node go through the virtual machine",
   async () => {
-    edit(({ pools }) => (pools.worker.count = 0));
+    lab.edit(({ pools }) => (pools.worker.count = 0));
     succeeded(await lab.pulumiResult("up", "--yes", "--skip-preview"));
     expect(await readyNodes()).toEqual([SERVER]);
   },
