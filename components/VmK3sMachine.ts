@@ -42,6 +42,12 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
     const claimed = claim(name, node, context, (check) => clones.take(name, node.source, check));
     const files = context.bootFiles(node);
 
+    const isHalfMade = context.halfMade.has(name);
+    if (isHalfMade)
+      void pulumi.log.warn(
+        `${name}: the creation of guest ${node.vmId} failed before it had all its settings, so it is destroyed and made anew`,
+        this,
+      );
     const kept = node.disksVmId === undefined ? [] : [furtherDisks(name, node, node.disksVmId, context, this)];
     const vm = new proxmoxve.VmLegacy(
       name,
@@ -60,13 +66,15 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
         // The VMID and the address are fixed: the old one must have gone before the new one comes.
         deleteBeforeReplace: true,
         replaceOnChanges: [
+          // It tells one creation from the next.
+          ...(isHalfMade ? ["description"] : []),
           // etcd knows its members by their addresses: such a server leaves and joins anew. A NixOS machine boots with the
           // address in its module, so only a new one gets another.
           ...(isEtcdMember(node, context.plan) || isNixos(node) ? ["initialization.ipConfigs[*].ipv4.address"] : []),
           // cloud-init has tied the address to it.
           ...(node.mac === undefined ? [] : ["networkDevices[0].macAddress"]),
         ],
-        ignoreChanges: ignoredChanges(node),
+        ignoreChanges: isHalfMade ? [] : ignoredChanges(node),
       },
     );
     this.guest = vm;

@@ -20,10 +20,16 @@ export function recordIn(state: Resources): ClusterRecord {
   const commands = new Map(
     entries.filter(({ type }) => type === COMMAND_TYPE).map(({ name, outputs }) => [name, outputs] as const),
   );
+  const halfMade = entries
+    .filter(({ type, outputs }) => kindOfResource(type) === "vm" && isOurs(outputs) && !isRead(outputs))
+    .map(({ name }) => name)
+    // It comes right after the machine, and stays where a refresh or a person has changed the machine's own record.
+    .filter((name) => !commands.has(stepName(name, "guard")));
   const nodes = entries.flatMap(({ name, type, outputs }) => {
     const kind = kindOfResource(type);
     // Another guest may have taken the VMID, and a refresh may have seen it. That is for the claim and the guard.
     if (kind === undefined || !isOurs(outputs)) return [];
+    if (halfMade.includes(name)) return [];
     const guest = recordedGuest(kind, name, outputs);
     const step = (of: NodeStep): Readonly<Partial<Record<string, string>>> =>
       commands.has(stepName(name, of)) ? argumentsOf(name, commands.get(stepName(name, of))) : {};
@@ -35,8 +41,12 @@ export function recordIn(state: Resources): ClusterRecord {
       },
     ];
   });
-  return { clusters, nodes };
+  return { clusters, nodes, ...(halfMade.length === 0 ? {} : { halfMade }) };
 }
+
+/** The client reads what a virtual machine has at the end of its creation, and not before. */
+const isRead = (outputs: unknown): boolean =>
+  z.looseObject({ macAddresses: z.array(z.unknown()) }).safeParse(outputs).success;
 
 function isOurs(outputs: unknown): boolean {
   const { data } = z.looseObject({ description: z.string() }).safeParse(outputs);

@@ -76,6 +76,11 @@ export interface ClusterRecord {
   /** The clusters that have an identity in the state: one, or none before the first `up`. */
   readonly clusters: readonly string[];
   readonly nodes: readonly NodeRecord[];
+  /**
+   * Names of virtual machines whose creation failed after the copy of the template. They are no nodes yet, and the state takes
+   * settings for theirs that Proxmox VE never got, so they are made anew. Absent if there are none.
+   */
+  readonly halfMade?: readonly string[];
 }
 
 /**

@@ -2,6 +2,11 @@
 # Arguments: VMID, NAME, ROLE server|agent, AFTER (the change: "its reboot"), TIMEOUT (s). Input: CLUSTER_ID.
 
 case $ROLE in server) unit=k3s ;; *) unit=k3s-agent ;; esac
+# A creation that failed half-way goes on as a change of the machine.
+if machine=$(guest_conf) && is_unfinished "$machine"; then
+  outcome "$NAME has no K3s yet"
+  exit 0
+fi
 need_machine
 GUEST_BOUND=30
 in_guest() { guest_exec "$VMID" "$@"; }

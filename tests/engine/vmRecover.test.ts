@@ -93,6 +93,28 @@ it("ends in the same place as an up that nobody interrupted", async () => {
   unchanged(await lab.up());
 });
 
+it("after a copy that never got its settings, the next run makes the machine anew", async () => {
+  const [second, file] = ["k3s-vm-2", VMID + 1];
+  const settings = (): string => fs.readFileSync(lab.host.confFile(file), "utf8");
+  lab.edit(({ pools }) => (pools.vms.count = 2));
+  lab.faults.set({
+    ...{ kind: "error", method: "PUT", path: `/qemu/${file}/config$` },
+    ...{ status: 500, text: "can't lock file", count: 1 },
+  });
+  const failed = await lab.up();
+  expect([failed.code, failed.failed]).toEqual([1, [second]]);
+  expect(settings()).not.toContain("192.168.2.41/24");
+  const run = await lab.up();
+  succeeded(run);
+  expect(run.changes[second]).toEqual(["delete-replaced", "replace", "create-replacement"]);
+  expect(run.warnings.join("\n")).toContain(
+    `${second}: the creation of guest ${file} failed before it had all its settings, so it is destroyed and made anew`,
+  );
+  for (const setting of ["ipconfig0: gw=192.168.2.1,ip=192.168.2.41/24\n", "balloon: 0\n", "net0: virtio=02:"])
+    expect(settings()).toContain(setting);
+  unchanged(await lab.up());
+});
+
 it("a machine that a refresh has lost is taken into the state again, and nothing else changes", async () => {
   const conf = text();
   const elsewhere = confFile.replace("/pve/qemu-server", "/pve2/qemu-server");

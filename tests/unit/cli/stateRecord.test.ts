@@ -106,6 +106,22 @@ test("a guest that is not ours by the record itself is no node of the cluster", 
   expect(recordInExport(exported([{ ...guest, outputs: { ...outputs, description: undefined } }])).nodes).toEqual([]);
 });
 
+test("a virtual machine is half made until the client has read what it has, or a step that follows it is there", () => {
+  const { outputs } = container(0, 120);
+  const [disks, networkDevices] = [[{ size: 20, datastoreId: "local-lvm" }], [{ bridge: "vmbr0" }]];
+  const machine = (macAddresses?: readonly string[] | null) =>
+    resource("proxmoxve:index/vmLegacy:VmLegacy", "k3s-vm-1", { ...outputs, disks, networkDevices, macAddresses });
+  const read = (...all: readonly object[]) => {
+    const { nodes, halfMade } = recordInExport(exported(all));
+    return [nodes.map(({ name }) => name), halfMade];
+  };
+  expect(read(machine(null))).toEqual([[], ["k3s-vm-1"]]);
+  expect(read(machine())).toEqual([[], ["k3s-vm-1"]]);
+  expect(read(machine(["02:08:68:93:2B:4F"]))).toEqual([["k3s-vm-1"], undefined]);
+  // As `recover` takes a machine into the state again.
+  expect(read(machine(), resource("command:remote:Command", "k3s-vm-1-guard", {}))).toEqual([["k3s-vm-1"], undefined]);
+});
+
 describe("for repairs", () => {
   const read = (...all: readonly ReturnType<typeof resource>[]) =>
     repairRecordIn(Object.fromEntries(all.map(({ urn, type, outputs }) => [urn, { type, outputs }])));

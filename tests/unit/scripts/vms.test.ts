@@ -37,7 +37,10 @@ class Host extends ScriptedHost {
     this.qm(machine(exec));
   }
 
-  run(task: "vm" | "host-key" | "claim" | "guard" | "discard" | "guests", env: Readonly<Record<string, string>> = {}) {
+  run(
+    task: "vm" | "back" | "host-key" | "claim" | "guard" | "discard" | "guests",
+    env: Readonly<Record<string, string>> = {},
+  ) {
     return this.script(task, "create", {
       ...{ ADDRESS: "198.18.0.20", DISK: "20", AUTHORIZED_KEYS: "ssh-ed25519 AAAA", URN },
       ...{ CREATION: "", NETWORK: "keep", DISKS: "", DISKS_VMID: "", TEMPLATE: "", WAIT: "0", ...env },
@@ -45,6 +48,21 @@ class Host extends ScriptedHost {
   }
 }
 const begun = (exec?: string): Host => new Host(exec).record("creations", 103);
+
+describe("back", () => {
+  const look = (host: Host) =>
+    host.run("back", { CLUSTER_ID: "0123456789abcdef", ROLE: "agent", AFTER: "its reboot", TIMEOUT: "0" });
+
+  it("waits for no K3s on a machine whose creation goes on as a change, and asks it nothing", () => {
+    const run = look(begun());
+    expect([run.code, run.outcome, run.qm]).toEqual([0, "node-1 has no K3s yet", []]);
+  });
+
+  it("asks nothing of a machine with our mark whose creation is not on record", () => {
+    const run = look(new Host());
+    expect([run.code, run.output, run.qm]).toEqual([1, expect.stringContaining("has no record that the program"), []]);
+  });
+});
 
 describe("vm", () => {
   it("waits for the agent and cloud-init, sets up SSH, and records that the machine is finished", () => {
