@@ -10,7 +10,7 @@ import { lintChanged } from "./support/lintCache";
 import { readApiSource } from "./support/pveFacts";
 
 /** From fast to real. */
-const LEVELS = ["unit", "program", "engine", "lab", "vms"] as const;
+const LEVELS = ["unit", "program", "engine", "lab", "long", "vms"] as const;
 type Level = (typeof LEVELS)[number];
 
 /** What a change needs before it is committed: types, lint, format and the unit level. */
@@ -19,8 +19,8 @@ type Part = Level | typeof CHECK;
 const PARTS: readonly Part[] = [CHECK, ...LEVELS];
 /** The check has the unit level in it. */
 const ALL: readonly Part[] = [CHECK, "program", "engine", "lab"];
-/** Real virtual machines: their images and boots, in software, would not fit beside the rest. */
-const LEFT_OUT: readonly Part[] = ["vms"];
+/** What takes too long for each change: suites of the lab of five minutes and more, and machines whose processor is emulated. */
+const LEFT_OUT: readonly Part[] = ["long", "vms"];
 
 interface Result {
   readonly passed: number;
@@ -82,7 +82,14 @@ async function check(): Promise<Result> {
  * How many suites of a level run at a time. Those of the engine and the lab have labs and networks of their own, and wait much of
  * their time; a virtual machine takes whole processors.
  */
-const WORKERS: Readonly<Record<Level, string>> = { unit: "100%", program: "100%", engine: "2", lab: "2", vms: "1" };
+const WORKERS: Readonly<Record<Level, string>> = {
+  unit: "100%",
+  program: "100%",
+  engine: "2",
+  lab: "2",
+  long: "2",
+  vms: "1",
+};
 
 /** Runs one level and counts its tests; a level that could not run at all counts as one failure. */
 async function jest(level: Level, isShown: boolean): Promise<{ result: Result; output: string }> {
@@ -114,7 +121,9 @@ function sum(results: readonly Result[]): Result {
   return { passed: total("passed"), failed: total("failed") };
 }
 
-/** What the quick parts need of the machine. */
+/** No machine, no engine. */
+const QUICK: readonly Part[] = [CHECK, "unit", "program"];
+/** What these need of the machine. */
 const TOOLS = [
   { name: "shellcheck", command: "shellcheck" },
   { name: "openssh-client", command: "ssh-keygen" },
@@ -122,9 +131,7 @@ const TOOLS = [
 
 async function main(parts: readonly Part[]): Promise<void> {
   const started = Date.now();
-  const packages = parts.some((part) => part === "engine" || part === "lab" || part === "vms")
-    ? [...machinePackages, ...TOOLS]
-    : TOOLS;
+  const packages = parts.every((part) => QUICK.includes(part)) ? TOOLS : [...machinePackages, ...TOOLS];
   // What is missing and cannot be installed shows in the tests that need it.
   await ensurePackages(console.log, packages).catch((error: Error) => console.error(error.message));
   console.log(`Proxmox VE's API: ${readApiSource().name}`);

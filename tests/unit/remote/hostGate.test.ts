@@ -14,7 +14,7 @@ import { COMMON_ARGUMENTS, taskOf, type TaskName } from "../../../remote/tasks";
 /*
  * The gate on the Proxmox host, as sshd starts it: Perl, the command in SSH_ORIGINAL_COMMAND, the script on stdin. What
  * passes would work on this machine, so the shell that the gate starts is a double here: it records what it was given.
- * The same gate runs real scripts behind a real sshd in tests/lab/hostGate.test.ts.
+ * The same gate runs real scripts behind a real sshd in tests/long/hostGate.test.ts.
  */
 
 /** A value of the right shape for each argument. */
