@@ -51,6 +51,8 @@ it(
 it(
   "its agent leaves: the drain and the deletion of the Node go through the virtual machine",
   async () => {
+    // Its pods have no other node to go to, so their disruption budget would keep it.
+    await lab.kubectl("delete", "-f", "lab/demo/hello.yaml", "--timeout=120s");
     lab.edit(({ pools }) => (pools.worker.count = 0));
     succeeded(await lab.pulumiResult("up", "--yes", "--skip-preview"));
     expect(await readyNodes()).toEqual([SERVER]);
