@@ -215,6 +215,14 @@ export class Lab {
     return this.hostWithInput(`pct exec ${vmid} -- sh -e`, script);
   }
 
+  /** A shell script in a virtual machine, by its guest agent; its output. @throws when it fails */
+  async inMachine(vmid: number, script: string): Promise<string> {
+    const answer = await this.hostWithInput(`qm guest exec ${vmid} --timeout 120 --pass-stdin 1 -- sh -e`, script);
+    const { exitcode, "out-data": output = "" } = JSON.parse(answer) as { exitcode: number; "out-data"?: string };
+    if (exitcode !== 0) throw new Error(`in machine ${vmid}: ${script} ended with ${exitcode}: ${answer}`);
+    return output;
+  }
+
   /** The stack's config as it stands, as loose as a person may write it. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   get config(): any {

@@ -55,8 +55,7 @@ interface Machine {
 async function look(vmid: number): Promise<Machine> {
   const script = `cat /proc/sys/kernel/random/boot_id /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub
     awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo; df --output=size -BM / | tail -1 | tr -dc 0-9`;
-  const output = await lab.hostWithInput(`qm guest exec ${vmid} --timeout 120 --pass-stdin 1 -- sh -e`, script);
-  const lines = (JSON.parse(output) as { "out-data": string })["out-data"].split("\n");
+  const lines = (await lab.inMachine(vmid, script)).split("\n");
   const [boot = "", machineId = "", hostKey = "", memory, fileSystem] = lines;
   return { boot, machineId, hostKey, memoryMiB: Number(memory), fileSystemMiB: Number(fileSystem) };
 }

@@ -23,13 +23,7 @@ afterAll(() => lab.down(), minutes(2));
 
 const up = (): Promise<PulumiResult> => lab.pulumiResult("up", "--yes", "--skip-preview");
 
-/** A shell script in the machine, by its guest agent; its output. @throws when it fails */
-async function inMachine(script: string): Promise<string> {
-  const answer = await lab.hostWithInput(`qm guest exec ${VMID} --timeout 120 --pass-stdin 1 -- sh -e`, script);
-  const { exitcode, "out-data": output = "" } = JSON.parse(answer) as { exitcode: number; "out-data"?: string };
-  if (exitcode !== 0) throw new Error(`in the machine: ${script} ended with ${exitcode}: ${answer}`);
-  return output;
-}
+const inMachine = (script: string): Promise<string> => lab.inMachine(VMID, script);
 
 /** Runs `act` once the guest agent answers, while `up` waits for the end of cloud-init. */
 async function upWith(act: () => Promise<unknown>): Promise<PulumiResult> {
