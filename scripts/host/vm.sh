@@ -56,13 +56,17 @@ if [ -n "$DISKS" ]; then
   done <"$WORK/wanted"
 fi
 
+# boots_on: ends the step if the machine has stopped. A first boot that was cut off may leave empty files, with which cloud-init
+# fails at each later one.
+remake="pulumi up --replace '$URN'"
+boots_on() { if [ "$ACTION" = create ]; then still_runs "it was set up" "$remake, which makes it anew"; else still_runs "it was set up" "pulumi up"; fi; }
 await_agent() {
   say "waiting for the guest agent of $NAME ($VMID)"
   began=$(now)
   until agent_answers "$VMID"; do
-    still_runs "it was set up" "pulumi up"
+    boots_on
     [ $(($(now) - began)) -lt "$BOOT" ] || fail "the guest agent of $NAME ($VMID) does not answer $BOOT s after its start" \
-      "look at its console with qm terminal $VMID on the Proxmox host. If it still boots: pulumi up. If it has booted, $(no_agent), then pulumi up --replace '$URN'"
+      "look at its console with qm terminal $VMID on the Proxmox host. If it still boots: pulumi up. If it has booted, $(no_agent), then $remake"
     sleep 0.5
   done
 }
@@ -71,17 +75,19 @@ await_agent
 # cloud-init writes the address, the keys and the host keys. SSH may answer before it has ended.
 # plain: what the guest says, for people: printable, and not long.
 plain() { tr -c '[:print:]\n' '?' | cut -c 1-300 | tail -n "$1" | sed 's/^/  /'; }
-guest_exec "$VMID" sh -c 'command -v cloud-init' >/dev/null ||
-  fail "$NAME ($VMID) has no cloud-init, which writes its address and its keys" \
-    "install cloud-init in its template, then pulumi up --replace '$URN'"
 say "waiting for the end of cloud-init in $NAME ($VMID)"
 began=$(now)
 status=running
 while :; do
-  # One call waits in the machine, as long as a command may take: each starts Python while the machine still boots.
-  status=$(guest_exec "$VMID" cloud-init status --wait 2>/dev/null | sed -n 's/^status: *\([a-z ]*\) *$/\1/p' | head -n 1 || :)
-  case $status in done | error | disabled) break ;; esac
-  still_runs "it was set up" "pulumi up"
+  # One call waits in the machine, as long as a command may take: each starts Python while the machine still boots. A machine that
+  # does not answer is not one without cloud-init.
+  status=$(guest_exec "$VMID" sh -c 'command -v cloud-init >/dev/null || { echo "status: missing"; exit; }; cloud-init status --wait' 2>/dev/null |
+    sed -n 's/^status: *\([a-z ]*\) *$/\1/p' | head -n 1 || :)
+  case $status in
+    done | error | disabled) break ;;
+    missing) fail "$NAME ($VMID) has no cloud-init, which writes its address and its keys" "install cloud-init in its template, then $remake" ;;
+  esac
+  boots_on
   [ $(($(now) - began)) -lt "$CLOUD_INIT" ] || fail "cloud-init in $NAME ($VMID) has not ended after $CLOUD_INIT s (status: ${status:-unknown}):
 $(guest_exec "$VMID" tail -n 5 /var/log/cloud-init.log 2>/dev/null | plain 5)" \
     "look at it with $(guest_command "$VMID" "cloud-init status --long") on the Proxmox host, then pulumi up"
@@ -92,7 +98,7 @@ if [ "$status" = error ]; then
   fail "cloud-init in $NAME ($VMID) ended in error:
 $(guest_exec "$VMID" sed -n '/"errors"/,/]/{/["]errors["]/d; /]/d; p}' /run/cloud-init/result.json 2>/dev/null | plain 5)
 $(guest_exec "$VMID" grep -hE '\[(ERROR|WARNING|CRITICAL)\]|Error: ' /var/log/cloud-init.log 2>/dev/null | plain 5)" \
-    "fix the module in its template, then pulumi up --replace '$URN'; or fix it in the machine, then $(guest_command "$VMID" "cloud-init clean --logs --reboot") and pulumi up"
+    "fix the module in its template, unless its first boot was cut off, then $remake; or fix it in the machine, then $(guest_command "$VMID" "cloud-init clean --logs --reboot") and pulumi up"
 fi
 await_address 60 "check net0 and ipconfig0 in qm config $VMID on the Proxmox host, and the bridge; then pulumi up"
 

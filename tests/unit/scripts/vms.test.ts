@@ -77,7 +77,7 @@ describe("vm", () => {
       [at("cloud-init status"), at("ip -4"), at("guest-ssh.sh"), at("sh -s")].sort((a, b) => a - b),
     );
     // It waits in the machine: each look would start Python there while it still boots.
-    expect(commands[at("cloud-init status")]).toBe("cloud-init status --wait");
+    expect(commands[at("cloud-init status")]).toContain("cloud-init status --wait");
     expect(run.pct).toEqual([]);
   });
 
@@ -126,6 +126,27 @@ describe("vm", () => {
     );
     host.conf(103, `${ours}cicustom: vendor=local:snippets/x.yaml\n`, "qemu-server");
     expect(host.run("vm").output).toContain("cloud-init did not install the guest agent: give the machine a gateway");
+  });
+
+  it("says that a machine has no cloud-init only if it answers so, and makes one anew that stopped in its first boot", () => {
+    const without = begun(`*"cloud-init status"*) echo "status: missing" | answer 0 ;;`).run("vm").output;
+    expect(without).toContain("error: node-1-vm: node-1 (103) has no cloud-init, which writes its address");
+    const host = begun();
+    host.qm(`
+      stopped="${host.root}/stopped"
+      case "$*" in
+        status*) if [ -e "$stopped" ]; then echo "status: stopped"; else echo "status: running"; fi ;;
+        *"cloud-init status"*) touch "$stopped"; echo "QEMU guest agent is not running" >&2; exit 255 ;;
+        *) : | answer 0 ;;
+      esac`);
+    const { code, output } = host.run("vm");
+    expect([code, output]).toEqual([
+      1,
+      expect.stringContaining("error: node-1-vm: node-1 (103) stopped by itself while it was set up\n"),
+    ]);
+    expect(output).toContain(
+      `with qm start 103 on the Proxmox host, then pulumi up --replace '${URN}', which makes it anew`,
+    );
   });
 
   it("names the module and the lines of a cloud-init that ended in error, and nothing that a terminal would obey", () => {
