@@ -1,3 +1,4 @@
+import { clusterNetworks } from "../plan/network";
 import { isNixos, type NodePlan } from "../plan/model";
 import { k3sConfig } from "../plan/render/k3sConfig";
 import { nixosModuleSum } from "../plan/render/nixosModule";
@@ -16,7 +17,7 @@ export function installation(
   const identity = { ROLE: node.role, VERSION: plan.version, NAME: node.name, ARCH: plan.arch };
   const options = {
     CONFIG: k3sConfig(node, plan, recorded),
-    NETWORKS: [plan.network.podCidr, plan.network.serviceCidr].join("\n"),
+    NETWORKS: clusterNetworks(plan.network),
     START_TIMEOUT: plan.k3s.startTimeoutSeconds,
     REPAIRS: repairs(stepName(node.name, "k3s")),
   };

@@ -4,7 +4,8 @@ import type { KeyMeta, Schema } from "./meta";
 import type { Problem } from "./problems";
 import { poolName, sectionSchemas, type Draft, type PoolSettings } from "./schema";
 import { isHidden } from "./secretForms";
-import { KINDS, poolSchemas } from "./sections/pools";
+import { KINDS } from "./sections/poolKeys";
+import { poolSchemas } from "./sections/pools";
 import { closest } from "./suggest";
 import { along, isLeaf, isOptional, keysOf, metaOf, unwrap } from "./walk";
 

@@ -1,4 +1,4 @@
-import type { KINDS } from "../config/sections/pools";
+import type { KINDS } from "../config/sections/poolKeys";
 
 /*
  * How the kinds of machines differ outside the program's own resources: in Pulumi's state, on Proxmox VE's command line and in

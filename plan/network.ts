@@ -1,5 +1,7 @@
 import ipaddr from "ipaddr.js";
 
+import type { NetworkPlan } from "./model";
+
 /** An IPv4 network as whole numbers, first and last address included. */
 export interface Range {
   readonly first: number;
@@ -23,6 +25,9 @@ export function fromNumber(value: number): string | undefined {
 export function prefixOf(cidr: string): number {
   return ipaddr.IPv4.parseCIDR(cidr)[1];
 }
+
+/** What the checks of nodes are told: the networks of pods and services, one a line. */
+export const clusterNetworks = ({ podCidr, serviceCidr }: NetworkPlan): string => `${podCidr}\n${serviceCidr}`;
 
 /** First and last address of a network in CIDR form. */
 export function rangeOf(cidr: string): Range {

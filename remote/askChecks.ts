@@ -1,5 +1,6 @@
 import { endpointUrl } from "../plan/endpoint";
 import type { ClusterPlan } from "../plan/model";
+import { clusterNetworks } from "../plan/network";
 import { lookAtCluster } from "./clusterLook";
 import type { ShellTarget } from "./sshClient";
 
@@ -24,11 +25,10 @@ export async function askChecks(
   plan: ClusterPlan,
   clusterId: string,
 ): Promise<NodeFinding[]> {
-  const { podCidr, serviceCidr } = plan.network;
   const answer = await lookAtCluster(target, {
     ...{ task: "check", cluster: plan.name, clusterId, boundSeconds: 300 },
     title: `checks of the nodes, ${phase} their onboarding`,
-    args: { PHASE: phase, ARCH: plan.arch, NETWORKS: `${podCidr}\n${serviceCidr}`, URL: endpointUrl(plan.endpoint) },
+    args: { PHASE: phase, ARCH: plan.arch, NETWORKS: clusterNetworks(plan.network), URL: endpointUrl(plan.endpoint) },
   });
   return parseChecks(answer);
 }

@@ -1,5 +1,5 @@
 import { K3S_OPTIONS, OWNED_KEYS, SECRET_KEYS } from "../config/k3sOptions";
-import { VMIDS } from "../config/sections/pools";
+import { VMIDS } from "../config/sections/nodeKeys";
 import { MODERN } from "../config/sshKeys";
 import { LABEL_KEY, LABEL_VALUE, ROLE_PREFIX } from "../plan/rules/labels";
 import { NARROWEST_SERVICE_PREFIX, WIDEST_SERVICE_PREFIX } from "../plan/rules/network";

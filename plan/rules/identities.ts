@@ -3,7 +3,7 @@ import { HOSTNAME, isIPv4 } from "../../config/fields";
 import { contains, rangeOf, toNumber } from "../network";
 import type { Problem } from "../../config/problems";
 import type { Draft } from "../../config/schema";
-import { VMIDS } from "../../config/sections/pools";
+import { VMIDS } from "../../config/sections/nodeKeys";
 
 /** Hostnames, VMIDs, addresses and MAC addresses: present, in range, and unique. */
 export function checkIdentities(draft: Draft, nodes: readonly NodeIdentity[]): Problem[] {

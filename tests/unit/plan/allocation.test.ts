@@ -4,7 +4,7 @@ import { ConfigError, loadPlan } from "../../../plan/load";
 import { contains, fromNumber, rangeOf, toNumber } from "../../../plan/network";
 import type { NodePlan } from "../../../plan/model";
 import type { PoolSettings } from "../../../config/schema";
-import { lxcPoolSchema } from "../../../config/sections/pools";
+import { lxcPoolSchema } from "../../../config/sections/lxcPool";
 import { baseConfig, changed } from "../config/support";
 
 /** A node's identity follows from its index alone: whatever else happens to the pool, it never moves. */

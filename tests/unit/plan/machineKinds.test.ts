@@ -1,6 +1,6 @@
 import { ContainerLegacy, VmLegacy } from "@muhlba91/pulumi-proxmoxve";
 
-import { KINDS } from "../../../config/sections/pools";
+import { KINDS } from "../../../config/sections/poolKeys";
 import { kindOfFolder, kindOfResource, MACHINE_KINDS } from "../../../plan/machineKinds";
 
 test.each(KINDS)("%s: each of its words leads back to it, and to no other kind", (kind) => {
