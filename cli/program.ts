@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { ownCommand } from "../config/ownCommand";
 import { nodeJsProblem } from "../plan/nodeJs";
 import { checkCommand } from "./check/command";
+import { completionCommand } from "./completion/command";
 import { nodeCommand } from "./daily/node";
 import { scaleCommand } from "./daily/scale";
 import { sshCommand } from "./daily/ssh";
@@ -29,6 +30,6 @@ export const program = new Command("proxmox-k3s")
 const commands = [
   ...[initCommand, doctorCommand, previewCommand, statusCommand, kubeconfigCommand],
   ...[scaleCommand, nodeCommand, sshCommand, onboardingCommand, checkCommand],
-  ...[recoverCommand, gateCommand, pinCommand, githubCommand],
+  ...[recoverCommand, gateCommand, pinCommand, githubCommand, completionCommand],
 ];
 for (const command of commands) program.addCommand(command);

@@ -1,5 +1,6 @@
 type Name =
   | "check"
+  | "completion"
   | "doctor"
   | "gate"
   | "github"
