@@ -42,10 +42,9 @@ async function judge(plan: ClusterPlan): Promise<Judged> {
   const { former, repaired } = await readStackRecord();
   const change = transitions(former, plan);
   if (change.refusals.length > 0) throw new pulumi.RunError(new ConfigError(change.refusals).message);
-  const isPreview = pulumi.runtime.isDryRun();
-  for (const notice of notices(change, plan, isPreview)) void pulumi.log.warn(notice);
   // An `up` with its preview would say it twice.
-  if (isPreview) for (const line of announcements(change, plan)) void pulumi.log.warn(line);
+  if (pulumi.runtime.isDryRun())
+    for (const line of [...notices(change, plan), ...announcements(change, plan)]) void pulumi.log.warn(line);
   return { former, repaired, change };
 }
 

@@ -38,13 +38,12 @@ export function fateOfDisks({ serials, vmId }: NonNullable<NodeChange["disks"]>,
 }
 
 /**
- * The plan's warnings that a run should say. Who reads the same warnings at each run skips them, so those about new nodes are
- * said when a node comes. An `up` repeats nothing that its preview has said, except when a node comes.
+ * The plan's warnings that a preview should say. Who reads the same warnings at each run skips them, so those about new nodes are
+ * said when a node comes.
  */
-export function notices({ changes }: Transitions, { warnings }: ClusterPlan, isPreview: boolean): string[] {
+export function notices({ changes }: Transitions, { warnings }: ClusterPlan): string[] {
   const comes = changes.some(({ effect }) => WITH_NEW_MACHINE.includes(effect));
   const isNewRelease = changes.some(({ reasons }) => reasons.includes("version"));
-  if (!isPreview && !comes) return [];
   return warnings
     .filter(({ about }) => about === undefined || comes || (about === "a new release" && isNewRelease))
     .map(({ text }) => text);

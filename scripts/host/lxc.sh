@@ -38,7 +38,6 @@ settings "$machine" >"$WORK/before"
 settings "$WORK/wanted" >"$WORK/after"
 change=kept
 if ! cmp -s "$WORK/before" "$WORK/after"; then
-  say "writing features and raw lines of $VMID"
   cat "$WORK/wanted" >"$machine" # in one write: /etc/pve supports no rename from another file system
   change=written
 fi
@@ -50,7 +49,7 @@ stamp=$STARTED/$VMID
 sum=$(cat "$WORK/features" "$WORK/raw-lines" | sha256sum | cut -d' ' -f1)
 if [ "$change" = written ] || ! guest_runs "$VMID" || [ "$(cat "$stamp" 2>/dev/null || :)" != "$sum" ]; then
   if guest_runs "$VMID"; then
-    say "restarting $NAME ($VMID)"
+    say "restarting $NAME ($VMID) with its features and raw lines"
     if [ "$ACTION" = create ]; then guest_stop "$VMID"; else guest_shut_down "$VMID"; fi
   fi
   guest_start "$VMID"

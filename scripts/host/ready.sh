@@ -60,19 +60,18 @@ while IFS= read -r label; do
 done <"$NOTES/$NAME.labels"
 while IFS= read -r label; do set -- "$@" "$label"; done <"$WORK/labels"
 if [ $# -gt 0 ]; then
-  kubectl label node "$NAME" --overwrite -- "$@" >"$WORK/labelled"
   # kubectl says of labels that are there already that the node was "not labeled", which reads like a failure.
-  grep -v ' not labeled$' "$WORK/labelled" || :
+  kubectl label node "$NAME" --overwrite -- "$@" >/dev/null
 fi
 
 set --
 while IFS= read -r taint; do
   grep -qxF -- "$taint" "$WORK/taints" || set -- "$@" "${taint%%[=:]*}:${taint##*:}-"
 done <"$NOTES/$NAME.taints"
-if [ $# -gt 0 ]; then kubectl taint node "$NAME" -- "$@" || :; fi
+if [ $# -gt 0 ]; then kubectl taint node "$NAME" -- "$@" >/dev/null || :; fi
 set --
 while IFS= read -r taint; do set -- "$@" "$taint"; done <"$WORK/taints"
-if [ $# -gt 0 ]; then kubectl taint node "$NAME" --overwrite -- "$@"; fi
+if [ $# -gt 0 ]; then kubectl taint node "$NAME" --overwrite -- "$@" >/dev/null; fi
 for kind in labels taints; do install_file 0600 "$WORK/$kind" "$NOTES/$NAME.$kind" || :; done
 
 # An interrupted removal has left the node cordoned, so uncordon it. A cordon by somebody else stays.

@@ -57,7 +57,14 @@ guest_runs() (
   asked=$(conf_of "$1") && [ "$("$(tool_of "$asked")" status "$1" 2>/dev/null)" = "status: running" ]
 )
 
-guest_start() { need_trusted "$1" && "$(tool_of "$machine")" start "$1"; }
+# LXC says at each start of a container that the program's raw line for AppArmor counts more than the features.
+guest_start() {
+  need_trusted "$1" || return 1
+  start_code=0
+  "$(tool_of "$machine")" start "$1" >"$WORK/start" 2>&1 || start_code=$?
+  grep -v '^explicitly configured lxc.apparmor.profile overrides' "$WORK/start" >&2 || :
+  return "$start_code"
+}
 guest_stop() { need_trusted "$1" && "$(tool_of "$machine")" stop "$1"; }
 # guest_shut_down VMID: a clean shutdown; a forced stop after two minutes.
 guest_shut_down() { need_trusted "$1" && "$(tool_of "$machine")" shutdown "$1" --forceStop 1 --timeout 120; }

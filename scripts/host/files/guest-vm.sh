@@ -16,6 +16,9 @@ if [ ! -e /var/lib/proxmox-k3s ] && [ -s /etc/machine-id ] && [ "$(stat -c %Y /e
   echo "new machine id"
 fi
 
+# quietly COMMAND…: what it says is of use only if it fails.
+quietly() { said=$("$@" 2>&1) || { code=$?; printf '%s\n' "$said" >&2; return "$code"; }; }
+
 # The root file system takes all of its disk, which may have grown.
 read -r device type <<EOF
 $(findmnt -nro SOURCE,FSTYPE /)
@@ -24,7 +27,7 @@ name=$(basename "$(readlink -f "$device")")
 if [ -e "/sys/class/block/$name/partition" ]; then
   disk=$(basename "$(dirname "$(readlink -f "/sys/class/block/$name")")")
   if command -v growpart >/dev/null; then
-    growpart "/dev/$disk" "$(cat "/sys/class/block/$name/partition")" || [ $? -eq 1 ] # 1: it has all of the disk already
+    growpart "/dev/$disk" "$(cat "/sys/class/block/$name/partition")" >/dev/null || [ $? -eq 1 ] # 1: it has all of the disk already
   elif [ -e /etc/NIXOS ]; then
     echo "the partition of / takes all of its disk at the next boot"
   else
@@ -32,8 +35,8 @@ if [ -e "/sys/class/block/$name/partition" ]; then
   fi
 fi
 case $type in
-  ext[234]) resize2fs "$device" 2>&1 ;;
-  xfs) xfs_growfs / ;;
-  btrfs) btrfs filesystem resize max / ;;
+  ext[234]) quietly resize2fs "$device" ;;
+  xfs) quietly xfs_growfs / ;;
+  btrfs) quietly btrfs filesystem resize max / ;;
   *) echo "the file system of / is $type, which this program does not grow" ;;
 esac

@@ -12,8 +12,8 @@ const standing = clusterRecordOf(homelab());
 
 describe("the plan's warnings", () => {
   const WORDS = ["privileged", "no SHA-256 is recorded", "is not verified"];
-  const said = (former: ClusterRecord, change: unknown, isPreview = true): string[] => {
-    const texts = notices(transitions(former, homelab(change)), homelab(change), isPreview);
+  const said = (former: ClusterRecord, change: unknown): string[] => {
+    const texts = notices(transitions(former, homelab(change)), homelab(change));
     return texts.map((text) => WORDS.find((word) => text.includes(word)) ?? text);
   };
 
@@ -25,11 +25,6 @@ describe("the plan's warnings", () => {
     ["a reboot", standing, { pools: { worker: { memory: "9GB" } } }, WORDS.slice(2)],
     ["nothing", standing, {}, WORDS.slice(2)],
   ])("in a preview of %s", (_, former, change, words) => expect(said(former, change)).toEqual(words));
-
-  test("are not repeated by the up itself, except if a node comes", () => {
-    for (const change of [{}, { version: "v1.36.4+k3s1" }]) expect(said(standing, change, false)).toEqual([]);
-    expect(said(standing, { pools: { worker: { count: 3 } } }, false)).toEqual(WORDS);
-  });
 });
 
 describe("the last line of an up", () => {

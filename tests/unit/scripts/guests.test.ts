@@ -239,6 +239,19 @@ describe("lxc", () => {
     );
   });
 
+  it.each([0, 255])("leaves out what LXC says at each start, and nothing else, if the start ends with %i", (end) => {
+    const host = begun();
+    host.conf(103, ours);
+    const said = "explicitly configured lxc.apparmor.profile overrides the following settings: features:fuse";
+    host.pct(`case "$*" in status*) echo "status: running" ;; *" ip -4 "*) echo "2: eth0    inet 198.18.0.20/24" ;;
+      start*) printf '%s\\n' "${said}" "WARN: old systemd" >&2; exit ${end} ;; esac`);
+    const { code, output } = host.run("lxc", "create");
+    expect([code, output.split("\n").filter((line) => /AppArmor|apparmor|WARN/.test(line))]).toEqual([
+      end,
+      ["WARN: old systemd"],
+    ]);
+  });
+
   it("reports at once that the guest stopped right after its start", () => {
     const host = begun();
     host.conf(103, ours);

@@ -31,6 +31,22 @@ function checked(rootType: string, env: Readonly<Record<string, string>>): strin
   return stdout + stderr;
 }
 
+it("a node's warning is said by one step, and not by those after it", () => {
+  const scripts = ["lib/task", "lib/node-checks", "lib/node-files"].map((part) =>
+    fs.readFileSync(`scripts/${part}.sh`, "utf8"),
+  );
+  const found = `node_checks() { finding warn cgroup "version 1" reboot; finding warn "$STEP" "$STEP is slow" wait; }`;
+  const said = (step: string): string => {
+    const log = path.join(work, `${step}.log`);
+    const given = { PATH: process.env["PATH"], WORK: work, RUNNER: String(process.pid), NAME: "node-1", ARCH: "amd64" };
+    const text = [...scripts, found, `check_node >"$LOG"`].join("\n");
+    expect(spawnSync("sh", ["-c", text], { env: { ...given, STEP: step, LOG: log } }).status).toBe(0);
+    return fs.readFileSync(log, "utf8");
+  };
+  expect(said("artifacts")).toBe("warning: version 1 (reboot)\nwarning: artifacts is slow (wait)\n");
+  expect(said("k3s")).toBe("warning: k3s is slow (wait)\n");
+});
+
 describe("a root file system of ZFS", () => {
   const PROBLEM = "the root file system is ZFS, where overlayfs does not work";
 
