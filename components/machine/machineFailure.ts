@@ -29,6 +29,9 @@ const UNKNOWN = /(error|timeout) while waiting for task|failed to perform HTTP (
 const UNKNOWN_REMOVAL =
   /(error|timeout) while waiting for task "[^"]*:(vz|qm)destroy:|failed to perform HTTP DELETE request/;
 
+/** It did not come to a request: nothing was done. */
+const UNTRUSTED = /tls: failed to verify certificate|x509: /;
+
 /** The guest is not in the pool on which the token has its privileges. */
 const FORBIDDEN = /Permission check failed \(\/vms\/\d+, VM\./;
 
@@ -65,6 +68,11 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
     return text(
       `the API token may not copy the template ${template}`,
       `grant ${TEMPLATE_ROLE.name} at ${templatePath(Number(template))} (docs/by-hand.md, "An API token"; ${ownCommand("doctor")} prints the command), then pulumi up`,
+    );
+  if (UNTRUSTED.test(message))
+    return text(
+      "the Proxmox provider does not trust the API's certificate, so it asked nothing",
+      `${ownCommand("doctor")}, which says what is wrong with the certificate; then pulumi up`,
     );
   if (FORBIDDEN.test(message))
     return text(

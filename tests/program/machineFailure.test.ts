@@ -65,6 +65,17 @@ describe("a guest outside the pool", () => {
   });
 });
 
+test.each(["create", "update", "delete"] as const)(
+  "a certificate that is not trusted: nothing was asked (%s), and the doctor says what is wrong with it",
+  (operation) => {
+    const why = "tls: failed to verify certificate: x509: certificate signed by unknown authority";
+    expect(failure(operation, `failed to perform HTTP POST request - Reason: Post "https://pve:8006/": ${why}`)).toBe(
+      "k3s-worker-01: the Proxmox provider does not trust the API's certificate, so it asked nothing\n" +
+        "next:  npx proxmox-k3s doctor, which says what is wrong with the certificate; then pulumi up",
+    );
+  },
+);
+
 test("a guest that no longer exists: the hint is a refresh, which removes it from the state", () => {
   const message =
     "the requested resource does not exist - Reason: Configuration file 'nodes/pve/lxc/102.conf' does not exist";

@@ -1,0 +1,44 @@
+import { execFileSync } from "node:child_process";
+import { Homelab } from "../support/homelab";
+
+/*
+ * An API whose certificate no CA in proxmox.caFile explains: the real Proxmox provider asks it for nothing, so no token goes out
+ * and no guest is made. What the program itself looks at before: tests/program/caFile.test.ts.
+ */
+
+jest.setTimeout(600_000);
+
+let lab: Homelab;
+beforeAll(async () => {
+  lab = await Homelab.start();
+});
+afterAll(() => lab?.dispose());
+
+it("makes no guest, and says that the doctor knows what is wrong", async () => {
+  const other = lab.scratch("other.pem");
+  const key = [
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:prime256v1",
+    "-noenc",
+    "-keyout",
+    lab.scratch("other.key"),
+  ];
+  execFileSync("openssl", ["req", "-x509", ...key, "-subj", "/CN=other", "-days", "2", "-out", other], {
+    stdio: "pipe",
+  });
+  // The person's shell trusts the CA in the config, as the program asks; the API has another one.
+  lab.edit(({ proxmox }) => (proxmox.caFile = other));
+  Object.assign(lab.env, { SSL_CERT_FILE: other });
+  const run = await lab.up("--continue-on-error");
+  expect(run.code).not.toBe(0);
+  expect(run.errors.join("\n")).toMatch(/x509: certificate signed by unknown authority|failed to verify certificate/);
+  expect(run.warnings.join("\n")).toContain(
+    "k3s-master: the Proxmox provider does not trust the API's certificate, so it asked nothing\nnext:  npx proxmox-k3s doctor",
+  );
+  expect([lab.guests, lab.asked]).toEqual([[], []]);
+  const { stdout } = await lab.doctor();
+  expect(stdout).toContain(`the API's certificate is not trusted: self-signed certificate`);
+  expect(stdout).toContain(`scp root@192.168.2.167:/etc/pve/pve-root-ca.pem ${other}`);
+});
