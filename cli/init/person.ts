@@ -1,15 +1,20 @@
 import * as readline from "node:readline/promises";
 
+import { InitError } from "./problem";
+
 /** Who answers the questions. */
 export interface Person {
-  /** @returns the answer, or the default for an empty one */
-  ask(question: string, otherwise: string): Promise<string>;
+  /**
+   * @param otherwise the answer if it is empty
+   * @param read makes a value of the answer; if it throws an InitError, the question is asked again
+   */
+  ask<T>(question: string, otherwise: string, read: (answer: string) => T | Promise<T>): Promise<T>;
   confirm(question: string): Promise<boolean>;
 }
 
 /** Takes every default and agrees: `--yes`, and `--dry-run`, which changes nothing. */
 export const nobody: Person = {
-  ask: (_, otherwise) => Promise.resolve(otherwise),
+  ask: async (_, otherwise, read) => read(otherwise),
   confirm: () => Promise.resolve(true),
 };
 
@@ -36,7 +41,17 @@ export function personAt(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
     }
   };
   return {
-    ask: async (question, otherwise) => (await put(`${question} [${otherwise}]: `)) || otherwise,
+    ask: async (question, otherwise, read) => {
+      for (;;) {
+        const answer = (await put(`${question} [${otherwise}]: `)) || otherwise;
+        try {
+          return await read(answer);
+        } catch (error) {
+          if (!(error instanceof InitError)) throw error;
+          for (const { cause } of error.problems) output.write(`  ${cause}\n`);
+        }
+      }
+    },
     confirm: async (question) => /^y(es)?$/i.test(await put(`${question} [y/N]: `)),
   };
 }

@@ -3,7 +3,7 @@ import * as semver from "semver";
 
 import { judgeCertificate, type HostFacts } from "./facts";
 import { addressesFrom, type Blocks, freeAddresses, freeVmIds, networkOf } from "./free";
-import { Problems } from "./problem";
+import { type InitProblem, Problems } from "./problem";
 import {
   chooseDiskStorage,
   chooseTemplate,
@@ -115,14 +115,25 @@ export const candidatesOf = ({ pools: { control, worker } }: Proposal): string[]
   ...addressesFrom(worker.address, worker.count),
 ];
 
+/** What is wrong with how many there shall be. */
+export const COUNT_PROBLEM = {
+  servers: (count: number): InitProblem | undefined =>
+    [1, 3, 5].includes(count)
+      ? undefined
+      : { cause: "there must be 1, 3 or 5 servers", next: "choose one of these with --servers" },
+  workers: (count: number): InitProblem | undefined =>
+    Number.isInteger(count) && count >= 0 && count <= 200
+      ? undefined
+      : { cause: "the number of workers must be from 0 to 200", next: "choose another with --workers" },
+};
+
 /** Names what cannot be. @returns the wishes without it, so that the other problems are found too */
 function checkWishes(wanted: Wishes, problems: Problems): Wishes {
   const { address, gateway, nameserver, vmId, ...rest } = wanted;
-  const isServers = [1, 3, 5].includes(wanted.servers);
-  if (!isServers) problems.add("there must be 1, 3 or 5 servers", "choose one of these with --servers", undefined);
-  const isWorkers = Number.isInteger(wanted.workers) && wanted.workers >= 0 && wanted.workers <= 200;
-  if (!isWorkers)
-    problems.add("the number of workers must be from 0 to 200", "choose another with --workers", undefined);
+  const servers = COUNT_PROBLEM.servers(wanted.servers);
+  if (servers) problems.add(servers.cause, servers.next, undefined);
+  const workers = COUNT_PROBLEM.workers(wanted.workers);
+  if (workers) problems.add(workers.cause, workers.next, undefined);
   const isVmId = vmId === undefined || (vmId >= 100 && vmId <= 999_999_000);
   if (!isVmId) problems.add(`${vmId} is no VMID`, "choose one from 100 to 999999000 with --vmid", undefined);
   const given = Object.entries({ address, gateway, nameserver }).filter(([, value]) => value !== undefined);
@@ -132,8 +143,8 @@ function checkWishes(wanted: Wishes, problems: Problems): Wishes {
     ...rest,
     ...(isVmId && vmId !== undefined && { vmId }),
     ...Object.fromEntries(given.filter(([, value]) => isIPv4(value!))),
-    servers: isServers ? wanted.servers : 1,
-    workers: isWorkers ? wanted.workers : 0,
+    servers: servers ? 1 : wanted.servers,
+    workers: workers ? 0 : wanted.workers,
   };
 }
 

@@ -7,7 +7,7 @@ import type { HostFacts } from "./facts";
 import type { InitOptions } from "./init";
 import type { Person } from "./person";
 import { InitError } from "./problem";
-import { candidatesOf, type Kind, KINDS, type Proposal, propose, type Wishes } from "./propose";
+import { candidatesOf, COUNT_PROBLEM, type Kind, KINDS, type Proposal, propose, type Wishes } from "./propose";
 import { renderStackFile } from "./stackFile";
 
 /** A cluster that `init` prepares: its plan, and the stack file that it writes if there is none yet. */
@@ -26,24 +26,39 @@ interface At {
 const problem = (cause: string, next: string): InitError => new InitError([{ cause, next }]);
 
 export async function askName(options: InitOptions, person: Person): Promise<string> {
-  const name = options.name ?? (await person.ask("Name of the cluster", "k3s"));
+  return options.name === undefined ? person.ask("Name of the cluster", "k3s", readName) : readName(options.name);
+}
+
+function readName(name: string): string {
   if (sectionSchemas.name.safeParse(name).success) return name;
   throw problem(`the name "${name}" must be ${String(sectionSchemas.name.meta()?.["must"])}`, "choose another --name");
 }
 
-/** The person's answers, complete. Numbers and addresses are checked with the proposal. */
+function readKind(text: string): Kind {
+  const kind = KINDS.find((each) => each === text);
+  if (kind) return kind;
+  throw problem(`"${text}" is no kind of nodes`, `choose one of ${KINDS.join(", ")}`);
+}
+
+const readCount =
+  (what: keyof typeof COUNT_PROBLEM) =>
+  (text: string): number => {
+    const wrong = COUNT_PROBLEM[what](Number(text));
+    if (wrong) throw new InitError([wrong]);
+    return Number(text);
+  };
+
+/** The person's answers, complete. What came as an option is checked with the proposal. */
 async function askWishes(name: string, options: InitOptions, person: Person): Promise<Wishes> {
-  const kind = options.kind ?? (await person.ask("Nodes in containers (lxc), virtual machines (vm) or mixed", "lxc"));
-  if (!isKind(kind)) throw problem(`"${kind}" is no kind of nodes`, `choose one of ${KINDS.join(", ")}`);
-  const servers = options.servers ?? Number(await person.ask("Servers (1, 3 or 5)", "1"));
-  const workers = options.workers ?? Number(await person.ask("Workers", "2"));
+  const kinds = "Nodes in containers (lxc), virtual machines (vm) or mixed";
+  const kind = options.kind ?? (await person.ask(kinds, "lxc", readKind));
+  const servers = options.servers ?? (await person.ask("Servers (1, 3 or 5)", "1", readCount("servers")));
+  const workers = options.workers ?? (await person.ask("Workers", "2", readCount("workers")));
   const { vmid, address, bridge, gateway, nameserver, storage, template, image, sha256 } = options;
   const given = { vmId: vmid, address, bridge, gateway, nameserver, storage, template, image, sha256 };
   const present = Object.entries(given).filter(([, value]) => value !== undefined);
   return { name, kind, servers, workers, ...Object.fromEntries(present) };
 }
-
-const isKind = (text: string): text is Kind => (KINDS as readonly string[]).includes(text);
 
 /**
  * Asks for what only the person knows, and proposes addresses that nobody has: the host does not know them, and none answers.
@@ -67,12 +82,11 @@ export async function newSetup(
   const wishes = await askWishes(name, options, person);
   const free = await proposeFree(facts, wishes, at, answering);
   const { address } = free.proposal.pools.control;
-  const chosen =
-    options.address === undefined
-      ? await person.ask("First address of the nodes, outside your router's DHCP range", address)
-      : address;
-  const last = chosen === address ? free : await proposeFree(free.facts, { ...wishes, address: chosen }, at, answering);
-  return setupOf(last.proposal);
+  if (options.address !== undefined) return setupOf(free.proposal);
+  const question = "First address of the nodes, outside your router's DHCP range";
+  const read = async (chosen: string): Promise<typeof free> =>
+    chosen === address ? free : proposeFree(free.facts, { ...wishes, address: chosen }, at, answering);
+  return setupOf((await person.ask(question, address, read)).proposal);
 }
 
 async function proposeFree(

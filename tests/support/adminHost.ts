@@ -80,17 +80,31 @@ export class AdminHost {
     this.command("pvesh", 'exec pvesh.real "$@"');
   }
 
+  /** What a script calls its places, and where they are here. */
+  private get places(): [name: string, place: string][] {
+    const below = ["/var/lib/proxmox-k3s", "/var/log/proxmox-k3s", "/root/.ssh", "/etc/ssh", "/etc/resolv.conf"];
+    return [
+      ["/etc/pve", this.pve.etcPve],
+      ...[...below, "/usr/local/sbin"].map((name): [string, string] => [name, `${this.root}${name}`]),
+    ];
+  }
+
+  /** A command that leads a person to this host, in place of `ssh`. @param address what it calls the host's address */
+  sshCommand(address: string): string {
+    const file = path.join(this.pve.dir, "ssh");
+    const places = this.places.map(([name, place]) => `-e 's|${name}|${place}|g'`).join(" ");
+    const lines = [
+      `if [ "$1" = -G ]; then printf 'hostname ${address}\\nport 22\\n'; exit; fi`,
+      `cd / && PATH="${this.root}/bin:$PATH" exec sh -c "$(sed ${places})" </dev/null`,
+    ];
+    fs.writeFileSync(file, ["#!/bin/sh", ...lines, ""].join("\n"), { mode: 0o755 });
+    return file;
+  }
+
   async run<Name extends keyof AdminValues>(name: Name, values: AdminValues[Name]): Promise<AdminRun> {
-    const text = [
-      "/var/lib/proxmox-k3s",
-      "/var/log/proxmox-k3s",
-      "/root/.ssh",
-      "/etc/ssh",
-      "/etc/resolv.conf",
-      "/usr/local/sbin",
-    ].reduce(
-      (script, place) => script.replaceAll(place, `${this.root}${place}`),
-      renderAdmin(name, values).replaceAll("/etc/pve", this.pve.etcPve),
+    const text = this.places.reduce(
+      (script, [called, place]) => script.replaceAll(called, place),
+      renderAdmin(name, values),
     );
     const env = { PATH: `${this.root}/bin:${process.env["PATH"]}` };
     // A group of its own, which `killAt` ends.

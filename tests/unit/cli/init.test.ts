@@ -18,7 +18,7 @@ import { candidatesOf, propose, type Wishes } from "../../../cli/init/propose";
 import { clusterIn, clusterInText } from "../../../cli/preview/former";
 import { newSetup, setupOf } from "../../../cli/init/setup";
 import { DEFAULT_VERSION, renderStackFile } from "../../../cli/init/stackFile";
-import { nobody } from "../../../cli/init/person";
+import { nobody, type Person } from "../../../cli/init/person";
 import { EXAMPLE_KEY } from "../../../config/sshKeys";
 import { loadPlan } from "../../../plan/load";
 import { stackFileSchema } from "../../../scripts-dev/clusterSchema";
@@ -267,9 +267,9 @@ describe("a host with trouble is named with its remedy, all at once", () => {
   });
 
   it("answers that cannot be", async () => {
-    const answer = (servers: string) => ({
+    const answer = (servers: string): Person => ({
       ...nobody,
-      ask: async (text: string, of: string) => (/^Servers/.test(text) ? servers : of),
+      ask: async (text, of, read) => read(/^Servers/.test(text) ? servers : of),
     });
     const setup = (servers: string) =>
       newSetup(

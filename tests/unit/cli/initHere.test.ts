@@ -42,9 +42,9 @@ it.each(["-oProxyCommand=x", "", "root@pve x"])("'%s' is no host to log in to", 
 
 it("a question fails if the input ends", async () => {
   const [input, output] = [new PassThrough(), new PassThrough()];
-  const answer = personAt(input, output).ask("Workers", "2");
+  const answer = personAt(input, output).ask("Workers", "2", Number);
   input.write("3\n");
-  expect(await answer).toBe("3");
+  expect(await answer).toBe(3);
   const confirmed = personAt(input, output).confirm("Prepare?");
   input.end();
   await expect(confirmed).rejects.toThrow(/^nobody answered: Prepare\? .*\nnext: .*--yes/);
