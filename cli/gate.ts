@@ -12,7 +12,10 @@ export const gateCommand = new Command("gate")
       "the scripts of this version of the program, each with its own arguments. Without --install, print the gate.",
   )
   .option("--install <root@HOST>", "install it over your own SSH access, then test it with one script")
-  .option("--key <file>", "the private key that the program uses for the host", "~/.ssh/proxmox-k3s-host")
+  .option(
+    "--key <file>",
+    "the private key that the program uses for the host (default: the selected stack's, else ~/.ssh/proxmox-k3s-host)",
+  )
   .option(
     "--artifacts <folder>",
     "a folder on the host from which K3s files may be copied into guests; may be repeated",

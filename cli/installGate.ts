@@ -3,23 +3,28 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as sshpk from "sshpk";
 
+import { readCredentials } from "../credentials/read";
 import { advice } from "../remote/advice";
 import { checkGate } from "../remote/gateCheck";
 import { authorizedKeysLine, GATE_FILE, renderGate } from "../remote/hostGate";
 import { quote } from "../remote/script";
 import { AdminShell } from "./adminShell";
+import { readStack } from "./stack";
 
 export interface GateCommandOptions {
   /** `root@HOST`; without it, the gate is printed. */
   readonly install?: string;
-  /** File with the private key that the program uses for the host. */
-  readonly key: string;
+  /** File with the private key that the program uses for the host; by default the key of the selected stack. */
+  readonly key?: string;
   readonly artifacts: readonly string[];
   /** Files with the nodes' public keys. */
   readonly nodeKey: readonly string[];
   /** The person's SSH command, with its options. */
   readonly ssh: string;
 }
+
+/** Where docs/by-hand.md makes the key, before there is a stack. */
+const BEFORE_A_STACK = "~/.ssh/proxmox-k3s-host";
 
 /**
  * Prints the gate, or installs it on the Proxmox host: the file and its line in root's `authorized_keys`. Then it tests the
@@ -31,7 +36,7 @@ export async function gate(options: GateCommandOptions): Promise<void> {
   const { artifacts, install } = options;
   if (install === undefined) return void process.stdout.write(renderGate({ artifacts, nodeKeys }));
   const host = new AdminShell(options.ssh, install);
-  const privateKey = readKey(options.key);
+  const privateKey = options.key === undefined ? await usualKey() : readKey(options.key);
   const former = await host.run(`cat ${GATE_FILE} 2>/dev/null || :`);
   const text = renderGate({ artifacts, nodeKeys, former });
   const publicKey = sshpk.parsePrivateKey(privateKey, "auto").toPublic();
@@ -43,12 +48,18 @@ export async function gate(options: GateCommandOptions): Promise<void> {
   if (!reached)
     throw new Error(
       advice(
-        `the gate is installed, but ${address} does not accept the key ${options.key}`,
+        `the gate is installed, but ${address} does not accept the key ${options.key ?? "of the program"}`,
         `read sshd's log on the host: journalctl -u ssh`,
       ),
     );
   console.log(`the gate on ${address} runs this program's scripts`);
   if (hostKey !== "") console.log(`proxmox.hostKey: "${hostKey}"`);
+}
+
+/** A stack that cannot be read has no key: whoever installs the gate by hand has none yet. */
+async function usualKey(): Promise<string> {
+  const stack = await readStack().catch(() => undefined);
+  return (stack && readCredentials(stack.config, []).values.hostKey) ?? readKey(BEFORE_A_STACK);
 }
 
 function readKey(file: string): string {
