@@ -57,8 +57,8 @@ export function closing(former: ClusterRecord, { changes }: Transitions, plan: C
   const { name, version, nodes } = plan;
   const seen = changes.filter(({ effect }) => SEEN_READY.has(effect)).map(({ node }) => node);
   if (seen.length === 0)
-    // Nobody has looked at them.
-    return `${name}: no node was disturbed. next: ${ownCommand("status")}, which looks whether all ${nodes.length} are Ready`;
+    // Nobody has looked at them. What a refresh or --replace did, the program does not know.
+    return `${name}: the config disturbs no node. next: ${ownCommand("status")}, which looks whether all ${nodes.length} are Ready`;
   const who = `${seen.length === nodes.length ? `all ${seen.length} nodes` : seen.join(", ")} ${seen.length === 1 ? "is" : "are"}`;
   const next =
     former.nodes.length > 0
