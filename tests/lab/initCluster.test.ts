@@ -1,7 +1,5 @@
 import * as fs from "node:fs";
-import { parseDocument } from "yaml";
 
-import { artifactHost, findLab } from "../../lab/lab";
 import { PageCommands } from "../support/pageCommands";
 import { InitLab } from "../support/initLab";
 import { type Finished, finish } from "../support/lab";
@@ -12,7 +10,7 @@ import { type Finished, finish } from "../support/lab";
  */
 
 const world = new InitLab("first");
-const { name, home, stackFile } = world;
+const { name, home } = world;
 const pulumi = (...args: string[]): Promise<Finished> =>
   finish("pulumi", [...args, "--stack", name, "--non-interactive"], world.envAfter());
 async function well(run: Promise<Finished>): Promise<string> {
@@ -25,34 +23,9 @@ beforeAll(() => world.up(), 40 * 60_000);
 afterAll(() => world.down(), 120_000);
 jest.setTimeout(600_000);
 
-/** The lab has no internet: its K3s comes from its own server, and nothing is pulled. */
-function takeArtifactsFromTheLab(): void {
-  const { k3s } = findLab(world.lab.name)!;
-  const doc = parseDocument(fs.readFileSync(stackFile, "utf8"));
-  const cluster = ["config", "proxmox-k3s:cluster"];
-  doc.setIn([...cluster, "version"], k3s.version);
-  doc.setIn([...cluster, "k3s"], {
-    artifacts: {
-      baseUrl: `http://${artifactHost}:8080/k3s`,
-      ...{ sha256: { amd64: k3s.sha256 }, airgapImages: true, imagesSha256: { amd64: k3s.imagesSha256 } },
-    },
-    disable: ["coredns", "servicelb", "traefik", "local-storage", "metrics-server"],
-  });
-  fs.writeFileSync(stackFile, doc.toString({ lineWidth: 0 }));
-}
-
 const first = new PageCommands("docs/first-cluster.md", "## The commands", world);
 const nodes = new PageCommands("docs/nodes.md", "# Add and remove nodes", world);
-const readyNodes = async (): Promise<string[]> => {
-  const env = { ...world.envAfter(), KUBECONFIG: `${home}/.kube/config` };
-  const table = await well(finish("kubectl", ["--context", name, "get", "nodes", "--no-headers"], env));
-  return table
-    .trim()
-    .split("\n")
-    .filter((line) => / Ready /.test(line))
-    .map((line) => line.split(" ")[0]!)
-    .sort();
-};
+const readyNodes = async (): Promise<string[]> => Object.keys(await world.readyNodes()).sort();
 const named = (...ends: string[]): string[] => ends.map((end) => `${name}-${end}`);
 
 it("the page about the first cluster ends with three Ready nodes, and with kubectl", async () => {
@@ -62,7 +35,7 @@ it("the page about the first cluster ends with three Ready nodes, and with kubec
     "npm ci --omit=dev",
   ]);
   await well(first.run("npx proxmox-k3s init root@HOST"));
-  takeArtifactsFromTheLab();
+  world.takeArtifactsFromTheLab();
   expect(await well(first.run("npx proxmox-k3s doctor"))).toMatch(/\n\d+ passed/);
   await well(first.run("pulumi preview"));
   expect(await well(first.run("pulumi up"))).toMatch(/all 3 nodes are Ready at K3s v/);

@@ -2,7 +2,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { findLab, labNetwork, labPaths } from "../../lab/lab";
+import { parseDocument } from "yaml";
+
+import { artifactHost, findLab, labNetwork, labPaths } from "../../lab/lab";
 import { type Finished, finish, Lab } from "./lab";
 
 const repo = path.join(__dirname, "../..");
@@ -59,10 +61,14 @@ export class InitLab {
     return { ...this.env(), PULUMI_CONFIG_PASSPHRASE_FILE: passphrase, SSL_CERT_DIR: path.dirname(this.caFile) };
   }
 
-  initArgs(...more: string[]): string[] {
+  /** The person's own way to the host. */
+  get ssh(): string {
     const { client, knownHosts } = labPaths(this.lab.name);
-    const ssh = `ssh -i ${client}/host-key -o IdentitiesOnly=yes -o UserKnownHostsFile=${knownHosts}`;
-    const target = ["init", `root@${this.host}`, "--name", this.name, "--gateway", this.host, "--ssh", ssh];
+    return `ssh -i ${client}/host-key -o IdentitiesOnly=yes -o UserKnownHostsFile=${knownHosts}`;
+  }
+
+  initArgs(...more: string[]): string[] {
+    const target = ["init", `root@${this.host}`, "--name", this.name, "--gateway", this.host, "--ssh", this.ssh];
     return ["cli/main.ts", ...target, ...more];
   }
 
@@ -73,6 +79,39 @@ export class InitLab {
   /** A command of the program, from the person's shell after `init`. */
   own(...args: string[]): Promise<Finished> {
     return finish(this.tsx, ["cli/main.ts", ...args], this.envAfter());
+  }
+
+  /** The lab has no internet: K3s comes from its own server, and nothing is pulled. @param release what is not as the lab has it */
+  takeArtifactsFromTheLab(release: { folder?: string; version?: string; sha256?: string } = {}): void {
+    const { k3s } = findLab(this.lab.name)!;
+    const { folder, version, sha256 } = { folder: "k3s", version: k3s.version, sha256: k3s.sha256, ...release };
+    const doc = parseDocument(fs.readFileSync(this.stackFile, "utf8"));
+    const cluster = ["config", "proxmox-k3s:cluster"];
+    doc.setIn([...cluster, "version"], version);
+    doc.setIn([...cluster, "k3s"], {
+      artifacts: {
+        baseUrl: `http://${artifactHost}:8080/${folder}`,
+        ...{ sha256: { amd64: sha256 }, airgapImages: true, imagesSha256: { amd64: k3s.imagesSha256 } },
+      },
+      disable: ["coredns", "servicelb", "traefik", "local-storage", "metrics-server"],
+    });
+    fs.writeFileSync(this.stackFile, doc.toString({ lineWidth: 0 }));
+  }
+
+  /** kubectl with the context that `kubeconfig --merge` made. */
+  kubectl(...args: string[]): Promise<Finished> {
+    const env = { ...this.envAfter(), KUBECONFIG: `${this.home}/.kube/config` };
+    return finish("kubectl", ["--context", this.name, ...args], env);
+  }
+
+  /** Names of the nodes that are Ready, each with its version. */
+  async readyNodes(): Promise<Record<string, string>> {
+    const { stdout } = await this.kubectl("get", "nodes", "--no-headers");
+    const rows = stdout
+      .trim()
+      .split("\n")
+      .map((line) => line.split(/\s+/));
+    return Object.fromEntries(rows.filter(([, status]) => status === "Ready").map((row) => [row[0]!, row[4]!]));
   }
 
   /** Rights and files of the host, by their content. */

@@ -9,8 +9,9 @@ const repo = path.join(__dirname, "../..");
 /** The commands in a page's section, in their order, without comments. */
 export function commandsOf(page: string, heading: string): string[] {
   const [, section = ""] = fs.readFileSync(path.join(repo, page), "utf8").split(`${heading}\n`);
-  const blocks = [...section.split(/^## /m)[0]!.matchAll(/^```sh\n([^]*?)\n```$/gm)].map(([, block = ""]) => block);
-  return blocks.flatMap((block) => block.split("\n")).map((line) => line.replace(/\s+#\s.*$/, ""));
+  // A block may stand in a list, and is indented then.
+  const blocks = [...section.split(/^## /m)[0]!.matchAll(/^ *```sh\n([^]*?)\n *```$/gm)].map(([, block = ""]) => block);
+  return blocks.flatMap((block) => block.split("\n")).map((line) => line.replace(/\s+#\s.*$/, "").trim());
 }
 
 /** The commands of a section, as a person types them one after another. */
@@ -31,17 +32,20 @@ export class PageCommands {
   }
 
   /**
-   * Runs the next command, which must be this one, from the person's shell. Questions are answered with yes.
+   * Runs the next command, which must be this one, from the person's shell. Questions are answered with yes, and HOST is the lab's.
    * @param values what the person writes for the page's placeholders
    */
   run(command: string, values: Readonly<Record<string, string>> = {}): Promise<Finished> {
     expect(this.next(1)).toEqual([command]);
-    const words = command.split(" ").map((word) => values[word] ?? word);
     const { world } = this;
+    const host = { "root@HOST": `root@${world.host}` };
+    const words = command.split(" ").map((word) => ({ ...host, ...values })[word] ?? word);
     const env = { ...world.envAfter(), PULUMI_STACK: world.name, PULUMI_SKIP_CONFIRMATIONS: "true" };
     if (words[1] !== "proxmox-k3s") return finish(words[0]!, words.slice(1), env);
-    if (words[2] === "init") return world.init("--yes");
-    const asks = ["scale", "node"].includes(words[2]!);
-    return finish(world.tsx, ["cli/main.ts", ...words.slice(2), ...(asks ? ["--yes"] : [])], env);
+    const [name = "", ...args] = words.slice(2);
+    if (name === "init") return world.init(...args.slice(1), "--yes");
+    const asks = ["scale", "node", "recover"].includes(name) ? ["--yes"] : [];
+    const ssh = command.includes("root@HOST") ? ["--ssh", world.ssh] : [];
+    return finish(world.tsx, ["cli/main.ts", name, ...args, ...asks, ...ssh], env);
   }
 }
