@@ -36,7 +36,8 @@ UNREACHED='failed to get CA certs'
 tries_again() { joins && [ "$(seen "$UNREACHED\|etcd cluster member list\|etcd cluster join failed\|Waiting for other members")" -gt 0 ]; }
 
 # Lines and their meaning as observed with K3s v1.36.3: a refused join stays "activating" without end, so that only
-# the journal tells. The first group is final; the second is final when seen twice; the rest is waited for.
+# the journal tells. The first group is final; the second is final when seen twice; a name that is taken, five times, because a server whose API is slow says so too; the rest is
+# waited for.
 check_refusals() {
   if [ "$(seen 'token CA hash does not match')" -gt 0 ]; then
     refused "the server's CA is not the one in the token" "something else answers at the server's address, or the server was rebuilt: pulumi up --refresh"
@@ -58,7 +59,7 @@ check_refusals() {
   elif [ "$(seen 'kubelet exited')" -gt 0 ]; then
     refused_options "kubelet does not run: $(journal | grep 'kubelet exited' | tail -n 1)" \
       "if the line names an option, correct k3s.serverConfig or k3s.agentConfig; else docs/operations.md, \"If kubelet does not start in a container\""
-  elif [ "$(seen 'Node password rejected')" -gt 1 ]; then
+  elif [ "$(seen 'Node password rejected')" -gt 4 ]; then
     refused "the cluster knows another machine by the name $NAME" "if that machine is gone: kubectl delete node $NAME, then pulumi up; else give this node another hostname"
   elif ! tries_again && [ "$(systemctl show -p NRestarts --value "$unit")" -gt 0 ]; then
     refused_options "K3s ends right after its start" "the lines above say why"
