@@ -4,12 +4,14 @@ import * as os from "node:os";
 import * as sshpk from "sshpk";
 
 import { readCredentials } from "../credentials/read";
+import { fromEnvironment, SOURCES } from "../credentials/sources";
 import { advice } from "../remote/advice";
 import { checkGate } from "../remote/gateCheck";
 import { authorizedKeysLine, GATE_FILE, renderGate } from "../remote/hostGate";
 import { quote } from "../remote/script";
 import { AdminShell } from "./adminShell";
-import { readStack } from "./stack";
+import { readStack, unusableHostKey } from "./stack";
+import { StackError } from "./stackProblem";
 
 export interface GateCommandOptions {
   /** `root@HOST`; without it, the gate is printed. */
@@ -56,10 +58,17 @@ export async function gate(options: GateCommandOptions): Promise<void> {
   if (hostKey !== "") console.log(`proxmox.hostKey: "${hostKey}"`);
 }
 
-/** A stack that cannot be read has no key: whoever installs the gate by hand has none yet. */
+/** @throws Error if there is a stack, and it or its key cannot be read: another key would get root on the host in its place */
 async function usualKey(): Promise<string> {
-  const stack = await readStack().catch(() => undefined);
-  return (stack && readCredentials(stack.config, []).values.hostKey) ?? readKey(BEFORE_A_STACK);
+  const stack = await readStack().catch((error: unknown) => {
+    if (error instanceof StackError && error.isNoStack) return undefined;
+    throw error;
+  });
+  if (stack === undefined) return fromEnvironment(SOURCES.hostKey) ?? readKey(BEFORE_A_STACK);
+  const { values, missing, problems } = readCredentials(stack.config, []);
+  if (values.hostKey !== undefined) return values.hostKey;
+  if (missing.includes(SOURCES.hostKey)) return readKey(BEFORE_A_STACK);
+  throw unusableHostKey(problems);
 }
 
 function readKey(file: string): string {

@@ -3,6 +3,7 @@ import * as path from "node:path";
 import * as semver from "semver";
 import { parse } from "yaml";
 
+import type { CredentialProblem } from "../credentials/problem";
 import { readCredentials, type StackConfig } from "../credentials/read";
 import { hint, SOURCES } from "../credentials/sources";
 import type { ClusterPlan } from "../plan/model";
@@ -92,6 +93,9 @@ export function markOf({ state }: Pick<Stack, "state">, { name }: ClusterPlan): 
   return mark;
 }
 
+export const unusableHostKey = (problems: readonly CredentialProblem[]): Error =>
+  new Error([`there is no usable ${hint(SOURCES.hostKey)}`, ...problems.map(({ problem }) => problem)].join("\n  - "));
+
 /**
  * The way to the Proxmox host.
  * @throws Error where there is no usable key for it
@@ -99,10 +103,7 @@ export function markOf({ state }: Pick<Stack, "state">, { name }: ClusterPlan): 
 export function hostTarget({ config }: Pick<Stack, "config">, { proxmox, ssh }: ClusterPlan): ShellTarget {
   const { values, problems } = readCredentials(config, ssh.authorizedKeys);
   const privateKey = values.hostKey;
-  if (privateKey === undefined)
-    throw new Error(
-      [`there is no usable ${hint(SOURCES.hostKey)}`, ...problems.map(({ problem }) => problem)].join("\n  - "),
-    );
+  if (privateKey === undefined) throw unusableHostKey(problems);
   const { host, sshPort: port, sshUser: user, hostKey } = proxmox;
   return { host, port, user, privateKey, hostKey };
 }

@@ -16,7 +16,14 @@ export class StackError extends Error {
   ) {
     super(advice(seen, remedy), { cause });
   }
+
+  /** Whether there is none to be read, rather than one that cannot be read. */
+  get isNoStack(): boolean {
+    return NO_STACK.test(this.seen);
+  }
 }
+
+const NO_STACK = /must be set for login|not logged in|no stack selected/;
 
 const PASSPHRASE_FILE =
   "set PULUMI_CONFIG_PASSPHRASE_FILE to the file with the stack's passphrase, for example export PULUMI_CONFIG_PASSPHRASE_FILE=~/.config/proxmox-k3s-passphrase";

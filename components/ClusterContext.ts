@@ -33,8 +33,8 @@ export interface ClusterContext {
   readonly repairs: RepairCounts;
   /** The nodes as the state records them, by name. */
   readonly former: ReadonlyMap<string, NodeRecord>;
-  /** Virtual machines that are made anew because their creation failed half-way. */
-  readonly halfMade: ReadonlySet<string>;
+  /** By name, the ids of creations that failed half-way, of virtual machines that are made anew. */
+  readonly halfMade: Readonly<Partial<Record<string, string>>>;
   /** Logs a hint if an operation on a machine fails. */
   readonly machineFailure: pulumi.ErrorHook;
   /** Before a change of a container: its disk is no larger than the config says. */

@@ -8,7 +8,7 @@ import { stepName } from "../plan/steps";
 import { type Connection, RemoteScript } from "../remote/RemoteScript";
 import type { ClusterContext } from "./ClusterContext";
 import { ignoredChanges } from "./machine/byHand";
-import { claim } from "./machine/claim";
+import { checkHalfMade, claim } from "./machine/claim";
 import { diskLines, furtherDisks } from "./machine/furtherDisks";
 import { describe } from "./machine/description";
 import { guard } from "./machine/guard";
@@ -42,16 +42,21 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
     const claimed = claim(name, node, context, (check) => clones.take(name, node.source, check));
     const files = context.bootFiles(node);
 
-    const isHalfMade = context.halfMade.has(name);
-    if (isHalfMade)
+    const failed = context.halfMade[name];
+    if (failed !== undefined)
       void pulumi.log.warn(
         `${name}: the creation of guest ${node.vmId} failed before it had all its settings, so it is destroyed and made anew`,
         this,
       );
     const kept = node.disksVmId === undefined ? [] : [furtherDisks(name, node, node.disksVmId, context, this)];
+    // The engine destroys it as soon as it has the inputs.
+    const description =
+      failed === undefined || pulumi.runtime.isDryRun()
+        ? describe(context.mark)
+        : pulumi.output(checkHalfMade(name, node, context, failed)).apply(() => describe(context.mark));
     const vm = new proxmoxve.VmLegacy(
       name,
-      { ...vmSettings(node, context.plan, formerGuest(node, context), files), description: describe(context.mark) },
+      { ...vmSettings(node, context.plan, formerGuest(node, context), files), description },
       {
         parent: this,
         provider: context.proxmox,
@@ -67,14 +72,14 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
         deleteBeforeReplace: true,
         replaceOnChanges: [
           // It tells one creation from the next.
-          ...(isHalfMade ? ["description"] : []),
+          ...(failed === undefined ? [] : ["description"]),
           // etcd knows its members by their addresses: such a server leaves and joins anew. A NixOS machine boots with the
           // address in its module, so only a new one gets another.
           ...(isEtcdMember(node, context.plan) || isNixos(node) ? ["initialization.ipConfigs[*].ipv4.address"] : []),
           // cloud-init has tied the address to it.
           ...(node.mac === undefined ? [] : ["networkDevices[0].macAddress"]),
         ],
-        ignoreChanges: isHalfMade ? [] : ignoredChanges(node),
+        ignoreChanges: failed === undefined ? ignoredChanges(node) : [],
       },
     );
     this.guest = vm;

@@ -87,7 +87,7 @@ export function buildContext(
     k3sChanges: new K3sChanges(name, turns, { plan, host, clusterId: anchor.hex }),
     repairs,
     former: new Map(former.nodes.map((node) => [node.name, node])),
-    halfMade: new Set(former.halfMade),
+    halfMade: former.halfMade ?? {},
     diskFits: diskFits(name),
     machineFailure: machineFailure(name, plan.proxmox.resourcePool),
     anchor,

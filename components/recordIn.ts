@@ -20,16 +20,18 @@ export function recordIn(state: Resources): ClusterRecord {
   const commands = new Map(
     entries.filter(({ type }) => type === COMMAND_TYPE).map(({ name, outputs }) => [name, outputs] as const),
   );
-  const halfMade = entries
-    .filter(({ type, outputs }) => kindOfResource(type) === "vm" && isOurs(outputs) && !isRead(outputs))
-    .map(({ name }) => name)
-    // It comes right after the machine, and stays where a refresh or a person has changed the machine's own record.
-    .filter((name) => !commands.has(stepName(name, "guard")));
+  const halfMade = new Map(
+    entries
+      .filter(({ type, outputs }) => kindOfResource(type) === "vm" && !isRead(outputs))
+      .map(({ name, outputs }) => [name, creationIn(outputs)] as const)
+      // The guard comes right after the machine, and names its creation. It stays where somebody has changed the machine's record.
+      .filter(([name, creation]) => creation !== "" && !hasTrigger(commands.get(stepName(name, "guard")), creation)),
+  );
   const nodes = entries.flatMap(({ name, type, outputs }) => {
     const kind = kindOfResource(type);
     // Another guest may have taken the VMID, and a refresh may have seen it. That is for the claim and the guard.
-    if (kind === undefined || !isOurs(outputs)) return [];
-    if (halfMade.includes(name)) return [];
+    if (kind === undefined || creationIn(outputs) === "") return [];
+    if (halfMade.has(name)) return [];
     const guest = recordedGuest(kind, name, outputs);
     const step = (of: NodeStep): Readonly<Partial<Record<string, string>>> =>
       commands.has(stepName(name, of)) ? argumentsOf(name, commands.get(stepName(name, of))) : {};
@@ -41,16 +43,22 @@ export function recordIn(state: Resources): ClusterRecord {
       },
     ];
   });
-  return { clusters, nodes, ...(halfMade.length === 0 ? {} : { halfMade }) };
+  return { clusters, nodes, ...(halfMade.size === 0 ? {} : { halfMade: Object.fromEntries(halfMade) }) };
 }
 
 /** The client reads what a virtual machine has at the end of its creation, and not before. */
 const isRead = (outputs: unknown): boolean =>
   z.looseObject({ macAddresses: z.array(z.unknown()) }).safeParse(outputs).success;
 
-function isOurs(outputs: unknown): boolean {
+/** The id of a guest's creation; empty for a guest that is not ours. */
+function creationIn(outputs: unknown): string {
   const { data } = z.looseObject({ description: z.string() }).safeParse(outputs);
-  return creationOf(data?.description ?? "") !== "";
+  return creationOf(data?.description ?? "");
+}
+
+function hasTrigger(command: unknown, trigger: string): boolean {
+  const { data } = z.looseObject({ triggers: z.array(z.unknown()) }).safeParse(command);
+  return data?.triggers.includes(trigger) ?? false;
 }
 
 function nodeIn(identity: Pick<NodeRecord, "name" | "kind">, guest: RecordedGuest, command: unknown): NodeRecord {

@@ -77,10 +77,10 @@ export interface ClusterRecord {
   readonly clusters: readonly string[];
   readonly nodes: readonly NodeRecord[];
   /**
-   * Names of virtual machines whose creation failed after the copy of the template. They are no nodes yet, and the state takes
-   * settings for theirs that Proxmox VE never got, so they are made anew. Absent if there are none.
+   * By name, virtual machines whose creation failed after the copy of the template, with the id of that creation. They are no nodes
+   * yet, and the state takes settings for theirs that Proxmox VE never got, so they are made anew. Absent if there are none.
    */
-  readonly halfMade?: readonly string[];
+  readonly halfMade?: Readonly<Record<string, string>>;
 }
 
 /**

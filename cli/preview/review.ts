@@ -99,6 +99,10 @@ export function refused({ record, source, unfinished }: Former, cluster: string,
 
 function notes(former: ClusterRecord, plan: ClusterPlan, steps: readonly Step[]): string[] {
   return [
+    ...Object.keys(former.halfMade ?? {}).map(
+      (name) =>
+        `The creation of ${name} failed half-way: what there is of its guest is destroyed, and made anew if it is still a node.`,
+    ),
     ...keptStorages(former, plan, steps),
     ...goneAddresses(former, plan, steps),
     ...plan.warnings.filter(({ path }) => path !== undefined).map(({ text }) => `${text}.`),

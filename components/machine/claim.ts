@@ -59,12 +59,23 @@ async function checkChange(
     );
 }
 
+/**
+ * Before a machine is destroyed because its creation failed: it has no guard yet. It may have gone; but not have been finished
+ * since, by another copy of the state, or be anybody else's.
+ * @param creation the id of the creation that failed
+ * @throws Error that names the guest that has the VMID, and the next step
+ */
+export const checkHalfMade = (name: string, node: NodePlan, access: HostAccess, creation: string): Promise<string> =>
+  checkOwnership(name, node, access, { failed: creation });
+
 interface Change {
   /**
    * The number of the creation that is about to begin, which the host keeps until the guest is prepared; without one the
    * guest is to be changed.
    */
   readonly creation?: string;
+  /** The id of the creation that failed; the guest is to be destroyed. */
+  readonly failed?: string;
   /** The change would take away interfaces that the config does not know. */
   readonly writesNetworks?: boolean;
 }
@@ -76,7 +87,7 @@ export function checkOwnership(
   name: string,
   node: NodePlan,
   { host, mark }: HostAccess,
-  { creation, writesNetworks = false }: Change = {},
+  { creation, failed, writesNetworks = false }: Change = {},
 ): Promise<string> {
   return runOnHost(host, {
     task: "claim",
@@ -88,7 +99,7 @@ export function checkOwnership(
     args: {
       VMID: node.vmId,
       NAME: node.name,
-      CREATION: creation ?? "",
+      CREATION: creation ?? failed ?? "",
       NETWORK: writesNetworks ? "change" : "keep",
       TEMPLATE: node.kind === "vm" && "template" in node.source ? node.source.template : "",
     },

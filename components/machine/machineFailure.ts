@@ -69,7 +69,7 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
       `the API token may not copy the template ${template}`,
       `grant ${TEMPLATE_ROLE.name} at ${templatePath(Number(template))} (docs/by-hand.md, "An API token"; ${ownCommand("doctor")} prints the command), then pulumi up`,
     );
-  if (UNTRUSTED.test(message))
+  if (UNTRUSTED.test(message) && !/while waiting for task/.test(message))
     return text(
       "the Proxmox provider does not trust the API's certificate, so it asked nothing",
       `${ownCommand("doctor")}, which says what is wrong with the certificate; then pulumi up`,

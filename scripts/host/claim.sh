@@ -1,7 +1,8 @@
 # claim (Proxmox host): checks that $VMID is free or ours. The Proxmox provider itself would take over a guest that is not ours:
 # its create retries a 500 and takes "already exists" on the retry for success, and it changes any guest that has the VMID.
 # Runs before each creation and each change of a guest. Arguments: ACTION create|update, VMID, NAME (the node), CREATION (the
-# id of the creation that is about to begin, kept here until host/lxc.sh or host/vm.sh has finished; empty for a change),
+# id of the creation that is about to begin, kept here until host/lxc.sh or host/vm.sh has finished; for a change, empty, or the id of
+# a creation that failed, whose guest is about to be destroyed),
 # NETWORK keep|change (the change writes the guest's network interfaces), TEMPLATE (the VMID of the template that a new virtual
 # machine is a clone of, or empty). Input: MARK.
 
@@ -43,6 +44,10 @@ esac
 if [ "$ACTION" = create ]; then
   fail "VMID $VMID has our mark, but is not in this stack's state: its creation was interrupted, or the state was lost" \
     "npx proxmox-k3s recover   (it shows what it will do, and asks), then pulumi up"
+fi
+if [ -n "$CREATION" ] && { [ "$(creation_of "$conf")" != "$CREATION" ] || ! is_unfinished "$conf"; }; then
+  fail "guest $VMID ($NAME) is not any more the one whose creation failed; it was not destroyed" \
+    "if another copy of the state has finished it, use that one (README, \"From a second machine\"); else pulumi up --refresh, which takes the guest as it is"
 fi
 # The client writes all interfaces at once, and so takes away those that it does not know.
 further=$(further_networks "$conf")

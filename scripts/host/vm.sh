@@ -56,10 +56,11 @@ if [ -n "$DISKS" ]; then
   done <"$WORK/wanted"
 fi
 
-# boots_on: ends the step if the machine has stopped. A first boot that was cut off may leave empty files, with which cloud-init
-# fails at each later one.
+# A first boot that was cut off may leave empty files, with which cloud-init fails at each later one.
 remake="pulumi up --replace '$URN'"
-boots_on() { if [ "$ACTION" = create ]; then still_runs "it was set up" "$remake, which makes it anew"; else still_runs "it was set up" "pulumi up"; fi; }
+if_stopped="pulumi up"
+if [ "$ACTION" = create ]; then if_stopped="$remake, which makes it anew"; fi
+boots_on() { still_runs "it was set up" "$if_stopped"; }
 await_agent() {
   say "waiting for the guest agent of $NAME ($VMID)"
   began=$(now)
@@ -100,12 +101,12 @@ $(guest_exec "$VMID" sed -n '/"errors"/,/]/{/["]errors["]/d; /]/d; p}' /run/clou
 $(guest_exec "$VMID" grep -hE '\[(ERROR|WARNING|CRITICAL)\]|Error: ' /var/log/cloud-init.log 2>/dev/null | plain 5)" \
     "fix the module in its template, unless its first boot was cut off, then $remake; or fix it in the machine, then $(guest_command "$VMID" "cloud-init clean --logs --reboot") and pulumi up"
 fi
-await_address 60 "check net0 and ipconfig0 in qm config $VMID on the Proxmox host, and the bridge; then pulumi up"
+await_address 60 "check net0 and ipconfig0 in qm config $VMID on the Proxmox host, and the bridge; then pulumi up" "$if_stopped"
 
 say "setting up SSH in $NAME ($VMID)"
 printf '%s\n' "$AUTHORIZED_KEYS" >"$WORK/authorized_keys"
 if ! set_up_ssh; then
-  still_runs_after_failure "it was set up" "pulumi up"
+  still_runs_after_failure "it was set up" "$if_stopped"
   fail "SSH could not be set up in $NAME ($VMID); the lines above say why" "fix it with qm terminal $VMID on the Proxmox host, then pulumi up"
 fi
 guest_feed "$VMID" sh -s <"$WORK/guest-vm.sh" >"$WORK/settled" ||

@@ -137,10 +137,10 @@ set_up_ssh() {
     guest_feed "$VMID" sh -c 'mkdir -p /run/proxmox-k3s && tar -C /run/proxmox-k3s -xf - && sh /run/proxmox-k3s/guest-ssh.sh'
 }
 
-# await_address SECONDS NEXT: a guest also runs if its network did not start. Then only its host reaches it.
+# await_address SECONDS NEXT [IF_STOPPED]: a guest also runs if its network did not start. Then only its host reaches it.
 await_address() {
   until guest_exec "$VMID" ip -4 -oneline address show 2>/dev/null | grep -qF " $ADDRESS/"; do
-    still_runs "it was set up" "pulumi up"
+    still_runs "it was set up" "${3:-pulumi up}"
     [ $(($(now) - began)) -lt "$1" ] || fail "$NAME ($VMID) runs, but without its address $ADDRESS" "$2"
     sleep 0.2
   done

@@ -6,13 +6,13 @@ IMAGES_DIR=/var/lib/rancher/k3s/agent/images
 IMAGES_FILE=k3s-airgap-images-$ARCH.tar
 
 # check_node: ends the step if the node lacks something, before anything is changed, with all that it lacks. A node that stands and
-# works is only warned: it may be this step that puts it right. Each step of the node asks the same, so what the log of another one
-# has already is not said again.
+# works is only warned: it may be this step that puts it right. Each step of the node asks the same, so what another one
+# has said in this run, or in the last hour, is not said again.
 check_node() {
   node_checks >"$WORK/findings"
   if [ -e "$STAMP" ] && systemctl is-active -q k3s k3s-agent 2>/dev/null; then sed -i 's/^fail/warn/' "$WORK/findings"; fi
   logs=${LOG:-/dev/null}
-  cat "${logs%/*}"/*.log 2>/dev/null | grep '^warning: ' >"$WORK/warned" || :
+  find "${logs%/*}" -maxdepth 1 -name '*.log' -mmin -60 -exec cat {} + 2>/dev/null | grep '^warning: ' >"$WORK/warned" || :
   awk -F '\t' '$1 == "warn" { print "warning: " $3 " (" $4 ")" }' "$WORK/findings" | grep -vxF -f "$WORK/warned" || :
   problems=$(awk -F '\t' '$1 == "fail" { printf "\n  - %s (%s)", $3, $4 }' "$WORK/findings")
   [ -z "$problems" ] || fail "$NAME is not ready for K3s:$problems" "fix these, then pulumi up"

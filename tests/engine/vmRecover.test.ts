@@ -93,7 +93,10 @@ it("ends in the same place as an up that nobody interrupted", async () => {
   unchanged(await lab.up());
 });
 
-it("after a copy that never got its settings, the next run makes the machine anew", async () => {
+it.each([
+  ["a new one", []],
+  ["one that is rebuilt", ["--replace", "**VmLegacy::k3s-vm-2"]],
+])("after a copy that never got its settings, the next run makes the machine anew: %s", async (_, options) => {
   const [second, file] = ["k3s-vm-2", VMID + 1];
   const settings = (): string => fs.readFileSync(lab.host.confFile(file), "utf8");
   lab.edit(({ pools }) => (pools.vms.count = 2));
@@ -101,7 +104,7 @@ it("after a copy that never got its settings, the next run makes the machine ane
     ...{ kind: "error", method: "PUT", path: `/qemu/${file}/config$` },
     ...{ status: 500, text: "can't lock file", count: 1 },
   });
-  const failed = await lab.up();
+  const failed = await lab.up(...options);
   expect([failed.code, failed.failed]).toEqual([1, [second]]);
   expect(settings()).not.toContain("192.168.2.41/24");
   const run = await lab.up();

@@ -32,12 +32,15 @@ function selectStack(): void {
   command("pulumi", `case $1 in config) cat ${at("config.json")} ;; *) echo '{"version":3,"deployment":{}}' ;; esac`);
 }
 
-/** The public keys that the line in authorized_keys may have, as far as it has one. */
-function keysFor(...options: string[]): string[] {
+const install = (...options: string[]) => {
   const args = ["--import", "tsx", "cli/main.ts", "gate", "--install", "root@pve", "--ssh", at("ssh"), ...options];
   const env: NodeJS.ProcessEnv = { ...process.env, HOME: folder, PATH: `${folder}:${process.env["PATH"]}` };
   delete env["PROXMOX_K3S_HOST_SSH_KEY_FILE"];
-  const { stdout } = spawnSync(process.execPath, args, { cwd: repo, env, encoding: "utf8" });
+  return spawnSync(process.execPath, args, { cwd: repo, env, encoding: "utf8" });
+};
+/** The public keys that the line in authorized_keys may have, as far as it has one. */
+function keysFor(...options: string[]): string[] {
+  const { stdout } = install(...options);
   return [ofStack, byHand, named].map((key) => key.public).filter((key) => stdout.includes(key));
 }
 
@@ -49,6 +52,29 @@ it("the selected stack's, which is the one that init has made", () => {
 it("before there is a stack, the one of docs/by-hand.md", () => {
   command("pulumi", "echo 'error: no stack selected' >&2; exit 1");
   expect(keysFor()).toEqual([byHand.public]);
+});
+
+it.each([
+  [
+    "a passphrase that is missing",
+    "error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE",
+    "passphrase must be set",
+  ],
+  ["a backend that does not answer", "error: read .pulumi/meta.yaml: connection refused", "connection refused"],
+])("none with %s: the stack may have another one", (_, said, named) => {
+  command("pulumi", `echo '${said}' >&2; exit 255`);
+  const { status, stdout, stderr } = install();
+  expect([status, stdout, stderr]).toEqual([1, "", expect.stringContaining(named)]);
+});
+
+it("none of a stack that has it in plain text", () => {
+  selectStack();
+  fs.writeFileSync(
+    at("config.json"),
+    JSON.stringify({ "proxmox-k3s:hostPrivateKey": { value: ofStack.private, secret: false } }),
+  );
+  const { status, stdout, stderr } = install();
+  expect([status, stdout, stderr]).toEqual([1, "", expect.stringContaining("hostPrivateKey: is in plain text")]);
 });
 
 it("the one that is named", () => {

@@ -35,6 +35,13 @@ test("a first up", () => {
   `);
 });
 
+test("a machine whose creation failed half-way is destroyed, and that is said", () => {
+  const record = { ...clusterRecordOf(plan()), halfMade: { "k3s-vm-01": "0123456789abcdef" } };
+  expect(reviewOf({ ...former, record }, plan()).notes).toContain(
+    "The creation of k3s-vm-01 failed half-way: what there is of its guest is destroyed, and made anew if it is still a node.",
+  );
+});
+
 test("the only server on SQLite moves to etcd, and reboots", () => {
   const one = master({ count: 1 });
   const three = changed(master({ count: 3, memory: "5GB" }), { removal: { onBlocked: "force" } });

@@ -115,11 +115,16 @@ test("a virtual machine is half made until the client has read what it has, or a
     const { nodes, halfMade } = recordInExport(exported(all));
     return [nodes.map(({ name }) => name), halfMade];
   };
-  expect(read(machine(null))).toEqual([[], ["k3s-vm-1"]]);
-  expect(read(machine())).toEqual([[], ["k3s-vm-1"]]);
+  const guard = (creation: string) =>
+    resource("command:remote:Command", "k3s-vm-1-guard", { triggers: [creation], create: "" });
+  const halfMade = [[], { "k3s-vm-1": "0123456789abcdef" }];
+  expect(read(machine(null))).toEqual(halfMade);
+  expect(read(machine())).toEqual(halfMade);
+  // A rebuild leaves the former machine's steps in the state until they are made anew.
+  expect(read(machine(null), guard("f".repeat(16)))).toEqual(halfMade);
   expect(read(machine(["02:08:68:93:2B:4F"]))).toEqual([["k3s-vm-1"], undefined]);
   // As `recover` takes a machine into the state again.
-  expect(read(machine(), resource("command:remote:Command", "k3s-vm-1-guard", {}))).toEqual([["k3s-vm-1"], undefined]);
+  expect(read(machine(), guard("0123456789abcdef"))).toEqual([["k3s-vm-1"], undefined]);
 });
 
 describe("for repairs", () => {

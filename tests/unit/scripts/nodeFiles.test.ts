@@ -45,6 +45,10 @@ it("a node's warning is said by one step, and not by those after it", () => {
   };
   expect(said("artifacts")).toBe("warning: version 1 (reboot)\nwarning: artifacts is slow (wait)\n");
   expect(said("k3s")).toBe("warning: k3s is slow (wait)\n");
+  // A run of yesterday.
+  const yesterday = Date.now() / 1000 - 86_400;
+  for (const step of ["artifacts", "k3s"]) fs.utimesSync(path.join(work, `${step}.log`), yesterday, yesterday);
+  expect(said("rules")).toContain("warning: version 1 (reboot)\n");
 });
 
 describe("a root file system of ZFS", () => {

@@ -192,6 +192,26 @@ describe("a command in a machine", () => {
   });
 });
 
+describe("the claim of a machine that is destroyed because its creation failed", () => {
+  const claim = (host: Host, CREATION_FAILED: string) => {
+    const { code, output } = host.script("claim", "update", {
+      ...{ NETWORK: "keep", TEMPLATE: "", CREATION: CREATION_FAILED },
+    });
+    return [code, output];
+  };
+  const refused = [1, expect.stringContaining("is not any more the one whose creation failed; it was not destroyed")];
+
+  it("lets it be destroyed while its creation is on record", () => {
+    expect(claim(begun(), CREATION)[0]).toBe(0);
+  });
+
+  it("not once it was finished, by another copy of the state, or another one was made there", () => {
+    expect(claim(begun().record("prepared", 103), CREATION)).toEqual(refused);
+    expect(claim(new Host(), CREATION)).toEqual(refused);
+    expect(claim(begun(), "0".repeat(16))).toEqual(refused);
+  });
+});
+
 describe("the claim of a clone", () => {
   const claimed = (conf: string) => {
     const host = new Host();
