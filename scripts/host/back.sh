@@ -3,7 +3,7 @@
 
 case $ROLE in server) unit=k3s ;; *) unit=k3s-agent ;; esac
 # A creation that failed half-way goes on as a change of the machine.
-if machine=$(guest_conf) && is_unfinished "$machine"; then
+if begun=$(guest_conf) && is_unfinished "$begun"; then
   outcome "$NAME has no K3s yet"
   exit 0
 fi

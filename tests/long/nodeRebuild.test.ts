@@ -13,7 +13,10 @@ async function identityOf(
   vmid: number,
 ): Promise<Record<"node" | "machine" | "hostKey" | "boot", string>> {
   const [machine = "", hostKey = "", boot = ""] = (
-    await lab.inGuest(vmid, "cat /etc/machine-id; cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub; cut -d' ' -f22 /proc/1/stat")
+    await lab.inGuest(
+      vmid,
+      "cat /etc/machine-id; cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub; cut -d' ' -f22 /proc/1/stat",
+    )
   ).split("\n");
   const node = await lab.kubectl("get", "node", name, "-o", "jsonpath={.metadata.uid}");
   return { node, machine, hostKey, boot };
