@@ -33,15 +33,21 @@ export function renderFirewallPage(): string {
 
 const HEAD = `# The firewall
 
-\`firewall.enabled: true\` ([config](config.md#firewall)) gives every node a packet filter. It drops everything that is not listed
-here, of IPv4 and of IPv6. \`npm run docs\` generates this page from \`plan/firewall.ts\`, from which the rules come too.
+\`\`\`yaml
+firewall: { enabled: true, adminNetworks: [192.168.2.0/24] }
+\`\`\`
+
+gives every node a packet filter. It drops every packet, IPv4 and IPv6, that is not listed here. \`adminNetworks\` are the networks of
+people; the machine that runs \`pulumi up\` must be in one of them. \`nodePorts\` are the networks that use services; without it,
+\`adminNetworks\` ([config](config.md#firewall)). \`npm run docs\` generates this page from \`plan/firewall.ts\`, from which the rules
+come too.
 
 ## Open ports
 `;
 
 const TAIL = `Answers to a node's own connections always come in. So do the messages without which IPv6 does not work. Services are the ports
-80 and 443 and the NodePorts (\`service-node-port-range\`); kube-proxy hands them on to pods, also to those of other nodes.
-Pods reach each other on all nodes, services and the outside. Nothing limits what a node sends. Policies between pods are
+80 and 443 and the NodePorts (\`service-node-port-range\`); kube-proxy forwards them to pods on any node.
+Pods reach other pods, services and the internet. Nothing limits what a node sends. Policies between pods are
 Kubernetes' own (NetworkPolicy).
 
 A pod that connects to another node has its own node's address there, because flannel translates it.
@@ -49,9 +55,9 @@ A pod that connects to another node has its own node's address there, because fl
 ## How it works
 
 - The rules are a table of their own, \`inet k3smesh\`. It is replaced in one transaction. Tables of K3s, kube-proxy and flannel are
-  not touched, and connections that stand are kept. \`nft list table inet k3smesh\` on a node shows it.
-- All nodes have the same rules. A node that joins is let in by the others before its K3s starts. A node that leaves is
-  shut out when it has left, in the same \`pulumi up\`.
+  not touched, and open connections are kept. \`nft list table inet k3smesh\` on a node shows it.
+- All nodes have the same rules. The other nodes admit a new node before its K3s starts, and block a node after it
+  has left, in the same \`pulumi up\`.
 - New rules are on trial for a minute. If this machine cannot connect to a node by SSH in that time, the node goes back to its former
   rules, and \`pulumi up\` fails. Rules on trial also end with a reboot.
 - A node that does not run is left out, and holds up nothing. \`npx proxmox-k3s status\` reports a node that runs without the last

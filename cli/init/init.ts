@@ -69,7 +69,7 @@ function standing(file: string, facts: HostFacts): Setup {
     throw new InitError([
       {
         cause: `${file} is for another Proxmox host: proxmox.hostKey is not this one's`,
-        next: "choose another --name",
+        next: "choose another --name: homelab, mixed, mizar and onboarding are examples of this repository",
       },
     ]);
   return { plan };
