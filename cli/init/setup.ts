@@ -77,7 +77,7 @@ export async function newSetup(
   if (facts.members.length > 0)
     throw problem(
       `the cluster ${name} has guests on the host (${facts.members.join(", ")}), and this machine has no stack file for it`,
-      'choose another --name; or take the stack from the machine where that cluster was made (README, "From a second machine")',
+      "choose another --name; or take the stack from the machine where that cluster was made (docs/second-machine.md)",
     );
   const wishes = await askWishes(name, options, person);
   const free = await proposeFree(facts, wishes, at, answering);

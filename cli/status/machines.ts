@@ -10,7 +10,7 @@ import type { Sight, StorageSight } from "./sight";
 
 const RECOVER = ownCommand("recover");
 const OTHER_STATE =
-  'use the state that has it, if that is the right one (README, "From a second machine"); this one never touches it';
+  "use the state that has it, if that is the right one (docs/second-machine.md); this one never touches it";
 /** Free space below which a storage is told of, and below which it counts as full. */
 const LITTLE = 0.1;
 const NONE = 0.02;

@@ -10,7 +10,7 @@ if there "$path"; then
     "if you have its secret: pulumi config set --secret proxmoxApiToken; if nobody needs it: pveum user token remove $API_USER $TOKEN; then run the command again"
   guests=$(inhabited)
   [ -z "$guests" ] || fail "this stack has no token, and the API token $API_USER!$TOKEN may be in use: $guests" \
-    "take the stack from the machine where the cluster was made (README, \"From a second machine\"); or set its token: pulumi config set --secret proxmoxApiToken"
+    "take the stack from the machine where the cluster was made (docs/second-machine.md); or set its token: pulumi config set --secret proxmoxApiToken"
   # A former run was cut off before its secret was in the stack's config.
   change delete "$path"
 fi

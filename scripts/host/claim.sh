@@ -47,7 +47,7 @@ if [ "$ACTION" = create ]; then
 fi
 if [ -n "$CREATION" ] && { [ "$(creation_of "$conf")" != "$CREATION" ] || ! is_unfinished "$conf"; }; then
   fail "guest $VMID ($NAME) is not any more the one whose creation failed; it was not destroyed" \
-    "if another copy of the state has finished it, use that one (README, \"From a second machine\"); else pulumi up --refresh, which takes the guest as it is"
+    "if another copy of the state has finished it, use that one (docs/second-machine.md); else pulumi up --refresh, which takes the guest as it is"
 fi
 # The client writes all interfaces at once, and so takes away those that it does not know.
 further=$(further_networks "$conf")

@@ -99,11 +99,11 @@ for template in $(vm_templates); do
   if [ "$count" -gt 0 ]; then level=fail; else level=warn; fi
   conf=/etc/pve/qemu-server/$template.conf
   if [ ! -e "$conf" ]; then
-    finding "$level" template "there is no virtual machine $template on $PVE_NODE" "set template in the pool to the VMID of a template (qm list), or make one: README, \"Virtual machines\""
+    finding "$level" template "there is no virtual machine $template on $PVE_NODE" "set template in the pool to the VMID of a template (qm list), or make one: docs/machines.md"
   elif ! main_section "$conf" | grep -qE '^template: *1 *$'; then
     finding "$level" template "the virtual machine $template ($(guest_name "$conf")) is no template" "shut it down, then qm template $template"
   elif ! main_section "$conf" | grep -q '^scsi0:'; then
-    finding "$level" template "the template $template ($(guest_name "$conf")) has no disk scsi0" "make a template whose root disk is scsi0: README, \"Virtual machines\""
+    finding "$level" template "the template $template ($(guest_name "$conf")) has no disk scsi0" "make a template whose root disk is scsi0: docs/machines.md"
   elif printf '%s\n' "$FIRMWARE" | grep -qxF "$template ovmf" && ! main_section "$conf" | grep -q '^efidisk0:'; then
     finding "$level" template "the template $template ($(guest_name "$conf")) has no EFI disk, which bios: ovmf needs" "take bios out of the pool; or make a template that boots by UEFI, with an EFI disk (qm set VMID --efidisk0 STORAGE:1,efitype=4m before qm template VMID)"
   elif printf '%s\n' "$FIRMWARE" | grep -qxF "$template seabios" && main_section "$conf" | grep -qE '^bios: *ovmf *$'; then

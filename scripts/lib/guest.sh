@@ -149,7 +149,7 @@ other_state() (
   if [ -n "$MARK" ]; then [ "${mark% *}" = "${MARK% *}" ] || return 0; else [ "$(guest_name "$1")" = "$NAME" ] || return 0; fi
   printf '%s' "$mark"
 )
-USE_OTHER_STATE='use the state that has these guests: pulumi login to its backend, or copy it to this machine (README, "From a second machine"). Other VMIDs would make a second cluster'
+USE_OTHER_STATE='use the state that has these guests: pulumi login to its backend, or copy it to this machine (docs/second-machine.md). Other VMIDs would make a second cluster'
 
 # foreign_guest FILE: describes a guest that is not ours.
 foreign_guest() (

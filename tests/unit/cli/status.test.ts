@@ -184,7 +184,7 @@ describe("each difference is a line with its command", () => {
     [
       "a guest that another state has",
       { ...good, ofAnotherState: [{ ...marked[0]!, vmId: 555, name: "old" }] },
-      'warn state: guest 555 (old) is a node of this cluster in another Pulumi state → use the state that has it, if that is the right one (README, "From a second machine"); this one never touches it',
+      "warn state: guest 555 (old) is a node of this cluster in another Pulumi state → use the state that has it, if that is the right one (docs/second-machine.md); this one never touches it",
     ],
   ])("%s", (_, sight, line) => {
     expect(differences(sight)).toEqual([line]);

@@ -537,7 +537,7 @@ describe("VMIDs and addresses", () => {
         `fail vmid: these guests are nodes of this cluster in another Pulumi state: 100 k3s-master (${MARK}), 102 k3s-worker-01 (${MARK})`,
       ]);
       expect(elsewhere.run("create", mark).output).toContain(
-        '(use the state that has these guests: pulumi login to its backend, or copy it to this machine (README, "From a second machine"). Other VMIDs would make a second cluster)',
+        "(use the state that has these guests: pulumi login to its backend, or copy it to this machine (docs/second-machine.md). Other VMIDs would make a second cluster)",
       );
     });
 
