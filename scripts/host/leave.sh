@@ -33,8 +33,8 @@ node_is_ready() { [ "$(kubectl get node "$1" -o 'jsonpath={.status.conditions[?(
 # Each shows at its beginning that it is one, and counts the others as the last thing before it disturbs its node. So never more
 # go on than may: the last of them to count has seen all. Those of one run begin within moments and see each other, so that the
 # run, which ends with its first refusal, has disturbed none. Nobody knows how many will come, so what was shown must be some
-# seconds old; the checks of a real host take about as long.
-SHOWN_FOR=3
+# seconds old; the checks of a real host take about as long. Of four whole seconds at least three have passed.
+SHOWN_FOR=4
 comes_back() { sed 1d "$CLUSTER_DIR/run" 2>/dev/null | grep -qxF -- "$1"; }
 
 show_rebuild() {
