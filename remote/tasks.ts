@@ -313,7 +313,11 @@ export const TASKS = {
     runsOn: "host",
     parts: [...ACTS, "host/vm"],
     args: ["VMID", "NAME", "ADDRESS", "DISK", "DISKS", "DISKS_VMID", "AUTHORIZED_KEYS", "MARK", "URN"],
-    files: { ...GUEST_SSH, "guest-vm.sh": ["host/files/guest-vm.sh"] },
+    files: {
+      ...GUEST_SSH,
+      "guest-disk.sh": ["host/files/guest-disk.sh"],
+      "guest-machine-id.sh": ["host/files/guest-machine-id.sh"],
+    },
   },
 } as const satisfies Readonly<Record<string, Task>>;
 

@@ -4,7 +4,7 @@
 # a guest keeps for the node.
 # Arguments: ACTION, VMID, NAME, ADDRESS, DISK (GiB), DISKS (further disks: "serial storage GiB", one per line), DISKS_VMID (the
 # guest that keeps them; empty if there are none), AUTHORIZED_KEYS (one per line). Inputs: MARK, URN (the guest's resource).
-# Files: sshd.conf (hardening), sshd-tmpfiles.conf, guest-ssh.sh, guest-vm.sh.
+# Files: sshd.conf (hardening), sshd-tmpfiles.conf, guest-ssh.sh, guest-disk.sh, guest-machine-id.sh.
 
 # Seconds for the first boot until the guest agent answers, and until cloud-init has ended.
 BOOT=300
@@ -109,9 +109,17 @@ if ! set_up_ssh; then
   still_runs_after_failure "it was set up" "$if_stopped"
   fail "SSH could not be set up in $NAME ($VMID); the lines above say why" "fix it with qm terminal $VMID on the Proxmox host, then pulumi up"
 fi
-guest_feed "$VMID" sh -s <"$WORK/guest-vm.sh" >"$WORK/settled" ||
-  fail "the file system of $NAME ($VMID) could not be made as large as its disk; the lines above say why" "fix it with qm terminal $VMID on the Proxmox host, then pulumi up"
-plain 5 <"$WORK/settled"
+# settle FILE CAUSE: runs the file in the machine.
+settle() {
+  guest_feed "$VMID" sh -s <"$WORK/$1" >"$WORK/settled" || {
+    still_runs_after_failure "it was set up" "$if_stopped"
+    fail "$2; the lines above say why" "fix it with qm terminal $VMID on the Proxmox host, then pulumi up"
+  }
+  plain 5 <"$WORK/settled"
+}
+settle guest-disk.sh "the file system of $NAME ($VMID) could not be made as large as its disk"
+# Last, because the machine restarts then.
+settle guest-machine-id.sh "$NAME ($VMID) has the machine id of its template, and a new one could not be made"
 if grep -qx "new machine id" "$WORK/settled"; then
   say "restarting $NAME ($VMID), which had the machine id of its template"
   guest_shut_down "$VMID"

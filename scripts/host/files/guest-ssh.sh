@@ -25,6 +25,13 @@ touch "$keys"
 } >"$from/keys.new"
 cmp -s "$from/keys.new" "$keys" || install -m 0600 "$from/keys.new" "$keys"
 
+# Proxmox VE gives cloud-init a new instance id whenever the machine's address or DNS changes, and cloud-init would make new host
+# keys then.
+if command -v cloud-init >/dev/null; then
+  mkdir -p /etc/cloud/cloud.cfg.d
+  (umask 022 && echo 'ssh_deletekeys: false' >/etc/cloud/cloud.cfg.d/99-proxmox-k3s.cfg)
+fi
+
 # NixOS gets these settings by its module (plan/render/nixosModule.ts).
 if [ ! -e /etc/NIXOS ]; then
   put 0644 sshd.conf /etc/ssh/sshd_config.d/10-proxmox-k3s.conf

@@ -90,6 +90,18 @@ describe("vm", () => {
     ]);
   });
 
+  it.each([
+    ["findmnt", "the file system of node-1 (103) could not be made as large as its disk"],
+    ["machine-id", "node-1 (103) has the machine id of its template, and a new one could not be made"],
+  ])("names the step in the machine that failed: %s", (word, cause) => {
+    const host = begun(
+      `*"sh -s"*) if base64 -d | grep -q ${word}; then echo "what it says" | answer 1; else : | answer 0; fi ;;`,
+    );
+    host.hurry();
+    const { code, output } = host.run("vm");
+    expect([code, output.match(/error: .*/g)]).toEqual([1, [`error: node-1-vm: ${cause}; the lines above say why`]]);
+  });
+
   it("names machines whose file systems have the same UUID, as clones of one template have", () => {
     const uuid = "0d9a3f51-5f0e-4a1a-9d3b-0c1f6a7b8c9d";
     const host = begun(`*"findmnt"*) printf '${uuid}\\nno uuid; reboot\\nABCD-1234\\n' | answer 0 ;;`);

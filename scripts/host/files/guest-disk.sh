@@ -1,25 +1,9 @@
-# Runs inside a virtual machine, on stdin of `sh -s`: what a clone needs beside SSH. Says "new machine id" if it must restart.
+# Runs inside a virtual machine, on stdin of `sh -s`: the root file system takes all of its disk, which may have grown.
 set -eu
-
-# Proxmox VE gives cloud-init a new instance id whenever the machine's address or DNS changes, and cloud-init would make new host
-# keys then.
-mkdir -p /etc/cloud/cloud.cfg.d
-echo 'ssh_deletekeys: false' >/etc/cloud/cloud.cfg.d/99-proxmox-k3s.cfg
-
-# A template that was not cleaned gives all its clones the same machine id: older than this first boot. What is derived from it,
-# for example the id in DHCP, would be the same too.
-booted=$(($(date +%s) - $(cut -d. -f1 /proc/uptime)))
-if [ ! -e /var/lib/proxmox-k3s ] && [ -s /etc/machine-id ] && [ "$(stat -c %Y /etc/machine-id)" -lt $((booted - 60)) ]; then
-  rm -f /etc/machine-id /var/lib/dbus/machine-id
-  systemd-machine-id-setup
-  if [ -d /var/lib/dbus ]; then ln -s /etc/machine-id /var/lib/dbus/machine-id; fi
-  echo "new machine id"
-fi
 
 # quietly COMMAND…: what it says is of use only if it fails.
 quietly() { said=$("$@" 2>&1) || { code=$?; printf '%s\n' "$said" >&2; return "$code"; }; }
 
-# The root file system takes all of its disk, which may have grown.
 read -r device type <<EOF
 $(findmnt -nro SOURCE,FSTYPE /)
 EOF
