@@ -19,24 +19,25 @@ export class StackError extends Error {
 
   /** Whether there is none to be read, rather than one that cannot be read. */
   get isNoStack(): boolean {
-    return NO_STACK.test(this.seen);
+    return NO_LOGIN.test(this.seen) || NO_STACK.test(this.seen);
   }
 }
 
-const NO_STACK = /must be set for login|not logged in|no stack selected/;
+/* Pulumi's errors have no code, so the text says what failed. */
+const NO_LOGIN = /must be set for login|not logged in/;
+const NO_STACK = /no stack selected/;
 
 const PASSPHRASE_FILE =
   "set PULUMI_CONFIG_PASSPHRASE_FILE to the file with the stack's passphrase, for example export PULUMI_CONFIG_PASSPHRASE_FILE=~/.config/proxmox-k3s-passphrase";
 
-/* Pulumi's errors have no code, so the text says what failed. */
 const REMEDIES: readonly (readonly [words: RegExp, remedy: string])[] = [
   [/is not on PATH/, "install the Pulumi CLI (https://www.pulumi.com/docs/install/), or add its folder to PATH"],
-  [/must be set for login|not logged in/, 'log in: pulumi login "file://$HOME?metadata=skip", or your own backend'],
+  [NO_LOGIN, 'log in: pulumi login "file://$HOME?metadata=skip", or your own backend'],
   [
     /unable to open state directory/,
     "the backend's folder is missing: pulumi login with the URL of the backend that has the state",
   ],
-  [/no stack selected/, "select one: pulumi stack select NAME; pulumi stack ls lists them"],
+  [NO_STACK, "select one: pulumi stack select NAME; pulumi stack ls lists them"],
   [/no stack named/, "pulumi stack ls lists the stacks of this backend; pulumi whoami -v says which backend it is"],
   [/unable to read PULUMI_CONFIG_PASSPHRASE_FILE/, PASSPHRASE_FILE],
   [/passphrase must be set/, PASSPHRASE_FILE],

@@ -29,6 +29,15 @@ test.each([
   expect(problem.message).toBe(`${message}\nnext:  ${problem.remedy}`);
 });
 
+test.each([
+  ["PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions", true],
+  ["no stack selected; please use `pulumi stack select` or `pulumi stack init` to choose one", true],
+  ["no stack named 'nope' found", false],
+  ["incorrect passphrase", false],
+])("whether there is no stack at all: %s", async (message, isNoStack) => {
+  expect(await stackProblem(new Error(message), "mine")).toMatchObject({ isNoStack });
+});
+
 describe("a mistake in the stack's file is named with its own line", () => {
   const pools = (...lines: string[]): string =>
     ["config:", "  proxmox-k3s:cluster:", "    pools:", "      control:", "        role: server", ...lines, ""].join(
