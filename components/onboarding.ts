@@ -42,7 +42,10 @@ export function packages(
   return [step];
 }
 
-/** The page that shows the node's progress, where the config asks for it. If it no longer does, the page closes. */
+/**
+ * The page that shows the node's progress, if the config asks for it. If it no longer does, the page closes. The Proxmox host
+ * asks the node for both, so a node that does not run holds up nothing.
+ */
 export function page(
   name: string,
   { node, machine, context }: OnboardingArgs,
@@ -54,10 +57,11 @@ export function page(
     {
       task: "page",
       title: `the progress of ${node.name} at http://${node.address}:8080/`,
-      connection: machine.connection,
-      lock: "page",
+      connection: context.host,
+      lock: `page-${node.vmId}`,
       boundSeconds: STEP_BOUNDS.page,
-      args: { NAME: node.name, ADDRESS: node.address },
+      args: { VMID: node.vmId, NAME: node.name, ADDRESS: node.address },
+      inputs: { MARK: context.mark },
       on: "apply and delete",
       triggers: [machine.creation],
     },

@@ -12,9 +12,7 @@ import { type ArgumentName, ID, IPV4, LABEL, lines, SHAPES } from "./shapes";
 /** Arguments of every task. */
 export const COMMON_ARGUMENTS = ["STEP", "ACTION", "LOCK", "BOUND"] as const satisfies readonly ArgumentName[];
 
-export interface Task {
-  /** The machine that runs it. Scripts for nodes carry secrets or write files, so the gate does not run them on the host. */
-  readonly runsOn: "host" | "node";
+interface AnyTask {
   /** Its text: shared parts and its own, as files of `scripts/` without extension, in order. */
   readonly parts: readonly string[];
   /** Its exact arguments, in addition to {@link COMMON_ARGUMENTS}. */
@@ -25,9 +23,25 @@ export interface Task {
   readonly answer?: string;
   /** The words that it can answer, if the program acts on the answer. */
   readonly words?: readonly string[];
+}
+
+/** A task of the Proxmox host. */
+interface HostTask extends AnyTask {
+  readonly runsOn: "host";
   /** It also runs at deletions, whose text is stored in the state until the next `up`. */
   readonly deletes?: true;
 }
+
+/**
+ * A task of a node itself. It carries secrets or writes files, so the gate does not run it on the host. It has no deletion: that would need
+ * the node, and a node that is down must hold up nothing.
+ */
+interface NodeTask extends AnyTask {
+  readonly runsOn: "node";
+  readonly deletes?: never;
+}
+
+export type Task = HostTask | NodeTask;
 
 /** Parts of the removal script that the roster keeps on the host; the leave adds the part that all tasks share. */
 export const KEPT_LEAVE = [
@@ -44,8 +58,15 @@ const ACTS = ["lib/task", "lib/guest", "lib/acts"];
 const CLUSTER = [...ACTS, "lib/cluster"];
 /** Of tasks that run on a node and report its onboarding. */
 const ONBOARDING = ["lib/task", "lib/progress", "lib/doing"];
-/** What a node shows its progress with. */
-const PAGE_FILES = ["view.sh", "end-page.sh", "k3s-onboarding.socket", "k3s-onboarding@.service"];
+/** What a guest shows its progress with. */
+const GUEST_PAGE = {
+  "guest-page.sh": ["lib/progress.sh", "host/files/guest-page.sh"],
+  "style.css": { text: PAGE_STYLE },
+  "view.sh": ["host/files/view.sh"],
+  "end-page.sh": ["host/files/end-page.sh"],
+  "k3s-onboarding.socket": ["host/files/k3s-onboarding.socket"],
+  "k3s-onboarding@.service": ["host/files/k3s-onboarding@.service"],
+};
 /** What allows SSH by key in a guest. */
 const GUEST_SSH = {
   "guest-ssh.sh": ["host/files/guest-ssh.sh"],
@@ -227,14 +248,11 @@ export const TASKS = {
     answer: lines("onboarding\\t[^\\n\\t\\x00]*\\t(?:[A-Za-z0-9+/]+=*|-)(?:\\tjoined)?"),
   },
   page: {
-    runsOn: "node",
-    parts: [...ONBOARDING, "node/page"],
-    args: ["NAME", "ADDRESS"],
+    runsOn: "host",
+    parts: [...ACTS, "host/page"],
+    args: ["VMID", "NAME", "ADDRESS", "MARK"],
+    files: GUEST_PAGE,
     deletes: true,
-    files: {
-      "style.css": { text: PAGE_STYLE },
-      ...Object.fromEntries(PAGE_FILES.map((file) => [file, [`node/files/${file}`]])),
-    },
   },
   packages: {
     runsOn: "node",

@@ -397,8 +397,9 @@ describe("nodes that show their progress", () => {
       const { urn, inputs } = up.find(`${name}-page`, COMMAND);
       expect(inputs["create"]).toContain(`export ADDRESS='192.168.2.2${at}'\n`);
       expect(up.find(`${name}-k3s`, COMMAND).options.dependencies).toContain(urn);
-      // Without the wish the page closes; a machine that goes takes it along.
+      // Without the wish the page closes; a machine that goes takes it along. The host does it: a node may be down.
       expect(inputs["delete"]).toContain("export ACTION='delete'\n");
+      expect(inputs["connection"]).toEqual(up.find(`${name}-leave`, COMMAND).inputs["connection"]);
     }
   });
 });

@@ -25,8 +25,6 @@ export async function answerOnNode(world: NodeWorld, task: RemoteTask): Promise<
   switch (parseStep(task.step)?.step) {
     case "artifacts":
       return "files of the release are on the node";
-    case "page":
-      return "the node shows its progress";
     case "packages":
       return "the packages are installed";
     case "k3s":

@@ -3,7 +3,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { taskFiles, taskText } from "../../../remote/script";
+import { taskFiles } from "../../../remote/script";
+import { CREATION, MARK, ScriptedHost } from "../../support/scriptedHost";
 
 /* The page that a node shows while it joins: answered by a real `sh`, as systemd starts it for each connection. */
 
@@ -28,22 +29,28 @@ beforeEach(() => {
     fs.writeFileSync(file(`work/${name}`), `${text.replaceAll("/run/systemd/system", file("units"))}\n`);
 });
 
-/** @param text what runs: the step, or a report alone */
-function run(text: string, ACTION = "create"): { status: number | null; outcome: string } {
+/** @param text what runs in the node: the host's script for it, or a report alone */
+function run(text: string, ACTION = "create"): { status: number | null; said: string } {
   const script = text
+    .replaceAll("/run/proxmox-k3s-page", file("sent"))
     .replaceAll("/opt/k3s-onboarding", file("opt"))
     .replaceAll("/run/systemd/system", file("units"))
     .replaceAll("/var/lib/proxmox-k3s", file("state"));
-  const { status } = spawnSync("sh", ["-c", script], {
-    env: {
-      ...{ PATH: `${file("bin")}:${process.env["PATH"]}`, WORK: file("work"), RUNNER: String(process.pid) },
-      ...{ STEP: "node-1-page", NAME: "node-1", ADDRESS: "192.168.2.21", ACTION },
-    },
+  const args = ["-c", script, "sh", ACTION, "node-1", "192.168.2.21"];
+  const { status, stdout, stderr } = spawnSync("sh", args, {
+    encoding: "utf8",
+    env: { PATH: `${file("bin")}:${process.env["PATH"]}`, WORK: file("work"), NAME: "node-1" },
   });
-  const outcome = file("work/outcome");
-  return { status, outcome: fs.existsSync(outcome) ? fs.readFileSync(outcome, "utf8").trim() : "" };
+  return { status, said: (stdout + stderr).trim() };
 }
-const show = () => run(taskText("page"));
+/** What the host sends is used up by each run. */
+function guestPage(ACTION: string) {
+  fs.cpSync(file("work"), file("sent"), { recursive: true });
+  const end = run(fs.readFileSync(file("work/guest-page.sh"), "utf8"), ACTION);
+  expect(fs.existsSync(file("sent"))).toBe(false);
+  return end;
+}
+const show = () => guestPage("create");
 const report = (words: string) =>
   run(
     [
@@ -61,7 +68,7 @@ function ask(request: string): { head: string; body: string } {
 }
 
 it("listens at the node's address alone, as nobody, in units that a restart takes away", () => {
-  expect(show()).toEqual({ status: 0, outcome: "the progress of node-1 is at http://192.168.2.21:8080/" });
+  expect(show()).toEqual({ status: 0, said: "the progress of node-1 is at http://192.168.2.21:8080/" });
   const socket = fs.readFileSync(file("units/k3s-onboarding.socket"), "utf8");
   // A limit of systemd would close it for good.
   for (const line of ["ListenStream=192.168.2.21:8080", "TriggerLimitIntervalSec=0"])
@@ -144,13 +151,13 @@ it("does not come for a node that has joined before there were reports, and goes
   fs.mkdirSync(file("state"));
   fs.writeFileSync(file("state/started"), "");
   fs.rmSync(file("opt"), { recursive: true });
-  expect(show()).toEqual({ status: 0, outcome: "node-1 has joined before, so it shows no page" });
+  expect(show()).toEqual({ status: 0, said: "node-1 has joined before, so it shows no page" });
   expect([fs.readdirSync(file("units")), fs.existsSync(file("opt"))]).toEqual([[], false]);
 });
 
 it("goes if the config no longer asks for it", () => {
   show();
-  expect(run(taskText("page"), "delete")).toEqual({ status: 0, outcome: "node-1 shows no page any more" });
+  expect(guestPage("delete")).toEqual({ status: 0, said: "node-1 shows no page any more" });
   expect([fs.readdirSync(file("units")), calls().at(-2)]).toEqual([[], "systemctl stop k3s-onboarding.socket"]);
 });
 
@@ -158,9 +165,61 @@ it("does not come for a node that is done, nor fail where the port is taken", ()
   fs.writeFileSync(file("taken"), "");
   expect(show()).toEqual({
     status: 0,
-    outcome: "node-1 shows no page: journalctl -u k3s-onboarding.socket on the node says why",
+    said: "node-1 shows no page: journalctl -u k3s-onboarding.socket on the node says why",
   });
   fs.rmSync(file("taken"));
   report(`health_check_ready done "Ready"`);
-  expect(show()).toEqual({ status: 0, outcome: "the onboarding of node-1 is done, so it shows no page" });
+  expect(show()).toEqual({ status: 0, said: "the onboarding of node-1 is done, so it shows no page" });
+});
+
+describe("the Proxmox host asks the node for it", () => {
+  const node = (name = "node-1") => `#creation ${CREATION} of ${MARK}\nhostname: ${name}\nlxc.cap.drop:\n`;
+  /** @param answer what the guest does with its script; shell */
+  function host(answer: string): ScriptedHost {
+    const asked = new ScriptedHost(`
+      case "$*" in
+        status*) if [ -e "$(dirname "$0")/../stopped" ]; then echo "status: stopped"; else echo "status: running"; fi ;;
+        *guest-page.sh*) tar -xO guest-page.sh >"$(dirname "$0")/../sent"; ${answer} ;;
+      esac`);
+    asked.conf(103, node());
+    return asked.record("prepared", 103);
+  }
+  const page = (asked: ScriptedHost, action = "create") => asked.script("page", action, { ADDRESS: "192.168.2.21" });
+  const asks = ({ pct }: ReturnType<typeof page>) => pct.filter((call) => call.startsWith("exec"));
+
+  it.each(["create", "delete"])("with its name and its address: %s", (action) => {
+    const asked = host("echo first; printf 'the words of\\033[31m the guest'");
+    const run = page(asked, action);
+    expect([run.code, run.outcome]).toEqual([0, "the words of[31m the guest"]);
+    expect(asks(run)).toEqual([
+      expect.stringMatching(new RegExp(`guest-page.sh "\\$@" sh ${action} node-1 192.168.2.21$`)),
+    ]);
+    expect(fs.readFileSync(path.join(asked.root, "sent"), "utf8")).toContain(taskFiles("page")["guest-page.sh"]);
+  });
+
+  it.each(["create", "delete"])(
+    "a node that does not run, or is gone, or another's, holds up nothing: %s",
+    (action) => {
+      const asked = host("echo asked");
+      const nothing = { code: 0, outcome: "no guest node-1 (103) of this cluster runs, so there is no page" };
+      fs.writeFileSync(path.join(asked.root, "stopped"), "");
+      expect(page(asked, action)).toMatchObject(nothing);
+      fs.rmSync(path.join(asked.root, "stopped"));
+      asked.conf(103, node("node-2"));
+      expect(page(asked, action)).toMatchObject(nothing);
+      asked.conf(103, node().replace(MARK, "somebody else's"));
+      expect(page(asked, action)).toMatchObject(nothing);
+      fs.rmSync(path.join(asked.root, "etc/nodes/pve/lxc/103.conf"));
+      const run = page(asked, action);
+      expect([run, asks(run)]).toEqual([expect.objectContaining(nothing), []]);
+    },
+  );
+
+  it.each(["create", "delete"])("one that hangs or fails does neither, and its words are shown: %s", (action) => {
+    const run = page(host("echo 'no space left' >&2; exit 1"), action);
+    expect(run).toMatchObject({
+      ...{ code: 0, output: "  no space left\n" },
+      outcome: "node-1 (103) did not answer as it should; a page that it shows ends with its restart",
+    });
+  });
 });
