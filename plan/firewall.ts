@@ -75,8 +75,9 @@ export const DOORS: readonly KnownDoor[] = [
     ...{ from: "admins", to: "nodes", protocol: "tcp", ports: ["8080"], why: "progress of the onboarding" },
     when: { words: "`onboarding.http` is `true`", holds: ({ onboarding }) => onboarding.http },
   },
+  // Nodes too: a pod of another node comes with that node's address (docs/decisions/0018).
   ...(["tcp", "udp"] as const).flatMap((protocol): KnownDoor[] =>
-    (["services", "pods"] as const).map((from) => ({
+    (["services", "nodes", "pods"] as const).map((from) => ({
       ...{ from, to: "nodes", protocol, why: "services", forwarded: true },
       ports: ["80", "443", NODE_PORTS],
       portsIn: (plan) => ["80", "443", nodePortRange(plan)],

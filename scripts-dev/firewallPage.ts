@@ -50,7 +50,8 @@ const TAIL = `Answers to a node's own connections always come in. So do the mess
 Pods reach other pods, services and the internet. Nothing limits what a node sends. Policies between pods are
 Kubernetes' own (NetworkPolicy).
 
-A pod that connects to another node has its own node's address there, because flannel translates it.
+A pod that connects to another node has its own node's address there, because flannel translates it. So services are open to all
+nodes: a pod reaches the ingress or a NodePort under the address of any node.
 
 ## How it works
 

@@ -41,7 +41,7 @@ export const firewallSchema = z
     adminNetworks: networks(
       "Networks that may use SSH and the Kubernetes API. The machine that runs `pulumi up` must be in one of them.",
     ).default([]),
-    nodePorts: networks("Networks that may use services: ports 80 and 443, and NodePorts.")
+    nodePorts: networks("Networks that may use services: ports 80 and 443, and NodePorts. Nodes and pods always may.")
       .meta({ otherwise: "`adminNetworks`" })
       .optional(),
     extra: z.record(extraName, extraSchema).meta({ description: "Further open ports, by name." }).default({}),

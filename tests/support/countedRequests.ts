@@ -87,7 +87,8 @@ const asking = (get: string, addresses: readonly string[], end: string): string 
 let runs = 0;
 
 /**
- * Requests from the pod of every node to all of them and to their service, and from a client outside to every node.
+ * Requests from the pod of every node to all of them, to their service and to its NodePort on every node, and from a client outside
+ * to that NodePort.
  * @param nodes addresses of all nodes
  * @param client an address of the lab's Proxmox host
  */
@@ -101,14 +102,11 @@ export async function requests(
     return ready.length === nodes.length && ready;
   });
   const service = (await lab.kubectl("get", "service", NAME, "-o", "jsonpath={.spec.clusterIP}")).trim();
-  const addresses = [...pods.map(({ status }) => `${status.podIP}:8080`), `${service}:80`];
+  const nodePorts = nodes.map((address) => `${address}:${NODE_PORT}`);
+  const addresses = [...pods.map(({ status }) => `${status.podIP}:8080`), `${service}:80`, ...nodePorts];
   const names = pods.map(({ metadata }) => metadata.name);
   const end = `/tmp/asking-${process.pid}-${++runs}`;
-  const fromOutside = asking(
-    `curl -s -m 5 --interface ${client}`,
-    nodes.map((address) => `${address}:${NODE_PORT}`),
-    end,
-  );
+  const fromOutside = asking(`curl -s -m 5 --interface ${client}`, nodePorts, end);
   const running = Promise.all([
     ...names.map((pod) => lab.kubectl("exec", pod, "--", "sh", "-c", asking("get", addresses, end))),
     lab.hostWithInput("sh -e", fromOutside),

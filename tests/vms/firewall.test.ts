@@ -44,7 +44,7 @@ async function expectMatrix(): Promise<void> {
   }
 }
 
-/** Requests of a pod on each node to one on each other node, to the service, and of a client to each node. */
+/** Requests of a pod on each node to one on each other node, to the service and to its NodePort, and of a client to each node. */
 async function expectAnswers(): Promise<void> {
   const counting = await requests(lab, addresses(), `${prefix}.225`);
   const counted = await counting.stop();

@@ -62,7 +62,7 @@ const ALWAYS = [
   "nodes → nodes: tcp 10250",
   "pods → nodes: tcp 10250",
   ...["tcp", "udp"].flatMap((protocol) =>
-    ["services", "pods"].map((from) => `${from} → nodes: ${protocol} 80 443 30000-32767`),
+    ["services", "nodes", "pods"].map((from) => `${from} → nodes: ${protocol} 80 443 30000-32767`),
   ),
   ...["admins", "nodes", "pods"].map((from) => `${from} → nodes: icmp echo-request`),
 ];

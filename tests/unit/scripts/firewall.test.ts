@@ -226,6 +226,7 @@ time.sleep(100)
     ]);
     expect(expected("stranger")).toEqual([]);
     expect(expected("admin")).toEqual([22, 6443]);
+    expect(expected("agent")).toEqual([80, 443, 6443, 10250, 30000, 32767]);
   }, 120_000);
 
   test("pods: services by the port that a packet had first, their own way out, and nobody who only says that he is one", () => {
@@ -239,7 +240,7 @@ time.sleep(100)
       ip link add eth0 type veth peer name p0; ip link set p0 netns peer
       ip link add cni0 type veth peer name p1; ip link set p1 netns pod
       ip addr add 192.168.2.20/24 dev eth0; ip link set eth0 up; ip addr add 10.42.0.1/24 dev cni0; ip link set cni0 up; ip link set lo up
-      ip netns exec peer sh -c 'ip addr add ${SOURCES.client}/24 dev p0; ip addr add ${SOURCES.stranger}/24 dev p0; ip addr add 10.42.0.9/32 dev p0; ip link set p0 up; ip route add 10.42.0.0/24 via 192.168.2.20'
+      ip netns exec peer sh -c 'for each in ${SOURCES.client} ${SOURCES.agent} ${SOURCES.stranger}; do ip addr add "$each/24" dev p0; done; ip addr add 10.42.0.9/32 dev p0; ip link set p0 up; ip route add 10.42.0.0/24 via 192.168.2.20'
       ip netns exec pod sh -c 'ip addr add 10.42.0.5/24 dev p1; ip link set p1 up; ip route add default via 10.42.0.1'
       nft add table ip kubeproxy; nft 'add chain ip kubeproxy pre { type nat hook prerouting priority -100; }'
       nft 'add rule ip kubeproxy pre tcp dport { 30080, 20080 } dnat to 10.42.0.5:8080'
@@ -247,12 +248,14 @@ time.sleep(100)
       ip netns exec peer python3 ${file("listen.py")} '[53]' & sleep 1
       nft -f ${file("matrix.nft")}
       ${from("peer", "client", SOURCES.client, "192.168.2.20", [30080, 20080, 8080])}
+      ${from("peer", "node", SOURCES.agent, "192.168.2.20", [30080, 20080, 8080])}
       ${from("peer", "stranger", SOURCES.stranger, "192.168.2.20", [30080, 20080])}
       ${from("peer", "routed", SOURCES.client, "10.42.0.5", [8080])}
       ${from("pod", "pod", "10.42.0.5", "192.168.2.20", [22, 6443, 10250])}
       ${from("pod", "out", "10.42.0.5", SOURCES.stranger, [53])}
       ip route add 10.42.0.9/32 dev eth0; for each in all eth0 cni0; do echo 0 >/proc/sys/net/ipv4/conf/$each/rp_filter; done
       ${from("peer", "spoofed", "10.42.0.9", "192.168.2.20", [22, 6443, 10250, 30080])}`);
-    expect(lines).toEqual(["client 30080", "stranger", "routed", "pod 6443 10250", "out 53", "spoofed"]);
+    // A pod of another node comes with that node's address.
+    expect(lines).toEqual(["client 30080", "node 30080", "stranger", "routed", "pod 6443 10250", "out 53", "spoofed"]);
   }, 120_000);
 });
