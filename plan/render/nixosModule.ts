@@ -56,9 +56,9 @@ function machine(node: VmNodePlan, { network }: ClusterPlan, former: NodeRecord 
     domains = ${nixTexts(network.searchDomain === undefined ? [] : [network.searchDomain], 4)};
   };
 
-  # The root file system takes all of its disk at a boot.
-  boot.growPartition = lib.mkDefault true;
-  fileSystems."/".autoResize = lib.mkDefault true;`;
+  # The root file system takes all of its disk at a boot. NixOS refuses to grow other types.
+  boot.growPartition = lib.mkDefault config.fileSystems."/".autoResize;
+  fileSystems."/".autoResize = lib.mkDefault (builtins.elem config.fileSystems."/".fsType [ "ext3" "ext4" "btrfs" "xfs" ]);`;
 }
 
 const access = ({ ssh, firewall: filter }: ClusterPlan): string => `  # Scripts call them by their names.

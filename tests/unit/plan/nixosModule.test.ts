@@ -64,7 +64,7 @@ const DOUBLE = (release: string): string =>
 const REAL = (folder: string, module: string) => `let
     nixpkgs = import ${folder} { };
     nixos = import ${folder}/nixos/lib/eval-config.nix {
-      modules = [ ${module} { boot.loader.grub.device = "/dev/sda"; fileSystems."/".device = "/dev/sda1"; system.stateVersion = "25.11"; } ];
+      modules = [ ${module} { boot.loader.grub.device = "/dev/sda"; fileSystems."/" = { device = "/dev/sda1"; fsType = "ext4"; }; system.stateVersion = "25.11"; } ];
     };
     failed = builtins.filter (each: !each.assertion) nixos.config.assertions;
   in {
@@ -120,6 +120,18 @@ describe("a module", () => {
     expect(said("hamal", 'module.systemd.network.networks."05-proxmox-k3s".matchConfig.MACAddress')).toBe(
       (hamal as VmNodePlan).ownMac,
     );
+  });
+
+  test.each([
+    ["ext4", true],
+    ["zfs", false],
+  ])("grows a root file system only if NixOS can: %s", (type, grows) => {
+    const value = `let
+      config = { fileSystems."/" = { fsType = "${type}"; autoResize = module.fileSystems."/".autoResize; }; };
+      module = import MODULE (${DOUBLE(mizar().version.slice(1))} // { inherit config; });
+    in [ module.fileSystems."/".autoResize module.boot.growPartition ]`;
+    const evaluated = evalNix((module) => value.replace("MODULE", module), moduleOf("mizar"));
+    expect(evaluated).toEqual([grows, grows]);
   });
 
   test("keeps the MAC address that the machine has, if the config gives none", () => {
