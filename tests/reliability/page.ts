@@ -1,6 +1,7 @@
 import * as path from "node:path";
 import prettier from "prettier";
 import { MACHINE_TIMEOUTS } from "../../plan/machineTimeouts";
+import { LEVELS, type NixosRow, nixosRows } from "./nixos";
 import { nameOf, type Phase, REMEDIES, type Row } from "./row";
 import { rows } from "./rows";
 
@@ -42,6 +43,33 @@ A refresh (\`--refresh\`) has no time limit in the Proxmox provider. If the API 
 waits until you interrupt it.
 `;
 
+const NIXOS = `
+## On a machine with NixOS
+
+**No machine with [NixOS](nixos.md) has been in any test.** The rows below are tests too, but NixOS is a double in them
+([the doubles](lab.md#the-doubles-of-nixos)). They show what the program says and does, not that NixOS does its part. A failure
+ends the node's steps before its K3s is touched, except in the last row.
+`;
+
+const NIXOS_TAIL = `
+In the folder \`tests\`:
+
+${Object.entries(LEVELS)
+  .map(([file, what]) => `- \`${file}.test.ts\` runs ${what};`)
+  .join("\n")
+  .replace(/;$/, ".")}
+
+The last one also shows that such nodes join, change in turns, leave and are destroyed. This has never run:
+
+- the module in a real nixpkgs: whether each option exists, and means what the program takes it for. Nix reads and evaluates the
+  module in \`tests/unit/plan/nixosModule.test.ts\`, with a double of nixpkgs; \`NIXPKGS\` takes the real one;
+- \`nixos-rebuild\`: a build and how long it takes, a switch, the boot loader;
+- the timer that ends a trial, under a real systemd, and a guest agent that the switch restarts;
+- K3s from nixpkgs with the program's \`config.yaml\`, and the firewall's unit at a boot (the rules themselves are loaded by a real
+  \`nft\`);
+- cloud-init in NixOS with the drive of Proxmox VE, a restart for another host name, and a disk that grows at a boot.
+`;
+
 const TAIL = `
 ## After a failed removal
 
@@ -59,14 +87,24 @@ export async function renderPage(): Promise<string> {
   const sections = phases.map(
     (phase) => `\n## ${HEADINGS[phase]}\n\n${table(rows.filter((row) => row.phase === phase))}`,
   );
-  return prettier.format([HEAD, ...sections, TAIL].join("\n"), { parser: "markdown", printWidth: 120 });
+  const nixos = [NIXOS, nixosTable(nixosRows), NIXOS_TAIL];
+  return prettier.format([HEAD, ...sections, ...nixos, TAIL].join("\n"), { parser: "markdown", printWidth: 120 });
 }
 
 function table(some: readonly Row[]): string {
   const lines = some.map((row) => [where(row), row.fault, seen(row), todo(row), String(bound(row))]);
-  const head = ["where", "fault", "what you see", "what to do", "seconds at most"];
-  return [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  return markdown(["where", "fault", "what you see", "what to do", "seconds at most"], lines);
 }
+
+function nixosTable(some: readonly NixosRow[]): string {
+  const lines = some.map(({ step, fault, sees, next, test: [file] }) => [
+    ...[`\`NODE-${step}\``, fault, `\`${sees}\``, next, `\`${file}\``],
+  ]);
+  return markdown(["where", "fault", "what you see", "what it says to do", "test"], lines);
+}
+
+const markdown = (head: readonly string[], lines: readonly (readonly string[])[]): string =>
+  [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 
 const where = ({ step, part }: Row): string => `\`${nameOf(step, "NODE", "CLUSTER")}\`: ${part}`;
 
