@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   "stack select [name]": [],
   "stack ls": [],
   "stack rm [name]": ["-y, --yes", "--force", "--preserve-config"],
+  "stack change-secrets-provider <provider>": [STACK],
   "stack export": [STACK, "--file <file>"],
   "stack import": [STACK, "--file <file>"],
   "stack output [name]": [STACK, "--show-secrets"],
