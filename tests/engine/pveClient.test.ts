@@ -11,16 +11,18 @@ import { PulumiRun } from "../support/pulumiRun";
 jest.setTimeout(900_000);
 
 let pve: SimulatedNode;
+let env: Record<string, string>;
 let run: PulumiRun;
 
 beforeAll(async () => {
   // Slow enough that the client sees tasks running.
   pve = await SimulatedNode.start({}, { delayMs: 200, addressDelayMs: 1500 });
-  run = await PulumiRun.create("client", {
+  env = {
     PROXMOX_VE_ENDPOINT: pve.url,
     PROXMOX_VE_API_TOKEN: pve.apiToken,
     SSL_CERT_FILE: path.join(pve.dir, "cert.pem"),
-  });
+  };
+  run = await PulumiRun.create("client", env);
 });
 afterAll(async () => {
   run?.dispose();
@@ -117,6 +119,23 @@ test("changes cores and tags in place, memory by a reboot, and keeps the raw lin
 test("grows the disk", async () => {
   await run.up(container(grown));
   expect(pve.conf(100)).toMatch(/^rootfs: .*size=40G/m);
+});
+
+test("a container that stands is imported", async () => {
+  const other = await PulumiRun.create("importer", env);
+  try {
+    expect(await other.import("proxmoxve:index/containerLegacy:ContainerLegacy", "pve/100")).toMatchObject({
+      id: "100",
+      outputs: {
+        // The client reads the VMID into the id alone.
+        ...{ nodeName: "pve", unprivileged: false, tags: ["k3s-lab"] },
+        ...{ cpu: { cores: 4 }, memory: { dedicated: 8192 }, disk: { datastoreId: "local-lvm", size: 40 } },
+        initialization: { hostname: "k3s-master", ipConfigs: [{ ipv4: { address: "198.18.0.20/24" } }] },
+      },
+    });
+  } finally {
+    other.dispose();
+  }
 });
 
 describe("a foreign guest on the VMID, with nothing to guard it", () => {

@@ -58,6 +58,18 @@ export class PulumiRun {
     return output;
   }
 
+  /** Runs `pulumi import` of something that stands, and returns what the state has of it then. */
+  async import(type: string, id: string): Promise<{ id?: string; outputs?: object } | undefined> {
+    // An import asks the language host of a program that is not inline.
+    const modules = path.join(this.dir, "node_modules");
+    if (!fs.existsSync(modules)) fs.symlinkSync(path.join(__dirname, "../../node_modules"), modules);
+    await this.stack.import({ resources: [{ type, name: "imported", id }], protect: false, generateCode: false });
+    const { deployment } = await this.stack.exportStack();
+    return (deployment.resources as { type: string; id?: string; outputs?: object }[]).find(
+      (resource) => resource.type === type,
+    );
+  }
+
   async destroy(): Promise<void> {
     await this.stack.destroy({ color: "never" });
   }
