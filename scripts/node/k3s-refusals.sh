@@ -35,9 +35,12 @@ UNREACHED='failed to get CA certs'
 # Where an agent waits for its server, a server that joins ends, and systemd starts it again.
 tries_again() { joins && [ "$(seen "$UNREACHED\|etcd cluster member list\|etcd cluster join failed\|Waiting for other members")" -gt 0 ]; }
 
+# On a busy machine or a slow disk K3s ends itself when a part of it takes too long. systemd starts it again, so it is no refusal.
+TOO_SLOW='level=fatal.*\(leaderelection lost\|exited: .*\(deadline exceeded\|timed out\|timeout\)\)'
+
 # Lines and their meaning as observed with K3s v1.36.3: a refused join stays "activating" without end, so that only
-# the journal tells. The first group is final; the second is final when seen twice; a name that is taken, five times, because a server whose API is slow says so too; the rest is
-# waited for.
+# the journal tells. Most are final; "not authorized" of a first server when seen twice; an end because of time, three times; a
+# name that is taken, five times, because a server whose API is slow says so too. The rest is waited for.
 check_refusals() {
   if [ "$(seen 'token CA hash does not match')" -gt 0 ]; then
     refused "the server's CA is not the one in the token" "something else answers at the server's address, or the server was rebuilt: pulumi up --refresh"
@@ -51,8 +54,11 @@ check_refusals() {
     refused_options "its options differ from the other servers': $(journal | sed -n 's/.*critical configuration mismatched: //p' | sort -u | paste -s -d ' ' -)"
   elif [ "$(seen 'not authorized')" -gt "$(if joins; then echo 0; else echo 1; fi)" ]; then
     refused "the server refuses the token" "the token on the servers differs from the stack's: pulumi up --refresh, or docs/operations.md, \"If K3s refuses the token\""
-  elif ! tries_again && [ "$(seen 'level=fatal')" -gt 0 ]; then
-    refused_options "$(journal | grep 'level=fatal' | tail -n 1)"
+  elif ! tries_again && [ "$(seen 'level=fatal')" -gt "$(seen "$TOO_SLOW")" ]; then
+    refused_options "$(journal | grep 'level=fatal' | grep -v "$TOO_SLOW" | tail -n 1)"
+  elif [ "$(seen "$TOO_SLOW")" -gt 2 ]; then
+    refused "it ends again and again, because a part of it takes too long: $(journal | grep "$TOO_SLOW" | tail -n 1)" \
+      "give $NAME more processors or a faster disk, then pulumi up"
   elif [ "$(seen 'Unknown flag .* found in config.yaml')" -gt 0 ]; then
     # A server goes on without what it does not know, where an agent ends.
     refused_options "K3s $VERSION does not know $(journal | sed -n 's/.*Unknown flag \(--[^ ]*\) found in config.*/\1/p' | sort -u | paste -s -d ' ' -)"
@@ -61,7 +67,7 @@ check_refusals() {
       "if the line names an option, correct k3s.serverConfig or k3s.agentConfig; else docs/operations.md, \"If kubelet does not start in a container\""
   elif [ "$(seen 'Node password rejected')" -gt 4 ]; then
     refused "the cluster knows another machine by the name $NAME" "if that machine is gone: kubectl delete node $NAME, then pulumi up; else give this node another hostname"
-  elif ! tries_again && [ "$(systemctl show -p NRestarts --value "$unit")" -gt 0 ]; then
+  elif ! tries_again && [ "$(seen "$TOO_SLOW")" -eq 0 ] && [ "$(systemctl show -p NRestarts --value "$unit")" -gt 0 ]; then
     refused_options "K3s ends right after its start" "the lines above say why"
   fi
 }
