@@ -100,7 +100,7 @@ test("proxmoxer lists, creates, starts, stops and deletes a container, and uploa
   const from = pve.exchanges.length;
   const settings = {
     port: Number(new URL(pve.url).port),
-    ca: path.join(pve.dir, "cert.pem"),
+    ca: pve.caFile,
     ...{ apiToken: pve.apiToken, rootPassword, fields: nodeFields(104), file },
   };
   const output = await run(python, ["-B", path.join(folder, "lifecycle.py")], { input: JSON.stringify(settings) });
@@ -154,7 +154,7 @@ test("proxmoxer takes a virtual machine through its life", async () => {
   const from = pve.exchanges.length;
   const settings = {
     port: Number(new URL(pve.url).port),
-    ca: path.join(pve.dir, "cert.pem"),
+    ca: pve.caFile,
     ...{ apiToken: vmToken, fields: vmFields(9000) },
   };
   const output = await run(python, ["-B", path.join(folder, "vm_lifecycle.py")], { input: JSON.stringify(settings) });
@@ -186,7 +186,7 @@ if (terraform && provider) {
     const env = {
       ...{ PATH: process.env["PATH"], HOME: folder, TF_CLI_CONFIG_FILE: path.join(folder, "cli.tfrc") },
       ...{ PROXMOX_VE_ENDPOINT: pve.url, PROXMOX_VE_API_TOKEN: pve.apiToken },
-      SSL_CERT_FILE: path.join(pve.dir, "cert.pem"),
+      SSL_CERT_FILE: pve.caFile,
     };
     const command = (...args: string[]) => run(terraform, [...args, "-no-color", "-input=false"], { cwd: folder, env });
     const configure = (cores: number) => fs.writeFileSync(path.join(folder, "main.tf"), terraformProgram(cores));

@@ -23,7 +23,7 @@ beforeAll(async () => {
   run = await PulumiRun.create("copies", {
     PROXMOX_VE_ENDPOINT: pve.url,
     PROXMOX_VE_API_TOKEN: pve.newToken("copies", privileges),
-    SSL_CERT_FILE: path.join(pve.dir, "cert.pem"),
+    SSL_CERT_FILE: pve.caFile,
   });
   fs.writeFileSync(path.join(pve.dir, "golden.tar.zst"), "the content of a template");
 });

@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { SimulatedNode } from "../support/doubles/simulatedCluster";
 import { Homelab, LOOK } from "../support/homelab";
+import { selfSigned } from "../support/selfSigned";
 import { succeeded } from "../support/succeeded";
 
 /**
@@ -95,14 +95,7 @@ it("a host that cannot be reached, or a cluster that cannot be looked at, does n
 });
 
 describe("certificates", () => {
-  /** A new one of so many days. */
-  function certificate(days: number): string {
-    const file = lab.scratch("certificate");
-    const made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "/dev/null"];
-    const args = ["req", "-x509", ...made, "-out", file, "-subj", "/CN=system:admin", "-days", String(days)];
-    execFileSync("openssl", args, { stdio: "pipe" });
-    return fs.readFileSync(file, "utf8");
-  }
+  const certificate = (days: number): string => selfSigned({ name: "system:admin", days }).cert;
   const output = async (): Promise<string> =>
     (await lab.pulumi("stack", "output", "kubeconfig", "--show-secrets")).stdout;
   /** On the server, as K3s writes it. */

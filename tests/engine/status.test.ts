@@ -1,9 +1,9 @@
-import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { SimulatedNode } from "../support/doubles/simulatedCluster";
 import { Homelab, type HomelabSnapshot } from "../support/homelab";
 import { homelabAtRest } from "../support/homelabAtRest";
+import { selfSigned } from "../support/selfSigned";
 
 /** `status` and `kubeconfig` on a real stack, machines simulated: a cluster that is as planned, and each difference by its line. */
 
@@ -91,10 +91,7 @@ it("names what differs on Proxmox VE, and a certificate near its end", async () 
   const elsewhere = path.join(path.dirname(lab.host.confFile(103)), "../nodes/pve2/lxc");
   fs.mkdirSync(elsewhere, { recursive: true });
   fs.renameSync(lab.host.confFile(103), path.join(elsewhere, "103.conf"));
-  const file = lab.scratch("certificate");
-  const made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "/dev/null"];
-  execFileSync("openssl", ["req", "-x509", ...made, "-out", file, "-subj", "/CN=x", "-days", "5"], { stdio: "pipe" });
-  lab.machines.disk(100).setCertificate("client-admin", fs.readFileSync(file, "utf8"));
+  lab.machines.disk(100).setCertificate("client-admin", selfSigned({ name: "x", days: 5 }).cert);
   expect(await status()).toEqual({
     code: 1,
     verdict: "differs",

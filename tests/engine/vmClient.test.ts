@@ -40,7 +40,7 @@ beforeAll(async () => {
   env = {
     PROXMOX_VE_ENDPOINT: pve.url,
     PROXMOX_VE_API_TOKEN: pve.newToken("vms", [...VM_PRIVILEGES, ...more]),
-    SSL_CERT_FILE: path.join(pve.dir, "cert.pem"),
+    SSL_CERT_FILE: pve.caFile,
   };
   run = await PulumiRun.create("vms", env);
 });

@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import { selfSigned } from "../support/selfSigned";
 import { newKeyPair } from "../support/sshKeys";
 import { recordProgram, type Recording, stackCluster } from "../support/program";
 import { changed } from "../unit/config/support";
@@ -27,11 +27,7 @@ const run = (caFile: string, preview: boolean): Promise<Recording> => {
 
 const saved = { ...process.env };
 beforeAll(() => {
-  for (const name of ["pve", "other"]) {
-    const made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", at(`${name}.key`)];
-    const out = ["-subj", `/CN=${name}`, "-days", "2", "-out", at(`${name}.pem`)];
-    execFileSync("openssl", ["req", "-x509", ...made, ...out], { stdio: "ignore" });
-  }
+  for (const name of ["pve", "other"]) fs.writeFileSync(at(`${name}.pem`), selfSigned({ name }).cert);
   for (const name of ["PROXMOX_VE_API_TOKEN", "PROXMOX_K3S_HOST_SSH_KEY_FILE", "PROXMOX_K3S_NODE_SSH_KEY_FILE"])
     delete process.env[name];
   for (const name of ["SSH_AUTH_SOCK", "SSL_CERT_DIR"]) delete process.env[name];

@@ -1,10 +1,10 @@
-import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { ContainerDriver, VmDriver } from "../../lab/pve/driver";
 import type { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
 import { type PveServer, startPveServer } from "../../lab/pve/server";
+import { selfSigned } from "./selfSigned";
 
 export interface HomelabApiOptions {
   /** The world's folder, with `pve-state`; certificate and template come into it. */
@@ -25,17 +25,22 @@ export interface HomelabApiOptions {
   readonly onExchange: (exchange: Exchange) => void;
 }
 
-/** The lab's Proxmox API on a port of loopback, with the storages and the template of Pulumi.homelab.yaml. */
+/**
+ * The lab's Proxmox API on a port of loopback, with the storages and the template of Pulumi.homelab.yaml. Its clients trust
+ * `cert.pem` in the folder.
+ */
 export function startHomelabApi(options: HomelabApiOptions): Promise<PveServer> {
   const { folder, address, faults, onRequest, etcPve, socket, lockDir, driver, vms, onExchange } = options;
   const template = path.join(folder, "template.tar.zst");
   fs.writeFileSync(template, "a template");
+  const tls = selfSigned({ name: "pve", altNames: `IP:${address}` });
+  fs.writeFileSync(path.join(folder, "cert.pem"), tls.cert);
   return startPveServer({
     ...{ etcPve, socket, lockDir, driver, vms, onExchange },
     stateDir: path.join(folder, "pve-state"),
     node: "pve",
     listen: { host: "127.0.0.1", port: 0 },
-    tls: certificate(folder, address),
+    tls,
     onTask: faults.onTask,
     onStorage: faults.storage,
     storages: {
@@ -53,13 +58,4 @@ export function startHomelabApi(options: HomelabApiOptions): Promise<PveServer> 
       return faults.onRequest(request);
     },
   });
-}
-
-/** A certificate for an address that is its own CA, beside the other files of the world. */
-function certificate(folder: string, address: string): { cert: string; key: string } {
-  const [cert, key] = [path.join(folder, "cert.pem"), path.join(folder, "key.pem")];
-  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  const subject = ["-subj", "/CN=pve", "-addext", `subjectAltName=IP:${address}`, "-keyout", key, "-out", cert];
-  execFileSync("openssl", [...request, ...subject], { stdio: "pipe" });
-  return { cert: fs.readFileSync(cert, "utf8"), key: fs.readFileSync(key, "utf8") };
 }

@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -11,25 +10,19 @@ import { SimulatedDriver, type SimulatedDriverOptions } from "../../lab/pve/simu
 import { SimulatedVms, type SimulatedVmsOptions } from "../../lab/pve/simulatedVms";
 import { PveClient } from "./httpClient";
 import { assertOfficial } from "./pveSchema";
+import { selfSigned } from "./selfSigned";
 
 export const template = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
 export const rootPassword = "root-password";
 const tokenSecret = "6e9a3f5c-7a3e-4a3e-9c67-2d6f0a1b2c3d";
 
-/** A certificate for 127.0.0.1 that is its own CA. */
-function certificate(dir: string): { cert: string; key: string } {
-  const [cert, key] = [path.join(dir, "cert.pem"), path.join(dir, "key.pem")];
-  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  const subject = ["-subj", "/CN=pve", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert];
-  execFileSync("openssl", [...request, ...subject], { stdio: "pipe" });
-  return { cert: fs.readFileSync(cert, "utf8"), key: fs.readFileSync(key, "utf8") };
-}
-
 /** A node with simulated guests, over real HTTPS. Every exchange is held to the official schema. */
 export class SimulatedNode {
   readonly dir = fs.mkdtempSync(path.join(os.tmpdir(), "pve-node-"));
   readonly etcPve = path.join(this.dir, "etc-pve");
-  readonly tls = certificate(this.dir);
+  readonly tls = selfSigned({ name: "pve", altNames: "IP:127.0.0.1" });
+  /** What its clients trust. */
+  readonly caFile = path.join(this.dir, "cert.pem");
   readonly apiToken: string;
   readonly driver: SimulatedDriver;
   readonly vms: SimulatedVms;
@@ -48,6 +41,7 @@ export class SimulatedNode {
     this.driver = new SimulatedDriver(driverOptions);
     this.vms = new SimulatedVms(driverOptions);
     fs.mkdirSync(this.etcPve, { recursive: true });
+    fs.writeFileSync(this.caFile, this.tls.cert);
     this.apiToken = this.newToken("pulumi", Object.keys(REQUIRED_PRIVILEGES));
     const file = path.join(this.dir, "template.tar.zst");
     fs.writeFileSync(file, "a template");

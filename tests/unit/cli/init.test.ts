@@ -1,5 +1,4 @@
 import * as fs from "node:fs";
-import { execFileSync } from "node:child_process";
 import * as os from "node:os";
 import * as path from "node:path";
 import Ajv from "ajv";
@@ -22,6 +21,7 @@ import { nobody, type Person } from "../../../cli/init/person";
 import { EXAMPLE_KEY } from "../../../config/sshKeys";
 import { loadPlan } from "../../../plan/load";
 import { stackFileSchema } from "../../../scripts-dev/clusterSchema";
+import { selfSigned } from "../../support/selfSigned";
 
 /* What `init` concludes from what a host says and a person wants. */
 
@@ -47,25 +47,7 @@ const WISHES: Wishes = { name: "k3s", kind: "lxc", servers: 1, workers: 2 };
 const proposal = (of: Partial<HostFacts> = {}, wishes: Partial<Wishes> = {}) =>
   propose(facts(of), { ...WISHES, ...wishes }, AT);
 
-/** A certificate that signs itself. */
-function certificateFor(names: string): string {
-  const args = [
-    "-x509",
-    "-nodes",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:P-256",
-    "-subj",
-    "/CN=pve",
-    "-keyout",
-    "/dev/null",
-  ];
-  return execFileSync("openssl", ["req", ...args, "-addext", `subjectAltName=${names}`], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-}
+const certificateFor = (altNames: string): string => selfSigned({ name: "pve", altNames }).cert;
 
 /** The problems, as "cause → next". */
 function problems(of: Partial<HostFacts>, wishes: Partial<Wishes> = {}): string[] {

@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as https from "node:https";
 import * as os from "node:os";
@@ -8,6 +7,7 @@ import { checkApi } from "../../../cli/doctor/api";
 import { openApi } from "../../../cli/proxmoxApi";
 import { caProblem } from "../../../credentials/certificates";
 import { loadPlan } from "../../../plan/load";
+import { selfSigned } from "../../support/selfSigned";
 import { homelabConfig } from "../config/support";
 
 /* What is trusted when: `proxmox.caFile`, and whether the Proxmox provider, a Go program, would trust it too. */
@@ -18,11 +18,9 @@ const VARIABLES = ["SSL_CERT_FILE", "SSL_CERT_DIR"] as const;
 const saved = VARIABLES.map((name) => [name, process.env[name]] as const);
 
 function makeCa(name: string): void {
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", at(`${name}.key`)];
-  const names = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1"];
-  execFileSync("openssl", ["req", "-x509", ...key, "-out", at(`${name}.pem`), "-days", "2", ...names], {
-    stdio: "ignore",
-  });
+  const { cert, key } = selfSigned({ name, altNames: "IP:127.0.0.1" });
+  fs.writeFileSync(at(`${name}.pem`), cert);
+  fs.writeFileSync(at(`${name}.key`), key);
 }
 
 beforeAll(() => {

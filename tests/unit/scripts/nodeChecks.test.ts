@@ -3,6 +3,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import { selfSigned } from "../../support/selfSigned";
+
 /*
  * What a node is checked for before K3s is touched, by a real `sh`. Files of the system are below a scratch folder, commands that
  * ask the system are doubles; the server that a node joins is a real one on this machine.
@@ -187,15 +189,12 @@ it("a node that has joined before has routes, ports and a place of its own: they
 describe("the server to join", () => {
   let server: ChildProcess | undefined;
   afterEach(() => server?.kill());
+  const certificate = selfSigned({ name: "x" });
 
   /** A server whose clock is off by so many seconds; its URL. */
   async function serve(off: number): Promise<string> {
-    const key = path.join(scratch, "key.pem");
-    const cert = path.join(scratch, "cert.pem");
-    const options = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x"];
-    if (!fs.existsSync(key)) spawnSync("openssl", ["req", ...options, "-keyout", key, "-out", cert, "-days", "1"]);
-    const program = `const fs = require("fs");
-      const s = require("https").createServer({ key: fs.readFileSync(${JSON.stringify(key)}), cert: fs.readFileSync(${JSON.stringify(cert)}) }, (_, to) => {
+    const program = `
+      const s = require("https").createServer(${JSON.stringify(certificate)}, (_, to) => {
         to.sendDate = false;
         to.setHeader("Date", new Date(Date.now() + ${off * 1000}).toUTCString());
         to.end("pong");
