@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { findLab, labNetwork, labPaths } from "../../lab/lab";
+import { findLab, labNetwork } from "../../lab/lab";
 import { renderCommand, renderStdin } from "../../remote/script";
 import { eventually, type Finished, finish, Lab } from "../support/lab";
 
@@ -33,16 +33,13 @@ async function well(run: Promise<Finished>): Promise<Finished> {
 const setWorkers = (count: number): Promise<Finished> =>
   well(pulumi("config", "set", "--path", WORKERS, String(count)));
 const installGate = (): Promise<Finished> => {
-  const { client, knownHosts } = labPaths(lab.name);
-  const ssh = `ssh -i ${client}/host-key -o IdentitiesOnly=yes -o UserKnownHostsFile=${knownHosts}`;
-  const args = ["cli/main.ts", "gate", "--install", `root@${host}`, "--key", key, "--ssh", ssh];
+  const args = ["cli/main.ts", "gate", "--install", `root@${host}`, "--key", key, "--ssh", lab.ssh().join(" ")];
   return finish(bin("tsx"), args, env());
 };
 /** A session with the program's key, as a thief of it would have. */
 const asThief = (command: string, input = ""): Promise<Finished> => {
-  const { knownHosts } = labPaths(lab.name);
-  const options = ["-i", key, "-o", "IdentitiesOnly=yes", "-o", `UserKnownHostsFile=${knownHosts}`];
-  return finish("ssh", [...options, `root@${host}`, command], process.env, input);
+  const [ssh, ...options] = lab.ssh(key);
+  return finish(ssh, [...options, `root@${host}`, command], process.env, input);
 };
 /** Guests, records and keys of the host. */
 const hostFiles = (): Promise<string> =>

@@ -4,7 +4,7 @@ import * as path from "node:path";
 
 import { parseDocument } from "yaml";
 
-import { artifactHost, findLab, labNetwork, labPaths } from "../../lab/lab";
+import { artifactHost, findLab, labNetwork } from "../../lab/lab";
 import { type Finished, finish, Lab } from "./lab";
 
 const repo = path.join(__dirname, "../..");
@@ -63,8 +63,7 @@ export class InitLab {
 
   /** The person's own way to the host. */
   get ssh(): string {
-    const { client, knownHosts } = labPaths(this.lab.name);
-    return `ssh -i ${client}/host-key -o IdentitiesOnly=yes -o UserKnownHostsFile=${knownHosts}`;
+    return this.lab.ssh().join(" ");
   }
 
   initArgs(...more: string[]): string[] {

@@ -62,6 +62,15 @@ export class Lab {
     return `lab-${this.name}`;
   }
 
+  /**
+   * `ssh` to the Proxmox host, without the host's name.
+   * @param key a private key's file; the administrator's by default
+   */
+  ssh(key = `${labPaths(this.name).client}/host-key`): readonly [command: string, ...options: string[]] {
+    const { knownHosts } = labPaths(this.name);
+    return ["ssh", "-i", key, "-o", "IdentitiesOnly=yes", "-o", `UserKnownHostsFile=${knownHosts}`];
+  }
+
   /** Raises it with the release or the stand-in, or with the K3s that `K3S_BINARY` names. @param options of `lab up` */
   async up(...options: string[]): Promise<void> {
     const binary = process.env["K3S_BINARY"];
