@@ -107,3 +107,6 @@ export function hostTarget({ config }: Pick<Stack, "config">, { proxmox, ssh }: 
   const { host, sshPort: port, sshUser: user, hostKey } = proxmox;
   return { host, port, user, privateKey, hostKey };
 }
+
+/** The same for a command that only looks: a person waits for it, so it connects once. */
+export const lookTarget = (...of: Parameters<typeof hostTarget>): ShellTarget => ({ ...hostTarget(...of), dials: 1 });

@@ -1,18 +1,16 @@
 import type { ClusterPlan } from "../../plan/model";
 import { onboardingSteps } from "../../plan/onboarding";
 import { clusterIdOf } from "../../plan/mark";
-import { readAdvice } from "../../remote/advice";
 import { askChecks, type NodeFinding } from "../../remote/askChecks";
 import { askOnboarding } from "../../remote/askOnboarding";
-import { ownCommand } from "../../config/ownCommand";
 import { loadPlan } from "../../plan/load";
 import type { ShellTarget } from "../../remote/sshClient";
 import { diagnose } from "../doctor/diagnose";
 import { fail, type Finding, ok, skip } from "../doctor/finding";
 import { clusterProgress, type NodeProgress } from "../onboarding/progress";
-import { hostTarget, readStack } from "../stack";
+import { lookTarget, readStack } from "../stack";
 import { compare } from "../status/compare";
-import { look } from "../status/look";
+import { attempt, look } from "../status/look";
 
 /** The phases of an onboarding, and what each is checked by. */
 export const PHASES = { before: checkBefore, during: checkDuring, after: checkAfter } as const;
@@ -51,13 +49,8 @@ async function askNodes(
   const plan = loadPlan(stack.cluster);
   const mark = stack.state.mark(plan.name);
   if (mark === undefined) return [skip("nodes", "no node stands yet")];
-  try {
-    return await ask({ ...hostTarget(stack, plan), dials: 1 }, plan, clusterIdOf(mark));
-  } catch (error) {
-    const { message } = error as Error;
-    const { cause = message.split("\n")[0]!, next = ownCommand("doctor") } = readAdvice(message);
-    return [{ ...skip("nodes", cause), remedy: next }];
-  }
+  const nodes = await attempt(() => ask(lookTarget(stack, plan), plan, clusterIdOf(mark)));
+  return "seen" in nodes ? nodes.seen : [{ ...skip("nodes", nodes.why), remedy: nodes.remedy }];
 }
 
 /** One line for all that is well on a node, and a line for each other finding. Pure. */

@@ -8,7 +8,7 @@ import { loadPlan } from "../../plan/load";
 import { clusterIdOf } from "../../plan/mark";
 import type { Progress } from "../../plan/onboarding";
 import { askOnboarding } from "../../remote/askOnboarding";
-import { hostTarget, markOf, readStack } from "../stack";
+import { lookTarget, markOf, readStack } from "../stack";
 import { renderOnboardingPage } from "./page";
 import { clusterProgress, type ClusterProgress, renderProgress } from "./progress";
 
@@ -80,8 +80,7 @@ async function looker(stackName?: string): Promise<(isPatient: boolean) => Promi
     if (isPatient && stack.state.mark(plan.name) === undefined) stack = await readStack(stackName);
     try {
       const clusterId = clusterIdOf(markOf(stack, plan));
-      const target = { ...hostTarget(stack, plan), dials: 1 };
-      return clusterProgress(plan, await askOnboarding(target, plan.name, clusterId), at);
+      return clusterProgress(plan, await askOnboarding(lookTarget(stack, plan), plan.name, clusterId), at);
     } catch (error) {
       if (!isPatient) throw error;
       return clusterProgress(plan, error as Error, at);

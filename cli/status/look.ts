@@ -12,7 +12,7 @@ import type { ShellTarget } from "../../remote/sshClient";
 import { openApi, type ProxmoxApi } from "../proxmoxApi";
 import { pulumi } from "../pulumi";
 import { ClusterHost } from "../recover/guests";
-import { hostTarget, readStack } from "../stack";
+import { lookTarget, readStack } from "../stack";
 import { seenOf } from "./difference";
 import type { ListedGuest, Look, Sight, StorageSight } from "./sight";
 
@@ -32,7 +32,7 @@ export async function look(stackName?: string): Promise<{ readonly plan: Cluster
   const mark = stack.state.mark(plan.name);
   const byHost = async <T>(ask: (target: ShellTarget, mark: string) => Promise<T>): Promise<Look<T>> => {
     if (mark === undefined) return { why: "the stack has no cluster yet", remedy: "pulumi up" };
-    return attempt(() => ask({ ...hostTarget(stack, plan), dials: 1 }, mark));
+    return attempt(() => ask(lookTarget(stack, plan), mark));
   };
   const { apiToken } = readCredentials(stack.config, plan.ssh.authorizedKeys).values;
   const api = openApi(plan.proxmox, apiToken);
@@ -56,7 +56,8 @@ export async function look(stackName?: string): Promise<{ readonly plan: Cluster
   }
 }
 
-async function attempt<T>(ask: () => Promise<T>): Promise<Look<T>> {
+/** What was seen, or why nothing was, with what to do. */
+export async function attempt<T>(ask: () => Promise<T>): Promise<Look<T>> {
   try {
     return { seen: await ask() };
   } catch (error) {
