@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { EFFECTS } from "../config/meta";
 import { clusterSchema } from "../config/schema";
 import { metaOf } from "../config/walk";
+import { changeOf } from "./configTables";
 import { SCHEMA_RULES } from "./schemaRules";
 
 export const SCHEMA_FILE = "schema/cluster.schema.json";
@@ -38,7 +38,7 @@ function valuesAt(schema: Json, path: string): Json[] {
 }
 
 /** Replaces our own metadata with what an editor shows: the description, with what a change does, and an example. */
-function speak({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: object }): void {
+export function speak({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: object }): void {
   const meta = metaOf(zodSchema as z.ZodType);
   const json = jsonSchema as Json;
   for (const key of Object.keys(meta)) delete json[key];
@@ -55,11 +55,6 @@ function speak({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: obje
   ].filter((part) => part !== undefined);
   if (description.length > 0) json["description"] = description.join(" ");
   if (meta.example !== undefined) json["examples"] = [meta.example];
-}
-
-/** `reboot (a server with etcd is rebuilt)` */
-export function changeOf(change: keyof typeof EFFECTS, note: string | undefined): string {
-  return `${EFFECTS[change].label}${note === undefined ? "" : ` (${note})`}`;
 }
 
 /** What Pulumi writes for `pulumi config set --secret`. */

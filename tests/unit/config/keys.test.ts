@@ -2,12 +2,13 @@ import fs from "node:fs";
 import path from "node:path";
 import { ConfigError, loadPlan } from "../../../plan/load";
 import { defaultOf, isOptional, metaOf } from "../../../config/walk";
-import { keysBelow, type Key } from "../../../scripts-dev/configPage";
+import { clusterSchema } from "../../../config/schema";
+import { keysBelow, type Key } from "../../../scripts-dev/configTables";
 import { stackFileSchema } from "../../../scripts-dev/clusterSchema";
 import { baseConfig, changed } from "./support";
 
 /** Every key says what a person must know of it: `docs/config.md` and the editor's schema are made of these words. */
-const keys = keysBelow();
+const keys = keysBelow(clusterSchema);
 const nameOf = ({ path: steps }: Key): string => steps.join(".");
 const named = keys.map((key) => [nameOf(key), key] as const);
 

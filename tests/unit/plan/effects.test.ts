@@ -2,11 +2,13 @@ import * as fs from "node:fs";
 import * as nodePath from "node:path";
 
 import { type Effect, EFFECTS } from "../../../config/meta";
+import { clusterSchema } from "../../../config/schema";
 import { metaOf } from "../../../config/walk";
 import { ConfigError, loadPlan } from "../../../plan/load";
 import { clusterRecordOf } from "../../../plan/record";
 import { type NodeEffect, transitions } from "../../../plan/transitions";
-import { CONFIG_PAGE, keysBelow, keyTest } from "../../../scripts-dev/configPage";
+import { CONFIG_PAGE, keyTest } from "../../../scripts-dev/configPage";
+import { keysBelow } from "../../../scripts-dev/configTables";
 import { changed, homelabConfig } from "../config/support";
 
 /*
@@ -179,7 +181,7 @@ function seen(change: unknown): (NodeEffect | "refused")[] {
   }
 }
 
-const keys = keysBelow().map((key) => ({
+const keys = keysBelow(clusterSchema).map((key) => ({
   path: key.path.join("."),
   effect: metaOf(key.schema).change,
   title: keyTest(key),
