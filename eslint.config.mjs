@@ -4,7 +4,8 @@ import tseslint from "typescript-eslint";
  * What may import what: config <- plan <- remote <- credentials <- components <- index, cli; the lab and the tests stand on
  * top and nothing of the program knows them.
  */
-const LAYERS = ["config", "plan", "remote", "credentials", "components", "cli", "lab", "tests"];
+const LAYERS = ["config", "plan", "remote", "credentials", "components", "cli", "addons", "lab", "tests"];
+const PURE = { regex: "^(@pulumi/|@muhlba91/|node:(fs|net|child_process|https?)$)", message: "this folder is pure" };
 const layer = (name, { pure = false } = {}) => ({
   files: [`${name}/**/*.ts`],
   rules: {
@@ -16,20 +17,47 @@ const layer = (name, { pure = false } = {}) => ({
             regex: `^(\\.\\./)+(${LAYERS.slice(LAYERS.indexOf(name) + 1).join("|")})/`,
             message: `${name}/ must not import what stands above it (docs/architecture.md)`,
           },
-          ...(pure
-            ? [{ regex: "^(@pulumi/|@muhlba91/|node:(fs|net|child_process|https?)$)", message: `${name}/ is pure` }]
-            : []),
+          ...(pure ? [PURE] : []),
         ],
       },
     ],
   },
 });
 
+/** The add-ons are a program of their own with the same layers. Of the cluster's program they import what knows no cluster: config/. */
+const ADDONS_LAYERS = ["config", "plan", "components", "tests"];
+const addonsLayer = (name, { pure = false } = {}) => {
+  const above = ADDONS_LAYERS.slice(ADDONS_LAYERS.indexOf(name) + 1).join("|");
+  const foreign = LAYERS.filter((layer) => layer !== "config").join("|");
+  const at = (files, up) => ({
+    files,
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            {
+              regex: `^${up}(${above})/`,
+              message: `addons/${name}/ must not import what stands above it (docs/architecture.md)`,
+            },
+            {
+              regex: `^${up}\\.\\./(${foreign})/`,
+              message: "addons/ imports only config/ of the cluster's program (docs/architecture.md)",
+            },
+            ...(pure ? [PURE] : []),
+          ],
+        },
+      ],
+    },
+  });
+  return [at([`addons/${name}/*.ts`], "\\.\\./"), at([`addons/${name}/*/*.ts`], "\\.\\./\\.\\./")];
+};
+
 export default tseslint.config(
   { ignores: ["node_modules/", "**/*.js", "**/*.mjs", "**/*.cjs"] },
   ...tseslint.configs.recommendedTypeChecked,
   {
-    languageOptions: { parserOptions: { project: "./tsconfig.json" } },
+    languageOptions: { parserOptions: { project: ["./tsconfig.json", "./addons/tsconfig.json"] } },
     rules: {
       "@typescript-eslint/no-floating-promises": "error",
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
@@ -39,6 +67,8 @@ export default tseslint.config(
   layer("config", { pure: true }),
   layer("plan", { pure: true }),
   ...["remote", "credentials", "components", "cli"].map((name) => layer(name)),
+  ...["config", "plan"].flatMap((name) => addonsLayer(name, { pure: true })),
+  ...addonsLayer("components"),
   {
     files: ["lab/**/*.ts"],
     rules: {
@@ -49,7 +79,7 @@ export default tseslint.config(
   },
   {
     // Tests read the JSON of foreign programs without types.
-    files: ["tests/**/*.ts"],
+    files: ["tests/**/*.ts", "addons/tests/**/*.ts"],
     rules: {
       "@typescript-eslint/no-require-imports": "off",
       "@typescript-eslint/no-unsafe-assignment": "off",

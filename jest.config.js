@@ -1,7 +1,7 @@
 /** One project a level, so that `--selectProjects unit` is quick and the order of `npm test` is from fast to real. */
 const level = (displayName, extra = {}) => ({
   displayName,
-  testMatch: [`<rootDir>/tests/${displayName}/**/*.test.ts`],
+  testMatch: [`<rootDir>/{,addons/}tests/${displayName}/**/*.test.ts`],
   transform: { "^.+\\.ts$": ["ts-jest", { diagnostics: false }] },
   testEnvironment: "node",
   ...extra,

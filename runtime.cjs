@@ -40,8 +40,10 @@ require.extensions[".ts"] = (module, file) => {
   module._compile(code, file);
 };
 
-// The SDK's own copy. It would read and parse the maps of the SDK too, whose sources are not here.
-const sdk = nodeModule.createRequire(require.resolve("@pulumi/pulumi/package.json"));
+// The copy of the SDK that runs: addons/ has an SDK of its own, and Pulumi starts a program in its folder. It would read and
+// parse the maps of the SDK too, whose sources are not here.
+const ownSdk = require.resolve("@pulumi/pulumi/package.json", { paths: [process.cwd(), __dirname] });
+const sdk = nodeModule.createRequire(ownSdk);
 sdk("source-map-support").install({
   overrideRetrieveSourceMap: true,
   retrieveSourceMap(file) {

@@ -8,6 +8,8 @@ import path from "node:path";
 import { Command } from "commander";
 import prettier from "prettier";
 import { PAGE, renderPage } from "../tests/reliability/page";
+import { ADDONS_PAGE, renderAddonsPage } from "./addonsPage";
+import { ADDONS_SCHEMA_FILE, addonsStackFileSchema } from "./addonsSchema";
 import { SCHEMA_FILE, stackFileSchema } from "./clusterSchema";
 import { CONFIG_PAGE, renderConfigPage } from "./configPage";
 import { FIREWALL_PAGE, renderFirewallPage } from "./firewallPage";
@@ -22,6 +24,8 @@ const FILES: Readonly<Record<string, () => string | Promise<string>>> = {
   [CONFIG_PAGE]: renderConfigPage,
   [FIREWALL_PAGE]: renderFirewallPage,
   [SCHEMA_FILE]: () => JSON.stringify(stackFileSchema()),
+  [ADDONS_PAGE]: renderAddonsPage,
+  [ADDONS_SCHEMA_FILE]: () => JSON.stringify(addonsStackFileSchema()),
 };
 
 async function textOf(name: string, render: () => string | Promise<string>): Promise<string> {
@@ -48,7 +52,7 @@ function problemsOf(page: string): string[] {
 
 new Command("docs")
   .description(
-    "write docs/reliability.md from the rows in tests/reliability, docs/config.md and the JSON schema from config/schema.ts, and docs/firewall.md from plan/firewall.ts",
+    "write docs/reliability.md from the rows in tests/reliability, docs/config.md and its JSON schema from config/schema.ts, the same of the add-ons from addons/config/schema.ts, and docs/firewall.md from plan/firewall.ts",
   )
   .option("--check", "write nothing; fail if a file is out of date, a link is dead or a command does not exist")
   .action(async ({ check }: { check?: boolean }, command: Command) => {

@@ -5,6 +5,7 @@ import * as path from "node:path";
 import { Command } from "commander";
 
 import { ensurePackages, machinePackages } from "../lab/host/packages";
+import { lacksPackages } from "./support/addonsPackages";
 import { withCompileCache } from "./support/compileCache";
 import { lintChanged } from "./support/lintCache";
 import { readApiSource } from "./support/pveFacts";
@@ -36,10 +37,10 @@ interface Ended {
 }
 
 /** Runs a command to its end, whatever its exit code. With `isShown` the person sees its output as it comes. */
-function run(command: string, args: readonly string[], isShown: boolean): Promise<Ended> {
+function run(command: string, args: readonly string[], isShown: boolean, cwd = root): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const stdio = isShown ? "inherit" : "pipe";
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", stdio, stdio] });
+    const child = spawn(command, args, { cwd, stdio: ["ignore", stdio, stdio] });
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream?.on("data", (data: Buffer) => (output += data.toString()));
@@ -64,6 +65,8 @@ async function check(): Promise<Result> {
     output,
   });
   const tool = async (name: string, ...args: string[]) => verdict(await run(bin(name), args, false));
+  const types = (project: string, kept: string) =>
+    tool("tsc", "-p", project, "--incremental", "--tsBuildInfoFile", `${cache}/${kept}`);
   const lint = async () => {
     const ended = await lintChanged(root, `${cache}/lint.json`, (files) => run(bin("eslint"), files, false));
     return verdict(ended ?? { code: 0, output: "" });
@@ -72,7 +75,8 @@ async function check(): Promise<Result> {
     await Promise.all([
       reported("lint", lint()),
       reported("unit", jest("unit", false)),
-      reported("types", tool("tsc", "-p", ".", "--incremental", "--tsBuildInfoFile", `${cache}/tsc.json`)),
+      reported("types", types(".", "tsc.json")),
+      reported("types of addons", types("addons", "tscAddons.json")),
       reported("format", tool("prettier", "--check", "--cache", "--cache-location", `${cache}/prettier.json`, ".")),
     ]),
   );
@@ -129,11 +133,21 @@ const TOOLS = [
   { name: "openssh-client", command: "ssh-keygen" },
 ];
 
+/** @throws Error with npm's output */
+async function ensureAddonsPackages(): Promise<void> {
+  const addons = path.join(root, "addons");
+  if (!lacksPackages(addons)) return;
+  console.log("installing the packages of addons/");
+  const { code, output } = await run("npm", ["ci", "--no-progress"], false, addons);
+  if (code !== 0) throw new Error(`npm ci fails in addons/:\n${output}`);
+}
+
 async function main(parts: readonly Part[]): Promise<void> {
   const started = Date.now();
   const packages = parts.every((part) => QUICK.includes(part)) ? TOOLS : [...machinePackages, ...TOOLS];
   // What is missing and cannot be installed shows in the tests that need it.
   await ensurePackages(console.log, packages).catch((error: Error) => console.error(error.message));
+  await ensureAddonsPackages();
   console.log(`Proxmox VE's API: ${readApiSource().name}`);
   const results: Result[] = [];
   for (const part of parts) results.push(await runPart(part));

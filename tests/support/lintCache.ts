@@ -4,7 +4,10 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 /** What the verdict on every file depends on. */
-const FOR_ALL = ["eslint.config.mjs", "tsconfig.json", "package-lock.json"];
+const FOR_ALL = [
+  ...["eslint.config.mjs", "tsconfig.json", "package-lock.json"],
+  ...["addons/tsconfig.json", "addons/package-lock.json"],
+];
 
 /**
  * Lints what has changed since it last passed. The rules know types, so the verdict on a file depends on all that it imports,

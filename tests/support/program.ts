@@ -192,7 +192,8 @@ current-context: default
 
 type Request = any; // eslint-disable-line @typescript-eslint/no-explicit-any -- the generated class is not exported with types
 
-function describeRequest(request: Request, urn: string): RecordedResource {
+/** A registration, as a test looks at it. */
+export function describeRequest(request: Request, urn: string): RecordedResource {
   const timeouts = request.getCustomtimeouts();
   return {
     type: request.getType(),

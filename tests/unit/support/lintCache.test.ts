@@ -10,7 +10,9 @@ const write = (file: string, text: string): void => fs.writeFileSync(path.join(r
 beforeEach(() => {
   root = fs.mkdtempSync(path.join(os.tmpdir(), "lint-"));
   execFileSync("git", ["init", "-q"], { cwd: root });
+  fs.mkdirSync(path.join(root, "addons"));
   for (const file of ["eslint.config.mjs", "tsconfig.json", "package-lock.json"]) write(file, "1");
+  for (const file of ["addons/tsconfig.json", "addons/package-lock.json"]) write(file, "1");
   write("low.ts", "export const low = 1;");
   write("middle.ts", 'import { low } from "./low";\nexport const middle = low;');
   write("top.ts", 'import type { middle } from "./middle";\nimport data from "./data.json";');
@@ -44,6 +46,7 @@ test.each([
   ["declarations for all", "all.d.ts", [...all, "all.d.ts"].sort()],
   ["the rules", "eslint.config.mjs", all],
   ["a package", "package-lock.json", all],
+  ["a package of the add-ons", "addons/package-lock.json", all],
 ])("a change of %s counts", async (_, file, expected) => {
   await linted();
   write(file, "// changed");

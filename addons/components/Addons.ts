@@ -1,0 +1,20 @@
+import type { Provider } from "@pulumi/kubernetes/provider";
+import * as pulumi from "@pulumi/pulumi";
+
+import type { AddonsPlan } from "../plan/plan";
+import { objectDefaults } from "./defaults";
+import { makeNamespaces } from "./namespaces";
+
+export interface AddonsArgs {
+  readonly plan: AddonsPlan;
+  readonly provider: Provider;
+}
+
+/** All add-ons of one cluster. Order: the namespaces; then each add-on waits for its own namespace, and for nothing else. */
+export class Addons extends pulumi.ComponentResource {
+  constructor(name: string, { plan, provider }: AddonsArgs) {
+    super("proxmox-k3s:addons:Addons", name, {}, { provider, transformations: [objectDefaults(plan.timeout)] });
+    makeNamespaces(plan.namespaces, this);
+    this.registerOutputs({});
+  }
+}

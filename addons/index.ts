@@ -1,0 +1,23 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import { Addons } from "./components/Addons";
+import { readClusterStack } from "./components/clusterStack";
+import { clusterProvider } from "./components/provider";
+import { ConfigError, loadSettings } from "./plan/load";
+import { planAddons } from "./plan/plan";
+
+/** Everything that is read and decided before the first resource is made. */
+async function prepare() {
+  const settings = loadSettings(new pulumi.Config().getObject("addons"));
+  const { cluster, kubeconfig } = await readClusterStack(settings.cluster);
+  return { plan: planAddons(settings, cluster), kubeconfig };
+}
+
+export = async function main() {
+  const { plan, kubeconfig } = await prepare().catch((error: unknown) => {
+    throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;
+  });
+  const { clusterName, apiEndpoint } = plan.cluster;
+  new Addons(clusterName, { plan, provider: clusterProvider(plan.cluster, kubeconfig) });
+  return { cluster: clusterName, apiEndpoint };
+};

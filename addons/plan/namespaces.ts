@@ -1,0 +1,23 @@
+import type { Settings } from "../config/schema";
+import type { PodSecurity } from "../config/sections/namespaces";
+
+/** A namespace that the program makes. */
+export interface NamespacePlan {
+  readonly name: string;
+  /** What the API server enforces. */
+  readonly podSecurity: PodSecurity;
+}
+
+/** Namespaces that Kubernetes and K3s make themselves. */
+export const SYSTEM_NAMESPACES = ["default", "kube-node-lease", "kube-public", "kube-system"] as const;
+
+/** The namespaces of the add-ons, and those that a person named. */
+export function planNamespaces(settings: Settings): NamespacePlan[] {
+  return Object.entries(settings.namespaces).map(([name, { podSecurity }]) => ({ name, podSecurity }));
+}
+
+/** The labels by which the API server's PodSecurity admission knows a namespace's level (Kubernetes: Pod Security Admission). */
+export function podSecurityLabels(level: PodSecurity): Record<string, string> {
+  const modes = ["enforce", "audit", "warn"];
+  return Object.fromEntries(modes.map((mode) => [`pod-security.kubernetes.io/${mode}`, level]));
+}

@@ -1,0 +1,88 @@
+import { describeRequest, type RecordedResource } from "../../../tests/support/program";
+import { baseConfig, baseOutputs } from "./config";
+
+export interface Recording {
+  readonly resources: readonly RecordedResource[];
+  /** The program's exports as it made them. */
+  readonly outputs: Record<string, unknown>;
+  /** The one resource of a type and name. */
+  readonly find: (type: string, name: string) => RecordedResource;
+}
+
+export interface RecordOptions {
+  /** The object under `proxmox-k3s-addons:addons`; one of everything by default. */
+  readonly addons?: unknown;
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** The outputs of the cluster's stack. */
+  readonly cluster?: Readonly<Record<string, unknown>>;
+  readonly preview?: boolean;
+}
+
+/**
+ * Runs the add-ons' program under Pulumi's test monitor and records what it registers, options included. The monitor is Pulumi's
+ * own double: it has no provider, so nothing about the objects' life in a cluster is asserted on it.
+ */
+export async function recordAddons(options: RecordOptions = {}): Promise<Recording> {
+  const recorded: RecordedResource[] = [];
+  let outputs: Record<string, unknown> = {};
+  await jest.isolateModulesAsync(async () => {
+    // require, not import(): jest isolates the module registry of require alone. This is the SDK of addons/, not the root's.
+    const pulumi = require("@pulumi/pulumi") as typeof import("@pulumi/pulumi");
+    const preview = options.preview ?? false;
+    const exported = options.cluster ?? baseOutputs();
+    await pulumi.runtime.setMocks(
+      {
+        newResource: ({ type, name, inputs }) =>
+          type === "pulumi:pulumi:StackReference"
+            ? { id: name, state: { ...inputs, outputs: exported, secretOutputNames: ["kubeconfig"] } }
+            : { id: preview ? undefined : `${name}-id`, state: inputs },
+        call: ({ inputs }) => inputs,
+      },
+      "proxmox-k3s-addons",
+      "homelab",
+      preview,
+      "organization",
+    );
+    const secrets = Object.entries(options.secrets ?? {}).map(([key, value]) => [`proxmox-k3s-addons:${key}`, value]);
+    pulumi.runtime.setAllConfig(
+      {
+        "proxmox-k3s-addons:addons": JSON.stringify(options.addons ?? baseConfig()),
+        ...(Object.fromEntries(secrets) as Record<string, string>),
+      },
+      secrets.map(([key]) => key!),
+    );
+    const monitor = pulumi.runtime.getMonitor() as unknown as {
+      registerResource: (request: Request, callback: (error: unknown, answer: { getUrn(): string }) => void) => void;
+    };
+    const register = monitor.registerResource.bind(monitor);
+    monitor.registerResource = (request, callback) =>
+      register(request, (error, answer) => {
+        if (answer) recorded.push(describeRequest(request, answer.getUrn()));
+        callback(error, answer);
+      });
+    // A throw inside the stack would end the process as an unhandled rejection beside the one that is awaited here.
+    let failure: Error | undefined;
+    await pulumi.runtime.runInPulumiStack(async () => {
+      try {
+        outputs = await (require("../../index") as () => Promise<Record<string, unknown>>)();
+        return outputs;
+      } catch (error) {
+        failure = error as Error;
+        return {};
+      }
+    });
+    await pulumi.runtime.disconnect();
+    if (failure) throw failure;
+  });
+  return {
+    resources: recorded,
+    outputs,
+    find(type, name) {
+      const hits = recorded.filter((each) => each.type === type && each.name === name);
+      if (hits.length !== 1) throw new Error(`${hits.length} resources are of the type ${type} and named ${name}`);
+      return hits[0]!;
+    },
+  };
+}
+
+type Request = unknown;
