@@ -3,14 +3,18 @@ import * as pulumi from "@pulumi/pulumi";
 import { Addons } from "./components/Addons";
 import { readClusterStack } from "./components/clusterStack";
 import { clusterProvider } from "./components/provider";
+import { archiveProblems } from "./components/release";
 import { ConfigError, loadSettings } from "./plan/load";
-import { planAddons } from "./plan/plan";
+import { planAddons, releasesOf } from "./plan/plan";
 
 /** Everything that is read and decided before the first resource is made. */
 async function prepare() {
   const settings = loadSettings(new pulumi.Config().getObject("addons"));
   const { cluster, kubeconfig } = await readClusterStack(settings.cluster);
-  return { plan: planAddons(settings, cluster), kubeconfig };
+  const plan = planAddons(settings, cluster);
+  const problems = archiveProblems(releasesOf(plan));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { plan, kubeconfig };
 }
 
 export = async function main() {
@@ -19,5 +23,5 @@ export = async function main() {
   });
   const { clusterName, apiEndpoint } = plan.cluster;
   new Addons(clusterName, { plan, provider: clusterProvider(plan.cluster, kubeconfig) });
-  return { cluster: clusterName, apiEndpoint };
+  return { cluster: clusterName, apiEndpoint, ...(plan.ingress && { nodePorts: plan.ingress.nodePorts }) };
 };

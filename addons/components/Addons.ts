@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { AddonsPlan } from "../plan/plan";
 import { objectDefaults } from "./defaults";
+import { makeIngress } from "./ingress";
 import { makeNamespaces } from "./namespaces";
 
 export interface AddonsArgs {
@@ -14,7 +15,12 @@ export interface AddonsArgs {
 export class Addons extends pulumi.ComponentResource {
   constructor(name: string, { plan, provider }: AddonsArgs) {
     super("proxmox-k3s:addons:Addons", name, {}, { provider, transformations: [objectDefaults(plan.timeout)] });
-    makeNamespaces(plan.namespaces, this);
+    const namespaces = makeNamespaces(plan.namespaces, this);
+    const context = (namespace: string) => {
+      const own = namespaces.get(namespace);
+      return { timeout: plan.timeout, parent: this, dependsOn: own ? [own] : [] };
+    };
+    if (plan.ingress) makeIngress(plan.ingress, context(plan.ingress.namespace));
     this.registerOutputs({});
   }
 }

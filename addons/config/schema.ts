@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { duration, text } from "../../config/fields";
+import { ingressSchema } from "./sections/ingress";
 import { namespacesSchema } from "./sections/namespaces";
 
 /**
@@ -19,6 +20,7 @@ export const sectionSchemas = {
     })
     .prefault("10m"),
   namespaces: namespacesSchema.prefault({}),
+  ingress: ingressSchema.optional(),
 };
 
 /** The whole config as one schema, for the generated files. */

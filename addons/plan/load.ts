@@ -1,6 +1,8 @@
 import { ConfigError } from "../../config/problems";
 import { readAddons } from "../config/read";
 import type { Settings } from "../config/schema";
+import { checkIngress } from "./rules/ingress";
+import { checkNamespaces } from "./rules/namespaces";
 
 export { ConfigError, type Problem } from "../../config/problems";
 
@@ -11,6 +13,7 @@ export { ConfigError, type Problem } from "../../config/problems";
  */
 export function loadSettings(raw: unknown): Settings {
   const { draft, problems } = readAddons(raw);
-  if (problems.length > 0) throw new ConfigError(problems);
+  const all = [...problems, ...checkIngress(draft), ...checkNamespaces(draft)];
+  if (all.length > 0) throw new ConfigError(all);
   return draft as Settings; // a draft without problems has every section
 }

@@ -1,5 +1,6 @@
-import type { Settings } from "../config/schema";
+import type { Draft, Settings } from "../config/schema";
 import type { PodSecurity } from "../config/sections/namespaces";
+import { TRAEFIK_NAMESPACE } from "./ingress";
 
 /** A namespace that the program makes. */
 export interface NamespacePlan {
@@ -13,7 +14,13 @@ export const SYSTEM_NAMESPACES = ["default", "kube-node-lease", "kube-public", "
 
 /** The namespaces of the add-ons, and those that a person named. */
 export function planNamespaces(settings: Settings): NamespacePlan[] {
-  return Object.entries(settings.namespaces).map(([name, { podSecurity }]) => ({ name, podSecurity }));
+  const named = Object.entries(settings.namespaces).map(([name, { podSecurity }]) => ({ name, podSecurity }));
+  return [...addonNamespaces(settings), ...named];
+}
+
+/** Namespaces that the add-ons themselves need. */
+export function addonNamespaces({ ingress }: Draft): NamespacePlan[] {
+  return ingress?.traefik === "release" ? [{ name: TRAEFIK_NAMESPACE, podSecurity: "baseline" }] : [];
 }
 
 /** The labels by which the API server's PodSecurity admission knows a namespace's level (Kubernetes: Pod Security Admission). */

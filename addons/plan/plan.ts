@@ -2,7 +2,9 @@ import { ConfigError } from "../../config/problems";
 import type { Settings } from "../config/schema";
 import type { Cluster } from "./cluster";
 import { type NamespacePlan, planNamespaces } from "./namespaces";
-import { checkNamespaces } from "./rules/namespaces";
+import type { ReleasePlan } from "./charts";
+import { type IngressPlan, planIngress } from "./ingress";
+import { checkIngressOn } from "./rules/ingress";
 
 /** Everything that the program makes. Components read it and decide nothing. */
 export interface AddonsPlan {
@@ -10,6 +12,7 @@ export interface AddonsPlan {
   /** How long the program waits for a resource, in seconds. */
   readonly timeout: number;
   readonly namespaces: readonly NamespacePlan[];
+  readonly ingress: IngressPlan | undefined;
 }
 
 /**
@@ -17,7 +20,17 @@ export interface AddonsPlan {
  * @throws ConfigError with everything that this cluster cannot have
  */
 export function planAddons(settings: Settings, cluster: Cluster): AddonsPlan {
-  const problems = [...checkNamespaces(settings)];
+  const problems = [...checkIngressOn(settings, cluster)];
   if (problems.length > 0) throw new ConfigError(problems);
-  return { cluster, timeout: settings.timeout, namespaces: planNamespaces(settings) };
+  return {
+    cluster,
+    timeout: settings.timeout,
+    namespaces: planNamespaces(settings),
+    ingress: planIngress(settings, cluster),
+  };
+}
+
+/** All Helm releases of a plan. */
+export function releasesOf({ ingress }: AddonsPlan): ReleasePlan[] {
+  return ingress?.kind === "release" ? [ingress.release] : [];
 }

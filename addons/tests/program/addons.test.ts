@@ -1,7 +1,15 @@
+import { parse } from "yaml";
+
 import { isSecret, plainTexts, recordProgram, reveal } from "../../../tests/support/program";
 import { readCluster } from "../../plan/cluster";
 import { baseOutputs, changed } from "../support/config";
-import { recordAddons } from "../support/program";
+import { recordAddons, type Recording } from "../support/program";
+
+/** One of everything. */
+let base: Recording;
+beforeAll(async () => {
+  base = await recordAddons();
+});
 
 const MINIMAL = { cluster: "organization/proxmox-k3s/homelab" };
 
@@ -16,8 +24,8 @@ test("nothing is deployed by default: only the connection to the cluster", async
 });
 
 describe("the connection", () => {
-  test("the cluster's id decides which cluster it is, and a cluster that is gone holds up no destroy", async () => {
-    const { inputs } = (await recordAddons()).find("pulumi:providers:kubernetes", "homelab");
+  test("the cluster's id decides which cluster it is, and a cluster that is gone holds up no destroy", () => {
+    const { inputs } = base.find("pulumi:providers:kubernetes", "homelab");
     expect(inputs).toMatchObject({
       clusterIdentifier: "0123456789abcdef",
       ...{ enableServerSideApply: "true", enableConfigMapMutable: "true", enableSecretMutable: "true" },
@@ -25,8 +33,8 @@ describe("the connection", () => {
     });
   });
 
-  test("the kubeconfig is a secret, and appears nowhere else", async () => {
-    const { resources, find } = await recordAddons();
+  test("the kubeconfig is a secret, and appears nowhere else", () => {
+    const { resources, find } = base;
     const { kubeconfig } = find("pulumi:providers:kubernetes", "homelab").inputs;
     expect(isSecret(kubeconfig)).toBe(true);
     expect(reveal(kubeconfig)).toBe(baseOutputs()["kubeconfig"]);
@@ -35,8 +43,8 @@ describe("the connection", () => {
 });
 
 describe("every object", () => {
-  test("is set by a field manager of a fixed name, so that a create that was cut off conflicts with nothing", async () => {
-    const { resources } = await recordAddons();
+  test("is set by a field manager of a fixed name, so that a create that was cut off conflicts with nothing", () => {
+    const { resources } = base;
     const objects = resources.filter(({ type }) => type.startsWith("kubernetes:") && !type.includes("Release"));
     expect(objects.length).toBeGreaterThan(1);
     for (const { inputs } of objects) {
@@ -61,8 +69,8 @@ describe("every object", () => {
   });
 });
 
-test("a namespace has its level of the Pod Security Standards", async () => {
-  const { find } = await recordAddons();
+test("a namespace has its level of the Pod Security Standards", () => {
+  const { find } = base;
   expect(find("kubernetes:core/v1:Namespace", "legacy").inputs).toMatchObject({
     metadata: {
       name: "legacy",
@@ -72,6 +80,55 @@ test("a namespace has its level of the Pod Security Standards", async () => {
         "pod-security.kubernetes.io/warn": "baseline",
       },
     },
+  });
+});
+
+const CHART = {
+  source: "oci://registry.example.org/charts/own",
+  version: "41.3.0",
+  digest: `sha256:${"ab".repeat(32)}`,
+};
+
+/** Every chart that the program can install. */
+const RELEASES = { ingress: { traefik: "release", chart: CHART } };
+const WITHOUT_TRAEFIK = { ...baseOutputs(), disabled: ["traefik"] };
+
+test("every chart is pinned by its digest; an install that fails is undone, within the bound", async () => {
+  const addons = { ...MINIMAL, timeout: "5m", ...RELEASES };
+  const { resources } = await recordAddons({ addons, cluster: WITHOUT_TRAEFIK });
+  const releases = resources.filter(({ type }) => type === "kubernetes:helm.sh/v3:Release");
+  expect(releases.map(({ name }) => name).sort()).toEqual(["traefik"]);
+  for (const { inputs, options } of releases) {
+    expect(inputs).toMatchObject({ chart: `${CHART.source}@${CHART.digest}`, version: "41.3.0" });
+    expect(inputs).toMatchObject({ atomic: true, timeout: 300 });
+    expect(options.customTimeouts).toEqual({ create: "300s", update: "300s", delete: "300s" });
+  }
+});
+
+test("an archive that is not there is refused before a resource is made", async () => {
+  const chart = { ...CHART, source: "charts/lost.tgz" };
+  const addons = { ...MINIMAL, ingress: { traefik: "release", chart } };
+  await expect(recordAddons({ addons, cluster: WITHOUT_TRAEFIK })).rejects.toThrow(
+    /^addons: the chart of traefik: is not in addons\/charts\/lost.tgz/,
+  );
+});
+
+describe("the ingress", () => {
+  test("K3s' Traefik gets its values by the HelmChartConfig of its chart's name", () => {
+    const { find, outputs } = base;
+    const { inputs } = find("kubernetes:helm.cattle.io/v1:HelmChartConfig", "traefik");
+    expect(inputs).toMatchObject({ metadata: { name: "traefik", namespace: "kube-system" } });
+    const { valuesContent } = inputs["spec"] as { valuesContent: string };
+    expect(parse(valuesContent)).toMatchObject({ service: { spec: { type: "NodePort" } } });
+    expect(outputs).toMatchObject({ nodePorts: { http: 30080, https: 30443 } });
+  });
+
+  test("a release waits for its namespace, which the program makes", async () => {
+    const { find } = await recordAddons({ addons: { ...MINIMAL, ...RELEASES }, cluster: WITHOUT_TRAEFIK });
+    const namespace = find("kubernetes:core/v1:Namespace", "traefik");
+    const release = find("kubernetes:helm.sh/v3:Release", "traefik");
+    expect(release.inputs).toMatchObject({ namespace: "traefik", name: "traefik" });
+    expect(release.options.dependencies).toContain(namespace.urn);
   });
 });
 

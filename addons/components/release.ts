@@ -1,0 +1,45 @@
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { Release } from "@pulumi/kubernetes/helm/v3";
+import * as pulumi from "@pulumi/pulumi";
+
+import { helmChart, isArchive, type ReleasePlan } from "../plan/charts";
+import type { Problem } from "../plan/load";
+
+export interface ReleaseContext {
+  /** How long Helm waits, in seconds. */
+  readonly timeout: number;
+  readonly parent: pulumi.ComponentResource;
+  /** What must stand first, for example the namespace. */
+  readonly dependsOn?: pulumi.Resource[];
+}
+
+/** A Helm release. An install or an upgrade that fails is undone, so that the next `up` starts from what stood. */
+export function makeRelease({ name, namespace, chart, values }: ReleasePlan, context: ReleaseContext): Release {
+  const { timeout, parent, dependsOn = [] } = context;
+  return new Release(
+    name,
+    { name, namespace, ...helmChart(chart), values: { ...values }, atomic: true, maxHistory: 5, timeout },
+    { parent, dependsOn },
+  );
+}
+
+/**
+ * Archives that are missing or have another content. Helm checks the digest of a chart in a registry; an archive's is checked here.
+ * @param folder that the paths are relative to, as Pulumi starts the program in it
+ */
+export function archiveProblems(plans: readonly ReleasePlan[], folder = process.cwd()): Problem[] {
+  return plans
+    .filter(({ chart }) => isArchive(chart))
+    .flatMap(({ name, chart }) => {
+      const file = path.join(folder, chart.source);
+      const at = `addons: the chart of ${name}`;
+      if (!fs.statSync(file, { throwIfNoEntry: false })?.isFile())
+        return [{ path: at, problem: `is not in addons/${chart.source}`, hint: "`helm pull` writes such an archive" }];
+      const found = `sha256:${createHash("sha256").update(fs.readFileSync(file)).digest("hex")}`;
+      if (found === chart.digest) return [];
+      const hint = "use the archive that was reviewed, or review this one and set its digest";
+      return [{ path: at, problem: `has the digest ${found}, not ${chart.digest}`, hint }];
+    });
+}

@@ -1,0 +1,36 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+/** The keys of a chart's values with their types, from the vendor's values.schema.json (`npm run chart-facts`). */
+export interface ChartFacts {
+  readonly chart: string;
+  readonly version: string;
+  readonly keys: Readonly<Record<string, readonly string[]>>;
+}
+
+export const readFacts = (chart: string): ChartFacts =>
+  JSON.parse(fs.readFileSync(path.join(__dirname, `../fixtures/charts/${chart}.json`), "utf8")) as ChartFacts;
+
+/**
+ * The values that a chart does not know, or knows with another type. A chart's schema is not enough: most of its maps accept any
+ * key, and the chart ignores those that it does not know.
+ * @param free paths whose content the chart passes on as it is
+ */
+export function wrongValues({ keys }: ChartFacts, values: unknown, free: readonly string[], at = ""): string[] {
+  if (free.includes(at)) return [];
+  const types = keys[at];
+  if (at !== "" && types === undefined) return [`${at}: the chart has no such key`];
+  if (types && !types.includes(typeOf(values))) return [`${at}: ${typeOf(values)} instead of ${types.join(" or ")}`];
+  if (typeOf(values) !== "object") return [];
+  return Object.entries(values as object).flatMap(([key, value]) => {
+    const named = at === "" ? key : `${at}.${key}`;
+    const path = named in keys || free.includes(named) ? named : `${at}.*` in keys ? `${at}.*` : named;
+    return wrongValues({ keys } as ChartFacts, value, free, path);
+  });
+}
+
+function typeOf(value: unknown): string {
+  if (Array.isArray(value)) return "array";
+  if (value === null) return "null";
+  return Number.isInteger(value) ? "integer" : typeof value;
+}
