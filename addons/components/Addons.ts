@@ -2,6 +2,7 @@ import type { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { AddonsPlan } from "../plan/plan";
+import { makeAccess } from "./access";
 import { objectDefaults } from "./defaults";
 import { makeIngress } from "./ingress";
 import { makeNamespaces } from "./namespaces";
@@ -20,6 +21,7 @@ export class Addons extends pulumi.ComponentResource {
       const own = namespaces.get(namespace);
       return { timeout: plan.timeout, parent: this, dependsOn: own ? [own] : [] };
     };
+    if (plan.access) makeAccess(plan.access, this);
     if (plan.ingress) makeIngress(plan.ingress, context(plan.ingress.namespace));
     this.registerOutputs({});
   }

@@ -1,16 +1,31 @@
 import { Namespace } from "@pulumi/kubernetes/core/v1";
+import { NetworkPolicy } from "@pulumi/kubernetes/networking/v1";
 import type * as pulumi from "@pulumi/pulumi";
 
 import { type NamespacePlan, podSecurityLabels } from "../plan/namespaces";
 
-/** Makes the namespaces, by name. What runs in one takes its name from the resource, and so waits for it. */
+/** Makes the namespaces with their policies. Returns the namespaces by name, because what runs in one has to wait for it. */
 export function makeNamespaces(
   plans: readonly NamespacePlan[],
   parent: pulumi.ComponentResource,
 ): ReadonlyMap<string, Namespace> {
-  const made = plans.map(({ name, podSecurity }) => {
-    const metadata = { name, labels: podSecurityLabels(podSecurity) };
-    return [name, new Namespace(name, { metadata }, { parent })] as const;
-  });
-  return new Map(made);
+  return new Map(plans.map((plan) => [plan.name, makeNamespace(plan, parent)]));
+}
+
+function makeNamespace({ name, podSecurity, policies }: NamespacePlan, parent: pulumi.ComponentResource): Namespace {
+  const labels = podSecurityLabels(podSecurity);
+  const namespace = new Namespace(name, { metadata: { name, labels } }, { parent });
+  for (const { name: policy, ...rules } of policies) {
+    // Only the directions that a policy names are denied by it.
+    const policyTypes = [...("ingress" in rules ? ["Ingress"] : []), ...("egress" in rules ? ["Egress"] : [])];
+    new NetworkPolicy(
+      `${name}-${policy}`,
+      {
+        metadata: { name: policy, namespace: name },
+        spec: { podSelector: {}, policyTypes, ...rules },
+      },
+      { parent, dependsOn: [namespace] },
+    );
+  }
+  return namespace;
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { duration, text } from "../../config/fields";
+import { accessSchema } from "./sections/access";
 import { ingressSchema } from "./sections/ingress";
 import { namespacesSchema } from "./sections/namespaces";
 
@@ -20,6 +21,7 @@ export const sectionSchemas = {
     })
     .prefault("10m"),
   namespaces: namespacesSchema.prefault({}),
+  access: accessSchema.optional(),
   ingress: ingressSchema.optional(),
 };
 

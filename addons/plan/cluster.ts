@@ -22,8 +22,8 @@ const nodeSchema = z.object({
   proxmoxNode: name,
   labels: z.record(z.string(), z.string().meta({ must: "a text" })),
   taints: z.array(taint),
-  /** Data disks that are prepared for storage: their serial and the directory where they are mounted. */
-  disks: z.array(z.object({ serial: name, path })).default([]),
+  /** Further disks of a virtual machine: their serial and, if they are prepared for storage, where they are mounted. */
+  disks: z.array(z.object({ serial: name, path: path.optional() })).default([]),
 });
 
 const outputsSchema = z.object({

@@ -1,26 +1,35 @@
 import type { Draft, Settings } from "../config/schema";
 import type { PodSecurity } from "../config/sections/namespaces";
-import { TRAEFIK_NAMESPACE } from "./ingress";
+import type { Cluster } from "./cluster";
+import { ingressNamespace, TRAEFIK_NAMESPACE } from "./ingress";
+import { type NetworkPolicyPlan, networkPolicies } from "./render/networkPolicies";
 
 /** A namespace that the program makes. */
 export interface NamespacePlan {
   readonly name: string;
   /** What the API server enforces. */
   readonly podSecurity: PodSecurity;
+  /** NetworkPolicies of all its pods; none for the add-ons' own. */
+  readonly policies: readonly NetworkPolicyPlan[];
 }
 
 /** Namespaces that Kubernetes and K3s make themselves. */
 export const SYSTEM_NAMESPACES = ["default", "kube-node-lease", "kube-public", "kube-system"] as const;
 
 /** The namespaces of the add-ons, and those that a person named. */
-export function planNamespaces(settings: Settings): NamespacePlan[] {
-  const named = Object.entries(settings.namespaces).map(([name, { podSecurity }]) => ({ name, podSecurity }));
+export function planNamespaces(settings: Settings, cluster: Cluster): NamespacePlan[] {
+  const ingress = ingressNamespace(settings, cluster);
+  const named = Object.entries(settings.namespaces).map(([name, namespace]) => ({
+    name,
+    podSecurity: namespace.podSecurity,
+    policies: networkPolicies(namespace, cluster, ingress),
+  }));
   return [...addonNamespaces(settings), ...named];
 }
 
 /** Namespaces that the add-ons themselves need. */
 export function addonNamespaces({ ingress }: Draft): NamespacePlan[] {
-  return ingress?.traefik === "release" ? [{ name: TRAEFIK_NAMESPACE, podSecurity: "baseline" }] : [];
+  return ingress?.traefik === "release" ? [{ name: TRAEFIK_NAMESPACE, podSecurity: "baseline", policies: [] }] : [];
 }
 
 /** The labels by which the API server's PodSecurity admission knows a namespace's level (Kubernetes: Pod Security Admission). */

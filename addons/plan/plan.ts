@@ -4,7 +4,9 @@ import type { Cluster } from "./cluster";
 import { type NamespacePlan, planNamespaces } from "./namespaces";
 import type { ReleasePlan } from "./charts";
 import { type IngressPlan, planIngress } from "./ingress";
+import { type AccessPlan, planAccess } from "./render/roles";
 import { checkIngressOn } from "./rules/ingress";
+import { checkNamespacesOn } from "./rules/namespaces";
 
 /** Everything that the program makes. Components read it and decide nothing. */
 export interface AddonsPlan {
@@ -12,6 +14,7 @@ export interface AddonsPlan {
   /** How long the program waits for a resource, in seconds. */
   readonly timeout: number;
   readonly namespaces: readonly NamespacePlan[];
+  readonly access: AccessPlan | undefined;
   readonly ingress: IngressPlan | undefined;
 }
 
@@ -20,12 +23,13 @@ export interface AddonsPlan {
  * @throws ConfigError with everything that this cluster cannot have
  */
 export function planAddons(settings: Settings, cluster: Cluster): AddonsPlan {
-  const problems = [...checkIngressOn(settings, cluster)];
+  const problems = [...checkIngressOn(settings, cluster), ...checkNamespacesOn(settings, cluster)];
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     cluster,
     timeout: settings.timeout,
-    namespaces: planNamespaces(settings),
+    namespaces: planNamespaces(settings, cluster),
+    access: settings.access && planAccess(settings.access),
     ingress: planIngress(settings, cluster),
   };
 }

@@ -1,5 +1,8 @@
 import type { Problem } from "../../../config/problems";
-import type { Draft } from "../../config/schema";
+import type { AllowSettings } from "../../config/sections/namespaces";
+import type { Draft, Settings } from "../../config/schema";
+import type { Cluster } from "../cluster";
+import { ingressNamespace } from "../ingress";
 import { addonNamespaces, SYSTEM_NAMESPACES } from "../namespaces";
 
 /** Namespaces that a person names must be free: an existing one would become the program's, and be deleted with it. */
@@ -20,5 +23,30 @@ export function checkNamespaces(draft: Draft): Problem[] {
       problem: "is a namespace of Kubernetes itself",
       hint: "choose another name",
     }));
-  return [...ofAddons, ...ofKubernetes];
+  return [...ofAddons, ...ofKubernetes, ...checkAllowed(draft)];
+}
+
+/** An `allow` in a namespace that is not isolated would look like a limit, and be none. */
+function checkAllowed({ namespaces = {} }: Draft): Problem[] {
+  const isUsed = (allow: AllowSettings): boolean =>
+    Object.values(allow).some((value) => (Array.isArray(value) ? value.length > 0 : value));
+  return Object.entries(namespaces)
+    .filter(([, { isolated, allow }]) => !isolated && isUsed(allow))
+    .map(([name]) => ({
+      path: `addons.namespaces.${name}.allow`,
+      problem: "limits nothing: isolated is false, so every connection is allowed",
+      hint: "take it out, or set isolated: true",
+    }));
+}
+
+/** What this cluster cannot have. */
+export function checkNamespacesOn(settings: Settings, cluster: Cluster): Problem[] {
+  if (ingressNamespace(settings, cluster) !== undefined) return [];
+  return Object.entries(settings.namespaces)
+    .filter(([, { isolated, allow }]) => isolated && allow.ingress)
+    .map(([name]) => ({
+      path: `addons.namespaces.${name}.allow.ingress`,
+      problem: "has no ingress controller: the cluster's config disables traefik, and ingress installs none",
+      hint: "set ingress.traefik: release; or name the namespace of your own controller in allow.from",
+    }));
 }

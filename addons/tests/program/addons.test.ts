@@ -93,6 +93,29 @@ const CHART = {
 const RELEASES = { ingress: { traefik: "release", chart: CHART } };
 const WITHOUT_TRAEFIK = { ...baseOutputs(), disabled: ["traefik"] };
 
+test("an isolated namespace has its policies, which name the directions that they deny", () => {
+  const policy = (name: string) => base.find("kubernetes:networking.k8s.io/v1:NetworkPolicy", name);
+  expect(policy("apps-deny-all").inputs).toMatchObject({
+    metadata: { name: "deny-all", namespace: "apps" },
+    spec: { podSelector: {}, policyTypes: ["Ingress", "Egress"] },
+  });
+  expect(policy("apps-allow-from").inputs).toMatchObject({ spec: { policyTypes: ["Ingress"] } });
+  expect(policy("apps-allow-dns").inputs).toMatchObject({ spec: { policyTypes: ["Egress"] } });
+  const namespace = base.find("kubernetes:core/v1:Namespace", "apps");
+  expect(policy("apps-deny-all").options.dependencies).toContain(namespace.urn);
+});
+
+test("roles are bound for the whole cluster", () => {
+  expect(
+    base.find("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", "proxmox-k3s-operator").inputs,
+  ).toMatchObject({
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "proxmox-k3s-operator" },
+    subjects: [{ kind: "User", name: "anna@example.org" }],
+  });
+  const role = base.find("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", "proxmox-k3s-operator");
+  expect(role.inputs).toHaveProperty("rules");
+});
+
 test("every chart is pinned by its digest; an install that fails is undone, within the bound", async () => {
   const addons = { ...MINIMAL, timeout: "5m", ...RELEASES };
   const { resources } = await recordAddons({ addons, cluster: WITHOUT_TRAEFIK });
