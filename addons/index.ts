@@ -4,24 +4,27 @@ import { Addons } from "./components/Addons";
 import { readClusterStack } from "./components/clusterStack";
 import { clusterProvider } from "./components/provider";
 import { archiveProblems } from "./components/release";
+import { readSecrets } from "./components/secrets";
+import { requiredSecrets, type SecretName } from "./plan/flux";
 import { ConfigError, loadSettings } from "./plan/load";
 import { planAddons, releasesOf } from "./plan/plan";
 
 /** Everything that is read and decided before the first resource is made. */
 async function prepare() {
-  const settings = loadSettings(new pulumi.Config().getObject("addons"));
+  const { secrets, problemsOf } = readSecrets();
+  const settings = loadSettings(new pulumi.Config().getObject("addons"), (draft) => problemsOf(requiredSecrets(draft)));
   const { cluster, kubeconfig } = await readClusterStack(settings.cluster);
-  const plan = planAddons(settings, cluster);
+  const plan = planAddons(settings, cluster, Object.keys(secrets) as SecretName[]);
   const problems = archiveProblems(releasesOf(plan));
   if (problems.length > 0) throw new ConfigError(problems);
-  return { plan, kubeconfig };
+  return { plan, kubeconfig, secrets };
 }
 
 export = async function main() {
-  const { plan, kubeconfig } = await prepare().catch((error: unknown) => {
+  const { plan, kubeconfig, secrets } = await prepare().catch((error: unknown) => {
     throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;
   });
   const { clusterName, apiEndpoint } = plan.cluster;
-  new Addons(clusterName, { plan, provider: clusterProvider(plan.cluster, kubeconfig) });
+  new Addons(clusterName, { plan, secrets, provider: clusterProvider(plan.cluster, kubeconfig) });
   return { cluster: clusterName, apiEndpoint, ...(plan.ingress && { nodePorts: plan.ingress.nodePorts }) };
 };

@@ -1,38 +1,73 @@
 /**
- * `npm run chart-facts -- NAME VERSION SCHEMA SECTION…`: writes the keys of a chart's values, with their types, to
- * `addons/tests/fixtures/charts/NAME.json`. They are facts about the vendor's values.schema.json; its texts are not copied.
+ * `npm run chart-facts -- NAME VERSION FILE KEY…`: writes the keys of a chart's values or of a custom resource, with their types, to
+ * `addons/tests/fixtures/charts/NAME.json`. They are facts about the vendor's file; its texts are not copied.
  */
 import fs from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
 import prettier from "prettier";
+import { parseAllDocuments } from "yaml";
 
+/** A JSON schema, as far as it is read. */
 interface Node {
   readonly type?: string | readonly string[];
+  readonly enum?: readonly unknown[];
   readonly properties?: Readonly<Record<string, Node>>;
   readonly additionalProperties?: boolean | Node;
+  readonly items?: Node;
 }
 
-/** Types by path; `*` stands for any key of a map. An `object` without keys of its own is free. */
+/**
+ * Types by path; `*` stands for any key of a map, `[]` for the entries of a list. An `object` without keys of its own is free. The
+ * words of an enumeration stand as `=word` in the place of their type.
+ */
 function keysOf(node: Node, at: string): Record<string, string[]> {
-  const { type = [], properties = {}, additionalProperties } = node;
+  const { type = [], properties = {}, additionalProperties, items } = node;
   const below = Object.entries(properties).map(([key, child]) => keysOf(child, `${at}.${key}`));
   if (typeof additionalProperties === "object") below.push(keysOf(additionalProperties, `${at}.*`));
-  return Object.assign({ [at]: [type].flat() }, ...below) as Record<string, string[]>;
+  if (items?.properties || items?.enum) below.push(keysOf(items, `${at}[]`));
+  const types = node.enum?.map((word) => `=${String(word)}`) ?? [type].flat();
+  return Object.assign({ [at]: types }, ...below) as Record<string, string[]>;
+}
+
+/** A CustomResourceDefinition, as far as it is read. */
+interface Definition {
+  readonly spec?: {
+    readonly names?: { readonly kind: string };
+    readonly versions: readonly { readonly storage: boolean; readonly schema: { readonly openAPIV3Schema: Node } }[];
+  };
+}
+
+/** The schema of what a file describes: a JSON schema, CustomResourceDefinitions with that of a kind, or a chart's default values. */
+function schemaOf(file: string, kind: string): Node {
+  const text = fs.readFileSync(file, "utf8");
+  if (file.endsWith(".json")) return JSON.parse(text) as Node;
+  // Charts keep their CRDs as templates.
+  const documents = parseAllDocuments(text.replaceAll(/^.*\{\{.*$/gm, "")).map((each) => each.toJS() as Definition);
+  const definition = documents.find(({ spec }) => spec?.names?.kind === kind)?.spec;
+  if (definition === undefined) return schemaOfValue(documents[0]);
+  return definition.versions.find(({ storage }) => storage)!.schema.openAPIV3Schema;
+}
+
+function schemaOfValue(value: unknown): Node {
+  if (Array.isArray(value)) return { type: "array" };
+  if (typeof value !== "object" || value === null) return { type: value === null ? "null" : typeof value };
+  const properties = Object.entries(value).map(([key, child]) => [key, schemaOfValue(child)] as const);
+  return { type: "object", properties: Object.fromEntries(properties) };
 }
 
 new Command("chart-facts")
-  .argument("<name>", "of the chart")
-  .argument("<version>", "of the chart")
-  .argument("<schema>", "the chart's values.schema.json")
+  .argument("<name>", "of the chart or of the kind")
+  .argument("<version>", "of the chart or of the controller")
+  .argument("<file>", "values.schema.json or values.yaml of the chart, or a CustomResourceDefinition")
   .argument("<sections...>", "the keys at the top that the program sets")
   .action(async (name: string, version: string, file: string, sections: string[]) => {
-    const { properties = {} } = JSON.parse(fs.readFileSync(file, "utf8")) as Node;
+    const { properties = {} } = schemaOf(file, name);
     const keys = Object.assign({}, ...sections.map((key) => keysOf(properties[key] ?? {}, key))) as object;
     const target = path.join(__dirname, "../addons/tests/fixtures/charts", `${name}.json`);
     const options = { ...(await prettier.resolveConfig(target)), filepath: target };
     fs.mkdirSync(path.dirname(target), { recursive: true });
-    fs.writeFileSync(target, await prettier.format(JSON.stringify({ chart: name, version, keys }), options));
+    fs.writeFileSync(target, await prettier.format(JSON.stringify({ name, version, keys }), options));
   })
   .parseAsync()
   .catch((error: unknown) => {

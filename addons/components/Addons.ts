@@ -4,17 +4,19 @@ import * as pulumi from "@pulumi/pulumi";
 import type { AddonsPlan } from "../plan/plan";
 import { makeAccess } from "./access";
 import { objectDefaults } from "./defaults";
+import { makeFlux, type Secrets } from "./flux";
 import { makeIngress } from "./ingress";
 import { makeNamespaces } from "./namespaces";
 
 export interface AddonsArgs {
   readonly plan: AddonsPlan;
   readonly provider: Provider;
+  readonly secrets: Secrets;
 }
 
 /** All add-ons of one cluster. Order: the namespaces; then each add-on waits for its own namespace, and for nothing else. */
 export class Addons extends pulumi.ComponentResource {
-  constructor(name: string, { plan, provider }: AddonsArgs) {
+  constructor(name: string, { plan, provider, secrets }: AddonsArgs) {
     super("proxmox-k3s:addons:Addons", name, {}, { provider, transformations: [objectDefaults(plan.timeout)] });
     const namespaces = makeNamespaces(plan.namespaces, this);
     const context = (namespace: string) => {
@@ -22,6 +24,7 @@ export class Addons extends pulumi.ComponentResource {
       return { timeout: plan.timeout, parent: this, dependsOn: own ? [own] : [] };
     };
     if (plan.access) makeAccess(plan.access, this);
+    if (plan.flux) makeFlux(plan.flux, secrets, context(plan.flux.namespace));
     if (plan.ingress) makeIngress(plan.ingress, context(plan.ingress.namespace));
     this.registerOutputs({});
   }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { duration, text } from "../../config/fields";
 import { accessSchema } from "./sections/access";
+import { fluxSchema } from "./sections/flux";
 import { ingressSchema } from "./sections/ingress";
 import { namespacesSchema } from "./sections/namespaces";
 
@@ -23,6 +24,7 @@ export const sectionSchemas = {
   namespaces: namespacesSchema.prefault({}),
   access: accessSchema.optional(),
   ingress: ingressSchema.optional(),
+  flux: fluxSchema.optional(),
 };
 
 /** The whole config as one schema, for the generated files. */

@@ -1,6 +1,7 @@
-import { ConfigError } from "../../config/problems";
+import { ConfigError, type Problem } from "../../config/problems";
 import { readAddons } from "../config/read";
-import type { Settings } from "../config/schema";
+import type { Draft, Settings } from "../config/schema";
+import { checkFlux } from "./rules/flux";
 import { checkIngress } from "./rules/ingress";
 import { checkNamespaces } from "./rules/namespaces";
 
@@ -9,11 +10,12 @@ export { ConfigError, type Problem } from "../../config/problems";
 /**
  * Reads and checks what needs no cluster. Pure.
  * @param raw the object under `proxmox-k3s-addons:addons`
+ * @param check finds more problems, in what has the right shape
  * @throws ConfigError with all problems, not only the first
  */
-export function loadSettings(raw: unknown): Settings {
+export function loadSettings(raw: unknown, check: (draft: Draft) => readonly Problem[] = () => []): Settings {
   const { draft, problems } = readAddons(raw);
-  const all = [...problems, ...checkIngress(draft), ...checkNamespaces(draft)];
+  const all = [...problems, ...checkFlux(draft), ...checkIngress(draft), ...checkNamespaces(draft), ...check(draft)];
   if (all.length > 0) throw new ConfigError(all);
   return draft as Settings; // a draft without problems has every section
 }

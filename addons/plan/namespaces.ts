@@ -1,6 +1,7 @@
 import type { Draft, Settings } from "../config/schema";
 import type { PodSecurity } from "../config/sections/namespaces";
 import type { Cluster } from "./cluster";
+import { FLUX_NAMESPACE } from "./flux";
 import { ingressNamespace, TRAEFIK_NAMESPACE } from "./ingress";
 import { type NetworkPolicyPlan, networkPolicies } from "./render/networkPolicies";
 
@@ -28,8 +29,13 @@ export function planNamespaces(settings: Settings, cluster: Cluster): NamespaceP
 }
 
 /** Namespaces that the add-ons themselves need. */
-export function addonNamespaces({ ingress }: Draft): NamespacePlan[] {
-  return ingress?.traefik === "release" ? [{ name: TRAEFIK_NAMESPACE, podSecurity: "baseline", policies: [] }] : [];
+export function addonNamespaces({ ingress, flux }: Draft): NamespacePlan[] {
+  const own = (name: string, podSecurity: PodSecurity): NamespacePlan => ({ name, podSecurity, policies: [] });
+  return [
+    ...(ingress?.traefik === "release" ? [own(TRAEFIK_NAMESPACE, "baseline")] : []),
+    // A Flux that is there already has its namespace.
+    ...(flux?.install === "chart" ? [own(FLUX_NAMESPACE, "restricted")] : []),
+  ];
 }
 
 /** The labels by which the API server's PodSecurity admission knows a namespace's level (Kubernetes: Pod Security Admission). */

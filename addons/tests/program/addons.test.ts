@@ -3,7 +3,7 @@ import { parse } from "yaml";
 import { isSecret, plainTexts, recordProgram, reveal } from "../../../tests/support/program";
 import { readCluster } from "../../plan/cluster";
 import { baseOutputs, changed } from "../support/config";
-import { recordAddons, type Recording } from "../support/program";
+import { recordAddons, type Recording, SSH_KEY } from "../support/program";
 
 /** One of everything. */
 let base: Recording;
@@ -90,7 +90,13 @@ const CHART = {
 };
 
 /** Every chart that the program can install. */
-const RELEASES = { ingress: { traefik: "release", chart: CHART } };
+const FLUX = {
+  install: "chart",
+  chart: CHART,
+  git: { url: "ssh://git@git.example.org/homelab.git", knownHosts: "x ssh-rsa A" },
+};
+const RELEASES = { ingress: { traefik: "release", chart: CHART }, flux: FLUX };
+const SECRETS = { gitIdentity: SSH_KEY };
 const WITHOUT_TRAEFIK = { ...baseOutputs(), disabled: ["traefik"] };
 
 test("an isolated namespace has its policies, which name the directions that they deny", () => {
@@ -118,9 +124,9 @@ test("roles are bound for the whole cluster", () => {
 
 test("every chart is pinned by its digest; an install that fails is undone, within the bound", async () => {
   const addons = { ...MINIMAL, timeout: "5m", ...RELEASES };
-  const { resources } = await recordAddons({ addons, cluster: WITHOUT_TRAEFIK });
+  const { resources } = await recordAddons({ addons, cluster: WITHOUT_TRAEFIK, secrets: SECRETS });
   const releases = resources.filter(({ type }) => type === "kubernetes:helm.sh/v3:Release");
-  expect(releases.map(({ name }) => name).sort()).toEqual(["traefik"]);
+  expect(releases.map(({ name }) => name).sort()).toEqual(["flux", "traefik"]);
   for (const { inputs, options } of releases) {
     expect(inputs).toMatchObject({ chart: `${CHART.source}@${CHART.digest}`, version: "41.3.0" });
     expect(inputs).toMatchObject({ atomic: true, timeout: 300 });
@@ -147,7 +153,11 @@ describe("the ingress", () => {
   });
 
   test("a release waits for its namespace, which the program makes", async () => {
-    const { find } = await recordAddons({ addons: { ...MINIMAL, ...RELEASES }, cluster: WITHOUT_TRAEFIK });
+    const { find } = await recordAddons({
+      addons: { ...MINIMAL, ...RELEASES },
+      cluster: WITHOUT_TRAEFIK,
+      secrets: SECRETS,
+    });
     const namespace = find("kubernetes:core/v1:Namespace", "traefik");
     const release = find("kubernetes:helm.sh/v3:Release", "traefik");
     expect(release.inputs).toMatchObject({ namespace: "traefik", name: "traefik" });

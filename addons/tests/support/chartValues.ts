@@ -1,15 +1,15 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-/** The keys of a chart's values with their types, from the vendor's values.schema.json (`npm run chart-facts`). */
+/** The keys of a chart's values or of a custom resource with their types, from the vendor's file (`npm run chart-facts`). */
 export interface ChartFacts {
-  readonly chart: string;
+  readonly name: string;
   readonly version: string;
   readonly keys: Readonly<Record<string, readonly string[]>>;
 }
 
-export const readFacts = (chart: string): ChartFacts =>
-  JSON.parse(fs.readFileSync(path.join(__dirname, `../fixtures/charts/${chart}.json`), "utf8")) as ChartFacts;
+export const readFacts = (name: string): ChartFacts =>
+  JSON.parse(fs.readFileSync(path.join(__dirname, `../fixtures/charts/${name}.json`), "utf8")) as ChartFacts;
 
 /**
  * The values that a chart does not know, or knows with another type. A chart's schema is not enough: most of its maps accept any
@@ -19,9 +19,18 @@ export const readFacts = (chart: string): ChartFacts =>
 export function wrongValues({ keys }: ChartFacts, values: unknown, free: readonly string[], at = ""): string[] {
   if (free.includes(at)) return [];
   const types = keys[at];
-  if (at !== "" && types === undefined) return [`${at}: the chart has no such key`];
-  if (types && !types.includes(typeOf(values))) return [`${at}: ${typeOf(values)} instead of ${types.join(" or ")}`];
-  if (typeOf(values) !== "object") return [];
+  if (at !== "" && types === undefined) return [`${at}: it has no such key`];
+  const found = typeOf(values);
+  // A number may be whole.
+  const fits = types?.some(
+    (type) => type === found || type === `=${String(values)}` || (type === "number" && found === "integer"),
+  );
+  if (types && !fits) return [`${at}: ${found} instead of ${types.join(" or ")}`];
+  if (Array.isArray(values)) {
+    const entries = `${at}[]` in keys ? (values as unknown[]) : [];
+    return entries.flatMap((entry) => wrongValues({ keys } as ChartFacts, entry, free, `${at}[]`));
+  }
+  if (found !== "object") return [];
   return Object.entries(values as object).flatMap(([key, value]) => {
     const named = at === "" ? key : `${at}.${key}`;
     const path = named in keys || free.includes(named) ? named : `${at}.*` in keys ? `${at}.*` : named;

@@ -50,4 +50,4 @@ export const clusterOf = (outputs: unknown = {}): Cluster =>
  * @param outputs merge patch on the cluster's outputs
  */
 export const planOf = (config: unknown, outputs: unknown = {}): AddonsPlan =>
-  planAddons(loadSettings(config), clusterOf(outputs));
+  planAddons(loadSettings(config), clusterOf(outputs), []);

@@ -12,11 +12,20 @@ export interface Recording {
 export interface RecordOptions {
   /** The object under `proxmox-k3s-addons:addons`; one of everything by default. */
   readonly addons?: unknown;
+  /** Secret config; what the default config needs, by default. */
   readonly secrets?: Readonly<Record<string, string>>;
+  /** The same keys in plain config. */
+  readonly plain?: Readonly<Record<string, string>>;
   /** The outputs of the cluster's stack. */
   readonly cluster?: Readonly<Record<string, unknown>>;
   readonly preview?: boolean;
 }
+
+/** The form of an age identity, and of no use. */
+export const AGE_KEY = `AGE-SECRET-KEY-1${"Q".repeat(58)}`;
+
+/** The form of a private SSH key, and of no use. */
+export const SSH_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nQUJD\n-----END OPENSSH PRIVATE KEY-----\n";
 
 /**
  * Runs the add-ons' program under Pulumi's test monitor and records what it registers, options included. The monitor is Pulumi's
@@ -43,13 +52,15 @@ export async function recordAddons(options: RecordOptions = {}): Promise<Recordi
       preview,
       "organization",
     );
-    const secrets = Object.entries(options.secrets ?? {}).map(([key, value]) => [`proxmox-k3s-addons:${key}`, value]);
+    const own = (values: Readonly<Record<string, string>>) =>
+      Object.entries(values).map(([key, value]) => [`proxmox-k3s-addons:${key}`, value] as const);
+    const secrets = own(options.secrets ?? { sopsAgeKey: AGE_KEY });
     pulumi.runtime.setAllConfig(
       {
         "proxmox-k3s-addons:addons": JSON.stringify(options.addons ?? baseConfig()),
-        ...(Object.fromEntries(secrets) as Record<string, string>),
+        ...Object.fromEntries([...secrets, ...own(options.plain ?? {})]),
       },
-      secrets.map(([key]) => key!),
+      secrets.map(([key]) => key),
     );
     const monitor = pulumi.runtime.getMonitor() as unknown as {
       registerResource: (request: Request, callback: (error: unknown, answer: { getUrn(): string }) => void) => void;

@@ -81,14 +81,14 @@ describe("the values fit the chart", () => {
     [
       "the key of charts before 40, which the schema accepts",
       { service: { type: "NodePort" } },
-      "service.type: the chart has no such key",
+      "service.type: it has no such key",
     ],
     [
       "a port as a text",
       { ports: { web: { nodePort: "30080" } } },
       "ports.*.nodePort: string instead of integer or null",
     ],
-    ["tls as in K3s before 1.34", { ports: { websecure: { tls: {} } } }, "ports.*.tls: the chart has no such key"],
+    ["tls as in K3s before 1.34", { ports: { websecure: { tls: {} } } }, "ports.*.tls: it has no such key"],
   ])("%s is found", (_, values, problem) => {
     expect(wrongValues(facts, values, free)).toEqual([problem]);
   });

@@ -1,0 +1,69 @@
+import type { Draft, Settings } from "../config/schema";
+import type { FluxSettings } from "../config/sections/flux";
+import type { ReleasePlan } from "./charts";
+import type { Cluster } from "./cluster";
+import { type FluxObject, gitRepository, kustomization, nodeKustomization, SOPS_SECRET } from "./render/flux";
+
+export const FLUX_NAMESPACE = "flux-system";
+
+/** Secret config of the add-ons, by the name under `proxmox-k3s-addons:`. */
+export type SecretName = "sopsAgeKey" | "gitToken" | "gitIdentity";
+
+/** A Secret in Flux' namespace. The values of some keys are in the secret config. */
+export interface SecretPlan {
+  readonly name: string;
+  readonly data: Readonly<Record<string, string | { readonly secret: SecretName }>>;
+}
+
+export interface FluxPlan {
+  readonly namespace: string;
+  /** Undefined if Flux is there already. */
+  readonly release: ReleasePlan | undefined;
+  readonly secrets: readonly SecretPlan[];
+  readonly source: FluxObject;
+  /** Of the cluster, then one for each node. */
+  readonly kustomizations: readonly FluxObject[];
+}
+
+/** The plan of Flux; undefined if the config has none. */
+export function planFlux({ flux }: Settings, cluster: Cluster, hasGitToken: boolean): FluxPlan | undefined {
+  if (flux === undefined) return undefined;
+  const namespace = FLUX_NAMESPACE;
+  const git = gitSecret(flux, hasGitToken);
+  const sops: SecretPlan[] = flux.sops ? [{ name: SOPS_SECRET, data: { "age.agekey": { secret: "sopsAgeKey" } } }] : [];
+  const nodes = flux.nodes;
+  return {
+    namespace,
+    release: flux.chart && { name: "flux", namespace, chart: flux.chart, values: FLUX_VALUES },
+    secrets: [...git, ...sops],
+    source: gitRepository(flux, namespace, git[0]?.name),
+    kustomizations: [
+      kustomization(flux, namespace),
+      ...(nodes ? cluster.nodes.map((node) => nodeKustomization({ ...flux, nodes }, namespace, node)) : []),
+    ],
+  };
+}
+
+/** Secret config that the settings need, whatever else. */
+export function requiredSecrets({ flux }: Draft): SecretName[] {
+  if (flux === undefined) return [];
+  return [...(flux.sops ? ["sopsAgeKey" as const] : []), ...(isSsh(flux) ? ["gitIdentity" as const] : [])];
+}
+
+export const isSsh = ({ git }: Pick<FluxSettings, "git">): boolean => git.url.startsWith("ssh://");
+
+/** How source-controller logs in. A token's user may have any name. */
+function gitSecret(flux: FluxSettings, hasGitToken: boolean): SecretPlan[] {
+  const name = "git";
+  const { knownHosts = "" } = flux.git;
+  if (isSsh(flux)) return [{ name, data: { identity: { secret: "gitIdentity" }, known_hosts: knownHosts } }];
+  return hasGitToken ? [{ name, data: { username: "git", password: { secret: "gitToken" } } }] : [];
+}
+
+/** The two controllers that the program uses, of the chart's six. */
+const FLUX_VALUES = {
+  helmController: { create: false },
+  imageAutomationController: { create: false },
+  imageReflectionController: { create: false },
+  notificationController: { create: false },
+};

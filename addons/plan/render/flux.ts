@@ -1,0 +1,91 @@
+import type { FluxSettings } from "../../config/sections/flux";
+import type { ClusterNode } from "../cluster";
+
+/** An object of Flux' API. */
+export interface FluxObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly annotations: Readonly<Record<string, string>>;
+  };
+  readonly spec: Readonly<Record<string, unknown>>;
+}
+
+/** The Secret with the age key. */
+export const SOPS_SECRET = "sops-age";
+
+/** The name of the source, and of the cluster's Kustomization. */
+const CLUSTER = "cluster";
+
+const seconds = (count: number): string => `${count}s`;
+
+/**
+ * `pulumi up` waits until Flux has done its part. It cannot wait for what is suspended: Flux does not look at it.
+ * (pulumi.com/waitFor, pulumi.com/skipAwait of the Kubernetes provider)
+ */
+const awaited = (isSuspended = false): Record<string, string> =>
+  isSuspended ? { "pulumi.com/skipAwait": "true" } : { "pulumi.com/waitFor": "condition=Ready" };
+
+/** @param secret with which source-controller logs in */
+export function gitRepository({ git }: FluxSettings, namespace: string, secret: string | undefined): FluxObject {
+  return {
+    apiVersion: "source.toolkit.fluxcd.io/v1",
+    kind: "GitRepository",
+    metadata: { name: CLUSTER, namespace, annotations: awaited() },
+    spec: {
+      url: git.url,
+      ref: { branch: git.branch },
+      interval: seconds(git.interval),
+      ...(secret === undefined ? {} : { secretRef: { name: secret } }),
+    },
+  };
+}
+
+/** What Flux applies for the whole cluster. */
+export function kustomization(flux: FluxSettings, namespace: string): FluxObject {
+  return kustomizationOf(flux, namespace, { name: CLUSTER, path: flux.path });
+}
+
+type FluxWithNodes = FluxSettings & { readonly nodes: NonNullable<FluxSettings["nodes"]> };
+
+/** What Flux applies for a node. It exists as long as the node is in the plan, and its objects go with it. */
+export function nodeKustomization(flux: FluxWithNodes, namespace: string, node: ClusterNode): FluxObject {
+  const { name, address, pool, role } = node;
+  const { path, suspended } = flux.nodes;
+  return kustomizationOf(flux, namespace, {
+    name: `node-${name}`,
+    path: path.replaceAll("{name}", name).replaceAll("{pool}", pool),
+    isSuspended: suspended.includes(name),
+    spec: {
+      postBuild: { substitute: { node_name: name, node_address: address, node_pool: pool, node_role: role } },
+    },
+  });
+}
+
+interface Parts {
+  readonly name: string;
+  readonly path: string;
+  readonly isSuspended?: boolean;
+  readonly spec?: Readonly<Record<string, unknown>>;
+}
+
+function kustomizationOf(flux: FluxSettings, namespace: string, { name, path, isSuspended, spec }: Parts): FluxObject {
+  return {
+    apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+    kind: "Kustomization",
+    metadata: { name, namespace, annotations: awaited(isSuspended) },
+    spec: {
+      sourceRef: { kind: "GitRepository", name: CLUSTER },
+      path,
+      interval: seconds(flux.interval),
+      // What leaves the repository leaves the cluster; and a deletion waits until all of it is gone.
+      prune: true,
+      deletionPolicy: "WaitForTermination",
+      ...(isSuspended ? { suspend: true } : {}),
+      ...(flux.sops ? { decryption: { provider: "sops", secretRef: { name: SOPS_SECRET } } } : {}),
+      ...spec,
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { plainTexts, reveal } from "../../../tests/support/program";
+import { AGE_KEY, recordAddons, type Recording, SSH_KEY } from "../support/program";
+
+const MINIMAL = { cluster: "organization/proxmox-k3s/homelab" };
+const CHART = {
+  source: "oci://registry.example.org/charts/own",
+  version: "41.3.0",
+  digest: `sha256:${"ab".repeat(32)}`,
+};
+const FLUX = {
+  install: "chart",
+  chart: CHART,
+  git: { url: "ssh://git@git.example.org/homelab.git", knownHosts: "x ssh-rsa A" },
+};
+const SECRETS = { gitIdentity: SSH_KEY };
+
+const KUSTOMIZATION = "kubernetes:kustomize.toolkit.fluxcd.io/v1:Kustomization";
+
+/** One of everything. */
+let base: Recording;
+beforeAll(async () => {
+  base = await recordAddons();
+});
+
+test("Flux comes before its source, and its source before what it applies: they go in the other order", () => {
+  const release = base.find("kubernetes:helm.sh/v3:Release", "flux");
+  const source = base.find("kubernetes:source.toolkit.fluxcd.io/v1:GitRepository", "flux-source");
+  const key = base.find("kubernetes:core/v1:Secret", "flux-sops-age");
+  const namespace = base.find("kubernetes:core/v1:Namespace", "flux-system");
+  expect(release.options.dependencies).toContain(namespace.urn);
+  expect(source.options.dependencies).toEqual(expect.arrayContaining([namespace.urn, release.urn, key.urn]));
+  const applied = base.resources.filter(({ type }) => type === KUSTOMIZATION);
+  expect(applied.map(({ name }) => name).sort()).toEqual([
+    ...["flux-cluster", "flux-node-k3s-master", "flux-node-k3s-storage-01", "flux-node-k3s-worker-01"],
+  ]);
+  for (const { options } of applied)
+    expect(options.dependencies).toEqual(expect.arrayContaining([source.urn, release.urn, key.urn]));
+});
+
+test("Flux gets its secrets as secrets", async () => {
+  const { find, resources } = await recordAddons({
+    addons: { ...MINIMAL, flux: { ...FLUX, sops: true } },
+    secrets: { ...SECRETS, sopsAgeKey: AGE_KEY },
+  });
+  const dataOf = (name: string) => reveal(find("kubernetes:core/v1:Secret", name).inputs["stringData"]);
+  const identity = (dataOf("flux-git") as Record<string, unknown>)["identity"];
+  expect(reveal(identity)).toBe(SSH_KEY);
+  expect(reveal((dataOf("flux-sops-age") as Record<string, unknown>)["age.agekey"])).toBe(AGE_KEY);
+  const plain = resources.flatMap(({ inputs }) => plainTexts(inputs));
+  expect(plain.filter((text) => text.includes("AGE-SECRET-KEY") || text.includes("PRIVATE KEY"))).toEqual([]);
+});
+
+test("Flux is not made while a secret is missing, in plain text or something else; no message shows one", async () => {
+  const addons = { ...MINIMAL, timeout: "soon", flux: { ...FLUX, sops: true } };
+  const error = await recordAddons({
+    addons,
+    secrets: { gitIdentity: "PRIVATE" },
+    plain: { gitToken: "ghp_abc" },
+  }).catch((reason: Error) => reason);
+  expect(String((error as Error).message).split("\n")).toEqual([
+    expect.stringMatching(/^addons\.timeout: must be a duration/),
+    "proxmox-k3s-addons:gitIdentity: must be a private SSH key in OpenSSH or PEM form (`pulumi config set --secret gitIdentity < id_ed25519`)",
+    "proxmox-k3s-addons:gitToken: is in plain text in the stack file (`pulumi config set --secret gitToken`)",
+    "proxmox-k3s-addons:sopsAgeKey: is missing: it must be an age identity (a line AGE-SECRET-KEY-1…) (`pulumi config set --secret sopsAgeKey < age.agekey`)",
+  ]);
+});

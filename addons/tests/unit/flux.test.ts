@@ -1,0 +1,155 @@
+import { loadSettings } from "../../plan/load";
+import { planFlux } from "../../plan/flux";
+import { readFacts, wrongValues } from "../support/chartValues";
+import { clusterOf } from "../support/config";
+
+const CHART = {
+  source: "oci://ghcr.io/fluxcd-community/charts/flux2",
+  version: "2.18.3",
+  digest: `sha256:${"ab".repeat(32)}`,
+};
+const GIT = { url: "https://git.example.org/homelab.git" };
+const SSH = {
+  url: "ssh://git@git.example.org:2222/homelab.git",
+  knownHosts: "[git.example.org]:2222 ssh-ed25519 AAAA",
+};
+
+function fluxOf(flux: object, hasGitToken = false) {
+  const settings = loadSettings({
+    cluster: "organization/proxmox-k3s/homelab",
+    flux: { install: "chart", chart: CHART, git: GIT, ...flux },
+  });
+  return planFlux(settings, clusterOf(), hasGitToken)!;
+}
+
+/** One with everything. */
+const FULL = {
+  git: SSH,
+  path: "./cluster",
+  sops: true,
+  nodes: { path: "./nodes/{name}", suspended: ["k3s-worker-01"] },
+};
+
+test("of the chart's controllers, the two that the program uses", () => {
+  expect(fluxOf({}).release).toEqual({
+    name: "flux",
+    namespace: "flux-system",
+    chart: CHART,
+    values: {
+      helmController: { create: false },
+      imageAutomationController: { create: false },
+      imageReflectionController: { create: false },
+      notificationController: { create: false },
+    },
+  });
+});
+
+test("a Flux that is there already is not installed, but told what to apply", () => {
+  const plan = fluxOf({ install: "none", chart: undefined });
+  expect(plan.release).toBeUndefined();
+  expect(plan.kustomizations.map(({ metadata }) => metadata.name)).toEqual(["cluster"]);
+});
+
+test("the source and what it applies for the cluster", () => {
+  const { source, kustomizations } = fluxOf({ path: "./cluster", git: { ...GIT, branch: "release", interval: "30s" } });
+  expect(source).toEqual({
+    apiVersion: "source.toolkit.fluxcd.io/v1",
+    kind: "GitRepository",
+    metadata: { name: "cluster", namespace: "flux-system", annotations: { "pulumi.com/waitFor": "condition=Ready" } },
+    spec: { url: GIT.url, ref: { branch: "release" }, interval: "30s" },
+  });
+  expect(kustomizations).toEqual([
+    {
+      apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+      kind: "Kustomization",
+      metadata: { name: "cluster", namespace: "flux-system", annotations: { "pulumi.com/waitFor": "condition=Ready" } },
+      spec: {
+        sourceRef: { kind: "GitRepository", name: "cluster" },
+        path: "./cluster",
+        interval: "600s",
+        prune: true,
+        deletionPolicy: "WaitForTermination",
+      },
+    },
+  ]);
+});
+
+describe("the login of the Git server", () => {
+  test("none, for a public repository", () => expect(fluxOf({}).secrets).toEqual([]));
+
+  test("a token, if one is set", () => {
+    const { secrets, source } = fluxOf({}, true);
+    expect(secrets).toEqual([{ name: "git", data: { username: "git", password: { secret: "gitToken" } } }]);
+    expect(source.spec).toMatchObject({ secretRef: { name: "git" } });
+  });
+
+  test("a key, and the server's host keys, for ssh", () => {
+    const { secrets, source } = fluxOf({ git: SSH }, true);
+    expect(secrets).toEqual([
+      { name: "git", data: { identity: { secret: "gitIdentity" }, known_hosts: SSH.knownHosts } },
+    ]);
+    expect(source.spec).toMatchObject({ secretRef: { name: "git" } });
+  });
+});
+
+test("with SOPS, everything that Flux applies is decrypted with the one key", () => {
+  const { secrets, kustomizations } = fluxOf(FULL);
+  expect(secrets).toContainEqual({ name: "sops-age", data: { "age.agekey": { secret: "sopsAgeKey" } } });
+  for (const { spec } of kustomizations)
+    expect(spec).toMatchObject({ decryption: { provider: "sops", secretRef: { name: "sops-age" } } });
+});
+
+describe("of each node of the plan", () => {
+  const { kustomizations } = fluxOf(FULL);
+  const [, ...nodes] = kustomizations;
+
+  test("there is one Kustomization, with what it may say about the node", () => {
+    expect(nodes.map(({ metadata, spec }) => [metadata.name, spec["path"]])).toEqual([
+      ["node-k3s-master", "./nodes/k3s-master"],
+      ["node-k3s-storage-01", "./nodes/k3s-storage-01"],
+      ["node-k3s-worker-01", "./nodes/k3s-worker-01"],
+    ]);
+    expect(nodes[1]!.spec["postBuild"]).toEqual({
+      substitute: {
+        ...{ node_name: "k3s-storage-01", node_address: "192.168.2.30" },
+        ...{ node_pool: "storage", node_role: "agent" },
+      },
+    });
+  });
+
+  test("a suspended one stays as it is, and nobody waits for it", () => {
+    expect(nodes.filter(({ spec }) => spec["suspend"] === true).map(({ metadata }) => metadata)).toEqual([
+      { name: "node-k3s-worker-01", namespace: "flux-system", annotations: { "pulumi.com/skipAwait": "true" } },
+    ]);
+    expect(nodes[0]!.metadata.annotations).toEqual({ "pulumi.com/waitFor": "condition=Ready" });
+  });
+
+  test("the folder may be that of the pool, or one for all", () => {
+    const paths = (path?: string) =>
+      fluxOf({ nodes: { ...(path ? { path } : {}) } }).kustomizations.map(({ spec }) => spec["path"]);
+    expect(paths("./pools/{pool}")).toEqual(["./", "./pools/master", "./pools/storage", "./pools/worker"]);
+    expect(paths()).toEqual(["./", "./node", "./node", "./node"]);
+  });
+});
+
+describe("what is sent fits what Flux knows", () => {
+  test.each([
+    ["the least", {}],
+    ["everything", FULL],
+  ])("%s", (_, flux) => {
+    const { release, source, kustomizations } = fluxOf(flux, true);
+    expect(wrongValues(readFacts("flux2"), release!.values, [])).toEqual([]);
+    for (const object of [source, ...kustomizations])
+      expect(wrongValues(readFacts(object.kind), { spec: object.spec }, [])).toEqual([]);
+  });
+
+  test.each([
+    ["an unknown key", { spec: { prun: true } }, "spec.prun: it has no such key"],
+    ["a word that is none of the enumeration", { spec: { deletionPolicy: "Wait" } }, /^spec\.deletionPolicy: string/],
+    ["a wrong entry of a list", { spec: { dependsOn: [{ nam: "x" }] } }, "spec.dependsOn[].nam: it has no such key"],
+  ])("%s is found", (_, object, problem) => {
+    expect(wrongValues(readFacts("Kustomization"), object, [])).toEqual([
+      typeof problem === "string" ? problem : expect.stringMatching(problem),
+    ]);
+  });
+});
