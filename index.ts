@@ -67,6 +67,12 @@ export = async function main() {
     token: cluster.token,
     agentToken: cluster.agentToken,
     apiEndpoint: cluster.apiEndpoint,
+    clusterId: cluster.clusterId,
+    clusterName: plan.name,
+    version: plan.version,
+    podCidr: plan.network.podCidr,
+    serviceCidr: plan.network.serviceCidr,
+    disabled: plan.k3s.disable,
     nodes: cluster.nodes,
   };
 };

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Credentials } from "../credentials/load";
 import { disturbanceOrder } from "../plan/disturbanceOrder";
 import { endpointUrl } from "../plan/endpoint";
-import type { ClusterPlan, NodePlan } from "../plan/model";
+import type { ClusterPlan, DiskPlan, NodePlan } from "../plan/model";
 import type { ClusterRecord } from "../plan/record";
 import { renameKubeconfig } from "../plan/render/kubeconfig";
 import { clusterStepName } from "../plan/steps";
@@ -26,10 +26,13 @@ export interface K3sClusterArgs {
 }
 
 /** What a stack tells of a node; `addons/` and other stacks read it. */
-export type NodeOutput = Pick<
+export interface NodeOutput extends Pick<
   NodePlan,
   "role" | "kind" | "pool" | "index" | "vmId" | "address" | "proxmoxNode" | "labels" | "taints"
->;
+> {
+  /** The further disks of a virtual machine, by which it has each as `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>`. */
+  readonly disks?: readonly Pick<DiskPlan, "serial">[];
+}
 
 /**
  * The whole cluster. Order: the anchor, the roster and the checks of the host; the servers, strictly one at a time; the
@@ -44,6 +47,8 @@ export class K3sCluster extends pulumi.ComponentResource {
   /** The agents' token in K10 form; a secret. */
   readonly agentToken: pulumi.Output<string>;
   readonly apiEndpoint: string;
+  /** The anchor's id: it stays the same for the cluster's whole life, whatever the address of its API is. Known after the first `up`. */
+  readonly clusterId: pulumi.Output<string>;
   /** Known when all nodes are Ready. */
   readonly ready: pulumi.Output<unknown>;
   /** By name, so that a node that goes or comes moves no other in a diff. */
@@ -99,6 +104,7 @@ export class K3sCluster extends pulumi.ComponentResource {
       ready.set(node.name, agent.ready);
     }
 
+    this.clusterId = context.clusterId;
     this.apiEndpoint = endpointUrl(plan.endpoint);
     const kubeconfig = readBack(
       name,
@@ -114,6 +120,8 @@ export class K3sCluster extends pulumi.ComponentResource {
   }
 }
 
-function outputOf({ role, kind, pool, index, vmId, address, proxmoxNode, labels, taints }: NodePlan): NodeOutput {
-  return { role, kind, pool, index, vmId, address, proxmoxNode, labels, taints };
+function outputOf(node: NodePlan): NodeOutput {
+  const { role, kind, pool, index, vmId, address, proxmoxNode, labels, taints } = node;
+  const common = { role, kind, pool, index, vmId, address, proxmoxNode, labels, taints };
+  return node.kind === "vm" ? { ...common, disks: node.disks.map(({ serial }) => ({ serial })) } : common;
 }
