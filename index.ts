@@ -1,9 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { caProblem } from "./credentials/certificates";
-import { loadCredentials } from "./credentials/load";
+import { type Credentials, loadCredentials } from "./credentials/load";
 import { quietDebugLog } from "./credentials/quietDebugLog";
 import { K3sCluster } from "./components/K3sCluster";
+import { nodesWithOtherRegistries } from "./components/registryChanges";
 import { findRepairs, repairCounts } from "./components/repair";
 import type { RepairRecord } from "./components/repairRecordIn";
 import { readStackRecord } from "./components/stackRecord";
@@ -13,6 +14,7 @@ import { nodeJsProblem } from "./plan/nodeJs";
 import type { ClusterPlan } from "./plan/model";
 import type { ClusterRecord } from "./plan/record";
 import { withRepairs } from "./plan/repairs";
+import { withRegistryChanges } from "./plan/secretChanges";
 import { type Transitions, transitions } from "./plan/transitions";
 
 /** Reads the stack's config. All its problems are reported at once, before any resource is created. */
@@ -38,9 +40,10 @@ interface Judged {
 }
 
 /** Says what the change means, and refuses what cannot be done, before any resource is made. */
-async function judge(plan: ClusterPlan): Promise<Judged> {
-  const { former, repaired } = await readStackRecord();
-  const change = transitions(former, plan);
+async function judge(plan: ClusterPlan, { registries }: Credentials): Promise<Judged> {
+  const { former, repaired, registries: recorded } = await readStackRecord();
+  const others = await nodesWithOtherRegistries(recorded, plan, registries);
+  const change = withRegistryChanges(transitions(former, plan), plan, others);
   if (change.refusals.length > 0) throw new pulumi.RunError(new ConfigError(change.refusals).message);
   // An `up` with its preview would say it twice.
   if (pulumi.runtime.isDryRun())
@@ -52,11 +55,11 @@ export = async function main() {
   const tooOld = nodeJsProblem();
   if (tooOld) throw new pulumi.RunError(`${tooOld.seen}\nnext: ${tooOld.remedy}`);
   const plan = readPlan();
-  const credentials = loadCredentials(plan.ssh.authorizedKeys);
+  const credentials = loadCredentials(plan);
   // A preview opens no connection.
   const untrusted = pulumi.runtime.isDryRun() || plan.proxmox.insecure ? undefined : caProblem(plan.proxmox);
   if (untrusted) throw new pulumi.RunError(`${untrusted.seen}\nnext: ${untrusted.remedy}`);
-  const { former, repaired, change: planned } = await judge(plan);
+  const { former, repaired, change: planned } = await judge(plan, credentials);
   const found = await findRepairs({ plan, credentials, former, change: planned, repaired });
   const change = withRepairs(planned, found);
   const repairs = repairCounts(plan.name, repaired, found);

@@ -1,6 +1,7 @@
 import type * as proxmoxve from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
 
+import type { RegistryFiles } from "../credentials/load";
 import type { ClusterPlan, VmNodePlan } from "../plan/model";
 import type { NodeRecord } from "../plan/record";
 import type { BootFiles } from "./machine/bootFiles";
@@ -20,6 +21,8 @@ export interface ClusterContext {
   readonly host: Connection;
   /** The private key for root on the nodes. */
   readonly nodeKey: pulumi.Output<string>;
+  /** What nodes get for K3s' `registries.yaml`; undefined if the config names no registry. */
+  readonly registries: RegistryFiles | undefined;
   readonly proxmox: proxmoxve.Provider;
   /** What a new virtual machine is made of, beside its template. */
   readonly bootFiles: (node: VmNodePlan) => BootFiles;

@@ -68,6 +68,9 @@ export class K3sNode extends pulumi.ComponentResource {
         secrets: {
           TOKEN: args.tokens.token,
           ...(args.tokens.agentToken === undefined ? {} : { AGENT_TOKEN: args.tokens.agentToken }),
+          ...(context.registries === undefined
+            ? {}
+            : { REGISTRIES_YAML: context.registries.yaml, REGISTRY_CAS: context.registries.cas }),
         },
         triggers: [machine.creation],
       },
@@ -75,6 +78,8 @@ export class K3sNode extends pulumi.ComponentResource {
         parent: this,
         dependsOn: [left, files, ...shown, ...installed, ...(firewalled ? [firewalled] : [])],
         ...livesWith(machine.guest),
+        // They are in the same text as the script.
+        ...(context.registries?.placeholder ? { ignoreChanges: ["stdin"] } : {}),
         hooks: {
           beforeCreate: [...(node.role === "server" ? [join(node, context)] : []), ...systemTrial(node, context)],
           beforeUpdate: [changes.beforeUpdate],

@@ -81,6 +81,7 @@ export function buildContext(
     mark,
     host,
     nodeKey: credentials.nodeKey,
+    registries: credentials.registries,
     proxmox,
     clones: new Clones(name),
     reboots: new Reboots(name, turns, { plan, host, mark, clusterId: anchor.hex }),

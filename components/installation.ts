@@ -2,6 +2,7 @@ import { clusterNetworks } from "../plan/network";
 import { isNixos, type NodePlan } from "../plan/model";
 import { k3sConfig } from "../plan/render/k3sConfig";
 import { nixosModuleSum } from "../plan/render/nixosModule";
+import { registriesYaml } from "../plan/render/registries";
 import { stepName } from "../plan/steps";
 import type { RemoteScriptArgs } from "../remote/RemoteScript";
 import { ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
@@ -17,6 +18,7 @@ export function installation(
   const identity = { ROLE: node.role, VERSION: plan.version, NAME: node.name, ARCH: plan.arch };
   const options = {
     CONFIG: k3sConfig(node, plan, recorded),
+    REGISTRIES: plan.k3s.registries === undefined ? "" : registriesYaml(plan.k3s.registries),
     NETWORKS: clusterNetworks(plan.network),
     START_TIMEOUT: plan.k3s.startTimeoutSeconds,
     REPAIRS: repairs(stepName(node.name, "k3s")),

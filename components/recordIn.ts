@@ -137,6 +137,7 @@ const k3s = z.object({
   version: z.string(),
   arch: z.enum(["amd64", "arm64"]),
   options: z.record(z.string(), z.union([scalar, z.boolean(), z.array(scalar)])),
+  registries: z.string().exactOptional(),
 });
 
 /** A step's command has its arguments in plain text. */
@@ -144,11 +145,18 @@ const argumentsOf = (node: string, command: unknown): ReturnType<typeof readArgu
   readArguments(fitting(z.looseObject({ create: z.string() }), node, command).create);
 
 function k3sIn(node: string, command: unknown): K3sRecord {
-  const { ROLE: role, VERSION: version, ARCH: arch, CONFIG: config } = argumentsOf(node, command);
+  const {
+    ROLE: role,
+    VERSION: version,
+    ARCH: arch,
+    CONFIG: config,
+    REGISTRIES: registries,
+  } = argumentsOf(node, command);
   return fitting(k3s, node, {
     role,
     version,
     arch,
     options: config === undefined ? undefined : (parse(config) as unknown),
+    ...(registries ? { registries } : {}),
   });
 }

@@ -107,7 +107,7 @@ export const cidr = z
     example: "192.168.2.0/24",
   });
 
-const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
+export const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 
 /** RFC 1123 label: a hostname without domain. */
 export const HOSTNAME = new RegExp(`^${LABEL}$`);
@@ -137,6 +137,14 @@ export const mac = text("a unicast MAC address", /^[0-9A-Fa-f][02468ACEace](?::[
   hint: "six pairs of hex digits, the first pair even; for example BC:24:11:B3:ED:03",
   example: "BC:24:11:B3:ED:03",
 }).transform((value) => value.toUpperCase());
+
+/** A file of PEM blocks on the machine that runs the program. */
+export const pemFile = (words: Words) =>
+  text(
+    "the path of a PEM file (.pem or .crt), absolute or below the program's folder",
+    /^(?!~)\S+\.(?:pem|crt)$/,
+    words,
+  );
 
 /** A hex SHA-256, read in lowercase letters. */
 export const sha256 = text("a SHA-256 of 64 hex digits", /^[0-9A-Fa-f]{64}$/, {

@@ -66,11 +66,16 @@ function providerCas(platform: string = process.platform): string[] {
   return [...first, ...(folders ? folders.split(":").flatMap(blocksInFolder) : [])];
 }
 
-function certificatesIn(caFile: string): string[] {
+/**
+ * The certificates in a file that the config names, in PEM form.
+ * @param key the config's key that names it
+ * @throws Error if there are none
+ */
+export function certificatesIn(caFile: string, key = "proxmox.caFile"): string[] {
   const file = caPath(caFile);
-  if (!fs.existsSync(file)) throw new Error(`proxmox.caFile: there is no file ${caFile}`);
+  if (!fs.existsSync(file)) throw new Error(`${key}: there is no file ${caFile}`);
   const found = blocksOf(file).filter((block) => fingerprint(block).length > 0);
-  if (found.length === 0) throw new Error(`proxmox.caFile: ${caFile} has no certificate in PEM form`);
+  if (found.length === 0) throw new Error(`${key}: ${caFile} has no certificate in PEM form`);
   return found;
 }
 

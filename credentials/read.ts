@@ -20,6 +20,31 @@ export interface FoundCredentials {
 }
 
 /**
+ * The text of a credential, from the stack's secret config, else from the environment; undefined if neither has it.
+ * @throws SourceError if it is there and must not be used
+ */
+export function readSource(config: StackConfig, source: CredentialSource): string | undefined {
+  const configured = config.get(source.configKey);
+  if (configured !== undefined && !config.isSecret(source.configKey))
+    throw new SourceError({
+      problem: `${source.configKey}: is in plain text in the stack's config`,
+      remedy: `create a new one, because others could read this one, then pulumi config set --secret ${source.configKey}`,
+    });
+  try {
+    return configured ?? fromEnvironment(source);
+  } catch (error) {
+    throw new SourceError({ problem: `${source.env}: ${(error as Error).message}`, remedy: hint(source) });
+  }
+}
+
+/** A credential that is there and must not be used. */
+export class SourceError extends Error {
+  constructor(readonly found: CredentialProblem) {
+    super(found.problem);
+  }
+}
+
+/**
  * Reads the three credentials from the stack's secret config, else from the environment, and checks them as far as this is
  * possible without a connection.
  * @param authorizedKeys the public keys that nodes accept; one must belong to the nodes' private key
@@ -29,20 +54,13 @@ export function readCredentials(config: StackConfig, authorizedKeys: readonly st
   const missing: CredentialSource[] = [];
   const problems: CredentialProblem[] = [];
   for (const [name, source] of Object.entries(SOURCES) as [CredentialName, CredentialSource][]) {
-    const configured = config.get(source.configKey);
-    if (configured !== undefined && !config.isSecret(source.configKey)) {
-      problems.push({
-        problem: `${source.configKey}: is in plain text in the stack's config`,
-        remedy: `create a new one, because others could read this one, then pulumi config set --secret ${source.configKey}`,
-      });
-      continue;
-    }
     try {
-      const value = configured ?? fromEnvironment(source);
+      const value = readSource(config, source);
       if (value === undefined) missing.push(source);
       else found[name] = value;
     } catch (error) {
-      problems.push({ problem: `${source.env}: ${(error as Error).message}`, remedy: hint(source) });
+      if (!(error instanceof SourceError)) throw error;
+      problems.push(error.found);
     }
   }
   if (found.apiToken !== undefined) {

@@ -36,6 +36,15 @@ export const SOURCES = {
   },
 } as const satisfies Record<string, CredentialSource>;
 
+/** Only for a config with a registry that nodes log in to. */
+export const REGISTRY_AUTH: CredentialSource = {
+  configKey: "registryAuth",
+  env: "PROXMOX_K3S_REGISTRY_AUTH_FILE",
+  envIsFile: true,
+  what: "users and passwords of the registries in k3s.registries, in the form of Docker's config.json (docs/registries.md)",
+  placeholder: "placeholder",
+};
+
 /**
  * @returns undefined if the variable is not set
  * @throws Error if its file cannot be read; it does not show a value that may be a credential

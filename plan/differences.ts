@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 
+import { parse } from "yaml";
+
 import { type ClusterPlan, isEtcdMember, type K3sConfigValue, type NodePlan, type StartupPlan } from "./model";
 import { type ClusterRecord, isEtcdRecord, isServerRecord, type NodeRecord, recordOf } from "./record";
 import type { K3sOptions } from "./render/k3sConfig";
@@ -78,6 +80,13 @@ const ASPECTS: readonly Aspect[] = [
     of: restartingOptions,
     effect: () => "k3sRestart",
     change: (former, wanted) => optionChanges(restartingOptions(former), restartingOptions(wanted)),
+  },
+  {
+    words: "registries",
+    name: "",
+    of: ({ k3s }) => k3s?.registries ?? "",
+    effect: () => "k3sRestart",
+    change: (former, wanted) => `registries ${registryChanges(former.k3s?.registries, wanted.k3s?.registries)}`,
   },
   {
     // Its name, address and options of K3s are in it too, and then another line says more.
@@ -209,6 +218,22 @@ function optionChanges(former: K3sOptions, wanted: K3sOptions): string {
     return found.length === 0 ? [] : [`${key} ${found.join(" ")}`];
   });
   return changes.length === 0 ? "order of options" : changes.join(", ");
+}
+
+/** The registries whose mirror or config is another one: what came with a plus, what went with a minus. */
+function registryChanges(former = "", wanted = ""): string {
+  const [was, is] = [former, wanted].map((text) => (parse(text) ?? {}) as Record<string, Record<string, unknown>>);
+  const sections = ["mirrors", "configs"] as const;
+  const names = [was, is].flatMap((file) => sections.flatMap((section) => Object.keys(file?.[section] ?? {})));
+  const entry = (file: typeof was, name: string) => sections.map((section) => file?.[section]?.[name]);
+  return [...new Set(names)]
+    .sort()
+    .filter((name) => !isDeepStrictEqual(entry(was, name), entry(is, name)))
+    .map((name) => {
+      const [before, after] = [was, is].map((file) => entry(file, name).some((each) => each !== undefined));
+      return `${before ? (after ? "" : "−") : "+"}${name}`;
+    })
+    .join(" ");
 }
 
 const signs = (was: readonly string[], is: readonly string[]): string[] => [

@@ -165,6 +165,32 @@ export interface ProxmoxPlan {
 /** K3s' datastore. */
 export type Datastore = "sqlite" | "etcd";
 
+/** Where nodes get the images of a registry. */
+export interface MirrorPlan {
+  /** URLs, asked in this order before the registry itself. */
+  readonly endpoints: readonly string[];
+  /** Go's regular expressions for the path of an image, each with what takes the place of its match. */
+  readonly rewrites: Readonly<Record<string, string>>;
+}
+
+/** How nodes connect to a registry or a mirror. */
+export interface RegistryConfigPlan {
+  /** They log in with what the secret `registryAuth` has for it. */
+  readonly auth: boolean;
+  /** File with its CA, absolute or below the program's folder; absent for the CAs of the node's system. */
+  readonly caFile?: string;
+  /** Its TLS certificate is not verified. */
+  readonly insecureSkipVerify: boolean;
+}
+
+/** K3s' `registries.yaml`, without a secret. */
+export interface RegistriesPlan {
+  /** By the registry as images name it; `*` for all. */
+  readonly mirrors: Readonly<Record<string, MirrorPlan>>;
+  /** By host name, with its port if the URL has one. */
+  readonly configs: Readonly<Record<string, RegistryConfigPlan>>;
+}
+
 export interface K3sPlan {
   readonly datastore: Datastore;
   readonly source: K3sSource;
@@ -177,6 +203,8 @@ export interface K3sPlan {
   readonly imagesSumOrigin: SumOrigin;
   /** Packaged components that K3s leaves out. */
   readonly disable: readonly string[];
+  /** Absent if the program writes no `registries.yaml`. */
+  readonly registries?: RegistriesPlan;
   /** Octal mode of `/etc/rancher/k3s/k3s.yaml`, "600" by default. */
   readonly kubeconfigMode: string;
   readonly tlsSans: readonly string[];

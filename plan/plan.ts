@@ -1,10 +1,17 @@
 import { allocatePool, disksOf } from "./allocate";
 import { API_PORT } from "./endpoint";
-import type { ClusterPlan, FirewallPlan, ImagePlan, NodePlan, VmSource } from "./model";
+import type { ClusterPlan, FirewallPlan, ImagePlan, K3sPlan, NodePlan, RegistriesPlan, VmSource } from "./model";
 import { prefixOf } from "./network";
 import { ownMac } from "./ownMac";
 import type { Pins } from "./pins";
-import type { FirewallSettings, NodeSettings, PoolSettings, Settings, VmPoolSettings } from "../config/schema";
+import type {
+  FirewallSettings,
+  NodeSettings,
+  PoolSettings,
+  RegistriesSettings,
+  Settings,
+  VmPoolSettings,
+} from "../config/schema";
 import { asksForStorage, ISCSI_PACKAGE } from "./rules/storageLabels";
 import { resolveSums } from "./sums";
 import { CONTROL_PLANE_TAINT, parseTaint, type Taint } from "./taints";
@@ -54,6 +61,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
       imagesSha256: images.sums,
       imagesSumOrigin: images.origin,
       disable: settings.k3s.disable,
+      ...registriesOf(settings.k3s.registries),
       kubeconfigMode: settings.k3s.kubeconfigMode,
       tlsSans: settings.k3s.tlsSans,
       extraServerConfig: settings.k3s.serverConfig,
@@ -159,6 +167,20 @@ function firewallOf({ adminNetworks, nodePorts, extra }: FirewallSettings): Fire
     nodePortNetworks: nodePorts ?? adminNetworks,
     extra: names.map((name) => ({ name, ...required(extra[name], name) })),
   };
+}
+
+function registriesOf({ mirrors, configs }: RegistriesSettings): Pick<K3sPlan, "registries"> {
+  if (Object.keys(mirrors).length === 0 && Object.keys(configs).length === 0) return {};
+  const planned = Object.entries(configs).map(
+    ([
+      registry,
+      {
+        auth,
+        tls: { caFile, insecureSkipVerify },
+      },
+    ]) => [registry, { auth, ...(caFile === undefined ? {} : { caFile }), insecureSkipVerify }],
+  );
+  return { registries: { mirrors, configs: Object.fromEntries(planned) as RegistriesPlan["configs"] } };
 }
 
 /** An empty map changes nothing: the provider would send nothing for it. */

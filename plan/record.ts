@@ -1,6 +1,7 @@
 import { type ClusterPlan, type DiskPlan, isNixos, type NodePlan, type StartupPlan } from "./model";
 import { type K3sOptions, k3sOptions } from "./render/k3sConfig";
 import { nixosModuleSum } from "./render/nixosModule";
+import { registriesYaml } from "./render/registries";
 import type { Architecture } from "./sums";
 
 /** What K3s was told on a node the last time that its step succeeded. */
@@ -12,6 +13,8 @@ export interface K3sRecord {
   readonly arch: Architecture;
   /** What `/etc/rancher/k3s/config.yaml` holds, without a secret. */
   readonly options: K3sOptions;
+  /** The same of `/etc/rancher/k3s/registries.yaml`; absent if the program writes none. */
+  readonly registries?: string;
 }
 
 /**
@@ -111,7 +114,10 @@ export function recordOf(node: NodePlan, plan: ClusterPlan, former?: NodeRecord)
     startup: node.startup,
     ...ofKind(node),
     ...(isNixos(node) ? { moduleSum: nixosModuleSum(node, plan, former) } : {}),
-    k3s: { role: node.role, version: plan.version, arch: plan.arch, options: k3sOptions(node, plan, former) },
+    k3s: {
+      ...{ role: node.role, version: plan.version, arch: plan.arch, options: k3sOptions(node, plan, former) },
+      ...(plan.k3s.registries === undefined ? {} : { registries: registriesYaml(plan.k3s.registries) }),
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import { checkK3s } from "./rules/k3s";
 import { checkNetwork } from "./rules/network";
 import { checkNixos } from "./rules/nixos";
 import { checkPools } from "./rules/pools";
+import { checkRegistries } from "./rules/registries";
 import type { Pins } from "./pins";
 import type { Problem } from "../config/problems";
 import type { Draft } from "../config/schema";
@@ -18,6 +19,7 @@ export function validate(draft: Draft, pins: Pins): Problem[] {
     ...checkPools(draft),
     ...checkIdentities(draft, identities),
     ...checkK3s(draft, pins),
+    ...checkRegistries(draft),
     ...checkNixos(draft),
     ...checkFirewall(draft),
   ];

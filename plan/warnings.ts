@@ -17,6 +17,7 @@ export function planWarnings(plan: Unwarned, settings: Settings): Warning[] {
     ...sumWarnings(plan),
     ...insecureWarnings(plan),
     ...modeWarnings(plan),
+    ...registryWarnings(plan),
     ...taintWarnings(plan),
     ...lossWarnings(plan),
     ...Object.entries(settings.pools).flatMap(([name, pool]) => idleRetirements(name, pool.count, pool.retired)),
@@ -46,6 +47,38 @@ function modeWarnings({ k3s: { kubeconfigMode: mode } }: Unwarned): Warning[] {
   if (mode === "600") return [];
   const text = `/etc/rancher/k3s/k3s.yaml has mode ${mode}: users other than root can read it, and are cluster admins then, on each server`;
   return [{ path: "cluster.k3s.kubeconfigMode", text }];
+}
+
+function registryWarnings({ k3s: { registries } }: Unwarned): Warning[] {
+  if (registries === undefined) return [];
+  const plain = new Set(
+    Object.values(registries.mirrors)
+      .flatMap(({ endpoints }) => endpoints)
+      .filter((endpoint) => endpoint.startsWith("http:"))
+      .map((endpoint) => new URL(endpoint).host),
+  );
+  return Object.entries(registries.configs).flatMap(([registry, { auth, insecureSkipVerify }]) => {
+    const path = `cluster.k3s.registries.configs.${registry}`;
+    const mitm = "anybody who can answer in its place gives the nodes other images";
+    return [
+      ...(insecureSkipVerify
+        ? [
+            {
+              path: `${path}.tls.insecureSkipVerify`,
+              text: `the TLS certificate of ${registry} is not verified (${path}.tls.insecureSkipVerify): ${mitm}${auth ? ", and gets the password" : ""}`,
+            },
+          ]
+        : []),
+      ...(auth && plain.has(registry)
+        ? [
+            {
+              path: `${path}.auth`,
+              text: `the nodes send the password for ${registry} over http: anybody on the way can read it`,
+            },
+          ]
+        : []),
+    ];
+  });
 }
 
 function taintWarnings({ servers, agents }: Unwarned): Warning[] {

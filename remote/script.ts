@@ -99,6 +99,18 @@ export function renderStdin(task: TaskName, values: StdinValues = {}): string {
   return [...inputs, read("lib/runner.sh"), ...secrets, ...files, body, "main\n"].join("");
 }
 
+/**
+ * A secret in a text that {@link renderStdin} made: the way back, for what the state records.
+ * @returns undefined if the text has no secret of this name
+ */
+export function readSecret(stdin: string, name: string): string | undefined {
+  const begin = `cat >"$WORK/secret.${name}" <<'${END}'\n`;
+  const at = stdin.indexOf(begin);
+  if (at < 0) return undefined;
+  const rest = stdin.slice(at + begin.length);
+  return rest.slice(0, rest.search(new RegExp(`^${END}$`, "m"))).replace(/\n$/, "");
+}
+
 function hereDocument(name: string, text: string): string {
   if (text.split("\n").includes(END)) throw new Error(`${name} contains the line ${END}`);
   return `cat >"$WORK/${name}" <<'${END}'\n${text.replace(/\n?$/, "\n")}${END}\n`;

@@ -99,6 +99,8 @@ export const SHAPES = {
   PHASE: "before|after",
   POOL: "[A-Za-z][A-Za-z0-9_.-]*(?:/[A-Za-z][A-Za-z0-9_.-]*){0,2}",
   PVE_NODE: "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?",
+  /** K3s' registries.yaml without a secret; only for nodes. */
+  REGISTRIES: "[^\\x00]*",
   /** How often `up` has repaired what the step made; another number runs it again. */
   REPAIRS: NUMBER,
   ROLE: "server|agent",

@@ -63,6 +63,8 @@ function secrets(): Json {
     proxmoxApiToken: "API token of Proxmox VE, user@realm!name=uuid.",
     hostPrivateKey: "Private SSH key (OpenSSH form) for the Proxmox host.",
     nodePrivateKey: "Private SSH key (OpenSSH form) whose public key is in ssh.authorizedKeys.",
+    registryAuth:
+      "Users and passwords of the registries in k3s.registries, in the form of Docker's config.json (docs/registries.md).",
   };
   const secure = { type: "object", properties: { secure: { type: "string" } }, required: ["secure"] };
   return Object.fromEntries(

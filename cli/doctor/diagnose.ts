@@ -1,4 +1,5 @@
 import { type FoundCredentials, readCredentials } from "../../credentials/read";
+import { readRegistries } from "../../credentials/registries";
 import { hint } from "../../credentials/sources";
 import { agentProblem } from "../../credentials/sshAgent";
 import { ConfigError, loadPlan } from "../../plan/load";
@@ -77,10 +78,25 @@ function readPlan(cluster: unknown): { plan?: ClusterPlan; findings: Finding[] }
 
 /** The credentials that can be used, and a failure for each that is missing or unusable. */
 function checkCredentials(stack: Stack, plan: ClusterPlan): Pick<FoundCredentials, "values"> & { findings: Finding[] } {
-  const { values, missing, problems } = readCredentials(stack.config, plan.ssh.authorizedKeys);
+  const { values, ...own } = readCredentials(stack.config, plan.ssh.authorizedKeys);
+  const { registries } = plan.k3s;
+  const others = registries === undefined ? undefined : readRegistries(stack.config, registries);
+  const missing = [...own.missing, ...(others?.missing ?? [])];
+  const problems = [...own.problems, ...(others?.problems ?? [])];
   const findings = [
     ...missing.map((source) => fail("credentials", `no ${source.what}`, hint(source))),
     ...problems.map(({ problem, remedy }) => fail("credentials", problem, remedy)),
   ];
-  return { values, findings: findings.length > 0 ? findings : [ok("credentials", "API token and both SSH keys")] };
+  return {
+    values,
+    findings:
+      findings.length > 0
+        ? findings
+        : [
+            ok(
+              "credentials",
+              `API token and both SSH keys${others === undefined ? "" : ", and what the registries need"}`,
+            ),
+          ],
+  };
 }

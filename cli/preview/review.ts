@@ -74,7 +74,7 @@ export function reviewOf(former: Former, plan: ClusterPlan): Review {
     controlPlane: { before: controlPlane(record.nodes), after: controlPlane(after) },
     capacity: { before: capacities(record.nodes), after: capacities(after) },
     notes: notes(record, plan, steps),
-    unknown: unknown(source, unfinished, record),
+    unknown: unknown(source, unfinished, record, plan),
     refusals: [],
   };
 }
@@ -134,7 +134,12 @@ function goneAddresses({ nodes }: ClusterRecord, plan: ClusterPlan, steps: reado
     );
 }
 
-function unknown(source: Source, unfinished: readonly string[], { nodes }: ClusterRecord): string[] {
+function unknown(
+  source: Source,
+  unfinished: readonly string[],
+  { nodes }: ClusterRecord,
+  plan?: ClusterPlan,
+): string[] {
   return [
     ...(source.kind === "file"
       ? [
@@ -143,6 +148,11 @@ function unknown(source: Source, unfinished: readonly string[], { nodes }: Clust
       : []),
     ...(unfinished.length > 0
       ? [`What an interrupted run left of ${unfinished.join(", ")}. Run ${ownCommand("recover")} first.`]
+      : []),
+    ...(Object.values(plan?.k3s.registries?.configs ?? {}).some(({ auth, caFile }) => auth || caFile !== undefined)
+      ? [
+          "Whether a password or a CA of a registry is another one, with which K3s restarts: passwords are secrets. `pulumi preview` says it.",
+        ]
       : []),
     ...nodes
       .filter(({ k3s }) => k3s === undefined)

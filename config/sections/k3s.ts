@@ -2,6 +2,7 @@ import { z } from "zod";
 import { boolean, duration, host, oneOf, sha256, text } from "../fields";
 import { extraConfig } from "../k3sOptions";
 import type { KeyMeta } from "../meta";
+import { registriesSchema } from "./registries";
 
 /** The K3s project publishes its releases here. */
 export const K3S_RELEASES = "https://github.com/k3s-io/k3s/releases/download";
@@ -72,6 +73,7 @@ export const k3sSchema = z
         independent: true,
       })
       .default([]),
+    registries: registriesSchema.prefault({}),
     kubeconfigMode: z
       .union([z.enum(MODES), z.literal(MODES.map(Number))])
       .meta({

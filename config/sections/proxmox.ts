@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { boolean, host, integer, oneOf, text } from "../fields";
+import { boolean, host, integer, oneOf, pemFile, text } from "../fields";
 import { ownCommand } from "../ownCommand";
 import { hostKey } from "../sshKeys";
 import { snippets } from "./images";
@@ -78,14 +78,10 @@ export const proxmoxSchema = z
         independent: true,
       })
       .optional(),
-    caFile: text(
-      "the path of a PEM file (.pem or .crt), absolute or below the program's folder",
-      /^(?!~)\S+\.(?:pem|crt)$/,
-      {
-        hint: "for example certificates/homelab.pem, a copy of the Proxmox host's /etc/pve/pve-root-ca.pem",
-        example: "certificates/homelab.pem",
-      },
-    )
+    caFile: pemFile({
+      hint: "for example certificates/homelab.pem, a copy of the Proxmox host's /etc/pve/pve-root-ca.pem",
+      example: "certificates/homelab.pem",
+    })
       .meta({
         description:
           "File with the CA that signs the API's TLS certificate. A CA is public: keep the file in version control. The commands trust this CA alone; `pulumi up` stops if the Proxmox provider does not trust it, and names the command.",

@@ -1,7 +1,8 @@
 # install-k3s (the node itself): the K3s binary, its configuration and its unit, and a start that is bounded.
 # Arguments: ROLE server|agent, VERSION, NAME, ARCH amd64|arm64, FROM (folder with the release's files), IMAGES yes|no,
-# CONFIG (config.yaml), NETWORKS (of pods and services), START_TIMEOUT (s), REPAIRS (another number restarts K3s). Inputs: SHA256, IMAGES_SHA256.
-# Secrets: TOKEN (server: the server token; agent: the agent's token in K10 form), AGENT_TOKEN (server only).
+# CONFIG (config.yaml), REGISTRIES (registries.yaml without a secret, for the state), NETWORKS (of pods and services), START_TIMEOUT (s), REPAIRS (another number restarts K3s). Inputs: SHA256, IMAGES_SHA256.
+# Secrets: TOKEN (server: the server token; agent: the agent's token in K10 form), AGENT_TOKEN (server only),
+# REGISTRIES_YAML and REGISTRY_CAS (node/registries.sh).
 # Files: k3s.service, k3s-agent.service, zfs-snapshotters. Answers restarted, or unchanged where K3s runs on as it did.
 
 k3s_begins

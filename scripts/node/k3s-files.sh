@@ -1,6 +1,6 @@
-# The files of K3s on the node: binary and images of the release, configuration, tokens and unit. On the node itself.
+# The files of K3s on the node: binary and images of the release, configuration, tokens and unit. On the node itself. From
+# node/registries.sh: ETC, and the registries.
 
-ETC=/etc/rancher/k3s
 case $ROLE in
   server) unit=k3s other=k3s-agent ;;
   agent) unit=k3s-agent other=k3s ;;
@@ -80,6 +80,7 @@ install_settings() {
   if install_file 0600 "$WORK/config.yaml" "$ETC/config.yaml"; then note configuration; fi
   if install_file 0600 "$WORK/secret.TOKEN" "$ETC/token"; then note token; fi
   if [ "$ROLE" = server ] && install_file 0600 "$WORK/secret.AGENT_TOKEN" "$ETC/agent-token"; then note agent-token; fi
+  if install_registries; then note registries; fi
   if install_file 0644 "$WORK/$unit.service" "/etc/systemd/system/$unit.service"; then
     note unit
     systemctl daemon-reload
@@ -88,7 +89,7 @@ install_settings() {
 
 # inputs_sum: one sum of all that K3s is started with, and of how often it was started anew to put its node right.
 inputs_sum() {
-  { echo "$SHA256"; [ "$REPAIRS" = 0 ] || echo "$REPAIRS"; cat "$ETC/config.yaml" "$ETC"/*token "/etc/systemd/system/$unit.service"; } | sha256sum | cut -d' ' -f1
+  { echo "$SHA256"; [ "$REPAIRS" = 0 ] || echo "$REPAIRS"; registries_inputs; cat "$ETC/config.yaml" "$ETC"/*token "/etc/systemd/system/$unit.service"; } | sha256sum | cut -d' ' -f1
 }
 
 # The engine keeps the former inputs of an update that failed. So must the node: else an option that K3s refuses, or a
@@ -97,6 +98,13 @@ inputs_sum() {
 GOOD=/var/lib/proxmox-k3s/config.yaml
 keep_good() {
   cp -p "$ETC/config.yaml" "$GOOD"
+  keep_registries
   rm -f "$FORMER"
 }
-take_back_config() { [ -f "$GOOD" ] && install_file 0600 "$GOOD" "$ETC/config.yaml"; }
+take_back_config() {
+  [ -f "$GOOD" ] || return 1
+  taken=1
+  if install_file 0600 "$GOOD" "$ETC/config.yaml"; then taken=0; fi
+  if take_back_registries; then taken=0; fi
+  return "$taken"
+}

@@ -1,6 +1,7 @@
 # nixos-k3s (the node itself): gives K3s its tokens, and starts it with the system that host/nixos-keep.sh has kept.
 # Arguments: ROLE server|agent, VERSION, NAME, ARCH amd64|arm64, CONFIG (config.yaml) and MODULE_SHA256 (what that system was built of),
-# START_TIMEOUT (s), REPAIRS (another number restarts K3s). Secrets: TOKEN, AGENT_TOKEN, as in install-k3s.sh.
+# REGISTRIES (registries.yaml without a secret), START_TIMEOUT (s), REPAIRS (another number restarts K3s). Secrets: TOKEN, AGENT_TOKEN,
+# REGISTRIES_YAML, REGISTRY_CAS, as in install-k3s.sh.
 # Answers restarted, or unchanged if K3s runs on as it did.
 
 k3s_begins
@@ -17,6 +18,7 @@ install_secrets
 inputs=$({
   readlink -f "$BIN"
   echo "$REPAIRS"
+  registries_inputs
   cat "$ETC/config.yaml" "$ETC"/*token "$ETC"/config.yaml.d/*.yaml "/etc/systemd/system/$unit.service" 2>/dev/null
 } | sha256sum | cut -d' ' -f1)
 if systemctl is-active -q "$unit" && [ "$(cat "$stamp" 2>/dev/null || :)" = "$inputs" ]; then

@@ -230,6 +230,63 @@ describe("a change of K3s", () => {
   });
 });
 
+describe("registries", () => {
+  const K3S = NODES.map((name) => `${name}-k3s`);
+  const turns = (): string[] => lab.journal.whats("script").filter((what) => /-k3s update$|-back look$/.test(what));
+  const inTurns = (names: readonly string[]): string[] =>
+    names.flatMap((name) => [`${name}-k3s update`, `${name}-back look`]);
+  const mirror = (endpoint: string): void =>
+    lab.edit((cluster) => (cluster.k3s.registries = { mirrors: { "docker.io": { endpoints: [endpoint] } } }));
+
+  it("a changed mirror restarts K3s in turns, as the preview says, and a second up changes nothing", async () => {
+    for (const endpoint of ["https://registry.lan:5000", "https://other.lan"]) {
+      mirror(endpoint);
+      lab.journal.clear();
+      const preview = await lab.preview();
+      expect(preview.stdout).toContain("k3s-master: K3s restart, for its registries; one node at a time");
+      const run = await lab.up();
+      expect([run.code, run.errors]).toEqual([0, []]);
+      expect(run.changes).toEqual(Object.fromEntries(K3S.map((step) => [step, ["update"]])));
+      const [server, ...agents] = NODES;
+      expect([inTurns([server!, ...agents]), inTurns([server!, ...agents.reverse()])]).toContainEqual(turns());
+      lab.journal.clear();
+      expect((await lab.up()).changes).toEqual({});
+      expect(turns()).toEqual([]);
+    }
+  });
+
+  it("another password alone restarts K3s too, and neither a preview nor the state shows it", async () => {
+    const variable = "PROXMOX_K3S_REGISTRY_AUTH_FILE";
+    const password = (value: string): void =>
+      fs.writeFileSync(
+        lab.scratch("auth.json"),
+        JSON.stringify({ auths: { "other.lan": { username: "reader", password: value } } }),
+      );
+    lab.env[variable] = lab.scratch("auth.json");
+    lab.edit(({ k3s }) => (k3s.registries.configs = { "other.lan": { auth: true } }));
+    password("sesame-of-monday");
+    expect((await lab.up()).code).toBe(0);
+    password("sesame-of-tuesday");
+    const preview = await lab.preview();
+    expect(preview.stdout).toContain("k3s-worker-01: K3s restart, for its registries; one node at a time");
+    lab.journal.clear();
+    const run = await lab.up();
+    expect([run.code, Object.keys(run.changes).sort()]).toEqual([0, [...K3S].sort()]);
+    expect(turns()).toHaveLength(2 * NODES.length);
+    const state = (await lab.pulumi("stack", "export")).stdout;
+    for (const text of [preview.stdout, preview.stderr, run.stdout, run.stderr, state])
+      expect(text).not.toContain("sesame-of");
+    delete lab.env[variable];
+  });
+
+  it("that are taken out of the config leave the nodes in the same way", async () => {
+    lab.edit((cluster) => delete cluster.k3s.registries);
+    const run = await lab.up();
+    expect([run.code, Object.keys(run.changes).sort()]).toEqual([0, [...K3S].sort()]);
+    expect(turns()).toHaveLength(2 * NODES.length);
+  });
+});
+
 describe("keys and tokens", () => {
   const fresh = newKeyPair();
 

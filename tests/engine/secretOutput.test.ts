@@ -4,16 +4,24 @@ import type { PulumiResult } from "../support/pulumiResult";
 import { leaksIn, privateKey, type Secret, secretsIn } from "../support/secretScan";
 
 /*
- * What the engine hands out of a stack's six secrets, on every way out that it has: on the screen, as JSON, as events, as
+ * What the engine hands out of a stack's seven secrets, on every way out that it has: on the screen, as JSON, as events, as
  * logs. The tests build on each other: one cluster from its first preview to its end.
  */
 
 jest.setTimeout(600_000);
 
+const PASSWORD = "dG8gYmUgcmVhZCBieSBub2JvZHkgYXQgYWxs";
+const AUTH = JSON.stringify({ auths: { "registry.lan:5000": { username: "reader", password: PASSWORD } } });
+
 let lab: Homelab;
 beforeAll(async () => {
   lab = await Homelab.start();
-  lab.edit((cluster) => (cluster.pools.worker.count = 1));
+  lab.edit((cluster) => {
+    cluster.pools.worker.count = 1;
+    cluster.k3s.registries = { configs: { "registry.lan:5000": { auth: true } } };
+  });
+  fs.writeFileSync(lab.scratch("auth.json"), AUTH);
+  lab.env["PROXMOX_K3S_REGISTRY_AUTH_FILE"] = lab.scratch("auth.json");
 });
 afterAll(() => lab?.dispose());
 
@@ -47,6 +55,7 @@ async function readSecrets(): Promise<readonly Secret[]> {
     { name: "server token", value: passwordOf(await output("token")) },
     { name: "agents' token", value: passwordOf(await output("agentToken")) },
     privateKey("kubeconfig's key", Buffer.from(clientKey, "base64").toString()),
+    { name: "registry's password", value: PASSWORD },
   ];
 }
 
@@ -73,7 +82,7 @@ describe("credentials from the environment", () => {
     await up("--json");
   });
 
-  it("holds none of the six secrets", () => expect(found()).toEqual([]));
+  it("holds none of the seven secrets", () => expect(found()).toEqual([]));
 });
 
 describe("credentials from the stack's secret config", () => {
@@ -83,6 +92,8 @@ describe("credentials from the stack's secret config", () => {
     await set("proxmoxApiToken", lab.env["PROXMOX_VE_API_TOKEN"]!);
     await set("hostPrivateKey", lab.keys.host.private);
     await set("nodePrivateKey", lab.keys.node.private);
+    await set("registryAuth", AUTH);
+    delete lab.env["PROXMOX_K3S_REGISTRY_AUTH_FILE"];
     lab.takeCredentials();
 
     await preview("--json", "--debug", "--show-sames");
@@ -104,7 +115,7 @@ describe("credentials from the stack's secret config", () => {
     }
   });
 
-  it("holds none of the six secrets", () => {
+  it("holds none of the seven secrets", () => {
     outputs.set("what the CLI keeps in its home", lab.ownLogs());
     expect(found()).toEqual([]);
   });
@@ -148,5 +159,5 @@ describe("the end", () => {
     await run("success", "destroy", "--yes", "--json", "--debug", "--logtostderr", "-v=11");
   });
 
-  it("holds none of the six secrets", () => expect(found()).toEqual([]));
+  it("holds none of the seven secrets", () => expect(found()).toEqual([]));
 });

@@ -35,6 +35,18 @@ test("a first up", () => {
   `);
 });
 
+test("mirrors and registries are in the state, their passwords are not: the preview says what it does not see", () => {
+  const registries = (config: unknown) => ({ k3s: { registries: { configs: { "registry.lan:5000": config } } } });
+  const before = { ...former, record: clusterRecordOf(plan(registries({ tls: { insecureSkipVerify: true } }))) };
+  const after = reviewOf(before, plan(registries({ auth: true })));
+  expect(after.steps.map(({ effect, why }) => [effect, why])).toEqual(
+    Array(5).fill(["k3sRestart", ["registries registry.lan:5000"]]),
+  );
+  const sentence = "Whether a password or a CA of a registry is another one";
+  expect(after.unknown).toContainEqual(expect.stringContaining(sentence));
+  expect(reviewOf(before, plan(registries({}))).unknown).not.toContainEqual(expect.stringContaining(sentence));
+});
+
 test("a machine whose creation failed half-way is destroyed, and that is said", () => {
   const record = { ...clusterRecordOf(plan()), halfMade: { "k3s-vm-01": "0123456789abcdef" } };
   expect(reviewOf({ ...former, record }, plan()).notes).toContain(

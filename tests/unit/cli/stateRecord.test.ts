@@ -67,6 +67,18 @@ test("a state holds the cluster as its plan was applied; what waits for its dele
   expect(recordInExport(exported([anchor, ...nodes, replaced]))).toEqual(record);
 });
 
+test("registries are known without their passwords, and a step from before there were any has none", () => {
+  const step = k3s(1);
+  const of = (value: string) => {
+    const create = `${step.outputs.create}\nexport REGISTRIES='${value}'`;
+    return recordInExport(exported([container(1, 102), { ...step, outputs: { ...step.outputs, create } }])).nodes[0]!
+      .k3s;
+  };
+  expect(of("mirrors:\n  docker.io: {}")).toMatchObject({ registries: "mirrors:\n  docker.io: {}" });
+  expect(Object.keys(of("")!)).not.toContain("registries");
+  expect(recordInExport(exported([container(1, 102), step])).nodes[0]!.k3s).not.toHaveProperty("registries");
+});
+
 test("a machine with NixOS is known by the module that its K3s was started with, and by no other step", () => {
   const step = k3s(1);
   const create = `${step.outputs.create}\nexport MODULE_SHA256='${"0".repeat(64)}'`;

@@ -44,6 +44,9 @@ const BEYOND_THE_SCHEMA: Readonly<Record<string, readonly string[]>> = {
     ...["firewall-extra", "firewall-foreign-pod-network", "firewall-no-admins", "firewall-pods-are-admins"],
   ],
   "arithmetic in a text": ["network-host-bits", "unit-disk-fraction", "unit-memory-too-little"],
+  "rules between values of registries, and which regular expressions Go has": [
+    ...["registries-other-file", "registries-rewrite", "registries-rewrite-nowhere"],
+  ],
   "releases of Kubernetes, and which of them are pinned": [
     ...["k3s-plain-http", "k3s-require-pinned", "version-major", "version-too-old"],
   ],

@@ -32,7 +32,14 @@ test.each(named)("%s is required, has a default, or says what counts in its plac
 });
 
 const NAMES: Readonly<Record<string, string>> = {
-  ...{ "<pool>": "worker", "<lxc pool>": "worker", "<vm pool>": "spare", "<index>": "3", "<name>": "metrics" },
+  ...{
+    "<pool>": "worker",
+    "<lxc pool>": "worker",
+    "<vm pool>": "spare",
+    "<index>": "3",
+    "<name>": "metrics",
+    "<registry>": "docker.io",
+  },
 };
 
 /** The base config, one of its pools of virtual machines, with a value that is wrong for every key: a list in a list. */

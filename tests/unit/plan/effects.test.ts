@@ -19,6 +19,8 @@ import { changed, homelabConfig } from "../config/support";
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIILx9UeKnbcoEos4i2KFOzoAXSqN+WbsURRyqAG+LHud x";
 const worker = (change: unknown) => ({ pools: { worker: change } });
 const vm = (change: unknown) => ({ pools: { vms: change } });
+const mirror = (change: unknown) => ({ k3s: { registries: { mirrors: { "docker.io": change } } } });
+const registry = (change: unknown) => ({ k3s: { registries: { configs: { "registry.lan:5000": change } } } });
 const first = (change: unknown) => worker({ nodes: { 1: change } });
 const extra = { ports: "9100", networks: ["192.168.2.0/24"] };
 const SUM = "b".repeat(64);
@@ -62,6 +64,13 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "k3s.artifacts.requirePinned": { k3s: { artifacts: { requirePinned: true, ...pinned } } },
   "k3s.datastore": { k3s: { datastore: "etcd" } },
   "k3s.disable": { k3s: { disable: ["traefik"] } },
+  "k3s.registries.mirrors.<registry>.endpoints": mirror({ endpoints: ["https://registry.lan:5000"] }),
+  "k3s.registries.mirrors.<registry>.rewrites": mirror({
+    ...{ endpoints: ["https://registry.lan:5000"], rewrites: { "^library/(.*)": "mirror/$1" } },
+  }),
+  "k3s.registries.configs.<registry>.auth": registry({ auth: true }),
+  "k3s.registries.configs.<registry>.tls.caFile": registry({ tls: { caFile: "certificates/registry.pem" } }),
+  "k3s.registries.configs.<registry>.tls.insecureSkipVerify": registry({ tls: { insecureSkipVerify: true } }),
   "k3s.kubeconfigMode": { k3s: { kubeconfigMode: "640" } },
   "k3s.tlsSans": { k3s: { tlsSans: ["k3s.lan.example.org"] } },
   "k3s.serverConfig": { k3s: { serverConfig: { "flannel-backend": "host-gw" } } },

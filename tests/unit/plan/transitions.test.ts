@@ -83,6 +83,12 @@ describe("what a change means for each node", () => {
       workers("k3sRestart, options, labels or taints"),
     ],
     ["a label", worker({ labels: { tier: "1" } }), workers("k3sRestart, options, labels or taints")],
+    [
+      "a mirror of images",
+      { k3s: { registries: { mirrors: { "docker.io": { endpoints: ["https://registry.lan:5000"] } } } } },
+      all("k3sRestart, registries"),
+    ],
+    ["registries without an entry", { k3s: { registries: { mirrors: {}, configs: {} } } }, {}],
     ["VMIDs", worker({ vmIds: { from: 202 } }), workers("rebuild, VMID")],
     // What counts at the creation alone: cases C1 to C3.
     ["another storage", { proxmox: { storage: "local-lmv" } }, {}],

@@ -55,7 +55,7 @@ const GOOD: Readonly<Record<ArgumentName, string>> = {
   ...{ MODULE: "{ config, ... }: { }", MODULE_SHA256: "b".repeat(64), RULES: nftables(firewallPlan()) },
   ...{ PHASE: "after", URL: "https://192.168.2.20:6443" },
   ...{ DEADLINE: "420", ISCSI: "yes", PACKAGES: "open-iscsi\ng++" },
-  ...{ REPAIRS: "1", ROLE: "server", RUN: "1\nk3s-master\nk3s-worker-01" },
+  ...{ REGISTRIES: "mirrors: {}", REPAIRS: "1", ROLE: "server", RUN: "1\nk3s-master\nk3s-worker-01" },
   ...{
     SERVERS: "100 k3s-master",
     SHA256: "a".repeat(64),

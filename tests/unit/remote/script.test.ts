@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import * as fc from "fast-check";
 
-import { quote, renderCommand, renderStdin, taskNames } from "../../../remote/script";
+import { quote, readSecret, renderCommand, renderStdin, taskNames } from "../../../remote/script";
 import { taskOf } from "../../../remote/tasks";
 
 const command = {
@@ -52,6 +52,17 @@ describe("renderCommand", () => {
     expect(() => renderCommand({ ...command, args })).toThrow(
       'the task claim does not accept these arguments: VMID may not be "100;reboot"; ADDRESS is not an argument of this task',
     );
+  });
+});
+
+describe("readSecret", () => {
+  it("reads what was rendered, and nothing of a name that is not there", () => {
+    const secrets = { TOKEN: "a\n\nb: 'c'", EMPTY: "" };
+    const stdin = renderStdin("install-k3s", { secrets });
+    expect(readSecret(stdin, "TOKEN")).toBe(secrets.TOKEN);
+    expect(readSecret(stdin, "EMPTY")).toBe("");
+    expect(readSecret(stdin, "AGENT_TOKEN")).toBeUndefined();
+    expect(readSecret("", "TOKEN")).toBeUndefined();
   });
 });
 

@@ -212,6 +212,33 @@ describe("K3s", () => {
     expect(start(kept(labelled, machine), labelled)).toMatchObject({ outcome: "restarted" });
   });
 
+  test("gets the registries' passwords in a file that is not in the Nix store, and restarts for another one alone", () => {
+    const machine = kept();
+    start(machine);
+    const registries = (password: string): NixosRun => {
+      const yaml = `configs: { registry.lan: { auth: { username: reader, password: ${password} } } }`;
+      return machine.task("nixos-k3s", given(), {
+        ...SECRETS,
+        REGISTRIES_YAML: yaml,
+        REGISTRY_CAS: "# registry.lan\nPEM",
+      });
+    };
+    expect(["secret-of-a", "secret-of-a", "secret-of-b"].map((password) => registries(password).outcome)).toEqual([
+      ...["restarted", "unchanged", "restarted"],
+    ]);
+    expect(machine.read("etc/rancher/k3s/registries.yaml")).toContain("password: secret-of-b");
+    expect(machine.read("etc/rancher/k3s/registries/registry.lan.pem")).toBe("PEM\n");
+    expect(mode(machine, "etc/rancher/k3s/registries.yaml")).toBe("600");
+    expect(machine.read("etc/nixos/proxmox-k3s/module.nix")).not.toContain("registr");
+    machine.write("broken", "level=fatal msg=bad\n");
+    const { output } = registries("secret-of-c");
+    expect(output).toContain("k3s on mizar: level=fatal msg=bad; it starts again with the configuration it had");
+    expect(machine.read("etc/rancher/k3s/registries.yaml")).toContain("password: secret-of-b");
+    fs.rmSync(machine.at("broken"));
+    expect(start(machine)).toMatchObject({ code: 0, outcome: "restarted" });
+    expect(fs.existsSync(machine.at("etc/rancher/k3s/registries.yaml"))).toBe(false);
+  });
+
   test("of a server that joins others gets the server and its token in files too", () => {
     const machine = kept();
     machine.write("var/lib/proxmox-k3s/join", "https://172.22.0.135:6443 abc\n");

@@ -1,0 +1,43 @@
+import type { Problem } from "../../config/problems";
+import type { Draft, K3sSettings } from "../../config/schema";
+
+const PATH = "cluster.k3s.registries";
+
+/** What K3s would take, and then do something else than the config says. */
+export function checkRegistries({ k3s }: Draft): Problem[] {
+  if (!k3s) return [];
+  return [...checkMirrors(k3s), ...checkTls(k3s), ...checkOtherFile(k3s)];
+}
+
+function checkMirrors({ registries: { mirrors } }: K3sSettings): Problem[] {
+  return Object.entries(mirrors)
+    .filter(([, { endpoints, rewrites }]) => endpoints.length === 0 && Object.keys(rewrites).length > 0)
+    .map(([registry]) => ({
+      path: `${PATH}.mirrors.${registry}.rewrites`,
+      problem: "needs endpoints: K3s rewrites names at endpoints alone",
+      hint: `add endpoints: [https://registry.lan:5000] to ${registry}, or remove rewrites`,
+    }));
+}
+
+function checkTls({ registries: { configs } }: K3sSettings): Problem[] {
+  return Object.entries(configs)
+    .filter(([, { tls }]) => tls.caFile !== undefined && tls.insecureSkipVerify)
+    .map(([registry]) => ({
+      path: `${PATH}.configs.${registry}.tls.insecureSkipVerify`,
+      problem: "cannot be true with caFile: nothing would be checked against that CA",
+      hint: "remove one of the two",
+    }));
+}
+
+/** K3s reads one file. */
+function checkOtherFile(k3s: K3sSettings): Problem[] {
+  const { mirrors, configs } = k3s.registries;
+  if (Object.keys(mirrors).length === 0 && Object.keys(configs).length === 0) return [];
+  return (["serverConfig", "agentConfig"] as const)
+    .filter((section) => "private-registry" in k3s[section])
+    .map((section) => ({
+      path: `cluster.k3s.${section}.private-registry`,
+      problem: `names another file than the one of ${PATH}, and K3s reads only one`,
+      hint: `remove it, or remove ${PATH}`,
+    }));
+}
