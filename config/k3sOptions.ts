@@ -23,6 +23,7 @@ export const OWNED_KEYS: Readonly<Record<string, string | undefined>> = {
   "node-taint": "cluster.pools.<pool>.taints",
   "tls-san": "cluster.k3s.tlsSans",
   disable: "cluster.k3s.disable",
+  "embedded-registry": "cluster.k3s.embeddedRegistry",
   "write-kubeconfig": undefined,
   "write-kubeconfig-mode": "cluster.k3s.kubeconfigMode",
   "cluster-cidr": "cluster.network.podCidr",

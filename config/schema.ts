@@ -54,7 +54,6 @@ export type NodeSettings = PoolSettings["nodes"][string];
 export type NetworkSettings = z.output<typeof networkSchema>;
 export type ProxmoxSettings = z.output<typeof proxmoxSchema>;
 export type K3sSettings = z.output<typeof k3sSchema>;
-export type RegistriesSettings = K3sSettings["registries"];
 export type FirewallSettings = z.output<typeof firewallSchema>;
 
 /** The whole config with its defaults: memory in MiB, disks in GiB, durations in seconds. */

@@ -86,7 +86,8 @@ const ASPECTS: readonly Aspect[] = [
     name: "",
     of: ({ k3s }) => k3s?.registries ?? "",
     effect: () => "k3sRestart",
-    change: (former, wanted) => `registries ${registryChanges(former.k3s?.registries, wanted.k3s?.registries)}`,
+    change: (former, wanted) =>
+      ["registries", registryChanges(former.k3s?.registries, wanted.k3s?.registries)].filter(Boolean).join(" "),
   },
   {
     // Its name, address and options of K3s are in it too, and then another line says more.

@@ -67,8 +67,8 @@ export const DOORS: readonly KnownDoor[] = [
   {
     ...{ from: "nodes", to: "nodes", protocol: "tcp", ports: ["5001", `${API_PORT}`], why: "embedded registry" },
     when: {
-      words: "`embedded-registry: true` in `k3s.serverConfig`",
-      holds: ({ k3s }) => k3s.extraServerConfig["embedded-registry"] === true,
+      words: "`k3s.embeddedRegistry` is `true`",
+      holds: ({ k3s }) => k3s.registries?.embedded === true,
     },
   },
   {

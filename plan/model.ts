@@ -189,6 +189,8 @@ export interface RegistriesPlan {
   readonly mirrors: Readonly<Record<string, MirrorPlan>>;
   /** By host name, with its port if the URL has one. */
   readonly configs: Readonly<Record<string, RegistryConfigPlan>>;
+  /** Nodes give each other the images of `mirrors` (K3s' `embedded-registry`, since v1.31.4 no experiment any more). */
+  readonly embedded: boolean;
 }
 
 export interface K3sPlan {

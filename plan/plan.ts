@@ -8,7 +8,7 @@ import type {
   FirewallSettings,
   NodeSettings,
   PoolSettings,
-  RegistriesSettings,
+  K3sSettings,
   Settings,
   VmPoolSettings,
 } from "../config/schema";
@@ -61,7 +61,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
       imagesSha256: images.sums,
       imagesSumOrigin: images.origin,
       disable: settings.k3s.disable,
-      ...registriesOf(settings.k3s.registries),
+      ...registriesOf(settings.k3s),
       kubeconfigMode: settings.k3s.kubeconfigMode,
       tlsSans: settings.k3s.tlsSans,
       extraServerConfig: settings.k3s.serverConfig,
@@ -169,7 +169,10 @@ function firewallOf({ adminNetworks, nodePorts, extra }: FirewallSettings): Fire
   };
 }
 
-function registriesOf({ mirrors, configs }: RegistriesSettings): Pick<K3sPlan, "registries"> {
+function registriesOf({
+  registries: { mirrors, configs },
+  embeddedRegistry: embedded,
+}: K3sSettings): Pick<K3sPlan, "registries"> {
   if (Object.keys(mirrors).length === 0 && Object.keys(configs).length === 0) return {};
   const planned = Object.entries(configs).map(
     ([
@@ -180,7 +183,7 @@ function registriesOf({ mirrors, configs }: RegistriesSettings): Pick<K3sPlan, "
       },
     ]) => [registry, { auth, ...(caFile === undefined ? {} : { caFile }), insecureSkipVerify }],
   );
-  return { registries: { mirrors, configs: Object.fromEntries(planned) as RegistriesPlan["configs"] } };
+  return { registries: { mirrors, configs: Object.fromEntries(planned) as RegistriesPlan["configs"], embedded } };
 }
 
 /** An empty map changes nothing: the provider would send nothing for it. */

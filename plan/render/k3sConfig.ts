@@ -56,6 +56,7 @@ function allOptions(node: NodePlan, plan: ClusterPlan, former: NodeRecord | unde
         ...common,
         "agent-token-file": AGENT_TOKEN_FILE,
         ...(plan.k3s.datastore === "etcd" ? { "cluster-init": true } : {}),
+        ...(plan.k3s.registries?.embedded ? { "embedded-registry": true } : {}),
         // Only the server's own names, so that a new server does not restart it: K3s itself adds the addresses of all servers.
         "tls-san": [node.address, node.name, ...plan.k3s.tlsSans],
         "write-kubeconfig-mode": plan.k3s.kubeconfigMode.padStart(4, "0"),

@@ -9,6 +9,9 @@ export type RegistryLogin =
 /** Where a node has the copies of the registries' CAs; `scripts/node/registries.sh` writes them. */
 const CAS = "/etc/rancher/k3s/registries";
 
+/** Agents learn it from a server when they start: with this line another answer is another file, so they restart. */
+const SHARED = "# The nodes give each other these images (embedded-registry of the servers).\n";
+
 /** In the place of a login, for people and for the state. */
 const SECRET = "a secret";
 
@@ -17,14 +20,14 @@ const SECRET = "a secret";
  * @param logins by registry. Without them the text has no secret: it only says where a login is, and no node gets it.
  */
 export function registriesYaml(
-  { mirrors, configs }: RegistriesPlan,
+  { mirrors, configs, embedded }: RegistriesPlan,
   logins?: Readonly<Record<string, RegistryLogin>>,
 ): string {
   const file = {
     mirrors: mapped(mirrors, mirrorOf),
     configs: mapped(configs, (config, registry) => configOf(config, registry, logins)),
   };
-  return stringify(file, { sortMapEntries: true, lineWidth: 0 }).trimEnd();
+  return `${embedded ? SHARED : ""}${stringify(file, { sortMapEntries: true, lineWidth: 0 }).trimEnd()}`;
 }
 
 function mirrorOf({ endpoints, rewrites }: MirrorPlan): object {

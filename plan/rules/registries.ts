@@ -6,8 +6,18 @@ const PATH = "cluster.k3s.registries";
 /** What K3s would take, and then do something else than the config says. */
 export function checkRegistries({ k3s }: Draft): Problem[] {
   if (!k3s) return [];
-  return [...checkMirrors(k3s), ...checkTls(k3s), ...checkOtherFile(k3s)];
+  return [
+    ...checkMirrors(k3s),
+    ...checkTls(k3s),
+    ...(isUsed(k3s) ? [...checkOtherFile(k3s), ...checkRuntime(k3s)] : []),
+    ...checkEmbedded(k3s),
+  ];
 }
+
+const isUsed = ({ registries: { mirrors, configs } }: K3sSettings): boolean =>
+  Object.keys(mirrors).length + Object.keys(configs).length > 0;
+
+const SECTIONS = ["serverConfig", "agentConfig"] as const;
 
 function checkMirrors({ registries: { mirrors } }: K3sSettings): Problem[] {
   return Object.entries(mirrors)
@@ -31,13 +41,33 @@ function checkTls({ registries: { configs } }: K3sSettings): Problem[] {
 
 /** K3s reads one file. */
 function checkOtherFile(k3s: K3sSettings): Problem[] {
-  const { mirrors, configs } = k3s.registries;
-  if (Object.keys(mirrors).length === 0 && Object.keys(configs).length === 0) return [];
-  return (["serverConfig", "agentConfig"] as const)
-    .filter((section) => "private-registry" in k3s[section])
-    .map((section) => ({
-      path: `cluster.k3s.${section}.private-registry`,
-      problem: `names another file than the one of ${PATH}, and K3s reads only one`,
-      hint: `remove it, or remove ${PATH}`,
-    }));
+  return SECTIONS.filter((section) => "private-registry" in k3s[section]).map((section) => ({
+    path: `cluster.k3s.${section}.private-registry`,
+    problem: `names another file than the one of ${PATH}, and K3s reads only one`,
+    hint: `remove it, or remove ${PATH}`,
+  }));
+}
+
+/** Options of K3s that bring another container runtime than its own containerd. */
+const RUNTIMES = ["container-runtime-endpoint", "docker"];
+
+function checkRuntime(k3s: K3sSettings): Problem[] {
+  return SECTIONS.flatMap((section) =>
+    RUNTIMES.filter((option) => option in k3s[section]).map((option) => ({
+      path: `cluster.k3s.${section}.${option}`,
+      problem: `brings a container runtime of your own, which does not read what ${PATH} says`,
+      hint: `configure the registries in that runtime and remove ${PATH}, or remove this option`,
+    })),
+  );
+}
+
+function checkEmbedded({ embeddedRegistry, registries }: K3sSettings): Problem[] {
+  if (!embeddedRegistry || Object.keys(registries.mirrors).length > 0) return [];
+  return [
+    {
+      path: "cluster.k3s.embeddedRegistry",
+      problem: `needs a registry in ${PATH}.mirrors: the nodes share the images of those alone`,
+      hint: 'for example registries: { mirrors: { "*": {} } }, which is all of them',
+    },
+  ];
 }

@@ -46,6 +46,7 @@ const BEYOND_THE_SCHEMA: Readonly<Record<string, readonly string[]>> = {
   "arithmetic in a text": ["network-host-bits", "unit-disk-fraction", "unit-memory-too-little"],
   "rules between values of registries, and which regular expressions Go has": [
     ...["registries-other-file", "registries-rewrite", "registries-rewrite-nowhere"],
+    "registries-other-runtime",
   ],
   "releases of Kubernetes, and which of them are pinned": [
     ...["k3s-plain-http", "k3s-require-pinned", "version-major", "version-too-old"],

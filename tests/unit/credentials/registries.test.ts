@@ -20,7 +20,7 @@ afterAll(() => {
 const PASSWORD = "sesame-open-please";
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 const registries = (...names: string[]): RegistriesPlan => ({
-  mirrors: {},
+  ...{ mirrors: {}, embedded: false },
   configs: Object.fromEntries(names.map((name) => [name, { auth: true, insecureSkipVerify: false }])),
 });
 const secret = (value: unknown, isSecret = true): StackConfig => ({
@@ -84,7 +84,11 @@ it("leaves out logins that no registry of the config asks for", () => {
 });
 
 it("asks for nothing if no registry has a login", () => {
-  const plan: RegistriesPlan = { mirrors: { "docker.io": { endpoints: [], rewrites: {} } }, configs: {} };
+  const plan: RegistriesPlan = {
+    mirrors: { "docker.io": { endpoints: [], rewrites: {} } },
+    configs: {},
+    embedded: false,
+  };
   expect(readRegistries(secret(undefined), plan)).toEqual({
     ...{ yaml: "configs: {}\nmirrors:\n  docker.io: {}", cas: "", missing: [], problems: [] },
   });
@@ -146,7 +150,7 @@ describe("problems", () => {
 
 describe("a CA", () => {
   const withCa = (caFile: string): RegistriesPlan => ({
-    mirrors: {},
+    ...{ mirrors: {}, embedded: false },
     configs: { "registry.lan:5000": { auth: false, caFile, insecureSkipVerify: false } },
   });
   const certificate = path.join(__dirname, "../../fixtures/certificate.pem");

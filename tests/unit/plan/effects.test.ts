@@ -71,6 +71,7 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "k3s.registries.configs.<registry>.auth": registry({ auth: true }),
   "k3s.registries.configs.<registry>.tls.caFile": registry({ tls: { caFile: "certificates/registry.pem" } }),
   "k3s.registries.configs.<registry>.tls.insecureSkipVerify": registry({ tls: { insecureSkipVerify: true } }),
+  "k3s.embeddedRegistry": { k3s: { embeddedRegistry: true, registries: { mirrors: { "*": {} } } } },
   "k3s.kubeconfigMode": { k3s: { kubeconfigMode: "640" } },
   "k3s.tlsSans": { k3s: { tlsSans: ["k3s.lan.example.org"] } },
   "k3s.serverConfig": { k3s: { serverConfig: { "flannel-backend": "host-gw" } } },

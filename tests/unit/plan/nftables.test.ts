@@ -6,6 +6,7 @@ import { firewallPlan } from "../../support/firewallPlan";
 /* The rules of the nodes' firewall; tests/unit/scripts/firewall.test.ts loads them. */
 
 const server = (serverConfig: unknown) => ({ k3s: { serverConfig } });
+const EMBEDDED = { embeddedRegistry: true, registries: { mirrors: { "*": {} } } };
 const EVERYTHING = {
   firewall: {
     nodePorts: ["0.0.0.0/0"],
@@ -13,7 +14,8 @@ const EVERYTHING = {
   },
   k3s: {
     datastore: "etcd",
-    serverConfig: { "embedded-registry": true, "service-node-port-range": "31000-31999" },
+    ...EMBEDDED,
+    serverConfig: { "service-node-port-range": "31000-31999" },
     agentConfig: { "kubelet-arg": ["max-pods=60", "read-only-port=10255"] },
   },
 };
@@ -78,7 +80,7 @@ test.each<[string, unknown, string[], string[]]>([
     ["nodes → nodes: udp 8472"],
   ],
   ["routes", server({ "flannel-backend": "host-gw" }), [], ["nodes → nodes: udp 8472"]],
-  ["the embedded registry", server({ "embedded-registry": true }), ["nodes → nodes: tcp 5001 6443"], []],
+  ["the embedded registry", { k3s: EMBEDDED }, ["nodes → nodes: tcp 5001 6443"], []],
   [
     "the kubelet's port without authentication, of servers",
     server({ "kubelet-arg": ["read-only-port=10255"] }),

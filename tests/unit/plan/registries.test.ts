@@ -2,6 +2,7 @@ import { differences } from "../../../plan/differences";
 import { loadPlan } from "../../../plan/load";
 import type { RegistriesPlan } from "../../../plan/model";
 import { clusterRecordOf } from "../../../plan/record";
+import { transitions } from "../../../plan/transitions";
 import { registriesYaml, registryCas } from "../../../plan/render/registries";
 import { changed, homelabConfig } from "../config/support";
 
@@ -74,6 +75,37 @@ describe("registries.yaml", () => {
   test("needs a login for each registry that asks for one", () => {
     expect(() => registriesYaml(of(ALL), {})).toThrow("there is no login for");
   });
+});
+
+describe("the embedded registry", () => {
+  const plan = (embeddedRegistry: boolean) =>
+    loadPlan(changed(homelabConfig(), { k3s: { embeddedRegistry, registries: { mirrors: { "*": {} } } } }));
+
+  test("is an option of servers; agents learn it when they start, so they restart too", () => {
+    const [off, on] = [plan(false), plan(true)];
+    const options = clusterRecordOf(on).nodes.map(({ k3s }) => k3s?.options["embedded-registry"]);
+    expect(options).toEqual([true, undefined, undefined]);
+    for (const [from, to] of [
+      [off, on],
+      [on, off],
+    ] as const) {
+      const { changes } = transitions(clusterRecordOf(from), to);
+      expect(changes.map(({ effect, reasons }) => [effect, ...reasons])).toEqual([
+        ["k3sRestart", "options, labels or taints", "registries"],
+        ["k3sRestart", "registries"],
+        ["k3sRestart", "registries"],
+      ]);
+    }
+    expect(transitions(clusterRecordOf(on), on).changes).toEqual([]);
+  });
+
+  test.each(["v1.32.0+k3s1", "v1.37.0+k3s1"])(
+    "is in the first release that the program takes, and in the last: %s",
+    (version) => {
+      const k3s = { embeddedRegistry: true, registries: { mirrors: { "*": {} } } };
+      expect(loadPlan(changed(homelabConfig(), { version, k3s }), {}).k3s.registries?.embedded).toBe(true);
+    },
+  );
 });
 
 test("CAs stand after the names of their registries", () => {
