@@ -26,6 +26,7 @@ put_registries() (
     done
   elif [ -e "$REGISTRIES_OURS" ]; then
     rm -f "$REGISTRIES_FILE" "$REGISTRIES_OURS"
+    [ ! -e "$REGISTRIES_FILE.by-hand" ] || mv -f "$REGISTRIES_FILE.by-hand" "$REGISTRIES_FILE"
     put=0
   fi
   for ca in "$REGISTRIES_CAS"/*.pem; do

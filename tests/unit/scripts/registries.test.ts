@@ -94,13 +94,16 @@ test("a node without registries is started with what it was before there were an
   expect(read(FILE)).toBe("mirrors: {}\n");
 });
 
-test("a file that somebody wrote is kept beside the program's", () => {
+test("a file that somebody wrote is kept beside the program's, and is back when the config names no registry any more", () => {
   write(FILE, "mirrors: {}\n");
   expect(install(YAML).output).toBe(
     "warning: /etc/rancher/k3s/registries.yaml was written by hand; it is /etc/rancher/k3s/registries.yaml.by-hand now (cluster.k3s.registries takes its place)\nchanged\n",
   );
   expect(read(`${FILE}.by-hand`)).toBe("mirrors: {}\n");
   expect(install(YAML).output).toBe("unchanged\n");
+  expect(install().output).toBe("changed\n");
+  expect([files(), read(FILE)]).toEqual([["registries.yaml"], "mirrors: {}\n"]);
+  expect(install().output).toBe("unchanged\n");
 });
 
 const TAKE_BACK = "if take_back_registries; then say back; else say same; fi";
