@@ -10,6 +10,8 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/urfave/cli/v2"
 	"github.com/vishvananda/netlink"
+
+	"k3s-standin/internal/registries"
 )
 
 // Config is what an agent is told by its flags.
@@ -20,8 +22,10 @@ type Config struct {
 	KubeletArgs, ProxyArgs    []string
 	PauseImage, Snapshotter   string
 	ResolvConf                string
-	ProtectKernelDefaults     bool
-	LoadBalancerPort          int
+	// Registries is the path of registries.yaml.
+	Registries            string
+	ProtectKernelDefaults bool
+	LoadBalancerPort      int
 	// Server is set on a server's own agent, which asks its supervisor directly.
 	Server bool
 }
@@ -36,6 +40,10 @@ func FromFlags(c *cli.Context) (Config, error) {
 		KubeletArgs: c.StringSlice("kubelet-arg"), ProxyArgs: c.StringSlice("kube-proxy-arg"),
 		PauseImage: c.String("pause-image"), Snapshotter: c.String("snapshotter"), ResolvConf: c.String("resolv-conf"),
 		ProtectKernelDefaults: c.Bool("protect-kernel-defaults"), LoadBalancerPort: c.Int("lb-server-port"),
+		Registries: c.String("private-registry"),
+	}
+	if config.Registries == "" {
+		config.Registries = registries.DefaultFile
 	}
 	if config.NodeName == "" {
 		name, err := os.Hostname()

@@ -18,6 +18,7 @@ import (
 	"k3s-standin/internal/daemon"
 	"k3s-standin/internal/payload"
 	"k3s-standin/internal/pki"
+	"k3s-standin/internal/registries"
 )
 
 // Debian's containerd 1.6 reads configuration version 2; K3s 1.36's template for containerd 2 (`config-v3.toml.tmpl`)
@@ -52,6 +53,9 @@ state = "/run/k3s/containerd"
   bin_dir = "{{ .Bin }}"
   conf_dir = "{{ .Data }}/agent/etc/cni/net.d"
 
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = "{{ .Data }}/agent/etc/containerd/certs.d"
+{{ .RegistryAuth }}
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
 
@@ -65,7 +69,14 @@ const containerdTimeout = time.Minute
 // startContainerd starts containerd, waits for it and imports the air-gap images.
 func (n *Node) startContainerd(ctx context.Context, group *daemon.Group) error {
 	config := n.file("etc", "containerd", "config.toml")
-	text, err := n.renderContainerdConfig()
+	images, err := registries.Read(n.Registries)
+	if err != nil {
+		return err
+	}
+	if err := images.WriteHosts(n.file("etc", "containerd", "certs.d")); err != nil {
+		return err
+	}
+	text, err := n.renderContainerdConfig(images)
 	if err != nil {
 		return err
 	}
@@ -94,11 +105,11 @@ func (n *Node) startContainerd(ctx context.Context, group *daemon.Group) error {
 	return n.importImages(ctx)
 }
 
-func (n *Node) renderContainerdConfig() ([]byte, error) {
+func (n *Node) renderContainerdConfig(images registries.Registries) ([]byte, error) {
 	base := containerdConfig
 	values := map[string]any{
 		"Data": n.DataDir, "Socket": payload.Socket, "PauseImage": qualified(n.PauseImage), "Bin": n.bin,
-		"Snapshotter": n.Snapshotter, "SystemdCgroup": systemdCgroup(),
+		"Snapshotter": n.Snapshotter, "SystemdCgroup": systemdCgroup(), "RegistryAuth": images.AuthTables(),
 		"RestrictOOM": !canLowerOOMScore() || mentions(n.file("etc", "containerd", "config-v3.toml.tmpl"), "restrict_oom_score_adj = true"),
 	}
 	if own, err := os.ReadFile(n.file("etc", "containerd", "config.toml.tmpl")); err == nil {

@@ -55,7 +55,7 @@ var effective = set(names("config", "token", "token-file", "agent-token", "agent
 	"service-node-port-range", "flannel-backend", "flannel-iface", "disable-network-policy", "disable-cloud-controller",
 	"disable-helm-controller", "disable-kube-proxy", "secrets-encryption", "snapshotter", "pause-image", "resolv-conf",
 	"protect-kernel-defaults", "debug", "lb-server-port", "egress-selector-mode", "etcd-snapshot-dir", "etcd-snapshot-retention",
-	"etcd-snapshot-name", "disable-agent", "data-dir"))
+	"etcd-snapshot-name", "disable-agent", "data-dir", "private-registry"))
 
 var defaults = map[string]string{
 	"cluster-domain": "cluster.local", "flannel-backend": "vxlan", "service-node-port-range": "30000-32767",
