@@ -64,6 +64,7 @@ export function buildContext(
       args: {
         SERVERS: plan.servers.map((server) => `${server.vmId} ${server.name}`).join("\n"),
         DRAIN_TIMEOUT: plan.removal.drainTimeoutSeconds,
+        EVICTION_TIMEOUT: plan.removal.evictionTimeoutSeconds,
         ON_BLOCKED: plan.removal.onBlocked,
         ON_LOCAL_DATA: plan.removal.onLocalData,
         ON_DISKS: plan.removal.onDisks,

@@ -40,6 +40,10 @@ export async function findRepairs({ plan, credentials, former, change, repaired 
   const found = repairs(plan, change, { cluster, at: new Date(), kubeconfigEnds: repaired.kubeconfigEnds });
   for (const node of found.firewall)
     void pulumi.log.warn(`${node}: it runs without the last rules of its firewall; it gets them`);
+  for (const node of found.staying)
+    void pulumi.log.warn(
+      `${node}: a removal of it did not end, and it stays; it takes pods and Longhorn's replicas again`,
+    );
   for (const line of [...found.notices, ...found.nodes.map(({ words }) => words)]) void pulumi.log.warn(line);
   return found;
 }
@@ -77,9 +81,10 @@ async function requireGate(target: ShellTarget, name: string): Promise<void> {
 export function repairCounts(
   name: string,
   { counts }: RepairRecord,
-  { nodes, kubeconfig, firewall }: Repairs,
+  { nodes, kubeconfig, firewall, staying }: Repairs,
 ): RepairCounts {
-  const steps = new Set(nodes.map(({ node }) => stepName(node, "k3s")));
+  const steps = new Set(nodes.flatMap(({ node }) => [stepName(node, "k3s"), stepName(node, "ready")]));
+  for (const node of staying) steps.add(stepName(node, "ready"));
   if (firewall.length > 0) steps.add(clusterStepName(name, "firewall"));
   if (kubeconfig) steps.add(clusterStepName(name, "kubeconfig"));
   return (step) => (counts.get(step) ?? 0) + (steps.has(step) ? 1 : 0);

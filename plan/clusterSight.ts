@@ -43,6 +43,6 @@ export interface ClusterSight {
   readonly oldFirewall: readonly string[];
   /** Undefined where no server answers. */
   readonly nodes: readonly NodeSight[] | undefined;
-  /** Nodes that a removal of this program has cordoned. */
+  /** Nodes with which a removal of this program has begun: cordoned, or kept from Longhorn's replicas. */
   readonly leaving: readonly string[];
 }

@@ -270,6 +270,8 @@ export interface ClusterPlan {
   readonly firewall?: FirewallPlan;
   readonly removal: {
     readonly drainTimeoutSeconds: number;
+    /** In which Longhorn moves the replicas of a node. */
+    readonly evictionTimeoutSeconds: number;
     readonly onBlocked: OnBlocked;
     readonly onLocalData: OnLocalData;
     readonly onDisks: OnDisks;

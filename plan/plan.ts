@@ -72,6 +72,7 @@ export function planCluster(settings: Settings, pins: Pins): ClusterPlan {
     rollout: settings.rollout,
     removal: {
       drainTimeoutSeconds: settings.removal.drainTimeout,
+      evictionTimeoutSeconds: settings.removal.evictionTimeout,
       onBlocked: settings.removal.onBlocked,
       onLocalData: settings.removal.onLocalData,
       onDisks: settings.removal.onDisks,

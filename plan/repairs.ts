@@ -22,11 +22,13 @@ export interface Repairs {
   readonly kubeconfig: boolean;
   /** Nodes that get the rules of their firewall, because they did not run when the others got them. */
   readonly firewall: readonly string[];
+  /** Nodes that a removal which did not end has kept from new pods and from Longhorn's replicas, and that stay: they get both again. */
+  readonly staying: readonly string[];
   /** What a run cannot put right, each with what a person does. */
   readonly notices: readonly string[];
 }
 
-export const NO_REPAIRS: Repairs = { nodes: [], kubeconfig: false, firewall: [], notices: [] };
+export const NO_REPAIRS: Repairs = { nodes: [], kubeconfig: false, firewall: [], staying: [], notices: [] };
 
 interface Seen {
   readonly cluster: ClusterSight;
@@ -51,6 +53,9 @@ export function repairs(plan: ClusterPlan, { changes }: Transitions, { cluster, 
       plan.firewall === undefined
         ? []
         : standing.map(({ name }) => name).filter((name) => cluster.oldFirewall.includes(name)),
+    staying: standing
+      .map(({ name }) => name)
+      .filter((name) => cluster.leaving.includes(name) && isReady(name, cluster)),
     kubeconfig: kubeconfigEnds !== undefined && isRenewed(cluster, repaired, kubeconfigEnds, at),
     notices: members.map(
       ({ name }) =>
@@ -75,6 +80,9 @@ export function withRepairs(change: Transitions, { nodes }: Repairs): Transition
 
 const k3sOf = ({ name }: NodePlan, { k3s }: ClusterSight): boolean | undefined =>
   k3s.find(({ node }) => node === name)?.runs;
+
+const isReady = (name: string, { nodes }: ClusterSight): boolean =>
+  nodes?.some((node) => node.name === name && node.isReady) === true;
 
 /** Its K3s runs, and Kubernetes does not have it: somebody deleted its Node, which only a start of K3s makes again. */
 function isMissing(node: NodePlan, cluster: ClusterSight): boolean {

@@ -64,6 +64,7 @@ export const SHAPES = {
   DRAIN_TIMEOUT: NUMBER,
   EFFECT: "reboot it|change its K3s",
   ETCD: YES_NO,
+  EVICTION_TIMEOUT: NUMBER,
   FILES: lines("k3s|k3s-arm64|k3s-airgap-images-(?:amd64|arm64)[.]tar"),
   /** The firmware that a template must have been made for. */
   FIRMWARE: lines(`${VMID} (?:seabios|ovmf)`),

@@ -50,6 +50,8 @@ export const KEPT_LEAVE = [
   "lib/cluster",
   "lib/etcd",
   "lib/local-data",
+  "lib/longhorn",
+  "lib/leave-longhorn",
   "lib/firewall",
   "host/leave",
 ];
@@ -290,7 +292,7 @@ export const TASKS = {
   },
   ready: {
     runsOn: "host",
-    parts: [...CLUSTER, "lib/doing", "host/ready"],
+    parts: [...CLUSTER, "lib/longhorn", "lib/doing", "host/ready"],
     args: ["VMID", "NAME", "VERSION", "LABELS", "TAINTS", "ETCD", "TIMEOUT", "REPAIRS", "CLUSTER_ID"],
     files: { "progress.sh": ["lib/progress.sh"] },
   },
@@ -306,6 +308,7 @@ export const TASKS = {
     args: [
       "SERVERS",
       "DRAIN_TIMEOUT",
+      "EVICTION_TIMEOUT",
       "ON_BLOCKED",
       "ON_LOCAL_DATA",
       "ON_DISKS",

@@ -121,16 +121,17 @@ function presence(
 }
 
 function cordon({ name, isCordoned }: NodeSight, plan: ClusterPlan, { leaving }: ClusterSight): Difference[] {
-  if (!isCordoned) return [];
+  const isLeaving = leaving.includes(name);
+  if (!isLeaving && isCordoned)
+    return [odd("nodes", name, "is cordoned by somebody: it takes no new pods", `kubectl uncordon ${name}`)];
+  if (!isLeaving) return [];
   const isPlanned = plan.nodes.some((node) => node.name === name);
-  const uncordon = `kubectl uncordon ${name}`;
-  if (!leaving.includes(name)) return [odd("nodes", name, "is cordoned by somebody: it takes no new pods", uncordon)];
   return [
     odd(
       "nodes",
       name,
-      "is cordoned by a removal of this program that did not end",
-      isPlanned ? uncordon : "pulumi up, which goes on with the removal",
+      `is ${isCordoned ? "cordoned" : "kept from Longhorn's replicas"} by a removal of this program that did not end`,
+      `pulumi up, which ${isPlanned ? "takes that back" : "goes on with the removal"}`,
     ),
   ];
 }

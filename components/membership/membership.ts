@@ -73,7 +73,7 @@ export function ready(name: string, args: MembershipArgs, parent: pulumi.Resourc
         TAINTS: node.taints.map(formatTaint).join("\n"),
         ETCD: isEtcdMember(node, context.plan) ? "yes" : "no",
         TIMEOUT: timeout,
-        REPAIRS: context.repairs(stepName(name, "k3s")),
+        REPAIRS: context.repairs(stepName(name, "ready")),
       },
       inputs: { CLUSTER_ID: context.clusterId },
       triggers: [machine.creation],

@@ -8,10 +8,18 @@ export const removalSchema = z
     drainTimeout: duration
       .meta({ description: "How long a removal waits for the pods to be evicted.", change: "none", independent: true })
       .prefault("10m"),
+    evictionTimeout: duration
+      .meta({
+        description:
+          "How long a removal waits until Longhorn has moved the node's replicas to other nodes, if the cluster has Longhorn.",
+        change: "none",
+        independent: true,
+      })
+      .prefault("1h"),
     onBlocked: oneOf(["stop", "force"])
       .meta({
         description:
-          "What a removal does if pods cannot be evicted in time: `stop` keeps the node, `force` deletes the pods and goes on.",
+          "What a removal does if pods cannot be evicted in time: `stop` keeps the node, `force` deletes the pods and goes on. The same of Longhorn's replicas that cannot move: with `force` their volumes have fewer copies, and a volume's last copy still stops it.",
         change: "none",
         independent: true,
       })
@@ -19,7 +27,7 @@ export const removalSchema = z
     onLocalData: oneOf(["stop", "delete"])
       .meta({
         description:
-          "What a removal or a rebuild does when volumes of the cluster are on that node's disk alone (local-path, hostPath, local): stop before the drain and list them, or destroy them with the node.",
+          "What a removal or a rebuild does when volumes of the cluster are on that node's disk alone (local-path, hostPath, local, the last copy of a Longhorn volume that cannot move): stop before the drain and list them, or destroy them with the node.",
         change: "none",
         independent: true,
       })

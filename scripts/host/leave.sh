@@ -1,10 +1,13 @@
-# leave (Proxmox host; kept there by the roster): takes a node out of the cluster: drain, stop K3s, forget. Idempotent:
-# it may run twice, with the node or its machine gone, or after a drain that was cut off.
+# leave (Proxmox host; kept there by the roster): takes a node out of the cluster: move Longhorn's replicas, drain, stop K3s,
+# forget. Idempotent: it may run twice, with the node or its machine gone, or after a drain that was cut off.
 # Arguments: VMID, NAME, ROLE server|agent. Inputs: CLUSTER_ID, MARK.
 
 DRAIN_TIMEOUT=$(number "$(policy DRAIN_TIMEOUT)")
 ON_BLOCKED=$(policy ON_BLOCKED)
 ON_LOCAL_DATA=$(policy ON_LOCAL_DATA)
+EVICTION_TIMEOUT=$(number "$(policy EVICTION_TIMEOUT)")
+# The roster of an older release has none.
+if [ "$EVICTION_TIMEOUT" -eq 0 ]; then EVICTION_TIMEOUT=3600; fi
 API_WAIT=60
 
 if [ "$ROLE" = server ] && [ -z "$(other_guests "$NAME")" ]; then
@@ -84,7 +87,13 @@ blockers() {
 }
 
 takes_pods_again() {
+  undo_eviction "$NAME" || say "Longhorn did not take its eviction back; the next pulumi up does"
   if kubectl uncordon "$NAME"; then rm -f "$LEAVING/$NAME"; fi
+}
+
+begin_to_leave() {
+  mkdir -p "$LEAVING"
+  : >"$LEAVING/$NAME"
 }
 
 # kubectl waits for the pods of a guest that has ended until its timeout, so the guest is asked meanwhile. What is left
@@ -133,8 +142,8 @@ if [ "$ROLE" = server ] && is_member "$NAME"; then
 fi
 
 if node_exists; then
-  mkdir -p "$LEAVING"
-  : >"$LEAVING/$NAME"
+  move_replicas
+  begin_to_leave
   if ! running || ! node_is_ready "$NAME"; then
     # Nothing there can end a pod in order. The deletion of the Node lets the cluster start them elsewhere.
     say "$NAME does not run or is not Ready: nothing to drain"
@@ -152,6 +161,7 @@ if node_exists; then
         "make room for the pods above or relax their budget, then pulumi up; or set removal.onBlocked: force"
     fi
   fi
+  await_detached
 fi
 
 # A server ends when its member has gone from etcd; started again, it would join anew.
@@ -184,6 +194,7 @@ if [ "$ROLE" = server ]; then
   former_servers | grep -vxF "$VMID $NAME" >"$WORK/former" || :
   install_file 0600 "$WORK/former" "$CLUSTER_DIR/former" || :
 fi
+forget_eviction
 shut_out "$VMID" "$NAME"
 rm -f "$LEAVING/$NAME" "$NOTES/$NAME.labels" "$NOTES/$NAME.taints"
 outcome "$NAME left the cluster"

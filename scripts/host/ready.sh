@@ -74,7 +74,9 @@ while IFS= read -r taint; do set -- "$@" "$taint"; done <"$WORK/taints"
 if [ $# -gt 0 ]; then kubectl taint node "$NAME" --overwrite -- "$@" >/dev/null; fi
 for kind in labels taints; do install_file 0600 "$WORK/$kind" "$NOTES/$NAME.$kind" || :; done
 
-# An interrupted removal has left the node cordoned, so uncordon it. A cordon by somebody else stays.
+# An interrupted removal has left the node cordoned, so uncordon it. A cordon by somebody else stays. Longhorn may still come up
+# on a node that was rebuilt: then the next look at the node takes its eviction back.
+undo_eviction "$NAME" || say "Longhorn does not give $NAME replicas again yet; the next pulumi up tries it"
 if [ -e "$LEAVING/$NAME" ]; then
   kubectl uncordon "$NAME"
   rm -f "$LEAVING/$NAME"

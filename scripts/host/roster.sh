@@ -1,6 +1,6 @@
 # roster (Proxmox host): writes the servers of this plan, the removal script and its policy. Every leave reads them here, so a
 # change also reaches the leave of a node that is no longer in the program. It is written before any deletion of the same run.
-# Arguments: ACTION, SERVERS ("VMID name", one per line), DRAIN_TIMEOUT (s), ON_BLOCKED stop|force,
+# Arguments: ACTION, SERVERS ("VMID name", one per line), DRAIN_TIMEOUT (s), EVICTION_TIMEOUT (s), ON_BLOCKED stop|force,
 # ON_LOCAL_DATA stop|delete, ON_DISKS keep|delete, ALLOW_CONTROL_PLANE_LOSS yes|no. Inputs: CLUSTER_ID, MARK. Files: leave.
 
 case $CLUSTER_ID in *[!0-9a-f]* | '') fail "this is not the id of a cluster: $CLUSTER_ID" ;; esac
@@ -37,6 +37,7 @@ fi
 cat "$dir/servers" "$dir/former" 2>/dev/null | sort -u | grep -vxFf "$WORK/servers" >"$WORK/former" || :
 cat >"$WORK/policy" <<EOF
 DRAIN_TIMEOUT=$DRAIN_TIMEOUT
+EVICTION_TIMEOUT=$EVICTION_TIMEOUT
 ON_BLOCKED=$ON_BLOCKED
 ON_LOCAL_DATA=$ON_LOCAL_DATA
 ON_DISKS=$ON_DISKS

@@ -8,7 +8,7 @@
 #   firewall NAME                            it runs without the last rules of its firewall
 #   through VMID                             the server that was asked for the rest; no such line where none answers
 #   node NAME LABELS ANNOTATIONS SPEC NODEINFO ADDRESSES CONDITIONS    all but the name are JSON or empty
-#   leaving NAME                             a removal of this program has cordoned it
+#   leaving NAME                             a removal of this program has begun with it: it is cordoned, or Longhorn moves its replicas
 # What a node may write of itself travels as JSON, in which no tab and no line end of its own can be.
 
 GUEST_BOUND=10

@@ -38,6 +38,7 @@ unless you pass \`--continue-on-error\`. The next run goes on from there.
 | the creation of a machine, or a change of it        | ${MACHINE_TIMEOUTS.timeoutCreate} s (Proxmox provider: \`timeoutCreate\`, \`timeoutUpdate\`)                       |
 | the removal of a machine                            | ${MACHINE_TIMEOUTS.timeoutDelete} s (\`timeoutDelete\`), which includes a forced stop at the end |
 | a node that leaves                                  | \`removal.drainTimeout\`, twice with \`onBlocked: force\`, and 8 min; a server's 3 more |
+| Longhorn's replicas of a node that leaves           | \`removal.evictionTimeout\`, and 2 min until its volumes are detached        |
 
 A refresh (\`--refresh\`) has no time limit in the Proxmox provider. If the API accepts the connection and never answers, it
 waits until you interrupt it.
@@ -71,6 +72,12 @@ The last one also shows that such nodes join, change in turns, leave and are des
 `;
 
 const TAIL = `
+## Longhorn and a removal
+
+If Longhorn cannot move the replicas of a node that leaves, or not in time, the removal stops before the drain, names the volumes and
+lets the node take replicas again. A host or a run that dies meanwhile leaves a note on the Proxmox host, with which the next
+\`pulumi up\` goes on, or takes it back if the node stays ([storage](storage.md#if-a-removal-stops-because-of-longhorn)).
+
 ## After a failed removal
 
 The guard checks the guest only once, before its removal. If the removal then fails, the next run removes the guest without

@@ -1,9 +1,11 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
 import { taskFiles, taskText } from "../../remote/script";
+import { type CommandDouble, makeCommands, serveCommands } from "./doubles/commands";
+import { endOf } from "./endOf";
 
 /** Of one test file, which imports this. */
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "scripted-hosts-"));
@@ -13,6 +15,8 @@ afterAll(() => fs.rmSync(scratch, { recursive: true }));
 export const CREATION = "5f3a9c1e0b7d4421";
 
 export const MARK = "proxmox-k3s project/stack/homelab 0123456789abcdef";
+
+type HostTask = Parameters<typeof taskText>[0];
 
 /** What a script said and did. */
 export interface ScriptRun {
@@ -91,38 +95,59 @@ export class ScriptedHost {
   }
 
   /**
+   * From now on this process answers these commands of the host; for {@link scriptAnswered}.
+   * @returns ends it
+   */
+  answer(names: readonly string[], double: CommandDouble): Promise<() => void> {
+    makeCommands(path.join(this.root, "bin"), names);
+    return serveCommands(this.root, double);
+  }
+
+  /**
    * Runs a task as the runner would.
    * @param task one of the program's, or the removal that the roster keeps
    */
-  script(task: Parameters<typeof taskText>[0], action: string, env: Readonly<Record<string, string>> = {}): ScriptRun {
+  script(task: HostTask, action: string, env: Readonly<Record<string, string>> = {}): ScriptRun {
+    const text = this.textOf(task);
+    const options = { encoding: "utf8", env: this.environment(task, action, env) } as const;
+    const { status, stdout, stderr } = spawnSync("sh", ["-c", text], options);
+    return this.runOf(status, stdout + stderr);
+  }
+
+  /** The same, while this process answers. */
+  async scriptAnswered(task: HostTask, action: string, env: Readonly<Record<string, string>> = {}): Promise<ScriptRun> {
+    const child = spawn("sh", ["-c", this.textOf(task)], { env: this.environment(task, action, env), stdio: "pipe" });
+    const { code, stdout, stderr } = await endOf(child, "");
+    return this.runOf(code, stdout + stderr);
+  }
+
+  private textOf(task: HostTask): string {
     for (const file of ["pct", "qm", "work/outcome"]) fs.rmSync(path.join(this.root, file), { force: true });
     for (const [name, text] of Object.entries(task === "kept-leave" ? {} : taskFiles(task))) {
       const file = path.join(this.root, "work", name);
       if (!fs.existsSync(file)) fs.writeFileSync(file, `${text}\n`);
     }
-    const text = taskText(task)
+    return taskText(task)
       .replaceAll("/etc/pve", `${this.root}/etc`)
       .replaceAll("/proc/uptime", this.uptime)
       .replaceAll("/run/lock/lxc", `${this.root}/lock`)
       .replaceAll("/run/lock/qemu-server", `${this.root}/vm-lock`)
       .replaceAll("/var/lib/proxmox-k3s", `${this.root}/state`);
-    const { status, stdout, stderr } = spawnSync("sh", ["-c", text], {
-      encoding: "utf8",
-      env: {
-        PATH: `${this.root}/bin:${process.env["PATH"]}`,
-        ...{ WORK: `${this.root}/work`, RUNNER: String(process.pid), STEP: `node-1-${task}`, ACTION: action },
-        ...{ MARK, VMID: "103", NAME: "node-1", ...env },
-      },
-    });
+  }
+
+  private environment(task: HostTask, action: string, env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+    return {
+      PATH: `${this.root}/bin:${process.env["PATH"]}`,
+      DOUBLE_SOCKET: `${this.root}/run/systemd/private`,
+      ...{ WORK: `${this.root}/work`, RUNNER: String(process.pid), STEP: `node-1-${task}`, ACTION: action },
+      ...{ MARK, VMID: "103", NAME: "node-1", ...env },
+    };
+  }
+
+  private runOf(code: number | null, output: string): ScriptRun {
     const read = (file: string) =>
       fs.existsSync(path.join(this.root, file)) ? fs.readFileSync(path.join(this.root, file), "utf8").trim() : "";
     const calls = (file: string): string[] => (read(file) === "" ? [] : read(file).split("\n"));
-    return {
-      code: status,
-      output: stdout + stderr,
-      outcome: read("work/outcome"),
-      pct: calls("pct"),
-      qm: calls("qm"),
-    };
+    return { code, output, outcome: read("work/outcome"), pct: calls("pct"), qm: calls("qm") };
   }
 }

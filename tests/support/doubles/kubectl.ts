@@ -1,5 +1,6 @@
 import type { CommandCall } from "./commands";
 import { jsonPath } from "./jsonPath";
+import { admitLonghornNode, type LonghornNode, stepLonghorn } from "./longhornController";
 import type { SimulatedCluster, SimulatedClusters, SimulatedNode } from "./simulatedCluster";
 import type { SimulatedK3s } from "./simulatedDisk";
 
@@ -33,6 +34,7 @@ const VERBS: Readonly<Record<string, (asked: Asked) => void | Promise<void>>> = 
   drain: (asked) => void (needNode(asked, 0).unschedulable = true),
   delete: remove,
   create,
+  patch,
 };
 
 /**
@@ -63,7 +65,7 @@ export async function kubectl(world: KubectlWorld, call: CommandCall): Promise<n
 }
 
 /** Options whose value is the next word, when it does not stand behind `=`. */
-const WITH_VALUE = /^(n|namespace|o|output|l|selector|f|filename|field-selector|timeout|request-timeout)$/;
+const WITH_VALUE = /^(n|namespace|o|output|l|p|selector|f|filename|field-selector|timeout|request-timeout)$/;
 
 function parse(args: readonly string[]): [words: string[], options: Record<string, string>] {
   const words: string[] = [];
@@ -81,11 +83,7 @@ function get({ words: [kind = "", name], options, ...asked }: Asked): void {
   const { call, cluster } = asked;
   const format = options["o"] ?? options["output"] ?? "";
   const template = /^jsonpath=([^]*)$/.exec(format)?.[1];
-  if (!/^(nodes?|no)$/.test(kind)) {
-    if (template === undefined) call.complain("No resources found\n");
-    else call.print(jsonPath(template, { items: cluster.objects.get(kind) ?? [] }));
-    return;
-  }
+  if (!/^(nodes?|no)$/.test(kind)) return getOther(kind, name, format, { ...asked, options });
   if (name !== undefined) {
     const node = cluster.nodes.get(name);
     if (!node && options["ignore-not-found"] === undefined) throw notFound(name);
@@ -101,6 +99,54 @@ function get({ words: [kind = "", name], options, ...asked }: Asked): void {
   else if (template !== undefined)
     call.print(jsonPath(template, { items: nodes.map(([each, node]) => objectOf(each, node, asked)) }));
   else throw new Error(`error: the double of kubectl does not print -o ${format}`);
+}
+
+interface Thing {
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+}
+
+/** Objects of other kinds, by name, by the field selector of a name, or all of a namespace. */
+function getOther(kind: string, name: string | undefined, format: string, asked: Omit<Asked, "words">): void {
+  const { call, cluster, options } = asked;
+  if (kind === "replicas.longhorn.io" || kind === "nodes.longhorn.io") stepLonghorn(cluster);
+  const template = /^jsonpath=([^]*)$/.exec(format)?.[1];
+  const selected = name ?? /^metadata\.name=(.*)$/.exec(options["field-selector"] ?? "")?.[1];
+  const items = ((cluster.objects.get(kind) ?? []) as Thing[])
+    .filter(({ metadata }) => options["n"] === undefined || (metadata.namespace ?? options["n"]) === options["n"])
+    .filter(({ metadata }) => selected === undefined || metadata.name === selected);
+  if (name !== undefined && items.length === 0) {
+    if (options["ignore-not-found"] === undefined)
+      throw new Error(`Error from server (NotFound): ${kind} "${name}" not found`);
+    return;
+  }
+  if (format === "name") call.print(items.map(({ metadata }) => `${kind}/${metadata.name}\n`).join(""));
+  else if (template !== undefined) call.print(jsonPath(template, name === undefined ? { items } : items[0]));
+  else call.complain("No resources found\n");
+}
+
+/** Only Longhorn's Nodes, by a merge patch. */
+function patch({ words: [kind = "", name = ""], options, cluster, call }: Asked): void {
+  const all = (cluster.objects.get(kind) ?? []) as LonghornNode[];
+  const at = all.findIndex(({ metadata }) => metadata.name === name && metadata.namespace === options["n"]);
+  if (kind !== "nodes.longhorn.io" || at < 0)
+    throw new Error(`Error from server (NotFound): ${kind} "${name}" not found`);
+  if (options["type"] !== "merge")
+    throw new Error(`error: the double of kubectl has no patch of type ${options["type"]}`);
+  const after = merged(structuredClone(all[at]), JSON.parse(options["p"] ?? "")) as LonghornNode;
+  admitLonghornNode(all[at]!, after);
+  all[at] = after;
+  call.print(`node.longhorn.io/${name} patched\n`);
+}
+
+/** RFC 7386. */
+function merged(target: unknown, change: unknown): unknown {
+  if (typeof change !== "object" || change === null || Array.isArray(change)) return change;
+  const result = typeof target === "object" && target !== null ? { ...(target as Record<string, unknown>) } : {};
+  for (const [key, value] of Object.entries(change)) {
+    if (value === null) delete result[key];
+    else result[key] = merged(result[key], value);
+  }
+  return result;
 }
 
 function isSelected(labels: Readonly<Record<string, string>>, selector: string): boolean {

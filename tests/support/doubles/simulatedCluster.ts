@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { LonghornFaults } from "./longhornController";
 import type { SimulatedMachines } from "../simulatedMachines";
 import type { SimulatedDisk, SimulatedK3s } from "./simulatedDisk";
 
@@ -20,6 +21,8 @@ export interface SimulatedCluster {
   readonly etcd: Set<string>;
   /** Objects of other kinds, by kind in the plural, as the API has them. */
   readonly objects: Map<string, object[]>;
+  /** Longhorn is installed, and these things go wrong in it. */
+  longhorn?: LonghornFaults;
 }
 
 export const ETCD_ROLE = "node-role.kubernetes.io/etcd";

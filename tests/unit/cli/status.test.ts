@@ -105,7 +105,7 @@ describe("each difference is a line with its command", () => {
         nodes: nodes!.map((each) => ({ ...each, isCordoned: each.name === W1 })),
         leaving: [W1],
       })),
-      "warn nodes: k3s-worker-01 is cordoned by a removal of this program that did not end → kubectl uncordon k3s-worker-01",
+      "warn nodes: k3s-worker-01 is cordoned by a removal of this program that did not end → pulumi up, which takes that back",
     ],
     [
       "a foreign Node",

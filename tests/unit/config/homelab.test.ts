@@ -97,6 +97,7 @@ test("defaults of the keys that it does not set", () => {
   expect(plan.k3s.source).toEqual({ baseUrl: "https://github.com/k3s-io/k3s/releases/download" });
   expect(plan.removal).toEqual({
     drainTimeoutSeconds: 600,
+    evictionTimeoutSeconds: 3600,
     onBlocked: "stop",
     onLocalData: "stop",
     onDisks: "keep",

@@ -85,6 +85,7 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "firewall.extra.<name>.ports": { firewall: { extra: { metrics: extra } } },
   "firewall.extra.<name>.networks": { firewall: { extra: { metrics: { ...extra, networks: ["10.0.0.0/8"] } } } },
   "removal.drainTimeout": { removal: { drainTimeout: "20m" } },
+  "removal.evictionTimeout": { removal: { evictionTimeout: "3h" } },
   "removal.onBlocked": { removal: { onBlocked: "force" } },
   "removal.onLocalData": { removal: { onLocalData: "delete" } },
   "removal.onDisks": { removal: { onDisks: "delete" } },

@@ -32,7 +32,7 @@ function found(
   return repairs(plan, { ...still, changes: change }, { cluster: { ...good, ...other(good) }, at: AT, kubeconfigEnds });
 }
 const words = ({ nodes }: Repairs): string[] => nodes.map((node) => node.words);
-const NONE = { nodes: [], kubeconfig: false, firewall: [], notices: [] };
+const NONE = { nodes: [], kubeconfig: false, firewall: [], staying: [], notices: [] };
 
 const withoutNode =
   (...names: string[]) =>
@@ -144,6 +144,17 @@ test("a node that runs without the last rules of its firewall gets them, if it h
   const change: NodeChange[] = [{ node: "k3s-worker-01", effect: "rebuild", reasons: ["VMID"] }];
   expect(found(old, { plan, change })).toEqual({ ...NONE, firewall: ["k3s-worker-02"] });
   expect(found(old)).toEqual(NONE);
+});
+
+test("a node that stays after a removal which did not end gets its pods back, if it is Ready and not made anew", () => {
+  const leaving = ["k3s-worker-01", "k3s-worker-02", "gone"];
+  const change: NodeChange[] = [{ node: "k3s-worker-01", effect: "rebuild", reasons: ["VMID"] }];
+  expect(found(() => ({ leaving }), { change })).toEqual({ ...NONE, staying: ["k3s-worker-02"] });
+  const dead = ({ nodes }: ClusterSight): Partial<ClusterSight> => ({
+    leaving,
+    nodes: nodes!.map((node) => ({ ...node, isReady: node.name !== "k3s-worker-02" })),
+  });
+  expect(found(dead)).toEqual({ ...NONE, staying: ["k3s-worker-01"] });
 });
 
 test("a node that is repaired takes its turn among those that the change disturbs", () => {

@@ -29,7 +29,7 @@ const GOOD: Readonly<Record<ArgumentName, string>> = {
     FIRMWARE: "9000 ovmf",
     ON_DISKS: "keep",
   },
-  ...{ DRAIN_TIMEOUT: "600", EFFECT: "reboot it" },
+  ...{ DRAIN_TIMEOUT: "600", EVICTION_TIMEOUT: "3600", EFFECT: "reboot it" },
   ...{ ETCD: "no", FILES: "k3s\nk3s-airgap-images-amd64.tar", FROM: "/srv/k3s", IMAGES: "no", IMAGES_SHA256: "-" },
   ...{
     LABELS: "tier=web\nexample.com/a=",

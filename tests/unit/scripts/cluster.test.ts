@@ -26,6 +26,7 @@ function roster(servers: Record<number, string>, policy: Record<string, string> 
       .map(([vmid, name]) => `${vmid} ${name}`)
       .join("\n"),
     DRAIN_TIMEOUT: "300",
+    EVICTION_TIMEOUT: "3600",
     ON_BLOCKED: "stop",
     ON_LOCAL_DATA: "stop",
     ON_DISKS: "keep",

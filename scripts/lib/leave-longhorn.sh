@@ -1,0 +1,116 @@
+# Longhorn's part in a node's leave (host/leave.sh, whose variables and functions it uses). Its replicas go before the pods: the
+# drain does not end while the last replica of a volume is on the node. Needs lib/longhorn.
+
+# stays CAUSE NEXT: ends the step; what this removal, or one that did not end, has changed of the node is taken back.
+stays() {
+  if [ -e "$LEAVING/$NAME" ]; then takes_pods_again || :; fi
+  fail "$1" "$2"
+}
+ROOM="add a node or a disk that takes replicas, or lower numberOfReplicas of these volumes, then pulumi up"
+FEWER="or, to go on with fewer copies until there is room, set removal.onBlocked: force, then pulumi up"
+LOSE="or, to destroy this data with the node, set removal.onLocalData: delete, then pulumi up"
+
+# need_copies WHAT: data that only this node has goes with its machine. Of a machine that has gone nothing is left to save.
+need_copies() {
+  lost_volumes=$(planned alone)
+  if [ -z "$lost_volumes" ] || [ "$HAS_MACHINE" = no ]; then return 0; fi
+  if [ "$ON_LOCAL_DATA" != delete ]; then
+    stays "$NAME keeps its machine, because $1 and no other node has all of these volumes of Longhorn:
+$lost_volumes" "bring it back, or restore these volumes from a backup and delete them, then pulumi up; $LOSE"
+  fi
+  say "removal.onLocalData is delete, so these volumes of Longhorn are destroyed with $NAME:"
+  say "$lost_volumes"
+}
+
+move_replicas() {
+  find_longhorn "$NAME" || fail "the API of the server $SERVER did not say whether Longhorn knows $NAME; it was not drained" "the same again: pulumi up"
+  [ -n "$LONGHORN" ] || return 0
+  # Nodes that leave at the same time must not count on each other.
+  exec 7>"$CLUSTER_DIR/evicting.lock"
+  flock -w 120 7 || :
+  plan_eviction "$NAME" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME; it was not drained" "the same again: pulumi up"
+  : >"$WORK/given-up"
+  moves=no
+  if ! running || ! node_is_ready "$NAME" || ! is_longhorn_ready "$NAME"; then
+    need_copies "it or its Longhorn does not answer"
+    say "$NAME or its Longhorn does not answer, so its replicas are not waited for: Longhorn makes them anew on other nodes"
+  else
+    moves=yes
+    may_move
+  fi
+  begin_to_leave
+  request_eviction "$NAME" ||
+    stays "Longhorn did not take the eviction of $NAME; it was not drained" "kubectl -n $LONGHORN describe nodes.longhorn.io $NAME says why; then pulumi up"
+  exec 7>&-
+  if [ "$moves" = yes ]; then await_replicas; fi
+}
+
+# may_move: before anything is changed. With removal.onBlocked: force, volumes of which another node has all stay behind.
+may_move() {
+  stuck_volumes=$(planned stuck)
+  [ -n "$stuck_volumes" ] || return 0
+  awk -F '\t' '$1 == "stuck" { print $2 }' "$WORK/eviction" >"$WORK/given-up"
+  if [ "$ON_BLOCKED" != force ]; then
+    stays "$NAME was not drained, because Longhorn cannot move its replicas of these volumes:
+$stuck_volumes" "$ROOM; $FEWER"
+  fi
+  awk -F '\t' '$1 == "stuck"' "$WORK/eviction" >"$WORK/stuck"
+  mv -f "$WORK/stuck" "$WORK/eviction"
+  need_copies "Longhorn cannot move its replicas"
+  say "removal.onBlocked is force, so these volumes of Longhorn have fewer copies without $NAME:"
+  say "$stuck_volumes"
+}
+
+await_replicas() {
+  awaited=0
+  await_eviction "$NAME" "$EVICTION_TIMEOUT" running || awaited=$?
+  case $awaited in
+    0) say "no replica of Longhorn is on $NAME any more" ;;
+    2)
+      plan_eviction "$NAME" || fail "$NAME ended while Longhorn moved its replicas, and the API of the server $SERVER did not say which are left" "the same again: pulumi up"
+      need_copies "it ended while Longhorn moved its replicas"
+      say "$NAME ended while Longhorn moved its replicas: Longhorn makes them anew on other nodes"
+      ;;
+    *)
+      left_volumes=$(unmoved)
+      if [ "$ON_BLOCKED" != force ]; then
+        stays "Longhorn did not move the replicas of $NAME within $EVICTION_TIMEOUT s; it takes replicas again and keeps its machine. Not moved, or not healthy:
+$left_volumes" "kubectl -n $LONGHORN get volumes.longhorn.io,replicas.longhorn.io says how far they are; give it more time with removal.evictionTimeout, then pulumi up; $FEWER"
+      fi
+      plan_eviction "$NAME" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME" "the same again: pulumi up"
+      need_copies "Longhorn did not move its replicas within $EVICTION_TIMEOUT s"
+      say "blocked: going on without the rest of Longhorn's replicas, as removal.onBlocked says:"
+      say "$left_volumes"
+      ;;
+  esac
+}
+
+# await_detached: Kubernetes detaches the volumes of the pods that have gone. A Node that goes before leaves them attached to nobody.
+await_detached() {
+  if [ -z "$LONGHORN" ] || ! running || ! node_is_ready "$NAME"; then return 0; fi
+  detached_since=$(now)
+  while ! attached=$(attached_to "$NAME") || [ -n "$attached" ]; do
+    if [ $(($(now) - detached_since)) -ge 120 ]; then
+      [ "$ON_BLOCKED" != force ] || return 0
+      stays "these volumes are still attached to $NAME 2 min after its drain; it takes pods again and keeps its machine:
+$attached" "end the pods of DaemonSets on $NAME that use them, then pulumi up; or set removal.onBlocked: force"
+    fi
+    sleep 2
+  done
+}
+
+# forget_eviction: Longhorn deletes its own Node after that of Kubernetes. Where it does not, a node that comes back under this name
+# would take no replica: then the note stays for its return (host/ready.sh).
+forget_eviction() {
+  [ -s "$EVICTING/$NAME" ] || return 0
+  read -r LONGHORN _ <"$EVICTING/$NAME"
+  forgotten_since=$(now)
+  while ! still_listed=$(kubectl -n "$LONGHORN" get nodes.longhorn.io "$NAME" --ignore-not-found -o name) || [ -n "$still_listed" ]; do
+    if [ $(($(now) - forgotten_since)) -ge 60 ]; then
+      say "Longhorn still lists $NAME; if it does not come back: kubectl -n $LONGHORN delete nodes.longhorn.io $NAME"
+      return 0
+    fi
+    sleep 2
+  done
+  rm -f "$EVICTING/$NAME"
+}

@@ -1,0 +1,264 @@
+import { longhornProblems } from "../longhornSchemas";
+import type { SimulatedCluster } from "./simulatedCluster";
+
+/*
+ * A double of Longhorn's controllers and its webhook, over objects that Longhorn's own CustomResourceDefinitions hold. It moves
+ * replica objects as an eviction does, a step at each look at them: a copy on another node begins, is healthy at the next step, and
+ * the evicted one goes. No data is moved, and there is no CSI: that is for a cluster of virtual machines to show.
+ */
+
+export const NAMESPACE = "longhorn-system";
+const API_VERSION = "longhorn.io/v1beta2";
+const GIB = 2 ** 30;
+
+/** What goes wrong in it. */
+export interface LonghornFaults {
+  /** Copies of these volumes never become healthy. */
+  readonly stuckRebuilds?: readonly string[];
+}
+
+interface Condition {
+  type: string;
+  status: string;
+}
+interface DiskSpec {
+  path: string;
+  diskType: "filesystem" | "block";
+  allowScheduling: boolean;
+  evictionRequested: boolean;
+  storageReserved: number;
+  tags: string[];
+}
+interface DiskStatus {
+  diskUUID: string;
+  diskName: string;
+  diskPath: string;
+  storageMaximum: number;
+  storageAvailable: number;
+  storageScheduled: number;
+  conditions: Condition[];
+}
+interface Named {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; namespace: string; labels?: Record<string, string> };
+}
+export interface LonghornNode extends Named {
+  spec: {
+    name: string;
+    allowScheduling: boolean;
+    evictionRequested: boolean;
+    tags: string[];
+    disks: Record<string, DiskSpec>;
+  };
+  status: { zone: string; conditions: Condition[]; diskStatus: Record<string, DiskStatus> };
+}
+export interface LonghornVolume extends Named {
+  spec: Record<string, unknown> & { size: string; numberOfReplicas: number };
+  status: Record<string, unknown> & { state: string; robustness: string; actualSize: number };
+}
+export interface LonghornReplica extends Named {
+  spec: {
+    volumeName: string;
+    volumeSize: string;
+    nodeID: string;
+    diskID: string;
+    failedAt: string;
+    healthyAt: string;
+    evictionRequested: boolean;
+  };
+}
+
+const list = <T extends Named>(cluster: SimulatedCluster, resource: string): T[] =>
+  (cluster.objects.get(`${resource}.longhorn.io`) ?? []) as T[];
+export const longhornNodes = (cluster: SimulatedCluster): LonghornNode[] => list(cluster, "nodes");
+export const longhornVolumes = (cluster: SimulatedCluster): LonghornVolume[] => list(cluster, "volumes");
+export const longhornReplicas = (cluster: SimulatedCluster): LonghornReplica[] => list(cluster, "replicas");
+const named = (kind: string, name: string): Named => ({
+  apiVersion: API_VERSION,
+  kind,
+  metadata: { name, namespace: NAMESPACE },
+});
+const conditions = (isTrue: boolean): Condition[] =>
+  ["Ready", "Schedulable"].map((type) => ({ type, status: isTrue ? "True" : "False" }));
+
+/** Longhorn is there, and knows no node yet. */
+export function installLonghorn(cluster: SimulatedCluster, faults: LonghornFaults = {}): void {
+  const crd = { metadata: { name: "nodes.longhorn.io" } };
+  cluster.objects.set("crd", [crd]);
+  for (const each of ["nodes", "volumes", "replicas", "settings"]) cluster.objects.set(`${each}.longhorn.io`, []);
+  cluster.longhorn = faults;
+  set(cluster, "storage-over-provisioning-percentage", "100");
+  set(cluster, "storage-minimal-available-percentage", "25");
+  set(cluster, "replica-soft-anti-affinity", "false");
+}
+
+export function set(cluster: SimulatedCluster, name: string, value: string): void {
+  const others = list(cluster, "settings").filter(({ metadata }) => metadata.name !== name);
+  cluster.objects.set("settings.longhorn.io", [...others, { ...named("Setting", name), value }]);
+}
+
+/** @param gib size of its only disk */
+export function addLonghornNode(cluster: SimulatedCluster, name: string, gib: number): LonghornNode {
+  const node: LonghornNode = {
+    ...named("Node", name),
+    spec: { name, allowScheduling: true, evictionRequested: false, tags: [], disks: {} },
+    status: { zone: "pve", conditions: conditions(true), diskStatus: {} },
+  };
+  addLonghornDisk(node, "longhorn", gib);
+  longhornNodes(cluster).push(node);
+  return node;
+}
+
+export function addLonghornDisk(node: LonghornNode, disk: string, gib: number): void {
+  const path = `/mnt/longhorn/${disk}`;
+  const common = {
+    diskType: "filesystem",
+    allowScheduling: true,
+    evictionRequested: false,
+    storageReserved: 0,
+  } as const;
+  node.spec.disks[disk] = { path, ...common, tags: [] };
+  node.status.diskStatus[disk] = {
+    ...{ diskUUID: `uuid-of-${node.metadata.name}-${disk}`, diskName: disk, diskPath: path },
+    ...{ storageMaximum: gib * GIB, storageAvailable: gib * GIB, storageScheduled: 0, conditions: conditions(true) },
+  };
+}
+
+/** A volume that is attached and healthy, with a replica on each of these nodes. */
+export function addLonghornVolume(
+  cluster: SimulatedCluster,
+  name: string,
+  gib: number,
+  on: readonly string[],
+  spec: Record<string, unknown> = {},
+): LonghornVolume {
+  const volume: LonghornVolume = {
+    ...named("Volume", name),
+    spec: { size: String(gib * GIB), numberOfReplicas: on.length, dataEngine: "v1", ...spec },
+    status: {
+      ...{ state: "attached", robustness: "healthy", actualSize: GIB },
+      kubernetesStatus: { namespace: "shop", pvcName: `data-${name}` },
+    },
+  };
+  longhornVolumes(cluster).push(volume);
+  for (const node of on) {
+    const [disk] = Object.keys(needNode(cluster, node).spec.disks);
+    place(cluster, volume, needNode(cluster, node), disk!, "2026-01-01T00:00:00Z");
+  }
+  return volume;
+}
+
+function needNode(cluster: SimulatedCluster, name: string): LonghornNode {
+  const node = longhornNodes(cluster).find(({ metadata }) => metadata.name === name);
+  if (!node) throw new Error(`Longhorn knows no node ${name}`);
+  return node;
+}
+
+let replicaCount = 0;
+function place(cluster: SimulatedCluster, volume: LonghornVolume, node: LonghornNode, disk: string, healthyAt: string) {
+  const { metadata, spec, status } = volume;
+  const { diskUUID } = node.status.diskStatus[disk]!;
+  const replica = named("Replica", `${metadata.name}-r-${++replicaCount}`);
+  longhornReplicas(cluster).push({
+    ...replica,
+    metadata: { ...replica.metadata, labels: { longhornnode: node.metadata.name, longhornvolume: metadata.name } },
+    spec: {
+      ...{ volumeName: metadata.name, volumeSize: spec.size, nodeID: node.metadata.name, diskID: diskUUID },
+      ...{ failedAt: "", healthyAt, evictionRequested: false },
+    },
+  });
+  node.status.diskStatus[disk]!.storageScheduled += Number(spec.size);
+  node.status.diskStatus[disk]!.storageAvailable -= status.actualSize;
+}
+
+function drop(cluster: SimulatedCluster, replica: LonghornReplica): void {
+  const all = longhornReplicas(cluster);
+  all.splice(all.indexOf(replica), 1);
+  const volume = longhornVolumes(cluster).find(({ metadata }) => metadata.name === replica.spec.volumeName);
+  for (const node of longhornNodes(cluster))
+    for (const status of Object.values(node.status.diskStatus))
+      if (status.diskUUID === replica.spec.diskID) {
+        status.storageScheduled -= Number(replica.spec.volumeSize);
+        status.storageAvailable += volume?.status.actualSize ?? 0;
+      }
+}
+
+/**
+ * What Longhorn's webhook and the API server say to a changed Node.
+ * @throws Error if they refuse it
+ */
+export function admitLonghornNode(before: LonghornNode, after: LonghornNode): void {
+  const problems = longhornProblems("nodes.longhorn.io", after);
+  if (problems.length > 0) throw new Error(`The Node is invalid: ${problems.join("; ")}`);
+  const denied = (why: string) => new Error(`admission webhook "validator.longhorn.io" denied the request: ${why}`);
+  if (after.spec.allowScheduling && after.spec.evictionRequested)
+    throw denied(`need to disable scheduling on node ${after.metadata.name} for node eviction`);
+  for (const [name, disk] of Object.entries(after.spec.disks))
+    if (disk.allowScheduling && disk.evictionRequested) throw denied(`need to disable scheduling on disk ${name}`);
+  for (const [name, disk] of Object.entries(before.spec.disks)) {
+    const status = before.status.diskStatus[name];
+    if (!(name in after.spec.disks) && (disk.allowScheduling || (status?.storageScheduled ?? 0) !== 0))
+      throw denied(`Please disable the disk ${disk.path} and remove all replicas first`);
+  }
+}
+
+/** One step of the controllers. */
+export function stepLonghorn(cluster: SimulatedCluster): void {
+  if (!cluster.longhorn) return;
+  forgetNodes(cluster);
+  for (const volume of longhornVolumes(cluster)) {
+    const replicas = longhornReplicas(cluster).filter(({ spec }) => spec.volumeName === volume.metadata.name);
+    const evicted = replicas.filter((each) => isEvicted(cluster, each));
+    const copying = replicas.filter(({ spec }) => spec.healthyAt === "");
+    const isStuck = cluster.longhorn.stuckRebuilds?.includes(volume.metadata.name) === true;
+    if (copying.length > 0 && !isStuck) {
+      for (const { spec } of copying) spec.healthyAt = "2026-01-02T00:00:00Z";
+      if (volume.status.state === "attached") volume.status.robustness = "healthy";
+      for (const each of evicted.slice(0, copying.length)) drop(cluster, each);
+    } else if (copying.length === 0 && evicted.length > 0) {
+      // There may be more copies than it asks for already.
+      if (replicas.length - evicted.length >= volume.spec.numberOfReplicas) {
+        drop(cluster, evicted[0]!);
+        continue;
+      }
+      const found = placeFor(cluster, volume, replicas);
+      if (!found) continue;
+      place(cluster, volume, found.node, found.disk, "");
+      if (volume.status.state === "attached") volume.status.robustness = "degraded";
+    }
+  }
+}
+
+function isEvicted(cluster: SimulatedCluster, { spec }: LonghornReplica): boolean {
+  const node = longhornNodes(cluster).find(({ metadata }) => metadata.name === spec.nodeID);
+  const disk = Object.entries(node?.status.diskStatus ?? {}).find(([, { diskUUID }]) => diskUUID === spec.diskID)?.[0];
+  return node?.spec.evictionRequested === true || node?.spec.disks[disk ?? ""]?.evictionRequested === true;
+}
+
+/** A disk with room on a node that has no replica of the volume yet. */
+function placeFor(cluster: SimulatedCluster, volume: LonghornVolume, replicas: readonly LonghornReplica[]) {
+  const used = new Set(replicas.filter((each) => !isEvicted(cluster, each)).map(({ spec }) => spec.nodeID));
+  const isOk = (of: readonly Condition[]): boolean => of.every(({ status }) => status === "True");
+  for (const node of longhornNodes(cluster)) {
+    if (used.has(node.metadata.name) || !node.spec.allowScheduling || !isOk(node.status.conditions)) continue;
+    for (const [disk, status] of Object.entries(node.status.diskStatus)) {
+      const hasRoom = status.storageScheduled + Number(volume.spec.size) <= status.storageMaximum;
+      if (node.spec.disks[disk]?.allowScheduling === true && hasRoom) return { node, disk };
+    }
+  }
+  return undefined;
+}
+
+/** Whose Node Kubernetes no longer has, Longhorn forgets, unless it still takes replicas. */
+function forgetNodes(cluster: SimulatedCluster): void {
+  for (const node of [...longhornNodes(cluster)]) {
+    if (cluster.nodes.has(node.metadata.name) || node.spec.allowScheduling) continue;
+    longhornNodes(cluster).splice(longhornNodes(cluster).indexOf(node), 1);
+    for (const replica of longhornReplicas(cluster).filter(({ spec }) => spec.nodeID === node.metadata.name)) {
+      drop(cluster, replica);
+      const volume = longhornVolumes(cluster).find(({ metadata }) => metadata.name === replica.spec.volumeName);
+      if (volume) volume.status.robustness = "degraded";
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import Ajv, { type ValidateFunction } from "ajv";
+
+/** The kinds of Longhorn that the scripts and their doubles know, by resource: `nodes.longhorn.io`. */
+interface Source {
+  readonly kinds: Readonly<
+    Record<string, { readonly kind: string; readonly version: string; readonly schema: object }>
+  >;
+}
+
+const source = JSON.parse(fs.readFileSync(path.join(__dirname, "../fixtures/longhornSchemas.json"), "utf8")) as Source;
+const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
+const checks = new Map<string, ValidateFunction>();
+
+/** @returns what Longhorn's own CustomResourceDefinition says against an object; a field that it does not know counts, too */
+export function longhornProblems(resource: string, object: object): string[] {
+  const known = source.kinds[resource];
+  if (!known) return [`${resource} is no kind of Longhorn that is known here`];
+  const check = checks.get(resource) ?? ajv.compile(closed(known.schema) as object);
+  checks.set(resource, check);
+  const { apiVersion, kind } = object as { apiVersion?: string; kind?: string };
+  const named = apiVersion === `longhorn.io/${known.version}` && kind === known.kind;
+  return [
+    ...(named ? [] : [`${resource}: apiVersion and kind are ${apiVersion} ${kind}`]),
+    ...(check(object) ? [] : check.errors!.map(({ instancePath, message }) => `${resource}${instancePath} ${message}`)),
+  ];
+}
+
+/** The API server drops what a schema does not name. */
+function closed(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(closed);
+  if (typeof schema !== "object" || schema === null) return schema;
+  const inside = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, closed(value)]));
+  return "properties" in inside && !("additionalProperties" in inside) && inside["type"] === "object"
+    ? { ...inside, additionalProperties: false }
+    : inside;
+}
