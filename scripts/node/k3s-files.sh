@@ -103,8 +103,8 @@ keep_good() {
 }
 take_back_config() {
   [ -f "$GOOD" ] || return 1
-  taken=1
-  if install_file 0600 "$GOOD" "$ETC/config.yaml"; then taken=0; fi
-  if take_back_registries; then taken=0; fi
-  return "$taken"
+  left_as_is=1
+  if install_file 0600 "$GOOD" "$ETC/config.yaml"; then left_as_is=0; fi
+  if take_back_registries; then left_as_is=0; fi
+  return "$left_as_is"
 }
