@@ -12,7 +12,7 @@ import { livesWith, type Machine } from "./machine/Machine";
 import { machineOf } from "./machine/machineOf";
 import { leave, ready } from "./membership/membership";
 import { systemTrial } from "./nixos";
-import { packages, page } from "./onboarding";
+import { packages, page, storage } from "./onboarding";
 import { RemoteScript } from "../remote/RemoteScript";
 
 export interface K3sNodeArgs {
@@ -31,7 +31,7 @@ export interface K3sNodeArgs {
  * One node of the cluster: a machine, its membership, and the K3s service on it.
  *
  * Children, in order of creation: the machine (`LxcK3sContainer` or `VmK3sMachine`), `<name>-artifacts`,
- * `<name>-page` and `<name>-packages` (if the config asks for them), `<name>-leave`, `<name>-rules` (with a firewall), `<name>-k3s`,
+ * `<name>-page`, `<name>-packages` and `<name>-storage` (if the config asks for them), `<name>-leave`, `<name>-rules` (with a firewall), `<name>-k3s`,
  * `<name>-ready`. Deletion goes in the reverse order: the node leaves the cluster before its machine is destroyed.
  */
 export class K3sNode extends pulumi.ComponentResource {
@@ -56,7 +56,10 @@ export class K3sNode extends pulumi.ComponentResource {
     const files = artifacts(name, { node, machine, context, sums: args.sums }, this);
     const firewalled = rules(name, { node, machine, context }, this);
     const shown = page(name, { node, machine, context }, this);
-    const installed = packages(name, { node, machine, context }, this);
+    const installed = [
+      ...packages(name, { node, machine, context }, this),
+      ...storage(name, { node, machine, context }, this),
+    ];
     this.k3s = new RemoteScript(
       stepName(name, "k3s"),
       {

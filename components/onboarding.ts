@@ -6,6 +6,7 @@ import { stepName } from "../plan/steps";
 import { RemoteScript } from "../remote/RemoteScript";
 import type { ClusterContext } from "./ClusterContext";
 import { inside, type Machine } from "./machine/Machine";
+import { longhornLines } from "./membership/membership";
 
 interface OnboardingArgs {
   readonly node: NodePlan;
@@ -35,6 +36,31 @@ export function packages(
         ISCSI: node.iscsi ? "yes" : "no",
         DEADLINE: PACKAGES_DEADLINE,
       },
+      triggers: [machine.creation],
+    },
+    context.scriptOptions(inside(machine, parent)),
+  );
+  return [step];
+}
+
+/** The node's disks for Longhorn, mounted before K3s starts; no step for a node without one. */
+export function storage(
+  name: string,
+  { node, machine, context }: OnboardingArgs,
+  parent: pulumi.Resource,
+): RemoteScript[] {
+  const disks = longhornLines(node);
+  if (disks === "") return [];
+  const step = new RemoteScript(
+    stepName(name, "storage"),
+    {
+      task: "storage",
+      title: `the disks of ${node.name} for Longhorn`,
+      connection: machine.connection,
+      lock: "storage",
+      boundSeconds: STEP_BOUNDS.storage,
+      args: { NAME: node.name, LONGHORN_DISKS: disks },
+      inputs: { CLUSTER_ID: context.clusterId },
       triggers: [machine.creation],
     },
     context.scriptOptions(inside(machine, parent)),

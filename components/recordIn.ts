@@ -40,6 +40,7 @@ export function recordIn(state: Resources): ClusterRecord {
         ...nodeIn({ name, kind }, guest, commands.get(stepName(name, "k3s"))),
         ...(kind === "vm" ? disksIn(guest, step) : {}),
         ...packagesIn(step("packages")),
+        ...longhornIn(step("ready")),
       },
     ];
   });
@@ -125,6 +126,12 @@ function disksIn(
 
 function packagesIn({ PACKAGES = "" }: Readonly<Partial<Record<string, string>>>): Pick<NodeRecord, "packages"> {
   return PACKAGES === "" ? {} : { packages: PACKAGES.split("\n") };
+}
+
+/** The step that sees the node Ready gives Longhorn its disks. */
+function longhornIn({ LONGHORN_DISKS = "" }: Readonly<Partial<Record<string, string>>>): Pick<NodeRecord, "longhorn"> {
+  if (LONGHORN_DISKS === "") return {};
+  return { longhorn: LONGHORN_DISKS.split("\n").map((line) => line.split(" ")[0] ?? "") };
 }
 
 /** The client records -1 for what a guest's `startup` does not say. */

@@ -42,7 +42,7 @@ export async function findRepairs({ plan, credentials, former, change, repaired 
     void pulumi.log.warn(`${node}: it runs without the last rules of its firewall; it gets them`);
   for (const node of found.staying)
     void pulumi.log.warn(
-      `${node}: a removal of it did not end, and it stays; it takes pods and Longhorn's replicas again`,
+      `${node}: a removal of it, or of its disks for Longhorn, did not end; it takes pods and replicas again as the config says`,
     );
   for (const line of [...found.notices, ...found.nodes.map(({ words }) => words)]) void pulumi.log.warn(line);
   return found;

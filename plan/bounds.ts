@@ -18,6 +18,7 @@ export const STEP_BOUNDS = {
   nixosBuild: 3600,
   nixosSwitch: 900,
   packages: 540,
+  storage: 600,
   page: 60,
 } as const;
 

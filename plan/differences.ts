@@ -130,6 +130,12 @@ const ASPECTS: readonly Aspect[] = [
     },
   },
   {
+    words: "disks for Longhorn",
+    of: ({ longhorn = [] }) => [...longhorn].sort(),
+    effect: () => "live",
+    change: ({ longhorn: was = [] }, { longhorn: is = [] }) => signs(was, is).join(" "),
+  },
+  {
     words: "packages",
     of: ({ packages = [] }) => packages,
     effect: () => "live",

@@ -95,6 +95,8 @@ export interface DiskPlan {
   readonly serial: string;
   readonly storage: string;
   readonly sizeGiB: number;
+  /** It is mounted at `/mnt/longhorn/<serial>`, and Longhorn gets it. */
+  readonly longhorn?: true;
 }
 
 /** A node in a virtual machine. */
@@ -300,6 +302,10 @@ export const installsAgent = (node: NodePlan): node is VmNodePlan => node.kind =
 
 /** Whether a NixOS module configures the machine. */
 export const isNixos = (node: NodePlan): node is VmNodePlan => node.kind === "vm" && node.os === "nixos";
+
+/** The disks of a node that Longhorn gets. */
+export const longhornDisks = (node: NodePlan): readonly DiskPlan[] =>
+  node.kind === "vm" ? node.disks.filter(({ longhorn }) => longhorn) : [];
 
 /** Whether the node is a member of etcd once it is Ready. */
 export function isEtcdMember({ role }: NodePlan, { k3s }: Pick<ClusterPlan, "k3s">): boolean {

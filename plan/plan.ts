@@ -12,7 +12,7 @@ import type {
   Settings,
   VmPoolSettings,
 } from "../config/schema";
-import { asksForStorage, ISCSI_PACKAGE } from "./rules/storageLabels";
+import { asksForStorage, DEFAULT_DISK_LABEL, ISCSI_PACKAGE } from "./rules/storageLabels";
 import { resolveSums } from "./sums";
 import { CONTROL_PLANE_TAINT, parseTaint, type Taint } from "./taints";
 import { osTypeOf } from "../config/template";
@@ -91,8 +91,10 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
   const { network, proxmox } = settings;
   return allocatePool(settings.name, poolName, pool).map((identity): NodePlan => {
     const own: Partial<NodeSettings> = pool.nodes[identity.index] ?? {};
-    const labels = { ...pool.labels, ...own.labels };
-    const packages = [...new Set(pool.packages)].sort();
+    const settled = disksOf(pool, identity.index);
+    const hasLonghorn = settled.some(({ longhorn }) => longhorn);
+    const labels = { ...(hasLonghorn ? { [DEFAULT_DISK_LABEL]: "config" } : {}), ...pool.labels, ...own.labels };
+    const packages = [...new Set([...pool.packages, ...(hasLonghorn ? [ISCSI_PACKAGE] : [])])].sort();
     const common = {
       name: identity.hostname.value,
       pool: poolName,
@@ -126,8 +128,9 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
         const { kind, os, cpuType, bios, machine } = pool;
         const { installAgent = pool.image !== undefined && os === undefined } = pool;
         const source = vmSource(pool);
-        const disks = disksOf(pool, identity.index).map(({ serial, size, storage = common.storage }) => ({
+        const disks = settled.map(({ serial, size, storage = common.storage, longhorn }) => ({
           ...{ serial, storage, sizeGiB: size },
+          ...(longhorn ? { longhorn } : {}),
         }));
         return {
           ...{ ...common, kind, source, installAgent, cpuType, ownMac: ownMac(settings.name, common), disks },

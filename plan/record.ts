@@ -1,4 +1,4 @@
-import { type ClusterPlan, type DiskPlan, isNixos, type NodePlan, type StartupPlan } from "./model";
+import { type ClusterPlan, type DiskPlan, isNixos, longhornDisks, type NodePlan, type StartupPlan } from "./model";
 import { type K3sOptions, k3sOptions } from "./render/k3sConfig";
 import { nixosModuleSum } from "./render/nixosModule";
 import { registriesYaml } from "./render/registries";
@@ -68,6 +68,8 @@ export interface NodeRecord {
   /** Disks that outlive the machine, and the VMID of the guest that keeps them; absent if there are none. */
   readonly disks?: readonly DiskPlan[] | undefined;
   readonly disksVmId?: number | undefined;
+  /** Serials of the disks that Longhorn has got; absent if there are none. */
+  readonly longhorn?: readonly string[] | undefined;
   /** Network interfaces beside the node's own. */
   readonly further?: FurtherDevices | undefined;
   /** Absent where K3s was never installed. */
@@ -123,7 +125,7 @@ export function recordOf(node: NodePlan, plan: ClusterPlan, former?: NodeRecord)
 
 function ofKind(
   node: NodePlan,
-): Pick<NodeRecord, "mac" | "os" | "swapMiB" | "osType" | "cpuType" | "disks" | "disksVmId"> {
+): Pick<NodeRecord, "mac" | "os" | "swapMiB" | "osType" | "cpuType" | "disks" | "disksVmId" | "longhorn"> {
   switch (node.kind) {
     case "lxc":
       return { mac: node.mac, swapMiB: node.swapMiB, osType: node.osType };
@@ -131,7 +133,8 @@ function ofKind(
       return {
         ...{ mac: node.mac ?? node.ownMac, swapMiB: 0, cpuType: node.cpuType },
         ...(node.os === undefined ? {} : { os: node.os }),
-        ...(node.disksVmId === undefined ? {} : { disks: node.disks, disksVmId: node.disksVmId }),
+        ...(node.disksVmId === undefined ? {} : { disks: node.disks.map(asRecorded), disksVmId: node.disksVmId }),
+        ...(longhornDisks(node).length === 0 ? {} : { longhorn: longhornDisks(node).map(({ serial }) => serial) }),
       };
     default: {
       const exhaustive: never = node;
@@ -139,6 +142,8 @@ function ofKind(
     }
   }
 }
+
+const asRecorded = ({ serial, storage, sizeGiB }: DiskPlan): DiskPlan => ({ serial, storage, sizeGiB });
 
 /** The same for a whole plan. */
 export function clusterRecordOf(plan: ClusterPlan): ClusterRecord {

@@ -15,6 +15,7 @@ export const NODE_STEPS = [
   "rules-trial",
   "rules",
   "packages",
+  "storage",
   "page",
   "leave",
   "join",

@@ -76,6 +76,8 @@ export const SHAPES = {
   IMAGES_SHA256: "(?:[0-9a-f]{64}|-)?",
   LABELS: lines(`${KUBE_KEY}=(?:${KUBE_NAME})?`),
   LOCK: WORD,
+  /** Disks that Longhorn gets: serial, GiB. */
+  LONGHORN_DISKS: lines(`${SERIAL} ${NUMBER}`),
   /** A machine's NixOS module; only for nodes. */
   MODULE: "[^\\x00]*",
   MODULE_SHA256: "[0-9a-f]{64}",

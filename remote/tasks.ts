@@ -292,9 +292,9 @@ export const TASKS = {
   },
   ready: {
     runsOn: "host",
-    parts: [...CLUSTER, "lib/longhorn", "lib/doing", "host/ready"],
-    args: ["VMID", "NAME", "VERSION", "LABELS", "TAINTS", "ETCD", "TIMEOUT", "REPAIRS", "CLUSTER_ID"],
-    files: { "progress.sh": ["lib/progress.sh"] },
+    parts: [...CLUSTER, "lib/longhorn", "lib/longhorn-disks", "lib/doing", "host/ready"],
+    args: ["VMID", "NAME", "VERSION", "LABELS", "TAINTS", "LONGHORN_DISKS", "ETCD", "TIMEOUT", "REPAIRS", "CLUSTER_ID"],
+    files: { "progress.sh": ["lib/progress.sh"], "guest-unmount.sh": ["host/files/guest-unmount.sh"] },
   },
   "release-sums": {
     runsOn: "host",
@@ -342,6 +342,11 @@ export const TASKS = {
     parts: [...CLUSTER, "lib/everywhere", "lib/firewall", "host/status"],
     args: ["RUN", "CLUSTER_ID"],
     answer: lines("(?:server|member|certificate|k3s|firewall|through|node|leaving)\\t[^\\n\\x00]*"),
+  },
+  storage: {
+    runsOn: "node",
+    parts: ["lib/task", "node/storage"],
+    args: ["NAME", "LONGHORN_DISKS", "CLUSTER_ID"],
   },
   vm: {
     runsOn: "host",

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { readyBound } from "../../plan/bounds";
-import { isEtcdMember, type NodePlan } from "../../plan/model";
+import { isEtcdMember, longhornDisks, type NodePlan } from "../../plan/model";
 import { formatTaint } from "../../plan/taints";
 import type { ClusterContext } from "../ClusterContext";
 import { livesWith, type Machine } from "../machine/Machine";
@@ -9,7 +9,7 @@ import { RemoteScript } from "../../remote/RemoteScript";
 import { stepName } from "../../plan/steps";
 
 /**
- * The upper limit for a removal, in seconds. It is stored with the leave, so it does not depend on `removal.drainTimeout`: a
+ * The upper limit for a removal, and for a step that may wait for Longhorn, in seconds. It is stored with the leave, so it does not depend on `removal.drainTimeout`: a
  * new timeout would not reach the leave of a node that was just removed from the program. The limits that matter are those
  * of the removal script's steps; they come from the roster.
  */
@@ -51,6 +51,15 @@ export function leave(name: string, args: MembershipArgs, parent: pulumi.Resourc
   );
 }
 
+/** It keeps them for good, so it is what tells whether Longhorn may have had one of them. */
+const hasFurtherDisks = (node: NodePlan): boolean => node.kind === "vm" && node.disksVmId !== undefined;
+
+/** The disks that Longhorn gets, as the scripts read them: "serial GiB". */
+export const longhornLines = (node: NodePlan): string =>
+  longhornDisks(node)
+    .map(({ serial, sizeGiB }) => `${serial} ${sizeGiB}`)
+    .join("\n");
+
 /** The node is Ready at the wanted version, with its labels and taints. */
 export function ready(name: string, args: MembershipArgs, parent: pulumi.Resource): RemoteScript {
   const { node, machine, context } = args;
@@ -62,7 +71,8 @@ export function ready(name: string, args: MembershipArgs, parent: pulumi.Resourc
       title: `${node.name} is Ready at ${context.plan.version}`,
       connection: context.host,
       lock: `ready-${node.vmId}`,
-      boundSeconds: readyBound(context.plan),
+      // Longhorn may have to move its replicas off a disk that it no longer gets.
+      boundSeconds: hasFurtherDisks(node) ? LEAVE_BOUND : readyBound(context.plan),
       args: {
         VMID: node.vmId,
         NAME: node.name,
@@ -71,6 +81,7 @@ export function ready(name: string, args: MembershipArgs, parent: pulumi.Resourc
           .map(([key, value]) => `${key}=${value}`)
           .join("\n"),
         TAINTS: node.taints.map(formatTaint).join("\n"),
+        LONGHORN_DISKS: longhornLines(node),
         ETCD: isEtcdMember(node, context.plan) ? "yes" : "no",
         TIMEOUT: timeout,
         REPAIRS: context.repairs(stepName(name, "ready")),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { disk, text } from "../fields";
+import { boolean, disk, text } from "../fields";
 import { storage } from "./placement";
 
 /** A disk of a virtual machine beside its root disk. */
@@ -10,14 +10,15 @@ const furtherDisk = z.strictObject({
   }),
   size: disk,
   storage: storage.optional(),
+  longhorn: boolean.default(false),
 });
 export const furtherDisks = z.array(furtherDisk).meta({
   description:
-    "Disks beside the root disk: `serial`, `size` and, if it is not the pool's, `storage`. They outlive the machine: a rebuild attaches them again (`removal.onDisks` says what happens when the node leaves). The machine has each as `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>`.",
+    "Disks beside the root disk: `serial`, `size` and, if it is not the pool's, `storage`. With `longhorn: true` the disk is for Longhorn: ext4, mounted at `/mnt/longhorn/<serial>` and given to it ([storage](storage.md)); it must be larger than 10GB. They outlive the machine: a rebuild attaches them again (`removal.onDisks` says what happens when the node leaves). The machine has each as `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>`.",
   example: [{ serial: "data", size: "100GB" }],
   change: "live",
   changeNote:
-    "a disk is added and grows in place; taking one away or a smaller one is refused, and a storage counts when the disk is made",
+    "a disk is added and grows in place; Longhorn gets a disk, or moves its replicas off it first; taking one away or a smaller one is refused, and a storage counts when the disk is made",
 });
 /** Of the guest that keeps the disks. */
 export const KEEPER = {

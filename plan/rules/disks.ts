@@ -1,6 +1,8 @@
 import type { Problem } from "../../config/problems";
-import type { DiskSettings, PoolSettings } from "../../config/schema";
-import { allocatePool } from "../allocate";
+import type { DiskSettings, PoolSettings, VmPoolSettings } from "../../config/schema";
+import { allocatePool, disksOf } from "../allocate";
+import { labelStep } from "./labels";
+import { DEFAULT_DISK_LABEL } from "./storageLabels";
 
 /** The guest that keeps a node's disks is `<node>-disks`, and Proxmox VE takes a name of 63 characters. */
 const LONGEST_NAME = 57;
@@ -22,7 +24,57 @@ export function checkDisks(path: string, pool: PoolSettings): Problem[] {
     { at: path, disks: pool.disks },
     ...overrides.map(([index, { disks = [] }]) => ({ at: `${path}.nodes.${index}`, disks })),
   ];
-  return [...lists.flatMap(({ at, disks }) => checkSerials(`${at}.disks`, disks)), ...checkKeepers(path, pool)];
+  return [
+    ...lists.flatMap(({ at, disks }) => [
+      ...checkSerials(`${at}.disks`, disks),
+      ...checkLonghorn(`${at}.disks`, disks, pool),
+    ]),
+    ...checkDiskLabels(path, pool),
+    ...checkKeepers(path, pool),
+  ];
+}
+
+/** Longhorn keeps a part of each disk free, so a small one holds nothing. */
+const LEAST_LONGHORN_GIB = 10;
+
+function checkLonghorn(path: string, disks: readonly DiskSettings[], { os }: VmPoolSettings): Problem[] {
+  return disks.flatMap(({ longhorn, size, serial }, at) => {
+    if (!longhorn) return [];
+    if (os === "nixos")
+      return [
+        {
+          path: `${path}[${at}].longhorn`,
+          problem: "is not for NixOS: its configuration decides what is mounted, and which services run",
+          hint: `remove it; set fileSystems."/mnt/longhorn/${serial}" and services.openiscsi in the configuration of the template, and add the disk in Longhorn`,
+        },
+      ];
+    if (size > LEAST_LONGHORN_GIB) return [];
+    const problem = `must be more than ${LEAST_LONGHORN_GIB}GB for Longhorn, not ${size}GB`;
+    return [{ path: `${path}[${at}].size`, problem, hint: "Longhorn keeps a part of each disk free; for example 100GB" }];
+  });
+}
+
+/** The label that a disk for Longhorn brings is not the config's to set otherwise. */
+function checkDiskLabels(path: string, pool: VmPoolSettings): Problem[] {
+  const labelled = [
+    { at: path, labels: pool.labels, isMeant: pool.disks.some(({ longhorn }) => longhorn) },
+    ...Object.entries(pool.nodes).map(([index, { labels }]) => ({
+      at: `${path}.nodes.${index}`,
+      labels,
+      isMeant: disksOf(pool, Number(index)).some(({ longhorn }) => longhorn),
+    })),
+  ];
+  return labelled.flatMap(({ at, labels, isMeant }) =>
+    isMeant && (labels[DEFAULT_DISK_LABEL] ?? "config") !== "config"
+      ? [
+          {
+            path: `${at}.labels${labelStep(DEFAULT_DISK_LABEL)}`,
+            problem: `must be config, not ${labels[DEFAULT_DISK_LABEL]}: a disk of the pool is for Longhorn`,
+            hint: "remove it; longhorn: true of a disk sets it",
+          },
+        ]
+      : [],
+  );
 }
 
 function checkSerials(path: string, disks: readonly DiskSettings[]): Problem[] {

@@ -1,10 +1,13 @@
 import type { Problem } from "../../config/problems";
 import { labelStep } from "./labels";
 
+/** By this label Longhorn takes the disks of a node that an annotation names, and no others. */
+export const DEFAULT_DISK_LABEL = "node.longhorn.io/create-default-disk";
+
 /** Labels by which people choose the nodes that Longhorn keeps volumes on, and whether a value does. */
 const ASKS: Readonly<Record<string, (value: string) => boolean>> = {
   storage: (value) => value === "longhorn",
-  "node.longhorn.io/create-default-disk": (value) => value !== "false",
+  [DEFAULT_DISK_LABEL]: (value) => value !== "false",
 };
 
 const asks = (key: string, value: string): boolean => Object.hasOwn(ASKS, key) && ASKS[key]!(value);

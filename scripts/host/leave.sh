@@ -5,9 +5,6 @@
 DRAIN_TIMEOUT=$(number "$(policy DRAIN_TIMEOUT)")
 ON_BLOCKED=$(policy ON_BLOCKED)
 ON_LOCAL_DATA=$(policy ON_LOCAL_DATA)
-EVICTION_TIMEOUT=$(number "$(policy EVICTION_TIMEOUT)")
-# The roster of an older release has none.
-if [ "$EVICTION_TIMEOUT" -eq 0 ]; then EVICTION_TIMEOUT=3600; fi
 API_WAIT=60
 
 if [ "$ROLE" = server ] && [ -z "$(other_guests "$NAME")" ]; then
@@ -196,5 +193,5 @@ if [ "$ROLE" = server ]; then
 fi
 forget_eviction
 shut_out "$VMID" "$NAME"
-rm -f "$LEAVING/$NAME" "$NOTES/$NAME.labels" "$NOTES/$NAME.taints"
+rm -f "$LEAVING/$NAME" "$NOTES/$NAME.labels" "$NOTES/$NAME.taints" "$NOTES/$NAME.longhorn" "$EVICTING/$NAME.disks"
 outcome "$NAME left the cluster"

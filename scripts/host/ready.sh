@@ -1,6 +1,7 @@
 # ready (Proxmox host): waits until the node is Ready at the wanted version and stays Ready; sets its labels and taints.
 # Arguments: VMID, NAME, VERSION, LABELS ("key=value", one per line), TAINTS ("key=value:Effect" or "key:Effect", one per line),
-# ETCD yes|no (it is a member), TIMEOUT (s), REPAIRS (another number runs it again). Input: CLUSTER_ID.
+# LONGHORN_DISKS (those that Longhorn gets: "serial GiB", one per line), ETCD yes|no (it is a member), TIMEOUT (s), REPAIRS (another
+# number runs it again). Input: CLUSTER_ID. Files: progress.sh, guest-unmount.sh.
 # K3s never removes a label, and sets taints only at the first registration. So the host keeps a note of what this script has
 # set. Only labels and taints in that note are removed when they are no longer in the config.
 
@@ -47,6 +48,8 @@ progress cluster_joined "done" "Ready at $VERSION" node_labeled running "setting
 reported=$!
 DOING=node_labeled
 
+withdraw_disks
+
 # Labels and taints. Those that are no longer in the config are removed from the Node only if the notes say that we set them.
 mkdir -p "$NOTES"
 touch "$NOTES/$NAME.labels" "$NOTES/$NAME.taints"
@@ -73,6 +76,8 @@ set --
 while IFS= read -r taint; do set -- "$@" "$taint"; done <"$WORK/taints"
 if [ $# -gt 0 ]; then kubectl taint node "$NAME" --overwrite -- "$@" >/dev/null; fi
 for kind in labels taints; do install_file 0600 "$WORK/$kind" "$NOTES/$NAME.$kind" || :; done
+
+offer_disks
 
 # An interrupted removal has left the node cordoned, so uncordon it. A cordon by somebody else stays. Longhorn may still come up
 # on a node that was rebuilt: then the next look at the node takes its eviction back.

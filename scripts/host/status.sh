@@ -69,7 +69,10 @@ SERVER=$(awk -F '\t' '$1 == "server" && $4 == "answers" { print $2; exit }' "$WO
   printf 'through\t%s\n' "$SERVER"
   kubectl get nodes -o 'jsonpath={range .items[*]}node{"\t"}{.metadata.name}{"\t"}{.metadata.labels}{"\t"}{.metadata.annotations}{"\t"}{.spec}{"\t"}{.status.nodeInfo}{"\t"}{.status.addresses}{"\t"}{.status.conditions}{"\n"}{end}' ||
     fail "the API of the server $SERVER did not list its Nodes" "$(guest_command "$SERVER" "journalctl -u k3s") on the Proxmox host says why"
-  for note in "$LEAVING"/*; do
-    if [ -e "$note" ]; then printf 'leaving\t%s\n' "${note##*/}"; fi
-  done
+  for note in "$LEAVING"/* "$CLUSTER_DIR"/evicting/*.disks; do
+    if [ -e "$note" ]; then
+      left=${note##*/}
+      printf 'leaving\t%s\n' "${left%.disks}"
+    fi
+  done | sort -u
 } >>"$WORK/outcome"

@@ -10,9 +10,10 @@ ROOM="add a node or a disk that takes replicas, or lower numberOfReplicas of the
 FEWER="or, to go on with fewer copies until there is room, set removal.onBlocked: force, then pulumi up"
 LOSE="or, to destroy this data with the node, set removal.onLocalData: delete, then pulumi up"
 
-# need_copies WHAT: data that only this node has goes with its machine. Of a machine that has gone nothing is left to save.
+# need_copies WHAT [KIND]: data that only this node has goes with its machine; of the plan's volumes of this KIND, or of all. Of a machine
+# that has gone nothing is left to save.
 need_copies() {
-  lost_volumes=$(planned alone)
+  lost_volumes=$(planned "${2:-*}" alone)
   if [ -z "$lost_volumes" ] || [ "$HAS_MACHINE" = no ]; then return 0; fi
   if [ "$ON_LOCAL_DATA" != delete ]; then
     stays "$NAME keeps its machine, because $1 and no other node has all of these volumes of Longhorn:
@@ -47,23 +48,23 @@ move_replicas() {
 
 # may_move: before anything is changed. With removal.onBlocked: force, volumes of which another node has all stay behind.
 may_move() {
-  stuck_volumes=$(planned stuck)
+  stuck_volumes=$(planned stuck '*')
   [ -n "$stuck_volumes" ] || return 0
   awk -F '\t' '$1 == "stuck" { print $2 }' "$WORK/eviction" >"$WORK/given-up"
   if [ "$ON_BLOCKED" != force ]; then
     stays "$NAME was not drained, because Longhorn cannot move its replicas of these volumes:
 $stuck_volumes" "$ROOM; $FEWER"
   fi
-  awk -F '\t' '$1 == "stuck"' "$WORK/eviction" >"$WORK/stuck"
-  mv -f "$WORK/stuck" "$WORK/eviction"
-  need_copies "Longhorn cannot move its replicas"
+  need_copies "Longhorn cannot move its replicas" stuck
   say "removal.onBlocked is force, so these volumes of Longhorn have fewer copies without $NAME:"
   say "$stuck_volumes"
 }
 
 await_replicas() {
   awaited=0
-  await_eviction "$NAME" "$EVICTION_TIMEOUT" running || awaited=$?
+  eviction_bound=$(eviction_timeout)
+  sed 1d "$EVICTING/$NAME" >"$WORK/evicted"
+  await_eviction "$NAME" "$eviction_bound" running || awaited=$?
   case $awaited in
     0) say "no replica of Longhorn is on $NAME any more" ;;
     2)
@@ -74,11 +75,11 @@ await_replicas() {
     *)
       left_volumes=$(unmoved)
       if [ "$ON_BLOCKED" != force ]; then
-        stays "Longhorn did not move the replicas of $NAME within $EVICTION_TIMEOUT s; it takes replicas again and keeps its machine. Not moved, or not healthy:
+        stays "Longhorn did not move the replicas of $NAME within $eviction_bound s; it takes replicas again and keeps its machine. Not moved, or not healthy:
 $left_volumes" "kubectl -n $LONGHORN get volumes.longhorn.io,replicas.longhorn.io says how far they are; give it more time with removal.evictionTimeout, then pulumi up; $FEWER"
       fi
       plan_eviction "$NAME" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME" "the same again: pulumi up"
-      need_copies "Longhorn did not move its replicas within $EVICTION_TIMEOUT s"
+      need_copies "Longhorn did not move its replicas within $eviction_bound s"
       say "blocked: going on without the rest of Longhorn's replicas, as removal.onBlocked says:"
       say "$left_volumes"
       ;;

@@ -127,15 +127,15 @@ plan_eviction() {
     }
   ' "$WORK" "$@" >"$WORK/eviction"
 }
-# planned KIND|COPY: of the plan, the words of the volumes that have this word.
-planned() { awk -F '\t' -v word="$1" '$1 == word || $3 == word { print $4 }' "$WORK/eviction"; }
+# planned KIND COPY: of the plan, the words of the volumes with these two; `*` is any.
+planned() { awk -F '\t' -v kind="$1" -v copy="$2" '(kind == "*" || kind == $1) && (copy == "*" || copy == $3) { print $4 }' "$WORK/eviction"; }
 
 # patch_longhorn NAME SPEC: Longhorn refuses a change for a moment while it looks at the node's disks.
 patch_longhorn() {
   patch_tries=0
   until kubectl -n "$LONGHORN" patch nodes.longhorn.io "$1" --type=merge -p "{\"spec\":$2}" >/dev/null; do
     patch_tries=$((patch_tries + 1))
-    [ "$patch_tries" -lt 5 ] || return 1
+    [ "$patch_tries" -lt 10 ] || return 1
     sleep 2
   done
 }
@@ -171,28 +171,34 @@ undo_eviction() {
   rm -f "$EVICTING/$1"
 }
 
-# look_at_eviction NAME: sets LEFT (volumes of which a replica with data is still on the node) and UNWELL (volumes of the note that
-# are not healthy), a name a line; without those in $WORK/given-up. A detached volume has no robustness. A replica that failed is
+# look_at_eviction NAME [UUID]: sets LEFT (volumes of which a replica with data is still on the node, or on this disk of it) and UNWELL
+# (volumes of $WORK/evicted that are not healthy), a name a line; without those in $WORK/given-up. A detached volume has no robustness. A replica that failed is
 # not copied: Longhorn makes it anew elsewhere.
 look_at_eviction() {
-  ask_longhorn replicas "?(@.spec.nodeID==\"$1\")" '{.spec.volumeName}{"\t"}{.spec.failedAt}' >"$WORK/longhorn.left" &&
+  ask_longhorn replicas "?(@.spec.nodeID==\"$1\")" '{.spec.volumeName}{"\t"}{.spec.failedAt}{"\t"}{.spec.diskID}' >"$WORK/longhorn.left" &&
     ask_longhorn volumes '*' '{.metadata.name}{"\t"}{.status.state}{"\t"}{.status.robustness}' >"$WORK/longhorn.health" || return 1
-  LEFT=$(awk -F '\t' '$1 ~ /^[a-z0-9.-]+$/ && $2 == "" { print $1 }' "$WORK/longhorn.left" | grep -vxFf "$WORK/given-up" || :)
-  sed 1d "$EVICTING/$1" | grep -vxFf "$WORK/given-up" >"$WORK/evicted" || :
+  LEFT=$(awk -F '\t' -v disk="${2:-}" '$1 ~ /^[a-z0-9.-]+$/ && $2 == "" && (disk == "" || $3 == disk) { print $1 }' "$WORK/longhorn.left" | grep -vxFf "$WORK/given-up" || :)
+  grep -vxFf "$WORK/given-up" "$WORK/evicted" >"$WORK/awaited" || :
   UNWELL=$(awk -F '\t' 'from == "note" { evicted[$1] = 1; next } evicted[$1] && $3 != "healthy" && $2 != "detached" { print $1 }' \
-    from=note "$WORK/evicted" from=look "$WORK/longhorn.health")
+    from=note "$WORK/awaited" from=look "$WORK/longhorn.health")
+}
+
+# eviction_timeout: in seconds. The roster of an older release has none.
+eviction_timeout() {
+  eviction_seconds=$(number "$(policy EVICTION_TIMEOUT)")
+  if [ "$eviction_seconds" -gt 0 ]; then echo "$eviction_seconds"; else echo 3600; fi
 }
 
 count_of() { printf '%s\n' "$1" | grep -c . || :; }
 # unmoved: the volumes of the last look, for people, one a line.
 unmoved() { printf '%s\n%s\n' "$LEFT" "$UNWELL" | sort -u | sed -n 's/^\(.\)/  - volume \1/p'; }
 
-# await_eviction NAME SECONDS [ALIVE]: until no replica is left and the volumes are healthy. Answers 1 if that takes longer, 2 as
+# await_eviction NAME SECONDS [ALIVE] [UUID]: until no replica is left and the volumes are healthy. Answers 1 if that takes longer, 2 as
 # soon as ALIVE fails.
 await_eviction() {
   asked_eviction=$(now) said_left='' said_at=0
   while :; do
-    if look_at_eviction "$1"; then
+    if look_at_eviction "$1" "${4:-}"; then
       if [ -z "$LEFT$UNWELL" ]; then return 0; fi
       seen_left="$(count_of "$LEFT") left, volumes that are not healthy: $(count_of "$UNWELL")"
       if [ "$seen_left" != "$said_left" ] || [ $(($(now) - said_at)) -ge 300 ]; then

@@ -27,6 +27,8 @@ export async function answerOnNode(world: NodeWorld, task: RemoteTask): Promise<
       return "files of the release are on the node";
     case "packages":
       return "the packages are installed";
+    case "storage":
+      return "the disks for Longhorn are mounted";
     case "k3s":
       return installK3s(world, task);
     default:

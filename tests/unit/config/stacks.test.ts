@@ -46,7 +46,7 @@ describe("Pulumi.onboarding.yaml is S4", () => {
     for (const node of plan.nodes)
       expect(node).toMatchObject({
         labels: { "node.longhorn.io/create-default-disk": "config", storage: "longhorn" },
-        ...{ disks: [{ serial: "longhorn", sizeGiB: 100 }], taints: [] },
+        ...{ disks: [{ serial: "longhorn", sizeGiB: 100, longhorn: true }], taints: [] },
       });
   });
 

@@ -1,9 +1,9 @@
 import { renderText } from "../../../cli/preview/render";
 import { reviewOf } from "../../../cli/preview/review";
-import { formatProblem } from "../../../config/problems";
+import { formatProblem, type Problem } from "../../../config/problems";
 import { announcements } from "../../../plan/announce";
 import { loadPlan } from "../../../plan/load";
-import type { ClusterPlan } from "../../../plan/model";
+import { type ClusterPlan, longhornDisks } from "../../../plan/model";
 import { clusterRecordOf } from "../../../plan/record";
 import { preflightArgs } from "../../../plan/render/preflightArgs";
 import { privilegePaths } from "../../../plan/privileges";
@@ -53,6 +53,63 @@ test("they come and grow while the machine runs", () => {
   const text = renderText(reviewOf({ record: former, source: state, unfinished: [] }, to));
   expect(text).toContain("further disk data 50GB → 60GB, logs new → 5GB");
   expect(text).toMatch(/pve: disk on local-lvm +272GB → 302GB/);
+});
+
+describe("for Longhorn", () => {
+  const LABEL = "node.longhorn.io/create-default-disk";
+  const logs = { serial: "logs", size: "20GB", longhorn: true };
+  const given = plan({ disks: [{ ...data, longhorn: true }, logs], nodes: { 2: { disks: [data] } } });
+  const node = (of: ClusterPlan, name: string) => of.nodes.find((each) => each.name === name)!;
+  const change = (from: ClusterPlan, to: ClusterPlan, name = "vm-1") => {
+    const { changes, refusals } = transitions(clusterRecordOf(from), to);
+    return [
+      refusals,
+      ...changes.filter((each) => each.node === name).map(({ effect, reasons }) => [effect, ...reasons]),
+    ];
+  };
+
+  test("they bring the label, the package and the service that it needs, to their nodes alone", () => {
+    expect(node(given, "vm-1")).toMatchObject({ labels: { [LABEL]: "config" }, packages: ["open-iscsi"], iscsi: true });
+    expect(longhornDisks(node(given, "vm-1")).map(({ serial }) => serial)).toEqual(["data", "logs"]);
+    expect(node(given, "vm-2")).toMatchObject({ labels: {}, packages: [], iscsi: false });
+    expect(longhornDisks(node(given, "vm-2"))).toEqual([]);
+    expect(clusterRecordOf(given).nodes.find(({ name }) => name === "vm-1")).toMatchObject({
+      disks: [
+        { serial: "data", storage: "local-lvm", sizeGiB: 50 },
+        { serial: "logs", storage: "local-lvm", sizeGiB: 20 },
+      ],
+      longhorn: ["data", "logs"],
+    });
+  });
+
+  test("the first one of a node restarts its K3s for the label; another one comes and goes live", () => {
+    const one = plan({ disks: [{ ...data, longhorn: true }] });
+    expect(change(plan(), one)).toEqual([[], ["k3sRestart", "options, labels or taints"]]);
+    expect(change(one, plan())).toEqual([[], ["k3sRestart", "options, labels or taints"]]);
+    const two = plan({ disks: [{ ...data, longhorn: true }, logs] });
+    expect(change(one, two)).toEqual([[], ["live", "further disks", "disks for Longhorn"]]);
+    const back = plan({
+      disks: [
+        { ...data, longhorn: true },
+        { ...logs, longhorn: false },
+      ],
+    });
+    expect(change(two, back)).toEqual([[], ["live", "disks for Longhorn"]]);
+    const text = renderText(reviewOf({ record: clusterRecordOf(two), source: state, unfinished: [] }, back));
+    expect(text).toContain("disks for Longhorn −logs");
+  });
+
+  test("their order does not count", () => {
+    const turned = plan({ disks: [logs, { ...data, longhorn: true }] });
+    expect(change(plan({ disks: [{ ...data, longhorn: true }, logs] }), turned)).toEqual([[]]);
+  });
+
+  test("a disk that Longhorn has still cannot be taken off the node", () => {
+    const [refused] = change(given, plan({ disks: [{ ...data, longhorn: true }] })) as [Problem[]];
+    expect(refused.map(formatProblem)).toEqual([
+      "cluster.pools.vms.disks: cannot take the disk logs off vm-1, which may be using it (put it back; to get rid of it, retire the node and add another)",
+    ]);
+  });
 });
 
 test.each([

@@ -32,6 +32,7 @@ const GOOD: Readonly<Record<ArgumentName, string>> = {
   ...{ DRAIN_TIMEOUT: "600", EVICTION_TIMEOUT: "3600", EFFECT: "reboot it" },
   ...{ ETCD: "no", FILES: "k3s\nk3s-airgap-images-amd64.tar", FROM: "/srv/k3s", IMAGES: "no", IMAGES_SHA256: "-" },
   ...{
+    LONGHORN_DISKS: "longhorn 100\nsecond 20",
     LABELS: "tier=web\nexample.com/a=",
     LOCK: "guest-100",
     MARK: "proxmox-k3s project/stack/homelab 0123456789abcdef",

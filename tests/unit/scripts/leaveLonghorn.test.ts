@@ -1,8 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import type { CommandCall } from "../../support/doubles/commands";
-import { kubectl } from "../../support/doubles/kubectl";
 import {
   addLonghornDisk,
   addLonghornNode,
@@ -10,109 +8,45 @@ import {
   installLonghorn,
   type LonghornFaults,
   type LonghornNode,
-  longhornNodes,
   longhornReplicas,
   longhornVolumes,
   set,
 } from "../../support/doubles/longhornController";
-import { type SimulatedCluster, SimulatedClusters } from "../../support/doubles/simulatedCluster";
+import type { SimulatedCluster } from "../../support/doubles/simulatedCluster";
 import { longhornProblems } from "../../support/longhornSchemas";
-import { CREATION, MARK, ScriptedHost, type ScriptRun } from "../../support/scriptedHost";
-import type { SimulatedMachines } from "../../support/simulatedMachines";
+import type { ScriptRun } from "../../support/scriptedHost";
+import { NODES, ScriptedLonghorn } from "../../support/scriptedLonghorn";
 
 /*
  * Longhorn in a removal: the script itself, with `pct` and `kubectl` answered by doubles. The double of Longhorn's controllers moves
  * replica objects; what they hold is checked against Longhorn's own schemas.
  */
 
-const CLUSTER_ID = "0123456789abcdef";
-const CA = "ca";
-const NAMES = ["k3s-master", "k3s-worker-01", "k3s-worker-02", "k3s-worker-03"] as const;
-const [MASTER, FIRST, NAME, THIRD] = NAMES;
-const VMIDS = new Map(NAMES.map((name, at) => [name as string, 100 + at]));
+const [, FIRST, NAME, THIRD] = NODES;
 
-let host: ScriptedHost;
+let world: ScriptedLonghorn;
 let cluster: SimulatedCluster;
-/** VMIDs that do not run. */
-let stopped: Set<number>;
-/** What kubectl was asked, in order. */
-let asked: string[];
-/** What happens at a question, before its answer. */
-let meanwhile: (question: string) => void;
-let end: () => void;
-
 beforeEach(async () => {
-  host = new ScriptedHost();
-  host.hurry();
-  stopped = new Set();
-  asked = [];
-  meanwhile = () => {};
-  const dir = path.join(host.root, "state", CLUSTER_ID);
-  fs.mkdirSync(dir, { recursive: true });
-  fs.writeFileSync(path.join(dir, "servers"), `100 ${MASTER}\n`);
-  fs.writeFileSync(path.join(dir, "mark"), MARK);
-  policy();
-  for (const [name, vmid] of VMIDS) {
-    host.conf(vmid, `#creation ${CREATION} of ${MARK}\nhostname: ${name}\nlxc.cap.drop:\n`);
-    host.record("prepared", vmid);
-  }
-  const disks = new Map(
-    [...VMIDS].map(([name, vmid]) => {
-      const role = name === MASTER ? "server" : "agent";
-      return [vmid, { hasK3sUp: true, k3s: { role, name, caHash: CA, version: "v1", config: "", token: "" } }];
-    }),
-  );
-  const machines = { disks, isRunning: (vmid: number) => !stopped.has(vmid) } as unknown as SimulatedMachines;
-  const clusters = new SimulatedClusters(machines, new Map());
-  cluster = clusters.of(CA);
-  for (const name of NAMES)
-    cluster.nodes.set(name, { version: "v1", unschedulable: false, taints: [], labels: {}, annotations: {} });
-  end = await host.answer(["pct"], (call) => pct(call, clusters));
+  world = await new ScriptedLonghorn().open();
+  cluster = world.cluster;
 });
-afterEach(() => end());
-
-async function pct(call: CommandCall, clusters: SimulatedClusters): Promise<number> {
-  const [verb, vmid = "", ...rest] = call.args;
-  const isUp = !stopped.has(Number(vmid));
-  if (verb === "status") call.print(`status: ${isUp ? "running" : "stopped"}\n`);
-  if (verb !== "exec") return 0;
-  const args = rest.slice(rest.indexOf("--") + 1);
-  if (!isUp) return 255;
-  if (args[0] !== "k3s") return 0;
-  const question = args.slice(2).join(" ");
-  asked.push(question);
-  meanwhile(question);
-  return kubectl({ clusters, vmid: Number(vmid), startedAt: () => 0 }, { ...call, args: args.slice(1) });
-}
-
-function policy(own: Readonly<Record<string, string>> = {}): void {
-  const all = { DRAIN_TIMEOUT: "5", EVICTION_TIMEOUT: "120", ON_BLOCKED: "stop", ON_LOCAL_DATA: "stop", ...own };
-  const text = Object.entries({ ...all, ALLOW_CONTROL_PLANE_LOSS: "no" }).map(([key, value]) => `${key}=${value}\n`);
-  fs.writeFileSync(path.join(host.root, "state", CLUSTER_ID, "policy"), text.join(""));
-}
+afterEach(() => world.close());
 
 /** Three nodes with Longhorn, each with a disk of 100 GiB, and volumes with copies on two of them. */
 function longhorn(faults: LonghornFaults = {}, gib = 100): void {
   installLonghorn(cluster, faults);
   for (const name of [FIRST, NAME, THIRD]) addLonghornNode(cluster, name, gib);
 }
-const leave = (name: string = NAME): Promise<ScriptRun> =>
-  host.scriptAnswered("kept-leave", "delete", {
-    ...{ CLUSTER_ID, MARK: "", VMID: String(VMIDS.get(name)), NAME: name, ROLE: "agent" },
-  });
+const leave = (name: string = NAME): Promise<ScriptRun> => world.leave(name);
 const left = { code: 0, outcome: `${NAME} left the cluster` };
-const note = (file = `evicting/${NAME}`): string => host.kept(`${CLUSTER_ID}/${file}`);
-const nodeOf = (name: string = NAME): LonghornNode => longhornNodes(cluster).find((each) => each.spec.name === name)!;
-const placesOf = (volume: string): string[] =>
-  longhornReplicas(cluster)
-    .filter(({ spec }) => spec.volumeName === volume)
-    .map(({ spec }) => spec.nodeID)
-    .sort();
+const note = (file = `evicting/${NAME}`): string => world.note(file);
+const nodeOf = (name: string = NAME): LonghornNode => world.nodeOf(name);
+const placesOf = (volume: string): string[] => world.placesOf(volume);
 const CHANGES = /^(patch|drain|cordon|uncordon|delete|taint|label|annotate)/;
-const changes = (): string[] => asked.filter((question) => CHANGES.test(question));
+const changes = (): string[] => world.asked.filter((question) => CHANGES.test(question));
 const NO_SCHEDULING = '{"spec":{"allowScheduling":false,"evictionRequested":true}}';
 const evict = `-n longhorn-system patch nodes.longhorn.io ${NAME} --type=merge -p ${NO_SCHEDULING}`;
-const patches = (): string[] => asked.filter((question) => question.includes(" patch "));
+const patches = (): string[] => world.patches;
 
 /** Nothing was changed, in the cluster or on the host. */
 function expectUndisturbed(run: ScriptRun): void {
@@ -122,7 +56,7 @@ function expectUndisturbed(run: ScriptRun): void {
 
 it("asks a cluster without Longhorn one question more, and changes nothing else", async () => {
   expect(await leave()).toMatchObject(left);
-  expect(asked.filter((question) => /longhorn|crd|volumeattachments/.test(question))).toEqual([
+  expect(world.asked.filter((question) => /longhorn|crd|volumeattachments/.test(question))).toEqual([
     "get crd nodes.longhorn.io --ignore-not-found -o name",
   ]);
 });
@@ -149,7 +83,7 @@ describe("replicas", () => {
     ]);
     expect(longhornVolumes(cluster).map(({ status }) => status.robustness)).toEqual(["healthy", "healthy", "healthy"]);
     expect(patches()).toEqual([evict]);
-    expect(asked.indexOf(evict)).toBeLessThan(asked.findIndex((question) => question.startsWith("drain")));
+    expect(world.asked.indexOf(evict)).toBeLessThan(world.asked.findIndex((question) => question.startsWith("drain")));
     expect(run.output).toMatch(
       /Longhorn moves the replicas of k3s-worker-02: \d left, volumes that are not healthy: \d/,
     );
@@ -255,7 +189,7 @@ describe("what Longhorn cannot move is refused before anything is touched", () =
     volume(FIRST, NAME, THIRD).spec["replicaSoftAntiAffinity"] = "enabled";
     const room = nodeOf(THIRD).status.diskStatus["longhorn"]!;
     room.storageMaximum = room.storageAvailable = 300 * 2 ** 30;
-    policy({ EVICTION_TIMEOUT: "60" });
+    world.policy({ EVICTION_TIMEOUT: "60" });
     // The double of the controllers knows no soft anti-affinity: that it was asked is enough.
     await leave();
     expect(patches()[0]).toBe(evict);
@@ -283,7 +217,7 @@ describe("what does not end", () => {
     );
     expect(nodeOf().spec).toMatchObject({ allowScheduling: true, evictionRequested: false });
     expect([note(), note(`leaving/${NAME}`), cluster.nodes.get(NAME)!.unschedulable]).toEqual(["", "", false]);
-    expect(asked.filter((question) => question.startsWith("drain"))).toEqual([]);
+    expect(world.asked.filter((question) => question.startsWith("drain"))).toEqual([]);
     // Once the cause is gone, the same again ends.
     cluster.longhorn = {};
     expect(await leave()).toMatchObject(left);
@@ -300,7 +234,7 @@ describe("what does not end", () => {
   it("goes on with force if another node has all of it", async () => {
     longhorn({ stuckRebuilds: ["pvc-1"] });
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
-    policy({ ON_BLOCKED: "force" });
+    world.policy({ ON_BLOCKED: "force" });
     const run = await leave();
     expect(run).toMatchObject(left);
     expect(run.output).toContain("blocked: going on without the rest of Longhorn's replicas");
@@ -309,11 +243,11 @@ describe("what does not end", () => {
   it("stops, with force too, if the node has the last copy; removal.onLocalData destroys it", async () => {
     longhorn({ stuckRebuilds: ["pvc-1"] });
     addLonghornVolume(cluster, "pvc-1", 10, [NAME]);
-    policy({ ON_BLOCKED: "force" });
+    world.policy({ ON_BLOCKED: "force" });
     const run = await leave();
     expect(run.output).toContain("no other node has all of these volumes of Longhorn:\n  - volume pvc-1 (10Gi");
     expect([run.code, nodeOf().spec.allowScheduling, note()]).toEqual([1, true, ""]);
-    policy({ ON_BLOCKED: "force", ON_LOCAL_DATA: "delete" });
+    world.policy({ ON_BLOCKED: "force", ON_LOCAL_DATA: "delete" });
     expect(await leave()).toMatchObject(left);
   });
 
@@ -321,9 +255,13 @@ describe("what does not end", () => {
     longhorn();
     addLonghornVolume(cluster, "pvc-1", 60, [FIRST, NAME, THIRD]);
     addLonghornVolume(cluster, "pvc-2", 10, [FIRST, NAME]);
-    policy({ ON_BLOCKED: "force" });
+    world.policy({ ON_BLOCKED: "force" });
+    let noted = "";
+    world.meanwhile = (question) => void (noted ||= question.includes("?(@.spec.nodeID") ? note() : "");
     const run = await leave();
     expect(run).toMatchObject(left);
+    // What moves is waited for until it is healthy.
+    expect(noted.split("\n")).toContain("pvc-2");
     expect(run.output).toContain("have fewer copies without k3s-worker-02:\n  - volume pvc-1");
     expect(placesOf("pvc-2")).toEqual([FIRST, THIRD]);
   });
@@ -331,7 +269,7 @@ describe("what does not end", () => {
   it("is taken back too where the drain is blocked after the eviction", async () => {
     longhorn();
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
-    meanwhile = (question) => {
+    world.meanwhile = (question) => {
       if (question.startsWith("drain")) throw new Error("cannot evict pod as it would violate its budget");
     };
     const run = await leave();
@@ -361,11 +299,11 @@ describe("what does not end", () => {
 describe("a removal that was cut off", () => {
   /** The first run dies at this question. */
   async function cutOff(at: RegExp): Promise<void> {
-    meanwhile = (question) => {
+    world.meanwhile = (question) => {
       if (at.test(question)) throw new Error("killed");
     };
     expect((await leave()).code).not.toBe(0);
-    meanwhile = () => {};
+    world.meanwhile = () => {};
   }
 
   it.each([
@@ -385,12 +323,12 @@ describe("a removal that was cut off", () => {
     longhorn();
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
     // With the only server nobody takes anything back.
-    meanwhile = (question) => {
-      if (question.startsWith("drain")) stopped.add(100);
+    world.meanwhile = (question) => {
+      if (question.startsWith("drain")) world.stopped.add(100);
     };
     expect((await leave()).code).toBe(1);
-    meanwhile = () => {};
-    stopped.clear();
+    world.meanwhile = () => {};
+    world.stopped.clear();
     expect(nodeOf().spec.evictionRequested).toBe(true);
     addLonghornVolume(cluster, "pvc-2", 60, [FIRST, NAME, THIRD]);
     expect((await leave()).code).toBe(1);
@@ -402,7 +340,7 @@ describe("a node that is dead", () => {
   it("is not waited for", async () => {
     longhorn();
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
-    stopped.add(VMIDS.get(NAME)!);
+    world.stopped.add(world.vmIds.get(NAME)!);
     const run = await leave();
     expect(run).toMatchObject(left);
     expect(run.output).toContain("so its replicas are not waited for: Longhorn makes them anew on other nodes");
@@ -420,21 +358,21 @@ describe("a node that is dead", () => {
   it("keeps its machine if it has the last copy of a volume", async () => {
     longhorn();
     addLonghornVolume(cluster, "pvc-1", 10, [NAME]);
-    stopped.add(VMIDS.get(NAME)!);
+    world.stopped.add(world.vmIds.get(NAME)!);
     const run = await leave();
     expect(run.output).toContain(
       `${NAME} keeps its machine, because it or its Longhorn does not answer and no other node has all of these volumes of Longhorn:\n  - volume pvc-1 (10Gi`,
     );
     expectUndisturbed(run);
-    fs.rmSync(path.join(host.root, `etc/nodes/pve/lxc/${VMIDS.get(NAME)}.conf`));
+    fs.rmSync(path.join(world.host.root, `etc/nodes/pve/lxc/${world.vmIds.get(NAME)}.conf`));
     expect(await leave()).toMatchObject(left);
   });
 
   it("may die while its replicas move", async () => {
     longhorn({ stuckRebuilds: ["pvc-1"] });
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
-    meanwhile = (question) => {
-      if (question === evict) stopped.add(VMIDS.get(NAME)!);
+    world.meanwhile = (question) => {
+      if (question === evict) world.stopped.add(world.vmIds.get(NAME)!);
     };
     const run = await leave();
     expect(run).toMatchObject(left);
@@ -453,27 +391,18 @@ it("two nodes that leave at the same time do not count on each other", async () 
 it("the step that sees a node Ready takes back what a removal that did not end has left", async () => {
   longhorn({ stuckRebuilds: ["pvc-1"] });
   addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
-  meanwhile = (question) => {
-    if (question.startsWith("drain")) stopped.add(100);
+  world.meanwhile = (question) => {
+    if (question.startsWith("drain")) world.stopped.add(100);
   };
   cluster.longhorn = {};
   expect((await leave()).code).not.toBe(0);
-  stopped.clear();
-  meanwhile = () => {};
+  world.stopped.clear();
+  world.meanwhile = () => {};
   expect([nodeOf().spec.evictionRequested, note()]).toEqual([
     true,
     expect.stringContaining("longhorn-system true false"),
   ]);
-  const env = {
-    VMID: String(VMIDS.get(NAME)),
-    NAME,
-    VERSION: "v1",
-    LABELS: "",
-    TAINTS: "",
-    ETCD: "no",
-    TIMEOUT: "600",
-  };
-  const run = await host.scriptAnswered("ready", "update", { ...env, REPAIRS: "0", CLUSTER_ID });
+  const run = await world.ready(NAME);
   expect([run.code, run.output]).toEqual([0, expect.any(String)]);
   expect([nodeOf().spec, note()]).toMatchObject([{ allowScheduling: true, evictionRequested: false }, ""]);
 });
