@@ -50,7 +50,9 @@ function checkLonghorn(path: string, disks: readonly DiskSettings[], { os }: VmP
       ];
     if (size > LEAST_LONGHORN_GIB) return [];
     const problem = `must be more than ${LEAST_LONGHORN_GIB}GB for Longhorn, not ${size}GB`;
-    return [{ path: `${path}[${at}].size`, problem, hint: "Longhorn keeps a part of each disk free; for example 100GB" }];
+    return [
+      { path: `${path}[${at}].size`, problem, hint: "Longhorn keeps a part of each disk free; for example 100GB" },
+    ];
   });
 }
 
