@@ -421,6 +421,44 @@ describe("a pool that asks for packages", () => {
   });
 });
 
+describe("a pool with a disk for Longhorn", () => {
+  it("has it mounted before its K3s, and the step that sees the node Ready gives it to Longhorn", async () => {
+    const disks = [
+      { serial: "data", size: "50GB" },
+      { serial: "longhorn", size: "100GB", longhorn: true },
+    ];
+    const vms = {
+      ...{
+        kind: "vm",
+        role: "agent",
+        count: 1,
+        hostname: "vm-{0}",
+        template: 9000,
+        cores: 2,
+        memory: "4GB",
+        disk: "20GB",
+      },
+      ...{ vmIds: { from: 120 }, addresses: { from: "192.168.2.40" }, disks, disksVmIds: { from: 320 } },
+    };
+    const pools = cluster["pools"] as object;
+    const up = await recordProgram({ cluster: { ...cluster, pools: { ...pools, vms } }, secrets });
+    const steps = up.resources.filter(({ name }) => name.endsWith("-storage"));
+    expect(steps.map(({ name }) => name)).toEqual(["vm-1-storage"]);
+    const [{ urn, inputs, options }] = steps as [(typeof steps)[number]];
+    expect(inputs["create"]).toContain("export LONGHORN_DISKS='longhorn 100'\n");
+    expect(inputs).not.toHaveProperty("delete");
+    expect(options.dependencies).toContain(up.find("vm-1-host-key", COMMAND).urn);
+    expect(up.find("vm-1-k3s", COMMAND).options.dependencies).toContain(urn);
+    expect(up.find("vm-1-packages", COMMAND).inputs["create"]).toContain(
+      "export PACKAGES='open-iscsi'\nexport ISCSI='yes'\n",
+    );
+    const ready = (name: string) => String(up.find(`${name}-ready`, COMMAND).inputs["create"]);
+    expect(ready("vm-1")).toContain("export LABELS='node.longhorn.io/create-default-disk=config'\n");
+    expect(ready("vm-1")).toContain("export LONGHORN_DISKS='longhorn 100'\n");
+    expect(ready("k3s-worker-01")).toContain("export LONGHORN_DISKS=''\n");
+  });
+});
+
 describe("three servers", () => {
   const SERVERS = ["k3s-master", "homelab-master-2", "homelab-master-3"];
   let up: Recording;

@@ -33,6 +33,7 @@ const VALUES = {
     VERSION: "v1.36.3+k3s1",
     LABELS: "",
     TAINTS: "",
+    LONGHORN_DISKS: "",
     ETCD: "no",
     CREATION,
     NETWORK: "change",

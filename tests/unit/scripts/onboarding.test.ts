@@ -108,7 +108,15 @@ it("asks a guest nothing that is not ours", () => {
 });
 
 describe("the step that waits for a node to be Ready", () => {
-  const values = { CLUSTER_ID, VERSION: "v1.36.3+k3s1", LABELS: "tier=web", TAINTS: "", ETCD: "no", REPAIRS: "0" };
+  const values = {
+    CLUSTER_ID,
+    VERSION: "v1.36.3+k3s1",
+    LABELS: "tier=web",
+    TAINTS: "",
+    LONGHORN_DISKS: "",
+    ETCD: "no",
+    REPAIRS: "0",
+  };
   beforeEach(() => {
     host.conf(103, `#creation ${CREATION} of ${MARK}\nhostname: node-1\nlxc.cap.drop:\n`);
     host.hurry();
