@@ -262,6 +262,8 @@ describe("further disks", () => {
         ...[1, 3, 4].flatMap((index) => [
           [`k3s-vm-${index}-disks`, ["create"]],
           [`k3s-vm-${index}-vm`, ["update"]],
+          // Longhorn may take long to give one of them back.
+          [`k3s-vm-${index}-ready`, ["update"]],
         ]),
       ]),
     );

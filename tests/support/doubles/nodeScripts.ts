@@ -42,7 +42,9 @@ async function installK3s(world: NodeWorld, { args, secrets }: RemoteTask): Prom
   const token = arg(secrets, "TOKEN");
   if (hostname !== name) throw new ScriptFailure(`the host name is not ${name}`);
   if (!/^[0-9a-f]{64}$/.test(arg(args, "SHA256"))) throw new ScriptFailure("no SHA-256 of the binary");
-  const told = { role, name, version, config, token, repairs: arg(args, "REPAIRS") };
+  const registries = arg(args, "REGISTRIES") && arg(secrets, "REGISTRIES_YAML");
+  const repairs = arg(args, "REPAIRS");
+  const told = { role, name, version, config, token, repairs, ...(registries && { registries }) };
   const disk = machines.disk(vmid);
   const before = disk.k3s;
   const after = k3sOn(world, role === "server" ? { ...told, agentToken: arg(secrets, "AGENT_TOKEN") } : told);

@@ -13,6 +13,8 @@ export interface SimulatedK3s {
   readonly caHash: string;
   /** `config.yaml`. */
   readonly config: string;
+  /** `registries.yaml`, with its passwords. */
+  readonly registries?: string;
   /** How often it was repaired. */
   readonly repairs?: string;
   /** Of a server with etcd: its member's name. */
