@@ -23,6 +23,16 @@ $lost_volumes" "bring it back, or restore these volumes from a backup and delete
   say "$lost_volumes"
 }
 
+# can_copy: the node and its Longhorn can copy replicas away. Asked three times: an answer that did not come in time, as on a busy
+# server, is no dead node, and of a dead one nothing is waited for.
+can_copy() {
+  for copy_try in 1 2 3; do
+    if running && node_is_ready "$NAME" && is_longhorn_ready "$NAME"; then return 0; fi
+    [ "$copy_try" -eq 3 ] || sleep 2
+  done
+  return 1
+}
+
 move_replicas() {
   find_longhorn "$NAME" || fail "the API of the server $SERVER did not say whether Longhorn knows $NAME; it was not drained" "the same again: pulumi up"
   [ -n "$LONGHORN" ] || return 0
@@ -32,7 +42,7 @@ move_replicas() {
   plan_eviction "$NAME" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME; it was not drained" "the same again: pulumi up"
   : >"$WORK/given-up"
   moves=no
-  if ! running || ! node_is_ready "$NAME" || ! is_longhorn_ready "$NAME"; then
+  if ! can_copy; then
     need_copies "it or its Longhorn does not answer"
     say "$NAME or its Longhorn does not answer, so its replicas are not waited for: Longhorn makes them anew on other nodes"
   else
