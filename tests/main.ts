@@ -20,7 +20,7 @@ type Part = Level | typeof CHECK;
 const PARTS: readonly Part[] = [CHECK, ...LEVELS];
 /** The check has the unit level in it. */
 const ALL: readonly Part[] = [CHECK, "program", "engine", "lab"];
-/** What takes too long for each change: suites of the lab of five minutes and more, and machines whose processor is emulated. */
+/** What takes too long for each change: suites of the lab of five minutes and more, those of the engine that play each fault, and machines whose processor is emulated. */
 const LEFT_OUT: readonly Part[] = ["long", "vms"];
 
 interface Result {
