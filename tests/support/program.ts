@@ -99,36 +99,14 @@ export async function recordProgram(options: RecordOptions = {}): Promise<Record
       },
       secrets.map(([key]) => key),
     );
-    const monitor = pulumi.runtime.getMonitor() as unknown as {
-      registerResource: (request: Request, callback: (error: unknown, answer: { getUrn(): string }) => void) => void;
-    };
-    acceptHooks(monitor);
-    const register = monitor.registerResource.bind(monitor);
-    monitor.registerResource = (request, callback) =>
-      register(request, (error, answer) => {
-        if (answer) recorded.push(describeRequest(request, answer.getUrn()));
-        callback(error, answer);
-      });
+    acceptHooks(recordResources(pulumi, recorded));
     for (const severity of ["warn", "error", "info", "debug"] as const) {
       jest.spyOn(pulumi.log, severity).mockImplementation((...args: unknown[]) => {
         logs.push({ severity, message: String(args[0]) });
         return Promise.resolve();
       });
     }
-    // A throw inside the stack would end the process as an unhandled rejection beside the one that is awaited here.
-    let failure: Error | undefined;
-    const run = async () => {
-      try {
-        outputs = await (require("../../index") as () => Promise<Record<string, unknown>>)();
-        return outputs;
-      } catch (error) {
-        failure = error as Error;
-        return {};
-      }
-    };
-    await pulumi.runtime.runInPulumiStack(run);
-    await pulumi.runtime.disconnect();
-    if (failure) throw failure;
+    outputs = await runAsStack(pulumi, () => require("../../index") as () => Promise<Record<string, unknown>>);
   });
   return {
     resources: recorded,
@@ -192,8 +170,57 @@ current-context: default
 
 type Request = any; // eslint-disable-line @typescript-eslint/no-explicit-any -- the generated class is not exported with types
 
+/** What these need of Pulumi's SDK, of which each program has a copy of its own. */
+interface Sdk {
+  readonly runtime: {
+    getMonitor(): unknown;
+    runInPulumiStack(program: () => Promise<unknown>): Promise<unknown>;
+    disconnect(): Promise<void>;
+  };
+}
+
+/** Adds to `recorded` what is registered from now on. @returns the test monitor */
+export function recordResources({ runtime }: Sdk, recorded: RecordedResource[]): object {
+  const monitor = runtime.getMonitor() as {
+    registerResource: (request: Request, callback: (error: unknown, answer: { getUrn(): string }) => void) => void;
+  };
+  const register = monitor.registerResource.bind(monitor);
+  monitor.registerResource = (request, callback) =>
+    register(request, (error, answer) => {
+      if (answer) recorded.push(describeRequest(request, answer.getUrn()));
+      callback(error, answer);
+    });
+  return monitor;
+}
+
+/**
+ * Runs a program as the stack's, to its end, and returns its exports.
+ * @param load returns the program, which may already run when it is loaded
+ * @throws Error that the program throws
+ */
+export async function runAsStack(
+  { runtime }: Sdk,
+  load: () => () => Promise<Record<string, unknown>>,
+): Promise<Record<string, unknown>> {
+  let outputs: Record<string, unknown> = {};
+  // A throw inside the stack would end the process as an unhandled rejection beside the one that is awaited here.
+  let failure: Error | undefined;
+  await runtime.runInPulumiStack(async () => {
+    try {
+      outputs = await load()();
+      return outputs;
+    } catch (error) {
+      failure = error as Error;
+      return {};
+    }
+  });
+  await runtime.disconnect();
+  if (failure) throw failure;
+  return outputs;
+}
+
 /** A registration, as a test looks at it. */
-export function describeRequest(request: Request, urn: string): RecordedResource {
+function describeRequest(request: Request, urn: string): RecordedResource {
   const timeouts = request.getCustomtimeouts();
   return {
     type: request.getType(),

@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { isSecret, plainTexts, recordProgram, reveal } from "../../../tests/support/program";
 import { readCluster } from "../../plan/cluster";
 import { baseOutputs } from "../support/config";
-import { recordAddons, type Recording, SSH_KEY } from "../support/program";
+import { CHART, FLUX, recordAddons, type Recording, SSH_KEY } from "../support/program";
 
 /** One of everything. */
 let base: Recording;
@@ -84,18 +84,7 @@ test("a namespace has its level of the Pod Security Standards", () => {
   });
 });
 
-const CHART = {
-  source: "oci://registry.example.org/charts/own",
-  version: "41.3.0",
-  digest: `sha256:${"ab".repeat(32)}`,
-};
-
 /** Every chart that the program can install. */
-const FLUX = {
-  install: "chart",
-  chart: CHART,
-  git: { url: "ssh://git@git.example.org/homelab.git", knownHosts: "x ssh-rsa A" },
-};
 const RELEASES = { ingress: { traefik: "release", chart: CHART }, flux: FLUX };
 const SECRETS = { gitIdentity: SSH_KEY };
 const WITHOUT_TRAEFIK = { ...baseOutputs(), disabled: ["traefik"] };

@@ -1,17 +1,7 @@
 import { plainTexts, reveal } from "../../../tests/support/program";
-import { AGE_KEY, recordAddons, type Recording, SSH_KEY } from "../support/program";
+import { AGE_KEY, FLUX, recordAddons, type Recording, SSH_KEY } from "../support/program";
 
 const MINIMAL = { cluster: "organization/proxmox-k3s/homelab" };
-const CHART = {
-  source: "oci://registry.example.org/charts/own",
-  version: "41.3.0",
-  digest: `sha256:${"ab".repeat(32)}`,
-};
-const FLUX = {
-  install: "chart",
-  chart: CHART,
-  git: { url: "ssh://git@git.example.org/homelab.git", knownHosts: "x ssh-rsa A" },
-};
 const SECRETS = { gitIdentity: SSH_KEY };
 
 const KUSTOMIZATION = "kubernetes:kustomize.toolkit.fluxcd.io/v1:Kustomization";

@@ -1,4 +1,4 @@
-import { describeRequest, type RecordedResource } from "../../../tests/support/program";
+import { type RecordedResource, recordResources, runAsStack } from "../../../tests/support/program";
 import { baseConfig, baseOutputs } from "./config";
 
 export interface Recording {
@@ -26,6 +26,18 @@ export const AGE_KEY = `AGE-SECRET-KEY-1${"Q".repeat(58)}`;
 
 /** The form of a private SSH key, and of no use. */
 export const SSH_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nQUJD\n-----END OPENSSH PRIVATE KEY-----\n";
+
+/** A chart of nobody, pinned. */
+export const CHART = {
+  source: "oci://registry.example.org/charts/own",
+  version: "41.3.0",
+  digest: `sha256:${"ab".repeat(32)}`,
+};
+export const FLUX = {
+  install: "chart",
+  chart: CHART,
+  git: { url: "ssh://git@git.example.org/homelab.git", knownHosts: "x ssh-rsa A" },
+};
 
 /**
  * Runs the add-ons' program under Pulumi's test monitor and records what it registers, options included. The monitor is Pulumi's
@@ -62,28 +74,8 @@ export async function recordAddons(options: RecordOptions = {}): Promise<Recordi
       },
       secrets.map(([key]) => key),
     );
-    const monitor = pulumi.runtime.getMonitor() as unknown as {
-      registerResource: (request: Request, callback: (error: unknown, answer: { getUrn(): string }) => void) => void;
-    };
-    const register = monitor.registerResource.bind(monitor);
-    monitor.registerResource = (request, callback) =>
-      register(request, (error, answer) => {
-        if (answer) recorded.push(describeRequest(request, answer.getUrn()));
-        callback(error, answer);
-      });
-    // A throw inside the stack would end the process as an unhandled rejection beside the one that is awaited here.
-    let failure: Error | undefined;
-    await pulumi.runtime.runInPulumiStack(async () => {
-      try {
-        outputs = await (require("../../index") as () => Promise<Record<string, unknown>>)();
-        return outputs;
-      } catch (error) {
-        failure = error as Error;
-        return {};
-      }
-    });
-    await pulumi.runtime.disconnect();
-    if (failure) throw failure;
+    recordResources(pulumi, recorded);
+    outputs = await runAsStack(pulumi, () => require("../../index") as () => Promise<Record<string, unknown>>);
   });
   return {
     resources: recorded,
@@ -95,5 +87,3 @@ export async function recordAddons(options: RecordOptions = {}): Promise<Recordi
     },
   };
 }
-
-type Request = unknown;
