@@ -5,7 +5,6 @@
 DRAIN_TIMEOUT=$(number "$(policy DRAIN_TIMEOUT)")
 ON_BLOCKED=$(policy ON_BLOCKED)
 ON_LOCAL_DATA=$(policy ON_LOCAL_DATA)
-API_WAIT=60
 
 if [ "$ROLE" = server ] && [ -z "$(other_guests "$NAME")" ]; then
   [ "$(policy ALLOW_CONTROL_PLANE_LOSS)" = yes ] || fail "$NAME is the only server: without it the cluster and all its objects are lost" \
@@ -22,10 +21,16 @@ if [ "$HAS_MACHINE" = yes ]; then
   await_unlocked "$conf"
 fi
 
-node_exists() { [ -n "$(kubectl get node "$NAME" --ignore-not-found -o name)" ]; }
 running() { trusts "$VMID" "$NAME" && guest_runs "$VMID"; }
-# A machine that runs is not yet the node: it may have been made anew, or its K3s may be dead.
-node_is_ready() { [ "$(kubectl get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
+# can_end_pods: a kubelet does what the API asks of it. A machine that runs is not yet the node: it may have been made anew, or its
+# K3s may be dead. Ends the step where no server says which it is: a drain that is left out loses pods.
+can_end_pods() {
+  running || return 1
+  kubelet=0
+  is_ready "$NAME" || kubelet=$?
+  [ "$kubelet" -ne 2 ] || stays "no server said within $API_WAIT s whether $NAME is Ready; it keeps its machine" "$SEE_SERVERS, then pulumi up"
+  return "$kubelet"
+}
 
 # A node that the plan keeps is rebuilt, and is away until it is Ready again (host/ready.sh). Rebuilds for a change of the config
 # wait for each other (plan/disturbanceOrder.ts). The program does not see `pulumi up --replace`, and a step that waited here
@@ -51,7 +56,7 @@ others_away() (
     other=${file##*/}
     if [ "$other" = "$NAME" ] || ! comes_back "$other"; then continue; fi
     newer=$(find "$file" -newer "$REBUILDING/$NAME" 2>/dev/null || :)
-    if [ -n "$newer" ] || ! flock -s -n "$file" true || ! node_is_ready "$other"; then printf ' %s' "$other"; fi
+    if [ -n "$newer" ] || ! flock -s -n "$file" true || ! is_ready "$other"; then printf ' %s' "$other"; fi
   done
 )
 
@@ -138,10 +143,10 @@ if [ "$ROLE" = server ] && is_member "$NAME"; then
       "$START_SERVERS, then pulumi up"
 fi
 
-if node_exists; then
+if node_exists "$NAME"; then
   move_replicas
   begin_to_leave
-  if ! running || ! node_is_ready "$NAME"; then
+  if ! can_end_pods; then
     # Nothing there can end a pod in order. The deletion of the Node lets the cluster start them elsewhere.
     say "$NAME does not run or is not Ready: nothing to drain"
     kubectl cordon "$NAME"
@@ -186,7 +191,7 @@ say "deleting the node $NAME and its password"
 KUBECTL_BOUND=250
 kubectl delete node "$NAME" --ignore-not-found --timeout=240s
 kubectl -n kube-system delete secret "$NAME.node-password.k3s" --ignore-not-found --timeout=60s
-! node_exists || fail "the node $NAME came back after its deletion" "$(command_of "$VMID") stop $VMID on the Proxmox host, then pulumi up"
+! node_exists "$NAME" || fail "the node $NAME came back after its deletion" "$(command_of "$VMID") stop $VMID on the Proxmox host, then pulumi up"
 if [ "$ROLE" = server ]; then
   former_servers | grep -vxF "$VMID $NAME" >"$WORK/former" || :
   install_file 0600 "$WORK/former" "$CLUSTER_DIR/former" || :

@@ -75,6 +75,33 @@ need_server() {
 KUBECTL_BOUND=90
 kubectl() { GUEST_BOUND=$KUBECTL_BOUND guest_exec "$SERVER" k3s kubectl "$@"; }
 
+# ask_api ARGUMENT…: sets ANSWER to what kubectl says. An API that does not answer says nothing about the cluster, so it is asked
+# again for API_WAIT seconds, through any server that answers but the one named NAME. Answers 1 if none has said it.
+API_WAIT=60
+ask_api() {
+  api_asked=$(now)
+  until ANSWER=$(kubectl "$@"); do
+    [ $(($(now) - api_asked)) -lt "$API_WAIT" ] || return 1
+    sleep 1
+    asked_server=$SERVER
+    find_server "${NAME:-}" || SERVER=$asked_server
+  done
+}
+
+# node_exists NAME: ends the step if no API has said.
+node_exists() {
+  ask_api get node "$1" --ignore-not-found -o name ||
+    fail "no server of the cluster said within $API_WAIT s whether it has the node $1" "$SEE_SERVERS, then pulumi up"
+  [ -n "$ANSWER" ]
+}
+
+# is_ready NAME: answers 1 if the Node is not Ready, or is not there; 2 if no API has said.
+READY='jsonpath={.status.conditions[?(@.type=="Ready")].status}'
+is_ready() {
+  ask_api get node "$1" --ignore-not-found -o "$READY" || return 2
+  [ "$ANSWER" = True ]
+}
+
 # ca_hash: the SHA-256 of the cluster's CA as K3s writes it into its tokens (K10<hash>::…).
 ca_hash() {
   hash=$(guest_exec "$SERVER" sed -n 's/^K10\([0-9a-f]\{64\}\)::server:.*/\1/p' /var/lib/rancher/k3s/server/token)

@@ -58,7 +58,7 @@ adopt_member() {
   own=$(guest_exec "$1" cat /var/lib/rancher/k3s/server/db/etcd/name 2>/dev/null | grep -xE '[a-z0-9][a-z0-9.-]{0,252}') || return 0
   own_ip=$(own_address "$1") || return 0
   say "$2 may be a member of etcd without a Node: $own"
-  if [ -z "$(kubectl get node "$2" --ignore-not-found -o name)" ]; then
+  if ! node_exists "$2"; then
     printf '{"apiVersion":"v1","kind":"Node","metadata":{"name":"%s"}}' "$2" | GUEST_BOUND=30 guest_feed "$SERVER" k3s kubectl create -f -
   fi
   kubectl label node "$2" --overwrite node-role.kubernetes.io/etcd=true

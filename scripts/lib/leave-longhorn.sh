@@ -23,22 +23,19 @@ $lost_volumes" "bring it back, or restore these volumes from a backup and delete
   say "$lost_volumes"
 }
 
-# can_copy: the node and its Longhorn can copy replicas away. Asked three times: an answer that did not come in time, as on a busy
-# server, is no dead node, and of a dead one nothing is waited for.
+# can_copy: the node and its Longhorn can copy replicas away. Of a dead one nothing is waited for.
 can_copy() {
-  for copy_try in 1 2 3; do
-    if running && node_is_ready "$NAME" && is_longhorn_ready "$NAME"; then return 0; fi
-    [ "$copy_try" -eq 3 ] || sleep 2
-  done
-  return 1
+  can_end_pods || return 1
+  copies=0
+  is_longhorn_ready "$NAME" || copies=$?
+  [ "$copies" -ne 2 ] || stays "no server said within $API_WAIT s whether Longhorn on $NAME is Ready; it was not drained" "$SEE_SERVERS, then pulumi up"
+  return "$copies"
 }
 
 move_replicas() {
   find_longhorn "$NAME" || fail "the API of the server $SERVER did not say whether Longhorn knows $NAME; it was not drained" "the same again: pulumi up"
   [ -n "$LONGHORN" ] || return 0
-  # Nodes that leave at the same time must not count on each other.
-  exec 7>"$CLUSTER_DIR/evicting.lock"
-  flock -w 120 7 || :
+  lock_evictions
   plan_eviction "$NAME" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME; it was not drained" "the same again: pulumi up"
   : >"$WORK/given-up"
   moves=no
@@ -52,7 +49,7 @@ move_replicas() {
   begin_to_leave
   request_eviction "$NAME" ||
     stays "Longhorn did not take the eviction of $NAME; it was not drained" "kubectl -n $LONGHORN describe nodes.longhorn.io $NAME says why; then pulumi up"
-  exec 7>&-
+  unlock_evictions
   if [ "$moves" = yes ]; then await_replicas; fi
 }
 
@@ -98,7 +95,7 @@ $left_volumes" "kubectl -n $LONGHORN get volumes.longhorn.io,replicas.longhorn.i
 
 # await_detached: Kubernetes detaches the volumes of the pods that have gone. A Node that goes before leaves them attached to nobody.
 await_detached() {
-  if [ -z "$LONGHORN" ] || ! running || ! node_is_ready "$NAME"; then return 0; fi
+  if [ -z "$LONGHORN" ] || ! can_end_pods; then return 0; fi
   detached_since=$(now)
   while ! attached=$(attached_to "$NAME") || [ -n "$attached" ]; do
     if [ $(($(now) - detached_since)) -ge 120 ]; then

@@ -50,8 +50,7 @@ withdraw_disks() {
 
 # empty_disk SERIAL NAME_OF_THE_DISK UUID
 empty_disk() {
-  exec 7>"$CLUSTER_DIR/evicting.lock"
-  flock -w 120 7 || :
+  lock_evictions
   plan_eviction "$NAME" "$2" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME" "the same again: pulumi up"
   stuck_volumes=$(planned stuck '*')
   if [ -n "$stuck_volumes" ]; then
@@ -63,7 +62,7 @@ $stuck_volumes" "add a node or a disk that takes replicas, or lower numberOfRepl
   grep -qxF -- "$LONGHORN $2" "$TAKING" 2>/dev/null || echo "$LONGHORN $2" >>"$TAKING"
   patch_longhorn "$NAME" "$(disk_patch "$2" '{"allowScheduling":false,"evictionRequested":true}')" ||
     fail "Longhorn did not take the eviction of the disk $1 of $NAME" "kubectl -n $LONGHORN describe nodes.longhorn.io $NAME says why; then pulumi up"
-  exec 7>&-
+  unlock_evictions
   : >"$WORK/given-up"
   awk -F '\t' '{ print $2 }' "$WORK/eviction" >"$WORK/evicted"
   if ! await_eviction "$NAME" "$(eviction_timeout)" '' "$3"; then

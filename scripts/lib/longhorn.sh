@@ -18,8 +18,18 @@ find_longhorn() {
 
 ask_longhorn() { kubectl -n "$LONGHORN" get "$1.longhorn.io" -o "jsonpath={range .items[$2]}$3{\"\\n\"}{end}"; }
 
-# is_longhorn_ready NAME: its Longhorn can copy replicas away.
-is_longhorn_ready() { [ "$(kubectl -n "$LONGHORN" get nodes.longhorn.io "$1" --ignore-not-found -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
+# is_longhorn_ready NAME: its Longhorn can copy replicas away. Answers 1 if it cannot, or is not there; 2 if no API has said.
+is_longhorn_ready() {
+  ask_api -n "$LONGHORN" get nodes.longhorn.io "$1" --ignore-not-found -o "$READY" || return 2
+  [ "$ANSWER" = True ]
+}
+
+# lock_evictions: nodes and disks that go at the same time must not count on each other's room. unlock_evictions when the request stands.
+lock_evictions() {
+  exec 7>"$CLUSTER_DIR/evicting.lock"
+  flock -w 120 7 || :
+}
+unlock_evictions() { exec 7>&-; }
 
 # plan_eviction NAME [DISK…]: what becomes of the volumes with a replica on the node, or on these disks of it, to $WORK/eviction, a
 # volume a line, separated by tabs: move|stuck, its name, copied (another node has all of it too) or alone, and words for people.

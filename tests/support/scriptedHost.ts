@@ -40,7 +40,7 @@ export class ScriptedHost {
 
   /** @param pct what `pct` does after it has recorded its arguments; shell */
   constructor(pct = "") {
-    for (const dir of ["bin", "work", "lock", "vm-lock", "state", "etc/nodes/pve/lxc", "etc/nodes/pve/qemu-server"])
+    for (const dir of ["bin", "lock", "vm-lock", "state", "etc/nodes/pve/lxc", "etc/nodes/pve/qemu-server"])
       fs.mkdirSync(path.join(this.root, dir), { recursive: true });
     for (const folder of ["lxc", "qemu-server"])
       fs.symlinkSync(`nodes/pve/${folder}`, path.join(this.root, "etc", folder));
@@ -70,7 +70,8 @@ export class ScriptedHost {
   hurry(): void {
     this.uptime = path.join(this.root, "uptime");
     fs.writeFileSync(this.uptime, "1000.00 0.00\n");
-    const text = `read -r up idle <"${this.uptime}"; echo "$((\${up%.*} + 30)).00 0.00" >"${this.uptime}"`;
+    // Two scripts may wait at the same time, so the file is never half written.
+    const text = `read -r up idle <"${this.uptime}"; echo "$((\${up%.*} + 30)).00 0.00" >"${this.uptime}.$$" && mv "${this.uptime}.$$" "${this.uptime}"`;
     fs.writeFileSync(path.join(this.root, "bin/sleep"), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   }
 
@@ -108,25 +109,30 @@ export class ScriptedHost {
    * @param task one of the program's, or the removal that the roster keeps
    */
   script(task: HostTask, action: string, env: Readonly<Record<string, string>> = {}): ScriptRun {
-    const text = this.textOf(task);
-    const options = { encoding: "utf8", env: this.environment(task, action, env) } as const;
-    const { status, stdout, stderr } = spawnSync("sh", ["-c", text], options);
-    return this.runOf(status, stdout + stderr);
+    const work = this.workOf(task);
+    const options = { encoding: "utf8", env: this.environment(work, task, action, env) } as const;
+    const { status, stdout, stderr } = spawnSync("sh", ["-c", this.textOf(task)], options);
+    return this.runOf(work, status, stdout + stderr);
   }
 
   /** The same, while this process answers. */
   async scriptAnswered(task: HostTask, action: string, env: Readonly<Record<string, string>> = {}): Promise<ScriptRun> {
-    const child = spawn("sh", ["-c", this.textOf(task)], { env: this.environment(task, action, env), stdio: "pipe" });
-    const { code, stdout, stderr } = await endOf(child, "");
-    return this.runOf(code, stdout + stderr);
+    const work = this.workOf(task);
+    const options = { env: this.environment(work, task, action, env), stdio: "pipe" } as const;
+    const { code, stdout, stderr } = await endOf(spawn("sh", ["-c", this.textOf(task)], options), "");
+    return this.runOf(work, code, stdout + stderr);
+  }
+
+  /** A folder of this run alone, as the runner makes one. */
+  private workOf(task: HostTask): string {
+    const work = fs.mkdtempSync(path.join(this.root, "work-"));
+    for (const [name, text] of Object.entries(task === "kept-leave" ? {} : taskFiles(task)))
+      fs.writeFileSync(path.join(work, name), `${text}\n`);
+    return work;
   }
 
   private textOf(task: HostTask): string {
-    for (const file of ["pct", "qm", "work/outcome"]) fs.rmSync(path.join(this.root, file), { force: true });
-    for (const [name, text] of Object.entries(task === "kept-leave" ? {} : taskFiles(task))) {
-      const file = path.join(this.root, "work", name);
-      if (!fs.existsSync(file)) fs.writeFileSync(file, `${text}\n`);
-    }
+    for (const file of ["pct", "qm"]) fs.rmSync(path.join(this.root, file), { force: true });
     return taskText(task)
       .replaceAll("/etc/pve", `${this.root}/etc`)
       .replaceAll("/proc/uptime", this.uptime)
@@ -135,19 +141,23 @@ export class ScriptedHost {
       .replaceAll("/var/lib/proxmox-k3s", `${this.root}/state`);
   }
 
-  private environment(task: HostTask, action: string, env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  private environment(
+    work: string,
+    task: HostTask,
+    action: string,
+    env: Readonly<Record<string, string>>,
+  ): NodeJS.ProcessEnv {
     return {
       PATH: `${this.root}/bin:${process.env["PATH"]}`,
       DOUBLE_SOCKET: `${this.root}/run/systemd/private`,
-      ...{ WORK: `${this.root}/work`, RUNNER: String(process.pid), STEP: `node-1-${task}`, ACTION: action },
+      ...{ WORK: work, RUNNER: String(process.pid), STEP: `node-1-${task}`, ACTION: action },
       ...{ MARK, VMID: "103", NAME: "node-1", ...env },
     };
   }
 
-  private runOf(code: number | null, output: string): ScriptRun {
-    const read = (file: string) =>
-      fs.existsSync(path.join(this.root, file)) ? fs.readFileSync(path.join(this.root, file), "utf8").trim() : "";
-    const calls = (file: string): string[] => (read(file) === "" ? [] : read(file).split("\n"));
-    return { code, output, outcome: read("work/outcome"), pct: calls("pct"), qm: calls("qm") };
+  private runOf(work: string, code: number | null, output: string): ScriptRun {
+    const read = (file: string) => (fs.existsSync(file) ? fs.readFileSync(file, "utf8").trim() : "");
+    const calls = (tool: string): string[] => read(path.join(this.root, tool)).split("\n").filter(Boolean);
+    return { code, output, outcome: read(path.join(work, "outcome")), pct: calls("pct"), qm: calls("qm") };
   }
 }

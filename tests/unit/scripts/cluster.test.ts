@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
+import { taskFiles } from "../../../remote/script";
 import { CREATION, MARK, ScriptedHost } from "../../support/scriptedHost";
 
 /*
@@ -16,7 +17,6 @@ let host: ScriptedHost;
 beforeEach(() => {
   // Every guest runs a K3s that answers, a stranger's too.
   host = new ScriptedHost();
-  fs.writeFileSync(path.join(host.root, "work/leave"), "# the removal script\n");
 });
 
 function roster(servers: Record<number, string>, policy: Record<string, string> = {}) {
@@ -42,7 +42,7 @@ describe("the roster", () => {
     expect(roster({ 100: "k3s-master" })).toMatchObject({ code: 0, outcome: "roster: k3s-master" });
     expect(known()).toBe("100 k3s-master\n");
     expect(host.kept(`${CLUSTER_ID}/mark`)).toBe(`${MARK}\n`);
-    expect(host.kept(`${CLUSTER_ID}/leave`)).toBe("# the removal script\n");
+    expect(host.kept(`${CLUSTER_ID}/leave`)).toBe(`${taskFiles("roster")["leave"]}\n`);
     expect(host.kept(`${CLUSTER_ID}/policy`)).toContain("DRAIN_TIMEOUT=300\n");
   });
 

@@ -28,14 +28,14 @@ beforeEach(() => {
       status*) echo "status: running" ;;
       *"get persistentvolumes"*) [ ! -e "$api/silent" ] && cat "$api/volumes" && sh "$api/meanwhile" ;;
       *"get pods -A -o jsonpath"*) cat "$api/pods" ;;
-      *"get node ${NAME} --ignore-not-found -o name") [ -e "$api/gone" ] || echo "node/${NAME}" ;;
-      *"get node ${NAME} -o jsonpath"*) echo True ;;
-      *"get node ${OTHER} -o jsonpath"*) cat "$api/other" ;;
+      *"get node ${NAME} --ignore-not-found -o name") sh "$api/node" && { [ -e "$api/gone" ] || echo "node/${NAME}"; } ;;
+      *"get node ${NAME} --ignore-not-found -o jsonpath"*) sh "$api/ready" && echo True ;;
+      *"get node ${OTHER} --ignore-not-found -o jsonpath"*) cat "$api/other" ;;
       *"delete node"*) touch "$api/gone" ;;
     esac`);
   host.hurry();
   fs.mkdirSync(api(""));
-  for (const file of ["volumes", "pods", "meanwhile", "other"]) fs.writeFileSync(api(file), "");
+  for (const file of ["volumes", "pods", "meanwhile", "other", "node", "ready"]) fs.writeFileSync(api(file), "");
   const dir = path.join(host.root, "state", CLUSTER_ID);
   fs.mkdirSync(dir, { recursive: true });
   fs.writeFileSync(path.join(dir, "servers"), "100 k3s-master\n");
@@ -134,6 +134,37 @@ describe("a guest that Proxmox VE would keep", () => {
     const run = host.script("guard", "delete", { VMID: String(VMID), NAME, URN: "urn:pulumi:a::b::c::d" });
     expect(run.output).toContain("cannot be destroyed, so it was not shut down:\n  - it is protected (pct set 103");
     expect(run).toMatchObject({ code: 1, pct: [] });
+  });
+});
+
+describe("an API that does not answer says nothing about a node", () => {
+  const drains = (run: ScriptRun): string[] => run.pct.filter((call) => call.includes(`kubectl drain ${NAME}`));
+  /** Its first answers do not come. */
+  const answersAt = (try_: number): string =>
+    `echo >>"${api("tries")}"; [ "$(grep -c "" "${api("tries")}")" -ge ${try_} ]\n`;
+
+  it.each(["node", "ready"])("is asked again, and the node is drained then: %s", (question) => {
+    fs.writeFileSync(api(question), answersAt(3));
+    const run = leave();
+    expect(run).toMatchObject(left);
+    expect(drains(run)).toHaveLength(1);
+  });
+
+  it("does not make the node one that is not there", () => {
+    fs.writeFileSync(api("node"), "exit 1\n");
+    const run = leave();
+    expect(run.output).toContain(`no server of the cluster said within 60 s whether it has the node ${NAME}`);
+    expect(run.output).toMatch(/^next: {2}find the cause in their journalctl -u k3s .*, then pulumi up$/m);
+    expectUndisturbed(run);
+  });
+
+  it("does not make the node one that is not Ready, of which nothing is drained", () => {
+    fs.writeFileSync(api("ready"), "exit 1\n");
+    const run = leave();
+    expect(run.code).toBe(1);
+    expect(run.output).toContain(`no server said within 60 s whether ${NAME} is Ready; it keeps its machine`);
+    expect(run.pct.filter((call) => /kubectl (drain|cordon|delete)|disable/.test(call))).toEqual([]);
+    expect(run.pct.filter((call) => call.includes("uncordon"))).toHaveLength(1);
   });
 });
 
