@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { STEP_BOUNDS } from "../plan/bounds";
 import type { ClusterPlan, NodePlan } from "../plan/model";
+import { meshLines } from "../plan/render/meshLines";
 import { nftables } from "../plan/render/nftables";
 import { clusterStepName, stepName } from "../plan/steps";
 import { advice } from "../remote/advice";
@@ -31,7 +32,7 @@ export function firewall(
     boundSeconds: STEP_BOUNDS.guest,
     args: {
       RULES: nftables(plan),
-      MESH: plan.nodes.map(({ vmId, name: node, address, role }) => [vmId, node, address, role].join(" ")).join("\n"),
+      MESH: meshLines(plan),
       REPAIRS: context.repairs(step),
     },
     inputs: { CLUSTER_ID: context.clusterId },

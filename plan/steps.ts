@@ -48,6 +48,7 @@ export const CLUSTER_STEPS = [
   "status",
   "onboarding",
   "check",
+  "addons",
 ] as const;
 export type ClusterStep = (typeof CLUSTER_STEPS)[number];
 

@@ -83,7 +83,7 @@ export const SHAPES = {
   MODULE_SHA256: "[0-9a-f]{64}",
   /** Empty if the cluster has no mark yet. */
   MARK: `(?:proxmox-k3s ${NAMED}/${NAMED}/${NAMED} ${ID})?`,
-  /** The nodes of the plan, for their firewall. */
+  /** The nodes of the plan: for their firewall, and to ask all of them. */
   MESH: lines(`${VMID} ${LABEL} ${IPV4} (?:server|agent)`),
   MODULES: "(?:[a-z0-9_]{1,32}(?: [a-z0-9_]{1,32})*)?",
   NAME: LABEL,

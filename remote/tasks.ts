@@ -85,6 +85,13 @@ const GUEST_NIXOS = { "guest-nixos.sh": ["lib/nixos.sh", "host/files/guest-nixos
 const ANY_TEXT = "[^\\x00]*";
 
 export const TASKS = {
+  addons: {
+    runsOn: "host",
+    parts: [...CLUSTER, "host/addons"],
+    args: ["MESH", "CLUSTER_ID"],
+    answer: lines("(?:addon|longhorn-(?:node|volumes|volume)|flux|prometheus|targets|ingress|port)\\t[^\\n\\x00]*"),
+    files: { "node-checks.sh": ["lib/node-checks.sh"], "node-ports.sh": ["host/files/node-ports.sh"] },
+  },
   back: {
     runsOn: "host",
     parts: [...CLUSTER, "host/back"],

@@ -28,8 +28,12 @@ export class ScriptedLonghorn {
   readonly shells: string[] = [];
   /** What happens at a question, before its answer. */
   meanwhile: (question: string) => void = () => {};
+  /** Questions to which the API gives no answer. */
+  isRefused: (question: string) => boolean = () => false;
   /** Whether a shell in a guest ends well. */
   endsWell: (shell: string) => boolean = () => true;
+  /** What a shell in a guest prints. */
+  prints: (shell: string, vmid: number) => string = () => "";
   private readonly clusters: SimulatedClusters;
   private end = (): void => {};
 
@@ -87,6 +91,14 @@ export class ScriptedLonghorn {
     return this.host.scriptAnswered("status", "look", { CLUSTER_ID, RUN: "" });
   }
 
+  /** The look at what runs in the cluster. @param nodes those of the plan */
+  addons(nodes: readonly string[] = NODES): Promise<ScriptRun> {
+    const mesh = nodes.map((name, at) => {
+      return `${this.vmIds.get(name)} ${name} 192.168.2.${20 + at} ${name === NODES[0] ? "server" : "agent"}`;
+    });
+    return this.host.scriptAnswered("addons", "look", { CLUSTER_ID, MESH: mesh.join("\n") });
+  }
+
   private identity(name: string): Record<string, string> {
     return { CLUSTER_ID, VMID: String(this.vmIds.get(name)), NAME: name };
   }
@@ -128,6 +140,7 @@ export class ScriptedLonghorn {
       const question = args.slice(2).join(" ");
       this.asked.push(question);
       this.meanwhile(question);
+      if (this.isRefused(question)) return 1;
       return kubectl(
         { clusters: this.clusters, vmid: Number(vmid), startedAt: () => 0 },
         { ...call, args: args.slice(1) },
@@ -136,6 +149,7 @@ export class ScriptedLonghorn {
     if (args[0] !== "sh" || args[1] !== "-s") return 0;
     const shell = `${args.slice(3).join(" ")}\n${await call.input()}`;
     this.shells.push(shell);
+    call.print(this.prints(shell, Number(vmid)));
     return this.endsWell(shell) ? 0 : 1;
   }
 }

@@ -21,6 +21,8 @@ export interface SimulatedCluster {
   readonly etcd: Set<string>;
   /** Objects of other kinds, by kind in the plural, as the API has them. */
   readonly objects: Map<string, object[]>;
+  /** What pods answer through the API's proxy, by the start of the path. */
+  proxied?: ReadonlyMap<string, string>;
   /** Longhorn is installed, and these things go wrong in it. */
   longhorn?: LonghornFaults;
 }
