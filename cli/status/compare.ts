@@ -1,5 +1,7 @@
+import type { AddonName, AddonSight } from "../../plan/addonsSight";
 import type { ClusterPlan, NodePlan } from "../../plan/model";
 import type { Finding } from "../doctor/finding";
+import { checkAddons, presenceOf } from "./addons/check";
 import { type Difference, seenOf } from "./difference";
 import { checkCertificates, checkKubeconfig } from "./expiry";
 import { checkGuests, checkState, checkStorages, type Place, placesOf } from "./machines";
@@ -33,6 +35,8 @@ export interface Status {
   readonly at: Date;
   readonly verdict: Verdict;
   readonly nodes: readonly NodeStatus[];
+  /** Which of them the cluster has. */
+  readonly addons: Readonly<Record<AddonName, AddonSight<unknown>["is"]>>;
   readonly findings: readonly Difference[];
 }
 
@@ -46,9 +50,13 @@ export function compare(plan: ClusterPlan, sight: Sight): Status {
     ...checkCertificates(plan, sight),
     checkKubeconfig(sight),
     ...checkStorages(sight),
+    ...checkAddons(plan, sight, places),
   ];
   const nodes = nodesOf(plan, sight, places).map((node) => ({ ...node, level: levelOf(node, findings) }));
-  return { cluster: plan.name, version: plan.version, at: sight.at, verdict: verdictOf(findings), nodes, findings };
+  return {
+    ...{ cluster: plan.name, version: plan.version, at: sight.at, verdict: verdictOf(findings) },
+    ...{ nodes, addons: presenceOf(sight), findings },
+  };
 }
 
 export function verdictOf(findings: readonly Finding[]): Verdict {

@@ -7,6 +7,7 @@ import { loadPlan } from "../../plan/load";
 import type { ClusterPlan } from "../../plan/model";
 import { clusterIdOf } from "../../plan/mark";
 import { readAdvice } from "../../remote/advice";
+import { askAddons } from "../../remote/askAddons";
 import { askCluster, endOf } from "../../remote/askCluster";
 import type { ShellTarget } from "../../remote/sshClient";
 import { openApi, type ProxmoxApi } from "../proxmoxApi";
@@ -39,9 +40,10 @@ export async function look(stackName?: string): Promise<{ readonly plan: Cluster
   const byApi = <T>(ask: () => Promise<T>): Promise<Look<T>> =>
     attempt(() => (apiToken === undefined ? Promise.reject(new Error("there is no usable API token")) : ask()));
   try {
-    const [guests, cluster, listed, storages] = await Promise.all([
+    const [guests, cluster, addons, listed, storages] = await Promise.all([
       byHost((target, itsMark) => new ClusterHost(target, plan.name, itsMark).guests()),
       byHost((target, itsMark) => askCluster(target, plan.name, clusterIdOf(itsMark))),
+      byHost((target, itsMark) => askAddons(target, plan, clusterIdOf(itsMark))),
       byApi(() => listGuests(api)),
       byApi(() => readStorages(api, plan)),
     ]);
@@ -49,7 +51,7 @@ export async function look(stackName?: string): Promise<{ readonly plan: Cluster
     const ofAnotherState = seenOf(guests)?.ofAnotherState ?? [];
     return {
       plan,
-      sight: { at, state: stack.state, record, marked, ofAnotherState, listed, storages, cluster, kubeconfig },
+      sight: { at, state: stack.state, record, marked, ofAnotherState, listed, storages, cluster, addons, kubeconfig },
     };
   } finally {
     api.close();

@@ -1,3 +1,4 @@
+import type { AddonsSight } from "../../plan/addonsSight";
 import type { ClusterSight } from "../../plan/clusterSight";
 import type { ClusterRecord } from "../../plan/record";
 import type { HostGuest } from "../recover/guests";
@@ -33,6 +34,8 @@ export interface Sight {
   readonly listed: Look<readonly ListedGuest[]>;
   readonly storages: Look<readonly StorageSight[]>;
   readonly cluster: Look<ClusterSight>;
+  /** What runs in the cluster beside K3s; undefined where no server answers. */
+  readonly addons: Look<AddonsSight | undefined>;
   /** The end of the certificate in the kubeconfig that the stack hands out. */
   readonly kubeconfig: Look<{ readonly ends: Date }>;
 }

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { addLonghornNode, addLonghornVolume, installLonghorn } from "../support/doubles/longhornController";
 import type { SimulatedNode } from "../support/doubles/simulatedCluster";
 import { Homelab, type HomelabSnapshot } from "../support/homelab";
 import { homelabAtRest } from "../support/homelabAtRest";
@@ -59,7 +60,9 @@ it("is all green where all is as planned, in text and page too, and changes noth
   expect(stdout).not.toMatch(/^[!✗–] /m);
   expect(fs.readFileSync(report, "utf8")).toMatch(/<svg[^]*k3s-worker-02[^]*<\/svg>/);
   expect(lab.asked.filter(({ method }) => method !== "GET")).toEqual([]);
-  expect([...new Set(lab.journal.whats("script"))].sort()).toEqual(["homelab-guests look", "homelab-status look"]);
+  expect([...new Set(lab.journal.whats("script"))].sort()).toEqual(
+    ["addons", "guests", "status"].map((task) => `homelab-${task} look`),
+  );
   expect(lab.journal.whats("machine")).toEqual([]);
   expect((await lab.pulumi("stack", "export")).stdout).toBe(state);
 });
@@ -84,6 +87,32 @@ it("names what differs in Kubernetes", async () => {
       "fail labels: k3s-worker-01 lacks the taint only=web:NoSchedule → kubectl taint node k3s-worker-01 --overwrite only=web:NoSchedule",
     ],
   });
+});
+
+it("names what differs in what runs in the cluster, and what the API did not say", async () => {
+  const [cluster] = [...lab.host.clusters.all.values()];
+  installLonghorn(cluster!);
+  const evicted = addLonghornNode(cluster!, "k3s-worker-01", 100);
+  Object.assign(evicted.spec, { allowScheduling: false, evictionRequested: true });
+  addLonghornNode(cluster!, "k3s-worker-02", 100);
+  addLonghornVolume(cluster!, "pvc-1", 1, ["k3s-worker-02"]).status.robustness = "degraded";
+  cluster!.objects.get("crd")!.push({ metadata: { name: "kustomizations.kustomize.toolkit.fluxcd.io" } });
+  expect(await status()).toEqual({
+    code: 1,
+    verdict: "differs",
+    lines: [
+      expect.stringMatching(
+        /^warn longhorn: k3s-worker-01 is being emptied by Longhorn, .* → kubectl -n longhorn-system patch /,
+      ),
+      expect.stringMatching(/^warn longhorn: 1 of 1 volumes are degraded, .*: pvc-1 → kubectl -n longhorn-system get /),
+      expect.stringMatching(/^skip add-ons: not checked: the API did not say .*: flux → kubectl get crds/),
+    ],
+  });
+  const { code, stdout } = await lab.command("status", "--stack", "homelab", "--json");
+  expect([code, JSON.parse(stdout).addons]).toEqual([
+    1,
+    { longhorn: "there", flux: "unknown", prometheus: "absent", ingress: "absent" },
+  ]);
 });
 
 it("names what differs on Proxmox VE, and a certificate near its end", async () => {
@@ -117,7 +146,9 @@ it("names an up that is due, and a server that does not answer", async () => {
       expect.stringContaining(
         "fail servers: k3s-master does not answer: its K3s API is down → pulumi up, which starts it",
       ),
-      ...["nodes", "versions", "labels"].map((check) => `skip ${check}: not checked: no server answers → undefined`),
+      ...["nodes", "versions", "labels", "add-ons"].map(
+        (check) => `skip ${check}: not checked: no server answers → undefined`,
+      ),
     ],
   });
 });

@@ -1,5 +1,6 @@
 import type { HostGuest } from "../../cli/recover/guests";
 import type { Look, Sight } from "../../cli/status/sight";
+import type { AddonsSight } from "../../plan/addonsSight";
 import type { ClusterSight, NodeSight } from "../../plan/clusterSight";
 import { type ClusterPlan, isEtcdMember, type NodePlan } from "../../plan/model";
 import { clusterRecordOf } from "../../plan/record";
@@ -7,6 +8,14 @@ import { formatTaint } from "../../plan/taints";
 
 export const AT = new Date("2026-11-28T12:00:00Z");
 export const inDays = (days: number): Date => new Date(AT.getTime() + days * 86_400_000);
+
+/** A cluster with K3s alone. */
+export const NO_ADDONS: AddonsSight = {
+  longhorn: { is: "absent" },
+  flux: { is: "absent" },
+  prometheus: { is: "absent" },
+  ingress: { is: "absent" },
+};
 
 /** What is seen of a cluster that is as its plan says. */
 export function goodSight(plan: ClusterPlan): Sight {
@@ -21,6 +30,7 @@ export function goodSight(plan: ClusterPlan): Sight {
       seen: [{ name: "local-lvm", isActive: true, totalBytes: 400 * 1024 ** 3, freeBytes: 200 * 1024 ** 3 }],
     },
     cluster: { seen: goodCluster(plan) },
+    addons: { seen: NO_ADDONS },
     kubeconfig: { seen: { ends: inDays(300) } },
   };
 }
