@@ -5,6 +5,7 @@ import { readClusterStack } from "./components/clusterStack";
 import { clusterProvider } from "./components/provider";
 import { archiveProblems } from "./components/release";
 import { readSecrets } from "./components/secrets";
+import { readStanding } from "./components/standing";
 import { requiredSecrets, type SecretName } from "./plan/flux";
 import { ConfigError, loadSettings } from "./plan/load";
 import { planAddons, releasesOf } from "./plan/plan";
@@ -14,7 +15,7 @@ async function prepare() {
   const { secrets, problemsOf } = readSecrets();
   const settings = loadSettings(new pulumi.Config().getObject("addons"), (draft) => problemsOf(requiredSecrets(draft)));
   const { cluster, kubeconfig } = await readClusterStack(settings.cluster);
-  const plan = planAddons(settings, cluster, Object.keys(secrets) as SecretName[]);
+  const plan = planAddons(settings, cluster, Object.keys(secrets) as SecretName[], await readStanding());
   const problems = archiveProblems(releasesOf(plan));
   if (problems.length > 0) throw new ConfigError(problems);
   return { plan, kubeconfig, secrets };

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Credentials } from "../credentials/load";
 import { disturbanceOrder } from "../plan/disturbanceOrder";
 import { endpointUrl } from "../plan/endpoint";
-import type { ClusterPlan, DiskPlan, NodePlan } from "../plan/model";
+import { type ClusterPlan, type DiskPlan, longhornPath, type NodePlan } from "../plan/model";
 import type { ClusterRecord } from "../plan/record";
 import { renameKubeconfig } from "../plan/render/kubeconfig";
 import { clusterStepName } from "../plan/steps";
@@ -30,8 +30,11 @@ export interface NodeOutput extends Pick<
   NodePlan,
   "role" | "kind" | "pool" | "index" | "vmId" | "address" | "proxmoxNode" | "labels" | "taints"
 > {
-  /** The further disks of a virtual machine, by which it has each as `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>`. */
-  readonly disks?: readonly Pick<DiskPlan, "serial">[];
+  /**
+   * The further disks of a virtual machine, which has each as `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>`. One for Longhorn
+   * also has the path where it is mounted.
+   */
+  readonly disks?: readonly (Pick<DiskPlan, "serial"> & { readonly path?: string })[];
 }
 
 /**
@@ -123,5 +126,7 @@ export class K3sCluster extends pulumi.ComponentResource {
 function outputOf(node: NodePlan): NodeOutput {
   const { role, kind, pool, index, vmId, address, proxmoxNode, labels, taints } = node;
   const common = { role, kind, pool, index, vmId, address, proxmoxNode, labels, taints };
-  return node.kind === "vm" ? { ...common, disks: node.disks.map(({ serial }) => ({ serial })) } : common;
+  if (node.kind !== "vm") return common;
+  const disks = node.disks.map(({ serial, longhorn }) => ({ serial, ...(longhorn && { path: longhornPath(serial) }) }));
+  return { ...common, disks };
 }

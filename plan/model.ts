@@ -303,6 +303,9 @@ export const installsAgent = (node: NodePlan): node is VmNodePlan => node.kind =
 /** Whether a NixOS module configures the machine. */
 export const isNixos = (node: NodePlan): node is VmNodePlan => node.kind === "vm" && node.os === "nixos";
 
+/** Where the node mounts a disk for Longhorn; `scripts/node/storage.sh` does it. */
+export const longhornPath = (serial: string): string => `/mnt/longhorn/${serial}`;
+
 /** The disks of a node that Longhorn gets. */
 export const longhornDisks = (node: NodePlan): readonly DiskPlan[] =>
   node.kind === "vm" ? node.disks.filter(({ longhorn }) => longhorn) : [];

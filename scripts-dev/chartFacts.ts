@@ -51,7 +51,9 @@ function schemaOf(file: string, kind: string): Node {
 
 function schemaOfValue(value: unknown): Node {
   if (Array.isArray(value)) return { type: "array" };
-  if (typeof value !== "object" || value === null) return { type: value === null ? "null" : typeof value };
+  // A default of null says nothing about the type.
+  if (value === null) return {};
+  if (typeof value !== "object") return { type: typeof value };
   const properties = Object.entries(value).map(([key, child]) => [key, schemaOfValue(child)] as const);
   return { type: "object", properties: Object.fromEntries(properties) };
 }

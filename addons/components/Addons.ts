@@ -7,6 +7,7 @@ import { objectDefaults } from "./defaults";
 import { makeFlux, type Secrets } from "./flux";
 import { makeIngress } from "./ingress";
 import { makeNamespaces } from "./namespaces";
+import { makeRelease } from "./release";
 
 export interface AddonsArgs {
   readonly plan: AddonsPlan;
@@ -26,6 +27,7 @@ export class Addons extends pulumi.ComponentResource {
     if (plan.access) makeAccess(plan.access, this);
     if (plan.flux) makeFlux(plan.flux, secrets, context(plan.flux.namespace));
     if (plan.ingress) makeIngress(plan.ingress, context(plan.ingress.namespace));
+    if (plan.longhorn) makeRelease(plan.longhorn.release, context(plan.longhorn.namespace));
     this.registerOutputs({});
   }
 }

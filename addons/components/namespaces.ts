@@ -12,9 +12,10 @@ export function makeNamespaces(
   return new Map(plans.map((plan) => [plan.name, makeNamespace(plan, parent)]));
 }
 
-function makeNamespace({ name, podSecurity, policies }: NamespacePlan, parent: pulumi.ComponentResource): Namespace {
+function makeNamespace(plan: NamespacePlan, parent: pulumi.ComponentResource): Namespace {
+  const { name, podSecurity, policies, protect = false } = plan;
   const labels = podSecurityLabels(podSecurity);
-  const namespace = new Namespace(name, { metadata: { name, labels } }, { parent });
+  const namespace = new Namespace(name, { metadata: { name, labels } }, { parent, protect });
   for (const { name: policy, ...rules } of policies) {
     // Only the directions that a policy names are denied by it.
     const policyTypes = [...("ingress" in rules ? ["Ingress"] : []), ...("egress" in rules ? ["Egress"] : [])];

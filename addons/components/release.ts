@@ -15,13 +15,17 @@ export interface ReleaseContext {
   readonly dependsOn?: pulumi.Resource[];
 }
 
-/** A Helm release. An install or an upgrade that fails is undone, so that the next `up` starts from what stood. */
-export function makeRelease({ name, namespace, chart, values }: ReleasePlan, context: ReleaseContext): Release {
+/**
+ * A Helm release. An install or an upgrade that fails is undone, so that the next `up` starts from what stood; with `keepsFailed`
+ * it stays, and the next `up` upgrades it.
+ */
+export function makeRelease(plan: ReleasePlan, context: ReleaseContext): Release {
+  const { name, namespace, chart, values, keepsFailed = false, protect = false } = plan;
   const { timeout, parent, dependsOn = [] } = context;
   return new Release(
     name,
-    { name, namespace, ...helmChart(chart), values: { ...values }, atomic: true, maxHistory: 5, timeout },
-    { parent, dependsOn },
+    { name, namespace, ...helmChart(chart), values: { ...values }, atomic: !keepsFailed, maxHistory: 5, timeout },
+    { parent, dependsOn, protect },
   );
 }
 

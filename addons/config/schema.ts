@@ -3,6 +3,7 @@ import { duration, text } from "../../config/fields";
 import { accessSchema } from "./sections/access";
 import { fluxSchema } from "./sections/flux";
 import { ingressSchema } from "./sections/ingress";
+import { longhornSchema } from "./sections/longhorn";
 import { namespacesSchema } from "./sections/namespaces";
 
 /**
@@ -25,6 +26,7 @@ export const sectionSchemas = {
   access: accessSchema.optional(),
   ingress: ingressSchema.optional(),
   flux: fluxSchema.optional(),
+  longhorn: longhornSchema.optional(),
 };
 
 /** The whole config as one schema, for the generated files. */

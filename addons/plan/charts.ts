@@ -7,6 +7,10 @@ export interface ReleasePlan {
   readonly namespace: string;
   readonly chart: ChartSettings;
   readonly values: Readonly<Record<string, unknown>>;
+  /** An install or an upgrade that fails is not undone, because what it installs cannot go back. */
+  readonly keepsFailed?: true;
+  /** Pulumi refuses to delete it. */
+  readonly protect?: boolean;
 }
 
 /** True for a chart in an archive of the repository; its digest is the program's to check, because Helm takes any archive. */

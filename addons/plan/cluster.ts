@@ -50,6 +50,10 @@ export type Cluster = Readonly<Omit<z.output<typeof outputsSchema>, "kubeconfig"
   readonly nodes: readonly ClusterNode[];
 };
 
+/** Nodes that have a disk for Longhorn. */
+export const storageNodes = ({ nodes }: Cluster): readonly ClusterNode[] =>
+  nodes.filter(({ disks }) => disks.some(({ path }) => path !== undefined));
+
 /**
  * Checks the outputs of the cluster's stack.
  * @param stack its name, for the messages

@@ -3,6 +3,7 @@ import type { PodSecurity } from "../config/sections/namespaces";
 import type { Cluster } from "./cluster";
 import { FLUX_NAMESPACE } from "./flux";
 import { ingressNamespace, TRAEFIK_NAMESPACE } from "./ingress";
+import { keepsVolumes, LONGHORN_NAMESPACE } from "./longhorn";
 import { type NetworkPolicyPlan, networkPolicies } from "./render/networkPolicies";
 
 /** A namespace that the program makes. */
@@ -12,6 +13,8 @@ export interface NamespacePlan {
   readonly podSecurity: PodSecurity;
   /** NetworkPolicies of all its pods; none for the add-ons' own. */
   readonly policies: readonly NetworkPolicyPlan[];
+  /** Pulumi refuses to delete it. */
+  readonly protect?: boolean;
 }
 
 /** Namespaces that Kubernetes and K3s make themselves. */
@@ -29,12 +32,14 @@ export function planNamespaces(settings: Settings, cluster: Cluster): NamespaceP
 }
 
 /** Namespaces that the add-ons themselves need. */
-export function addonNamespaces({ ingress, flux }: Draft): NamespacePlan[] {
+export function addonNamespaces({ ingress, flux, longhorn }: Draft): NamespacePlan[] {
   const own = (name: string, podSecurity: PodSecurity): NamespacePlan => ({ name, podSecurity, policies: [] });
   return [
     ...(ingress?.traefik === "release" ? [own(TRAEFIK_NAMESPACE, "baseline")] : []),
     // A Flux that is there already has its namespace.
     ...(flux?.install === "chart" ? [own(FLUX_NAMESPACE, "restricted")] : []),
+    // It mounts volumes on the nodes.
+    ...(longhorn ? [{ ...own(LONGHORN_NAMESPACE, "privileged"), protect: keepsVolumes(longhorn) }] : []),
   ];
 }
 

@@ -5,10 +5,13 @@ import { type FluxPlan, planFlux, type SecretName } from "./flux";
 import { type NamespacePlan, planNamespaces } from "./namespaces";
 import type { ReleasePlan } from "./charts";
 import { type IngressPlan, planIngress } from "./ingress";
+import { type LonghornPlan, planLonghorn } from "./longhorn";
 import { type AccessPlan, planAccess } from "./render/roles";
 import { checkFluxOn } from "./rules/flux";
 import { checkIngressOn } from "./rules/ingress";
+import { checkLonghornGone, checkLonghornOn } from "./rules/longhorn";
 import { checkNamespacesOn } from "./rules/namespaces";
+import type { Standing } from "./standing";
 
 /** Everything that the program makes. Components read it and decide nothing. */
 export interface AddonsPlan {
@@ -19,17 +22,26 @@ export interface AddonsPlan {
   readonly access: AccessPlan | undefined;
   readonly ingress: IngressPlan | undefined;
   readonly flux: FluxPlan | undefined;
+  readonly longhorn: LonghornPlan | undefined;
 }
 
 /**
  * What the settings mean on this cluster. Pure.
  * @param secrets names of the secret config that is set
+ * @param standing what was applied last
  * @throws ConfigError with everything that this cluster cannot have
  */
-export function planAddons(settings: Settings, cluster: Cluster, secrets: readonly SecretName[]): AddonsPlan {
+export function planAddons(
+  settings: Settings,
+  cluster: Cluster,
+  secrets: readonly SecretName[],
+  standing: Standing,
+): AddonsPlan {
   const problems = [
     ...checkFluxOn(settings, cluster),
     ...checkIngressOn(settings, cluster),
+    ...checkLonghornOn(settings, cluster),
+    ...checkLonghornGone(settings, standing),
     ...checkNamespacesOn(settings, cluster),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
@@ -40,10 +52,12 @@ export function planAddons(settings: Settings, cluster: Cluster, secrets: readon
     access: settings.access && planAccess(settings.access),
     ingress: planIngress(settings, cluster),
     flux: planFlux(settings, cluster, secrets.includes("gitToken")),
+    longhorn: planLonghorn(settings, cluster),
   };
 }
 
 /** All Helm releases of a plan. */
-export function releasesOf({ ingress, flux }: AddonsPlan): ReleasePlan[] {
-  return [...(ingress?.kind === "release" ? [ingress.release] : []), ...(flux?.release ? [flux.release] : [])];
+export function releasesOf({ ingress, flux, longhorn }: AddonsPlan): ReleasePlan[] {
+  const all = [ingress?.kind === "release" ? ingress.release : undefined, flux?.release, longhorn?.release];
+  return all.filter((release) => release !== undefined);
 }

@@ -40,12 +40,13 @@ describe("the outputs of a stack", () => {
     });
   });
 
-  test("name the further disks of virtual machines by their serials", async () => {
+  test("name the further disks of virtual machines by their serials, and where one for Longhorn is mounted", async () => {
     const { outputs } = await recordProgram({ cluster: stackCluster("Pulumi.onboarding.yaml"), preview: true });
     const disks = Object.values(outputs["nodes"] as Record<string, { kind: string; disks?: unknown }>).map(
       (node) => node.disks,
     );
-    expect(disks).toEqual([[{ serial: "longhorn" }], [{ serial: "longhorn" }]]);
+    const disk = { serial: "longhorn", path: "/mnt/longhorn/longhorn" };
+    expect(disks).toEqual([[disk], [disk]]);
   });
 
   test("have the id of the cluster's anchor after the first up, which is no secret", async () => {

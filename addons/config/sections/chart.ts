@@ -10,7 +10,7 @@ const digest = text("sha256: and 64 hex digits in lowercase letters", /^sha256:[
 /**
  * A Helm chart, pinned: nobody can change what a version means after it was reviewed. The program has no default for it, because a
  * default would have to follow the charts' releases.
- * @param reference of the chart in its vendor's registry, for the examples
+ * @param reference of the chart in its vendor's registry, for the examples; an archive's path if it is in none
  * @param version of the chart, for the examples
  */
 export const chartSchema = (reference: string, version: string) =>
@@ -18,7 +18,12 @@ export const chartSchema = (reference: string, version: string) =>
     source: text(
       "an OCI reference without tag and digest, or the path of an archive (.tgz)",
       /^(?:oci:\/\/[a-z0-9.-]+(?::\d+)?(?:\/[a-z0-9._-]+)+|(?!oci:)[\w./-]+\.tgz)$/,
-      { hint: `for example ${reference}, or charts/NAME.tgz in the folder addons/`, example: reference },
+      {
+        hint: reference.startsWith("oci://")
+          ? `for example ${reference}, or charts/NAME.tgz in the folder addons/`
+          : `for example ${reference} in the folder addons/`,
+        example: reference,
+      },
     ).meta({ description: "Where the chart is: an OCI registry, or an archive below `addons/`." }),
     version: text("a version in the form X.Y.Z", /^\d+\.\d+\.\d+(?:[-+][\w.-]+)?$/, {
       hint: `for example ${version}`,

@@ -6,6 +6,7 @@ import { changed } from "../../../tests/unit/config/support";
 import { type Cluster, readCluster } from "../../plan/cluster";
 import { loadSettings } from "../../plan/load";
 import { type AddonsPlan, planAddons } from "../../plan/plan";
+import { NOTHING, type Standing } from "../../plan/standing";
 
 export { changed };
 
@@ -48,6 +49,7 @@ export const clusterOf = (outputs: unknown = {}): Cluster =>
 /**
  * The plan of a config on a cluster.
  * @param outputs merge patch on the cluster's outputs
+ * @param standing what was applied last
  */
-export const planOf = (config: unknown, outputs: unknown = {}): AddonsPlan =>
-  planAddons(loadSettings(config), clusterOf(outputs), []);
+export const planOf = (config: unknown, outputs: unknown = {}, standing: Standing = NOTHING): AddonsPlan =>
+  planAddons(loadSettings(config), clusterOf(outputs), [], standing);

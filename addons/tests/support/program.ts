@@ -18,6 +18,8 @@ export interface RecordOptions {
   readonly plain?: Readonly<Record<string, string>>;
   /** The outputs of the cluster's stack. */
   readonly cluster?: Readonly<Record<string, unknown>>;
+  /** What the state records: type and outputs by URN. */
+  readonly state?: Readonly<Record<string, { readonly type: string; readonly outputs: unknown }>>;
   readonly preview?: boolean;
 }
 
@@ -57,7 +59,8 @@ export async function recordAddons(options: RecordOptions = {}): Promise<Recordi
           type === "pulumi:pulumi:StackReference"
             ? { id: name, state: { ...inputs, outputs: exported, secretOutputNames: ["kubeconfig"] } }
             : { id: preview ? undefined : `${name}-id`, state: inputs },
-        call: ({ inputs }) => inputs,
+        call: ({ token, inputs }) =>
+          token === "pulumi:pulumi:readStackResourceOutputs" ? { outputs: options.state ?? {} } : inputs,
       },
       "proxmox-k3s-addons",
       "homelab",

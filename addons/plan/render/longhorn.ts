@@ -1,0 +1,44 @@
+import type { LonghornSettings } from "../../config/sections/longhorn";
+import type { ClusterNode } from "../cluster";
+
+/**
+ * Values of Longhorn's chart 1.12. Its manager ends on a node without iSCSI, and Linux has none in a container: so all of Longhorn
+ * runs only on nodes with the label. What the chart installs gets selector and tolerations by `global`, what the manager itself
+ * makes (CSI plugin, instance managers) by two settings, whose form is `key:value` and `key:effect`
+ * (longhorn-manager 1.12.1, types/setting.go: UnmarshalNodeSelector, parseToleration).
+ * Every setting is given, also an empty or a false one: Longhorn keeps a setting that leaves the values.
+ * @param label of the nodes on which it runs
+ * @param taints of these nodes
+ */
+export function longhornValues(
+  longhorn: LonghornSettings,
+  label: { readonly key: string; readonly value: string },
+  taints: ClusterNode["taints"],
+): Record<string, unknown> {
+  const { replicas, reservedPercent, defaultClass, reclaimPolicy, networkPolicies, onDeletion } = longhorn;
+  const unique = [...new Set(taints.map(({ key, effect }) => `${key}:${effect}`))].sort();
+  const tolerations = unique.map((taint) => {
+    const [key, effect] = taint.split(":");
+    return { key, operator: "Exists", effect };
+  });
+  return {
+    global: { nodeSelector: { [label.key]: label.value }, tolerations },
+    networkPolicies: { enabled: networkPolicies, type: "k3s" },
+    persistence: { defaultClass, defaultClassReplicaCount: replicas, reclaimPolicy },
+    defaultSettings: {
+      // Only the disks that the cluster's program names in the node's annotation, never a folder of the root disk.
+      createDefaultDiskLabeledNodes: true,
+      storageReservedPercentageForDefaultDisk: reservedPercent,
+      defaultReplicaCount: replicas,
+      systemManagedComponentsNodeSelector: `${label.key}:${label.value}`,
+      taintToleration: unique.join(";"),
+      // A removal moves all replicas before it drains. Any other drain is for a reboot, so it must not copy data, and must not
+      // take away a last copy.
+      nodeDrainPolicy: "block-if-contains-last-replica",
+      deletingConfirmationFlag: onDeletion === "deleteVolumes",
+      // The version is the config's. Nothing about the cluster is sent to the vendor.
+      upgradeChecker: false,
+      allowCollectingLonghornUsageMetrics: false,
+    },
+  };
+}
