@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { caProblem } from "./credentials/certificates";
 import { type Credentials, loadCredentials } from "./credentials/load";
 import { quietDebugLog } from "./credentials/quietDebugLog";
-import { K3sCluster } from "./components/K3sCluster";
+import { firewallOutput, K3sCluster } from "./components/K3sCluster";
 import { nodesWithOtherRegistries } from "./components/registryChanges";
 import { findRepairs, repairCounts } from "./components/repair";
 import type { RepairRecord } from "./components/repairRecordIn";
@@ -11,7 +11,7 @@ import { readStackRecord } from "./components/stackRecord";
 import { announcements, closing, notices } from "./plan/announce";
 import { ConfigError, loadPlan } from "./plan/load";
 import { nodeJsProblem } from "./plan/nodeJs";
-import type { ClusterPlan } from "./plan/model";
+import { type ClusterPlan, exposesEtcdMetrics } from "./plan/model";
 import type { ClusterRecord } from "./plan/record";
 import { withRepairs } from "./plan/repairs";
 import { withRegistryChanges } from "./plan/secretChanges";
@@ -76,6 +76,8 @@ export = async function main() {
     podCidr: plan.network.podCidr,
     serviceCidr: plan.network.serviceCidr,
     disabled: plan.k3s.disable,
+    etcdMetrics: exposesEtcdMetrics(plan),
+    firewall: firewallOutput(plan),
     nodes: cluster.nodes,
   };
 };

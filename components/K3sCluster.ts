@@ -123,6 +123,12 @@ export class K3sCluster extends pulumi.ComponentResource {
   }
 }
 
+/** What a stack tells of its packet filter: whether there is one, and the ports that the config opens beside the cluster's own. */
+export function firewallOutput({ firewall }: Pick<ClusterPlan, "firewall">) {
+  const extra = (firewall?.extra ?? []).map(({ protocol, ports, networks }) => ({ protocol, ports, networks }));
+  return { enabled: firewall !== undefined, extra };
+}
+
 function outputOf(node: NodePlan): NodeOutput {
   const { role, kind, pool, index, vmId, address, proxmoxNode, labels, taints } = node;
   const common = { role, kind, pool, index, vmId, address, proxmoxNode, labels, taints };

@@ -1,5 +1,5 @@
 import { API_PORT } from "./endpoint";
-import type { ClusterPlan, K3sConfigValue } from "./model";
+import { type ClusterPlan, exposesEtcdMetrics, type K3sConfigValue } from "./model";
 
 /** A group of sources. `pods` are those of the node itself; `services` are `firewall.nodePorts`. */
 export type Source = "admins" | "servers" | "nodes" | "pods" | "services" | { readonly networks: readonly string[] };
@@ -38,6 +38,10 @@ export const DOORS: readonly KnownDoor[] = [
     ...{ from: "servers", to: "servers", protocol: "tcp", ports: ["2379-2380"], why: "etcd" },
     when: { words: "`k3s.datastore` is `etcd`", holds: ({ k3s }) => k3s.datastore === "etcd" },
   },
+  ...(["nodes", "pods"] as const).map((from): KnownDoor => ({
+    ...{ from, to: "servers", protocol: "tcp", ports: ["2381"], why: "etcd, metrics" },
+    when: { words: "`etcd-expose-metrics: true` in `k3s.serverConfig`", holds: exposesEtcdMetrics },
+  })),
   {
     ...{ from: "nodes", to: "nodes", protocol: "udp", ports: ["8472"], why: "pod network, VXLAN" },
     when: { words: "`flannel-backend` is `vxlan`, the default", holds: (plan) => backendOf(plan) === "vxlan" },

@@ -310,6 +310,10 @@ export const longhornPath = (serial: string): string => `/mnt/longhorn/${serial}
 export const longhornDisks = (node: NodePlan): readonly DiskPlan[] =>
   node.kind === "vm" ? node.disks.filter(({ longhorn }) => longhorn) : [];
 
+/** Whether the servers give etcd's metrics to others, at port 2381. */
+export const exposesEtcdMetrics = ({ k3s }: Pick<ClusterPlan, "k3s">): boolean =>
+  k3s.datastore === "etcd" && k3s.extraServerConfig["etcd-expose-metrics"] === true;
+
 /** Whether the node is a member of etcd once it is Ready. */
 export function isEtcdMember({ role }: NodePlan, { k3s }: Pick<ClusterPlan, "k3s">): boolean {
   return role === "server" && k3s.datastore === "etcd";

@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   "config set <key> [value]": [STACK, "--secret", "--path"],
   "plugin install [kind] [name] [version]": ["--checksum <sum>", "--server <url>"],
   "state delete <urn>": [STACK, "-y, --yes"],
+  "state unprotect [urn]": [STACK, "--all", "-y, --yes"],
 };
 
 /** Pulumi's command line, as far as our pages use it. */

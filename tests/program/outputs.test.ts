@@ -33,10 +33,26 @@ describe("the outputs of a stack", () => {
       podCidr: "10.42.0.0/16",
       serviceCidr: "10.43.0.0/16",
       disabled: ["traefik", "servicelb"],
+      etcdMetrics: false,
+      firewall: { enabled: false, extra: [] },
     });
     expect(nodes).toHaveProperty(["k3s-worker-01"], {
       ...{ role: "agent", kind: "lxc", pool: "worker", index: 1, vmId: 102 },
       ...{ address: "192.168.2.21", proxmoxNode: "pve", labels: expect.anything(), taints: [] },
+    });
+  });
+
+  test("say which ports of the nodes can be reached for metrics", async () => {
+    const networks = ["192.168.2.0/24", "10.42.0.0/16"];
+    const monitored = {
+      ...cluster,
+      k3s: { ...cluster.k3s, datastore: "etcd", serverConfig: { "etcd-expose-metrics": true } },
+      firewall: { enabled: true, adminNetworks: ["192.168.2.0/24"], extra: { metrics: { ports: 9100, networks } } },
+    };
+    const { outputs } = await recordProgram({ cluster: monitored, preview: true });
+    expect(outputs).toMatchObject({
+      etcdMetrics: true,
+      firewall: { enabled: true, extra: [{ protocol: "tcp", ports: "9100", networks }] },
     });
   });
 

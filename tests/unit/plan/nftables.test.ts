@@ -74,6 +74,13 @@ test("with K3s' defaults only these ports are open", () => expect(matrix()).toEq
 test.each<[string, unknown, string[], string[]]>([
   ["etcd", { k3s: { datastore: "etcd" } }, ["servers → servers: tcp 2379-2380"], []],
   [
+    "etcd's metrics",
+    { k3s: { datastore: "etcd", serverConfig: { "etcd-expose-metrics": true } } },
+    ["servers → servers: tcp 2379-2380", "nodes → servers: tcp 2381", "pods → servers: tcp 2381"],
+    [],
+  ],
+  ["the same of a datastore that is not etcd", server({ "etcd-expose-metrics": true }), [], []],
+  [
     "WireGuard",
     server({ "flannel-backend": "wireguard-native" }),
     ["nodes → nodes: udp 51820"],
