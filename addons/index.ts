@@ -6,9 +6,9 @@ import { clusterProvider } from "./components/provider";
 import { archiveProblems } from "./components/release";
 import { readSecrets } from "./components/secrets";
 import { readStanding } from "./components/standing";
-import { requiredSecrets, type SecretName } from "./plan/flux";
 import { ConfigError, loadSettings } from "./plan/load";
 import { planAddons, releasesOf } from "./plan/plan";
+import { requiredSecrets, type SecretName } from "./plan/secrets";
 
 /** Everything that is read and decided before the first resource is made. */
 async function prepare() {
@@ -25,6 +25,8 @@ export = async function main() {
   const { plan, kubeconfig, secrets } = await prepare().catch((error: unknown) => {
     throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;
   });
+  // An `up` with its preview would say it twice.
+  if (pulumi.runtime.isDryRun()) for (const warning of plan.warnings) void pulumi.log.warn(warning);
   const { clusterName, apiEndpoint } = plan.cluster;
   new Addons(clusterName, { plan, secrets, provider: clusterProvider(plan.cluster, kubeconfig) });
   return { cluster: clusterName, apiEndpoint, ...(plan.ingress && { nodePorts: plan.ingress.nodePorts }) };

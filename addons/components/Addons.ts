@@ -1,13 +1,16 @@
 import type { Provider } from "@pulumi/kubernetes/provider";
 import * as pulumi from "@pulumi/pulumi";
 
+import { EXPORTER_NAMESPACE } from "../plan/monitoring";
 import type { AddonsPlan } from "../plan/plan";
 import { makeAccess } from "./access";
 import { objectDefaults } from "./defaults";
-import { makeFlux, type Secrets } from "./flux";
+import { makeFlux } from "./flux";
 import { makeIngress } from "./ingress";
+import { makeMonitoring } from "./monitoring";
 import { makeNamespaces } from "./namespaces";
 import { makeRelease } from "./release";
+import type { Secrets } from "./secretObjects";
 
 export interface AddonsArgs {
   readonly plan: AddonsPlan;
@@ -15,7 +18,10 @@ export interface AddonsArgs {
   readonly secrets: Secrets;
 }
 
-/** All add-ons of one cluster. Order: the namespaces; then each add-on waits for its own namespace, and for nothing else. */
+/**
+ * All add-ons of one cluster. Order: the namespaces; then each add-on waits for its own namespaces, and for another add-on only if it
+ * needs its volumes.
+ */
 export class Addons extends pulumi.ComponentResource {
   constructor(name: string, { plan, provider, secrets }: AddonsArgs) {
     super("proxmox-k3s:addons:Addons", name, {}, { provider, transformations: [objectDefaults(plan.timeout)] });
@@ -27,7 +33,14 @@ export class Addons extends pulumi.ComponentResource {
     if (plan.access) makeAccess(plan.access, this);
     if (plan.flux) makeFlux(plan.flux, secrets, context(plan.flux.namespace));
     if (plan.ingress) makeIngress(plan.ingress, context(plan.ingress.namespace));
-    if (plan.longhorn) makeRelease(plan.longhorn.release, context(plan.longhorn.namespace));
+    const longhorn = plan.longhorn && makeRelease(plan.longhorn.release, context(plan.longhorn.namespace));
+    if (plan.monitoring) {
+      const own = context(plan.monitoring.namespace);
+      const volumes = plan.monitoring.needsLonghorn && longhorn ? [longhorn] : [];
+      const exporter = namespaces.get(EXPORTER_NAMESPACE);
+      const dependsOn = [...own.dependsOn, ...(exporter ? [exporter] : []), ...volumes];
+      makeMonitoring(plan.monitoring, secrets, { ...own, dependsOn });
+    }
     this.registerOutputs({});
   }
 }

@@ -1,12 +1,7 @@
-import { CustomResource } from "@pulumi/kubernetes/apiextensions";
-import { Secret } from "@pulumi/kubernetes/core/v1";
-import type * as pulumi from "@pulumi/pulumi";
-
-import type { FluxPlan, SecretName } from "../plan/flux";
-import type { FluxObject } from "../plan/render/flux";
+import type { FluxPlan } from "../plan/flux";
+import { makeObject } from "./object";
 import { makeRelease, type ReleaseContext } from "./release";
-
-export type Secrets = Readonly<Partial<Record<SecretName, pulumi.Output<string>>>>;
+import { makeSecrets, type Secrets } from "./secretObjects";
 
 /**
  * Flux, its secrets, its source, and what it applies. Deletions run the other way, so the controllers still prune what a
@@ -14,16 +9,9 @@ export type Secrets = Readonly<Partial<Record<SecretName, pulumi.Output<string>>
  */
 export function makeFlux(plan: FluxPlan, secrets: Secrets, context: ReleaseContext): void {
   const { parent, dependsOn = [] } = context;
-  const { namespace } = plan;
-  const made = plan.secrets.map(({ name, data }) => {
-    const stringData = Object.fromEntries(
-      Object.entries(data).map(([key, value]) => [key, typeof value === "string" ? value : secrets[value.secret]!]),
-    );
-    return new Secret(`flux-${name}`, { metadata: { name, namespace }, stringData }, { parent, dependsOn });
-  });
-  const object = (name: string, { apiVersion, kind, metadata, spec }: FluxObject, after: pulumi.Resource[]) =>
-    new CustomResource(name, { apiVersion, kind, metadata: { ...metadata }, spec }, { parent, dependsOn: after });
+  const made = makeSecrets("flux", plan.namespace, plan.secrets, secrets, context);
   const controllers = plan.release ? [makeRelease(plan.release, context)] : [];
-  const source = object("flux-source", plan.source, [...dependsOn, ...controllers, ...made]);
-  for (const each of plan.kustomizations) object(`flux-${each.metadata.name}`, each, [source, ...controllers, ...made]);
+  const source = makeObject("flux-source", plan.source, { parent, dependsOn: [...dependsOn, ...controllers, ...made] });
+  for (const each of plan.kustomizations)
+    makeObject(`flux-${each.metadata.name}`, each, { parent, dependsOn: [source, ...controllers, ...made] });
 }

@@ -16,14 +16,14 @@ function makeNamespace(plan: NamespacePlan, parent: pulumi.ComponentResource): N
   const { name, podSecurity, policies, protect = false } = plan;
   const labels = podSecurityLabels(podSecurity);
   const namespace = new Namespace(name, { metadata: { name, labels } }, { parent, protect });
-  for (const { name: policy, ...rules } of policies) {
+  for (const { name: policy, pods, ...rules } of policies) {
     // Only the directions that a policy names are denied by it.
     const policyTypes = [...("ingress" in rules ? ["Ingress"] : []), ...("egress" in rules ? ["Egress"] : [])];
     new NetworkPolicy(
       `${name}-${policy}`,
       {
         metadata: { name: policy, namespace: name },
-        spec: { podSelector: {}, policyTypes, ...rules },
+        spec: { podSelector: pods ? { matchLabels: { ...pods } } : {}, policyTypes, ...rules },
       },
       { parent, dependsOn: [namespace] },
     );

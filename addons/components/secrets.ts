@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { SecretName } from "../plan/flux";
 import type { Problem } from "../plan/load";
-import type { Secrets } from "./flux";
+import type { SecretName } from "../plan/secrets";
+import type { Secrets } from "./secretObjects";
 
 /** What each secret is, and the form by which a wrong one is found before it is in the cluster. */
 const FORMS: Readonly<Record<SecretName, { readonly what: string; readonly form: RegExp; readonly command: string }>> =
@@ -21,6 +21,11 @@ const FORMS: Readonly<Record<SecretName, { readonly what: string; readonly form:
       what: "a private SSH key in OpenSSH or PEM form",
       form: /^-----BEGIN [A-Z ]*PRIVATE KEY-----\n[^]*-----END [A-Z ]*PRIVATE KEY-----\s*$/,
       command: "pulumi config set --secret gitIdentity < id_ed25519",
+    },
+    grafanaPassword: {
+      what: "a password of at least 12 characters, in one line",
+      form: /^\S.{10,}\S$/,
+      command: "pulumi config set --secret grafanaPassword",
     },
   };
 

@@ -4,6 +4,7 @@ import { accessSchema } from "./sections/access";
 import { fluxSchema } from "./sections/flux";
 import { ingressSchema } from "./sections/ingress";
 import { longhornSchema } from "./sections/longhorn";
+import { monitoringSchema } from "./sections/monitoring";
 import { namespacesSchema } from "./sections/namespaces";
 
 /**
@@ -27,6 +28,7 @@ export const sectionSchemas = {
   ingress: ingressSchema.optional(),
   flux: fluxSchema.optional(),
   longhorn: longhornSchema.optional(),
+  monitoring: monitoringSchema.optional(),
 };
 
 /** The whole config as one schema, for the generated files. */

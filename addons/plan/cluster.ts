@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { cidr, hostname, integer, ipv4, oneOf, text } from "../../config/fields";
+import { boolean, cidr, hostname, integer, ipv4, oneOf, text } from "../../config/fields";
 import { ConfigError, type Problem } from "../../config/problems";
 import { readSection } from "../../config/section";
 
@@ -33,6 +33,19 @@ const outputsSchema = z.object({
   podCidr: cidr,
   serviceCidr: cidr,
   disabled: z.array(name),
+  /** The servers give etcd's metrics to others, at port 2381. */
+  etcdMetrics: boolean,
+  /** `extra`: the ports that the cluster's config opens beside the cluster's own. */
+  firewall: z.object({
+    enabled: boolean,
+    extra: z.array(
+      z.object({
+        protocol: oneOf(["tcp", "udp"]),
+        ports: text("a port, or a range of ports", /^\d{1,5}(?:-\d{1,5})?$/),
+        networks: z.array(cidr),
+      }),
+    ),
+  }),
   apiEndpoint: text("an https URL", /^https:\/\/[\w.:[\]-]+\/?$/),
   kubeconfig: z.string().min(1).meta({ must: "a kubeconfig", hidden: true }),
   nodes: z.record(hostname, nodeSchema),
@@ -49,6 +62,8 @@ export type Cluster = Readonly<Omit<z.output<typeof outputsSchema>, "kubeconfig"
   /** In the order of their names. */
   readonly nodes: readonly ClusterNode[];
 };
+
+export const servers = ({ nodes }: Cluster): readonly ClusterNode[] => nodes.filter(({ role }) => role === "server");
 
 /** Nodes that have a disk for Longhorn. */
 export const storageNodes = ({ nodes }: Cluster): readonly ClusterNode[] =>

@@ -1,28 +1,21 @@
-import type { Draft, Settings } from "../config/schema";
+import type { Settings } from "../config/schema";
 import type { FluxSettings } from "../config/sections/flux";
 import type { ReleasePlan } from "./charts";
 import type { Cluster } from "./cluster";
-import { type FluxObject, gitRepository, kustomization, nodeKustomization, SOPS_SECRET } from "./render/flux";
+import type { ApiObject } from "./object";
+import { gitRepository, kustomization, nodeKustomization, SOPS_SECRET } from "./render/flux";
+import type { SecretPlan } from "./secrets";
 
 export const FLUX_NAMESPACE = "flux-system";
-
-/** Secret config of the add-ons, by the name under `proxmox-k3s-addons:`. */
-export type SecretName = "sopsAgeKey" | "gitToken" | "gitIdentity";
-
-/** A Secret in Flux' namespace. The values of some keys are in the secret config. */
-export interface SecretPlan {
-  readonly name: string;
-  readonly data: Readonly<Record<string, string | { readonly secret: SecretName }>>;
-}
 
 export interface FluxPlan {
   readonly namespace: string;
   /** Undefined if Flux is there already. */
   readonly release: ReleasePlan | undefined;
   readonly secrets: readonly SecretPlan[];
-  readonly source: FluxObject;
+  readonly source: ApiObject;
   /** Of the cluster, then one for each node. */
-  readonly kustomizations: readonly FluxObject[];
+  readonly kustomizations: readonly ApiObject[];
 }
 
 /** The plan of Flux; undefined if the config has none. */
@@ -42,12 +35,6 @@ export function planFlux({ flux }: Settings, cluster: Cluster, hasGitToken: bool
       ...(nodes ? cluster.nodes.map((node) => nodeKustomization({ ...flux, nodes }, namespace, node)) : []),
     ],
   };
-}
-
-/** Secret config that the settings need, whatever else. */
-export function requiredSecrets({ flux }: Draft): SecretName[] {
-  if (flux === undefined) return [];
-  return [...(flux.sops ? ["sopsAgeKey" as const] : []), ...(isSsh(flux) ? ["gitIdentity" as const] : [])];
 }
 
 export const isSsh = ({ git }: Pick<FluxSettings, "git">): boolean => git.url.startsWith("ssh://");

@@ -2,11 +2,14 @@ import type { Settings } from "../config/schema";
 import type { LonghornSettings } from "../config/sections/longhorn";
 import type { ReleasePlan } from "./charts";
 import { type Cluster, type ClusterNode, storageNodes } from "./cluster";
-import { longhornValues } from "./render/longhorn";
+import { longhornValues, type Placement } from "./render/longhorn";
+import { tolerationsOf } from "./render/tolerations";
 
 /** The name of the release too. Longhorn's own tools and pages expect this namespace. */
 export const LONGHORN_NAMESPACE = "longhorn-system";
 export const LONGHORN_RELEASE = "longhorn";
+/** The StorageClass that the chart makes. */
+export const LONGHORN_CLASS = "longhorn";
 
 export interface LonghornPlan {
   readonly namespace: string;
@@ -22,13 +25,11 @@ const DISK_LABEL = { key: "node.longhorn.io/create-default-disk", value: "config
 export function planLonghorn({ longhorn }: Settings, cluster: Cluster): LonghornPlan | undefined {
   if (longhorn === undefined) return undefined;
   const namespace = LONGHORN_NAMESPACE;
-  const label = longhorn.nodes === "disks" ? DISK_LABEL : STORAGE_LABEL;
-  const taints = longhornNodes(longhorn, cluster).flatMap((node) => node.taints);
   const release = {
     name: LONGHORN_RELEASE,
     namespace,
     chart: longhorn.chart,
-    values: longhornValues(longhorn, label, taints),
+    values: longhornValues(longhorn, longhornPlacement(longhorn, cluster)),
     // Longhorn refuses to start with objects of a newer release, and a failed install is not to run its uninstall.
     keepsFailed: true as const,
     protect: keepsVolumes(longhorn),
@@ -39,9 +40,11 @@ export function planLonghorn({ longhorn }: Settings, cluster: Cluster): Longhorn
 /** Whether a deletion of Longhorn is refused. */
 export const keepsVolumes = ({ onDeletion }: LonghornSettings): boolean => onDeletion === "refuse";
 
-/** The nodes on which it runs. */
-export function longhornNodes({ nodes }: LonghornSettings, cluster: Cluster): readonly ClusterNode[] {
-  return nodes === "disks" ? storageNodes(cluster) : cluster.nodes.filter(isLabelled);
+/** Where Longhorn runs, and so where pods can use its volumes. */
+export function longhornPlacement({ nodes }: LonghornSettings, cluster: Cluster): Placement {
+  const onDisks = nodes === "disks";
+  const own = onDisks ? storageNodes(cluster) : cluster.nodes.filter(isLabelled);
+  return { label: onDisks ? DISK_LABEL : STORAGE_LABEL, tolerations: tolerationsOf(own) };
 }
 
 /** Whether the node has the label that `nodes: labelled` asks for. */

@@ -4,6 +4,8 @@ import type { Cluster } from "./cluster";
 import { FLUX_NAMESPACE } from "./flux";
 import { ingressNamespace, TRAEFIK_NAMESPACE } from "./ingress";
 import { keepsVolumes, LONGHORN_NAMESPACE } from "./longhorn";
+import { EXPORTER_NAMESPACE, MONITORING_NAMESPACE } from "./monitoring";
+import { longhornPolicies, monitoringPolicies } from "./render/addonPolicies";
 import { type NetworkPolicyPlan, networkPolicies } from "./render/networkPolicies";
 
 /** A namespace that the program makes. */
@@ -11,7 +13,7 @@ export interface NamespacePlan {
   readonly name: string;
   /** What the API server enforces. */
   readonly podSecurity: PodSecurity;
-  /** NetworkPolicies of all its pods; none for the add-ons' own. */
+  /** Its NetworkPolicies. */
   readonly policies: readonly NetworkPolicyPlan[];
   /** Pulumi refuses to delete it. */
   readonly protect?: boolean;
@@ -28,11 +30,24 @@ export function planNamespaces(settings: Settings, cluster: Cluster): NamespaceP
     podSecurity: namespace.podSecurity,
     policies: networkPolicies(namespace, cluster, ingress),
   }));
-  return [...addonNamespaces(settings), ...named];
+  const addons = addonNamespaces(settings).map((own) => ({
+    ...own,
+    policies: policiesOf(own.name, settings, cluster),
+  }));
+  return [...addons, ...named];
+}
+
+/** The policies of an add-on's namespace; none of those whose chart brings them, or that need none. */
+function policiesOf(namespace: string, settings: Settings, cluster: Cluster): NetworkPolicyPlan[] {
+  const { longhorn, monitoring } = settings;
+  if (monitoring === undefined) return [];
+  if (namespace === MONITORING_NAMESPACE)
+    return monitoringPolicies(monitoring, cluster, ingressNamespace(settings, cluster));
+  return namespace === LONGHORN_NAMESPACE && longhorn?.networkPolicies ? longhornPolicies(MONITORING_NAMESPACE) : [];
 }
 
 /** Namespaces that the add-ons themselves need. */
-export function addonNamespaces({ ingress, flux, longhorn }: Draft): NamespacePlan[] {
+export function addonNamespaces({ ingress, flux, longhorn, monitoring }: Draft): NamespacePlan[] {
   const own = (name: string, podSecurity: PodSecurity): NamespacePlan => ({ name, podSecurity, policies: [] });
   return [
     ...(ingress?.traefik === "release" ? [own(TRAEFIK_NAMESPACE, "baseline")] : []),
@@ -40,6 +55,8 @@ export function addonNamespaces({ ingress, flux, longhorn }: Draft): NamespacePl
     ...(flux?.install === "chart" ? [own(FLUX_NAMESPACE, "restricted")] : []),
     // It mounts volumes on the nodes.
     ...(longhorn ? [{ ...own(LONGHORN_NAMESPACE, "privileged"), protect: keepsVolumes(longhorn) }] : []),
+    // node-exporter shares the network and the processes of its node, and nothing else of the monitoring does.
+    ...(monitoring ? [own(MONITORING_NAMESPACE, "baseline"), own(EXPORTER_NAMESPACE, "privileged")] : []),
   ];
 }
 

@@ -1,7 +1,8 @@
 import { ConfigError } from "../../config/problems";
 import type { Settings } from "../config/schema";
 import type { Cluster } from "./cluster";
-import { type FluxPlan, planFlux, type SecretName } from "./flux";
+import { type FluxPlan, planFlux } from "./flux";
+import { type MonitoringPlan, planMonitoring } from "./monitoring";
 import { type NamespacePlan, planNamespaces } from "./namespaces";
 import type { ReleasePlan } from "./charts";
 import { type IngressPlan, planIngress } from "./ingress";
@@ -10,7 +11,9 @@ import { type AccessPlan, planAccess } from "./render/roles";
 import { checkFluxOn } from "./rules/flux";
 import { checkIngressOn } from "./rules/ingress";
 import { checkLonghornGone, checkLonghornOn } from "./rules/longhorn";
+import { checkMonitoringOn, monitoringWarnings } from "./rules/monitoring";
 import { checkNamespacesOn } from "./rules/namespaces";
+import type { SecretName } from "./secrets";
 import type { Standing } from "./standing";
 
 /** Everything that the program makes. Components read it and decide nothing. */
@@ -23,6 +26,9 @@ export interface AddonsPlan {
   readonly ingress: IngressPlan | undefined;
   readonly flux: FluxPlan | undefined;
   readonly longhorn: LonghornPlan | undefined;
+  readonly monitoring: MonitoringPlan | undefined;
+  /** What is left out, and why; for people. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -42,6 +48,7 @@ export function planAddons(
     ...checkIngressOn(settings, cluster),
     ...checkLonghornOn(settings, cluster),
     ...checkLonghornGone(settings, standing),
+    ...checkMonitoringOn(settings, cluster),
     ...checkNamespacesOn(settings, cluster),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
@@ -53,11 +60,18 @@ export function planAddons(
     ingress: planIngress(settings, cluster),
     flux: planFlux(settings, cluster, secrets.includes("gitToken")),
     longhorn: planLonghorn(settings, cluster),
+    monitoring: planMonitoring(settings, cluster),
+    warnings: monitoringWarnings(settings, cluster),
   };
 }
 
 /** All Helm releases of a plan. */
-export function releasesOf({ ingress, flux, longhorn }: AddonsPlan): ReleasePlan[] {
-  const all = [ingress?.kind === "release" ? ingress.release : undefined, flux?.release, longhorn?.release];
+export function releasesOf({ ingress, flux, longhorn, monitoring }: AddonsPlan): ReleasePlan[] {
+  const all = [
+    ingress?.kind === "release" ? ingress.release : undefined,
+    flux?.release,
+    longhorn?.release,
+    monitoring?.release,
+  ];
   return all.filter((release) => release !== undefined);
 }

@@ -1,17 +1,6 @@
 import type { FluxSettings } from "../../config/sections/flux";
 import type { ClusterNode } from "../cluster";
-
-/** An object of Flux' API. */
-export interface FluxObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace: string;
-    readonly annotations: Readonly<Record<string, string>>;
-  };
-  readonly spec: Readonly<Record<string, unknown>>;
-}
+import type { ApiObject } from "../object";
 
 /** The Secret with the age key. */
 export const SOPS_SECRET = "sops-age";
@@ -29,7 +18,7 @@ const awaited = (isSuspended = false): Record<string, string> =>
   isSuspended ? { "pulumi.com/skipAwait": "true" } : { "pulumi.com/waitFor": "condition=Ready" };
 
 /** @param secret with which source-controller logs in */
-export function gitRepository({ git }: FluxSettings, namespace: string, secret: string | undefined): FluxObject {
+export function gitRepository({ git }: FluxSettings, namespace: string, secret: string | undefined): ApiObject {
   return {
     apiVersion: "source.toolkit.fluxcd.io/v1",
     kind: "GitRepository",
@@ -44,14 +33,14 @@ export function gitRepository({ git }: FluxSettings, namespace: string, secret: 
 }
 
 /** What Flux applies for the whole cluster. */
-export function kustomization(flux: FluxSettings, namespace: string): FluxObject {
+export function kustomization(flux: FluxSettings, namespace: string): ApiObject {
   return kustomizationOf(flux, namespace, { name: CLUSTER, path: flux.path });
 }
 
 type FluxWithNodes = FluxSettings & { readonly nodes: NonNullable<FluxSettings["nodes"]> };
 
 /** What Flux applies for a node. It exists as long as the node is in the plan, and its objects go with it. */
-export function nodeKustomization(flux: FluxWithNodes, namespace: string, node: ClusterNode): FluxObject {
+export function nodeKustomization(flux: FluxWithNodes, namespace: string, node: ClusterNode): ApiObject {
   const { name, address, pool, role } = node;
   const { path, suspended } = flux.nodes;
   return kustomizationOf(flux, namespace, {
@@ -71,7 +60,7 @@ interface Parts {
   readonly spec?: Readonly<Record<string, unknown>>;
 }
 
-function kustomizationOf(flux: FluxSettings, namespace: string, { name, path, isSuspended, spec }: Parts): FluxObject {
+function kustomizationOf(flux: FluxSettings, namespace: string, { name, path, isSuspended, spec }: Parts): ApiObject {
   return {
     apiVersion: "kustomize.toolkit.fluxcd.io/v1",
     kind: "Kustomization",

@@ -1,5 +1,13 @@
 import type { LonghornSettings } from "../../config/sections/longhorn";
-import type { ClusterNode } from "../cluster";
+import type { Toleration } from "./tolerations";
+
+/** Where Longhorn runs. */
+export interface Placement {
+  /** The one label of these nodes. */
+  readonly label: { readonly key: string; readonly value: string };
+  /** Of their taints. */
+  readonly tolerations: readonly Toleration[];
+}
 
 /**
  * Values of Longhorn's chart 1.12. Its manager ends on a node without iSCSI, and Linux has none in a container: so all of Longhorn
@@ -7,20 +15,9 @@ import type { ClusterNode } from "../cluster";
  * makes (CSI plugin, instance managers) by two settings, whose form is `key:value` and `key:effect`
  * (longhorn-manager 1.12.1, types/setting.go: UnmarshalNodeSelector, parseToleration).
  * Every setting is given, also an empty or a false one: Longhorn keeps a setting that leaves the values.
- * @param label of the nodes on which it runs
- * @param taints of these nodes
  */
-export function longhornValues(
-  longhorn: LonghornSettings,
-  label: { readonly key: string; readonly value: string },
-  taints: ClusterNode["taints"],
-): Record<string, unknown> {
+export function longhornValues(longhorn: LonghornSettings, { label, tolerations }: Placement): Record<string, unknown> {
   const { replicas, reservedPercent, defaultClass, reclaimPolicy, networkPolicies, onDeletion } = longhorn;
-  const unique = [...new Set(taints.map(({ key, effect }) => `${key}:${effect}`))].sort();
-  const tolerations = unique.map((taint) => {
-    const [key, effect] = taint.split(":");
-    return { key, operator: "Exists", effect };
-  });
   return {
     global: { nodeSelector: { [label.key]: label.value }, tolerations },
     networkPolicies: { enabled: networkPolicies, type: "k3s" },
@@ -31,7 +28,7 @@ export function longhornValues(
       storageReservedPercentageForDefaultDisk: reservedPercent,
       defaultReplicaCount: replicas,
       systemManagedComponentsNodeSelector: `${label.key}:${label.value}`,
-      taintToleration: unique.join(";"),
+      taintToleration: tolerations.map(({ key, effect = "" }) => `${key}:${effect}`).join(";"),
       // A removal moves all replicas before it drains. Any other drain is for a reboot, so it must not copy data, and must not
       // take away a last copy.
       nodeDrainPolicy: "block-if-contains-last-replica",

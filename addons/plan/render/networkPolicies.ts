@@ -1,9 +1,11 @@
 import type { NamespaceSettings } from "../../config/sections/namespaces";
-import type { Cluster } from "../cluster";
+import { type Cluster, servers } from "../cluster";
 
-/** The `spec` of a NetworkPolicy (networking.k8s.io/v1) of all pods of a namespace. */
+/** The `spec` of a NetworkPolicy (networking.k8s.io/v1). */
 export interface NetworkPolicyPlan {
   readonly name: string;
+  /** Labels of the pods that it is about; all pods of the namespace if there are none. */
+  readonly pods?: Readonly<Record<string, string>>;
   readonly ingress?: Rule[];
   readonly egress?: Rule[];
 }
@@ -22,8 +24,10 @@ type Peer = {
 };
 
 /** Kubernetes gives each namespace this label. */
-const inNamespace = (name: string) => ({ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": name } } });
-const labelled = (key: string, value: string) => ({ podSelector: { matchLabels: { [key]: value } } });
+export const inNamespace = (name: string) => ({
+  namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": name } },
+});
+export const labelled = (key: string, value: string) => ({ podSelector: { matchLabels: { [key]: value } } });
 
 /** Both protocols of DNS. */
 const DNS_PORTS = ["UDP", "TCP"].map((protocol) => ({ protocol, port: 53 }));
@@ -42,7 +46,6 @@ export function networkPolicies(
 ): NetworkPolicyPlan[] {
   if (!isolated) return [];
   const nodes = cluster.nodes.map(({ address }) => `${address}/32`);
-  const servers = cluster.nodes.filter(({ role }) => role === "server");
   const inside = [cluster.podCidr, cluster.serviceCidr, ...nodes];
   const within = [{ podSelector: {} }];
   const given = (is: boolean, policy: NetworkPolicyPlan): NetworkPolicyPlan[] => (is ? [policy] : []);
@@ -74,7 +77,9 @@ export function networkPolicies(
     }),
     ...given(allow.api, {
       name: "allow-api",
-      egress: [{ to: servers.map(({ address }) => ({ ipBlock: { cidr: `${address}/32` } })), ports: API_PORT }],
+      egress: [
+        { to: servers(cluster).map(({ address }) => ({ ipBlock: { cidr: `${address}/32` } })), ports: API_PORT },
+      ],
     }),
   ];
 }

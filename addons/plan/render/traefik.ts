@@ -1,5 +1,6 @@
 import type { IngressSettings } from "../../config/sections/ingress";
 import type { ClusterNode } from "../cluster";
+import { type Toleration, tolerationsOf } from "./tolerations";
 
 /**
  * Values of Traefik's chart, version 40 and newer: `service.spec.type`. Its schema also accepts `service.type`, the key of older
@@ -23,14 +24,13 @@ export function traefikValues(ingress: IngressSettings, nodes: readonly ClusterN
 }
 
 /** Those that K3s gives its own Traefik (k3s v1.36, manifests/traefik.yaml), and one for each other taint of the nodes. */
-function tolerations(nodes: readonly ClusterNode[]): Record<string, string>[] {
-  const own = [
+function tolerations(nodes: readonly ClusterNode[]): Toleration[] {
+  const own: Toleration[] = [
     { key: "CriticalAddonsOnly", operator: "Exists" },
     { key: "node-role.kubernetes.io/control-plane", operator: "Exists", effect: "NoSchedule" },
   ];
-  const others = nodes.flatMap(({ taints }) =>
-    taints.map(({ key, effect }) => ({ key, operator: "Exists", effect: String(effect) })),
+  const others = tolerationsOf(nodes).filter(
+    ({ key, effect }) => !own.some((each) => each.key === key && each.effect === effect),
   );
-  const all = [...own, ...others].map((each) => [`${each.key} ${"effect" in each ? each.effect : ""}`, each] as const);
-  return [...new Map(all).values()];
+  return [...own, ...others];
 }

@@ -88,6 +88,7 @@ test("a namespace has its level of the Pod Security Standards", () => {
 const RELEASES = {
   ...{ ingress: { traefik: "release", chart: CHART }, flux: FLUX },
   longhorn: { chart: CHART, replicas: 1 },
+  monitoring: { chart: CHART },
 };
 const SECRETS = { gitIdentity: SSH_KEY };
 const WITHOUT_TRAEFIK = { ...baseOutputs(), disabled: ["traefik"] };
@@ -121,6 +122,7 @@ test("every chart is pinned by its digest; an install that fails is undone, if i
   const releases = resources.filter(({ type }) => type === "kubernetes:helm.sh/v3:Release");
   expect(releases.map(({ name, inputs }) => [name, inputs["atomic"]]).sort()).toEqual([
     ["flux", true],
+    ["kube-prometheus-stack", true],
     ["longhorn", false],
     ["traefik", true],
   ]);

@@ -29,6 +29,9 @@ export const AGE_KEY = `AGE-SECRET-KEY-1${"Q".repeat(58)}`;
 /** The form of a private SSH key, and of no use. */
 export const SSH_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nQUJD\n-----END OPENSSH PRIVATE KEY-----\n";
 
+/** A password of nobody. */
+export const PASSWORD = "a password of nobody";
+
 /** A chart of nobody, pinned. */
 export const CHART = {
   source: "oci://registry.example.org/charts/own",
@@ -69,7 +72,7 @@ export async function recordAddons(options: RecordOptions = {}): Promise<Recordi
     );
     const own = (values: Readonly<Record<string, string>>) =>
       Object.entries(values).map(([key, value]) => [`proxmox-k3s-addons:${key}`, value] as const);
-    const secrets = own(options.secrets ?? { sopsAgeKey: AGE_KEY });
+    const secrets = own(options.secrets ?? { sopsAgeKey: AGE_KEY, grafanaPassword: PASSWORD });
     pulumi.runtime.setAllConfig(
       {
         "proxmox-k3s-addons:addons": JSON.stringify(options.addons ?? baseConfig()),

@@ -1,0 +1,10 @@
+import { CustomResource } from "@pulumi/kubernetes/apiextensions";
+import type * as pulumi from "@pulumi/pulumi";
+
+import type { ApiObject } from "../plan/object";
+
+/** Makes an object of a kind that a chart brings. */
+export function makeObject(name: string, object: ApiObject, options: pulumi.CustomResourceOptions): CustomResource {
+  const { apiVersion, kind, metadata, spec } = object;
+  return new CustomResource(name, { apiVersion, kind, metadata: { ...metadata }, spec }, options);
+}

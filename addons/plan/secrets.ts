@@ -1,0 +1,20 @@
+import type { Draft } from "../config/schema";
+import { isSsh } from "./flux";
+
+/** Secret config of the add-ons, by the name under `proxmox-k3s-addons:`. */
+export type SecretName = "sopsAgeKey" | "gitToken" | "gitIdentity" | "grafanaPassword";
+
+/** A Secret in the namespace of an add-on. The values of some keys are in the secret config. */
+export interface SecretPlan {
+  readonly name: string;
+  readonly data: Readonly<Record<string, string | { readonly secret: SecretName }>>;
+}
+
+/** Secret config that the settings need, whatever else. */
+export function requiredSecrets({ flux, monitoring }: Draft): SecretName[] {
+  return [
+    ...(flux?.sops ? ["sopsAgeKey" as const] : []),
+    ...(flux && isSsh(flux) ? ["gitIdentity" as const] : []),
+    ...(monitoring?.grafana ? ["grafanaPassword" as const] : []),
+  ];
+}
