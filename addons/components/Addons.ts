@@ -11,6 +11,7 @@ import { makeMonitoring } from "./monitoring";
 import { makeNamespaces } from "./namespaces";
 import { makeRelease } from "./release";
 import type { Secrets } from "./secretObjects";
+import { makeTailscale } from "./tailscale";
 
 export interface AddonsArgs {
   readonly plan: AddonsPlan;
@@ -41,6 +42,7 @@ export class Addons extends pulumi.ComponentResource {
       const dependsOn = [...own.dependsOn, ...(exporter ? [exporter] : []), ...volumes];
       makeMonitoring(plan.monitoring, secrets, { ...own, dependsOn });
     }
+    if (plan.tailscale) makeTailscale(plan.tailscale, secrets, context(plan.tailscale.namespace));
     this.registerOutputs({});
   }
 }

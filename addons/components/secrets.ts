@@ -27,6 +27,11 @@ const FORMS: Readonly<Record<SecretName, { readonly what: string; readonly form:
       form: /^\S.{10,}\S$/,
       command: "pulumi config set --secret grafanaPassword",
     },
+    tailscaleAuthKey: {
+      what: "an auth key of the tailnet, in one line",
+      form: /^[\w-]{16,}$/,
+      command: "pulumi config set --secret tailscaleAuthKey",
+    },
   };
 
 export interface SecretConfig {

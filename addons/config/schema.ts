@@ -6,6 +6,7 @@ import { ingressSchema } from "./sections/ingress";
 import { longhornSchema } from "./sections/longhorn";
 import { monitoringSchema } from "./sections/monitoring";
 import { namespacesSchema } from "./sections/namespaces";
+import { tailscaleSchema } from "./sections/tailscale";
 
 /**
  * What a person may write under `proxmox-k3s-addons:addons`: names, types, bounds and defaults of single values. Each key has a
@@ -29,6 +30,7 @@ export const sectionSchemas = {
   flux: fluxSchema.optional(),
   longhorn: longhornSchema.optional(),
   monitoring: monitoringSchema.optional(),
+  tailscale: tailscaleSchema.optional(),
 };
 
 /** The whole config as one schema, for the generated files. */

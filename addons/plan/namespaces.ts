@@ -5,8 +5,9 @@ import { FLUX_NAMESPACE } from "./flux";
 import { ingressNamespace, TRAEFIK_NAMESPACE } from "./ingress";
 import { keepsVolumes, LONGHORN_NAMESPACE } from "./longhorn";
 import { EXPORTER_NAMESPACE, MONITORING_NAMESPACE } from "./monitoring";
-import { longhornPolicies, monitoringPolicies } from "./render/addonPolicies";
+import { longhornPolicies, monitoringPolicies, routerPolicies } from "./render/addonPolicies";
 import { type NetworkPolicyPlan, networkPolicies } from "./render/networkPolicies";
+import { TAILSCALE_NAMESPACE } from "./tailscale";
 
 /** A namespace that the program makes. */
 export interface NamespacePlan {
@@ -40,6 +41,7 @@ export function planNamespaces(settings: Settings, cluster: Cluster): NamespaceP
 /** The policies of an add-on's namespace; none of those whose chart brings them, or that need none. */
 function policiesOf(namespace: string, settings: Settings, cluster: Cluster): NetworkPolicyPlan[] {
   const { longhorn, monitoring } = settings;
+  if (namespace === TAILSCALE_NAMESPACE) return routerPolicies(cluster);
   if (monitoring === undefined) return [];
   if (namespace === MONITORING_NAMESPACE)
     return monitoringPolicies(monitoring, cluster, ingressNamespace(settings, cluster));
@@ -47,7 +49,7 @@ function policiesOf(namespace: string, settings: Settings, cluster: Cluster): Ne
 }
 
 /** Namespaces that the add-ons themselves need. */
-export function addonNamespaces({ ingress, flux, longhorn, monitoring }: Draft): NamespacePlan[] {
+export function addonNamespaces({ ingress, flux, longhorn, monitoring, tailscale }: Draft): NamespacePlan[] {
   const own = (name: string, podSecurity: PodSecurity): NamespacePlan => ({ name, podSecurity, policies: [] });
   return [
     ...(ingress?.traefik === "release" ? [own(TRAEFIK_NAMESPACE, "baseline")] : []),
@@ -57,6 +59,7 @@ export function addonNamespaces({ ingress, flux, longhorn, monitoring }: Draft):
     ...(longhorn ? [{ ...own(LONGHORN_NAMESPACE, "privileged"), protect: keepsVolumes(longhorn) }] : []),
     // node-exporter shares the network and the processes of its node, and nothing else of the monitoring does.
     ...(monitoring ? [own(MONITORING_NAMESPACE, "baseline"), own(EXPORTER_NAMESPACE, "privileged")] : []),
+    ...(tailscale ? [own(TAILSCALE_NAMESPACE, "restricted")] : []),
   ];
 }
 

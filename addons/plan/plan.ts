@@ -13,8 +13,10 @@ import { checkIngressOn } from "./rules/ingress";
 import { checkLonghornGone, checkLonghornOn } from "./rules/longhorn";
 import { checkMonitoringOn, monitoringWarnings } from "./rules/monitoring";
 import { checkNamespacesOn } from "./rules/namespaces";
+import { checkTailscaleOn } from "./rules/tailscale";
 import type { SecretName } from "./secrets";
 import type { Standing } from "./standing";
+import { planTailscale, type TailscalePlan } from "./tailscale";
 
 /** Everything that the program makes. Components read it and decide nothing. */
 export interface AddonsPlan {
@@ -27,6 +29,7 @@ export interface AddonsPlan {
   readonly flux: FluxPlan | undefined;
   readonly longhorn: LonghornPlan | undefined;
   readonly monitoring: MonitoringPlan | undefined;
+  readonly tailscale: TailscalePlan | undefined;
   /** What is left out, and why; for people. */
   readonly warnings: readonly string[];
 }
@@ -49,6 +52,7 @@ export function planAddons(
     ...checkLonghornOn(settings, cluster),
     ...checkLonghornGone(settings, standing),
     ...checkMonitoringOn(settings, cluster),
+    ...checkTailscaleOn(settings, cluster),
     ...checkNamespacesOn(settings, cluster),
   ];
   if (problems.length > 0) throw new ConfigError(problems);
@@ -61,6 +65,7 @@ export function planAddons(
     flux: planFlux(settings, cluster, secrets.includes("gitToken")),
     longhorn: planLonghorn(settings, cluster),
     monitoring: planMonitoring(settings, cluster),
+    tailscale: planTailscale(settings, cluster),
     warnings: monitoringWarnings(settings, cluster),
   };
 }

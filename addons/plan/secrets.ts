@@ -2,7 +2,7 @@ import type { Draft } from "../config/schema";
 import { isSsh } from "./flux";
 
 /** Secret config of the add-ons, by the name under `proxmox-k3s-addons:`. */
-export type SecretName = "sopsAgeKey" | "gitToken" | "gitIdentity" | "grafanaPassword";
+export type SecretName = "sopsAgeKey" | "gitToken" | "gitIdentity" | "grafanaPassword" | "tailscaleAuthKey";
 
 /** A Secret in the namespace of an add-on. The values of some keys are in the secret config. */
 export interface SecretPlan {
@@ -11,10 +11,11 @@ export interface SecretPlan {
 }
 
 /** Secret config that the settings need, whatever else. */
-export function requiredSecrets({ flux, monitoring }: Draft): SecretName[] {
+export function requiredSecrets({ flux, monitoring, tailscale }: Draft): SecretName[] {
   return [
     ...(flux?.sops ? ["sopsAgeKey" as const] : []),
     ...(flux && isSsh(flux) ? ["gitIdentity" as const] : []),
     ...(monitoring?.grafana ? ["grafanaPassword" as const] : []),
+    ...(tailscale ? ["tailscaleAuthKey" as const] : []),
   ];
 }

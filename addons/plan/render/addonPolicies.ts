@@ -46,3 +46,15 @@ export const longhornPolicies = (monitoringNamespace: string): NetworkPolicyPlan
     ],
   },
 ];
+
+/**
+ * Of the subnet routers: to the pods, the API and the rest of the tailnet, which may be anywhere. Nobody in the cluster asks them
+ * anything. A pod of another namespace answers only if its own policies let the routers in.
+ */
+export function routerPolicies(cluster: Cluster): NetworkPolicyPlan[] {
+  const allow = {
+    ...{ ingress: false, from: [], to: [], outside: true, api: true },
+    destinations: [{ cidr: cluster.podCidr }],
+  };
+  return networkPolicies({ podSecurity: "restricted", isolated: true, allow }, cluster, undefined);
+}

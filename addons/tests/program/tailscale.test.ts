@@ -1,0 +1,34 @@
+import { plainTexts, reveal } from "../../../tests/support/program";
+import { AUTH_KEY, recordAddons, type Recording } from "../support/program";
+
+/** One of everything. */
+let base: Recording;
+beforeAll(async () => {
+  base = await recordAddons();
+});
+
+test("a router waits for its state, its key and its rights", () => {
+  const { find } = base;
+  const { inputs, options } = find("kubernetes:apps/v1:Deployment", "tailscale-router-2");
+  expect(inputs).toMatchObject({ metadata: { name: "router-2", namespace: "tailscale" } });
+  for (const [type, name] of [
+    ["kubernetes:core/v1:Secret", "tailscale-state-2"],
+    ["kubernetes:core/v1:Secret", "tailscale-auth"],
+    ["kubernetes:rbac.authorization.k8s.io/v1:RoleBinding", "tailscale"],
+  ] as const)
+    expect(options.dependencies).toContain(find(type, name).urn);
+});
+
+test("the state is Tailscale's: the program makes the Secret without data", () => {
+  const { inputs } = base.find("kubernetes:core/v1:Secret", "tailscale-state-1");
+  expect(Object.keys(inputs)).not.toEqual(expect.arrayContaining(["data"]));
+  expect(Object.keys(inputs)).not.toEqual(expect.arrayContaining(["stringData"]));
+});
+
+test("the key is a secret", () => {
+  const { inputs } = base.find("kubernetes:core/v1:Secret", "tailscale-auth");
+  expect(reveal((reveal(inputs["stringData"]) as Record<string, unknown>)["TS_AUTHKEY"])).toBe(AUTH_KEY);
+  expect(base.resources.flatMap((each) => plainTexts(each.inputs)).filter((text) => text.includes(AUTH_KEY))).toEqual(
+    [],
+  );
+});
