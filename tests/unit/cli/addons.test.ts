@@ -18,7 +18,7 @@ import {
   V2,
   withAddons,
 } from "../../support/addonsStatus";
-import { NO_ADDONS, seen } from "../../support/statusSight";
+import { NO_ADDONS } from "../../support/statusSight";
 
 /* What a person is told of GitOps, monitoring and the ingress, and what programs see. */
 
