@@ -75,11 +75,10 @@ describe("several routers", () => {
   });
 
   test("are kept apart by the label that both have", () => {
-    const [{ podAffinityTerm: term }] = podOf({ replicas: 2 }).affinity.podAntiAffinity
-      .preferredDuringSchedulingIgnoredDuringExecution as [
-      { podAffinityTerm: { labelSelector: { matchLabels: object } } },
-    ];
-    for (const { spec } of routers) expect(spec.selector.matchLabels).toMatchObject(term.labelSelector.matchLabels);
+    const { podAntiAffinity } = podOf({ replicas: 2 }).affinity;
+    const [preferred] = podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution;
+    const { matchLabels } = preferred!.podAffinityTerm.labelSelector;
+    for (const { spec } of routers) expect(spec.selector.matchLabels).toMatchObject(matchLabels);
   });
 
   test("may read and write their states, and no other secret", () => {
