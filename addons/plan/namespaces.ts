@@ -42,10 +42,11 @@ export function planNamespaces(settings: Settings, cluster: Cluster): NamespaceP
 function policiesOf(namespace: string, settings: Settings, cluster: Cluster): NetworkPolicyPlan[] {
   const { longhorn, monitoring } = settings;
   if (namespace === TAILSCALE_NAMESPACE) return routerPolicies(cluster);
-  if (monitoring === undefined) return [];
-  if (namespace === MONITORING_NAMESPACE)
+  if (namespace === LONGHORN_NAMESPACE && longhorn?.networkPolicies)
+    return longhornPolicies(monitoring && MONITORING_NAMESPACE);
+  if (namespace === MONITORING_NAMESPACE && monitoring)
     return monitoringPolicies(monitoring, cluster, ingressNamespace(settings, cluster));
-  return namespace === LONGHORN_NAMESPACE && longhorn?.networkPolicies ? longhornPolicies(MONITORING_NAMESPACE) : [];
+  return [];
 }
 
 /** Namespaces that the add-ons themselves need. */

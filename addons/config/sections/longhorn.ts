@@ -43,7 +43,7 @@ export const longhornSchema = z
     networkPolicies: boolean
       .meta({
         description:
-          "Whether the chart's NetworkPolicies keep other pods away from Longhorn's API, which asks for no password.",
+          "Whether NetworkPolicies keep other pods away from Longhorn's API and its page, which ask for no password.",
         independent: true,
       })
       .default(true),

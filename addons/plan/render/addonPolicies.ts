@@ -33,18 +33,27 @@ export function monitoringPolicies(
   ];
 }
 
-/** Beside the chart's policies, which let in Longhorn's own pods alone. */
-export const longhornPolicies = (monitoringNamespace: string): NetworkPolicyPlan[] => [
-  {
-    name: "allow-monitoring",
-    pods: { app: "longhorn-manager" },
-    ingress: [
-      {
-        from: [{ ...inNamespace(monitoringNamespace), ...labelled("app.kubernetes.io/name", "prometheus") }],
-        ports: [TCP(LONGHORN_PORT)],
-      },
-    ],
-  },
+/**
+ * Beside the chart's own policies (1.12: restrictInternalTraffic), which let only Longhorn's pods ask the managers. They say nothing about its page,
+ * which hands every request on to the managers, and neither asks for a password.
+ * @param monitoring the namespace of Prometheus; undefined if there is none
+ */
+export const longhornPolicies = (monitoring: string | undefined): NetworkPolicyPlan[] => [
+  { name: "deny-page", pods: { app: "longhorn-ui" }, ingress: [] },
+  ...(monitoring === undefined
+    ? []
+    : [
+        {
+          name: "allow-monitoring",
+          pods: { app: "longhorn-manager" },
+          ingress: [
+            {
+              from: [{ ...inNamespace(monitoring), ...labelled("app.kubernetes.io/name", "prometheus") }],
+              ports: [TCP(LONGHORN_PORT)],
+            },
+          ],
+        },
+      ]),
 ];
 
 /**

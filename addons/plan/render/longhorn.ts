@@ -20,7 +20,8 @@ export function longhornValues(longhorn: LonghornSettings, { label, tolerations 
   const { replicas, reservedPercent, defaultClass, reclaimPolicy, networkPolicies, onDeletion } = longhorn;
   return {
     global: { nodeSelector: { [label.key]: label.value }, tolerations },
-    networkPolicies: { enabled: networkPolicies, type: "k3s" },
+    // On by default, whatever `enabled` says: that is about the ingress alone.
+    networkPolicies: { restrictInternalTraffic: networkPolicies },
     persistence: { defaultClass, defaultClassReplicaCount: replicas, reclaimPolicy },
     defaultSettings: {
       // Only the disks that the cluster's program names in the node's annotation, never a folder of the root disk.

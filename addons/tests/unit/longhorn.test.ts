@@ -104,6 +104,17 @@ describe("its deletion", () => {
   });
 });
 
+test("no other pod asks its API or its page, which have no password, unless the config allows it", () => {
+  const policiesOf = (networkPolicies: boolean) =>
+    planOf(changed(baseConfig(), { longhorn: { networkPolicies }, monitoring: null })).namespaces.find(
+      ({ name }) => name === "longhorn-system",
+    )!.policies;
+  expect(valuesOf()).toMatchObject({ networkPolicies: { restrictInternalTraffic: true } });
+  expect(policiesOf(true)).toEqual([{ name: "deny-page", pods: { app: "longhorn-ui" }, ingress: [] }]);
+  expect(valuesOf({ networkPolicies: false })).toMatchObject({ networkPolicies: { restrictInternalTraffic: false } });
+  expect(policiesOf(false)).toEqual([]);
+});
+
 describe("the values fit the chart", () => {
   const facts = readFacts("longhorn");
   // Labels of nodes.
