@@ -4,11 +4,12 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { stringify } from "yaml";
 
+import { ensurePromtool } from "../../../tests/support/promtool";
 import { planMonitoring } from "../../plan/monitoring";
 import { loadSettings } from "../../plan/load";
 import { clusterOf } from "../support/config";
 
-/* Alerts and dashboard by Prometheus' own judgement, with its tool: PROMTOOL=/usr/bin/promtool names it (Debian: package prometheus). */
+/* Alerts and dashboard by Prometheus' own judgement, with its tool. */
 
 const CHART = { source: "charts/x.tgz", version: "1.12.1", digest: `sha256:${"ab".repeat(32)}` };
 const server = (index: number) => ({
@@ -110,18 +111,17 @@ const SEEN: readonly [string, readonly Series[], string, object | undefined, str
   ],
 ];
 
-const tool = process.env["PROMTOOL"];
-
 test("there is a query for each panel", () => expect(dashboardQueries().length).toBe(3 * 4 + 2));
 
-(tool === undefined ? describe.skip : describe)("promtool", () => {
-  let folder: string;
-  beforeAll(() => {
+describe("promtool", () => {
+  let [folder, tool] = ["", ""];
+  beforeAll(async () => {
+    tool = await ensurePromtool();
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "promql-"));
     fs.writeFileSync(path.join(folder, "rules.yaml"), stringify(rules));
-  });
+  }, 600_000);
   afterAll(() => fs.rmSync(folder, { recursive: true }));
-  const run = (...args: string[]) => execFileSync(tool!, args, { cwd: folder, encoding: "utf8" });
+  const run = (...args: string[]) => execFileSync(tool, args, { cwd: folder, encoding: "utf8" });
 
   test("knows the form of the alerts, and every query of the dashboard", () => {
     const recorded = dashboardQueries().map((expr, at) => ({ record: `panel:${at}`, expr }));
