@@ -95,6 +95,22 @@ function makeExecutable(folder: string): void {
   }
 }
 
+/** A person's own Go settings must not change a build, except for the source of modules. */
+function goEnv(): NodeJS.ProcessEnv {
+  return { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOROOT: "", GOTOOLCHAIN: "local", GOWORK: "off" };
+}
+
+/**
+ * Returns the folder of a module's source, for files of it that are no Go code.
+ *
+ * @param folder of the go.mod that pins it
+ */
+export async function moduleDir(folder: string, module: string, log: Log): Promise<string> {
+  const go = await ensureGo(log);
+  const answer = await run(go, ["mod", "download", "-json", module], { cwd: folder, env: goEnv() });
+  return (JSON.parse(answer) as { Dir: string }).Dir;
+}
+
 /** What to build. */
 export interface GoBuild {
   /** Folder of the module's go.mod. */
@@ -122,8 +138,7 @@ export async function goBuild(build: GoBuild, log: Log): Promise<void> {
   const child = spawn(go, ["build", ...flags, build.package], {
     cwd: build.module,
     stdio: ["ignore", "ignore", "pipe"],
-    // A person's own Go settings must not change the build, except for the source of modules.
-    env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOROOT: "", GOTOOLCHAIN: "local", GOWORK: "off" },
+    env: goEnv(),
   });
   if (child.pid) os.setPriority(child.pid, os.constants.priority.PRIORITY_BELOW_NORMAL);
 

@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { cacheDir, cached, Log } from "../support/cache";
 import { nodejsPartsKey, programNode, writeNodejsParts } from "./nodejsParts";
 import { ensureCli, ensurePlugin } from "./parts";
-import { cliVersion, PluginName, pluginNames, pluginVersion } from "./versions";
+import { addonsPluginNames, cliVersion, PluginName, pluginNames, pluginVersion } from "./versions";
 
 /** The installed tool chain. All folders are in the cache and may be shared by any number of labs and runs. */
 export interface Toolchain {
@@ -23,13 +23,15 @@ export interface Toolchain {
  * the vendors' releases if their sites answer within seconds, else builds from public Go modules. Each part is
  * cached separately, so that a change rebuilds only that part; with everything in the cache this takes milliseconds.
  *
+ * @param withAddons whether also what the add-ons' program needs; its plugin takes minutes to build
  * @throws Error that names the part which could be neither downloaded nor built.
  */
-export async function ensureToolchain(log: Log): Promise<Toolchain> {
+export async function ensureToolchain(log: Log, withAddons = false): Promise<Toolchain> {
   const cli = await ensureCli(log);
   const plugins = new Map<PluginName, string>();
   // One at a time: a Go build keeps all cores busy by itself.
-  for (const name of pluginNames) plugins.set(name, await ensurePlugin(name, cli, log));
+  for (const name of [...pluginNames, ...(withAddons ? addonsPluginNames : [])])
+    plugins.set(name, await ensurePlugin(name, cli, log));
   const root = await cached("toolchain", nodejsPartsKey(cli), async (entry) => {
     const dir = path.join(entry, "bin");
     fs.mkdirSync(dir);
@@ -39,7 +41,7 @@ export async function ensureToolchain(log: Log): Promise<Toolchain> {
   });
   const binDir = path.join(root, "bin");
   const pluginsDir = await cached("toolchain-plugins", [...plugins.values()], async (dir) => linkPlugins(plugins, dir));
-  const pulumiHome = path.join(cacheDir(), "pulumi-home");
+  const pulumiHome = path.join(cacheDir(), withAddons ? "pulumi-home-addons" : "pulumi-home");
   makePulumiHome(pulumiHome, pluginsDir);
   return { binDir, pluginsDir, pulumiHome };
 }

@@ -3,6 +3,7 @@ import * as path from "node:path";
 import { cached, Log } from "../support/cache";
 import { run } from "../host/run";
 import { goBuild, GoBuild } from "./go";
+import { releasedKubernetes } from "./kubernetesRelease";
 import { downloadCli, downloadPlugin, vendorAnswers } from "./vendor";
 import { cliVersion, PluginName, pluginVersion } from "./versions";
 
@@ -26,24 +27,42 @@ export async function ensureCli(log: Log): Promise<string> {
   return cached(`pulumi-${cliVersion}`, key, fill, log);
 }
 
-/** Where each plugin's Go source is: the folder of its go.mod and, below it, that of its package. */
-const sources: Record<PluginName, { module: string; package: string }> = {
+/** How a plugin is built from Go modules. */
+interface PluginSource {
+  /** Folder of its go.mod. */
+  readonly module: string;
+  /** Folder of its package, below that. */
+  readonly package: string;
+  /** What the linker sets for a version; `main.version` by default. */
+  readonly set?: (version: string) => GoBuild["set"];
+  /** Writes the files that the plugin reads beside its binary. */
+  readonly finish?: (binary: string, version: string, log: Log) => Promise<void>;
+}
+
+const sources: Readonly<Record<PluginName, PluginSource>> = {
   command: { module: "plugins", package: "command" },
-  proxmoxve: { module: "proxmoxve", package: "." },
+  kubernetes: { module: "kubernetes", package: ".", ...releasedKubernetes },
+  proxmoxve: {
+    module: "proxmoxve",
+    package: ".",
+    finish: async (binary) => void (await run(binary, ["schema", "--out", "."], { cwd: path.dirname(binary) })),
+  },
   random: { module: "plugins", package: "random" },
 };
 
 /** Returns the folder that holds `pulumi-resource-<name>`: the release, or our own if that cannot be downloaded. */
 export async function ensurePlugin(name: PluginName, cli: string, log: Log): Promise<string> {
   const version = pluginVersion(name);
-  const module = path.join(__dirname, sources[name].module);
-  const source = path.join(module, sources[name].package);
+  const { set, finish, ...where } = sources[name];
+  const module = path.join(__dirname, where.module);
+  const source = path.join(module, where.package);
   const key = [name, version, ...contentOf(module, ["go.mod", "go.sum"]), ...contentOf(source), process.arch];
   const fill = async (dir: string) => {
     if (await tryVendor(dir, log, () => downloadPlugin(path.join(cli, "pulumi"), name, dir, log))) return;
     const output = path.join(dir, `pulumi-resource-${name}`);
-    await goBuild({ module, package: `./${sources[name].package}`, output, set: { "main.version": version } }, log);
-    if (name === "proxmoxve") await run(output, ["schema", "--out", "."], { cwd: dir });
+    const values = set?.(version) ?? { "main.version": version };
+    await goBuild({ module, package: `./${where.package}`, output, set: values }, log);
+    await finish?.(output, version, log);
   };
   return cached(`resource-${name}-${version}`, key, fill, log);
 }

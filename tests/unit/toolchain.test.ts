@@ -3,11 +3,13 @@ import * as path from "node:path";
 import * as semver from "semver";
 import packageJson from "../../package.json";
 import { oldestGo } from "../../lab/toolchain/go";
-import { cliVersion, pluginNames, pluginVersion } from "../../lab/toolchain/versions";
+import { addonsPluginNames, cliVersion, pluginNames, pluginVersion } from "../../lab/toolchain/versions";
 
 const root = path.join(__dirname, "../..");
-const installed = (name: string): { version: string } =>
-  JSON.parse(fs.readFileSync(path.join(root, "node_modules", name, "package.json"), "utf8")) as { version: string };
+const installed = (name: string, folder = "."): { version: string } => {
+  const manifest = path.join(root, folder, "node_modules", name, "package.json");
+  return JSON.parse(fs.readFileSync(manifest, "utf8")) as { version: string };
+};
 const goMod = (module: string): string => fs.readFileSync(path.join(root, "lab/toolchain", module, "go.mod"), "utf8");
 
 describe("versions", () => {
@@ -40,15 +42,20 @@ describe("versions", () => {
   });
 
   test("the plugins are those that the npm packages ask for", () => {
-    const asked = ["@pulumi/command", "@muhlba91/pulumi-proxmoxve", "@pulumi/random"].map((name) => {
-      const { pulumi } = installed(name) as unknown as { pulumi: { name: string; version: string } };
+    const askedBy = (name: string, folder?: string) => {
+      const { pulumi } = installed(name, folder) as unknown as { pulumi: { name: string; version: string } };
       return [pulumi.name, pulumi.version];
-    });
+    };
+    const asked = ["@pulumi/command", "@muhlba91/pulumi-proxmoxve", "@pulumi/random"].map((name) => askedBy(name));
     expect(asked).toEqual(pluginNames.map((name) => [name, pluginVersion(name)]));
+    const addons = [askedBy("@pulumi/kubernetes", "addons")];
+    expect(addons).toEqual(addonsPluginNames.map((name) => [name, pluginVersion(name)]));
   });
 
   test("no module needs a newer Go than the tool chain looks for", () => {
-    const asked = ["cli", "plugins", "proxmoxve"].map((module) => /^go (\S+)$/m.exec(goMod(module))?.[1] ?? "");
+    const asked = ["cli", "kubernetes", "plugins", "proxmoxve"].map(
+      (module) => /^go (\S+)$/m.exec(goMod(module))?.[1] ?? "",
+    );
     expect(asked.sort(semver.compare).at(-1)).toBe(oldestGo);
   });
 });
