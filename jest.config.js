@@ -10,5 +10,13 @@ const level = (displayName, extra = {}) => ({
 module.exports = {
   testTimeout: 60_000,
   testSequencer: "<rootDir>/tests/sequencer.cjs",
-  projects: [level("unit"), level("program"), level("engine"), level("lab"), level("long"), level("vms")],
+  projects: [
+    level("unit"),
+    level("program"),
+    level("engine"),
+    level("lab"),
+    level("long"),
+    level("addons"),
+    level("vms"),
+  ],
 };

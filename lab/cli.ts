@@ -3,6 +3,7 @@ import { kubectl, showLogs, sshGuest, sshHost } from "./commands/access";
 import { shellExports } from "./commands/env";
 import { clearFaults, printFaults, setFault } from "./commands/fault";
 import { labStatus, printStatus } from "./commands/status";
+import type { UpOptions } from "./commands/up";
 import { labFaults } from "./host/faults";
 import { halt, lower } from "./host/lower";
 import { assertMachine } from "./host/machine";
@@ -44,11 +45,12 @@ command("up", "raise the lab; the first time this builds what it needs")
     "--vms",
     "run virtual machines as well, emulated in software; needs more packages, and minutes the first time",
   )
+  .option("--addons", "what addons/ needs: the Kubernetes provider of Pulumi; it takes minutes to build the first time")
   .option("--json", "print the lab's record")
-  .action(async ({ name, k3s, vms, json }: Named & { k3s?: string; vms?: boolean; json?: boolean }) => {
+  .action(async ({ name, json, ...options }: Named & UpOptions & { json?: boolean }) => {
     // Loaded only for this command: it needs a compiler, and all other commands must answer at once.
     const { up } = await import("./commands/up.js");
-    const lab = await up(name, { ...(k3s !== undefined && { k3s }), ...(vms && { vms }) }, progress);
+    const lab = await up(name, options, progress);
     if (json) console.log(JSON.stringify(lab));
   });
 

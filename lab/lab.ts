@@ -21,6 +21,8 @@ export interface Lab {
   readonly node: string;
   /** Whether it runs virtual machines. */
   readonly vms?: boolean;
+  /** Whether it has what the add-ons' program needs. */
+  readonly addons?: boolean;
   /** The lab's first process; undefined until it runs. */
   readonly init?: ProcessId;
 }
@@ -53,6 +55,9 @@ export const defaultLabName = "lab";
 /** The project's folder. */
 export const repoDir = path.join(__dirname, "..");
 
+/** The folder of the add-ons' program. */
+export const addonsDir = path.join(repoDir, "addons");
+
 /** Where the state of all labs is: `$PROXMOX_K3S_LAB_ROOT`, else `/var/lib/proxmox-k3s-lab`. */
 export function labRoot(): string {
   return process.env["PROXMOX_K3S_LAB_ROOT"] || "/var/lib/proxmox-k3s-lab";
@@ -74,6 +79,10 @@ export function labPaths(name: string) {
     etcPve: path.join(state, "etc-pve"),
     /** `/var/lib/lxc` of the Proxmox host: a guest's root file system is `<vmid>/rootfs`. */
     lxc: path.join(state, "lxc"),
+    /** What the registry of a lab with add-ons keeps. */
+    registry: path.join(state, "registry"),
+    /** The authority that has signed the certificates of the Proxmox host's services. */
+    ca: path.join(state, "etc-pve/pve-root-ca.pem"),
     /** Layers of the Proxmox host's root file system, and where it is mounted inside the lab. */
     hostUpper: path.join(host, "upper"),
     hostWork: path.join(host, "work"),
@@ -97,6 +106,9 @@ export function labPaths(name: string) {
 /** Name of the server of K3s artifacts, which the Proxmox host's name server knows. */
 export const artifactHost = "artifacts.lab";
 
+/** Port of the registry, on the Proxmox host. */
+export const registryPort = 5000;
+
 /** Addresses and links of a lab's network. */
 export function labNetwork(subnet: number) {
   const prefix = `198.18.${subnet}`;
@@ -107,6 +119,8 @@ export function labNetwork(subnet: number) {
     /** The machine's own address in the lab's network. */
     machine: `${prefix}.254`,
     endpoint: `https://${prefix}.1:8006/`,
+    /** Host and port of the registry of a lab with add-ons. */
+    registry: `${prefix}.1:${registryPort}`,
     /** Ends of the veth pair between the machine and the lab. The outer end's name is the claim on the subnet. */
     outerLink: `pk3s${subnet}`,
     innerLink: `pk3s${subnet}i`,

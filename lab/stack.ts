@@ -17,6 +17,8 @@ export interface StackLab {
   readonly k3s: { readonly version: string; readonly sha256: string; readonly imagesSha256: string };
   /** Whether it runs virtual machines: then the cluster is a mixed one. */
   readonly vms?: boolean;
+  /** Its registry, from which nodes then get all images that they do not have; `authority` is host and port. */
+  readonly registry?: { readonly authority: string; readonly caFile: string };
 }
 
 const repo = path.join(__dirname, "..");
@@ -28,7 +30,7 @@ export function stackFile(stack: string): string {
 
 /**
  * The lab's stack: S1 to S3 (Pulumi.homelab.yaml) at the lab's addresses, or with virtual machines one worker of each kind. What it adds is only for the lab: where K3s
- * comes from, and that nothing is left to pull from a registry, which the lab does not have.
+ * comes from, and that nothing is left to pull from a registry, which the lab does not have; one for add-ons has its own.
  */
 export function stackConfig(lab: StackLab): unknown {
   const at = (last: number): string => `${lab.prefix}.${last}`;
@@ -53,6 +55,7 @@ export function stackConfig(lab: StackLab): unknown {
             airgapImages: true,
             imagesSha256: { amd64: lab.k3s.imagesSha256 },
           },
+          ...(lab.registry && { registries: registriesOf(lab.registry) }),
           disable: ["coredns", "servicelb", "traefik", "local-storage", "metrics-server"],
           // A processor in software takes minutes for what a real one does in seconds.
           startTimeout: lab.vms ? "12m" : "3m",
@@ -86,6 +89,14 @@ export function stackConfig(lab: StackLab): unknown {
         },
       },
     },
+  };
+}
+
+/** The lab's registry takes the place of all others. */
+function registriesOf({ authority, caFile }: NonNullable<StackLab["registry"]>): unknown {
+  return {
+    mirrors: { "*": { endpoints: [`https://${authority}`] } },
+    configs: { [authority]: { tls: { caFile } } },
   };
 }
 

@@ -5,13 +5,13 @@ import * as path from "node:path";
 import { Command } from "commander";
 
 import { ensurePackages, machinePackages } from "../lab/host/packages";
-import { lacksPackages } from "./support/addonsPackages";
+import { ensureAddonsPackages } from "../lab/support/addonsPackages";
 import { withCompileCache } from "./support/compileCache";
 import { lintChanged } from "./support/lintCache";
 import { readApiSource } from "./support/pveFacts";
 
 /** From fast to real. */
-const LEVELS = ["unit", "program", "engine", "lab", "long", "vms"] as const;
+const LEVELS = ["unit", "program", "engine", "lab", "long", "addons", "vms"] as const;
 type Level = (typeof LEVELS)[number];
 
 /** What a change needs before it is committed: types, lint, format and the unit level. */
@@ -20,8 +20,11 @@ type Part = Level | typeof CHECK;
 const PARTS: readonly Part[] = [CHECK, ...LEVELS];
 /** The check has the unit level in it. */
 const ALL: readonly Part[] = [CHECK, "program", "engine", "lab"];
-/** What takes too long for each change: suites of the lab of five minutes and more, those of the engine that play each fault, and machines whose processor is emulated. */
-const LEFT_OUT: readonly Part[] = ["long", "vms"];
+/**
+ * What takes too long for each change: suites of the lab of five minutes and more, those of the engine that play each fault, add-ons,
+ * whose provider takes minutes to build, and machines whose processor is emulated.
+ */
+const LEFT_OUT: readonly Part[] = ["long", "addons", "vms"];
 
 interface Result {
   readonly passed: number;
@@ -37,10 +40,10 @@ interface Ended {
 }
 
 /** Runs a command to its end, whatever its exit code. With `isShown` the person sees its output as it comes. */
-function run(command: string, args: readonly string[], isShown: boolean, cwd = root): Promise<Ended> {
+function run(command: string, args: readonly string[], isShown: boolean): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const stdio = isShown ? "inherit" : "pipe";
-    const child = spawn(command, args, { cwd, stdio: ["ignore", stdio, stdio] });
+    const child = spawn(command, args, { cwd: root, stdio: ["ignore", stdio, stdio] });
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream?.on("data", (data: Buffer) => (output += data.toString()));
@@ -92,6 +95,7 @@ const WORKERS: Readonly<Record<Level, string>> = {
   engine: "2",
   lab: "2",
   long: "2",
+  addons: "1",
   vms: "1",
 };
 
@@ -133,21 +137,12 @@ const TOOLS = [
   { name: "openssh-client", command: "ssh-keygen" },
 ];
 
-/** @throws Error with npm's output */
-async function ensureAddonsPackages(): Promise<void> {
-  const addons = path.join(root, "addons");
-  if (!lacksPackages(addons)) return;
-  console.log("installing the packages of addons/");
-  const { code, output } = await run("npm", ["ci", "--no-progress"], false, addons);
-  if (code !== 0) throw new Error(`npm ci fails in addons/:\n${output}`);
-}
-
 async function main(parts: readonly Part[]): Promise<void> {
   const started = Date.now();
   const packages = parts.every((part) => QUICK.includes(part)) ? TOOLS : [...machinePackages, ...TOOLS];
   // What is missing and cannot be installed shows in the tests that need it.
   await ensurePackages(console.log, packages).catch((error: Error) => console.error(error.message));
-  await ensureAddonsPackages();
+  await ensureAddonsPackages(console.log);
   console.log(`Proxmox VE's API: ${readApiSource().name}`);
   const results: Result[] = [];
   for (const part of parts) results.push(await runPart(part));

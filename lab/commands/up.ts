@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { writeAddonsStackConfig } from "../addonsStack";
 import { ensureGuestTemplate, ensureHostImage, templateName, templateOrigin } from "../containers/baseImage";
 import { lower } from "../host/lower";
 import { assertMachine } from "../host/machine";
@@ -6,8 +7,11 @@ import { ensurePackages, machinePackages } from "../host/packages";
 import { raise, resume } from "../host/raise";
 import { run } from "../host/run";
 import { ensureK3s } from "../k3s/artifacts";
-import { checkLabName, findLab, isAlive, Lab, labNetwork, labPaths, repoDir } from "../lab";
+import { addonsDir, checkLabName, findLab, isAlive, Lab, labNetwork, labPaths, repoDir, RunningLab } from "../lab";
+import { fillRegistry } from "../registry/fill";
+import { ensureRegistry } from "../registry/server";
 import { writeStackConfig } from "../stack";
+import { ensureAddonsPackages } from "../support/addonsPackages";
 import type { Log } from "../support/cache";
 import { ensureToolchain, makePulumiHome } from "../toolchain/install";
 import { programNode } from "../toolchain/nodejsParts";
@@ -21,6 +25,8 @@ export interface UpOptions {
   readonly k3s?: string;
   /** Whether it is to run virtual machines; a lab that has them keeps them. */
   readonly vms?: boolean;
+  /** Whether it is to have what the add-ons' program needs; a lab that has it keeps it. */
+  readonly addons?: boolean;
 }
 
 /**
@@ -31,6 +37,9 @@ export async function up(name: string, options: UpOptions, log: Log): Promise<La
   checkLabName(name);
   assertMachine();
   const old = findLab(name);
+  // Its cluster would not know the registry.
+  if (options.addons && old?.init && !old.addons)
+    throw new Error(`The lab '${name}' was raised without what add-ons need: npm run lab -- down, then up --addons`);
   if (old?.init && isAlive(old.init)) {
     if (options.vms && !old.vms)
       throw new Error(`The lab '${name}' is up without virtual machines: npm run lab -- stop, then run up --vms again`);
@@ -39,34 +48,58 @@ export async function up(name: string, options: UpOptions, log: Log): Promise<La
   }
   const withVms = options.vms ?? old?.vms ?? false;
   await ensurePackages(log, [...machinePackages, ...(withVms ? vmImagePackages : [])]);
-  const toolchain = await ensureToolchain(log);
+  const withAddons = options.addons ?? old?.addons ?? false;
+  if (withAddons) await ensureAddonsPackages(log);
+  const toolchain = await ensureToolchain(log, withAddons);
   const k3s = (options.k3s === undefined && servedBefore(old)) || (await ensureK3s(k3sChoice(options), log));
   const template = await ensureGuestTemplate(log);
   const vmImage = withVms ? await ensureVmImage(log) : undefined;
   const image = await ensureHostImage(withVms, log);
-  const own = { image, template, ...(vmImage !== undefined && { vmImage }) };
+  const registry = withAddons ? await ensureRegistry(log) : undefined;
+  const own = {
+    image,
+    template,
+    ...(vmImage !== undefined && { vmImage }),
+    ...(registry !== undefined && { registry }),
+  };
   const parts = { ...own, k3s, toolchainBin: toolchain.binDir, node: programNode() };
   const lab = old?.init ? await resume(old, parts) : await raise(name, parts, log);
   try {
     makePulumiHome(labPaths(name).pulumiHome, toolchain.pluginsDir);
     writeKubectl(lab);
-    writeStackConfig(lab);
+    await makeStack(lab);
     if (withVms) await makeVmTemplate(lab);
-    await run("pulumi", ["stack", "select", "--create", lab.stack, "--non-interactive"], {
-      cwd: repoDir,
-      env: labEnv(lab),
-    });
+    if (withAddons) await prepareAddons(lab);
   } catch (error) {
     // A new lab without its stack would be confusing. The stack of an old lab may have the person's changes.
     if (!old?.init) await lower(name);
     throw error;
   }
   const { endpoint } = labNetwork(lab.subnet);
+  if (withAddons) log(`add-ons: stack ${lab.stack} in addons/, registry https://${labNetwork(lab.subnet).registry}`);
   if (withVms) log(`virtual machines: template ${vmTemplateId} and local:import/${vmImageName} = ${vmImageOrigin}`);
   log(
     `the lab '${name}' is up: API ${endpoint}, K3s ${k3s.version} (${k3s.kind}), template ${templateName} = ${templateOrigin}`,
   );
   return lab;
+}
+
+/** The cluster's stack, without resources. */
+async function makeStack(lab: RunningLab): Promise<void> {
+  const registry = { authority: labNetwork(lab.subnet).registry, caFile: labPaths(lab.name).ca };
+  writeStackConfig({ ...lab, ...(lab.addons && { registry }) });
+  await selectStack(lab, repoDir);
+}
+
+/** What the add-ons' program finds: images in the registry, and a stack of its own without resources. */
+async function prepareAddons(lab: RunningLab): Promise<void> {
+  await fillRegistry(lab);
+  writeAddonsStackConfig(lab.stack);
+  await selectStack(lab, addonsDir);
+}
+
+async function selectStack(lab: RunningLab, cwd: string): Promise<void> {
+  await run("pulumi", ["stack", "select", "--create", lab.stack, "--non-interactive"], { cwd, env: labEnv(lab) });
 }
 
 function k3sChoice({ k3s }: UpOptions): { path?: string } {

@@ -29,11 +29,15 @@ function readFlag(file: string): string | undefined {
 }
 
 /**
- * Writes into a guest what K3s needs there on a machine with such traits, and nothing if the machine is like a Proxmox
- * host. This is only for the lab: on a person's own Proxmox the program's nodes have none of it.
+ * Writes into a guest what K3s needs there on a machine with such traits. On a machine like a Proxmox host that is only what
+ * the lab's disks make necessary. This is only for the lab: on a person's own Proxmox the program's nodes have none of it.
  */
 export function writeTraits(rootfs: string, traits: MachineTraits): void {
-  const files = [...(traits.cgroupV1 ? cgroupV1Files : []), ...(traits.canProtectFromOom ? [] : oomFiles)];
+  const files = [
+    ...diskFiles,
+    ...(traits.cgroupV1 ? cgroupV1Files : []),
+    ...(traits.canProtectFromOom ? [] : oomFiles),
+  ];
   for (const { name, text, mode } of files) {
     const file = path.join(rootfs, name);
     fs.mkdirSync(path.dirname(file), { recursive: true });
@@ -47,6 +51,18 @@ interface TraitFile {
   text: string;
   mode?: number;
 }
+
+const diskFiles: readonly TraitFile[] = [
+  {
+    // The lab does not enforce the size of a disk, so kubelet sees the whole machine's. If that is 85 % full, it would delete
+    // images that nothing runs, pause's first, and from 95 % on evict pods.
+    name: "etc/rancher/k3s/config.yaml.d/98-lab.yaml",
+    text: `kubelet-arg+:
+  - image-gc-high-threshold=100
+  - eviction-hard=imagefs.available<1%,nodefs.available<1%
+`,
+  },
+];
 
 // With INVOCATION_ID set, K3s takes the systemd cgroup driver, which needs controllers that systemd of the guest cannot
 // delegate on version 1 (https://docs.k3s.io, "cgroup driver").

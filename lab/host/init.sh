@@ -6,6 +6,7 @@
 # LAB_REPO      the project             LAB_NODE      node binary
 # LAB_TEMPLATE  the guests' template    LAB_ARTIFACTS K3s artifact folder
 # LAB_VM_IMAGE  the image of virtual machines, if the host runs some
+# LAB_REGISTRY  docker-registry, if the host runs one
 # LAB_NAME      the lab's name          LAB_ADDRESS   the Proxmox host's address      LAB_UPLINK  link to the machine
 set -eu
 
@@ -32,6 +33,11 @@ if [ -n "${LAB_VM_IMAGE:-}" ]; then
   mkdir -p "$LAB_STATE/vms"
   bind "$LAB_STATE/vms" /var/lib/vms
   bind "$LAB_VM_IMAGE" "/var/lib/vz/import/$LAB_VM_IMAGE_NAME" ro
+fi
+if [ -n "${LAB_REGISTRY:-}" ]; then
+  mkdir -p "$LAB_STATE/registry"
+  bind "$LAB_STATE/registry" /var/lib/docker-registry
+  bind "$LAB_REGISTRY" /usr/local/bin/docker-registry ro
 fi
 bind "$LAB_REPO" /opt/lab ro
 bind "$LAB_NODE" /usr/local/bin/node ro

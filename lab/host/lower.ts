@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import { removeCgroup } from "../containers/cgroups";
+import { removeAddonsStackConfig } from "../addonsStack";
 import { findLab, isAlive, labCgroup, labPaths, labRoot, ProcessId, stackOf } from "../lab";
 import { removeStackConfig } from "../stack";
 import { releaseSubnet } from "./network";
@@ -17,6 +18,7 @@ export async function lower(name: string): Promise<void> {
   assertUnmounted(state);
   fs.rmSync(state, { recursive: true, force: true, maxRetries: 3 });
   removeStackConfig(stackOf(name));
+  removeAddonsStackConfig(stackOf(name));
   leaveRoot();
 }
 

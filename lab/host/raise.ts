@@ -36,6 +36,8 @@ export interface LabParts {
   readonly node: string;
   /** The image of virtual machines, if the lab is to run some. */
   readonly vmImage?: string;
+  /** Path of docker-registry, if the lab is to have what add-ons need. */
+  readonly registry?: string;
 }
 
 /**
@@ -85,8 +87,9 @@ export async function resume(lab: Lab, parts: LabParts): Promise<RunningLab> {
 }
 
 /** What the lab's record keeps of its parts. */
-function lastingParts({ k3s, toolchainBin, node, vmImage }: LabParts) {
-  return { k3s, toolchainBin, node, ...(vmImage !== undefined && { vms: true }) };
+function lastingParts({ k3s, toolchainBin, node, vmImage, registry }: LabParts) {
+  const has = { ...(vmImage !== undefined && { vms: true }), ...(registry !== undefined && { addons: true }) };
+  return { k3s, toolchainBin, node, ...has };
 }
 
 async function boot(lab: Lab, parts: LabParts): Promise<RunningLab> {
@@ -94,7 +97,7 @@ async function boot(lab: Lab, parts: LabParts): Promise<RunningLab> {
   const running = { ...lab, init };
   writeLab(running);
   await connectLab(lab.subnet, init.pid);
-  await awaitReady(lab.name, lab.subnet, init);
+  await awaitReady(lab.name, lab.subnet, init, parts.registry !== undefined);
   // Those of a lab that was stopped, now that nothing waits for its services any more.
   await applyHostFaults(running);
   return running;

@@ -2,21 +2,26 @@ import { Resolver } from "node:dns/promises";
 import * as fs from "node:fs";
 import * as https from "node:https";
 import * as net from "node:net";
-import { artifactHost, isAlive, labNetwork, labPaths, ProcessId } from "../lab";
+import { artifactHost, isAlive, labNetwork, labPaths, ProcessId, registryPort } from "../lab";
 import { lastLines } from "./startInit";
 
 const deadlineMs = 30_000;
 
-/** Waits until the lab's API, sshd, artifact server and name server answer. @throws Error with their last log lines. */
-export async function awaitReady(name: string, subnet: number, init: ProcessId): Promise<void> {
+/**
+ * Waits until the lab's API, sshd, artifact server and name server answer, and its registry if it has one.
+ *
+ * @throws Error with their last log lines.
+ */
+export async function awaitReady(name: string, subnet: number, init: ProcessId, hasRegistry: boolean): Promise<void> {
   const { host } = labNetwork(subnet);
-  const { logs, etcPve } = labPaths(name);
-  const ca = fs.readFileSync(`${etcPve}/pve-root-ca.pem`, "utf8");
+  const { logs, ca: caFile } = labPaths(name);
+  const ca = fs.readFileSync(caFile, "utf8");
   const checks = {
     api: () => apiAnswers(host, ca),
     sshd: () => speaks(host, 22),
     artifacts: () => accepts(host, 8080),
     "name server": () => knows(host, artifactHost),
+    ...(hasRegistry && { registry: () => accepts(host, registryPort) }),
   };
   const deadline = Date.now() + deadlineMs;
   for (const [service, check] of Object.entries(checks)) {

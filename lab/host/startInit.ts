@@ -15,6 +15,8 @@ export interface HostParts {
   readonly node: string;
   /** The image of virtual machines, if the host runs some. */
   readonly vmImage?: string;
+  /** Path of docker-registry, if the host runs one. */
+  readonly registry?: string;
 }
 
 /**
@@ -42,6 +44,7 @@ export async function startInit(name: string, subnet: number, parts: HostParts):
       LAB_VM_IMAGE: parts.vmImage,
       LAB_VM_IMAGE_NAME: path.basename(parts.vmImage),
     }),
+    ...(parts.registry !== undefined && { LAB_REGISTRY: parts.registry }),
     // For tests: what the API was asked and answered is kept with its logs, without secrets.
     ...(process.env["PROXMOX_K3S_LAB_EXCHANGES"] && { LAB_EXCHANGES: "1" }),
   };
@@ -79,7 +82,7 @@ async function firstChild(parent: number | undefined): Promise<ProcessId> {
 
 /** The end of what the host's services have said: the cause when the lab does not come up. */
 export function lastLines(logDir: string): string {
-  const logs = ["init.log", "host.log", "api.log", "sshd.log"].map((log) => path.join(logDir, log));
+  const logs = ["init.log", "host.log", "api.log", "sshd.log", "registry.log"].map((log) => path.join(logDir, log));
   return logs
     .filter((log) => fs.existsSync(log) && fs.statSync(log).size > 0)
     .map(

@@ -1,19 +1,20 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { registryPort } from "../lab";
 import { serveFolder } from "./artifactServer";
 
 /*
- * Runs the Proxmox host's services: the API, sshd, a name server and the server of K3s artifacts. A service that ends is written to the
+ * Runs the Proxmox host's services: the API, sshd, a name server, the server of K3s artifacts, and a registry if the lab has one. A service that ends is written to the
  * log and ends the lab: a lab that runs only in part would be confusing.
  */
 
 const logDir = "/var/log/lab";
 const log = (line: string) => fs.appendFileSync(path.join(logDir, "host.log"), `${new Date().toISOString()} ${line}\n`);
 
-function service(name: string, command: string, args: readonly string[]): void {
+function service(name: string, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): void {
   const output = fs.openSync(path.join(logDir, `${name}.log`), "a");
-  const child = spawn(command, args, { stdio: ["ignore", output, output] });
+  const child = spawn(command, args, { stdio: ["ignore", output, output], env: { ...process.env, ...env } });
   fs.closeSync(output);
   log(`${name} started as ${child.pid}`);
   child.on("error", (error) => end(`${name}: ${error.message}`));
@@ -33,6 +34,10 @@ service("dns", "/usr/sbin/dnsmasq", [
   ...["--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--pid-file", "--user=root"],
   ...["--no-resolv", "--bind-interfaces", `--listen-address=${address}`],
 ]);
+if (process.env["LAB_REGISTRY"])
+  service("registry", "/usr/local/bin/docker-registry", ["serve", "lab/registry/config.yml"], {
+    REGISTRY_HTTP_ADDR: `${address}:${registryPort}`,
+  });
 // A mirror without TLS is used with known sums alone; one with TLS has the host's own certificate here.
 const tls = {
   cert: fs.readFileSync("/etc/pve/nodes/pve/pve-ssl.pem"),

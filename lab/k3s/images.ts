@@ -13,7 +13,7 @@ export interface Image {
 }
 
 /** Equal content gives equal archives, whenever and wherever they are made. */
-const reproducible = "--sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=ustar".split(" ");
+export const reproducible = "--sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=ustar".split(" ");
 
 /**
  * Writes images as one archive in the form of `docker save`, which containerd imports; without Docker and without a

@@ -58,7 +58,9 @@ async function test(rootfs: string, scratch: string): Promise<Image> {
   await unpackDebianPackages(["busybox-static"], unpacked, path.join(scratch, "apt-busybox"));
   const busybox = path.join(rootfs, "bin", "busybox");
   fs.mkdirSync(path.dirname(busybox), { recursive: true });
-  fs.mkdirSync(path.join(rootfs, "tmp"), { mode: 0o1777 });
+  fs.mkdirSync(path.join(rootfs, "tmp"));
+  // Not by mkdir, whose mode is below the umask: containers that are not root write there.
+  fs.chmodSync(path.join(rootfs, "tmp"), 0o1777);
   fs.copyFileSync(path.join(unpacked, "bin", "busybox"), busybox);
   const applets = (await run(busybox, ["--list"]))
     .split("\n")

@@ -1,0 +1,37 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { Document } from "yaml";
+import { addonsDir } from "./lab";
+
+/** Where Pulumi looks for the config of the add-ons' stack, which has the name of the cluster's; ignored by git. */
+export function addonsStackFile(stack: string): string {
+  return path.join(addonsDir, `Pulumi.${stack}.yaml`);
+}
+
+/** Add-ons that need nothing but the cluster: one namespace for applications, and the two roles. */
+function addonsConfig(stack: string): unknown {
+  return {
+    config: {
+      "proxmox-k3s-addons:addons": {
+        cluster: `organization/proxmox-k3s/${stack}`,
+        timeout: "3m",
+        namespaces: { apps: {} },
+        access: { viewers: ["group:family"], operators: ["user:anna@example.org"] },
+      },
+    },
+  };
+}
+
+/** Writes the stack file of the add-ons; one that is there already is the person's to keep. */
+export function writeAddonsStackConfig(stack: string): void {
+  const file = addonsStackFile(stack);
+  if (fs.existsSync(file)) return;
+  const document = new Document(addonsConfig(stack));
+  document.commentBefore =
+    " The lab's add-ons: made by `npm run lab -- up --addons`, removed by `down`, ignored by git.";
+  fs.writeFileSync(file, document.toString({ lineWidth: 0 }));
+}
+
+export function removeAddonsStackConfig(stack: string): void {
+  fs.rmSync(addonsStackFile(stack), { force: true });
+}
