@@ -2,20 +2,22 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { Document } from "yaml";
 import { addonsDir } from "./lab";
+import type { PushedChart } from "./registry/charts";
 
 /** Where Pulumi looks for the config of the add-ons' stack, which has the name of the cluster's; ignored by git. */
 export function addonsStackFile(stack: string): string {
   return path.join(addonsDir, `Pulumi.${stack}.yaml`);
 }
 
-/** Add-ons that need nothing but the cluster: one namespace for applications, and the two roles. */
-function addonsConfig(stack: string): unknown {
+/** One namespace for applications, the two roles, and an ingress by the lab's double of a chart. */
+function addonsConfig(stack: string, charts: ReadonlyMap<string, PushedChart>): unknown {
   return {
     config: {
       "proxmox-k3s-addons:addons": {
         cluster: `organization/proxmox-k3s/${stack}`,
         timeout: "3m",
         namespaces: { apps: {} },
+        ingress: { traefik: "release", chart: charts.get("traefik") },
         access: { viewers: ["group:family"], operators: ["user:anna@example.org"] },
       },
     },
@@ -23,10 +25,10 @@ function addonsConfig(stack: string): unknown {
 }
 
 /** Writes the stack file of the add-ons; one that is there already is the person's to keep. */
-export function writeAddonsStackConfig(stack: string): void {
+export function writeAddonsStackConfig(stack: string, charts: ReadonlyMap<string, PushedChart>): void {
   const file = addonsStackFile(stack);
   if (fs.existsSync(file)) return;
-  const document = new Document(addonsConfig(stack));
+  const document = new Document(addonsConfig(stack, charts));
   document.commentBefore =
     " The lab's add-ons: made by `npm run lab -- up --addons`, removed by `down`, ignored by git.";
   fs.writeFileSync(file, document.toString({ lineWidth: 0 }));

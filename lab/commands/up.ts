@@ -93,8 +93,7 @@ async function makeStack(lab: RunningLab): Promise<void> {
 
 /** What the add-ons' program finds: images in the registry, and a stack of its own without resources. */
 async function prepareAddons(lab: RunningLab): Promise<void> {
-  await fillRegistry(lab);
-  writeAddonsStackConfig(lab.stack);
+  writeAddonsStackConfig(lab.stack, await fillRegistry(lab));
   await selectStack(lab, addonsDir);
 }
 

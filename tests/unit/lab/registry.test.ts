@@ -44,7 +44,8 @@ describe("the stacks of a lab with add-ons", () => {
   test("the add-ons' stack is one that the program takes, and names the cluster's", () => {
     const stack = `lab-unit-${process.pid}`;
     try {
-      writeAddonsStackConfig(stack);
+      const chart = { source: "oci://198.18.7.1:5000/charts/traefik", version: "41.3.0-lab-double" };
+      writeAddonsStackConfig(stack, new Map([["traefik", { ...chart, digest: `sha256:${"ab".repeat(32)}` }]]));
       const { config } = parse(fs.readFileSync(addonsStackFile(stack), "utf8")) as { config: Record<string, unknown> };
       expect(loadSettings(config["proxmox-k3s-addons:addons"]).cluster).toBe(`organization/proxmox-k3s/${stack}`);
     } finally {
