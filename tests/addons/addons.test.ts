@@ -38,6 +38,8 @@ beforeAll(async () => {
   lab.edit((cluster) => {
     delete cluster.pools.worker;
     cluster.k3s.tlsSans = [at(SECOND)];
+    // The suite may have little of a busy machine.
+    cluster.k3s.startTimeout = "10m";
   });
   // The chart comes later.
   addons.edit((config) => {
