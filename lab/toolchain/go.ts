@@ -140,7 +140,8 @@ export async function goBuild(build: GoBuild, log: Log): Promise<void> {
     stdio: ["ignore", "ignore", "pipe"],
     env: goEnv(),
   });
-  if (child.pid) os.setPriority(child.pid, os.constants.priority.PRIORITY_BELOW_NORMAL);
+  const priority = Math.max(os.getPriority(), os.constants.priority.PRIORITY_BELOW_NORMAL);
+  if (child.pid) os.setPriority(child.pid, priority);
 
   let [downloaded, compiled] = [0, 0];
   const lastLines: string[] = [];
