@@ -123,7 +123,7 @@ drain() {
 # So is data that would be lost with the machine.
 if [ "$HAS_MACHINE" = yes ]; then
   { list_local_data "$NAME" && own_disks "$(guest_conf)"; } >"$WORK/data" ||
-    fail "the API of the server $SERVER did not say which volumes $NAME alone has" "the same again: pulumi up"
+    fail "the API of the server $SERVER did not say which volumes $NAME alone has" "$SEE_SERVERS, then pulumi up"
   if [ -s "$WORK/data" ] && [ "$ON_LOCAL_DATA" != delete ]; then
     fail "$NAME was not drained, because this data is on no other node and would be destroyed with its machine:
 $(cat "$WORK/data")" \

@@ -33,10 +33,10 @@ can_copy() {
 }
 
 move_replicas() {
-  find_longhorn "$NAME" || fail "the API of the server $SERVER did not say whether Longhorn knows $NAME; it was not drained" "the same again: pulumi up"
+  find_longhorn "$NAME" || fail "the API of the server $SERVER did not say whether Longhorn knows $NAME; it was not drained" "$SEE_SERVERS, then pulumi up"
   [ -n "$LONGHORN" ] || return 0
   lock_evictions
-  plan_eviction "$NAME" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME; it was not drained" "the same again: pulumi up"
+  plan_eviction "$NAME" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME; it was not drained" "$SEE_SERVERS, then pulumi up"
   : >"$WORK/given-up"
   moves=no
   if ! can_copy; then
@@ -75,7 +75,7 @@ await_replicas() {
   case $awaited in
     0) say "no replica of Longhorn is on $NAME any more" ;;
     2)
-      plan_eviction "$NAME" || fail "$NAME ended while Longhorn moved its replicas, and the API of the server $SERVER did not say which are left" "the same again: pulumi up"
+      plan_eviction "$NAME" || fail "$NAME ended while Longhorn moved its replicas, and the API of the server $SERVER did not say which are left" "$SEE_SERVERS, then pulumi up"
       need_copies "it ended while Longhorn moved its replicas"
       say "$NAME ended while Longhorn moved its replicas: Longhorn makes them anew on other nodes"
       ;;
@@ -85,7 +85,7 @@ await_replicas() {
         stays "Longhorn did not move the replicas of $NAME within $eviction_bound s; it takes replicas again and keeps its machine. Not moved, or not healthy:
 $left_volumes" "kubectl -n $LONGHORN get volumes.longhorn.io,replicas.longhorn.io says how far they are; give it more time with removal.evictionTimeout, then pulumi up; $FEWER"
       fi
-      plan_eviction "$NAME" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME" "the same again: pulumi up"
+      plan_eviction "$NAME" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME" "$SEE_SERVERS, then pulumi up"
       need_copies "Longhorn did not move its replicas within $eviction_bound s"
       say "blocked: going on without the rest of Longhorn's replicas, as removal.onBlocked says:"
       say "$left_volumes"

@@ -24,8 +24,8 @@ list_disks() {
 }
 disk_at() { awk -v path="/mnt/longhorn/$1" '$2 == path { print $1, $3; exit }' "$WORK/longhorn.table"; } # disk_at SERIAL: "NAME UUID"
 disk_patch() { printf '{"disks":{"%s":%s}}' "$1" "$2"; }
-need_longhorn() { find_longhorn "$NAME" || fail "the API of the server $SERVER did not say whether Longhorn knows $NAME" "the same again: pulumi up"; }
-need_disks() { list_disks || fail "the API of the server $SERVER did not say which disks Longhorn has on $NAME" "the same again: pulumi up"; }
+need_longhorn() { find_longhorn "$NAME" || fail "the API of the server $SERVER did not say whether Longhorn knows $NAME" "$SEE_SERVERS, then pulumi up"; }
+need_disks() { list_disks || fail "the API of the server $SERVER did not say which disks Longhorn has on $NAME" "$SEE_SERVERS, then pulumi up"; }
 keeps_disk() { awk -v name="$1" '$2 != name' "$TAKING" 2>/dev/null >"$WORK/taking" || :; install_file 0600 "$WORK/taking" "$TAKING" || :; }
 
 # withdraw_disks: those that the config no longer gives to Longhorn: their replicas move to other disks, Longhorn loses them, and the
@@ -51,7 +51,7 @@ withdraw_disks() {
 # empty_disk SERIAL NAME_OF_THE_DISK UUID
 empty_disk() {
   lock_evictions
-  plan_eviction "$NAME" "$2" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME" "the same again: pulumi up"
+  plan_eviction "$NAME" "$2" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME" "$SEE_SERVERS, then pulumi up"
   stuck_volumes=$(planned stuck '*')
   if [ -n "$stuck_volumes" ]; then
     give_back "$2"
