@@ -9,7 +9,7 @@ import { run } from "../host/run";
 import { ensureK3s } from "../k3s/artifacts";
 import { addonsDir, checkLabName, findLab, isAlive, Lab, labNetwork, labPaths, repoDir, RunningLab } from "../lab";
 import { fillRegistry } from "../registry/fill";
-import { ensureRegistry } from "../registry/server";
+import { ensureDebianTool } from "../support/debianTool";
 import { writeStackConfig } from "../stack";
 import { ensureAddonsPackages } from "../support/addonsPackages";
 import type { Log } from "../support/cache";
@@ -55,7 +55,7 @@ export async function up(name: string, options: UpOptions, log: Log): Promise<La
   const template = await ensureGuestTemplate(log);
   const vmImage = withVms ? await ensureVmImage(log) : undefined;
   const image = await ensureHostImage(withVms, log);
-  const registry = withAddons ? await ensureRegistry(log) : undefined;
+  const registry = withAddons ? await ensureDebianTool("docker-registry", "docker-registry", log) : undefined;
   const own = {
     image,
     template,

@@ -4,7 +4,7 @@ import { aptMirror } from "../containers/aptMirror";
 import { run } from "../host/run";
 
 /** The release of Debian that the guests run: what is unpacked here must find its C library there. */
-const suite = "bookworm";
+export const suite = "bookworm";
 
 /**
  * Unpacks Debian packages into one folder, without installing anything on the machine.

@@ -11,7 +11,7 @@ import { writeImageArchive } from "../../lab/k3s/images";
 import { pushChart } from "../../lab/registry/charts";
 import { RegistryClient } from "../../lab/registry/client";
 import { pushImageArchive } from "../../lab/registry/images";
-import { ensureRegistry } from "../../lab/registry/server";
+import { ensureDebianTool } from "../../lab/support/debianTool";
 import { eventually } from "../support/lab";
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "registry-test-"));
@@ -66,7 +66,7 @@ function freePort(): Promise<number> {
 }
 
 beforeAll(async () => {
-  const binary = await ensureRegistry(console.error);
+  const binary = await ensureDebianTool("docker-registry", "docker-registry", console.error);
   await createCertificates(folder, "127.0.0.1");
   authority = `127.0.0.1:${await freePort()}`;
   ca = fs.readFileSync(path.join(folder, "pve-root-ca.pem"), "utf8");

@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { stringify } from "yaml";
 
-import { ensurePromtool } from "../../../tests/support/promtool";
+import { ensureDebianTool } from "../../../lab/support/debianTool";
 import { planMonitoring } from "../../plan/monitoring";
 import { loadSettings } from "../../plan/load";
 import { clusterOf } from "../support/config";
@@ -116,7 +116,7 @@ test("there is a query for each panel", () => expect(dashboardQueries().length).
 describe("promtool", () => {
   let [folder, tool] = ["", ""];
   beforeAll(async () => {
-    tool = await ensurePromtool();
+    tool = await ensureDebianTool("prometheus", "promtool", () => {});
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "promql-"));
     fs.writeFileSync(path.join(folder, "rules.yaml"), stringify(rules));
   }, 600_000);
