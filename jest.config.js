@@ -12,6 +12,7 @@ module.exports = {
   testSequencer: "<rootDir>/tests/sequencer.cjs",
   projects: [
     level("unit"),
+    level("scripts"),
     level("program"),
     level("engine"),
     level("lab"),

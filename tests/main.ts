@@ -11,7 +11,7 @@ import { lintChanged } from "./support/lintCache";
 import { readApiSource } from "./support/pveFacts";
 
 /** From fast to real. */
-const LEVELS = ["unit", "program", "engine", "lab", "long", "addons", "vms"] as const;
+const LEVELS = ["unit", "scripts", "program", "engine", "lab", "long", "addons", "vms"] as const;
 type Level = (typeof LEVELS)[number];
 
 /** What a change needs before it is committed: types, lint, format and the unit level. */
@@ -19,7 +19,7 @@ const CHECK = "check";
 type Part = Level | typeof CHECK;
 const PARTS: readonly Part[] = [CHECK, ...LEVELS];
 /** The check has the unit level in it. */
-const ALL: readonly Part[] = [CHECK, "program", "engine", "lab"];
+const ALL: readonly Part[] = [CHECK, "scripts", "program", "engine", "lab"];
 /**
  * What takes too long for each change: suites of the lab of five minutes and more, those of the engine that play each fault, add-ons,
  * whose provider takes minutes to build, and machines whose processor is emulated.
@@ -91,6 +91,7 @@ async function check(): Promise<Result> {
  */
 const WORKERS: Readonly<Record<Level, string>> = {
   unit: "100%",
+  scripts: "100%",
   program: "100%",
   engine: "2",
   lab: "2",
@@ -130,7 +131,7 @@ function sum(results: readonly Result[]): Result {
 }
 
 /** No machine, no engine. */
-const QUICK: readonly Part[] = [CHECK, "unit", "program"];
+const QUICK: readonly Part[] = [CHECK, "unit", "scripts", "program"];
 /** What these need of the machine. */
 const TOOLS = [
   { name: "shellcheck", command: "shellcheck" },

@@ -3,7 +3,7 @@ import { succeeded } from "../support/succeeded";
 
 /**
  * The firewall of the nodes on the real engine: who is let in, and when. The rules themselves are loaded in
- * tests/unit/scripts/firewall.test.ts. The tests build on each other.
+ * tests/scripts/firewall.test.ts. The tests build on each other.
  */
 
 jest.setTimeout(600_000);

@@ -16,8 +16,8 @@ export interface NixosRow {
 
 /** What the tests of a file run. */
 export const LEVELS = {
-  "unit/scripts/nixos": "the node's scripts in a real `sh`",
-  "unit/scripts/nixosHost": "the Proxmox host's scripts, with a double of the guest",
+  "scripts/nixos": "the node's scripts in a real `sh`",
+  "scripts/nixosHost": "the Proxmox host's scripts, with a double of the guest",
   "engine/nixos": "the whole program under the real Pulumi engine",
 } as const;
 
@@ -25,39 +25,39 @@ export const nixosRows: readonly NixosRow[] = [
   {
     ...{ step: "artifacts", fault: "the template has another system", sees: "NODE has no NixOS" },
     next: "take a template with NixOS, or remove os: nixos from its pool; then pulumi up --replace with the URN of NODE",
-    test: ["unit/scripts/nixos", "another system"],
+    test: ["scripts/nixos", "another system"],
   },
   {
     ...{ step: "artifacts", fault: "the template has no `configuration.nix`" },
     sees: "NODE has no /etc/nixos/configuration.nix, which has its boot loader",
     next: "put it into the template (docs/nixos.md), then pulumi up --replace with the URN of NODE",
-    test: ["unit/scripts/nixos", "a template without its configuration"],
+    test: ["scripts/nixos", "a template without its configuration"],
   },
   {
     ...{ step: "artifacts", fault: "nixpkgs has another release of K3s, or no K3s of this minor" },
     sees: "the nixpkgs of NODE does not fit the plan: …",
     next: "nix-channel --update in the machine, or set cluster.version to a release that its nixpkgs has; then pulumi up",
-    test: ["unit/scripts/nixos", "another release of K3s"],
+    test: ["scripts/nixos", "another release of K3s"],
   },
   {
     ...{ step: "artifacts", fault: "there is no channel", sees: "NODE has no nixpkgs" },
     next: "add the channel nixos in the machine and in its template (nix-channel --list shows the channels), then pulumi up",
-    test: ["unit/scripts/nixos", "no channel"],
+    test: ["scripts/nixos", "no channel"],
   },
   {
     ...{ step: "artifacts", fault: "the disk is full", sees: "the disk of NODE is full" },
     next: "give the node a larger disk, or run nix-collect-garbage in the machine; then pulumi up",
-    test: ["unit/scripts/nixos", "a full disk"],
+    test: ["scripts/nixos", "a full disk"],
   },
   {
     ...{ step: "artifacts", fault: "the binary cache cannot be reached", sees: "NODE did not get all packages" },
     next: "see that it reaches its binary cache (DNS, route, proxy), then pulumi up",
-    test: ["unit/scripts/nixos", "no network"],
+    test: ["scripts/nixos", "no network"],
   },
   {
     ...{ step: "artifacts", fault: "Nix does not read `configuration.nix`", sees: "the system of NODE was not built" },
     next: "fix what the lines above say, in configuration.nix of the machine if it names that; then pulumi up",
-    test: ["unit/scripts/nixos", "a configuration of people's own that Nix does not read"],
+    test: ["scripts/nixos", "a configuration of people's own that Nix does not read"],
   },
   {
     ...{ step: "nixos-trial", fault: "the switch fails" },
@@ -70,7 +70,7 @@ export const nixosRows: readonly NixosRow[] = [
     sees: "NODE (VMID) has not switched to its new system after 240 s; it goes back to the former one",
     next: "… on the Proxmox host says why; then pulumi up",
     test: [
-      "unit/scripts/nixosHost",
+      "scripts/nixosHost",
       "fails with what the machine said if its switch failed, and when it takes too long",
     ],
   },
@@ -85,7 +85,7 @@ export const nixosRows: readonly NixosRow[] = [
     sees: "NODE went back to its former system: the new one was not confirmed within 420 s, or did not switch",
     next: "fix what the lines above say, or take the change back; then pulumi up",
     test: [
-      "unit/scripts/nixosHost",
+      "scripts/nixosHost",
       "is an error if the machine has another name after its restart too, or has gone back",
     ],
   },
@@ -94,7 +94,7 @@ export const nixosRows: readonly NixosRow[] = [
     sees: "NODE (VMID) has another host name after its restart too",
     next: "remove networking.hostName from configuration.nix of the machine and of its template, then pulumi up",
     test: [
-      "unit/scripts/nixosHost",
+      "scripts/nixosHost",
       "is an error if the machine has another name after its restart too, or has gone back",
     ],
   },
@@ -102,13 +102,13 @@ export const nixosRows: readonly NixosRow[] = [
     ...{ step: "nixos-keep", fault: "the guest agent does not answer" },
     sees: "the guest agent of NODE (VMID) does not answer",
     next: "look at the machine with qm terminal VMID on the Proxmox host, then pulumi up",
-    test: ["unit/scripts/nixosHost", "restarts no machine that does not say its name"],
+    test: ["scripts/nixosHost", "restarts no machine that does not say its name"],
   },
   {
     ...{ step: "k3s", fault: "the machine runs another system than the one that was built" },
     sees: "NODE does not run the system that was built for it",
     next: "pulumi up tries it again",
-    test: ["unit/scripts/nixos", "waits for the machine's own name and system"],
+    test: ["scripts/nixos", "waits for the machine's own name and system"],
   },
   {
     ...{ step: "k3s", fault: "K3s refuses an option" },

@@ -65,7 +65,7 @@ interface Finished {
  * times as fast there.
  *
  * Two kinds of scripts are doubles themselves: what runs on the nodes (`nodeScripts.ts`), unless they have NixOS, and `preflight`, which looks at what
- * only a real host has and would find what the claims are to find first: tests/unit/scripts and tests/lab/doctor run it.
+ * only a real host has and would find what the claims are to find first: tests/scripts and tests/lab/doctor run it.
  */
 export class SimulatedHost {
   readonly state: HostState;

@@ -57,7 +57,7 @@ export async function answerInGuest(world: GuestWorld, call: CommandCall): Promi
   }
 }
 
-/** The guest's own table of the packet filter is the text that was loaded last. Real rules are in tests/unit/scripts/firewall.test.ts. */
+/** The guest's own table of the packet filter is the text that was loaded last. Real rules are in tests/scripts/firewall.test.ts. */
 async function nft({ vmid, machines }: GuestWorld, { args }: CommandCall): Promise<number> {
   const disk = machines.disk(vmid);
   const [first, second] = args;

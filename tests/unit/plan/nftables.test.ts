@@ -3,7 +3,7 @@ import { nftables } from "../../../plan/render/nftables";
 import { SHAPES } from "../../../remote/shapes";
 import { firewallPlan } from "../../support/firewallPlan";
 
-/* The rules of the nodes' firewall; tests/unit/scripts/firewall.test.ts loads them. */
+/* The rules of the nodes' firewall; tests/scripts/firewall.test.ts loads them. */
 
 const server = (serverConfig: unknown) => ({ k3s: { serverConfig } });
 const EMBEDDED = { embeddedRegistry: true, registries: { mirrors: { "*": {} } } };

@@ -3,8 +3,10 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { renderGate } from "../../../remote/hostGate";
+import { renderStdin, taskNames } from "../../../remote/script";
+import { taskOf } from "../../../remote/tasks";
 
-/* What the program sends is checked as it is sent, in tests/unit/remote/script.test.ts; here is all other shell. */
+/* All shell: what the program sends, as it is sent, and the files of all else. */
 
 const repo = path.join(__dirname, "../../..");
 const read = (file: string): string => fs.readFileSync(path.join(repo, file), "utf8");
@@ -22,6 +24,14 @@ function problems(input: string, ...options: string[]): string {
 
 test.each(standing)("%s passes shellcheck", (file) => expect(problems(read(file))).toBe(""));
 
+test.each(taskNames)("the task %s passes shellcheck, assembled as it is sent", (task) => {
+  const inputs = taskOf(task).args.includes("CLUSTER_ID") ? { CLUSTER_ID: "0123456789abcdef" } : {};
+  // 2034: variables for the parts that follow; 2153, 2154: arguments come from the command text; 1090, 1091: files of the host.
+  const options = ["-s", "sh", "-e", "SC2034,SC2153,SC2154,SC1090,SC1091"];
+  for (const text of [...hereDocuments(renderStdin(task, { inputs })), renderStdin(task)])
+    expect(problems(text, ...options)).toBe("");
+});
+
 test("the gate of the Proxmox host compiles as it is installed, in Perl's taint mode and with its warnings", () => {
   const { status, stderr } = spawnSync("/usr/bin/perl", ["-Twc"], { input: renderGate(), encoding: "utf8" });
   expect([status, stderr]).toEqual([0, "- syntax OK\n"]);
@@ -30,3 +40,11 @@ test("the gate of the Proxmox host compiles as it is installed, in Perl's taint 
 test("these are the lab's, the bench's and the build's", () => {
   expect(standing).toEqual(expect.arrayContaining([".ci/run", "bench/by-hand.sh", "lab/host/init.sh"]));
 });
+
+/** The shell scripts inside a rendered stdin; unit files and settings are not shell. */
+function hereDocuments(stdin: string): string[] {
+  const documents = [
+    ...stdin.matchAll(/^cat >"\$WORK\/(task|leave|.*\.sh)" <<'PROXMOX_K3S_END'\n([\s\S]*?)^PROXMOX_K3S_END$/gm),
+  ];
+  return documents.map((match) => match[2] ?? "");
+}

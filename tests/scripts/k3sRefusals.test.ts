@@ -1,0 +1,73 @@
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+/* What the program reads in K3s' journal after a start. That K3s says so: tests/lab/k3sStandIn.test.ts. */
+
+const script = path.join(__dirname, "../../scripts/node/k3s-refusals.sh");
+const PASSWORD = `level=info msg="Waiting to retrieve agent configuration; server is not ready: Node password rejected, duplicate hostname"`;
+
+interface Start {
+  readonly journal: readonly string[];
+  readonly joins?: boolean;
+  readonly restarts?: number;
+}
+
+/** The cause that ends an agent's step; empty while it waits. */
+const refusal = (...journal: string[]): string => refusalOf({ journal });
+
+function refusalOf({ journal, joins = true, restarts = 0 }: Start): string {
+  const work = fs.mkdtempSync(path.join(os.tmpdir(), "journal-"));
+  fs.writeFileSync(path.join(work, "journal"), journal.map((line) => `${line}\n`).join(""));
+  const env = { PATH: process.env["PATH"], WORK: work, NAME: "node-1", VERSION: "v1.36.3+k3s1", unit: "k3s-agent" };
+  const stubs = `fail() { printf '%s' "$1" >&3; exit 1; }; say() { :; }; take_back() { return 1; }; joins() { return ${joins ? 0 : 1}; }
+    take_back_config() { return 1; }; FORMER=/dev/null; systemctl() { echo ${restarts}; }`;
+  const stdio = ["ignore", "ignore", "pipe", "pipe"] as const;
+  const run = spawnSync("sh", ["-euc", `${stubs}\n. ${script}\ncheck_refusals`], {
+    env,
+    stdio: [...stdio],
+    encoding: "utf8",
+  });
+  fs.rmSync(work, { recursive: true });
+  expect(run.stderr).toBe("");
+  return run.output[3]!;
+}
+
+test("a name that another machine has ends the step, but not as soon as a server that is slow says the same", () => {
+  expect(refusal(...Array<string>(4).fill(PASSWORD))).toBe("");
+  expect(refusal(...Array<string>(5).fill(PASSWORD))).toBe(
+    "k3s-agent on node-1: the cluster knows another machine by the name node-1",
+  );
+});
+
+test("a token of another cluster ends it at once, a server that does not answer is waited for", () => {
+  expect(refusal("token CA hash does not match the Cluster CA certificate hash: a != b")).toContain(
+    "is not the one in the token",
+  );
+  expect(refusal("failed to get CA certs: Get https://127.0.0.1:6444/cacerts: EOF")).toBe("");
+});
+
+describe("a first server that ends because a part of it takes too long", () => {
+  const SLOW = [
+    `level=fatal msg="Error: kube-apiserver exited: FinishRequest: post-timeout activity - time-elapsed: 17.6s, panicked: false, err: context deadline exceeded"`,
+    `level=fatal msg="leaderelection lost for k3s"`,
+  ];
+  const server = (journal: readonly string[], restarts: number): string =>
+    refusalOf({ journal, restarts, joins: false });
+
+  test.each(SLOW)("systemd starts it again: %s", (line) => expect(server([line, line], 2)).toBe(""));
+
+  test("the third end is final, and says what helps", () =>
+    expect(server([...SLOW, SLOW[0]!], 3)).toBe(
+      `k3s-agent on node-1: it ends again and again, because a part of it takes too long: ${SLOW[0]}`,
+    ));
+
+  test("another fatal line is final, and the one that is shown", () => {
+    const line = `level=fatal msg="Error: flag provided but not defined: -x"`;
+    expect(server([SLOW[0]!, line, SLOW[1]!], 2)).toBe(`k3s-agent on node-1: ${line}`);
+  });
+
+  test("so is an end without a word", () =>
+    expect(server(["started"], 1)).toBe("k3s-agent on node-1: K3s ends right after its start"));
+});

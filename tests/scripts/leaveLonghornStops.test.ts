@@ -1,0 +1,224 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { addLonghornVolume } from "../support/doubles/longhornController";
+import {
+  cluster,
+  evict,
+  expectUndisturbed,
+  FIRST,
+  leave,
+  left,
+  longhorn,
+  NAME,
+  nodeOf,
+  note,
+  patches,
+  placesOf,
+  THIRD,
+  world,
+} from "../support/longhornLeave";
+
+/* Longhorn in a removal, with the script itself: what does not end, what was cut off, and nodes that are dead. */
+
+describe("what does not end", () => {
+  it("is taken back after its time, with the names of what is left", async () => {
+    longhorn({ stuckRebuilds: ["pvc-1"] });
+    addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
+    addLonghornVolume(cluster, "pvc-2", 10, [FIRST, NAME]);
+    const run = await leave();
+    expect(run.code).toBe(1);
+    expect(run.output).toContain(
+      `Longhorn did not move the replicas of ${NAME} within 120 s; it takes replicas again and keeps its machine. Not moved, or not healthy:\n  - volume pvc-1\nnext:`,
+    );
+    expect(nodeOf().spec).toMatchObject({ allowScheduling: true, evictionRequested: false });
+    expect([note(), note(`leaving/${NAME}`), cluster.nodes.get(NAME)!.unschedulable]).toEqual(["", "", false]);
+    expect(world.asked.filter((question) => question.startsWith("drain"))).toEqual([]);
+    // Once the cause is gone, the same again ends.
+    cluster.longhorn = {};
+    expect(await leave()).toMatchObject(left);
+  });
+
+  it("is taken back as it was: a node that took no replicas before takes none after", async () => {
+    longhorn({ stuckRebuilds: ["pvc-1"] });
+    addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
+    nodeOf().spec.allowScheduling = false;
+    expect((await leave()).code).toBe(1);
+    expect(nodeOf().spec).toMatchObject({ allowScheduling: false, evictionRequested: false });
+  });
+
+  it("goes on with force if another node has all of it", async () => {
+    longhorn({ stuckRebuilds: ["pvc-1"] });
+    addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
+    world.policy({ ON_BLOCKED: "force" });
+    const run = await leave();
+    expect(run).toMatchObject(left);
+    expect(run.output).toContain("blocked: going on without the rest of Longhorn's replicas");
+  });
+
+  it("stops, with force too, if the node has the last copy; removal.onLocalData destroys it", async () => {
+    longhorn({ stuckRebuilds: ["pvc-1"] });
+    addLonghornVolume(cluster, "pvc-1", 10, [NAME]);
+    world.policy({ ON_BLOCKED: "force" });
+    const run = await leave();
+    expect(run.output).toContain("no other node has all of these volumes of Longhorn:\n  - volume pvc-1 (10Gi");
+    expect([run.code, nodeOf().spec.allowScheduling, note()]).toEqual([1, true, ""]);
+    world.policy({ ON_BLOCKED: "force", ON_LOCAL_DATA: "delete" });
+    expect(await leave()).toMatchObject(left);
+  });
+
+  it("with force, what cannot move at all is not waited for", async () => {
+    longhorn();
+    addLonghornVolume(cluster, "pvc-1", 60, [FIRST, NAME, THIRD]);
+    addLonghornVolume(cluster, "pvc-2", 10, [FIRST, NAME]);
+    world.policy({ ON_BLOCKED: "force" });
+    let noted = "";
+    world.meanwhile = (question) => void (noted ||= question.includes("?(@.spec.nodeID") ? note() : "");
+    const run = await leave();
+    expect(run).toMatchObject(left);
+    // What moves is waited for until it is healthy.
+    expect(noted.split("\n")).toContain("pvc-2");
+    expect(run.output).toContain("have fewer copies without k3s-worker-02:\n  - volume pvc-1");
+    expect(placesOf("pvc-2")).toEqual([FIRST, THIRD]);
+  });
+
+  it("is taken back too where the drain is blocked after the eviction", async () => {
+    longhorn();
+    addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
+    world.meanwhile = (question) => {
+      if (question.startsWith("drain")) throw new Error("cannot evict pod as it would violate its budget");
+    };
+    const run = await leave();
+    expect(run.output).toContain(`the drain of ${NAME} did not finish`);
+    expect([run.code, nodeOf().spec, note()]).toMatchObject([
+      1,
+      { allowScheduling: true, evictionRequested: false },
+      "",
+    ]);
+  });
+
+  it("a volume that stays attached after the drain keeps the node", async () => {
+    longhorn();
+    const attachment = (nodeName: string) => ({
+      metadata: { name: `csi-${nodeName}` },
+      spec: { nodeName, source: { persistentVolumeName: "pvc-1" } },
+    });
+    cluster.objects.set("volumeattachments", [attachment(FIRST), attachment(NAME)]);
+    const run = await leave();
+    expect(run.output).toContain(`these volumes are still attached to ${NAME} 2 min after its drain`);
+    expect([run.code, cluster.nodes.has(NAME), nodeOf().spec.allowScheduling]).toEqual([1, true, true]);
+    cluster.objects.set("volumeattachments", [attachment(FIRST)]);
+    expect(await leave()).toMatchObject(left);
+  });
+});
+
+describe("a removal that was cut off", () => {
+  /** The first run dies at this question. */
+  async function cutOff(at: RegExp): Promise<void> {
+    world.meanwhile = (question) => {
+      if (at.test(question)) throw new Error("killed");
+    };
+    expect((await leave()).code).not.toBe(0);
+    world.meanwhile = () => {};
+  }
+
+  it.each([
+    ["before Longhorn was asked", /get crd/],
+    ["before its change", / patch /],
+    ["while it was drained", /^uncordon|^drain/],
+    ["when its Node was to be deleted", /^delete node/],
+  ])("is finished by the next one: %s", async (_, at) => {
+    longhorn();
+    addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
+    await cutOff(at);
+    expect(await leave()).toMatchObject(left);
+    expect([placesOf("pvc-1"), nodeOf(), note()]).toEqual([[FIRST, THIRD], undefined, ""]);
+  });
+
+  it("is taken back by the next one that is refused", async () => {
+    longhorn();
+    addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
+    // With the only server nobody takes anything back.
+    world.meanwhile = (question) => {
+      if (question.startsWith("drain")) world.stopped.add(100);
+    };
+    expect((await leave()).code).toBe(1);
+    world.meanwhile = () => {};
+    world.stopped.clear();
+    expect(nodeOf().spec.evictionRequested).toBe(true);
+    addLonghornVolume(cluster, "pvc-2", 60, [FIRST, NAME, THIRD]);
+    expect((await leave()).code).toBe(1);
+    expect([nodeOf().spec, note()]).toMatchObject([{ allowScheduling: true, evictionRequested: false }, ""]);
+  });
+});
+
+describe("a node that is dead", () => {
+  it("is not waited for", async () => {
+    longhorn();
+    addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
+    world.stopped.add(world.vmIds.get(NAME)!);
+    const run = await leave();
+    expect(run).toMatchObject(left);
+    expect(run.output).toContain("so its replicas are not waited for: Longhorn makes them anew on other nodes");
+    // Longhorn forgets only a node that takes no replicas.
+    expect([patches(), nodeOf()]).toEqual([[evict], undefined]);
+  });
+
+  it("nor one whose Longhorn is dead", async () => {
+    longhorn({ stuckRebuilds: ["pvc-1"] });
+    addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
+    nodeOf().status.conditions[0]!.status = "False";
+    expect(await leave()).toMatchObject(left);
+  });
+
+  it("keeps its machine if it has the last copy of a volume", async () => {
+    longhorn();
+    addLonghornVolume(cluster, "pvc-1", 10, [NAME]);
+    world.stopped.add(world.vmIds.get(NAME)!);
+    const run = await leave();
+    expect(run.output).toContain(
+      `${NAME} keeps its machine, because it or its Longhorn does not answer and no other node has all of these volumes of Longhorn:\n  - volume pvc-1 (10Gi`,
+    );
+    expectUndisturbed(run);
+    fs.rmSync(path.join(world.host.root, `etc/nodes/pve/lxc/${world.vmIds.get(NAME)}.conf`));
+    expect(await leave()).toMatchObject(left);
+  });
+
+  it("may die while its replicas move", async () => {
+    longhorn({ stuckRebuilds: ["pvc-1"] });
+    addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
+    world.meanwhile = (question) => {
+      if (question === evict) world.stopped.add(world.vmIds.get(NAME)!);
+    };
+    const run = await leave();
+    expect(run).toMatchObject(left);
+    expect(run.output).toContain(`${NAME} ended while Longhorn moved its replicas`);
+  });
+});
+
+it("two nodes that leave at the same time do not count on each other", async () => {
+  longhorn();
+  addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
+  const runs = await Promise.all([leave(NAME), leave(FIRST)]);
+  expect(runs.map(({ code }) => code).sort()).toEqual([0, 1]);
+  expect(runs.find(({ code }) => code === 1)!.output).toContain("cannot move its replicas of these volumes");
+});
+
+it("the step that sees a node Ready takes back what a removal that did not end has left", async () => {
+  longhorn({ stuckRebuilds: ["pvc-1"] });
+  addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
+  world.meanwhile = (question) => {
+    if (question.startsWith("drain")) world.stopped.add(100);
+  };
+  cluster.longhorn = {};
+  expect((await leave()).code).not.toBe(0);
+  world.stopped.clear();
+  world.meanwhile = () => {};
+  expect([nodeOf().spec.evictionRequested, note()]).toEqual([
+    true,
+    expect.stringContaining("longhorn-system true false"),
+  ]);
+  const run = await world.ready(NAME);
+  expect([run.code, run.output]).toEqual([0, expect.any(String)]);
+  expect([nodeOf().spec, note()]).toMatchObject([{ allowScheduling: true, evictionRequested: false }, ""]);
+});
