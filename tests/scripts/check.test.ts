@@ -17,6 +17,9 @@ beforeEach(() => {
   host = new ScriptedHost();
   host.pct(`vmid=$2; shift 3
   case "$*" in
+    *"$(cat "${host.root}/unanswered")"*) exit 1 ;;
+  esac
+  case "$*" in
     "sh -s") if [ -e "${host.root}/says.$vmid" ]; then cat "${host.root}/says.$vmid"; else exec sh -s; fi ;;
     *"get pods -A"*) cat "${host.root}/addresses" ;;
     *readyz*) [ ! -e "${host.root}/silent" ] ;;
@@ -46,6 +49,7 @@ beforeEach(() => {
     `for what; do :; done
   case $what in 10.43.0.1) echo "10.43.0.1 kubernetes.default.svc.cluster.local" ;; kubernetes.*) cat "${host.root}/answer" ;; esac`,
   );
+  put("unanswered", "no such question");
   put("unreached", "");
   put("answer", "10.43.0.1 kubernetes.default.svc.cluster.local\n");
   const dir = path.join(host.root, "state", CLUSTER_ID);
@@ -77,6 +81,17 @@ describe("after", () => {
         ...["pod-network", "service", "service-name"],
       ]);
   });
+
+  it.each(["pods -A", "pods --no-headers", "service kubernetes", "service kube-dns"])(
+    "says that not everything was checked if the API leaves a question without an answer: %s",
+    (question) => {
+      put("unanswered", question);
+      expect(check("after")[0]).toMatchObject({
+        ...{ node: undefined, level: "warn", check: "servers" },
+        seen: "the API did not answer every question, so not everything was checked",
+      });
+    },
+  );
 
   it("names the pair that does not reach each other", () => {
     put("unreached", "10.42.2.2\n");
