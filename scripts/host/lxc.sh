@@ -54,7 +54,7 @@ if [ "$change" = written ] || ! guest_runs "$VMID" || [ "$(cat "$stamp" 2>/dev/n
   fi
   guest_start "$VMID"
   change="$change, started"
-  mkdir -p "$(dirname "$stamp")"
+  mkdir -p "${stamp%/*}"
   printf '%s\n' "$sum" >"$stamp"
 fi
 

@@ -194,7 +194,7 @@ while read -r VMID NAME address rest; do
   who='' mine=''
   awk -v address="$address" '$1 == address { print $2 }' "$WORK/held" >"$WORK/holders"
   while read -r file; do
-    if marked "$file"; then mine=yes; else who="$who \"$(guest_name "$file")\" ($(basename "$file" .conf))"; fi
+    if marked "$file"; then mine=yes; else who="$who \"$(guest_name "$file")\" ($(vmid_of "$file"))"; fi
   done <"$WORK/holders"
   if [ -n "$mine" ]; then continue; fi
   remedy="give $name another address: addresses of its pool, or nodes: { <index>: { address: … } }"

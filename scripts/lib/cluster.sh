@@ -113,10 +113,19 @@ node_look() {
   kubectl get node "$1" --ignore-not-found -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.nodeInfo.kubeletVersion} {range .spec.taints[?(@.key=="node.cloudprovider.kubernetes.io/uninitialized")]}uninitialized{end}|{.status.conditions[?(@.type=="Ready")].lastTransitionTime}' 2>/dev/null || :
 }
 
+# await_change NAME: waits until the node may have become Ready, at most five seconds.
+await_change() {
+  case $SEEN in
+    True*) ;; # at another version, or not known yet
+    *) if kubectl wait node "$1" --for=condition=Ready --timeout=5s >/dev/null 2>&1; then return 0; fi ;;
+  esac
+  sleep 0.5
+}
+
 # await_ready NAME VERSION SECONDS [LOOK]: waits until the node is Ready and was known and Ready for SECONDS without a break,
 # because K3s may stop or restart soon after its start. `*` means any version. A later call goes on with the same clock. While
-# the node is not Ready, LOOK is called each time. Answers 1 if the node is not Ready TIMEOUT s after BEGAN; SEEN has the last
-# result.
+# the node is not Ready, LOOK is called each time, every five seconds at least. Answers 1 if the node is not Ready TIMEOUT s after
+# BEGAN; SEEN has the last result. Each look takes processor time that a K3s wants which is starting, so there are few of them.
 SEEN='' KNOWN_SINCE=''
 await_ready() {
   known="* $2 *" ready="True $2 |*"
@@ -130,12 +139,17 @@ await_ready() {
     esac
     # shellcheck disable=SC2254
     case $SEEN in
-      $ready) if [ $(($(now) - KNOWN_SINCE)) -ge "$3" ]; then return 0; fi ;;
+      $ready)
+        steady=$(($(now) - KNOWN_SINCE))
+        if [ "$steady" -ge "$3" ]; then return 0; fi
+        # A break shows in the time of the last change, so one look at the end is enough.
+        sleep $(($3 - steady))
+        ;;
       *)
         "${4:-:}"
         if [ $(($(now) - BEGAN)) -ge "$TIMEOUT" ]; then return 1; fi
+        await_change "$1"
         ;;
     esac
-    sleep 0.5
   done
 }

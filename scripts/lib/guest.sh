@@ -33,10 +33,11 @@ confs_below() (
 )
 guest_conf() { conf_of "$VMID"; }
 
-# Parts of a configuration file's path: /etc/pve/nodes/NODE/KIND/VMID.conf, KIND lxc or qemu-server.
-kind_of() { basename "$(dirname "$1")"; }
-pve_node_of() { basename "$(dirname "$(dirname "$1")")"; }
-vmid_of() { basename "$1" .conf; }
+# Parts of a configuration file's path: /etc/pve/nodes/NODE/KIND/VMID.conf, KIND lxc or qemu-server. Each step asks for them many
+# times, so they start no program.
+kind_of() { set -- "${1%/*}" && printf '%s\n' "${1##*/}"; }
+pve_node_of() { set -- "${1%/*/*}" && printf '%s\n' "${1##*/}"; }
+vmid_of() { set -- "${1##*/}" && printf '%s\n' "${1%.conf}"; }
 is_container() { [ "$(kind_of "$1")" = lxc ]; }
 # tool_of FILE: Proxmox VE's command for guests of this kind.
 tool_of() { if is_container "$1"; then printf 'pct'; else printf 'qm'; fi; }

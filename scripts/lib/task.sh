@@ -27,12 +27,12 @@ fail() {
 number() { case $1 in *[!0-9]* | '' | ??????????*) echo 0 ;; *) echo "$1" ;; esac; }
 
 # now: seconds of a clock that time synchronization does not change.
-now() { cut -d. -f1 /proc/uptime; }
+now() { IFS=. read -r seconds_up _ </proc/uptime && printf '%s\n' "$seconds_up"; }
 
 # install_file MODE FILE TARGET: installs FILE if it differs; answers 0 if it changed something.
 install_file() {
   if cmp -s "$2" "$3"; then return 1; fi
-  mkdir -p "$(dirname "$3")"
+  mkdir -p "${3%/*}"
   install -m "$1" "$2" "$3.new"
   mv -f "$3.new" "$3"
 }

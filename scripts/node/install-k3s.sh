@@ -13,7 +13,8 @@ for tool in kubectl crictl ctr; do
   [ -e "/usr/local/bin/$tool" ] || command -v "$tool" >/dev/null || ln -s k3s "/usr/local/bin/$tool"
 done
 if systemctl is-enabled -q "$other" 2>/dev/null; then systemctl disable --now "$other"; fi
-systemctl is-enabled -q "$unit" 2>/dev/null || systemctl enable -q "$unit"
+# systemd has read the unit just now.
+systemctl is-enabled -q "$unit" 2>/dev/null || systemctl enable -q --no-reload "$unit"
 
 # The inputs of the last good start: a run cut off between a change and its restart must still restart.
 inputs=$(inputs_sum)

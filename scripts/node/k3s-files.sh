@@ -20,7 +20,7 @@ HAD_NEXT="set that version in the config again, or mend what the lines above say
 # against; what was brought from the host is held against it here.
 place() {
   if has_sum "$3" "$2"; then return 1; fi
-  mkdir -p "$(dirname "$3")"
+  mkdir -p "${3%/*}"
   if [ -f "$FROM/$2" ]; then
     mv -f "$FROM/$2" "$3.new"
   else

@@ -41,7 +41,7 @@ until is_up; do
   fi
   sleep 0.5
 done
-mkdir -p "$(dirname "$stamp")"
+mkdir -p "${stamp%/*}"
 keep_good
 printf '%s\n' "$inputs" >"$stamp"
 k3s_runs

@@ -25,6 +25,7 @@ interface Asked extends KubectlWorld {
 const VERBS: Readonly<Record<string, (asked: Asked) => void | Promise<void>>> = {
   get,
   describe: (asked) => asked.call.print(described(needNode(asked), asked)),
+  wait: awaitNode,
   label: (asked) => change(asked, ({ labels }) => labels),
   annotate: (asked) => change(asked, ({ annotations }) => annotations),
   taint,
@@ -194,6 +195,15 @@ function objectOf(name: string, node: SimulatedNode, { clusters, k3s, startedAt 
       addresses: address === undefined ? [] : [{ type: "InternalIP", address }],
     },
   };
+}
+
+/** `wait node NAME --for=condition=Ready`. A node is Ready as long as its machine is up, so nothing is waited for. */
+function awaitNode(asked: Asked): void {
+  needNode(asked);
+  const name = asked.words[1]!;
+  if (asked.options["for"] !== "condition=Ready") throw new Error("error: the double of kubectl waits for Ready alone");
+  if (!asked.clusters.machineOf(asked.k3s.caHash, name))
+    throw new Error(`error: timed out waiting for the condition on nodes/${name}`);
 }
 
 function described(node: SimulatedNode, asked: Asked): string {
