@@ -45,7 +45,10 @@ command("up", "raise the lab; the first time this builds what it needs")
     "--vms",
     "run virtual machines as well, emulated in software; needs more packages, and minutes the first time",
   )
-  .option("--addons", "what addons/ needs: the Kubernetes provider of Pulumi; it takes minutes to build the first time")
+  .option(
+    "--addons",
+    "what addons/ needs: the Kubernetes provider of Pulumi, a registry, and what runs in the cluster; it takes up to an hour to build the first time",
+  )
   .option("--json", "print the lab's record")
   .action(async ({ name, json, ...options }: Named & UpOptions & { json?: boolean }) => {
     // Loaded only for this command: it needs a compiler, and all other commands must answer at once.

@@ -1,5 +1,7 @@
 import * as fs from "node:fs";
 import { writeAddonsStackConfig } from "../addonsStack";
+import { ensureComponent } from "../components/build";
+import { componentNames } from "../components/table";
 import { ensureGuestTemplate, ensureHostImage, templateName, templateOrigin } from "../containers/baseImage";
 import { lower } from "../host/lower";
 import { assertMachine } from "../host/machine";
@@ -55,6 +57,8 @@ export async function up(name: string, options: UpOptions, log: Log): Promise<La
   const template = await ensureGuestTemplate(log);
   const vmImage = withVms ? await ensureVmImage(log) : undefined;
   const image = await ensureHostImage(withVms, log);
+  // One at a time: a Go build keeps all cores busy by itself.
+  if (withAddons) for (const name of componentNames) await ensureComponent(name, log);
   const registry = withAddons ? await ensureDebianTool("docker-registry", "docker-registry", log) : undefined;
   const own = {
     image,
@@ -69,7 +73,7 @@ export async function up(name: string, options: UpOptions, log: Log): Promise<La
     writeKubectl(lab);
     await makeStack(lab);
     if (withVms) await makeVmTemplate(lab);
-    if (withAddons) await prepareAddons(lab);
+    if (withAddons) await prepareAddons(lab, log);
   } catch (error) {
     // A new lab without its stack would be confusing. The stack of an old lab may have the person's changes.
     if (!old?.init) await lower(name);
@@ -92,8 +96,8 @@ async function makeStack(lab: RunningLab): Promise<void> {
 }
 
 /** What the add-ons' program finds: images in the registry, and a stack of its own without resources. */
-async function prepareAddons(lab: RunningLab): Promise<void> {
-  writeAddonsStackConfig(lab.stack, await fillRegistry(lab));
+async function prepareAddons(lab: RunningLab, log: Log): Promise<void> {
+  writeAddonsStackConfig(lab.stack, await fillRegistry(lab, log));
   await selectStack(lab, addonsDir);
 }
 

@@ -10,6 +10,8 @@ export interface Image {
   /** Folder that becomes the layer. */
   readonly rootfs: string;
   readonly entrypoint: readonly string[];
+  /** Number of the user that it runs as; root by default. */
+  readonly user?: string;
 }
 
 /** Equal content gives equal archives, whenever and wherever they are made. */
@@ -22,11 +24,16 @@ export const reproducible = "--sort=name --mtime=@0 --owner=0 --group=0 --numeri
  * `scratch` is a folder for what goes into the archive.
  */
 export async function writeImageArchive(file: string, images: readonly Image[], scratch: string): Promise<void> {
-  fs.mkdirSync(scratch, { recursive: true });
-  const manifest = [];
-  for (const image of images) manifest.push(await stage(image, scratch));
-  fs.writeFileSync(path.join(scratch, "manifest.json"), JSON.stringify(manifest));
+  await writeImageFolder(scratch, images);
   await run("tar", [...reproducible, "-cf", file, "-C", scratch, ...fs.readdirSync(scratch).sort()]);
+}
+
+/** Writes what is in such an archive into a folder, which is made. */
+export async function writeImageFolder(folder: string, images: readonly Image[]): Promise<void> {
+  fs.mkdirSync(folder, { recursive: true });
+  const manifest = [];
+  for (const image of images) manifest.push(await stage(image, folder));
+  fs.writeFileSync(path.join(folder, "manifest.json"), JSON.stringify(manifest));
 }
 
 /** Puts an image's layer and configuration into the folder and returns its entry of the manifest. */
@@ -39,7 +46,11 @@ async function stage(image: Image, scratch: string): Promise<object> {
   const config = JSON.stringify({
     architecture: "amd64",
     os: "linux",
-    config: { Entrypoint: image.entrypoint, Env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"] },
+    config: {
+      Entrypoint: image.entrypoint,
+      Env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
+      ...(image.user !== undefined && { User: image.user }),
+    },
     rootfs: { type: "layers", diff_ids: [`sha256:${digest}`] },
     history: [{ created_by: "proxmox-k3s lab" }],
   });

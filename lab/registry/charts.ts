@@ -17,13 +17,20 @@ export interface PushedChart {
 /**
  * Packs a chart's folder and pushes it as Helm does (https://helm.sh/docs/topics/registries/): its Chart.yaml as the config,
  * its archive as the one layer. The same files give the same digest.
+ *
+ * @param crds folders whose files become the chart's CRDs
  */
-export async function pushChart(client: RegistryClient, chart: string): Promise<PushedChart> {
+export async function pushChart(
+  client: RegistryClient,
+  chart: string,
+  crds: readonly string[] = [],
+): Promise<PushedChart> {
   const metadata = parse(fs.readFileSync(path.join(chart, "Chart.yaml"), "utf8")) as { name: string; version: string };
   const { name, version } = metadata;
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lab-chart-"));
   try {
     fs.cpSync(chart, path.join(folder, name), { recursive: true });
+    for (const from of crds) copyFiles(from, path.join(folder, name, "crds"));
     const archive = path.join(folder, "chart.tgz");
     // Without -n gzip writes the time.
     await run("tar", [...reproducible, "--use-compress-program=gzip -n", "-cf", archive, "-C", folder, name]);
@@ -42,3 +49,10 @@ export async function pushChart(client: RegistryClient, chart: string): Promise<
 
 /** A tag has no plus sign; Helm writes and reads an underscore for it. */
 const tagOf = (version: string): string => version.replaceAll("+", "_");
+
+/** Copies contents alone: those of a Go module cannot be written to. */
+function copyFiles(from: string, to: string): void {
+  fs.mkdirSync(to, { recursive: true });
+  for (const file of fs.readdirSync(from))
+    fs.writeFileSync(path.join(to, file), fs.readFileSync(path.join(from, file)));
+}

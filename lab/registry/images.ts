@@ -21,20 +21,25 @@ export async function pushImageArchive(client: RegistryClient, archive: string):
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lab-push-"));
   try {
     await run("tar", ["-xf", archive, "-C", folder]);
-    const file = (name: string) => ({ file: path.join(folder, name) });
-    const images = JSON.parse(fs.readFileSync(file("manifest.json").file, "utf8")) as ArchivedImage[];
-    const digests = new Map<string, string>();
-    for (const { Config, RepoTags, Layers } of images)
-      for (const name of RepoTags) {
-        const { repository, tag } = placeOf(name);
-        const config = { mediaType: "application/vnd.oci.image.config.v1+json", ...file(Config) };
-        const layers = Layers.map((layer) => ({ mediaType: "application/vnd.oci.image.layer.v1.tar", ...file(layer) }));
-        digests.set(name, await client.push(repository, tag, config, layers));
-      }
-    return digests;
+    return await pushImageFolder(client, folder);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The same for an archive that is unpacked. */
+export async function pushImageFolder(client: RegistryClient, folder: string): Promise<ReadonlyMap<string, string>> {
+  const file = (name: string) => ({ file: path.join(folder, name) });
+  const images = JSON.parse(fs.readFileSync(file("manifest.json").file, "utf8")) as ArchivedImage[];
+  const digests = new Map<string, string>();
+  for (const { Config, RepoTags, Layers } of images)
+    for (const name of RepoTags) {
+      const { repository, tag } = placeOf(name);
+      const config = { mediaType: "application/vnd.oci.image.config.v1+json", ...file(Config) };
+      const layers = Layers.map((layer) => ({ mediaType: "application/vnd.oci.image.layer.v1.tar", ...file(layer) }));
+      digests.set(name, await client.push(repository, tag, config, layers));
+    }
+  return digests;
 }
 
 /**

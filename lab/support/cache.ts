@@ -19,6 +19,15 @@ export function cacheKey(parts: readonly string[]): string {
   return hash.digest("hex").slice(0, 16);
 }
 
+/** The names and contents of a folder's files, in order, for a cache key. */
+export function contentOf(folder: string, only?: readonly string[]): string[] {
+  const names = fs.readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
+  return names
+    .filter((name) => !only || only.includes(name))
+    .filter((name) => fs.statSync(path.join(folder, name)).isFile())
+    .flatMap((name) => [name, fs.readFileSync(path.join(folder, name), "utf8")]);
+}
+
 /**
  * Returns `<cache>/<name>-<key>`, building it first if it is missing.
  *

@@ -7,7 +7,7 @@ import { cached, Log } from "../support/cache";
 import { hasCommand, run } from "../host/run";
 
 /** The oldest Go that builds the lab's modules: the highest `go` line of their go.mod files. */
-export const oldestGo = "1.26.6";
+export const oldestGo = "1.26.7";
 
 /** The Go that is downloaded if the machine's own is missing or older. */
 const broughtGo = "1.26.8";
@@ -121,6 +121,8 @@ export interface GoBuild {
   output: string;
   /** Values for string variables: `importpath.name` to value. */
   set?: Readonly<Record<string, string>>;
+  /** Build tags. */
+  tags?: readonly string[];
 }
 
 /**
@@ -135,6 +137,7 @@ export async function goBuild(build: GoBuild, log: Log): Promise<void> {
   const settings = Object.entries(build.set ?? {}).map(([variable, value]) => `-X ${variable}=${value}`);
   const ldflags = ["-s", "-w", ...settings].join(" ");
   const flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-v", "-ldflags", ldflags, "-o", build.output];
+  if (build.tags) flags.push("-tags", build.tags.join(","));
   const child = spawn(go, ["build", ...flags, build.package], {
     cwd: build.module,
     stdio: ["ignore", "ignore", "pipe"],

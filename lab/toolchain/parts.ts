@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { cached, Log } from "../support/cache";
+import { cached, contentOf, Log } from "../support/cache";
 import { run } from "../host/run";
 import { goBuild, GoBuild } from "./go";
 import { releasedKubernetes } from "./kubernetesRelease";
@@ -79,13 +79,4 @@ async function tryVendor(dir: string, log: Log, download: () => Promise<void>): 
     fs.mkdirSync(dir);
     return false;
   }
-}
-
-/** The names and contents of a folder's files, in order, for a cache key. */
-function contentOf(folder: string, only?: readonly string[]): string[] {
-  const names = fs.readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
-  return names
-    .filter((name) => !only || only.includes(name))
-    .filter((name) => fs.statSync(path.join(folder, name)).isFile())
-    .flatMap((name) => [name, fs.readFileSync(path.join(folder, name), "utf8")]);
 }

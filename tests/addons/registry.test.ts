@@ -7,6 +7,7 @@ import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { createCertificates } from "../../lab/host/tls";
+import { run } from "../../lab/host/run";
 import { writeImageArchive } from "../../lab/k3s/images";
 import { pushChart } from "../../lab/registry/charts";
 import { RegistryClient } from "../../lab/registry/client";
@@ -134,6 +135,19 @@ test("it takes a chart as Helm pushes it, and the same files have the same diges
   ]);
   fs.utimesSync(path.join(chart, "Chart.yaml"), new Date(0), new Date(0));
   expect(await pushChart(client, chart)).toEqual(pushed);
+}, 60_000);
+
+test("a chart gets the CRDs of a Go module, whose files cannot be written to", async () => {
+  const [chart, module, unpacked] = ["with-crds", "module", "unpacked"].map((name) => path.join(folder, name));
+  for (const made of [chart!, module!, unpacked!]) fs.mkdirSync(made);
+  fs.writeFileSync(path.join(chart!, "Chart.yaml"), "apiVersion: v2\nname: with-crds\nversion: 1.0.0\n");
+  fs.writeFileSync(path.join(module!, "things.yaml"), "kind: CustomResourceDefinition\n", { mode: 0o444 });
+  await pushChart(client, chart!, [module!]);
+  const { layers } = await manifestOf("charts/with-crds", "1.0.0");
+  const archive = path.join(folder, "with-crds.tgz");
+  fs.writeFileSync(archive, (await get(`/v2/charts/with-crds/blobs/${layers[0]!.digest}`)).bytes);
+  await run("tar", ["-xzf", archive, "-C", unpacked!]);
+  expect(fs.readFileSync(path.join(unpacked!, "with-crds/crds/things.yaml"), "utf8")).toContain("kind: Custom");
 }, 60_000);
 
 test("who does not trust the authority gets nothing", async () => {

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { sha256, writeImageArchive } from "../../lab/k3s/images";
+import { sha256, writeImageArchive, writeImageFolder } from "../../lab/k3s/images";
 import { readSums, writeSums } from "../../lab/k3s/release";
 import { standInSources } from "../../lab/k3s/standIn";
 import { k3sVersion, kubernetesVersion } from "../../lab/k3s/versions";
@@ -41,6 +41,21 @@ describe("writeImageArchive", () => {
     expect(config.rootfs.diff_ids).toEqual([`sha256:${sum(layer)}`]);
     expect(config.config.Entrypoint).toEqual(["/bin/hello"]);
     expect(execFileSync("tar", ["-xOf", "-", "./bin/hello"], { input: layer }).toString()).toBe("hello\n");
+  });
+
+  test("names the user that an image runs as, and none for root", async () => {
+    const rootfs = path.join(folder, "rootfs");
+    fs.mkdirSync(rootfs);
+    const of = { rootfs, entrypoint: ["/hello"] };
+    const images = [
+      { ...of, name: "one:1" },
+      { ...of, name: "two:1", user: "65534" },
+    ];
+    await writeImageFolder(path.join(folder, "image"), images);
+    const read = (file: string) => JSON.parse(fs.readFileSync(path.join(folder, "image", file), "utf8")) as unknown;
+    const entries = read("manifest.json") as { Config: string }[];
+    const users = entries.map(({ Config }) => (read(Config) as { config: { User?: string } }).config.User);
+    expect(users).toEqual([undefined, "65534"]);
   });
 
   test("gives the same archive for the same content, whenever it is made", async () => {
