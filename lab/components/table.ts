@@ -45,7 +45,7 @@ const table = {
     version: "v1.15.0",
     // A main of ours, with the plugins that K3s' Corefile names.
     package: ".",
-    // Debian's users cannot have a port below 1024; the manifest leaves root nothing but this right.
+    // As root: another user needs a right on the file for port 53, which an archive does not carry. The manifest leaves root this right alone.
     image: { name: "docker.io/coredns/coredns:1.15.0", program: "/coredns" },
   },
   /** K3s has a fork of its policy controller inside. */

@@ -10,6 +10,7 @@ import { pushChart } from "../../lab/registry/charts";
 import { chartDoubles } from "../../lab/registry/fill";
 import { pushImageArchive } from "../../lab/registry/images";
 import { AddonsLab, type Changes } from "../support/addonsLab";
+import { askIngress, type IngressAnswer, NO_SUCH_INGRESS, TRAEFIK_CERTIFICATE } from "../support/ingress";
 import { eventually, finish, Lab } from "../support/lab";
 import { privateKey, type Secret, secretsIn } from "../support/secretScan";
 
@@ -144,8 +145,9 @@ describe("a second up", () => {
 
 describe("a chart from the registry", () => {
   const release = (more: object = {}) => ({ traefik: "release", chart, ...more });
-  const answers = (port: number): Promise<string> =>
-    eventually(60, async () => (await fetch(`http://${at(20)}:${port}/`)).text());
+  /** Traefik, though no Ingress is there yet. */
+  const answers = (port: number, scheme = "http"): Promise<IngressAnswer> =>
+    eventually(60, () => askIngress(`${scheme}://${at(20)}:${port}/`, "shop.lab"));
 
   it("is refused in the preview if the registry has another content under this version", async () => {
     addons.edit((config) => {
@@ -160,7 +162,8 @@ describe("a chart from the registry", () => {
     });
     // The namespace and the release.
     expect(await addons.result("up")).toEqual({ traefik: ["create", "create"] });
-    for (const port of [30_080, 30_443]) expect((await answers(port)).trim()).toMatch(/^traefik-/);
+    expect(await answers(30_080)).toEqual(NO_SUCH_INGRESS);
+    expect(await answers(30_443, "https")).toEqual({ ...NO_SUCH_INGRESS, certificate: TRAEFIK_CERTIFICATE });
     const service = ["-n", "traefik", "get", "service", "traefik", "-o", "jsonpath={.spec.type}"];
     expect(await lab.kubectl(...service)).toBe("NodePort");
     expect(await addons.result("up")).toEqual({});
@@ -171,7 +174,7 @@ describe("a chart from the registry", () => {
       config.ingress = release({ nodePorts: { http: 30_081 } });
     });
     expect(await addons.result("up")).toEqual({ traefik: ["update"] });
-    expect((await answers(30_081)).trim()).toMatch(/^traefik-/);
+    expect(await answers(30_081)).toEqual(NO_SUCH_INGRESS);
   });
 
   it("goes back to what ran if the upgrade fails", async () => {
@@ -192,7 +195,7 @@ describe("a chart from the registry", () => {
       config.ingress = release({ chart: pushed, nodePorts: { http: 30_081 } });
     });
     expect(await addons.failure("up")).toContain("443443");
-    expect((await answers(30_081)).trim()).toMatch(/^traefik-/);
+    expect(await answers(30_081)).toEqual(NO_SUCH_INGRESS);
     addons.edit((config) => {
       config.timeout = "3m";
       config.ingress = release({ nodePorts: { http: 30_081 } });
