@@ -14,8 +14,10 @@ export interface FluxPlan {
   readonly release: ReleasePlan | undefined;
   readonly secrets: readonly SecretPlan[];
   readonly source: ApiObject;
-  /** Of the cluster, then one for each node. */
-  readonly kustomizations: readonly ApiObject[];
+  /** What is applied for the whole cluster. */
+  readonly cluster: ApiObject;
+  /** One for each node. */
+  readonly nodes: readonly ApiObject[];
 }
 
 /** The plan of Flux; undefined if the config has none. */
@@ -30,21 +32,23 @@ export function planFlux({ flux }: Settings, cluster: Cluster, hasGitToken: bool
     release: flux.chart && { name: "flux", namespace, chart: flux.chart, values: FLUX_VALUES },
     secrets: [...git, ...sops],
     source: gitRepository(flux, namespace, git[0]?.name),
-    kustomizations: [
-      kustomization(flux, namespace),
-      ...(nodes ? cluster.nodes.map((node) => nodeKustomization({ ...flux, nodes }, namespace, node)) : []),
-    ],
+    cluster: kustomization(flux, namespace),
+    nodes: nodes ? cluster.nodes.map((node) => nodeKustomization({ ...flux, nodes }, namespace, node)) : [],
   };
 }
 
 export const isSsh = ({ git }: Pick<FluxSettings, "git">): boolean => git.url.startsWith("ssh://");
 
-/** How source-controller logs in. A token's user may have any name. */
+/** How source-controller logs in, and whom it trusts. A token's user may have any name. */
 function gitSecret(flux: FluxSettings, hasGitToken: boolean): SecretPlan[] {
-  const name = "git";
-  const { knownHosts = "" } = flux.git;
-  if (isSsh(flux)) return [{ name, data: { identity: { secret: "gitIdentity" }, known_hosts: knownHosts } }];
-  return hasGitToken ? [{ name, data: { username: "git", password: { secret: "gitToken" } } }] : [];
+  const { knownHosts = "", ca } = flux.git;
+  const data: SecretPlan["data"] = isSsh(flux)
+    ? { identity: { secret: "gitIdentity" }, known_hosts: knownHosts }
+    : {
+        ...(hasGitToken ? { username: "git", password: { secret: "gitToken" } } : {}),
+        ...(ca === undefined ? {} : { "ca.crt": ca }),
+      };
+  return Object.keys(data).length > 0 ? [{ name: "git", data }] : [];
 }
 
 /** The two controllers that the program uses, of the chart's six. */

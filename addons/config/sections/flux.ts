@@ -43,6 +43,22 @@ export const fluxSchema = z
         })
           .meta({ description: "The host keys of the Git server; required for an ssh URL.", otherwise: "none" })
           .optional(),
+        ca: text(
+          "PEM certificates",
+          /^(?:\s*-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+\n-----END CERTIFICATE-----\s*)+$/,
+          {
+            hint: "the lines from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----, after `ca: |`",
+            example: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+            hidden: true,
+          },
+        )
+          .meta({
+            description:
+              "The CA that signs the TLS certificate of the Git server, if it is one of your own; only for an https URL.",
+            otherwise: "the CAs in the image of source-controller",
+            independent: true,
+          })
+          .optional(),
       })
       .meta({ description: "Where Flux reads from." }),
     path: folder("a folder of the repository, from ./", "(?!)")

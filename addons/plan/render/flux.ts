@@ -11,6 +11,12 @@ const CLUSTER = "cluster";
 const seconds = (count: number): string => `${count}s`;
 
 /**
+ * When Flux tries again to apply what it could not. Without it, that is after `interval`: a failure that is over in a moment, for example a
+ * namespace that another Kustomization is about to make, would keep `pulumi up` waiting for ten minutes.
+ */
+const RETRY_SECONDS = 30;
+
+/**
  * `pulumi up` waits until Flux has done its part. It cannot wait for what is suspended: Flux does not look at it.
  * (pulumi.com/waitFor, pulumi.com/skipAwait of the Kubernetes provider)
  */
@@ -69,6 +75,7 @@ function kustomizationOf(flux: FluxSettings, namespace: string, { name, path, is
       sourceRef: { kind: "GitRepository", name: CLUSTER },
       path,
       interval: seconds(flux.interval),
+      retryInterval: seconds(Math.min(flux.interval, RETRY_SECONDS)),
       // What leaves the repository leaves the cluster; and a deletion waits until all of it is gone.
       prune: true,
       deletionPolicy: "WaitForTermination",

@@ -31,6 +31,12 @@ export function checkFlux({ flux }: Draft): Problem[] {
       problem: "does nothing: the URL is not one of ssh",
       hint: "take it out, or use an ssh URL",
     });
+  if (isSsh(flux) && flux.git.ca !== undefined)
+    problems.push({
+      path: "addons.flux.git.ca",
+      problem: "does nothing: an ssh server has no certificate",
+      hint: "take it out; knownHosts says which server it is",
+    });
   return problems;
 }
 

@@ -25,6 +25,10 @@ test("Flux comes before its source, and its source before what it applies: they 
   ]);
   for (const { options } of applied)
     expect(options.dependencies).toEqual(expect.arrayContaining([source.urn, release.urn, key.urn]));
+  // What belongs to a node may be in a namespace of the cluster's.
+  const cluster = base.find(KUSTOMIZATION, "flux-cluster");
+  for (const { name, options } of applied.filter((each) => each !== cluster))
+    expect([name, options.dependencies]).toEqual([name, expect.arrayContaining([cluster.urn])]);
 });
 
 test("Flux gets its secrets as secrets", async () => {

@@ -47,31 +47,34 @@ test("of the chart's controllers, the two that the program uses", () => {
 test("a Flux that is there already is not installed, but told what to apply", () => {
   const plan = fluxOf({ install: "none", chart: undefined });
   expect(plan.release).toBeUndefined();
-  expect(plan.kustomizations.map(({ metadata }) => metadata.name)).toEqual(["cluster"]);
+  expect([plan.cluster.metadata.name, plan.nodes]).toEqual(["cluster", []]);
 });
 
 test("the source and what it applies for the cluster", () => {
-  const { source, kustomizations } = fluxOf({ path: "./cluster", git: { ...GIT, branch: "release", interval: "30s" } });
+  const { source, cluster } = fluxOf({ path: "./cluster", git: { ...GIT, branch: "release", interval: "30s" } });
   expect(source).toEqual({
     apiVersion: "source.toolkit.fluxcd.io/v1",
     kind: "GitRepository",
     metadata: { name: "cluster", namespace: "flux-system", annotations: { "pulumi.com/waitFor": "condition=Ready" } },
     spec: { url: GIT.url, ref: { branch: "release" }, interval: "30s" },
   });
-  expect(kustomizations).toEqual([
-    {
-      apiVersion: "kustomize.toolkit.fluxcd.io/v1",
-      kind: "Kustomization",
-      metadata: { name: "cluster", namespace: "flux-system", annotations: { "pulumi.com/waitFor": "condition=Ready" } },
-      spec: {
-        sourceRef: { kind: "GitRepository", name: "cluster" },
-        path: "./cluster",
-        interval: "600s",
-        prune: true,
-        deletionPolicy: "WaitForTermination",
-      },
+  expect(cluster).toEqual({
+    apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+    kind: "Kustomization",
+    metadata: { name: "cluster", namespace: "flux-system", annotations: { "pulumi.com/waitFor": "condition=Ready" } },
+    spec: {
+      sourceRef: { kind: "GitRepository", name: "cluster" },
+      path: "./cluster",
+      interval: "600s",
+      retryInterval: "30s",
+      prune: true,
+      deletionPolicy: "WaitForTermination",
     },
-  ]);
+  });
+});
+
+test("a failure is tried again soon, but not more often than what works", () => {
+  expect(fluxOf({ interval: "10s" }).cluster.spec).toMatchObject({ interval: "10s", retryInterval: "10s" });
 });
 
 describe("the login of the Git server", () => {
@@ -81,6 +84,16 @@ describe("the login of the Git server", () => {
     const { secrets, source } = fluxOf({}, true);
     expect(secrets).toEqual([{ name: "git", data: { username: "git", password: { secret: "gitToken" } } }]);
     expect(source.spec).toMatchObject({ secretRef: { name: "git" } });
+  });
+
+  test("the CA of the server, with a token or without", () => {
+    const ca = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    const { secrets, source } = fluxOf({ git: { ...GIT, ca } });
+    expect(secrets).toEqual([{ name: "git", data: { "ca.crt": ca } }]);
+    expect(source.spec).toMatchObject({ secretRef: { name: "git" } });
+    expect(fluxOf({ git: { ...GIT, ca } }, true).secrets).toEqual([
+      { name: "git", data: { username: "git", password: { secret: "gitToken" }, "ca.crt": ca } },
+    ]);
   });
 
   test("a key, and the server's host keys, for ssh", () => {
@@ -93,15 +106,14 @@ describe("the login of the Git server", () => {
 });
 
 test("with SOPS, everything that Flux applies is decrypted with the one key", () => {
-  const { secrets, kustomizations } = fluxOf(FULL);
+  const { secrets, cluster, nodes } = fluxOf(FULL);
   expect(secrets).toContainEqual({ name: "sops-age", data: { "age.agekey": { secret: "sopsAgeKey" } } });
-  for (const { spec } of kustomizations)
+  for (const { spec } of [cluster, ...nodes])
     expect(spec).toMatchObject({ decryption: { provider: "sops", secretRef: { name: "sops-age" } } });
 });
 
 describe("of each node of the plan", () => {
-  const { kustomizations } = fluxOf(FULL);
-  const [, ...nodes] = kustomizations;
+  const { nodes } = fluxOf(FULL);
 
   test("there is one Kustomization, with what it may say about the node", () => {
     expect(nodes.map(({ metadata, spec }) => [metadata.name, spec["path"]])).toEqual([
@@ -126,9 +138,9 @@ describe("of each node of the plan", () => {
 
   test("the folder may be that of the pool, or one for all", () => {
     const paths = (path?: string) =>
-      fluxOf({ nodes: { ...(path ? { path } : {}) } }).kustomizations.map(({ spec }) => spec["path"]);
-    expect(paths("./pools/{pool}")).toEqual(["./", "./pools/master", "./pools/storage", "./pools/worker"]);
-    expect(paths()).toEqual(["./", "./node", "./node", "./node"]);
+      fluxOf({ nodes: { ...(path ? { path } : {}) } }).nodes.map(({ spec }) => spec["path"]);
+    expect(paths("./pools/{pool}")).toEqual(["./pools/master", "./pools/storage", "./pools/worker"]);
+    expect(paths()).toEqual(["./node", "./node", "./node"]);
   });
 });
 
@@ -137,9 +149,9 @@ describe("what is sent fits what Flux knows", () => {
     ["the least", {}],
     ["everything", FULL],
   ])("%s", (_, flux) => {
-    const { release, source, kustomizations } = fluxOf(flux, true);
+    const { release, source, cluster, nodes } = fluxOf(flux, true);
     expect(wrongValues(readFacts("flux2"), release!.values, [])).toEqual([]);
-    for (const object of [source, ...kustomizations])
+    for (const object of [source, cluster, ...nodes])
       expect(wrongValues(readFacts(object.kind), { spec: object.spec }, [])).toEqual([]);
   });
 
