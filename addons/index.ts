@@ -28,6 +28,6 @@ export = async function main() {
   // An `up` with its preview would say it twice.
   if (pulumi.runtime.isDryRun()) for (const warning of plan.warnings) void pulumi.log.warn(warning);
   const { clusterName, apiEndpoint } = plan.cluster;
-  new Addons(clusterName, { plan, secrets, provider: clusterProvider(plan.cluster, kubeconfig) });
+  new Addons(clusterName, { plan, secrets, kubeconfig, provider: clusterProvider(plan.cluster, kubeconfig) });
   return { cluster: clusterName, apiEndpoint, ...(plan.ingress && { nodePorts: plan.ingress.nodePorts }) };
 };

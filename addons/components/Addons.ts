@@ -17,6 +17,8 @@ export interface AddonsArgs {
   readonly plan: AddonsPlan;
   readonly provider: Provider;
   readonly secrets: Secrets;
+  /** A secret. */
+  readonly kubeconfig: pulumi.Output<string>;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface AddonsArgs {
  * needs its volumes.
  */
 export class Addons extends pulumi.ComponentResource {
-  constructor(name: string, { plan, provider, secrets }: AddonsArgs) {
+  constructor(name: string, { plan, provider, secrets, kubeconfig }: AddonsArgs) {
     super("proxmox-k3s:addons:Addons", name, {}, { provider, transformations: [objectDefaults(plan.timeout)] });
     const namespaces = makeNamespaces(plan.namespaces, this);
     const context = (namespace: string) => {
@@ -32,7 +34,7 @@ export class Addons extends pulumi.ComponentResource {
       return { timeout: plan.timeout, parent: this, dependsOn: own ? [own] : [] };
     };
     if (plan.access) makeAccess(plan.access, this);
-    if (plan.flux) makeFlux(plan.flux, secrets, context(plan.flux.namespace));
+    if (plan.flux) makeFlux(plan.flux, secrets, kubeconfig, context(plan.flux.namespace));
     if (plan.ingress) makeIngress(plan.ingress, context(plan.ingress.namespace));
     const longhorn = plan.longhorn && makeRelease(plan.longhorn.release, context(plan.longhorn.namespace));
     if (plan.monitoring) {

@@ -27,6 +27,8 @@ export interface RecordedResource {
     readonly additionalSecretOutputs: readonly string[];
     /** Names of the hooks around a creation and an update. */
     readonly hooks: Readonly<Record<"beforeCreate" | "beforeUpdate" | "afterUpdate", readonly string[]>>;
+    /** Names of the hooks after a failure. */
+    readonly onError: readonly string[];
     readonly customTimeouts: { create: string; update: string; delete: string };
   };
 }
@@ -242,6 +244,7 @@ function describeRequest(request: Request, urn: string): RecordedResource {
         beforeUpdate: request.getHooks()?.getBeforeUpdateList() ?? [],
         afterUpdate: request.getHooks()?.getAfterUpdateList() ?? [],
       },
+      onError: request.getHooks()?.getOnErrorList() ?? [],
       customTimeouts: {
         create: timeouts?.getCreate() ?? "",
         update: timeouts?.getUpdate() ?? "",

@@ -31,6 +31,12 @@ test("Flux comes before its source, and its source before what it applies: they 
     expect([name, options.dependencies]).toEqual([name, expect.arrayContaining([cluster.urn])]);
 });
 
+test("if one of Flux' objects fails, Flux' own words are asked for", () => {
+  const ofFlux = base.resources.filter(({ type }) => /[.]toolkit[.]fluxcd[.]io/.test(type));
+  expect(ofFlux).toHaveLength(5);
+  for (const { options } of ofFlux) expect(options.onError).toEqual(["flux-failure"]);
+});
+
 test("Flux gets its secrets as secrets", async () => {
   const { find, resources } = await recordAddons({
     addons: { ...MINIMAL, flux: { ...FLUX, sops: true } },

@@ -1,3 +1,4 @@
+import { acceptHooks } from "../../../tests/support/hookMonitor";
 import { type RecordedResource, recordResources, runAsStack } from "../../../tests/support/program";
 import { baseConfig, baseOutputs } from "./config";
 
@@ -85,7 +86,7 @@ export async function recordAddons(options: RecordOptions = {}): Promise<Recordi
       },
       secrets.map(([key]) => key),
     );
-    recordResources(pulumi, recorded);
+    acceptHooks(recordResources(pulumi, recorded));
     outputs = await runAsStack(pulumi, () => require("../../index") as () => Promise<Record<string, unknown>>);
   });
   return {
