@@ -51,8 +51,16 @@ function gitSecret(flux: FluxSettings, hasGitToken: boolean): SecretPlan[] {
   return Object.keys(data).length > 0 ? [{ name: "git", data }] : [];
 }
 
+/**
+ * By default Flux waits up to 15 minutes until it asks again a Git server that did not let it in: longer than `pulumi up` waits, so that one
+ * with the right token would fail, too.
+ */
+const RETRY = { container: { additionalArgs: ["--max-retry-delay=1m"] } };
+
 /** The two controllers that the program uses, of the chart's six. */
 const FLUX_VALUES = {
+  sourceController: RETRY,
+  kustomizeController: RETRY,
   helmController: { create: false },
   imageAutomationController: { create: false },
   imageReflectionController: { create: false },

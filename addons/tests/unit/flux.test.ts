@@ -36,6 +36,9 @@ test("of the chart's controllers, the two that the program uses", () => {
     namespace: "flux-system",
     chart: CHART,
     values: {
+      // What is put right is tried within a minute.
+      sourceController: { container: { additionalArgs: ["--max-retry-delay=1m"] } },
+      kustomizeController: { container: { additionalArgs: ["--max-retry-delay=1m"] } },
       helmController: { create: false },
       imageAutomationController: { create: false },
       imageReflectionController: { create: false },
