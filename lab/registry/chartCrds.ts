@@ -2,6 +2,7 @@ import * as path from "node:path";
 import { componentModule, type ComponentName, components } from "../components/table";
 import type { Log } from "../support/cache";
 import { moduleDir } from "../toolchain/go";
+import type { ChartFolder } from "./charts";
 
 /** A folder with CRDs in the Go module of a component. */
 interface ModuleFolder {
@@ -9,28 +10,45 @@ interface ModuleFolder {
   readonly folder: string;
 }
 
+/** Where a chart has its CRDs, and where they come from. */
+interface ChartCrds {
+  /**
+   * As the vendor's chart: Helm only ever installs what is in `crds`; what a template reads from another folder, it also upgrades, and it
+   * deletes it with the release.
+   */
+  readonly into: string;
+  readonly from: readonly ModuleFolder[];
+}
+
 /**
  * The CRDs that the vendor's chart has, for the double of that name. They come from the Go modules of the programs that run, of
  * the same version, when the chart is pushed: we keep no copy.
  */
-const chartCrds: Readonly<Record<string, readonly ModuleFolder[]>> = {
-  flux2: [
-    { component: "source-controller", folder: "config/crd/bases" },
-    { component: "kustomize-controller", folder: "config/crd/bases" },
-  ],
-  "kube-prometheus-stack": [{ component: "prometheus-operator", folder: "example/prometheus-operator-crd" }],
+const chartCrds: Readonly<Record<string, ChartCrds>> = {
+  flux2: {
+    into: "modules",
+    from: [
+      { component: "source-controller", folder: "config/crd/bases" },
+      { component: "kustomize-controller", folder: "config/crd/bases" },
+    ],
+  },
+  "kube-prometheus-stack": {
+    into: "crds",
+    from: [{ component: "prometheus-operator", folder: "example/prometheus-operator-crd" }],
+  },
 };
 
 /**
- * The folders whose files go into the `crds/` of a chart's double; none for a chart without CRDs.
+ * The folders whose files go into a chart's double; none for a chart without CRDs.
  *
  * @throws Error if a module cannot be fetched
  */
-export async function crdFoldersOf(chart: string, log: Log): Promise<readonly string[]> {
-  const folders: string[] = [];
-  for (const { component, folder } of chartCrds[chart] ?? []) {
+export async function crdFoldersOf(chart: string, log: Log): Promise<readonly ChartFolder[]> {
+  const folders: ChartFolder[] = [];
+  const { into, from } = chartCrds[chart] ?? { into: "crds", from: [] };
+  for (const { component, folder } of from) {
     const module = await moduleDir(componentModule(component), components[component].module, log);
-    folders.push(path.join(module, folder));
+    folders.push({ into, from: path.join(module, folder) });
   }
   return folders;
 }

@@ -14,23 +14,29 @@ export interface PushedChart {
   readonly digest: string;
 }
 
+/** The files of a folder that go into a folder of a chart. */
+export interface ChartFolder {
+  readonly from: string;
+  readonly into: string;
+}
+
 /**
  * Packs a chart's folder and pushes it as Helm does (https://helm.sh/docs/topics/registries/): its Chart.yaml as the config,
  * its archive as the one layer. The same files give the same digest.
  *
- * @param crds folders whose files become the chart's CRDs
+ * @param folders what goes into it beside its own files
  */
 export async function pushChart(
   client: RegistryClient,
   chart: string,
-  crds: readonly string[] = [],
+  folders: readonly ChartFolder[] = [],
 ): Promise<PushedChart> {
   const metadata = parse(fs.readFileSync(path.join(chart, "Chart.yaml"), "utf8")) as { name: string; version: string };
   const { name, version } = metadata;
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lab-chart-"));
   try {
     fs.cpSync(chart, path.join(folder, name), { recursive: true });
-    for (const from of crds) copyFiles(from, path.join(folder, name, "crds"));
+    for (const { from, into } of folders) copyFiles(from, path.join(folder, name, into));
     const archive = path.join(folder, "chart.tgz");
     // Without -n gzip writes the time.
     await run("tar", [...reproducible, "--use-compress-program=gzip -n", "-cf", archive, "-C", folder, name]);

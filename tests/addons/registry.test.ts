@@ -142,7 +142,7 @@ test("a chart gets the CRDs of a Go module, whose files cannot be written to", a
   for (const made of [chart!, module!, unpacked!]) fs.mkdirSync(made);
   fs.writeFileSync(path.join(chart!, "Chart.yaml"), "apiVersion: v2\nname: with-crds\nversion: 1.0.0\n");
   fs.writeFileSync(path.join(module!, "things.yaml"), "kind: CustomResourceDefinition\n", { mode: 0o444 });
-  await pushChart(client, chart!, [module!]);
+  await pushChart(client, chart!, [{ from: module!, into: "crds" }]);
   const { layers } = await manifestOf("charts/with-crds", "1.0.0");
   const archive = path.join(folder, "with-crds.tgz");
   fs.writeFileSync(archive, (await get(`/v2/charts/with-crds/blobs/${layers[0]!.digest}`)).bytes);
