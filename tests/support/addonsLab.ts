@@ -6,7 +6,7 @@ import { addonsStackFile } from "../../lab/addonsStack";
 import { findLab, labPaths } from "../../lab/lab";
 import { RegistryClient } from "../../lab/registry/client";
 import { registryOf } from "../../lab/registry/fill";
-import { type Finished, Lab } from "./lab";
+import { finish, type Finished, Lab } from "./lab";
 import type { PulumiResult } from "./pulumiResult";
 
 /** Options with which `pulumi`, started in the project's root, works on the add-ons. */
@@ -33,6 +33,14 @@ export class AddonsLab {
     const content = parse(fs.readFileSync(file, "utf8")) as { config: Record<string, unknown> };
     change(content.config["proxmox-k3s-addons:addons"]);
     fs.writeFileSync(file, stringify(content));
+  }
+
+  /** Sets secret config, by standard input as the docs say. */
+  async secret(name: string, value: string): Promise<void> {
+    const args = ["config", "set", "--secret", name, ...IN_ADDONS, "--non-interactive"];
+    const { code, stdout, stderr } = await finish("pulumi", args, this.lab.environment, value);
+    this.lab.transcript.push(stdout, stderr);
+    if (code !== 0) throw new Error(`pulumi config set --secret ${name} ended with ${code}:\n${stderr}`);
   }
 
   /** A command that must end well, and what it changed, or would change. */
