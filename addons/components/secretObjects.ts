@@ -1,11 +1,15 @@
 import { Secret } from "@pulumi/kubernetes/core/v1";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 
 import type { SecretName, SecretPlan } from "../plan/secrets";
 import type { ReleaseContext } from "./release";
 
 /** The secret config that is set. */
 export type Secrets = Readonly<Partial<Record<SecretName, pulumi.Output<string>>>>;
+
+/** As the API server keeps it. With `stringData`, server-side apply never takes a key out: a token would stay in the cluster for ever. */
+const encoded = (value: pulumi.Input<string>): pulumi.Output<string> =>
+  pulumi.output(value).apply((text) => Buffer.from(text).toString("base64"));
 
 /**
  * Makes Secrets.
@@ -19,9 +23,10 @@ export function makeSecrets(
   { parent, dependsOn = [] }: ReleaseContext,
 ): Secret[] {
   return plans.map(({ name, data }) => {
-    const stringData = Object.fromEntries(
-      Object.entries(data).map(([key, value]) => [key, typeof value === "string" ? value : secrets[value.secret]!]),
+    const values = Object.entries(data).map(
+      ([key, value]) => [key, encoded(typeof value === "string" ? value : secrets[value.secret]!)] as const,
     );
-    return new Secret(`${prefix}-${name}`, { metadata: { name, namespace }, stringData }, { parent, dependsOn });
+    const args = { metadata: { name, namespace }, data: Object.fromEntries(values) };
+    return new Secret(`${prefix}-${name}`, args, { parent, dependsOn });
   });
 }

@@ -1,5 +1,4 @@
-import { isSecret, plainTexts, reveal } from "../../../tests/support/program";
-import { CHART, PASSWORD, recordAddons, type Recording } from "../support/program";
+import { CHART, leaked, PASSWORD, recordAddons, type Recording, secretText } from "../support/program";
 
 const RELEASE = "kubernetes:helm.sh/v3:Release";
 const addons = {
@@ -43,13 +42,8 @@ test("Grafana's sidecar finds the dashboard by its label", () => {
 });
 
 test("Grafana's password is a secret", () => {
-  const { inputs } = recording.find("kubernetes:core/v1:Secret", "monitoring-grafana-admin");
-  const data = reveal(inputs["stringData"]) as Record<string, unknown>;
-  expect(isSecret(inputs["stringData"]) || isSecret(data["admin-password"])).toBe(true);
-  expect(reveal(data["admin-password"])).toBe(PASSWORD);
-  expect(recording.resources.flatMap((each) => plainTexts(each.inputs)).filter((text) => text === PASSWORD)).toEqual(
-    [],
-  );
+  expect(secretText(recording, "monitoring-grafana-admin", "admin-password")).toBe(PASSWORD);
+  expect(leaked(recording, PASSWORD)).toEqual([]);
 });
 
 test("Grafana is not made without it, nor with a short one, which no message shows", async () => {

@@ -1,5 +1,4 @@
-import { plainTexts, reveal } from "../../../tests/support/program";
-import { AUTH_KEY, recordAddons, type Recording } from "../support/program";
+import { AUTH_KEY, leaked, recordAddons, type Recording, secretText } from "../support/program";
 
 /** One of everything. */
 let base: Recording;
@@ -26,9 +25,6 @@ test("the state is Tailscale's: the program makes the Secret without data", () =
 });
 
 test("the key is a secret", () => {
-  const { inputs } = base.find("kubernetes:core/v1:Secret", "tailscale-auth");
-  expect(reveal((reveal(inputs["stringData"]) as Record<string, unknown>)["TS_AUTHKEY"])).toBe(AUTH_KEY);
-  expect(base.resources.flatMap((each) => plainTexts(each.inputs)).filter((text) => text.includes(AUTH_KEY))).toEqual(
-    [],
-  );
+  expect(secretText(base, "tailscale-auth", "TS_AUTHKEY")).toBe(AUTH_KEY);
+  expect(leaked(base, AUTH_KEY)).toEqual([]);
 });

@@ -1,5 +1,6 @@
 import { acceptHooks } from "../../../tests/support/hookMonitor";
-import { type RecordedResource, recordResources, runAsStack } from "../../../tests/support/program";
+import { plainTexts, type RecordedResource, recordResources, reveal, runAsStack } from "../../../tests/support/program";
+import { secretsIn } from "../../../tests/support/secretScan";
 import { baseConfig, baseOutputs } from "./config";
 
 export interface Recording {
@@ -98,4 +99,19 @@ export async function recordAddons(options: RecordOptions = {}): Promise<Recordi
       return hits[0]!;
     },
   };
+}
+
+/** The text of a key of a Secret. */
+export function secretText({ find }: Pick<Recording, "find">, secret: string, key: string): string {
+  const data = reveal(find("kubernetes:core/v1:Secret", secret).inputs["data"]) as Record<string, unknown>;
+  return Buffer.from(reveal(data[key]) as string, "base64").toString();
+}
+
+/** Those of the values of which a part is sent to the engine outside a secret, in whatever spelling. */
+export function leaked({ resources }: Pick<Recording, "resources">, ...values: readonly string[]): string[] {
+  const plain = resources.flatMap(({ inputs }) => plainTexts(inputs)).join("\n");
+  return secretsIn(
+    plain,
+    values.map((value) => ({ name: value, value })),
+  );
 }
