@@ -13,7 +13,8 @@ import { ensureDebianTool } from "../../lab/support/debianTool";
 import { AddonsLab } from "../support/addonsLab";
 import { GitServer, type GitWorkTree } from "../support/gitServer";
 import { eventually, finish, Lab } from "../support/lab";
-import { type Secret, secretsIn } from "../support/secretScan";
+import { privateKey, type Secret, secretsIn } from "../support/secretScan";
+import { type SshServer, startSshServer } from "../support/sshServer";
 
 /*
  * Flux by the add-ons' program: its real controllers on a cluster of one server and two agents, a real Git repository over https, SOPS, and
@@ -28,6 +29,7 @@ const TOKEN = randomBytes(20).toString("hex");
 const PASSWORD = randomBytes(20).toString("hex");
 
 let server: GitServer;
+let sshServer: SshServer;
 let repository: GitWorkTree;
 let ageKey = "";
 
@@ -122,6 +124,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server?.stop();
+  await sshServer?.close();
   fs.rmSync(scratch, { recursive: true });
   await lab.down();
 }, 120_000);
@@ -350,12 +353,40 @@ describe("what Flux cannot do", () => {
   });
 });
 
+describe("a repository by ssh", () => {
+  it("is read with a deploy key, and what was for https is gone from the cluster", async () => {
+    const { machine } = labNetwork(findLab(lab.name)!.subnet);
+    sshServer = await startSshServer(undefined, machine);
+    const closed = await server.repository("by-ssh");
+    await closed.push({
+      "cluster/namespace.yaml": AGENTS,
+      "cluster/motd.yaml": configMap("motd", { text: "by ssh" }),
+      "node/agent.yaml": NODE_FOLDER,
+    });
+    // Whatever the client asks for, as of a deploy key.
+    sshServer.forcedCommand = `exec git-upload-pack '${closed.bare}'`;
+    await addons.secret("gitIdentity", sshServer.clientKeys[0]);
+    addons.edit(({ flux }) => {
+      delete flux.git.ca;
+      flux.git.url = `ssh://git@${machine}:${sshServer.port}/homelab.git`;
+      flux.git.knownHosts = `[${machine}]:${sshServer.port} ${sshServer.hostKey}`;
+    });
+    await timed("up with an ssh URL", () => addons.result("up"));
+    await eventuallyText("motd", "by ssh");
+    const { data } = await lab.kubectlJson<{ data: object }>("-n", "flux-system", "get", "secret", "git");
+    expect(Object.keys(data).sort()).toEqual(["identity", "known_hosts"]);
+    await eventually(60, async () => (await status()).join() === ready(4).join());
+    expect(await addons.result("up")).toEqual({});
+  });
+});
+
 describe("secrets", () => {
   it("are in no state, no output and nothing that was printed", async () => {
     const identity = ageKey.split("\n").find((line) => line.startsWith("AGE-SECRET-KEY-"))!;
     const secrets: Secret[] = [
       { name: "the Git server's token", value: TOKEN },
       { name: "the age key", value: identity },
+      privateKey("the deploy key", sshServer.clientKeys[0]),
       { name: "the password in the repository", value: PASSWORD },
     ];
     const state = (await addons.pulumi("stack", "export")).stdout;

@@ -60,7 +60,7 @@ export class GitServer {
     await git(work, "remote", "add", "origin", bare);
     this.repositories.set(`${name}.git`, token === undefined ? {} : { token });
     const { port } = this.server.address() as AddressInfo;
-    return new GitWorkTree(work, `https://${this.address}:${port}/${name}.git`);
+    return new GitWorkTree(work, `https://${this.address}:${port}/${name}.git`, bare);
   }
 
   async stop(): Promise<void> {
@@ -131,6 +131,8 @@ export class GitWorkTree {
   constructor(
     readonly folder: string,
     readonly url: string,
+    /** Where the server has it. */
+    readonly bare: string,
   ) {}
 
   /**

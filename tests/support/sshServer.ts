@@ -7,7 +7,7 @@ import { type AuthContext, type Connection, Server, type ServerChannel, type Ses
 import { serveSftp } from "./sftpServer";
 import { type KeyPair, newKeyPair } from "./sshKeys";
 
-/** An SSH server on loopback that runs commands with `sh -c` in a scratch folder, and counts who comes. */
+/** An SSH server, on loopback if nothing else is asked for, that runs commands with `sh -c` in a scratch folder, and counts who comes. */
 export interface SshServer {
   port: number;
   /** Its host key, as in authorized_keys. */
@@ -26,7 +26,7 @@ export interface SshServer {
 }
 
 /** Starts a server, with an ed25519 host key unless given another. As Debian's sshd does, it accepts only LANG and LC_* as environment variables. */
-export async function startSshServer(hostKey: KeyPair = newKeyPair()): Promise<SshServer> {
+export async function startSshServer(hostKey: KeyPair = newKeyPair(), address = "127.0.0.1"): Promise<SshServer> {
   const clientKeys = [newKeyPair(), newKeyPair()] as const;
   const publicKeys = clientKeys.map((key) => key.public);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "ssh-server-"));
@@ -65,7 +65,7 @@ export async function startSshServer(hostKey: KeyPair = newKeyPair()): Promise<S
     });
     client.on("session", (accept) => serveSession(accept(), folder, state));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
   state.port = (server.address() as AddressInfo).port;
   return state;
 }
