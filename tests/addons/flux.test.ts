@@ -129,7 +129,7 @@ afterAll(async () => {
   await lab.down();
 }, 120_000);
 
-jest.setTimeout(300_000);
+jest.setTimeout(900_000);
 
 describe("the first up", () => {
   it("installs Flux, and waits until it has applied the repository, for the cluster and for each node", async () => {
