@@ -3,7 +3,6 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import type { Finding } from "../../cli/doctor/finding";
 import { ensureComponent } from "../../lab/components/build";
 import { installClusterServices } from "../../lab/components/clusterServices";
 import { run } from "../../lab/host/run";
@@ -11,8 +10,9 @@ import { findLab, labNetwork } from "../../lab/lab";
 import { pushChartDouble } from "../../lab/registry/fill";
 import { ensureDebianTool } from "../../lab/support/debianTool";
 import { AddonsLab } from "../support/addonsLab";
+import { allReady, configMap, firstFiles, FluxLab, namespace, nodeFolder } from "../support/fluxLab";
 import { GitServer, type GitWorkTree } from "../support/gitServer";
-import { eventually, finish, Lab } from "../support/lab";
+import { eventually, Lab } from "../support/lab";
 import { privateKey, type Secret, secretsIn } from "../support/secretScan";
 import { type SshServer, startSshServer } from "../support/sshServer";
 
@@ -23,6 +23,7 @@ import { type SshServer, startSshServer } from "../support/sshServer";
 
 const lab = new Lab("flux");
 const addons = new AddonsLab(lab);
+const flux = new FluxLab(lab);
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "flux-test-"));
 const NODES = ["k3s-master", "k3s-worker-01", "k3s-worker-02"];
 const TOKEN = randomBytes(20).toString("hex");
@@ -42,61 +43,6 @@ async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
   return result;
 }
 
-const yaml = (...lines: string[]): string => `${lines.join("\n")}\n`;
-const configMap = (name: string, data: Record<string, string>): string =>
-  JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "agents" }, data });
-
-/** What belongs to a node: a ConfigMap with all that Flux knows of it, and a pod that runs there. */
-const NODE_FOLDER = yaml(
-  configMap("agent-${node_name}", {
-    text: "${node_name} ${node_address} ${node_pool} ${node_role}",
-  }),
-  "---",
-  "apiVersion: apps/v1",
-  "kind: Deployment",
-  "metadata: { name: 'agent-${node_name}', namespace: agents }",
-  "spec:",
-  "  selector: { matchLabels: { agent: '${node_name}' } }",
-  "  template:",
-  "    metadata: { labels: { agent: '${node_name}' } }",
-  "    spec:",
-  "      nodeSelector: { kubernetes.io/hostname: '${node_name}' }",
-  "      tolerations: [{ operator: Exists, effect: NoSchedule }]",
-  "      terminationGracePeriodSeconds: 2",
-  "      containers: [{ name: agent, image: 'docker.io/library/lab-test:1', imagePullPolicy: Never }]",
-);
-const AGENTS = "apiVersion: v1\nkind: Namespace\nmetadata: { name: agents }\n";
-
-/** Names of the ConfigMaps that the repository has, without what Kubernetes puts into each namespace. */
-const configMaps = async (): Promise<string[]> =>
-  (await lab.kubectl("-n", "agents", "get", "configmaps", "-o", "name"))
-    .trim()
-    .split("\n")
-    .map((name) => name.replace("configmap/", ""))
-    .filter((name) => name !== "kube-root-ca.crt");
-const textOf = (name: string): Promise<string> =>
-  lab.kubectl("-n", "agents", "get", "configmap", name, "-o", "jsonpath={.data.text}");
-const eventuallyText = (name: string, text: string): Promise<boolean> =>
-  eventually(60, async () => (await textOf(name)) === text);
-/** Nodes of which an agent runs. */
-const agents = async (): Promise<string[]> => {
-  const pods = await lab.kubectlJson<{ items: { spec: { nodeName?: string }; status: { phase: string } }[] }>(
-    ...["-n", "agents", "get", "pods"],
-  );
-  const running = pods.items.filter(({ status }) => status.phase === "Running");
-  return running.map(({ spec }) => spec.nodeName ?? "").sort();
-};
-
-/** What `proxmox-k3s status` says of Flux: level, words, command. */
-async function status(): Promise<string[]> {
-  const { stdout } = await lab.cluster("status", "--json");
-  const { findings } = JSON.parse(stdout) as { findings: Finding[] };
-  return findings
-    .filter(({ check }) => check === "flux")
-    .map(({ level, seen, remedy = "" }) => `${level}: ${seen}${remedy && ` → ${remedy}`}`);
-}
-const ready = (kustomizations: number) => [`ok: Kustomizations: ${kustomizations}, sources and others: 1, all Ready`];
-
 beforeAll(async () => {
   await lab.down();
   await lab.up("--addons");
@@ -107,11 +53,7 @@ beforeAll(async () => {
   await installClusterServices(findLab(lab.name)!, log);
   server = await GitServer.start(labNetwork(subnet).machine);
   repository = await server.repository("homelab");
-  await repository.push({
-    "cluster/namespace.yaml": AGENTS,
-    "cluster/motd.yaml": configMap("motd", { text: "hello" }),
-    "node/agent.yaml": NODE_FOLDER,
-  });
+  await repository.push(firstFiles("hello"));
   const chart = await pushChartDouble(addons.registry, "flux2", log);
   addons.edit((config) => {
     for (const section of ["ingress", "access", "namespaces"]) delete config[section];
@@ -141,15 +83,15 @@ describe("the first up", () => {
       "flux-cluster": ["create"],
       ...Object.fromEntries(NODES.map((name) => [`flux-node-${name}`, ["create"]])),
     });
-    expect(await textOf("motd")).toBe("hello");
+    expect(await flux.text("motd")).toBe("hello");
   });
 
   it("has told Flux about each node", async () => {
-    expect((await configMaps()).sort()).toEqual([...NODES.map((name) => `agent-${name}`), "motd"]);
+    expect(await flux.configMaps()).toEqual([...NODES.map((name) => `agent-${name}`), "motd"]);
     const address = (last: number) => `${labNetwork(findLab(lab.name)!.subnet).prefix}.${last}`;
-    expect(await textOf("agent-k3s-master")).toBe(`k3s-master ${address(20)} master server`);
-    expect(await textOf("agent-k3s-worker-02")).toBe(`k3s-worker-02 ${address(22)} worker agent`);
-    await eventually(60, async () => (await agents()).join() === NODES.join());
+    expect(await flux.text("agent-k3s-master")).toBe(`k3s-master ${address(20)} master server`);
+    expect(await flux.text("agent-k3s-worker-02")).toBe(`k3s-worker-02 ${address(22)} worker agent`);
+    await eventually(60, async () => (await flux.agents()).join() === NODES.join());
   });
 
   it("runs two controllers, as nobody, and nothing else of Flux", async () => {
@@ -163,7 +105,7 @@ describe("the first up", () => {
   });
 
   it("is seen by status", async () => {
-    expect(await status()).toEqual(ready(4));
+    expect(await flux.status()).toEqual(allReady(4));
   });
 
   it("is followed by one that changes nothing", async () => {
@@ -174,46 +116,38 @@ describe("the first up", () => {
 describe("the repository", () => {
   it("is followed: what is pushed is applied, and what is removed is deleted", async () => {
     await repository.push({
-      "cluster/motd.yaml": configMap("motd", { text: "changed" }),
-      "cluster/more.yaml": configMap("more", { text: "new" }),
+      "cluster/motd.yaml": configMap("motd", "changed"),
+      "cluster/more.yaml": configMap("more", "new"),
     });
-    await timed("push → applied", () => eventuallyText("more", "new"));
-    await eventuallyText("motd", "changed");
+    await timed("push → applied", () => flux.eventuallyText("more", "new"));
+    await flux.eventuallyText("motd", "changed");
     await repository.push({ "cluster/more.yaml": undefined });
-    await timed("removed → deleted", () => eventually(60, async () => !(await configMaps()).includes("more")));
-    expect(await textOf("motd")).toBe("changed");
+    await timed("removed → deleted", () => eventually(60, async () => !(await flux.configMaps()).includes("more")));
+    expect(await flux.text("motd")).toBe("changed");
   });
 
   it("wins over a change by hand", async () => {
-    await lab.kubectl(
-      "-n",
-      "agents",
-      "patch",
-      "configmap",
-      "motd",
-      "--type=merge",
-      "-p",
-      '{"data":{"text":"by hand"}}',
-    );
+    const patch = JSON.stringify({ data: { text: "by hand" } });
+    await lab.kubectl("-n", "agents", "patch", "configmap", "motd", "--type=merge", "-p", patch);
     await timed("changed by hand → as in the repository", () =>
-      eventually(120, async () => (await textOf("motd")) === "changed"),
+      eventually(120, async () => (await flux.text("motd")) === "changed"),
     );
   });
 
   it("may need what it makes itself, in another folder: a namespace of the cluster's", async () => {
     await repository.push({
-      "cluster/later.yaml": AGENTS.replace("agents", "later"),
-      "node/later.yaml": configMap("later-${node_name}", { text: "x" }).replace("agents", "later"),
+      "cluster/later.yaml": namespace("later"),
+      "node/later.yaml": configMap("later-${node_name}", "x", "later"),
     });
     await timed("namespace and its objects, in two folders", () =>
       eventually(120, async () => {
-        const found = await lab.kubectl("-n", "later", "get", "configmaps", "-o", "name");
-        return NODES.every((name) => found.includes(`later-${name}`));
+        const found = await flux.configMaps("later");
+        return found.join() === NODES.map((name) => `later-${name}`).join();
       }),
     );
     await repository.push({ "cluster/later.yaml": undefined, "node/later.yaml": undefined });
     await eventually(120, async () => !(await lab.kubectl("get", "namespaces", "-o", "name")).includes("later"));
-    await eventually(60, async () => (await status()).join() === ready(4).join());
+    await flux.eventuallyReady(4);
   });
 });
 
@@ -235,7 +169,7 @@ describe("a secret in the repository", () => {
     const encrypted = fs.readFileSync(file, "utf8");
     expect(secretsIn(encrypted, [{ name: "password", value: PASSWORD }])).toEqual([]);
     await addons.secret("sopsAgeKey", ageKey);
-    addons.edit(({ flux }) => (flux.sops = true));
+    addons.edit((config) => (config.flux.sops = true));
     expect(await addons.result("up")).toEqual({
       "flux-sops-age": ["create"],
       ...Object.fromEntries(["cluster", ...NODES.map((name) => `node-${name}`)].map((n) => [`flux-${n}`, ["update"]])),
@@ -257,46 +191,48 @@ describe("a node", () => {
   it("that joins gets its folder with the next up of the add-ons, and status says so until then", async () => {
     workers(3);
     await timed("a third worker joins", clusterUp);
-    expect(await status()).toEqual([`fail: ${NEW} has no Kustomization node-${NEW} → pulumi up in the folder addons/`]);
+    expect(await flux.status()).toEqual([
+      `fail: ${NEW} has no Kustomization node-${NEW} → pulumi up in the folder addons/`,
+    ]);
     const changes = await timed("its folder is applied", () => addons.result("up"));
     expect(changes).toMatchObject({ [`flux-node-${NEW}`]: ["create"] });
-    expect(await textOf(`agent-${NEW}`)).toContain(NEW);
-    await eventually(60, async () => (await agents()).includes(NEW));
-    expect(await status()).toEqual(ready(5));
+    expect(await flux.text(`agent-${NEW}`)).toContain(NEW);
+    await eventually(60, async () => (await flux.agents()).includes(NEW));
+    expect(await flux.status()).toEqual(allReady(5));
   });
 
   it("that left loses what Flux has applied for it with the next up of the add-ons, and status says so until then", async () => {
     workers(2);
     await timed("the third worker leaves", clusterUp);
-    expect(await status()).toEqual([
+    expect(await flux.status()).toEqual([
       expect.stringContaining(`${NEW} is no node any more, and Flux still applies node-${NEW}`),
     ]);
-    expect(await configMaps()).toContain(`agent-${NEW}`);
+    expect(await flux.configMaps()).toContain(`agent-${NEW}`);
     const changes = await timed("its folder is deleted", () => addons.result("up"));
     expect(changes).toMatchObject({ [`flux-node-${NEW}`]: ["delete"] });
-    expect(await configMaps()).not.toContain(`agent-${NEW}`);
+    expect(await flux.configMaps()).not.toContain(`agent-${NEW}`);
     expect(await lab.kubectl("-n", "agents", "get", "deployments", "-o", "name")).not.toContain(NEW);
-    expect(await status()).toEqual(ready(4));
+    expect(await flux.status()).toEqual(allReady(4));
   });
 
   it("that is suspended keeps what it has, while the others follow the repository", async () => {
     const [first, , last] = NODES as [string, string, string];
-    addons.edit(({ flux }) => (flux.nodes.suspended = [last]));
+    addons.edit((config) => (config.flux.nodes.suspended = [last]));
     expect(await addons.result("up")).toEqual({ [`flux-node-${last}`]: ["update"] });
-    await repository.push({ "node/agent.yaml": NODE_FOLDER.replace("${node_role}", "${node_role} v2") });
-    await eventually(60, async () => (await textOf(`agent-${first}`)).endsWith("v2"));
+    await repository.push({ "node/agent.yaml": nodeFolder(" v2") });
+    await eventually(60, async () => (await flux.text(`agent-${first}`)).endsWith("v2"));
     // Longer than Flux waits between two looks.
     await new Promise((resolve) => setTimeout(resolve, 15_000));
-    expect(await textOf(`agent-${last}`)).toMatch(/agent$/);
-    expect(await status()).toEqual([
+    expect(await flux.text(`agent-${last}`)).toMatch(/agent$/);
+    expect(await flux.status()).toEqual([
       expect.stringMatching(
         `^warn: .*Kustomization flux-system/node-${last} is suspended.* → take ${last} out of flux.nodes.suspended`,
       ),
     ]);
-    addons.edit(({ flux }) => delete flux.nodes.suspended);
+    addons.edit((config) => delete config.flux.nodes.suspended);
     expect(await addons.result("up")).toEqual({ [`flux-node-${last}`]: ["update"] });
-    expect(await textOf(`agent-${last}`)).toMatch(/v2$/);
-    expect(await status()).toEqual(ready(4));
+    expect(await flux.text(`agent-${last}`)).toMatch(/v2$/);
+    expect(await flux.status()).toEqual(allReady(4));
   });
 });
 
@@ -306,36 +242,32 @@ describe("what Flux cannot do", () => {
 
   it("stops up with Flux' own words, the object and the next command, and status names it", async () => {
     impatient();
-    addons.edit(({ flux }) => (flux.path = "./clustre"));
+    addons.edit((config) => (config.flux.path = "./clustre"));
     const said = await timed("an up that cannot succeed", () => addons.failure("up"));
     expect(said).toMatch(
       /Kustomization flux-system\/cluster is not Ready \(ArtifactFailed\)\. Flux says: kustomization path not found: .*clustre: no such file/,
     );
     expect(said).toContain("`kubectl -n flux-system describe kustomization cluster` shows more");
-    expect(await status()).toEqual([
+    expect(await flux.status()).toEqual([
       "fail: Kustomization flux-system/cluster is not Ready (ArtifactFailed) → kubectl -n flux-system describe kustomization cluster says why",
     ]);
     // Nothing was deleted meanwhile.
-    expect(await textOf("motd")).toBe("changed");
-    addons.edit(({ flux }) => (flux.path = "./cluster"));
+    expect(await flux.text("motd")).toBe("changed");
+    addons.edit((config) => (config.flux.path = "./cluster"));
     expect(await addons.result("up")).toEqual({ "flux-cluster": ["update"] });
-    expect(await status()).toEqual(ready(4));
+    expect(await flux.status()).toEqual(allReady(4));
     patient();
   });
 
   it("is a private repository without its token, or with a wrong one", async () => {
     const closed = await server.repository("closed", TOKEN);
-    await closed.push({
-      "cluster/namespace.yaml": AGENTS,
-      "cluster/motd.yaml": configMap("motd", { text: "private" }),
-      "node/agent.yaml": NODE_FOLDER,
-    });
+    await closed.push(firstFiles("private"));
     impatient();
-    addons.edit(({ flux }) => (flux.git.url = closed.url));
+    addons.edit((config) => (config.flux.git.url = closed.url));
     expect(await addons.failure("up")).toMatch(
       /GitRepository flux-system\/cluster is not Ready \(\w+\)\. Flux says: .*authentication required/,
     );
-    expect(await status()).toEqual([
+    expect(await flux.status()).toEqual([
       expect.stringMatching(
         /^fail: GitRepository flux-system\/cluster is not Ready \(\w+\) → kubectl -n flux-system describe/,
       ),
@@ -345,10 +277,13 @@ describe("what Flux cannot do", () => {
     patient();
     await addons.secret("gitToken", TOKEN);
     await timed("up with the right token", () => addons.result("up"));
-    await timed("the private repository is applied", () => eventuallyText("motd", "private"));
-    // It has no such secret.
-    expect((await finish("kubectl", ["-n", "agents", "get", "secret", "shop"], lab.environment)).code).not.toBe(0);
-    await eventually(60, async () => (await status()).join() === ready(4).join());
+    await timed("the private repository is applied", () => flux.eventuallyText("motd", "private"));
+    // This repository has no such secret.
+    await eventually(
+      60,
+      async () => !(await lab.kubectl("-n", "agents", "get", "secrets", "-o", "name")).includes("shop"),
+    );
+    await flux.eventuallyReady(4);
     expect(await addons.result("up")).toEqual({});
   });
 });
@@ -358,24 +293,20 @@ describe("a repository by ssh", () => {
     const { machine } = labNetwork(findLab(lab.name)!.subnet);
     sshServer = await startSshServer(undefined, machine);
     const closed = await server.repository("by-ssh");
-    await closed.push({
-      "cluster/namespace.yaml": AGENTS,
-      "cluster/motd.yaml": configMap("motd", { text: "by ssh" }),
-      "node/agent.yaml": NODE_FOLDER,
-    });
+    await closed.push(firstFiles("by ssh"));
     // Whatever the client asks for, as of a deploy key.
     sshServer.forcedCommand = `exec git-upload-pack '${closed.bare}'`;
     await addons.secret("gitIdentity", sshServer.clientKeys[0]);
-    addons.edit(({ flux }) => {
-      delete flux.git.ca;
-      flux.git.url = `ssh://git@${machine}:${sshServer.port}/homelab.git`;
-      flux.git.knownHosts = `[${machine}]:${sshServer.port} ${sshServer.hostKey}`;
+    addons.edit(({ flux: { git } }) => {
+      delete git.ca;
+      git.url = `ssh://git@${machine}:${sshServer.port}/homelab.git`;
+      git.knownHosts = `[${machine}]:${sshServer.port} ${sshServer.hostKey}`;
     });
     await timed("up with an ssh URL", () => addons.result("up"));
-    await eventuallyText("motd", "by ssh");
+    await flux.eventuallyText("motd", "by ssh");
     const { data } = await lab.kubectlJson<{ data: object }>("-n", "flux-system", "get", "secret", "git");
     expect(Object.keys(data).sort()).toEqual(["identity", "known_hosts"]);
-    await eventually(60, async () => (await status()).join() === ready(4).join());
+    await flux.eventuallyReady(4);
     expect(await addons.result("up")).toEqual({});
   });
 });
@@ -409,7 +340,7 @@ describe("destroy", () => {
     expect(namespaces.split(" ").sort()).toEqual(["default", "kube-node-lease", "kube-public", "kube-system"]);
     const left = await lab.kubectl("get", "crds,clusterroles,clusterrolebindings", "-o", "name");
     expect(left.split("\n").filter((name) => /flux|crd-controller|cluster-reconciler/.test(name))).toEqual([]);
-    expect(await status()).toEqual([]);
+    expect(await flux.status()).toEqual([]);
     expect(addons.state()!.made).toEqual([]);
   });
 });
