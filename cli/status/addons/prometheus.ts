@@ -5,6 +5,9 @@ import { firstOf, reasonOf, someOf } from "./words";
 
 const CHECK = "prometheus";
 
+/** Its own manifests and the chart kube-prometheus-stack give it different names. */
+const OPERATOR = "app.kubernetes.io/name in (prometheus-operator,kube-prometheus-stack-prometheus-operator)";
+
 /** Whether each Prometheus runs, and reaches what it watches. */
 export function checkPrometheus(seen: readonly PrometheusSight[]): Difference[] {
   // Nobody wants a pod of one that has none.
@@ -20,7 +23,7 @@ function checkOne(own: PrometheusSight): Difference[] {
       fail(
         CHECK,
         `${title} was not started by its operator`,
-        "kubectl get pods -A -l app.kubernetes.io/name=prometheus-operator says whether the operator runs",
+        `kubectl get pods -A -l '${OPERATOR}' says whether the operator runs`,
       ),
     ];
   const seen = `${title} has ${available} of ${wanted} pods available${reasonOf("Available", conditions)}`;

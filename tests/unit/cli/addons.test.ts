@@ -174,7 +174,7 @@ describe("Prometheus", () => {
       "was not seen by its operator",
       prometheus({ available: undefined }),
       [
-        "fail prometheus: monitoring/main was not started by its operator → kubectl get pods -A -l app.kubernetes.io/name=prometheus-operator says whether the operator runs",
+        "fail prometheus: monitoring/main was not started by its operator → kubectl get pods -A -l 'app.kubernetes.io/name in (prometheus-operator,kube-prometheus-stack-prometheus-operator)' says whether the operator runs",
       ],
     ],
     [
