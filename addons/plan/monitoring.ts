@@ -35,6 +35,7 @@ export function planMonitoring(settings: Settings, cluster: Cluster): Monitoring
   const etcd = watchedEtcd(cluster);
   const needsLonghorn = storage?.class === LONGHORN_CLASS && longhorn !== undefined;
   const values = monitoringValues(monitoring, cluster, {
+    namespace,
     exporterNamespace: EXPORTER_NAMESPACE,
     etcd,
     placement: needsLonghorn ? longhornPlacement(longhorn, cluster) : undefined,

@@ -15,6 +15,8 @@ export const GRAFANA_SECRET = { name: "grafana-admin", user: "admin-user", passw
 const EPHEMERAL_GIB = 5;
 
 export interface MonitoringFacts {
+  /** Where Prometheus and its operator run. */
+  readonly namespace: string;
   /** Where node-exporter runs. */
   readonly exporterNamespace: string;
   /** Servers whose etcd is asked. */
@@ -34,11 +36,14 @@ export interface MonitoringFacts {
 export function monitoringValues(
   monitoring: MonitoringSettings,
   { disabled }: Cluster,
-  { exporterNamespace, etcd, placement }: MonitoringFacts,
+  { namespace, exporterNamespace, etcd, placement }: MonitoringFacts,
 ): Record<string, unknown> {
   const { alertmanager, grafana, retentionDays, storage } = monitoring;
   const ofK3s = { jobNameOverride: K3S_JOB, service: { enabled: false }, serviceMonitor: { enabled: false } };
   return {
+    // The operator makes a Service for the kubelets, and nobody deletes it: in kube-system, the default, it outlives the chart.
+    kubelet: { namespace },
+    prometheusOperator: { kubeletService: { namespace } },
     kubeApiServer: { jobNameOverride: K3S_JOB, serviceMonitor: { enabled: false } },
     kubeControllerManager: ofK3s,
     kubeScheduler: ofK3s,

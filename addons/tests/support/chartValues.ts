@@ -11,6 +11,23 @@ export interface ChartFacts {
 export const readFacts = (name: string): ChartFacts =>
   JSON.parse(fs.readFileSync(path.join(__dirname, `../fixtures/charts/${name}.json`), "utf8")) as ChartFacts;
 
+/** Those of kube-prometheus-stack with the charts that it brings, which have more keys than it repeats. */
+export function readMonitoringFacts(): ChartFacts {
+  const chart = readFacts("kube-prometheus-stack");
+  const below = (at: string) =>
+    Object.fromEntries(Object.entries(readFacts(at).keys).map(([key, types]) => [`${at}.${key}`, types]));
+  return { ...chart, keys: { ...below("grafana"), ...below("prometheus-node-exporter"), ...chart.keys } };
+}
+
+/**
+ * What kube-prometheus-stack writes into objects of other kinds as it is: labels of nodes, a claim, names of alerts, Grafana's own
+ * config.
+ */
+export const monitoringFree: readonly string[] = [
+  ...["prometheus.prometheusSpec.nodeSelector", "prometheus.prometheusSpec.storageSpec"],
+  ...["defaultRules.disabled", "grafana.grafana.ini"],
+];
+
 /**
  * The values that a chart does not know, or knows with another type. A chart's schema is not enough: most of its maps accept any
  * key, and the chart ignores those that it does not know.

@@ -1,7 +1,7 @@
 import { loadSettings } from "../../plan/load";
 import { planMonitoring } from "../../plan/monitoring";
 import type { ApiObject } from "../../plan/object";
-import { type ChartFacts, readFacts, wrongValues } from "../support/chartValues";
+import { monitoringFree, readFacts, readMonitoringFacts, wrongValues } from "../support/chartValues";
 import { baseConfig, changed, clusterOf, planOf } from "../support/config";
 
 const CHART = {
@@ -51,7 +51,14 @@ describe("K3s is asked once, at the port that shows all its parts", () => {
   );
 
   test("the kubelet's monitor is the chart's, whose job the rules name already", () => {
-    expect(values).not.toHaveProperty("kubelet");
+    expect(values["kubelet"]).not.toHaveProperty("jobNameOverride");
+  });
+
+  test("the Service of the kubelets, which the operator never deletes, goes with the namespace", () => {
+    expect(values).toMatchObject({
+      kubelet: { namespace: "monitoring" },
+      prometheusOperator: { kubeletService: { namespace: "monitoring" } },
+    });
   });
 });
 
@@ -327,24 +334,7 @@ describe("its namespaces", () => {
 });
 
 describe("what is sent fits what the charts know", () => {
-  const below = (at: string, { keys }: ChartFacts) =>
-    Object.fromEntries(Object.entries(keys).map(([key, types]) => [`${at}.${key}`, types]));
-  const chart = readFacts("kube-prometheus-stack");
-  // The charts that it brings have more keys than it repeats.
-  const facts: ChartFacts = {
-    ...chart,
-    keys: {
-      ...below("grafana", readFacts("grafana")),
-      ...below("prometheus-node-exporter", readFacts("prometheus-node-exporter")),
-      ...chart.keys,
-    },
-  };
-  // Written into the objects of other kinds as they are: labels of nodes, a claim, names of alerts, Grafana's own config.
-  const free = [
-    ...["prometheus.prometheusSpec.nodeSelector", "prometheus.prometheusSpec.storageSpec"],
-    ...["defaultRules.disabled", "grafana.grafana.ini"],
-  ];
-
+  const facts = readMonitoringFacts();
   const FULL = {
     ...{ retentionDays: 30, alertmanager: true, grafana: { host: "grafana.example.org" } },
     storage: { class: "longhorn", size: "20GB" },
@@ -354,7 +344,7 @@ describe("what is sent fits what the charts know", () => {
     ["everything", FULL, { longhorn: LONGHORN, ingress: TRAEFIK, flux: FLUX }],
   ])("%s", (_, monitoring, others) => {
     const { release, objects } = monitoringOf(monitoring, others, THREE);
-    expect(wrongValues(facts, release.values, free)).toEqual([]);
+    expect(wrongValues(facts, release.values, monitoringFree)).toEqual([]);
     for (const object of objects) expect(wrongValues(readFacts(object.kind), { spec: object.spec }, [])).toEqual([]);
   });
 
@@ -362,6 +352,6 @@ describe("what is sent fits what the charts know", () => {
     ["a key of the chart's in another place", { prometheus: { retention: "10d" } }, "prometheus.retention"],
     ["a key of no chart", { grafana: { password: "x" } }, "grafana.password"],
   ])("%s is found", (_, values, at) => {
-    expect(wrongValues(facts, values, free)).toEqual([`${at}: it has no such key`]);
+    expect(wrongValues(facts, values, monitoringFree)).toEqual([`${at}: it has no such key`]);
   });
 });
