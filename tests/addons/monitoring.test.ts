@@ -55,7 +55,7 @@ beforeAll(async () => {
   await installClusterServices(findLab(lab.name)!, () => {});
   const chart = await pushChartDouble(addons.registry, CHART, () => {});
   addons.edit((config) => {
-    for (const key of Object.keys(config)) if (key !== "cluster") delete config[key];
+    for (const key of Object.keys(config)) if (!["cluster", "ingress"].includes(key)) delete config[key];
     config.timeout = "10m";
     config.monitoring = { chart, grafana: {} };
   });
@@ -72,10 +72,12 @@ describe("the first up", () => {
     const names = [
       ...["default", lab.stack, "monitoring", "node-exporter"],
       ...policies.map((policy) => `monitoring-${policy}`),
-      ...["monitoring-grafana-admin", "monitoring-dashboard-nodes", "monitoring-prometheusrule-proxmox-k3s", CHART],
+      ...["monitoring-grafana-admin", "monitoring-dashboard-nodes", CHART],
+      ...["monitoring-prometheusrule-proxmox-k3s", "monitoring-podmonitor-traefik"],
     ];
     const expected: Changes = Object.fromEntries(names.map((name) => [name, ["create"]]));
-    expect(await addons.result("up")).toEqual(expected);
+    // A namespace and a release.
+    expect(await addons.result("up")).toEqual({ ...expected, traefik: ["create", "create"] });
   });
 
   it("gives a Prometheus that runs", async () => {
@@ -104,7 +106,7 @@ describe("the first up", () => {
 });
 
 describe("the targets", () => {
-  it("are the nodes, the kubelets and the parts of the monitoring, and all are up", async () => {
+  it("are the nodes, the kubelets, Traefik and the parts of the monitoring, and all are up", async () => {
     const targets = await eventually(OPERATOR_LOOKS_S + 60, async () => {
       const all = await prometheus.targets();
       return isAsked(all, INITIAL) && all.every(({ health }) => health === "up") && all;
@@ -113,6 +115,8 @@ describe("the targets", () => {
       "node-exporter": INITIAL.length,
       kubelet: INITIAL.length * KUBELET_PATHS.length,
       coredns: 1,
+      // The monitor of the program; Traefik runs on each node.
+      "monitoring/traefik": INITIAL.length,
       [`${CHART}-operator`]: 1,
       // Prometheus itself, and what reloads its config.
       [PROMETHEUS]: 2,
@@ -279,7 +283,7 @@ describe("status", () => {
   it("names Prometheus and how many targets it reaches", async () => {
     const { stdout } = await lab.cluster("status");
     const { length } = await prometheus.targets();
-    expect(stdout).toContain(`monitoring/${PROMETHEUS} runs and reaches all ${length} targets of 5 jobs`);
+    expect(stdout).toContain(`monitoring/${PROMETHEUS} runs and reaches all ${length} targets of 6 jobs`);
   });
 });
 
