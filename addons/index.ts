@@ -4,9 +4,10 @@ import { Addons } from "./components/Addons";
 import { readClusterStack } from "./components/clusterStack";
 import { clusterProvider } from "./components/provider";
 import { archiveProblems } from "./components/release";
+import { freeReleases } from "./components/releaseRecords";
 import { readSecrets } from "./components/secrets";
 import { readStanding } from "./components/standing";
-import { ConfigError, loadSettings } from "./plan/load";
+import { ConfigError, loadSettings, type Problem } from "./plan/load";
 import { planAddons, releasesOf } from "./plan/plan";
 import { requiredSecrets, type SecretName } from "./plan/secrets";
 
@@ -14,10 +15,19 @@ import { requiredSecrets, type SecretName } from "./plan/secrets";
 async function prepare() {
   const { secrets, problemsOf } = readSecrets();
   const settings = loadSettings(new pulumi.Config().getObject("addons"), (draft) => problemsOf(requiredSecrets(draft)));
-  const { cluster, kubeconfig } = await readClusterStack(settings.cluster);
-  const plan = planAddons(settings, cluster, Object.keys(secrets) as SecretName[], await readStanding());
-  const problems = archiveProblems(releasesOf(plan));
-  if (problems.length > 0) throw new ConfigError(problems);
+  const { cluster, kubeconfig, api } = await readClusterStack(settings.cluster);
+  const standing = await readStanding();
+  const plan = planAddons(settings, cluster, Object.keys(secrets) as SecretName[], standing);
+  const releases = releasesOf(plan);
+  const refuse = (problems: readonly Problem[]) => {
+    if (problems.length > 0) throw new ConfigError(problems);
+  };
+  refuse(archiveProblems(releases));
+  // A preview never asks the cluster.
+  if (!pulumi.runtime.isDryRun() && api) {
+    const say = (line: string) => void pulumi.log.info(line);
+    refuse(await freeReleases(releases, { api, standing, timeout: plan.timeout, say }));
+  }
   return { plan, kubeconfig, secrets };
 }
 

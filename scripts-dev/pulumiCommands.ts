@@ -15,7 +15,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   ],
   preview: [...RUN, "--replace <urn>", "--expect-no-changes"],
   destroy: [...RUN, "-y, --yes", "--run-program", "--skip-preview", "--continue-on-error"],
-  refresh: [STACK, "-y, --yes", "--import-pending-creates"],
+  refresh: [STACK, "-y, --yes", "--import-pending-creates", "--clear-pending-creates"],
   cancel: [STACK, "-y, --yes"],
   "login [url]": [],
   "new [template]": ["--name <name>", "--generate-only"],

@@ -1,11 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { type Cluster, OUTPUT_NAMES, readCluster } from "../plan/cluster";
+import { KubernetesApi } from "./kubernetesApi";
 
 export interface ClusterStack {
   readonly cluster: Cluster;
   /** A secret. */
   readonly kubeconfig: pulumi.Output<string>;
+  /** The cluster's API, for an `up`; undefined if the kubeconfig has another form than K3s'. */
+  readonly api: KubernetesApi | undefined;
 }
 
 /**
@@ -20,5 +23,6 @@ export async function readClusterStack(name: string): Promise<ClusterStack> {
   );
   const outputs = Object.fromEntries(values);
   const cluster = readCluster(name, outputs);
-  return { cluster, kubeconfig: pulumi.secret(outputs["kubeconfig"] as string) };
+  const kubeconfig = outputs["kubeconfig"] as string;
+  return { cluster, kubeconfig: pulumi.secret(kubeconfig), api: KubernetesApi.of(kubeconfig) };
 }

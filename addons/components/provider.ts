@@ -8,7 +8,8 @@ import type { Cluster } from "../plan/cluster";
  * - `clusterIdentifier`: the cluster's id decides whether this is another cluster. Without it, another address of the API would
  *   replace every object.
  * - ConfigMaps and Secrets change in place; by default the provider replaces them.
- * - `deleteUnreachable`: if the cluster is gone, `destroy` forgets its objects. The provider does not do this for a Helm release.
+ * - `deleteUnreachable` is not set: a `destroy` or a `refresh` while the API cannot be reached would forget what a cluster that lives
+ *   still has. If the cluster is gone, a person says so with `PULUMI_K8S_DELETE_UNREACHABLE` (docs/addons.md).
  * @param kubeconfig must be a secret: it has a private key
  */
 export function clusterProvider(cluster: Cluster, kubeconfig: pulumi.Output<string>): Provider {
@@ -18,6 +19,5 @@ export function clusterProvider(cluster: Cluster, kubeconfig: pulumi.Output<stri
     enableServerSideApply: true,
     enableConfigMapMutable: true,
     enableSecretMutable: true,
-    deleteUnreachable: true,
   });
 }

@@ -6,6 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { helmChart, isArchive, type ReleasePlan } from "../plan/charts";
 import type { Problem } from "../plan/load";
+import { RELEASE_DESCRIPTION } from "../plan/releaseRecords";
 
 export interface ReleaseContext {
   /** How long Helm waits, in seconds. */
@@ -24,7 +25,10 @@ export function makeRelease(plan: ReleasePlan, context: ReleaseContext): Release
   const { timeout, parent, dependsOn = [] } = context;
   return new Release(
     name,
-    { name, namespace, ...helmChart(chart), values: { ...values }, atomic: !keepsFailed, maxHistory: 5, timeout },
+    {
+      ...{ name, namespace, ...helmChart(chart), values: { ...values } },
+      ...{ atomic: !keepsFailed, maxHistory: 5, timeout, description: RELEASE_DESCRIPTION },
+    },
     { parent, dependsOn, protect },
   );
 }

@@ -280,17 +280,6 @@ describe("destroy", () => {
     expect(await lab.kubectl("get", "clusterroles,clusterrolebindings", "-l", OWNED, "-o", "name")).toBe("");
     expect(addons.state()!.made).toEqual([]);
   }, 600_000);
-
-  it("ends though the cluster is gone, if there is no release of Helm", async () => {
-    addons.edit((config) => {
-      config.namespaces = { apps: {} };
-      delete config.ingress;
-    });
-    await addons.result("up");
-    await lab.pulumiOk("destroy", "--yes", "--skip-preview");
-    await addons.result("destroy");
-    expect(addons.state()!.made).toEqual([]);
-  }, 900_000);
 });
 
 const OWNED = "app.kubernetes.io/managed-by=proxmox-k3s-addons";

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "yaml";
 
 import { addonsStackFile } from "../../lab/addonsStack";
@@ -7,7 +8,8 @@ import { findLab, labPaths } from "../../lab/lab";
 import { RegistryClient } from "../../lab/registry/client";
 import { registryOf } from "../../lab/registry/fill";
 import { finish, type Finished, Lab } from "./lab";
-import type { PulumiResult } from "./pulumiResult";
+import { kill } from "./processTree";
+import { nameOf, type PulumiResult } from "./pulumiResult";
 
 /** Options with which `pulumi`, started in the project's root, works on the add-ons. */
 const IN_ADDONS = ["-C", "addons"];
@@ -24,6 +26,8 @@ interface Checkpoint {
 
 /** The add-ons of a lab that was raised with `--addons`: their stack file, and Pulumi in their folder. */
 export class AddonsLab {
+  private readonly providers: number[] = [];
+
   constructor(readonly lab: Lab) {}
 
   /** Changes the config, as loose as a person may write it. */
@@ -75,13 +79,48 @@ export class AddonsLab {
     await this.lab.killed(look, "up", "--yes", "--skip-preview", ...IN_ADDONS);
   }
 
+  /**
+   * The same, killed while Helm waits for the pods of a release.
+   * @param status in Helm's words, of the revision that is to be under way
+   * @param providerLives kills `pulumi` and the program, but not the provider with Helm inside; `endProviders` does
+   */
+  async killedHelm(release: string, status: string, { providerLives = false } = {}): Promise<void> {
+    let [isDue, isOver] = [false, false];
+    const records = [
+      "-n",
+      release,
+      "get",
+      "secrets",
+      "-l",
+      `owner=helm,name=${release},status=${status}`,
+      "-o",
+      "name",
+    ];
+    const watch = async () => {
+      for (; !isDue && !isOver; await sleep(500)) {
+        const { stdout } = await finish("kubectl", records, this.lab.environment);
+        // What Helm makes is there a moment after its record.
+        if (stdout !== "") await sleep(3_000);
+        isDue = stdout !== "";
+      }
+    };
+    const up = ["up", "--yes", "--skip-preview", ...IN_ADDONS];
+    const spared = providerLives ? "pulumi-resource-kubernetes" : undefined;
+    const killed = this.lab.killedBut(spared, () => isDue, ...up).finally(() => (isOver = true));
+    const [living] = await Promise.all([killed, watch()]);
+    if (providerLives && living.length === 0) throw new Error("no provider lives on");
+    this.providers.push(...living);
+  }
+
+  /** Ends the providers that have outlived their `pulumi`. */
+  endProviders(): void {
+    for (const each of this.providers.splice(0)) kill(each);
+  }
+
   /** What the state has; undefined while Pulumi writes it. */
   state(): AddonsState | undefined {
-    const stacks = path.join(labPaths(this.lab.name).pulumiState, ".pulumi/stacks/proxmox-k3s-addons");
     try {
-      const text = fs.readFileSync(path.join(stacks, `${this.lab.stack}.json`), "utf8");
-      const { latest } = (JSON.parse(text) as Checkpoint).checkpoint;
-      const nameOf = (urn: string) => urn.slice(urn.lastIndexOf("::") + 2);
+      const latest = this.latest();
       return {
         made: (latest?.resources ?? []).map(({ urn }) => nameOf(urn)),
         pending: (latest?.pending_operations ?? []).map(({ resource }) => nameOf(resource.urn)),
@@ -89,6 +128,21 @@ export class AddonsLab {
     } catch {
       return undefined;
     }
+  }
+
+  /** The URN of the one resource with this name and, if several have it, with a type that ends like this. */
+  urn(name: string, type = ""): string {
+    const urns = (this.latest()?.resources ?? []).map(({ urn }) => urn);
+    const found = urns.filter((urn) => urn.endsWith(`${type}::${name}`));
+    if (found.length !== 1) throw new Error(`${found.length} resources are named ${name}`);
+    return found[0]!;
+  }
+
+  /** @throws Error while Pulumi writes it */
+  private latest(): Checkpoint["checkpoint"]["latest"] {
+    const stacks = path.join(labPaths(this.lab.name).pulumiState, ".pulumi/stacks/proxmox-k3s-addons");
+    const text = fs.readFileSync(path.join(stacks, `${this.lab.stack}.json`), "utf8");
+    return (JSON.parse(text) as Checkpoint).checkpoint.latest;
   }
 
   get registry(): RegistryClient {

@@ -132,6 +132,15 @@ export class Lab {
    * @throws Error when it ended before that
    */
   async killed(moment: () => boolean, ...args: string[]): Promise<void> {
+    await this.killedBut(undefined, moment, ...args);
+  }
+
+  /**
+   * The same, but what has this in its command line lives on, as when a terminal is closed: a plugin has a process group of its own.
+   * @returns the processes that live on; the caller must end them
+   */
+  async killedBut(spared: string | undefined, moment: () => boolean, ...args: string[]): Promise<number[]> {
+    let living: number[] = [];
     const child = spawn("pulumi", [...args, "--non-interactive"], { cwd: repo, env: this.env, stdio: "pipe" });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (data: Buffer) => (output += data.toString()));
@@ -139,12 +148,14 @@ export class Lab {
     const look = setInterval(() => {
       if (isKilled || child.pid === undefined || !moment()) return;
       isKilled = true;
-      killTree(child.pid);
+      living = killTree(child.pid, spared);
     }, 20);
-    await new Promise((resolve, reject) => child.on("error", reject).on("close", resolve));
+    // What lives on may keep the output open.
+    await new Promise((resolve, reject) => child.on("error", reject).on(spared ? "exit" : "close", resolve));
     clearInterval(look);
     this.transcript.push(output);
     if (!isKilled) throw new Error(`pulumi ${args.join(" ")} had ended before it could be killed:\n${output}`);
+    return living;
   }
 
   /** `npx proxmox-k3s ARGS…`. */

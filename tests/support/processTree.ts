@@ -3,15 +3,31 @@ import * as fs from "node:fs";
 /**
  * Ends a process and all that it has started, at once and without a word (SIGKILL): the process first, so that it sees
  * nothing of the others' end.
+ * @param spared part of the command line of those that live on
+ * @returns those that live on
  */
-export function killTree(pid: number): void {
+export function killTree(pid: number, spared?: string): number[] {
   const all = [pid, ...descendants(pid)];
-  for (const each of all) {
-    try {
-      process.kill(each, "SIGKILL");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error; // ended by itself
-    }
+  const living = all.filter((each) => spared !== undefined && commandOf(each).includes(spared));
+  for (const each of all) if (!living.includes(each)) kill(each);
+  return living;
+}
+
+/** Ends one process; one that has ended already is fine. */
+export function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/** Its command line; empty for one that has ended. */
+function commandOf(pid: number): string {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
   }
 }
 

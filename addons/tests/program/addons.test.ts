@@ -1,5 +1,5 @@
 import { Output } from "@pulumi/pulumi";
-import { parse } from "yaml";
+import { parse, stringify } from "yaml";
 
 import { isSecret, plainTexts, recordProgram, reveal } from "../../../tests/support/program";
 import { readCluster } from "../../plan/cluster";
@@ -25,13 +25,13 @@ test("nothing is deployed by default: only the connection to the cluster", async
 });
 
 describe("the connection", () => {
-  test("the cluster's id decides which cluster it is, and a cluster that is gone holds up no destroy", () => {
+  test("the cluster's id decides which cluster it is, and one that cannot be reached is not taken for gone", () => {
     const { inputs } = base.find("pulumi:providers:kubernetes", "homelab");
     expect(inputs).toMatchObject({
       clusterIdentifier: "0123456789abcdef",
       ...{ enableServerSideApply: "true", enableConfigMapMutable: "true", enableSecretMutable: "true" },
-      deleteUnreachable: "true",
     });
+    expect(inputs).not.toHaveProperty("deleteUnreachable");
   });
 
   test("the kubeconfig is a secret, and appears nowhere else", () => {
@@ -131,6 +131,46 @@ test("every chart is pinned by its digest; an install that fails is undone, if i
     expect(inputs).toMatchObject({ timeout: 300 });
     expect(options.customTimeouts).toEqual({ create: "300s", update: "300s", delete: "300s" });
   }
+});
+
+describe("Helm's records of runs that were killed", () => {
+  const kubeconfig = stringify({
+    clusters: [{ cluster: { server: "https://192.168.2.20:6443", "certificate-authority-data": "QQ==" } }],
+    users: [{ user: { "client-certificate-data": "QQ==", "client-key-data": "S0VZ" } }],
+  });
+  const state = {
+    urn: { type: "kubernetes:helm.sh/v3:Release", outputs: { name: "flux", namespace: "flux-system" } },
+  };
+  const freed: unknown[][] = [];
+  /** With a double that answers for the cluster. */
+  async function record(preview: boolean, problems: readonly object[] = []) {
+    freed.length = 0;
+    const freeReleases = (plans: readonly { name: string }[], context: { standing: object; timeout: number }) => {
+      freed.push([plans.map(({ name }) => name), context.standing, context.timeout]);
+      return Promise.resolve(problems);
+    };
+    jest.doMock("../../components/releaseRecords", () => ({ freeReleases }));
+    const addons = { ...MINIMAL, timeout: "5m", ...RELEASES };
+    const cluster = { ...WITHOUT_TRAEFIK, kubeconfig };
+    return recordAddons({ addons, cluster, secrets: SECRETS, state, preview });
+  }
+  afterEach(() => jest.dontMock("../../components/releaseRecords"));
+
+  test("are looked at in an up, for each release, with what the state has", async () => {
+    await record(false);
+    const names = ["traefik", "flux", "longhorn", "kube-prometheus-stack"];
+    expect(freed).toEqual([[names, { releases: { flux: {} } }, 300]]);
+  });
+
+  test("are not looked at in a preview, which asks no cluster", async () => {
+    await record(true);
+    expect(freed).toEqual([]);
+  });
+
+  test("stop an up before a resource is made, if they are somebody else's", async () => {
+    const problem = { path: "addons: the release flux", problem: "is somebody else's" };
+    await expect(record(false, [problem])).rejects.toThrow(/^addons: the release flux: is somebody else's/);
+  });
 });
 
 test("an archive that is not there is refused before a resource is made", async () => {

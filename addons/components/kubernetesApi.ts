@@ -1,0 +1,86 @@
+import * as https from "node:https";
+import { parse } from "yaml";
+import { z } from "zod";
+
+const base64 = z.string().transform((text) => Buffer.from(text, "base64"));
+
+/** As K3s writes a kubeconfig: one cluster, and one user with a client certificate. */
+const kubeconfigSchema = z.object({
+  clusters: z.tuple([z.object({ cluster: z.object({ server: z.url(), "certificate-authority-data": base64 }) })]),
+  users: z.tuple([z.object({ user: z.object({ "client-certificate-data": base64, "client-key-data": base64 }) })]),
+});
+
+export interface Answer {
+  readonly status: number;
+  /** The server's clock. */
+  readonly at: Date;
+  /** Parsed JSON; undefined if it is none. */
+  readonly body: unknown;
+}
+
+/** The little that the program asks the cluster itself. Everything that it makes goes through the provider. */
+export class KubernetesApi {
+  private constructor(
+    private readonly server: URL,
+    private readonly options: https.RequestOptions,
+  ) {}
+
+  /** With the rights of a kubeconfig; undefined if it has another form than K3s'. */
+  static of(kubeconfig: string): KubernetesApi | undefined {
+    const read = readKubeconfig(kubeconfig);
+    if (read === undefined) return undefined;
+    const { cluster } = read.clusters[0];
+    const { user } = read.users[0];
+    return new KubernetesApi(new URL(cluster.server), {
+      ca: cluster["certificate-authority-data"],
+      cert: user["client-certificate-data"],
+      key: user["client-key-data"],
+      timeout: 10_000,
+      // Each request has a connection of its own, so that none holds up the program's end.
+      agent: false,
+    });
+  }
+
+  /**
+   * One request.
+   * @param path with its query, `/api/v1/…`
+   * @param body sent as JSON
+   * @returns the answer, whatever its status
+   * @throws Error if there is none
+   */
+  request(method: "GET" | "DELETE", path: string, body?: unknown): Promise<Answer> {
+    const sent = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    // Without its length, Node sends the body of a DELETE as if it were the next request.
+    const content = sent && { "content-type": "application/json", "content-length": sent.length };
+    const headers = { accept: "application/json", ...content };
+    return new Promise((resolve, reject) => {
+      const request = https.request(new URL(path, this.server), { ...this.options, method, headers }, (response) => {
+        const parts: Buffer[] = [];
+        response.on("data", (part: Buffer) => parts.push(part)).on("error", reject);
+        response.on("end", () => {
+          const at = new Date(response.headers.date ?? Date.now());
+          resolve({ status: response.statusCode ?? 0, at, body: parsed(Buffer.concat(parts).toString()) });
+        });
+      });
+      request.on("timeout", () => request.destroy(new Error("the API does not answer")));
+      request.on("error", reject).end(sent);
+    });
+  }
+}
+
+/** An error would show lines of it. */
+function readKubeconfig(text: string): z.output<typeof kubeconfigSchema> | undefined {
+  try {
+    return kubeconfigSchema.safeParse(parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { gunzipSync } from "node:zlib";
+import { z } from "zod";
+
+import type { ReleasePlan } from "../plan/charts";
+import type { Problem } from "../plan/load";
+import { nextStep, RELEASE_DESCRIPTION, type ReleaseRecord } from "../plan/releaseRecords";
+import type { Standing } from "../plan/standing";
+import type { KubernetesApi } from "./kubernetesApi";
+
+export interface RecordsContext {
+  readonly api: Pick<KubernetesApi, "request">;
+  readonly standing: Standing;
+  /** Helm's, in seconds. */
+  readonly timeout: number;
+  /** Says something to a person. */
+  readonly say: (line: string) => void;
+}
+
+/** How often a run that may still be at work is looked at, in seconds. */
+const PERIOD = 5;
+
+/**
+ * Makes Helm ready for the releases that the program is about to make: removes what runs of Helm that were killed have left.
+ * Waits while such a run may still be at work. What the API does not tell is left as it is; Helm then says what it lacks.
+ * @returns what stands in the way and is not the program's to remove
+ */
+export async function freeReleases(plans: readonly ReleasePlan[], context: RecordsContext): Promise<Problem[]> {
+  return (await Promise.all(plans.map((plan) => freeRelease(plan, context)))).flat();
+}
+
+async function freeRelease(plan: ReleasePlan, context: RecordsContext): Promise<Problem[]> {
+  const { name, namespace } = plan;
+  const { api, standing, timeout, say } = context;
+  const secrets = `/api/v1/namespaces/${namespace}/secrets`;
+  for (let isFirst = true; ; isFirst = false) {
+    const records = await readRecords(api, secrets, name);
+    if (records === undefined) return [];
+    const step = nextStep(records, name in standing.releases, timeout);
+    switch (step.kind) {
+      case "go":
+        return [];
+      case "foreign":
+      case "removal":
+        return [obstacle(plan, step.kind)];
+      case "wait":
+        if (isFirst)
+          say(
+            `${name}: Helm may still be at work, by a \`pulumi up\` that was killed: waiting for up to ${Math.ceil(step.seconds)} s`,
+          );
+        await sleep(1000 * Math.min(PERIOD, step.seconds));
+        break;
+      case "remove":
+        for (const { name: secret, precondition } of step.records) {
+          const path = `${secrets}/${secret}`;
+          const answer = await api.request("DELETE", path, { preconditions: precondition }).catch(() => undefined);
+          // 404 and 409: it has gone or changed in between, so the next look decides.
+          if (![200, 404, 409].includes(answer?.status ?? 0)) return [];
+        }
+        say(`${name}: removed what Helm had noted of a run that was killed`);
+    }
+  }
+}
+
+function obstacle({ name, namespace }: ReleasePlan, kind: "foreign" | "removal"): Problem {
+  const path = `addons: the release ${name}`;
+  if (kind === "removal")
+    return {
+      path,
+      problem: "was being removed when that was cut off",
+      hint: "take it out of the config and run `pulumi up`, which ends the removal; then put it back",
+    };
+  return {
+    path,
+    problem: `is in the namespace ${namespace} already, and this stack has not installed it`,
+    hint: `to have the program take it over, make Helm forget it, which stops nothing: kubectl -n ${namespace} delete secret -l owner=helm,name=${name}`,
+  };
+}
+
+const secretSchema = z.object({
+  metadata: z.object({
+    name: z.string(),
+    uid: z.string(),
+    resourceVersion: z.string(),
+    creationTimestamp: z.string(),
+    labels: z.object({ status: z.string() }),
+  }),
+  data: z.object({ release: z.string() }),
+});
+const listSchema = z.object({ items: z.array(secretSchema) });
+
+/** Helm's records of a release; undefined if the API does not tell. */
+async function readRecords(
+  api: RecordsContext["api"],
+  secrets: string,
+  release: string,
+): Promise<ReleaseRecord[] | undefined> {
+  const selector = encodeURIComponent(`owner=helm,name=${release}`);
+  const answer = await api.request("GET", `${secrets}?labelSelector=${selector}`).catch(() => undefined);
+  if (answer?.status !== 200) return undefined;
+  const list = listSchema.safeParse(answer.body);
+  return list.data?.items.map(({ metadata, data }) => {
+    const { name, uid, resourceVersion, creationTimestamp, labels } = metadata;
+    const age = (answer.at.getTime() - new Date(creationTimestamp).getTime()) / 1000;
+    const isOurs = descriptionOf(data.release) === RELEASE_DESCRIPTION;
+    return { name, precondition: { uid, resourceVersion }, status: labels.status, age, isOurs };
+  });
+}
+
+const contentSchema = z.object({ info: z.object({ description: z.string() }) });
+
+/** Helm keeps base64 of compressed JSON, and Kubernetes base64 of that; undefined if it is something else. */
+function descriptionOf(release: string): string | undefined {
+  try {
+    const packed = Buffer.from(Buffer.from(release, "base64").toString(), "base64");
+    return contentSchema.safeParse(JSON.parse(gunzipSync(packed).toString())).data?.info.description;
+  } catch {
+    return undefined;
+  }
+}
