@@ -23,22 +23,42 @@ export async function pushComponents(
   const pushed = new Map<string, string>();
   for (const name of names) {
     const { image } = components[name];
-    if (!image) continue;
-    const program = await ensureComponent(name, log);
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lab-component-"));
-    try {
-      const rootfs = path.join(folder, "rootfs");
-      await writeRootfs(rootfs, image, program, log);
-      await writeImageFolder(path.join(folder, "image"), [imageOf(image, rootfs)]);
-      for (const [of, digest] of await pushImageFolder(client, path.join(folder, "image"))) {
-        log(`pushed ${of}`);
-        pushed.set(of, digest);
-      }
-    } finally {
-      fs.rmSync(folder, { recursive: true, force: true });
-    }
+    if (image) for (const [of, digest] of await pushComponent(client, name, image, log)) pushed.set(of, digest);
   }
   return pushed;
+}
+
+/** Pushes one component under another name and tag than its own: a chart of the vendor's may ask for a version that the lab lacks. */
+export async function pushComponentAs(
+  client: RegistryClient,
+  name: ComponentName,
+  as: string,
+  log: Log,
+): Promise<void> {
+  const { image } = components[name];
+  if (!image) throw new Error(`${name} has no image`);
+  log(`${as} is the lab's ${image.name}`);
+  await pushComponent(client, name, { ...image, name: as }, log);
+}
+
+async function pushComponent(
+  client: RegistryClient,
+  name: ComponentName,
+  image: ComponentImage,
+  log: Log,
+): Promise<ReadonlyMap<string, string>> {
+  const program = await ensureComponent(name, log);
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lab-component-"));
+  try {
+    const rootfs = path.join(folder, "rootfs");
+    await writeRootfs(rootfs, image, program, log);
+    await writeImageFolder(path.join(folder, "image"), [imageOf(image, rootfs)]);
+    const pushed = await pushImageFolder(client, path.join(folder, "image"));
+    for (const of of pushed.keys()) log(`pushed ${of}`);
+    return pushed;
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 const imageOf = ({ name, program, user }: ComponentImage, rootfs: string): Image => ({

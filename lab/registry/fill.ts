@@ -1,14 +1,15 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { pushComponents } from "../components/image";
+import { pushComponentAs, pushComponents } from "../components/image";
 import { componentNames } from "../components/table";
 import { testImageFile } from "../k3s/versions";
 import { Lab, labNetwork, labPaths } from "../lab";
 import type { Log } from "../support/cache";
 import { crdFoldersOf } from "./chartCrds";
-import { type PushedChart, pushChart } from "./charts";
+import { type PushedChart, pushChart, readChart } from "./charts";
 import { RegistryClient } from "./client";
 import { pushImageArchive } from "./images";
+import { findVendorChart, vendorCharts, vendorImages } from "./vendorCharts";
 
 /** A client of the lab's registry, which takes pushes from anybody in the lab's network. */
 export function registryOf(lab: Pick<Lab, "name" | "subnet">): RegistryClient {
@@ -19,20 +20,31 @@ export function registryOf(lab: Pick<Lab, "name" | "subnet">): RegistryClient {
 export const chartDoubles = path.join(__dirname, "../charts/doubles");
 
 /**
- * Pushes what add-ons of the lab are made of: the lab's test image, the components that users have, and the doubles of charts.
+ * Pushes what add-ons of the lab are made of: the lab's test image, the components that users have, and the doubles of charts. With
+ * `ADDONS_CHARTS`, also the vendors' charts that it has, each in place of the double of its name, and the images that they ask for.
  * Returns the charts by name.
  */
 export async function fillRegistry(lab: Lab, log: Log): Promise<ReadonlyMap<string, PushedChart>> {
   const registry = registryOf(lab);
   await pushImageArchive(registry, path.join(lab.k3s.dir, lab.k3s.version, testImageFile));
   await pushComponents(registry, componentNames, log);
-  const folders = fs.readdirSync(chartDoubles, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  for (const [image, component] of vendorImages()) await pushComponentAs(registry, component, image, log);
   const pushed = new Map<string, PushedChart>();
-  for (const { name } of folders) pushed.set(name, await pushChartDouble(registry, name, log));
+  for (const name of await chartNames()) pushed.set(name, await pushChartDouble(registry, name, log));
   return pushed;
 }
 
-/** Pushes one double, with the CRDs that its vendor's chart has. */
+/** Of the doubles, and of the vendors' charts that the person has. */
+async function chartNames(): Promise<ReadonlySet<string>> {
+  const doubles = fs.readdirSync(chartDoubles, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const others = await Promise.all(vendorCharts().map(readChart));
+  return new Set([...doubles, ...others].map(({ name }) => name));
+}
+
+/** Pushes the double of a chart, with the CRDs that its vendor's chart has; or the vendor's own, if `ADDONS_CHARTS` has it. */
 export async function pushChartDouble(registry: RegistryClient, name: string, log: Log): Promise<PushedChart> {
-  return pushChart(registry, path.join(chartDoubles, name), await crdFoldersOf(name, log));
+  const vendors = await findVendorChart(name);
+  if (vendors === undefined) return pushChart(registry, path.join(chartDoubles, name), await crdFoldersOf(name, log));
+  log(`${name} is the vendor's chart, ${vendors}`);
+  return pushChart(registry, vendors);
 }
