@@ -6,10 +6,9 @@ import { run } from "../../lab/host/run";
 import { writeImageArchive } from "../../lab/k3s/images";
 import { testImageFile } from "../../lab/k3s/versions";
 import { findLab, labNetwork } from "../../lab/lab";
-import { pushChart } from "../../lab/registry/charts";
-import { chartDoubles } from "../../lab/registry/fill";
 import { pushImageArchive } from "../../lab/registry/images";
 import { AddonsLab, type Changes } from "../support/addonsLab";
+import { pushVariant } from "../support/chartVariant";
 import { askIngress, type IngressAnswer, NO_SUCH_INGRESS, TRAEFIK_CERTIFICATE } from "../support/ingress";
 import { eventually, finish, Lab } from "../support/lab";
 import { privateKey, type Secret, secretsIn } from "../support/secretScan";
@@ -178,18 +177,14 @@ describe("a chart from the registry", () => {
   });
 
   it("goes back to what ran if the upgrade fails", async () => {
-    const broken = fs.mkdtempSync(path.join(os.tmpdir(), "addons-chart-"));
-    fs.cpSync(path.join(chartDoubles, "traefik"), broken, { recursive: true });
-    for (const [file, from, to] of [
-      ["Chart.yaml", "lab-double", "lab-double-broken"],
-      // No port. Helm would not see a pod that cannot start: of a DaemonSet it lets `maxUnavailable` pods be missing.
-      ["templates/service.yaml", "port: 443", "port: 443443"],
-    ] as const) {
-      const text = fs.readFileSync(path.join(broken, file), "utf8");
-      expect(text).toContain(from);
-      fs.writeFileSync(path.join(broken, file), text.replace(from, to));
-    }
-    const pushed = await pushChart(addons.registry, broken);
+    // No port. Helm would not see a pod that cannot start: of a DaemonSet it lets `maxUnavailable` pods be missing.
+    const broken = {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "broken" },
+      spec: { ports: [{ port: 443_443 }] },
+    };
+    const pushed = await pushVariant(addons.registry, "traefik", "broken", { "broken.yaml": JSON.stringify(broken) });
     addons.edit((config) => {
       config.timeout = "1m";
       config.ingress = release({ chart: pushed, nodePorts: { http: 30_081 } });

@@ -1,16 +1,13 @@
-import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 
-import { type PushedChart, pushChart } from "../../lab/registry/charts";
-import { chartDoubles } from "../../lab/registry/fill";
+import type { PushedChart } from "../../lab/registry/charts";
 import { AddonsLab } from "../support/addonsLab";
+import { pushVariant } from "../support/chartVariant";
 import { eventually, finish, Lab } from "../support/lab";
 
 /*
  * Runs of Helm that are cut off, and a cluster that is down or gone: what the next `up` or `destroy` makes of it. With the real
- * engine, the real provider with Helm inside, and a cluster of one server. The chart is a copy of the lab's double of Traefik's
+ * engine, the real provider with Helm inside, and a cluster of one server. The chart is a copy of the lab's of Traefik
  * with a pod that takes its time, so that Helm waits. The tests build on each other; the first failure is the one to read.
  */
 
@@ -28,7 +25,7 @@ beforeAll(async () => {
     // The suite may have little of a busy machine.
     cluster.k3s.startTimeout = "10m";
   });
-  chart = await pushSlowChart();
+  chart = await pushVariant(addons.registry, "traefik", "slow", { "slow.yaml": SLOW });
   addons.edit((config) => {
     config.timeout = `${TIMEOUT}s`;
     config.ingress = { traefik: "release", chart };
@@ -273,16 +270,7 @@ async function forget(): Promise<void> {
   expect(addons.state()!.made).toEqual([]);
 }
 
-/** The chart with a Deployment that is ready after 30 s, and an object that is in no namespace. */
-async function pushSlowChart(): Promise<PushedChart> {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "addons-chart-"));
-  fs.cpSync(path.join(chartDoubles, "traefik"), folder, { recursive: true });
-  const metadata = path.join(folder, "Chart.yaml");
-  fs.writeFileSync(metadata, fs.readFileSync(metadata, "utf8").replace("lab-double\n", "lab-double-slow\n"));
-  fs.writeFileSync(path.join(folder, "templates/slow.yaml"), SLOW);
-  return pushChart(addons.registry, folder);
-}
-
+/** A Deployment that is ready after 30 s, and an object that is in no namespace. */
 const SLOW = `
 apiVersion: apps/v1
 kind: Deployment
