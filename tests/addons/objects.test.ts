@@ -126,6 +126,16 @@ describe("what a removal asks of Longhorn (scripts/lib/longhorn.sh, longhorn-dis
   });
 });
 
+describe("the test of a volume in docs/addons.md", () => {
+  it("is taken by the API server", async () => {
+    const page = fs.readFileSync(path.join(__dirname, "../../docs/addons.md"), "utf8");
+    const [, text = ""] = /<<'YAML'\n([^]*?longhorn-test[^]*?)\nYAML\n/.exec(page) ?? [];
+    const objects = parseAllDocuments(text).map((each) => each.toJS() as ApiObject);
+    expect(objects.map(({ kind }) => kind)).toEqual(["PersistentVolumeClaim", "Pod"]);
+    expect(await judged(objects)).toMatchObject({ code: 0, stderr: "" });
+  });
+});
+
 const judged = (objects: readonly ApiObject[]) =>
   finish(
     "kubectl",
