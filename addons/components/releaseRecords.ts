@@ -4,7 +4,7 @@ import { z } from "zod";
 
 import type { ReleasePlan } from "../plan/charts";
 import type { Problem } from "../plan/load";
-import { nextStep, RELEASE_DESCRIPTION, type ReleaseRecord } from "../plan/releaseRecords";
+import { type NextStep, nextStep, RELEASE_DESCRIPTION, type ReleaseRecord } from "../plan/releaseRecords";
 import type { Standing } from "../plan/standing";
 import type { KubernetesApi } from "./kubernetesApi";
 
@@ -44,10 +44,7 @@ async function freeRelease(plan: ReleasePlan, context: RecordsContext): Promise<
       case "removal":
         return [obstacle(plan, step.kind)];
       case "wait":
-        if (isFirst)
-          say(
-            `${name}: Helm may still be at work, by a \`pulumi up\` that was killed: waiting for up to ${Math.ceil(step.seconds)} s`,
-          );
+        if (isFirst) say(waits(plan, step));
         await sleep(1000 * Math.min(PERIOD, step.seconds));
         break;
       case "remove":
@@ -60,6 +57,14 @@ async function freeRelease(plan: ReleasePlan, context: RecordsContext): Promise<
         say(`${name}: removed what Helm had noted of a run that was killed`);
     }
   }
+}
+
+function waits({ name, namespace }: ReleasePlan, { seconds, records }: Extract<NextStep, { kind: "wait" }>): string {
+  const secrets = records.map((record) => record.name).join(" ");
+  return [
+    `${name}: Helm may still be at work, by a \`pulumi up\` that was killed: waiting for up to ${Math.ceil(seconds)} s.`,
+    `If you know that nothing runs any more: kubectl -n ${namespace} delete secret ${secrets}`,
+  ].join(" ");
 }
 
 function obstacle({ name, namespace }: ReleasePlan, kind: "foreign" | "removal"): Problem {

@@ -15,8 +15,8 @@ export interface ReleaseRecord {
 /** What must happen before Helm can work on a release. */
 export type NextStep =
   | { readonly kind: "go" }
-  /** Helm may still be at work, by an `up` that was killed; in seconds. */
-  | { readonly kind: "wait"; readonly seconds: number }
+  /** Helm may still be at work, by an `up` that was killed: on these records, and for how many seconds at most. */
+  | { readonly kind: "wait"; readonly seconds: number; readonly records: readonly ReleaseRecord[] }
   /** Nobody is at work, and the records hold up the next run. */
   | { readonly kind: "remove"; readonly records: readonly ReleaseRecord[] }
   /** Somebody else has installed a release of this name. */
@@ -38,22 +38,16 @@ export const RELEASE_DESCRIPTION = "applied by proxmox-k3s-addons";
  * @param timeout Helm's, in seconds
  */
 export function nextStep(records: readonly ReleaseRecord[], isInState: boolean, timeout: number): NextStep {
-  const left = records
-    .filter((record) => isAtWork(record))
-    .map(({ status, age }) => (status === "uninstalling" ? 2 * timeout : timeout) - age);
-  if (isInState) {
-    if (records.some(({ status }) => status === "uninstalling")) return { kind: "removal" };
-    const pending = records.filter(({ status }) => status.startsWith("pending-"));
-    if (pending.length === 0) return { kind: "go" };
-    const seconds = Math.max(...left);
-    return seconds > 0 ? { kind: "wait", seconds } : { kind: "remove", records: pending };
-  }
-  if (records.length === 0) return { kind: "go" };
+  if (isInState && records.some(({ status }) => status === "uninstalling")) return { kind: "removal" };
   // An undone upgrade has Helm's own description, but the revision before it has ours.
-  if (records.some(({ status }) => status === "deployed") && !records.some(({ isOurs }) => isOurs))
+  if (!isInState && records.some(({ status }) => status === "deployed") && !records.some(({ isOurs }) => isOurs))
     return { kind: "foreign" };
+  const atWork = records.filter((record) => isAtWork(record));
+  const left = atWork.map(({ status, age }) => (status === "uninstalling" ? 2 * timeout : timeout) - age);
   const seconds = Math.max(0, ...left);
-  return seconds > 0 ? { kind: "wait", seconds } : { kind: "remove", records };
+  if (seconds > 0) return { kind: "wait", seconds, records: atWork };
+  const inTheWay = isInState ? atWork : records;
+  return inTheWay.length > 0 ? { kind: "remove", records: inTheWay } : { kind: "go" };
 }
 
 const isAtWork = ({ status }: ReleaseRecord): boolean => status.startsWith("pending-") || status === "uninstalling";
