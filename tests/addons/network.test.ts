@@ -183,8 +183,8 @@ describe("from outside of the pods", () => {
   });
 
   it.each(Object.entries(NODES))("a node port of an isolated namespace does not answer on %s", async (_, last) => {
-    expect((await askIngress(`http://${at(last)}:${NODE_PORTS.open}/`, "open")).body).toMatch(/^open-/);
-    await expect(askIngress(`http://${at(last)}:${NODE_PORTS.closed}/`, "closed")).rejects.toThrow();
+    expect((await askIngress(`http://${at(last)}:${NODE_PORTS["open"]}/`, "open")).body).toMatch(/^open-/);
+    await expect(askIngress(`http://${at(last)}:${NODE_PORTS["closed"]}/`, "closed")).rejects.toThrow();
   });
 });
 

@@ -36,11 +36,8 @@ beforeAll(async () => {
     cluster.k3s.startTimeout = "10m";
   });
   await lab.pulumiOk("up", "--yes", "--skip-preview");
-  for (const crds of [
-    await helmControllerCrds(log),
-    ...(await crdFoldersOf("flux2", log)),
-    ...(await crdFoldersOf("kube-prometheus-stack", log)),
-  ])
+  const ofCharts = await Promise.all(["flux2", "kube-prometheus-stack"].map((chart) => crdFoldersOf(chart, log)));
+  for (const crds of [await helmControllerCrds(log), ...ofCharts.flat().map(({ from }) => from)])
     await install(crdFiles(crds));
   await install([fileOf("longhorn-crds", longhornCrds())]);
 }, 60 * 60_000);
