@@ -3,6 +3,8 @@ import * as path from "node:path";
 import { Command } from "commander";
 
 import { labEnv } from "./commands/env";
+import { installClusterServices } from "./components/clusterServices";
+import { AddonsDemo } from "./demo/addons";
 import { requestsBetween } from "./demo/requests";
 import { run as capture } from "./host/run";
 import { runningLab } from "./lab";
@@ -30,11 +32,13 @@ interface DemoOptions {
   readonly name: string;
   /** With a container agent and an agent in a virtual machine in place of two container agents. */
   readonly mixed?: boolean;
+  /** With what runs in the cluster, by the program in `addons/`. */
+  readonly addons?: boolean;
 }
 
-async function demo({ name, mixed = false }: DemoOptions): Promise<void> {
+async function demo({ name, mixed = false, addons = false }: DemoOptions): Promise<void> {
   const phases: Phase[] = [];
-  const phase = async <T>(title: string, work: () => Promise<T>): Promise<T> => {
+  const phase: RunPhase = async (title, work) => {
     console.log(`\n=== ${title}`);
     const started = Date.now();
     const result = await work();
@@ -42,13 +46,13 @@ async function demo({ name, mixed = false }: DemoOptions): Promise<void> {
     return result;
   };
 
-  await phase("raise the lab", () =>
-    run(tsx, ["lab/cli.ts", "up", "--name", name, ...(mixed ? ["--vms"] : [])], process.env),
-  );
+  const more = [...(mixed ? ["--vms"] : []), ...(addons ? ["--addons"] : [])];
+  await phase("raise the lab", () => run(tsx, ["lab/cli.ts", "up", "--name", name, ...more], process.env));
   const env = labEnv(runningLab(name));
   const kubectl = (...args: string[]) => run("kubectl", args, env);
 
-  await phase("pulumi up", () => run("pulumi", ["up", "--yes", "--skip-preview", "--suppress-outputs"], env));
+  const up = ["up", "--yes", "--skip-preview", "--suppress-outputs"];
+  await phase("pulumi up", () => run("pulumi", up, env));
   await phase("three replicas", async () => {
     await kubectl("apply", "-f", "lab/demo/hello.yaml");
     await kubectl("rollout", "status", "deployment/hello", mixed ? "--timeout=600s" : "--timeout=180s");
@@ -61,6 +65,8 @@ async function demo({ name, mixed = false }: DemoOptions): Promise<void> {
       for (const { from, to, answer } of requests) console.log(`from ${from} to ${to}: ${answer} answers`);
     });
 
+  if (addons) await demoAddons(name, phase, (...options) => run("pulumi", ["-C", "addons", ...up, ...options], env));
+
   console.log("\n=== the nodes");
   await kubectl("get", "nodes", "-o", "wide");
   console.log("\n=== the pods, by node");
@@ -68,6 +74,30 @@ async function demo({ name, mixed = false }: DemoOptions): Promise<void> {
   console.log("\n=== times");
   for (const { title, seconds } of phases) console.log(`  ${title.padEnd(24)} ${seconds.toFixed(1).padStart(7)} s`);
   console.log(whatNext(name === "lab" ? "" : ` --name ${name}`, mixed ? "vm" : "worker"));
+}
+
+/** Runs a part of the demo under its title, and notes its time. */
+type RunPhase = <T>(title: string, work: () => Promise<T>) => Promise<T>;
+
+/** What runs in the cluster, and what is seen of it by requests. @param up runs `pulumi up` in addons/ */
+async function demoAddons(name: string, phase: RunPhase, up: (...options: string[]) => Promise<void>): Promise<void> {
+  const lab = runningLab(name);
+  const shown = async (title: string, work: () => Promise<readonly string[]>): Promise<void> => {
+    for (const line of await phase(title, work)) console.log(`  ${line}`);
+  };
+  await phase("DNS and policies", () => installClusterServices(lab, console.log));
+  const addons = await AddonsDemo.start(lab, console.log);
+  try {
+    await phase("a Git repository", () => addons.prepare());
+    await phase("pulumi up in addons/", () => up());
+    await shown("Flux", () => addons.seeFlux());
+    await shown("ingress", () => addons.seeIngress());
+    await shown("network policies", () => addons.seePolicies());
+    await shown("Prometheus", () => addons.seePrometheus());
+    await phase("a second up", () => up("--expect-no-changes"));
+  } finally {
+    await addons.close();
+  }
 }
 
 function whatNext(option: string, pool: string): string {
@@ -89,6 +119,10 @@ void new Command("demo")
   .description("Starts the lab, runs `pulumi up` on its stack and shows the result.")
   .option("--name <name>", "the lab's name", "lab")
   .option("--mixed", "a cluster of containers and a virtual machine, which is emulated in software and takes minutes")
+  .option(
+    "--addons",
+    "also Flux, Traefik, Prometheus and policies, by the program in addons/; up to an hour the first time",
+  )
   .action((options: DemoOptions) => demo(options))
   .parseAsync()
   .catch((error: Error) => {

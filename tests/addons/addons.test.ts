@@ -9,7 +9,7 @@ import { findLab, labNetwork } from "../../lab/lab";
 import { pushImageArchive } from "../../lab/registry/images";
 import { AddonsLab, type Changes } from "../support/addonsLab";
 import { pushVariant } from "../support/chartVariant";
-import { askIngress, type IngressAnswer, NO_SUCH_INGRESS, TRAEFIK_CERTIFICATE } from "../support/ingress";
+import { askIngress, type IngressAnswer, NO_SUCH_INGRESS, TRAEFIK_CERTIFICATE } from "../../lab/support/askIngress";
 import { eventually, finish, Lab } from "../support/lab";
 import { privateKey, type Secret, secretsIn } from "../support/secretScan";
 

@@ -11,7 +11,7 @@ import { pushChartDouble } from "../../lab/registry/fill";
 import { ensureDebianTool } from "../../lab/support/debianTool";
 import { AddonsLab } from "../support/addonsLab";
 import { allReady, configMap, firstFiles, FluxLab, namespace, nodeFolder } from "../support/fluxLab";
-import { GitServer, type GitWorkTree } from "../support/gitServer";
+import { GitServer, type GitWorkTree } from "../../lab/git/gitServer";
 import { eventually, Lab } from "../support/lab";
 import { privateKey, type Secret, secretsIn } from "../support/secretScan";
 import { type SshServer, startSshServer } from "../support/sshServer";

@@ -2,7 +2,7 @@ import { installClusterServices } from "../../lab/components/clusterServices";
 import { testImage } from "../../lab/k3s/versions";
 import { artifactHost, findLab, labNetwork } from "../../lab/lab";
 import { AddonsLab } from "../support/addonsLab";
-import { askIngress, TRAEFIK_CERTIFICATE } from "../support/ingress";
+import { askIngress, TRAEFIK_CERTIFICATE } from "../../lab/support/askIngress";
 import { eventually, finish, Lab } from "../support/lab";
 
 /*

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { Homelab } from "../support/homelab";
-import { selfSigned } from "../support/selfSigned";
+import { selfSigned } from "../../lab/support/selfSigned";
 
 /*
  * An API whose certificate no CA in proxmox.caFile explains: the real Proxmox provider asks it for nothing, so no token goes out

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { SimulatedNode } from "../support/doubles/simulatedCluster";
 import { Homelab, LOOK } from "../support/homelab";
-import { selfSigned } from "../support/selfSigned";
+import { selfSigned } from "../../lab/support/selfSigned";
 import { succeeded } from "../support/succeeded";
 
 /**

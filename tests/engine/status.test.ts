@@ -4,7 +4,7 @@ import { addLonghornNode, addLonghornVolume, installLonghorn } from "../support/
 import type { SimulatedNode } from "../support/doubles/simulatedCluster";
 import { Homelab, type HomelabSnapshot } from "../support/homelab";
 import { homelabAtRest } from "../support/homelabAtRest";
-import { selfSigned } from "../support/selfSigned";
+import { selfSigned } from "../../lab/support/selfSigned";
 
 /** `status` and `kubeconfig` on a real stack, machines simulated: a cluster that is as planned, and each difference by its line. */
 

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { selfSigned } from "../support/selfSigned";
+import { selfSigned } from "../../lab/support/selfSigned";
 import { newKeyPair } from "../support/sshKeys";
 import { recordProgram, type Recording, stackCluster } from "../support/program";
 import { changed } from "../unit/config/support";

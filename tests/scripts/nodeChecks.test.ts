@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { selfSigned } from "../support/selfSigned";
+import { selfSigned } from "../../lab/support/selfSigned";
 
 /*
  * What a node is checked for before K3s is touched, by a real `sh`. Files of the system are below a scratch folder, commands that

@@ -4,7 +4,7 @@ import type { ContainerDriver, VmDriver } from "../../lab/pve/driver";
 import type { Faults } from "../../lab/pve/faults/faults";
 import type { Exchange } from "../../lab/pve/http/exchange";
 import { type PveServer, startPveServer } from "../../lab/pve/server";
-import { selfSigned } from "./selfSigned";
+import { selfSigned } from "../../lab/support/selfSigned";
 
 export interface HomelabApiOptions {
   /** The world's folder, with `pve-state`; certificate and template come into it. */

@@ -10,7 +10,7 @@ import { SimulatedDriver, type SimulatedDriverOptions } from "../../lab/pve/simu
 import { SimulatedVms, type SimulatedVmsOptions } from "../../lab/pve/simulatedVms";
 import { PveClient } from "./httpClient";
 import { assertOfficial } from "./pveSchema";
-import { selfSigned } from "./selfSigned";
+import { selfSigned } from "../../lab/support/selfSigned";
 
 export const template = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
 export const rootPassword = "root-password";

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { stringify } from "yaml";
 
-import { selfSigned } from "../../../tests/support/selfSigned";
+import { selfSigned } from "../../../lab/support/selfSigned";
 import { getObject } from "../../components/kubeApi";
 
 /* A server that asks for a client certificate, as the Kubernetes API does. */

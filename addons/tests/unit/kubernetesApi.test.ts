@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { stringify } from "yaml";
 
-import { selfSigned } from "../../../tests/support/selfSigned";
+import { selfSigned } from "../../../lab/support/selfSigned";
 import { KubernetesApi } from "../../components/kubernetesApi";
 
 /* The connection alone. The server is Node's, and tests/addons/helm.test.ts asks a real API server. */

@@ -21,7 +21,7 @@ import { nobody, type Person } from "../../../cli/init/person";
 import { EXAMPLE_KEY } from "../../../config/sshKeys";
 import { loadPlan } from "../../../plan/load";
 import { stackFileSchema } from "../../../scripts-dev/clusterSchema";
-import { selfSigned } from "../../support/selfSigned";
+import { selfSigned } from "../../../lab/support/selfSigned";
 
 /* What `init` concludes from what a host says and a person wants. */
 

@@ -7,7 +7,7 @@ import { checkApi } from "../../../cli/doctor/api";
 import { openApi } from "../../../cli/proxmoxApi";
 import { caProblem } from "../../../credentials/certificates";
 import { loadPlan } from "../../../plan/load";
-import { selfSigned } from "../../support/selfSigned";
+import { selfSigned } from "../../../lab/support/selfSigned";
 import { homelabConfig } from "../config/support";
 
 /* What is trusted when: `proxmox.caFile`, and whether the Proxmox provider, a Go program, would trust it too. */

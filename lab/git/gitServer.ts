@@ -6,22 +6,22 @@ import type { AddressInfo } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { run } from "../../lab/host/run";
-import { selfSigned } from "./selfSigned";
+import { run } from "../host/run";
+import { selfSigned } from "../support/selfSigned";
 
 /** Nothing of this machine's own git config counts. */
 const GIT_ENV = {
   ...process.env,
   GIT_CONFIG_GLOBAL: "/dev/null",
   GIT_CONFIG_NOSYSTEM: "1",
-  ...{ GIT_AUTHOR_NAME: "test", GIT_AUTHOR_EMAIL: "test@example.org" },
-  ...{ GIT_COMMITTER_NAME: "test", GIT_COMMITTER_EMAIL: "test@example.org" },
+  ...{ GIT_AUTHOR_NAME: "lab", GIT_AUTHOR_EMAIL: "lab@example.org" },
+  ...{ GIT_COMMITTER_NAME: "lab", GIT_COMMITTER_EMAIL: "lab@example.org" },
 };
 const git = (cwd: string, ...args: string[]): Promise<string> => run("git", args, { cwd, env: GIT_ENV });
 
 /**
- * A Git server for tests, over https with a certificate of its own: git's `http-backend`, which speaks the smart HTTP protocol as hosted
- * servers do. Fetches only; tests push by a path on this machine.
+ * A Git server over https, with a certificate of its own: git's `http-backend`, which speaks the smart HTTP protocol as hosted servers
+ * do. Fetches only; who has started it pushes by a path on this machine.
  */
 export class GitServer {
   private readonly repositories = new Map<string, { readonly token?: string }>();
@@ -42,7 +42,7 @@ export class GitServer {
 
   /** @param address one of this machine's, that clients can reach */
   static async start(address: string): Promise<GitServer> {
-    const { cert, key } = selfSigned({ name: "git server of a test", altNames: `IP:${address}` });
+    const { cert, key } = selfSigned({ name: "the lab's Git server", altNames: `IP:${address}` });
     const server = https.createServer({ cert, key });
     await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, address, resolve));
     return new GitServer(server, address, cert, fs.mkdtempSync(path.join(os.tmpdir(), "git-server-")));

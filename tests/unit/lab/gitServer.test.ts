@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { GitServer, type GitWorkTree } from "../../support/gitServer";
+import { GitServer, type GitWorkTree } from "../../../lab/git/gitServer";
 import { finish } from "../../support/lab";
 
 /* The Git server of the tests, by the git of this machine. */

@@ -1,0 +1,213 @@
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { parse, stringify } from "yaml";
+import { addonsStackFile } from "../addonsStack";
+import { labEnv } from "../commands/env";
+import { ensureComponent } from "../components/build";
+import { GitServer, type GitWorkTree } from "../git/gitServer";
+import { run } from "../host/run";
+import { addonsDir, type Lab, labNetwork } from "../lab";
+import { pushChartDouble, registryOf } from "../registry/fill";
+import { askIngress } from "../support/askIngress";
+import { ensureDebianTool } from "../support/debianTool";
+import type { Log } from "../support/cache";
+import { demoNamespaces, type DemoNamespace, firstFiles, INGRESS_HOST, motd, plainSecret, SECRET } from "./repository";
+
+/** The parts of `npm run demo -- --addons` that follow the cluster. Each throws if something is not as it should be. */
+export class AddonsDemo {
+  private readonly env: NodeJS.ProcessEnv;
+  private readonly password = randomBytes(12).toString("hex");
+
+  private constructor(
+    private readonly lab: Lab,
+    private readonly log: Log,
+    private readonly server: GitServer,
+    private readonly repository: GitWorkTree,
+  ) {
+    this.env = labEnv(lab);
+  }
+
+  /** Starts a Git server with a repository; {@link close} ends it. */
+  static async start(lab: Lab, log: Log): Promise<AddonsDemo> {
+    const server = await GitServer.start(labNetwork(lab.subnet).machine);
+    return new AddonsDemo(lab, log, server, await server.repository("homelab"));
+  }
+
+  close(): Promise<void> {
+    return this.server.stop();
+  }
+
+  /** Fills the repository, and writes what the add-ons are to be into their stack file. Other add-ons that it names stay. */
+  async prepare(): Promise<void> {
+    const keygen = await ensureDebianTool("age", "age-keygen", this.log);
+    const key = await run(keygen, []);
+    const recipient = (await run(keygen, ["-y"], { input: key })).trim();
+    await this.repository.push(firstFiles(await this.encrypted(recipient)));
+    const registry = registryOf(this.lab);
+    const [flux, monitoring] = await Promise.all(
+      ["flux2", "kube-prometheus-stack"].map((name) => pushChartDouble(registry, name, this.log)),
+    );
+    const file = addonsStackFile(this.lab.stack);
+    const content = parse(fs.readFileSync(file, "utf8")) as { config: Record<string, object> };
+    const addons = content.config["proxmox-k3s-addons:addons"] as { namespaces?: object };
+    Object.assign(addons, {
+      timeout: "10m",
+      namespaces: { ...addons.namespaces, ...demoNamespaces },
+      flux: {
+        install: "chart",
+        chart: flux,
+        git: { url: this.repository.url, ca: this.server.ca, interval: "5s" },
+        path: "./cluster",
+        sops: true,
+        nodes: {},
+      },
+      monitoring: { chart: monitoring },
+    });
+    fs.writeFileSync(file, stringify(content));
+    await run("pulumi", ["config", "set", "--secret", "sopsAgeKey", "-C", addonsDir], { env: this.env, input: key });
+  }
+
+  /** What Flux has made of the repository: the secret in the clear, an object for each node, and a commit that arrives. */
+  async seeFlux(): Promise<string[]> {
+    const data = await this.kubectl(
+      "-n",
+      SECRET.namespace,
+      "get",
+      "secret",
+      SECRET.name,
+      "-o",
+      "jsonpath={.data.password}",
+    );
+    if (Buffer.from(data, "base64").toString() !== this.password)
+      throw new Error("the secret is not what was encrypted");
+    const text = `commit of ${new Date().toISOString()}`;
+    const began = Date.now();
+    await this.repository.push({ "cluster/motd.yaml": motd(text) });
+    const arrived = () => this.kubectl("-n", "open", "get", "configmap", "motd", "-o", "jsonpath={.data.text}");
+    await until(120, "a commit did not arrive", async () => (await arrived()) === text);
+    const seconds = ((Date.now() - began) / 1000).toFixed(1);
+    const objects = await this.kubectl("-n", "open", "get", "configmaps", "-o", "name");
+    const nodes = [...objects.matchAll(/^configmap\/node-(\S+)$/gm)].map(([, name]) => name);
+    return [
+      `the secret of the repository is in the cluster, decrypted`,
+      `a commit arrived after ${seconds} s`,
+      `folders of nodes are applied: ${nodes.join(", ")}`,
+    ];
+  }
+
+  /** An answer from each node on both ports. */
+  async seeIngress(): Promise<string[]> {
+    const lines: string[] = [];
+    for (const { name, address } of await this.nodes())
+      for (const url of [`http://${address}:30080/`, `https://${address}:30443/`]) {
+        const { status, body } = await until(60, `${url} of ${name} does not answer`, async () => {
+          const answer = await askIngress(url, INGRESS_HOST).catch(() => undefined);
+          return answer?.status === 200 && answer;
+        });
+        lines.push(`${name}: ${url} answers ${status}, from ${body}`);
+      }
+    return lines;
+  }
+
+  /** All targets by job; each must be up, and each node asked. */
+  async seePrometheus(): Promise<string[]> {
+    const nodes = (await this.nodes()).map(({ name }) => name);
+    const path =
+      "/api/v1/namespaces/monitoring/services/kube-prometheus-stack-prometheus:9090/proxy/api/v1/targets?state=active";
+    interface Target {
+      readonly labels: Readonly<Record<string, string>>;
+      readonly health: string;
+    }
+    // The operator looks for kubelets every three minutes.
+    const targets = await until(300, "not all targets are up", async () => {
+      const { data } = JSON.parse(await this.kubectl("get", "--raw", path)) as { data: { activeTargets: Target[] } };
+      const asks = (job: string, node: string) =>
+        data.activeTargets.some(({ labels }) => labels["job"] === job && labels["node"] === node);
+      const asksAll = nodes.every((node) => asks("node-exporter", node) && asks("kubelet", node));
+      return asksAll && data.activeTargets.every(({ health }) => health === "up") && data.activeTargets;
+    });
+    const jobs = [...new Set(targets.map(({ labels }) => labels["job"] ?? "no job"))].sort();
+    return jobs.map((job) => `${job}: ${targets.filter(({ labels }) => labels["job"] === job).length} targets, all up`);
+  }
+
+  /** Requests that the policies let through, and others that they do not. */
+  async seePolicies(): Promise<string[]> {
+    const asked: readonly [from: DemoNamespace, to: DemoNamespace, isAllowed: boolean][] = [
+      ["open", "open", true],
+      ["open", "shop", false],
+      ["open", "closed", false],
+      ["closed", "closed", true],
+      ["closed", "open", false],
+      ["shop", "closed", false],
+    ];
+    const lines: string[] = [];
+    for (const [from, to, isAllowed] of asked) {
+      const what = `a pod of ${from} ${isAllowed ? "is answered by" : "does not reach"} one of ${to}`;
+      await until(60, `not so: ${what}`, async () => (await this.answers(from, to)) === isAllowed);
+      lines.push(what);
+    }
+    return lines;
+  }
+
+  private async answers(from: DemoNamespace, to: DemoNamespace): Promise<boolean> {
+    const address = await this.kubectl(
+      "-n",
+      to,
+      "get",
+      "pods",
+      "-l",
+      `app=${to}`,
+      "-o",
+      "jsonpath={.items[0].status.podIP}",
+    );
+    const get = ["timeout", "4", "get", `http://${address}:8080/`];
+    // A pod's command that fails, and nothing else, is a request without an answer.
+    const answer = await this.kubectl("-n", from, "exec", `deployment/${from}`, "--", ...get).catch((error: Error) => {
+      if (!error.message.includes("command terminated with exit code")) throw error;
+      return "";
+    });
+    return answer.startsWith(`${to}-`);
+  }
+
+  private async encrypted(recipient: string): Promise<string> {
+    const sops = await ensureComponent("sops", this.log);
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "demo-secret-"));
+    try {
+      const file = path.join(folder, "secret.yaml");
+      fs.writeFileSync(file, plainSecret(this.password), { mode: 0o600 });
+      await run(sops, ["encrypt", "--age", recipient, "--encrypted-regex", "^(data|stringData)$", "--in-place", file]);
+      return fs.readFileSync(file, "utf8");
+    } finally {
+      fs.rmSync(folder, { recursive: true });
+    }
+  }
+
+  private async nodes(): Promise<{ readonly name: string; readonly address: string }[]> {
+    const template =
+      '{range .items[*]}{.metadata.name} {.status.addresses[?(@.type=="InternalIP")].address}{"\\n"}{end}';
+    const lines = (await this.kubectl("get", "nodes", "-o", `jsonpath=${template}`)).trim().split("\n");
+    return lines.map((line) => line.split(" ") as [string, string]).map(([name, address]) => ({ name, address }));
+  }
+
+  private kubectl(...args: string[]): Promise<string> {
+    return run("kubectl", args, { env: this.env });
+  }
+}
+
+/**
+ * Asks again every half second.
+ *
+ * @returns the first answer that counts as true
+ * @throws Error with `failure` after that many seconds
+ */
+async function until<T>(seconds: number, failure: string, ask: () => Promise<T | false | undefined>): Promise<T> {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer;
+    if (Date.now() > end) throw new Error(`${failure} (after ${seconds} s)`);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
