@@ -28,16 +28,16 @@ async function prepare() {
     const say = (line: string) => void pulumi.log.info(line);
     refuse(await freeReleases(releases, { api, standing, timeout: plan.timeout, say }));
   }
-  return { plan, kubeconfig, secrets };
+  return { plan, kubeconfig, secrets, api };
 }
 
 export = async function main() {
-  const { plan, kubeconfig, secrets } = await prepare().catch((error: unknown) => {
+  const { plan, kubeconfig, secrets, api } = await prepare().catch((error: unknown) => {
     throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;
   });
   // An `up` with its preview would say it twice.
   if (pulumi.runtime.isDryRun()) for (const warning of plan.warnings) void pulumi.log.warn(warning);
   const { clusterName, apiEndpoint } = plan.cluster;
-  new Addons(clusterName, { plan, secrets, kubeconfig, provider: clusterProvider(plan.cluster, kubeconfig) });
+  new Addons(clusterName, { plan, secrets, api, provider: clusterProvider(plan.cluster, kubeconfig) });
   return { cluster: clusterName, apiEndpoint, ...(plan.ingress && { nodePorts: plan.ingress.nodePorts }) };
 };

@@ -5,6 +5,7 @@ import { EXPORTER_NAMESPACE } from "../plan/monitoring";
 import type { AddonsPlan } from "../plan/plan";
 import { makeAccess } from "./access";
 import { objectDefaults } from "./defaults";
+import type { KubernetesApi } from "./kubernetesApi";
 import { makeFlux } from "./flux";
 import { makeIngress } from "./ingress";
 import { makeMonitoring } from "./monitoring";
@@ -17,8 +18,8 @@ export interface AddonsArgs {
   readonly plan: AddonsPlan;
   readonly provider: Provider;
   readonly secrets: Secrets;
-  /** A secret. */
-  readonly kubeconfig: pulumi.Output<string>;
+  /** The cluster's API, which is asked why something failed; undefined if the program has no access of its own. */
+  readonly api: KubernetesApi | undefined;
 }
 
 /**
@@ -26,7 +27,7 @@ export interface AddonsArgs {
  * needs its volumes.
  */
 export class Addons extends pulumi.ComponentResource {
-  constructor(name: string, { plan, provider, secrets, kubeconfig }: AddonsArgs) {
+  constructor(name: string, { plan, provider, secrets, api }: AddonsArgs) {
     super("proxmox-k3s:addons:Addons", name, {}, { provider, transformations: [objectDefaults(plan.timeout)] });
     const namespaces = makeNamespaces(plan.namespaces, this);
     const context = (namespace: string) => {
@@ -34,7 +35,7 @@ export class Addons extends pulumi.ComponentResource {
       return { timeout: plan.timeout, parent: this, dependsOn: own ? [own] : [] };
     };
     if (plan.access) makeAccess(plan.access, this);
-    if (plan.flux) makeFlux(plan.flux, secrets, kubeconfig, context(plan.flux.namespace));
+    if (plan.flux) makeFlux(plan.flux, secrets, api, context(plan.flux.namespace));
     if (plan.ingress) makeIngress(plan.ingress, context(plan.ingress.namespace));
     const longhorn = plan.longhorn && makeRelease(plan.longhorn.release, context(plan.longhorn.namespace));
     if (plan.monitoring) {

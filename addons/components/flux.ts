@@ -3,6 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { FluxPlan } from "../plan/flux";
 import type { ApiObject } from "../plan/object";
 import { fluxFailure } from "./fluxFailure";
+import type { KubernetesApi } from "./kubernetesApi";
 import { makeObject } from "./object";
 import { makeRelease, type ReleaseContext } from "./release";
 import { makeSecrets, type Secrets } from "./secretObjects";
@@ -14,14 +15,14 @@ import { makeSecrets, type Secrets } from "./secretObjects";
 export function makeFlux(
   plan: FluxPlan,
   secrets: Secrets,
-  kubeconfig: pulumi.Output<string>,
+  api: KubernetesApi | undefined,
   context: ReleaseContext,
 ): void {
   const { parent, dependsOn = [] } = context;
   const made = makeSecrets("flux", plan.namespace, plan.secrets, secrets, context);
   const controllers = plan.release ? [makeRelease(plan.release, context)] : [];
   const first = [...dependsOn, ...controllers, ...made];
-  const hooks = { onError: [fluxFailure(kubeconfig)] };
+  const hooks = { onError: [fluxFailure(api)] };
   const make = (name: string, object: ApiObject, after: readonly pulumi.Resource[]) =>
     makeObject(`flux-${name}`, object, { parent, hooks, dependsOn: [...first, ...after] });
   const source = make("source", plan.source, []);

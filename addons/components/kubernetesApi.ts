@@ -42,6 +42,15 @@ export class KubernetesApi {
   }
 
   /**
+   * An object, to say more of a failure.
+   * @returns undefined if the API does not have it, or does not answer
+   */
+  async find(path: string): Promise<unknown> {
+    const answer = await this.request("GET", path).catch(() => undefined);
+    return answer?.status === 200 ? answer.body : undefined;
+  }
+
+  /**
    * One request.
    * @param path with its query, `/api/v1/…`
    * @param body sent as JSON

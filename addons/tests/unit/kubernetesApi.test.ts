@@ -80,6 +80,14 @@ test("a server that another authority has signed is not asked", async () => {
   expect(seen).toEqual([]);
 });
 
+test("an object that is not there, or an API that does not answer, is no error where it only tells more", async () => {
+  const api = KubernetesApi.of(kubeconfig())!;
+  expect(await api.find("/apis/there")).toEqual({ items: [] });
+  answer = { status: 404, text: '{"kind":"Status"}' };
+  expect(await api.find("/apis/other")).toBeUndefined();
+  expect(await KubernetesApi.of(kubeconfig(server.cert, "https://127.0.0.1:9"))!.find("/apis/there")).toBeUndefined();
+});
+
 test("no answer is an error", async () => {
   const api = KubernetesApi.of(kubeconfig(server.cert, "https://127.0.0.1:9"))!;
   await expect(api.request("GET", "/x")).rejects.toThrow(/ECONNREFUSED/);
