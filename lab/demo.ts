@@ -73,7 +73,7 @@ async function demo({ name, mixed = false, addons = false }: DemoOptions): Promi
   await kubectl("get", "pods", "-l", "app=hello", "-o", "wide", "--sort-by=.spec.nodeName");
   console.log("\n=== times");
   for (const { title, seconds } of phases) console.log(`  ${title.padEnd(24)} ${seconds.toFixed(1).padStart(7)} s`);
-  console.log(whatNext(name === "lab" ? "" : ` --name ${name}`, mixed ? "vm" : "worker"));
+  console.log(whatNext(name === "lab" ? "" : ` --name ${name}`, mixed ? "vm" : "worker", addons));
 }
 
 /** Runs a part of the demo under its title, and notes its time. */
@@ -100,7 +100,7 @@ async function demoAddons(name: string, phase: RunPhase, up: (...options: string
   }
 }
 
-function whatNext(option: string, pool: string): string {
+function whatNext(option: string, pool: string, addons: boolean): string {
   const count = (nodes: number) =>
     `pulumi config set --path 'proxmox-k3s:cluster.pools.${pool}.count' ${nodes} && pulumi up`;
   return `
@@ -110,7 +110,7 @@ function whatNext(option: string, pool: string): string {
   ${count(pool === "vm" ? 2 : 3)}
   ${count(pool === "vm" ? 1 : 2)}
   kubectl get pods -o wide -w                in another shell, while a node goes
-  pulumi destroy
+${addons ? "  npx proxmox-k3s status                     Flux, the ingress and Prometheus, too\n  pulumi -C addons destroy                   before the cluster's\n" : ""}  pulumi destroy
   npm run -s lab -- ssh${option} k3s-worker-01      a shell on a node (host: on the Proxmox host)
   npm run -s lab -- down${option}                   tear everything down`;
 }
