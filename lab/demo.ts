@@ -94,6 +94,7 @@ async function demoAddons(name: string, phase: RunPhase, up: (...options: string
     await shown("ingress", () => addons.seeIngress());
     await shown("network policies", () => addons.seePolicies());
     await shown("Prometheus", () => addons.seePrometheus());
+    await phase("proxmox-k3s status", () => run(tsx, ["cli/main.ts", "status"], labEnv(lab)));
     await phase("a second up", () => up("--expect-no-changes"));
   } finally {
     await addons.close();
