@@ -1,13 +1,12 @@
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 
 import { installClusterServices } from "../../lab/components/clusterServices";
-import { testImage } from "../../lab/k3s/versions";
 import { findLab } from "../../lab/lab";
 import { pushChartDouble } from "../../lab/registry/fill";
 import { AddonsLab, type Changes } from "../support/addonsLab";
-import { eventually, finish, Lab } from "../support/lab";
+import { applyObjects, Askers } from "../support/askers";
+import { eventually, Lab } from "../support/lab";
 import {
   countByJob,
   isAsked,
@@ -191,14 +190,17 @@ describe("the rules", () => {
 
   it("of anybody count, in any namespace; the API server asks the operator whether they are rules", async () => {
     const rule = (expr: string) => ({
-      ...{ apiVersion: "monitoring.coreos.com/v1", kind: "PrometheusRule", metadata: { name: "own" } },
+      ...{
+        apiVersion: "monitoring.coreos.com/v1",
+        kind: "PrometheusRule",
+        metadata: { name: "own", namespace: "default" },
+      },
       spec: { groups: [{ name: "own", rules: [{ alert: "OfMyOwn", expr }] }] },
     });
-    const apply = (expr: string) =>
-      finish("kubectl", ["-n", "default", "apply", "-f", fileOf(rule(expr))], lab.environment);
-    const refused = await apply("up ===");
-    expect(refused.stderr).toContain('admission webhook "prometheusrulevalidate.monitoring.coreos.com" denied');
-    expect(await apply("vector(1)")).toMatchObject({ code: 0 });
+    await expect(applyObjects(lab, [rule("up ===")])).rejects.toThrow(
+      'admission webhook "prometheusrulevalidate.monitoring.coreos.com" denied',
+    );
+    await applyObjects(lab, [rule("vector(1)")]);
     await eventually(180, async () =>
       (await prometheus.rules()).some(({ name, state }) => name === "OfMyOwn" && state === "firing"),
     );
@@ -237,25 +239,17 @@ describe("the dashboard", () => {
 describe("the isolation of the namespace", () => {
   const address = async (namespace: string, selector: string): Promise<string> =>
     lab.kubectl("-n", namespace, "get", "pods", "-l", selector, "-o", "jsonpath={.items[0].status.podIP}");
-  /** Whether a port lets a pod connect. */
-  const connects = async (namespace: string, host: string, port: number): Promise<boolean> => {
-    const asked = ["-n", namespace, "exec", "asker", "--", "nc", "-w", "4", host, String(port)];
-    return (await finish("kubectl", asked, lab.environment)).code === 0;
-  };
+  const askers = new Askers(lab, ["default", "monitoring"]);
+  const connects = (namespace: string, host: string, port: number): Promise<boolean> =>
+    askers.connects(namespace, host, port);
 
   beforeAll(async () => {
-    for (const namespace of ["default", "monitoring"]) {
-      await lab.kubectl("-n", namespace, "apply", "-f", fileOf(askerPod));
-      await lab.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/asker", "--timeout=180s");
-    }
+    await askers.start();
     // What enforces the policies follows the pods within seconds.
     const [host = "", port] = addons.registry.authority.split(":");
     await eventually(60, async () => !(await connects("monitoring", host, Number(port))));
   });
-  afterAll(async () => {
-    for (const namespace of ["default", "monitoring"])
-      await lab.kubectl("-n", namespace, "delete", "pod", "asker", "--now", "--ignore-not-found");
-  });
+  afterAll(() => askers.stop());
 
   it("leaves two ports to other pods: Prometheus' and the operator's", async () => {
     const of = await address("monitoring", "app.kubernetes.io/name=prometheus");
@@ -433,16 +427,4 @@ async function setWorkers(count: number): Promise<void> {
     cluster.pools.worker.count = count;
   });
   await lab.pulumiOk("up", "--yes", "--skip-preview");
-}
-
-/** A pod that asks, and answers on port 8080. */
-const askerPod = {
-  ...{ apiVersion: "v1", kind: "Pod", metadata: { name: "asker", labels: { app: "asker" } } },
-  spec: { containers: [{ name: "asker", image: testImage, imagePullPolicy: "IfNotPresent" }] },
-};
-
-function fileOf(object: object): string {
-  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "monitoring-")), "object.json");
-  fs.writeFileSync(file, JSON.stringify(object));
-  return file;
 }
