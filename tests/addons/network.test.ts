@@ -2,6 +2,7 @@ import { installClusterServices } from "../../lab/components/clusterServices";
 import { testImage } from "../../lab/k3s/versions";
 import { artifactHost, findLab, labNetwork } from "../../lab/lab";
 import { AddonsLab } from "../support/addonsLab";
+import { applyObjects } from "../support/askers";
 import { askIngress, TRAEFIK_CERTIFICATE } from "../../lab/support/askIngress";
 import { eventually, finish, Lab } from "../support/lab";
 
@@ -26,7 +27,7 @@ const namespaces = () => ({
   shop: { allow: { ingress: true, from: ["customers"] } },
   customers: { allow: { to: ["shop", "closed"] } },
   outward: { allow: { outside: true } },
-  database: { allow: { destinations: [{ cidr: `${host()}/32`, ports: [8080] }] } },
+  database: { allow: { destinations: [{ cidr: `${host()}/32`, ports: [22] }] } },
   operator: { allow: { api: true } },
 });
 const NAMES = ["open", "closed", "shop", "customers", "outward", "database", "operator"];
@@ -48,7 +49,7 @@ beforeAll(async () => {
     );
   });
   await addons.result("up");
-  await apply([...NAMES.flatMap(objectsOf), ingressTo("shop"), ingressTo("closed")]);
+  await applyObjects(lab, [...NAMES.flatMap(objectsOf), ingressTo("shop"), ingressTo("closed")]);
   await lab.kubectl("wait", "--for=condition=Ready", "pods", "-A", "-l", "suite=network", "--timeout=300s");
   await readAddresses();
   // The policy controller follows the pods within seconds.
@@ -90,7 +91,7 @@ describe("the ingress", () => {
 const TLS_ONLY = "Client sent an HTTP request to an HTTPS server.";
 const words: Readonly<Record<string, string | RegExp>> = {
   "service shop": /^shop-(one|two)$/,
-  "host:8080": /k3s$/m,
+  "host:22": /^SSH-2\.0-/,
   "host:5000": TLS_ONLY,
   api: TLS_ONLY,
   "kubelet of k3s-worker-01": TLS_ONLY,
@@ -101,58 +102,58 @@ const words: Readonly<Record<string, string | RegExp>> = {
 describe("a pod", () => {
   it.each([
     // No policies at all.
-    ["open-one", "open-two", "is answered by"],
-    ["open-one", "host:8080", "is answered by"],
-    ["open-one", "host:5000", "is answered by"],
-    ["open-one", "api", "is answered by"],
-    ["open-one", "CoreDNS' metrics", "is answered by"],
-    ["open-one", "kubelet of k3s-worker-01", "is answered by"],
-    ["open-one", "kubelet of k3s-worker-02", "is answered by"],
+    ["open-one", "open-two", "answers"],
+    ["open-one", "host:22", "answers"],
+    ["open-one", "host:5000", "answers"],
+    ["open-one", "api", "answers"],
+    ["open-one", "CoreDNS' metrics", "answers"],
+    ["open-one", "kubelet of k3s-worker-01", "answers"],
+    ["open-one", "kubelet of k3s-worker-02", "answers"],
     // All that is not listed is denied, on the same node and on another.
-    ["open-one", "closed-one", "does not reach"],
-    ["open-one", "closed-two", "does not reach"],
-    ["closed-one", "open-one", "does not reach"],
-    ["closed-one", "open-two", "does not reach"],
-    ["closed-one", "shop-two", "does not reach"],
-    ["closed-one", "service shop", "does not reach"],
-    ["closed-one", "host:8080", "does not reach"],
-    ["closed-one", "host:5000", "does not reach"],
-    ["closed-one", "api", "does not reach"],
-    ["closed-one", "CoreDNS' metrics", "does not reach"],
-    ["closed-one", "kubelet of k3s-worker-01", "does not reach"],
-    ["closed-one", "kubelet of k3s-worker-02", "does not reach"],
+    ["open-one", "closed-one", "is out of reach"],
+    ["open-one", "closed-two", "is out of reach"],
+    ["closed-one", "open-one", "is out of reach"],
+    ["closed-one", "open-two", "is out of reach"],
+    ["closed-one", "shop-two", "is out of reach"],
+    ["closed-one", "service shop", "is out of reach"],
+    ["closed-one", "host:22", "is out of reach"],
+    ["closed-one", "host:5000", "is out of reach"],
+    ["closed-one", "api", "is out of reach"],
+    ["closed-one", "CoreDNS' metrics", "is out of reach"],
+    ["closed-one", "kubelet of k3s-worker-01", "is out of reach"],
+    ["closed-one", "kubelet of k3s-worker-02", "is out of reach"],
     // Within the namespace.
-    ["closed-one", "closed-two", "is answered by"],
-    ["closed-two", "closed-one", "is answered by"],
+    ["closed-one", "closed-two", "answers"],
+    ["closed-two", "closed-one", "answers"],
     // `from` and `to`: both ends must allow it.
-    ["customers-one", "shop-one", "is answered by"],
-    ["customers-one", "shop-two", "is answered by"],
-    ["customers-two", "service shop", "is answered by"],
-    ["customers-one", "closed-two", "does not reach"],
-    ["shop-one", "customers-one", "does not reach"],
-    ["open-one", "shop-one", "does not reach"],
-    ["open-two", "service shop", "does not reach"],
+    ["customers-one", "shop-one", "answers"],
+    ["customers-one", "shop-two", "answers"],
+    ["customers-two", "service shop", "answers"],
+    ["customers-one", "closed-two", "is out of reach"],
+    ["shop-one", "customers-one", "is out of reach"],
+    ["open-one", "shop-one", "is out of reach"],
+    ["open-two", "service shop", "is out of reach"],
     // `outside`: neither pods nor nodes are outside.
-    ["outward-one", "host:8080", "is answered by"],
-    ["outward-one", "host:5000", "is answered by"],
-    ["outward-one", "open-one", "does not reach"],
-    ["outward-one", "open-two", "does not reach"],
-    ["outward-one", "api", "does not reach"],
-    ["outward-one", "kubelet of k3s-worker-01", "does not reach"],
-    ["outward-one", "kubelet of k3s-worker-02", "does not reach"],
+    ["outward-one", "host:22", "answers"],
+    ["outward-one", "host:5000", "answers"],
+    ["outward-one", "open-one", "is out of reach"],
+    ["outward-one", "open-two", "is out of reach"],
+    ["outward-one", "api", "is out of reach"],
+    ["outward-one", "kubelet of k3s-worker-01", "is out of reach"],
+    ["outward-one", "kubelet of k3s-worker-02", "is out of reach"],
     // `destinations`: this address, this port.
-    ["database-two", "host:8080", "is answered by"],
-    ["database-two", "host:5000", "does not reach"],
-    ["database-two", "open-one", "does not reach"],
-    ["database-two", "api", "does not reach"],
+    ["database-two", "host:22", "answers"],
+    ["database-two", "host:5000", "is out of reach"],
+    ["database-two", "open-one", "is out of reach"],
+    ["database-two", "api", "is out of reach"],
     // `api`: this port of the servers alone.
-    ["operator-one", "api", "is answered by"],
-    ["operator-one", "host:8080", "does not reach"],
-    ["operator-one", "kubelet of k3s-worker-01", "does not reach"],
-    ["operator-one", "open-one", "does not reach"],
-  ])("%s: %s %s", async (pod, target, verdict) => {
+    ["operator-one", "api", "answers"],
+    ["operator-one", "host:22", "is out of reach"],
+    ["operator-one", "kubelet of k3s-worker-01", "is out of reach"],
+    ["operator-one", "open-one", "is out of reach"],
+  ])("from %s: %s %s", async (pod, target, verdict) => {
     const answer = await ask(pod, target);
-    if (verdict === "does not reach") expect(answer).toBe("");
+    if (verdict === "is out of reach") expect(answer).toBe("");
     else if (words[target] instanceof RegExp) expect(answer).toMatch(words[target]);
     else expect(answer).toBe(words[target] ?? target);
   });
@@ -219,24 +220,21 @@ async function readAddresses(): Promise<void> {
   addresses.set("CoreDNS' metrics", `${await lab.kubectl(...coredns, "-o", "jsonpath={.items[0].status.podIP}")}:9153`);
   const service = ["-n", "shop", "get", "service", "shop", "-o", "jsonpath={.spec.clusterIP}"];
   addresses.set("service shop", await lab.kubectl(...service));
-  addresses.set("host:8080", `${host()}:8080`);
+  addresses.set("host:22", `${host()}:22`);
   addresses.set("host:5000", `${host()}:5000`);
   addresses.set("api", "10.43.0.1:443");
   addresses.set("kubelet of k3s-worker-01", `${at(21)}:10250`);
   addresses.set("kubelet of k3s-worker-02", `${at(22)}:10250`);
 }
 
-/** What the targets are asked for, if not for their first page. */
-const paths = (): Readonly<Record<string, string>> => ({
-  "CoreDNS' metrics": "/metrics",
-  "host:8080": `/k3s/${findLab(lab.name)!.k3s.version}/sha256sum-amd64.txt`,
-});
-
 /** What answers a pod at a target; empty if nothing does within some seconds. */
 async function ask(pod: string, target: string): Promise<string> {
   const address = addresses.get(target)!;
-  const url = `http://${address.includes(":") ? address : `${address}:80`}${paths()[target] ?? "/"}`;
-  return (await inPod(pod, "timeout", "5", "get", url)).trim();
+  const [host = "", port = "80"] = address.split(":");
+  // sshd speaks first.
+  if (target === "host:22") return (await inPod(pod, "timeout", "5", "nc", "-w", "5", host, port)).trim();
+  const page = target === "CoreDNS' metrics" ? "metrics" : "";
+  return (await inPod(pod, "timeout", "5", "get", `http://${host}:${port}/${page}`)).trim();
 }
 
 /** The address that a name has for a pod; empty if nobody says it. @param server another name server than the pod's own */
@@ -259,12 +257,6 @@ async function inPod(pod: string, ...command: string[]): Promise<string> {
 async function askFromNode(place: keyof typeof WORKERS, pod: string): Promise<string> {
   const asked = `curl -sm 5 http://${addresses.get(pod)}/ || :`;
   return (await lab.inGuest(WORKERS[place].vmid, asked)).trim();
-}
-
-async function apply(objects: readonly object[]): Promise<void> {
-  const list = JSON.stringify({ apiVersion: "v1", kind: "List", items: objects });
-  const { code, stderr } = await finish("kubectl", ["apply", "-f", "-"], lab.environment, list);
-  if (code !== 0) throw new Error(stderr);
 }
 
 /** A pod of a namespace on each worker, and their service. */
