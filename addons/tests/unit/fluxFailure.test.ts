@@ -1,4 +1,4 @@
-import { describeFailure } from "../../plan/fluxFailure";
+import { describeFailure, isTrying } from "../../plan/fluxFailure";
 
 const OBJECT = { kind: "Kustomization", namespace: "flux-system", name: "cluster" };
 const of = (...conditions: object[]) => ({ status: { conditions } });
@@ -28,13 +28,24 @@ test.each([
   ["no conditions", { status: {} }],
   ["conditions of another form", { status: { conditions: "Ready" } }],
   ["another condition only", of({ type: "Reconciling", status: "True", message: "busy" })],
-  ["a condition that came true just now", of(ready("Applied revision: main", { status: "True" }))],
   ["a message of another form", of(ready("", { reason: "a reason; no word", message: { text: "x" } }))],
 ])("%s: where to look", (_, object) => {
   expect(failure(object)).toEqual([
-    "Kustomization flux-system/cluster is not Ready. Flux has said nothing of it yet",
+    "Kustomization flux-system/cluster is not Ready. Flux has said nothing of it yet.",
     `Run \`kubectl -n flux-system get pods\` to see whether its controllers run, and ${LOOK}.`,
   ]);
+});
+
+test("what came too late: how to wait longer", () => {
+  expect(failure(of(ready("Applied revision: main", { status: "True" })))).toEqual([
+    "Kustomization flux-system/cluster is Ready by now, but not in time.",
+    "Set a longer `timeout` in the stack file, then run `pulumi up`.",
+  ]);
+});
+
+test("while Flux tries again, it does not say what is wrong", () => {
+  const trying = of(ready("Reconciliation in progress", { status: "Unknown", reason: "Progressing" }));
+  expect([trying, of(ready("path not found")), of(), undefined].map(isTrying)).toEqual([true, false, false, false]);
 });
 
 test("words of others stay on their line, and are not endless", () => {
