@@ -303,6 +303,8 @@ describe("a node that joins", () => {
     // Longer than from one scrape to the next.
     await new Promise((resolve) => setTimeout(resolve, 65_000));
     expect(targetOf("node-exporter", JOINED, await prometheus.targets())).toMatchObject({ health: "down" });
+    // Which no alert tells as a node that is down.
+    expect(ruleOf("NodeDown", await prometheus.rules()).state).toBe("inactive");
   });
 
   it("has all its targets up after it", async () => {

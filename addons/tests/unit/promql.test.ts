@@ -59,6 +59,12 @@ const SEEN: readonly [string, readonly Series[], string, object | undefined, str
   ],
   ["a node that does not, but is known", nodesUp("k3s-worker-01"), "NodeMissing", undefined],
   [
+    "a node that has joined, and that Prometheus may not ask before the next up",
+    [...nodesUp(), up("node-exporter", "node", "k3s-worker-02", 0)],
+    "NodeDown",
+    undefined,
+  ],
+  [
     "a node that nobody knows",
     nodesUp().slice(0, 4),
     "NodeMissing",
