@@ -147,7 +147,7 @@ describe("the repository", () => {
     );
     await repository.push({ "cluster/later.yaml": undefined, "node/later.yaml": undefined });
     await eventually(120, async () => !(await lab.kubectl("get", "namespaces", "-o", "name")).includes("later"));
-    await flux.eventuallyReady(4);
+    await flux.eventuallySays(...allReady(4));
   });
 });
 
@@ -248,9 +248,9 @@ describe("what Flux cannot do", () => {
       /Kustomization flux-system\/cluster is not Ready \(ArtifactFailed\)\. Flux says: kustomization path not found: .*clustre: no such file/,
     );
     expect(said).toContain("`kubectl -n flux-system describe kustomization cluster` shows more");
-    expect(await flux.status()).toEqual([
+    await flux.eventuallySays(
       "fail: Kustomization flux-system/cluster is not Ready (ArtifactFailed) → kubectl -n flux-system describe kustomization cluster says why",
-    ]);
+    );
     // Nothing was deleted meanwhile.
     expect(await flux.text("motd")).toBe("changed");
     addons.edit((config) => (config.flux.path = "./cluster"));
@@ -267,11 +267,9 @@ describe("what Flux cannot do", () => {
     expect(await addons.failure("up")).toMatch(
       /GitRepository flux-system\/cluster is not Ready \(\w+\)\. Flux says: .*authentication required/,
     );
-    expect(await flux.status()).toEqual([
-      expect.stringMatching(
-        /^fail: GitRepository flux-system\/cluster is not Ready \(\w+\) → kubectl -n flux-system describe/,
-      ),
-    ]);
+    await flux.eventuallySays(
+      /^fail: GitRepository flux-system\/cluster is not Ready \(\w+\) → kubectl -n flux-system describe gitrepository/,
+    );
     await addons.secret("gitToken", randomBytes(20).toString("hex"));
     expect(await addons.failure("up")).toMatch(/Flux says: .*authentication/);
     patient();
@@ -283,7 +281,7 @@ describe("what Flux cannot do", () => {
       60,
       async () => !(await lab.kubectl("-n", "agents", "get", "secrets", "-o", "name")).includes("shop"),
     );
-    await flux.eventuallyReady(4);
+    await flux.eventuallySays(...allReady(4));
     expect(await addons.result("up")).toEqual({});
   });
 });
@@ -306,7 +304,7 @@ describe("a repository by ssh", () => {
     await flux.eventuallyText("motd", "by ssh");
     const { data } = await lab.kubectlJson<{ data: object }>("-n", "flux-system", "get", "secret", "git");
     expect(Object.keys(data).sort()).toEqual(["identity", "known_hosts"]);
-    await flux.eventuallyReady(4);
+    await flux.eventuallySays(...allReady(4));
     expect(await addons.result("up")).toEqual({});
   });
 });

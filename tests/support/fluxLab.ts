@@ -78,9 +78,17 @@ export class FluxLab {
       .map(({ level, seen, remedy = "" }) => `${level}: ${seen}${remedy && ` → ${remedy}`}`);
   }
 
-  /** @throws Error unless status has nothing to say against any of that many Kustomizations within two minutes */
-  async eventuallyReady(kustomizations: number): Promise<void> {
-    await eventually(120, async () => (await this.status()).join() === allReady(kustomizations).join());
+  /** @throws Error unless status says this and nothing else within two minutes: while Flux tries again, it has another word */
+  async eventuallySays(...lines: readonly (string | RegExp)[]): Promise<void> {
+    const isSaid = (line: string | RegExp, said = ""): boolean =>
+      typeof line === "string" ? line === said : line.test(said);
+    let said: string[] = [];
+    await eventually(120, async () => {
+      said = await this.status();
+      return said.length === lines.length && lines.every((line, at) => isSaid(line, said[at]));
+    }).catch(() => {
+      throw new Error(`status does not say ${lines.join(", ")}, but ${said.join(", ")}`);
+    });
   }
 }
 
