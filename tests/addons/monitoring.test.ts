@@ -160,7 +160,8 @@ describe("the rules", () => {
 
   it("that always fire are not there, because nobody gets them", async () => {
     const names = (await prometheus.rules()).map(({ name }) => name);
-    for (const name of ["Watchdog", "InfoInhibitor"]) expect(names).not.toContain(name);
+    for (const name of ["Watchdog", "InfoInhibitor", "PrometheusNotConnectedToAlertmanagers"])
+      expect(names).not.toContain(name);
   });
 
   it("say nothing of a cluster that is well", async () => {

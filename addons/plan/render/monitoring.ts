@@ -72,11 +72,13 @@ export function monitoringValues(
       },
     },
     alertmanager: { enabled: alertmanager },
-    // They always fire, to show that alerts arrive, and nobody gets them.
-    ...(alertmanager ? {} : { defaultRules: { disabled: { Watchdog: true, InfoInhibitor: true } } }),
+    ...(alertmanager ? {} : { defaultRules: { disabled: WITHOUT_ALERTMANAGER } }),
     grafana: grafana ? grafanaValues(grafana) : { enabled: false },
   };
 }
+
+/** Alerts of the chart that always fire if nobody gets alerts: two to show that they arrive, and one that says that they do not. */
+const WITHOUT_ALERTMANAGER = { Watchdog: true, InfoInhibitor: true, PrometheusNotConnectedToAlertmanagers: true };
 
 const SELECTORS = ["serviceMonitor", "podMonitor", "probe", "rule", "scrapeConfig"];
 

@@ -218,10 +218,12 @@ describe("alerts", () => {
     }
   });
 
-  test("that only show that alerts arrive are off, if nobody gets them", () => {
+  test("that always fire are off, if nobody gets alerts", () => {
     expect(valuesOf()).toMatchObject({
       alertmanager: { enabled: false },
-      defaultRules: { disabled: { Watchdog: true, InfoInhibitor: true } },
+      defaultRules: {
+        disabled: { Watchdog: true, InfoInhibitor: true, PrometheusNotConnectedToAlertmanagers: true },
+      },
     });
     const values = valuesOf({ alertmanager: true });
     expect(values).toMatchObject({ alertmanager: { enabled: true } });
