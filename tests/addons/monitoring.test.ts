@@ -362,6 +362,9 @@ describe("a node that dies", () => {
       return rule.state === "firing" && rule;
     });
     expect(fired.alerts).toMatchObject([{ labels: { node: dead.name, severity: "critical" }, state: "firing" }]);
+    // Nothing of the other parts of K3s, whose one endpoint on that node is the kubelet's.
+    const loud = (await prometheus.rules()).filter(({ state }) => state !== "inactive").map(({ name }) => name);
+    expect(loud.sort()).toEqual(["KubeletInstanceUnreachable", "NodeDown", "TargetDown"]);
     expect(Date.now() - from).toBeGreaterThan(300_000);
   }, 900_000);
 

@@ -72,10 +72,19 @@ export function monitoringValues(
       },
     },
     alertmanager: { enabled: alertmanager },
-    ...(alertmanager ? {} : { defaultRules: { disabled: WITHOUT_ALERTMANAGER } }),
+    defaultRules: { disabled: { ...OF_ONE_PROCESS, ...(alertmanager ? {} : WITHOUT_ALERTMANAGER) } },
     grafana: grafana ? grafanaValues(grafana) : { enabled: false },
   };
 }
+
+/**
+ * Alerts of the chart that tell of an instance of a part of Kubernetes. With one process of all parts, a worker that is down would be
+ * told as an API server, a scheduler and two more, each three times; the kubelet's alert and NodeDown tell it once.
+ */
+const OF_ONE_PROCESS = {
+  ...{ KubeAPIInstanceUnreachable: true, KubeControllerManagerInstanceUnreachable: true },
+  ...{ KubeSchedulerInstanceUnreachable: true, KubeProxyInstanceUnreachable: true },
+};
 
 /** Alerts of the chart that always fire if nobody gets alerts: two to show that they arrive, and one that says that they do not. */
 const WITHOUT_ALERTMANAGER = { Watchdog: true, InfoInhibitor: true, PrometheusNotConnectedToAlertmanagers: true };

@@ -50,6 +50,13 @@ describe("K3s is asked once, at the port that shows all its parts", () => {
     },
   );
 
+  test("a worker that is down is not told as an API server, nor as another part of a server", () => {
+    const { disabled } = values["defaultRules"] as { disabled: Record<string, boolean> };
+    for (const part of ["KubeAPI", "KubeControllerManager", "KubeScheduler", "KubeProxy"])
+      expect(disabled).toHaveProperty(`${part}InstanceUnreachable`, true);
+    expect(disabled).not.toHaveProperty("KubeletInstanceUnreachable");
+  });
+
   test("the kubelet's monitor is the chart's, whose job the rules name already", () => {
     expect(values["kubelet"]).not.toHaveProperty("jobNameOverride");
   });
@@ -227,7 +234,9 @@ describe("alerts", () => {
     });
     const values = valuesOf({ alertmanager: true });
     expect(values).toMatchObject({ alertmanager: { enabled: true } });
-    expect(values).not.toHaveProperty("defaultRules");
+    const { disabled } = values["defaultRules"] as { disabled: object };
+    for (const name of ["Watchdog", "InfoInhibitor", "PrometheusNotConnectedToAlertmanagers"])
+      expect(disabled).not.toHaveProperty(name);
   });
 });
 
