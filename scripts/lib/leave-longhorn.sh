@@ -38,7 +38,7 @@ move_replicas() {
   lock_evictions
   plan_eviction "$NAME" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME; it was not drained" "$SEE_SERVERS, then pulumi up"
   : >"$WORK/given-up"
-  moves=no
+  moves=no forgets=yes
   if ! can_copy; then
     need_copies "it or its Longhorn does not answer"
     say "$NAME or its Longhorn does not answer, so its replicas are not waited for: Longhorn makes them anew on other nodes"
@@ -47,8 +47,14 @@ move_replicas() {
     may_move
   fi
   begin_to_leave
-  request_eviction "$NAME" ||
-    stays "Longhorn did not take the eviction of $NAME; it was not drained" "kubectl -n $LONGHORN describe nodes.longhorn.io $NAME says why; then pulumi up"
+  if ! request_eviction "$NAME"; then
+    # While storage is down, its webhook refuses every change. That holds no node that has nothing to give away.
+    if [ "$moves" = yes ] && [ -s "$WORK/eviction" ]; then
+      stays "Longhorn did not take the eviction of $NAME; it was not drained" "kubectl -n $LONGHORN describe nodes.longhorn.io $NAME says why; then pulumi up"
+    fi
+    moves=no forgets=no
+    say "Longhorn did not take the eviction of $NAME, which has no replica that it could move: going on without it"
+  fi
   unlock_evictions
   if [ "$moves" = yes ]; then await_replicas; fi
 }
@@ -107,14 +113,17 @@ $attached" "end the pods of DaemonSets on $NAME that use them, then pulumi up; o
   done
 }
 
-# forget_eviction: Longhorn deletes its own Node after that of Kubernetes. Where it does not, a node that comes back under this name
-# would take no replica: then the note stays for its return (host/ready.sh).
+# forget_eviction: Longhorn deletes its own Node after that of Kubernetes, if it takes no replicas. Where it does not, a node that comes
+# back under this name would take none: then the note stays for its return (host/ready.sh).
 forget_eviction() {
   [ -s "$EVICTING/$NAME" ] || return 0
   read -r LONGHORN _ <"$EVICTING/$NAME"
   forgotten_since=$(now)
   while ! still_listed=$(kubectl -n "$LONGHORN" get nodes.longhorn.io "$NAME" --ignore-not-found -o name) || [ -n "$still_listed" ]; do
-    if [ $(($(now) - forgotten_since)) -ge 60 ]; then
+    if [ "${forgets:-yes}" = no ]; then
+      say "Longhorn still lists $NAME; if it does not come back, and once Longhorn runs: kubectl -n $LONGHORN patch nodes.longhorn.io $NAME --type=merge -p '{\"spec\":{\"allowScheduling\":false}}', then kubectl -n $LONGHORN delete nodes.longhorn.io $NAME"
+      return 0
+    elif [ $(($(now) - forgotten_since)) -ge 60 ]; then
       say "Longhorn still lists $NAME; if it does not come back: kubectl -n $LONGHORN delete nodes.longhorn.io $NAME"
       return 0
     fi

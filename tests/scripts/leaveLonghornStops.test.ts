@@ -196,6 +196,39 @@ describe("a node that is dead", () => {
   });
 });
 
+describe("while Longhorn does not run, and its webhook refuses every change", () => {
+  beforeEach(() => {
+    longhorn();
+    world.isRefused = (question) => question.includes(" patch ");
+  });
+  const stillListed = `Longhorn still lists ${NAME}; if it does not come back, and once Longhorn runs: kubectl -n longhorn-system patch nodes.longhorn.io ${NAME} --type=merge -p '{"spec":{"allowScheduling":false}}', then kubectl -n longhorn-system delete nodes.longhorn.io ${NAME}\n`;
+
+  it("a node without replicas leaves; Longhorn's own Node stays, and so does the note for its return", async () => {
+    addLonghornVolume(cluster, "pvc-1", 10, [FIRST, THIRD]);
+    const run = await leave();
+    expect(run).toMatchObject(left);
+    expect(run.output).toContain(
+      `Longhorn did not take the eviction of ${NAME}, which has no replica that it could move: going on without it`,
+    );
+    expect(run.output).toContain(stillListed);
+    expect([nodeOf().spec.allowScheduling, note()]).toEqual([true, "longhorn-system true false\n"]);
+  });
+
+  it("a dead node leaves", async () => {
+    addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
+    world.stopped.add(world.vmIds.get(NAME)!);
+    const run = await leave();
+    expect([run, run.output]).toMatchObject([left, expect.stringContaining(stillListed)]);
+  });
+
+  it("a node with replicas stays, and takes pods", async () => {
+    addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
+    const run = await leave();
+    expect(run.output).toContain(`Longhorn did not take the eviction of ${NAME}; it was not drained`);
+    expect([run.code, cluster.nodes.get(NAME)?.unschedulable]).toEqual([1, false]);
+  });
+});
+
 it("two nodes that leave at the same time do not count on each other", async () => {
   longhorn();
   addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);

@@ -147,12 +147,14 @@ function checkGone(own: LonghornNodeSight, { cluster, record }: Sight): Differen
   const { name, namespace } = own;
   const nodes = seenOf(cluster)?.nodes;
   if (nodes === undefined || [...nodes, ...record.nodes].some((node) => node.name === name)) return [];
+  // Longhorn deletes no Node that takes replicas.
+  const first = own.allowScheduling ? `${patch(own, { allowScheduling: false })}, then ` : "";
   return [
     odd(
       CHECK,
       name,
       "is still listed by Longhorn, and is no node of the cluster",
-      `kubectl -n ${namespace} delete ${KIND} ${name}, if it does not come back`,
+      `${first}kubectl -n ${namespace} delete ${KIND} ${name}, if it does not come back`,
     ),
   ];
 }

@@ -111,8 +111,13 @@ describe("Longhorn", () => {
       `warn longhorn: vm-2 has the disk old, which is being emptied by Longhorn, and no removal of this program asks for that → ${PATCH} '{"spec":{"disks":{"old":{"allowScheduling":true,"evictionRequested":false}}}}', if nobody wants it`,
     ],
     [
-      "a node that Kubernetes does not have any more",
+      "a node that Kubernetes does not have any more, and to which Longhorn may still give replicas",
       withAddons(longhorn({ nodes: [node(V1), node(V2), node("vm-9")] })),
+      `warn longhorn: vm-9 is still listed by Longhorn, and is no node of the cluster → kubectl -n longhorn-system patch nodes.longhorn.io vm-9 --type=merge -p '{"spec":{"allowScheduling":false}}', then kubectl -n longhorn-system delete nodes.longhorn.io vm-9, if it does not come back`,
+    ],
+    [
+      "a node that Kubernetes does not have any more",
+      withAddons(longhorn({ nodes: [node(V1), node(V2), node("vm-9", { allowScheduling: false })] })),
       "warn longhorn: vm-9 is still listed by Longhorn, and is no node of the cluster → kubectl -n longhorn-system delete nodes.longhorn.io vm-9, if it does not come back",
     ],
     [
