@@ -90,7 +90,8 @@ describe.each(Object.entries(CONFIGS))("%s", (_, { change, outputs }) => {
     for (const kind of ["GitRepository", "PodMonitor", "PrometheusRule"]) {
       const { spec, ...object } = objects.find((each) => each.kind === kind) as ApiObject & { spec: object };
       const { code, stderr } = await judged([{ ...object, spec: { ...spec, wrong: true } } as ApiObject]);
-      expect([code, stderr]).toEqual([1, expect.stringContaining('unknown field "spec.wrong"')]);
+      // kubectl before 1.25 asks the API server for its schema and says it itself.
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/unknown field "(spec\.)?wrong"/)]);
     }
   });
 });
