@@ -7,8 +7,8 @@ import { baseConfig, baseOutputs, changed } from "../../addons/tests/support/con
 import { CHART, recordAddons, SSH_KEY } from "../../addons/tests/support/program";
 import { helmControllerCrds } from "../../lab/k3s/crds";
 import { crdFoldersOf } from "../../lab/registry/chartCrds";
-import longhorn from "../fixtures/longhornSchemas.json";
 import { finish, Lab } from "../support/lab";
+import { longhornCrds } from "../support/longhornSchemas";
 import { reveal } from "../support/program";
 
 /*
@@ -192,24 +192,4 @@ async function install(files: readonly string[]): Promise<void> {
   expect(files).not.toEqual([]);
   await lab.kubectl("apply", "--server-side", ...files.flatMap((file) => ["-f", file]));
   await lab.kubectl("wait", "--for=condition=Established", ...files.flatMap((file) => ["-f", file]), "--timeout=60s");
-}
-
-/** Of the kinds that the scripts know: their schemas are the vendor's (`tests/fixtures/longhornSchemas.json` names the version). */
-function longhornCrds(): object[] {
-  return Object.entries(longhorn.kinds).map(([resource, { kind, version, schema }]) => {
-    const plural = resource.split(".")[0]!;
-    const served = {
-      name: version,
-      served: true,
-      storage: true,
-      schema: { openAPIV3Schema: { ...schema, type: "object" } },
-    };
-    return {
-      ...{ apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: { name: resource } },
-      spec: {
-        ...{ group: "longhorn.io", scope: "Namespaced", versions: [{ ...served, subresources: { status: {} } }] },
-        names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
-      },
-    };
-  });
 }

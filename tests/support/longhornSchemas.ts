@@ -36,3 +36,26 @@ function closed(schema: unknown): unknown {
     ? { ...inside, additionalProperties: false }
     : inside;
 }
+
+/**
+ * CustomResourceDefinitions of these kinds, for a real API server: their schemas are the vendor's (the fixture names the version), and the
+ * rest is what an API server needs.
+ */
+export function longhornCrds(): object[] {
+  return Object.entries(source.kinds).map(([resource, { kind, version, schema }]) => {
+    const plural = resource.split(".")[0]!;
+    const served = {
+      name: version,
+      served: true,
+      storage: true,
+      schema: { openAPIV3Schema: { ...schema, type: "object" } },
+    };
+    return {
+      ...{ apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: { name: resource } },
+      spec: {
+        ...{ group: "longhorn.io", scope: "Namespaced", versions: [{ ...served, subresources: { status: {} } }] },
+        names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
+      },
+    };
+  });
+}

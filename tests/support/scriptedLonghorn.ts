@@ -3,7 +3,7 @@ import * as path from "node:path";
 
 import type { CommandCall } from "./doubles/commands";
 import { kubectl } from "./doubles/kubectl";
-import { type LonghornNode, longhornNodes, longhornReplicas } from "./doubles/longhornController";
+import { type LonghornNode, longhornNodes, placesOf } from "./doubles/longhornController";
 import { type SimulatedCluster, SimulatedClusters } from "./doubles/simulatedCluster";
 import { CREATION, MARK, ScriptedHost, type ScriptRun } from "./scriptedHost";
 import type { SimulatedMachines } from "./simulatedMachines";
@@ -118,10 +118,7 @@ export class ScriptedLonghorn {
 
   /** The nodes with a replica of the volume. */
   placesOf(volume: string): string[] {
-    return longhornReplicas(this.cluster)
-      .filter(({ spec }) => spec.volumeName === volume)
-      .map(({ spec }) => spec.nodeID)
-      .sort();
+    return placesOf(this.cluster, volume);
   }
 
   /** The patches that Longhorn was asked for. */

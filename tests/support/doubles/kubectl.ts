@@ -161,7 +161,7 @@ function patch({ words: [kind = "", name = ""], options, cluster, call }: Asked)
 }
 
 /** RFC 7386. */
-function merged(target: unknown, change: unknown): unknown {
+export function merged(target: unknown, change: unknown): unknown {
   if (typeof change !== "object" || change === null || Array.isArray(change)) return change;
   const result = typeof target === "object" && target !== null ? { ...(target as Record<string, unknown>) } : {};
   for (const [key, value] of Object.entries(change)) {

@@ -1,10 +1,10 @@
 import { longhornProblems } from "../longhornSchemas";
-import type { SimulatedCluster } from "./simulatedCluster";
 
 /*
  * A double of Longhorn's controllers and its webhook, over objects that Longhorn's own CustomResourceDefinitions hold. It moves
  * replica objects as an eviction does, a step at each look at them: a copy on another node begins, is healthy at the next step, and
- * the evicted one goes. No data is moved, and there is no CSI: that is for a cluster of virtual machines to show.
+ * the evicted one goes. A copy that is missing is made the same way. No data is moved, and there is no CSI: that is for a cluster of
+ * virtual machines to show. The objects are those of a simulated cluster, or of a real API server (longhornOnCluster.ts).
  */
 
 export const NAMESPACE = "longhorn-system";
@@ -17,11 +17,21 @@ export interface LonghornFaults {
   readonly stuckRebuilds?: readonly string[];
 }
 
-interface Condition {
+/** A cluster in which Longhorn is. */
+export interface LonghornWorld {
+  /** Kubernetes' own. */
+  readonly nodes: Pick<ReadonlyMap<string, unknown>, "has">;
+  /** Objects by kind in the plural, `nodes.longhorn.io`, as the API has them. */
+  readonly objects: Map<string, object[]>;
+  /** Longhorn is installed and runs, and these things go wrong in it. */
+  longhorn?: LonghornFaults;
+}
+
+export interface Condition {
   type: string;
   status: string;
 }
-interface DiskSpec {
+export interface DiskSpec {
   path: string;
   diskType: "filesystem" | "block";
   allowScheduling: boolean;
@@ -38,7 +48,7 @@ interface DiskStatus {
   storageScheduled: number;
   conditions: Condition[];
 }
-interface Named {
+export interface Named {
   apiVersion: string;
   kind: string;
   metadata: { name: string; namespace: string; labels?: Record<string, string> };
@@ -69,21 +79,23 @@ export interface LonghornReplica extends Named {
   };
 }
 
-const list = <T extends Named>(cluster: SimulatedCluster, resource: string): T[] =>
+const list = <T extends Named>(cluster: LonghornWorld, resource: string): T[] =>
   (cluster.objects.get(`${resource}.longhorn.io`) ?? []) as T[];
-export const longhornNodes = (cluster: SimulatedCluster): LonghornNode[] => list(cluster, "nodes");
-export const longhornVolumes = (cluster: SimulatedCluster): LonghornVolume[] => list(cluster, "volumes");
-export const longhornReplicas = (cluster: SimulatedCluster): LonghornReplica[] => list(cluster, "replicas");
-const named = (kind: string, name: string): Named => ({
+export const longhornNodes = (cluster: LonghornWorld): LonghornNode[] => list(cluster, "nodes");
+export const longhornVolumes = (cluster: LonghornWorld): LonghornVolume[] => list(cluster, "volumes");
+export const longhornReplicas = (cluster: LonghornWorld): LonghornReplica[] => list(cluster, "replicas");
+export const named = (kind: string, name: string): Named => ({
   apiVersion: API_VERSION,
   kind,
   metadata: { name, namespace: NAMESPACE },
 });
-const conditions = (isTrue: boolean): Condition[] =>
-  ["Ready", "Schedulable"].map((type) => ({ type, status: isTrue ? "True" : "False" }));
+export const conditions = (isReady: boolean, isSchedulable = isReady): Condition[] => [
+  { type: "Ready", status: isReady ? "True" : "False" },
+  { type: "Schedulable", status: isSchedulable ? "True" : "False" },
+];
 
 /** Longhorn is there, and knows no node yet. */
-export function installLonghorn(cluster: SimulatedCluster, faults: LonghornFaults = {}): void {
+export function installLonghorn(cluster: LonghornWorld, faults: LonghornFaults = {}): void {
   const crd = { metadata: { name: "nodes.longhorn.io" } };
   cluster.objects.set("crd", [crd]);
   for (const each of ["nodes", "volumes", "replicas", "settings"]) cluster.objects.set(`${each}.longhorn.io`, []);
@@ -93,13 +105,19 @@ export function installLonghorn(cluster: SimulatedCluster, faults: LonghornFault
   set(cluster, "replica-soft-anti-affinity", "false");
 }
 
-export function set(cluster: SimulatedCluster, name: string, value: string): void {
+export function set(cluster: LonghornWorld, name: string, value: string): void {
   const others = list(cluster, "settings").filter(({ metadata }) => metadata.name !== name);
   cluster.objects.set("settings.longhorn.io", [...others, { ...named("Setting", name), value }]);
 }
 
+/** The value of a setting; undefined if it has none. */
+export function setting(cluster: LonghornWorld, name: string): string | undefined {
+  const settings = list<Named & { value: string }>(cluster, "settings");
+  return settings.find(({ metadata }) => metadata.name === name)?.value;
+}
+
 /** @param gib size of its only disk */
-export function addLonghornNode(cluster: SimulatedCluster, name: string, gib: number): LonghornNode {
+export function addLonghornNode(cluster: LonghornWorld, name: string, gib: number): LonghornNode {
   const node: LonghornNode = {
     ...named("Node", name),
     spec: { name, allowScheduling: true, evictionRequested: false, tags: [], disks: {} },
@@ -110,8 +128,12 @@ export function addLonghornNode(cluster: SimulatedCluster, name: string, gib: nu
   return node;
 }
 
-export function addLonghornDisk(node: LonghornNode, disk: string, gib: number): void {
-  const path = `/mnt/longhorn/${disk}`;
+export function addLonghornDisk(
+  node: LonghornNode,
+  disk: string,
+  gib: number,
+  path: string = `/mnt/longhorn/${disk}`,
+): void {
   const common = {
     diskType: "filesystem",
     allowScheduling: true,
@@ -125,9 +147,12 @@ export function addLonghornDisk(node: LonghornNode, disk: string, gib: number): 
   };
 }
 
-/** A volume that is attached and healthy, with a replica on each of these nodes. */
+/**
+ * A volume that is attached and healthy, with a replica on each of these nodes.
+ * @param on names, with the disk if it is not the node's first: `k3s-worker-01/second`
+ */
 export function addLonghornVolume(
-  cluster: SimulatedCluster,
+  cluster: LonghornWorld,
   name: string,
   gib: number,
   on: readonly string[],
@@ -142,21 +167,44 @@ export function addLonghornVolume(
     },
   };
   longhornVolumes(cluster).push(volume);
-  for (const node of on) {
-    const [disk] = Object.keys(needNode(cluster, node).spec.disks);
-    place(cluster, volume, needNode(cluster, node), disk!, "2026-01-01T00:00:00Z");
+  for (const each of on) {
+    const [nodeName = "", disk] = each.split("/");
+    const node = needNode(cluster, nodeName);
+    place(cluster, volume, node, disk ?? Object.keys(node.spec.disks)[0]!, "2026-01-01T00:00:00Z");
   }
   return volume;
 }
 
-function needNode(cluster: SimulatedCluster, name: string): LonghornNode {
+/** Somebody deletes it. */
+export function removeLonghornVolume(cluster: LonghornWorld, name: string): void {
+  for (const each of longhornReplicas(cluster).filter(({ spec }) => spec.volumeName === name)) drop(cluster, each);
+  const all = longhornVolumes(cluster);
+  all.splice(needVolumeAt(all, name), 1);
+}
+
+function needVolumeAt(all: readonly LonghornVolume[], name: string): number {
+  const at = all.findIndex(({ metadata }) => metadata.name === name);
+  if (at < 0) throw new Error(`Longhorn knows no volume ${name}`);
+  return at;
+}
+
+export const longhornVolume = (cluster: LonghornWorld, name: string): LonghornVolume =>
+  longhornVolumes(cluster)[needVolumeAt(longhornVolumes(cluster), name)]!;
+/** The nodes with a replica of the volume. */
+export const placesOf = (cluster: LonghornWorld, volume: string): string[] =>
+  longhornReplicas(cluster)
+    .filter(({ spec }) => spec.volumeName === volume)
+    .map(({ spec }) => spec.nodeID)
+    .sort();
+
+export function needNode(cluster: LonghornWorld, name: string): LonghornNode {
   const node = longhornNodes(cluster).find(({ metadata }) => metadata.name === name);
   if (!node) throw new Error(`Longhorn knows no node ${name}`);
   return node;
 }
 
 let replicaCount = 0;
-function place(cluster: SimulatedCluster, volume: LonghornVolume, node: LonghornNode, disk: string, healthyAt: string) {
+function place(cluster: LonghornWorld, volume: LonghornVolume, node: LonghornNode, disk: string, healthyAt: string) {
   const { metadata, spec, status } = volume;
   const { diskUUID } = node.status.diskStatus[disk]!;
   const replica = named("Replica", `${metadata.name}-r-${++replicaCount}`);
@@ -172,7 +220,7 @@ function place(cluster: SimulatedCluster, volume: LonghornVolume, node: Longhorn
   node.status.diskStatus[disk]!.storageAvailable -= status.actualSize;
 }
 
-function drop(cluster: SimulatedCluster, replica: LonghornReplica): void {
+function drop(cluster: LonghornWorld, replica: LonghornReplica): void {
   const all = longhornReplicas(cluster);
   all.splice(all.indexOf(replica), 1);
   const volume = longhornVolumes(cluster).find(({ metadata }) => metadata.name === replica.spec.volumeName);
@@ -204,7 +252,7 @@ export function admitLonghornNode(before: LonghornNode, after: LonghornNode): vo
 }
 
 /** One step of the controllers. */
-export function stepLonghorn(cluster: SimulatedCluster): void {
+export function stepLonghorn(cluster: LonghornWorld): void {
   if (!cluster.longhorn) return;
   forgetNodes(cluster);
   for (const volume of longhornVolumes(cluster)) {
@@ -222,22 +270,33 @@ export function stepLonghorn(cluster: SimulatedCluster): void {
         drop(cluster, evicted[0]!);
         continue;
       }
-      const found = placeFor(cluster, volume, replicas);
-      if (!found) continue;
-      place(cluster, volume, found.node, found.disk, "");
-      if (volume.status.state === "attached") volume.status.robustness = "degraded";
-    }
+      begin(cluster, volume, replicas);
+    } else if (copying.length === 0 && lacksOne(volume, replicas)) begin(cluster, volume, replicas);
   }
 }
 
-function isEvicted(cluster: SimulatedCluster, { spec }: LonghornReplica): boolean {
+/** A copy begins, if a disk has room for it. */
+function begin(cluster: LonghornWorld, volume: LonghornVolume, replicas: readonly LonghornReplica[]): void {
+  const found = placeFor(cluster, volume, replicas);
+  if (!found) return;
+  place(cluster, volume, found.node, found.disk, "");
+  if (volume.status.state === "attached") volume.status.robustness = "degraded";
+}
+
+/** Longhorn makes missing copies anew while the volume is attached, from one that works. */
+function lacksOne({ spec, status }: LonghornVolume, replicas: readonly LonghornReplica[]): boolean {
+  const working = replicas.filter((each) => each.spec.failedAt === "");
+  return status.state === "attached" && working.length > 0 && working.length < spec.numberOfReplicas;
+}
+
+function isEvicted(cluster: LonghornWorld, { spec }: LonghornReplica): boolean {
   const node = longhornNodes(cluster).find(({ metadata }) => metadata.name === spec.nodeID);
   const disk = Object.entries(node?.status.diskStatus ?? {}).find(([, { diskUUID }]) => diskUUID === spec.diskID)?.[0];
   return node?.spec.evictionRequested === true || node?.spec.disks[disk ?? ""]?.evictionRequested === true;
 }
 
 /** A disk with room on a node that has no replica of the volume yet. */
-function placeFor(cluster: SimulatedCluster, volume: LonghornVolume, replicas: readonly LonghornReplica[]) {
+function placeFor(cluster: LonghornWorld, volume: LonghornVolume, replicas: readonly LonghornReplica[]) {
   const used = new Set(replicas.filter((each) => !isEvicted(cluster, each)).map(({ spec }) => spec.nodeID));
   const isOk = (of: readonly Condition[]): boolean => of.every(({ status }) => status === "True");
   for (const node of longhornNodes(cluster)) {
@@ -251,7 +310,7 @@ function placeFor(cluster: SimulatedCluster, volume: LonghornVolume, replicas: r
 }
 
 /** Whose Node Kubernetes no longer has, Longhorn forgets, unless it still takes replicas. */
-function forgetNodes(cluster: SimulatedCluster): void {
+function forgetNodes(cluster: LonghornWorld): void {
   for (const node of [...longhornNodes(cluster)]) {
     if (cluster.nodes.has(node.metadata.name) || node.spec.allowScheduling) continue;
     longhornNodes(cluster).splice(longhornNodes(cluster).indexOf(node), 1);
