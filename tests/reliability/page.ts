@@ -76,7 +76,8 @@ const TAIL = `
 
 If Longhorn cannot move the replicas of a node that leaves, or not in time, the removal stops before the drain, names the volumes and
 lets the node take replicas again. A host or a run that dies meanwhile leaves a note on the Proxmox host, with which the next
-\`pulumi up\` goes on, or takes it back if the node stays ([storage](storage.md#if-a-removal-stops-because-of-longhorn)).
+\`pulumi up\` goes on, or takes it back if the node stays ([storage](storage.md#if-a-removal-stops-because-of-longhorn)). While Longhorn
+is down, a node with replicas stays. One without replicas, and a dead one, leave.
 
 ## After a failed removal
 
