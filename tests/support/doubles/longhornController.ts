@@ -27,11 +27,11 @@ export interface LonghornWorld {
   longhorn?: LonghornFaults;
 }
 
-export interface Condition {
+interface Condition {
   type: string;
   status: string;
 }
-export interface DiskSpec {
+interface DiskSpec {
   path: string;
   diskType: "filesystem" | "block";
   allowScheduling: boolean;
@@ -128,12 +128,7 @@ export function addLonghornNode(cluster: LonghornWorld, name: string, gib: numbe
   return node;
 }
 
-export function addLonghornDisk(
-  node: LonghornNode,
-  disk: string,
-  gib: number,
-  path: string = `/mnt/longhorn/${disk}`,
-): void {
+export function addLonghornDisk(node: LonghornNode, disk: string, gib: number, path = `/mnt/longhorn/${disk}`): void {
   const common = {
     diskType: "filesystem",
     allowScheduling: true,

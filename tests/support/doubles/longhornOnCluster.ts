@@ -154,9 +154,10 @@ export class LonghornOnCluster {
 
   private async write(before: ReadonlyMap<string, object[]>, after: ReadonlyMap<string, object[]>): Promise<void> {
     for (const kind of KINDS) {
-      const [old, now] = [before, after].map((objects) => byName(objects.get(`${kind}.longhorn.io`)));
-      for (const [name, object] of now!) await this.put(kind, name, old!.get(name), object);
-      for (const name of old!.keys()) if (!now!.has(name)) await this.send("DELETE", `${GROUP}/${kind}/${name}`);
+      const old = byName(before.get(`${kind}.longhorn.io`));
+      const now = byName(after.get(`${kind}.longhorn.io`));
+      for (const [name, object] of now) await this.put(kind, name, old.get(name), object);
+      for (const name of old.keys()) if (!now.has(name)) await this.send("DELETE", `${GROUP}/${kind}/${name}`);
     }
   }
 
@@ -229,15 +230,16 @@ function lookAt(world: LonghornWorld, kubernetes: readonly KubernetesNode[]): Lo
   };
 }
 
-/** What RFC 7386 makes the second of the first with. */
-export function mergePatch(before: object, after: object): object {
-  const [old, now] = [before, after] as Record<string, unknown>[];
-  const removed = Object.keys(old!).flatMap((key) => (key in now! ? [] : [[key, null] as const]));
-  const changed = Object.entries(now!).flatMap(([key, value]) => {
-    if (isDeepStrictEqual(old![key], value)) return [];
-    return [[key, isRecord(old![key]) && isRecord(value) ? mergePatch(old![key], value) : value] as const];
-  });
-  return Object.fromEntries([...removed, ...changed]);
+/** With what RFC 7386 makes the second of the first. */
+function mergePatch(before: object, after: object): object {
+  const [old, now] = [new Map(Object.entries(before)), new Map(Object.entries(after))];
+  const patch: Record<string, unknown> = {};
+  for (const key of old.keys()) if (!now.has(key)) patch[key] = null;
+  for (const [key, value] of now) {
+    const was: unknown = old.get(key);
+    if (!isDeepStrictEqual(was, value)) patch[key] = isRecord(was) && isRecord(value) ? mergePatch(was, value) : value;
+  }
+  return patch;
 }
 
 const isRecord = (value: unknown): value is object =>
