@@ -85,7 +85,7 @@ export class LonghornOnCluster {
     this.isEnding = true;
     await this.running;
     this.running = undefined;
-    if (this.failure !== undefined) throw this.failure;
+    if (this.failure !== undefined) throw new Error("the controllers of Longhorn failed", { cause: this.failure });
   }
 
   forget(): void {
