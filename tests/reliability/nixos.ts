@@ -69,10 +69,7 @@ export const nixosRows: readonly NixosRow[] = [
     ...{ step: "nixos-trial", fault: "the switch takes too long" },
     sees: "NODE (VMID) has not switched to its new system after 240 s; it goes back to the former one",
     next: "… on the Proxmox host says why; then pulumi up",
-    test: [
-      "scripts/nixosHost",
-      "fails with what the machine said if its switch failed, and when it takes too long",
-    ],
+    test: ["scripts/nixosHost", "fails with what the machine said if its switch failed, and when it takes too long"],
   },
   {
     ...{ step: "nixos-trial", fault: "the new system is out of reach" },
@@ -84,19 +81,13 @@ export const nixosRows: readonly NixosRow[] = [
     ...{ step: "nixos-keep", fault: "it went back before it was kept" },
     sees: "NODE went back to its former system: the new one was not confirmed within 420 s, or did not switch",
     next: "fix what the lines above say, or take the change back; then pulumi up",
-    test: [
-      "scripts/nixosHost",
-      "is an error if the machine has another name after its restart too, or has gone back",
-    ],
+    test: ["scripts/nixosHost", "is an error if the machine has another name after its restart too, or has gone back"],
   },
   {
     ...{ step: "nixos-keep", fault: "`configuration.nix` sets another host name" },
     sees: "NODE (VMID) has another host name after its restart too",
     next: "remove networking.hostName from configuration.nix of the machine and of its template, then pulumi up",
-    test: [
-      "scripts/nixosHost",
-      "is an error if the machine has another name after its restart too, or has gone back",
-    ],
+    test: ["scripts/nixosHost", "is an error if the machine has another name after its restart too, or has gone back"],
   },
   {
     ...{ step: "nixos-keep", fault: "the guest agent does not answer" },
