@@ -1,18 +1,15 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
 import { parse, stringify } from "yaml";
 import { addonsStackFile } from "../addonsStack";
 import { labEnv } from "../commands/env";
-import { ensureComponent } from "../components/build";
 import { GitServer, type GitWorkTree } from "../git/gitServer";
 import { run } from "../host/run";
 import { addonsDir, type Lab, labNetwork } from "../lab";
 import { pushChartDouble, registryOf } from "../registry/fill";
 import { askIngress } from "../support/askIngress";
-import { ensureDebianTool } from "../support/debianTool";
 import type { Log } from "../support/cache";
+import { encryptSecret } from "../support/sops";
 import { demoNamespaces, type DemoNamespace, firstFiles, INGRESS_HOST, motd, plainSecret, SECRET } from "./repository";
 
 /** The parts of `npm run demo -- --addons` that follow the cluster. Each throws if something is not as it should be. */
@@ -41,10 +38,8 @@ export class AddonsDemo {
 
   /** Fills the repository, and writes what the add-ons are to be into their stack file. Other add-ons that it names stay. */
   async prepare(): Promise<void> {
-    const keygen = await ensureDebianTool("age", "age-keygen", this.log);
-    const key = await run(keygen, []);
-    const recipient = (await run(keygen, ["-y"], { input: key })).trim();
-    await this.repository.push(firstFiles(await this.encrypted(recipient)));
+    const { text, ageKey } = await encryptSecret(plainSecret(this.password), this.log);
+    await this.repository.push(firstFiles(text));
     const registry = registryOf(this.lab);
     const [flux, monitoring] = await Promise.all(
       ["flux2", "kube-prometheus-stack"].map((name) => pushChartDouble(registry, name, this.log)),
@@ -66,7 +61,7 @@ export class AddonsDemo {
       monitoring: { chart: monitoring },
     });
     fs.writeFileSync(file, stringify(content));
-    await run("pulumi", ["config", "set", "--secret", "sopsAgeKey", "-C", addonsDir], { env: this.env, input: key });
+    await run("pulumi", ["config", "set", "--secret", "sopsAgeKey", "-C", addonsDir], { env: this.env, input: ageKey });
   }
 
   /** What Flux has made of the repository: the secret in the clear, an object for each node, and a commit that arrives. */
@@ -169,19 +164,6 @@ export class AddonsDemo {
       return "";
     });
     return answer.startsWith(`${to}-`);
-  }
-
-  private async encrypted(recipient: string): Promise<string> {
-    const sops = await ensureComponent("sops", this.log);
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "demo-secret-"));
-    try {
-      const file = path.join(folder, "secret.yaml");
-      fs.writeFileSync(file, plainSecret(this.password), { mode: 0o600 });
-      await run(sops, ["encrypt", "--age", recipient, "--encrypted-regex", "^(data|stringData)$", "--in-place", file]);
-      return fs.readFileSync(file, "utf8");
-    } finally {
-      fs.rmSync(folder, { recursive: true });
-    }
   }
 
   private async nodes(): Promise<{ readonly name: string; readonly address: string }[]> {

@@ -33,13 +33,9 @@ const all = (names: readonly string[], word: string): Changes =>
   Object.fromEntries(names.map((name) => [name, [word]]));
 
 beforeAll(async () => {
-  await lab.down();
-  await lab.up("--addons");
-  lab.edit((cluster) => {
+  await addons.raise((cluster) => {
     delete cluster.pools.worker;
     cluster.k3s.tlsSans = [at(SECOND)];
-    // The suite may have little of a busy machine.
-    cluster.k3s.startTimeout = "10m";
   });
   // The chart comes later.
   addons.edit((config) => {

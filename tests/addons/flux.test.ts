@@ -1,20 +1,16 @@
 import { randomBytes } from "node:crypto";
-import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
 
-import { ensureComponent } from "../../lab/components/build";
 import { installClusterServices } from "../../lab/components/clusterServices";
-import { run } from "../../lab/host/run";
 import { findLab, labNetwork } from "../../lab/lab";
 import { pushChartDouble } from "../../lab/registry/fill";
-import { ensureDebianTool } from "../../lab/support/debianTool";
+import { encryptSecret } from "../../lab/support/sops";
 import { AddonsLab } from "../support/addonsLab";
 import { allReady, configMap, firstFiles, FluxLab, namespace, nodeFolder } from "../support/fluxLab";
 import { GitServer, type GitWorkTree } from "../../lab/git/gitServer";
 import { eventually, Lab } from "../support/lab";
 import { privateKey, type Secret, secretsIn } from "../support/secretScan";
 import { type SshServer, startSshServer } from "../support/sshServer";
+import { log, timed } from "../support/timed";
 
 /*
  * Flux by the add-ons' program: its real controllers on a cluster of one server and two agents, a real Git repository over https, SOPS, and
@@ -24,7 +20,6 @@ import { type SshServer, startSshServer } from "../support/sshServer";
 const lab = new Lab("flux");
 const addons = new AddonsLab(lab);
 const flux = new FluxLab(lab);
-const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "flux-test-"));
 const NODES = ["k3s-master", "k3s-worker-01", "k3s-worker-02"];
 const TOKEN = randomBytes(20).toString("hex");
 const PASSWORD = randomBytes(20).toString("hex");
@@ -34,21 +29,9 @@ let sshServer: SshServer;
 let repository: GitWorkTree;
 let ageKey = "";
 
-const log = (line: string): boolean => process.stderr.write(`${line}\n`);
-/** How long something took, for a person who reads the run. */
-async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
-  const start = Date.now();
-  const result = await work();
-  log(`${what}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
-  return result;
-}
-
 beforeAll(async () => {
-  await lab.down();
-  await lab.up("--addons");
+  await addons.raise();
   const { subnet } = findLab(lab.name)!;
-  // The suite may have little of a busy machine.
-  lab.edit((cluster) => (cluster.k3s.startTimeout = "10m"));
   await lab.pulumiOk("up", "--yes", "--skip-preview");
   await installClusterServices(findLab(lab.name)!, log);
   server = await GitServer.start(labNetwork(subnet).machine);
@@ -67,7 +50,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.stop();
   await sshServer?.close();
-  fs.rmSync(scratch, { recursive: true });
   await lab.down();
 }, 120_000);
 
@@ -152,21 +134,15 @@ describe("the repository", () => {
 });
 
 describe("a secret in the repository", () => {
-  const file = path.join(scratch, "secret.yaml");
   const plain = { apiVersion: "v1", kind: "Secret", metadata: { name: "shop", namespace: "agents" } };
+  let encrypted = "";
 
   beforeAll(async () => {
-    const keygen = await ensureDebianTool("age", "age-keygen", log);
-    ageKey = await run(keygen, []);
-    const recipient = (await run(keygen, ["-y"], { input: ageKey })).trim();
-    fs.writeFileSync(file, JSON.stringify({ ...plain, stringData: { password: PASSWORD } }), { mode: 0o600 });
-    const sops = await ensureComponent("sops", log);
-    // As docs/addons.md has it.
-    await run(sops, ["encrypt", "--age", recipient, "--encrypted-regex", "^(data|stringData)$", "--in-place", file]);
+    const manifest = JSON.stringify({ ...plain, stringData: { password: PASSWORD } });
+    ({ text: encrypted, ageKey } = await encryptSecret(manifest, log));
   });
 
   it("is encrypted there, and in the clear in the cluster, once Flux has the key", async () => {
-    const encrypted = fs.readFileSync(file, "utf8");
     expect(secretsIn(encrypted, [{ name: "password", value: PASSWORD }])).toEqual([]);
     await addons.secret("sopsAgeKey", ageKey);
     addons.edit((config) => (config.flux.sops = true));

@@ -18,12 +18,8 @@ const TIMEOUT = 90;
 let chart: PushedChart;
 
 beforeAll(async () => {
-  await lab.down();
-  await lab.up("--addons");
-  lab.edit((cluster) => {
+  await addons.raise((cluster) => {
     delete cluster.pools.worker;
-    // The suite may have little of a busy machine.
-    cluster.k3s.startTimeout = "10m";
   });
   chart = await pushVariant(addons.registry, "traefik", "slow", { "slow.yaml": SLOW });
   addons.edit((config) => {
@@ -70,6 +66,18 @@ async function upSaying(): Promise<{ changes: Record<string, readonly string[]>;
   return { changes, said: lab.transcript.slice(from).join("\n") };
 }
 
+/** After an install that was killed: the next `up` waits for it, removes its record, and makes nothing anew. */
+async function expectInstallTakenUp(): Promise<void> {
+  const before = await uidOf("daemonset", "traefik");
+  await addons.pulumi("cancel", "--yes");
+  const { changes, said } = await upSaying();
+  expect(changes).toEqual({ traefik: ["create"] });
+  expect(said).toContain(SAID_WAITS);
+  expect(said).toContain(SAID_REMOVED);
+  expect(await uidOf("daemonset", "traefik")).toBe(before);
+  expect(await revisions()).toEqual(["deployed"]);
+}
+
 /** The slow pod starts anew, so that the next run of Helm waits for it. */
 const startSlowAnew = () => lab.kubectl("-n", "traefik", "delete", "pod", "-l", "app=slow", "--wait=false");
 
@@ -77,14 +85,7 @@ describe("an install that is killed, with the provider", () => {
   it("is taken up by the next up, without making anew what stands", async () => {
     await addons.killedHelm("traefik", "pending-install");
     expect(await revisions()).toEqual(["pending-install"]);
-    await addons.pulumi("cancel", "--yes");
-    const before = await uidOf("daemonset", "traefik");
-    const { changes, said } = await upSaying();
-    expect(changes).toEqual({ traefik: ["create"] });
-    expect(said).toContain(SAID_WAITS);
-    expect(said).toContain(SAID_REMOVED);
-    expect(await uidOf("daemonset", "traefik")).toBe(before);
-    expect(await revisions()).toEqual(["deployed"]);
+    await expectInstallTakenUp();
   });
 
   it("leaves a warning of the engine, which the documented command ends; the next up changes nothing", async () => {
@@ -138,14 +139,7 @@ describe("an up that is killed, and its provider lives on", () => {
     await addons.result("up");
     addons.edit((config) => (config.ingress = { traefik: "release", chart }));
     await addons.killedHelm("traefik", "pending-install", { providerLives: true });
-    const before = await uidOf("daemonset", "traefik");
-    await addons.pulumi("cancel", "--yes");
-    const { changes, said } = await upSaying();
-    expect(changes).toEqual({ traefik: ["create"] });
-    expect(said).toContain(SAID_WAITS);
-    expect(said).toContain(SAID_REMOVED);
-    expect(await uidOf("daemonset", "traefik")).toBe(before);
-    expect(await revisions()).toEqual(["deployed"]);
+    await expectInstallTakenUp();
     expect(await addons.result("up")).toEqual({});
   });
 });

@@ -22,6 +22,7 @@ import { type LonghornLook, LonghornOnCluster } from "../support/doubles/longhor
 import { DEAD_WEBHOOK, WEBHOOK } from "../support/doubles/longhornWebhook";
 import { eventually, finish, Lab } from "../support/lab";
 import { longhornCrds } from "../support/longhornSchemas";
+import { timed } from "../support/timed";
 
 /*
  * Nodes that come and go by `pulumi up` in a cluster with Longhorn. The API server and Longhorn's CRDs are real, so each object and each
@@ -35,15 +36,6 @@ const VMIDS = { [ONE]: 102, [TWO]: 103, [THREE]: 104 };
 const DISK = "default-disk-0";
 
 let longhorn: LonghornOnCluster;
-
-const log = (line: string): boolean => process.stderr.write(`${line}\n`);
-/** How long something took, for a person who reads the run. */
-async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
-  const start = Date.now();
-  const result = await work();
-  log(`${what}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
-  return result;
-}
 
 const workers = (count: number): void => lab.edit(({ pools }) => (pools.worker.count = count));
 const bound = (time: string): void => lab.edit((cluster) => (cluster.removal.evictionTimeout = time));

@@ -42,11 +42,7 @@ const OPERATOR_LOOKS_S = 180;
 let before: string[] = [];
 
 beforeAll(async () => {
-  await lab.down();
-  await lab.up("--addons");
-  lab.edit((cluster) => {
-    // The suite may have little of a busy machine.
-    cluster.k3s.startTimeout = "10m";
+  await addons.raise((cluster) => {
     // The cluster has one, though not from K3s.
     cluster.k3s.disable = cluster.k3s.disable.filter((name: string) => name !== "coredns");
   });

@@ -34,12 +34,7 @@ const NAMES = ["open", "closed", "shop", "customers", "outward", "database", "op
 const PLACES = ["one", "two"] as const;
 
 beforeAll(async () => {
-  await lab.down();
-  await lab.up("--addons");
-  lab.edit((cluster) => {
-    // The suite may have little of a busy machine.
-    cluster.k3s.startTimeout = "10m";
-  });
+  await addons.raise();
   await lab.pulumiOk("up", "--yes", "--skip-preview");
   await installClusterServices(findLab(lab.name)!, console.error);
   addons.edit((config) => {

@@ -7,6 +7,7 @@ import { baseConfig, baseOutputs, changed } from "../../addons/tests/support/con
 import { CHART, recordAddons, SSH_KEY } from "../../addons/tests/support/program";
 import { helmControllerCrds } from "../../lab/k3s/crds";
 import { crdFoldersOf } from "../../lab/registry/chartCrds";
+import { AddonsLab } from "../support/addonsLab";
 import { finish, Lab } from "../support/lab";
 import { longhornCrds } from "../support/longhornSchemas";
 import { reveal } from "../support/program";
@@ -28,12 +29,8 @@ interface ApiObject {
 }
 
 beforeAll(async () => {
-  await lab.down();
-  await lab.up("--addons");
-  lab.edit((cluster) => {
+  await new AddonsLab(lab).raise((cluster) => {
     delete cluster.pools.worker;
-    // The suite may have little of a busy machine.
-    cluster.k3s.startTimeout = "10m";
   });
   await lab.pulumiOk("up", "--yes", "--skip-preview");
   const ofCharts = await Promise.all(["flux2", "kube-prometheus-stack"].map((chart) => crdFoldersOf(chart, log)));

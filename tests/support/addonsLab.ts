@@ -30,6 +30,17 @@ export class AddonsLab {
 
   constructor(readonly lab: Lab) {}
 
+  /** Raises the lab anew, for a cluster that the first `pulumi up` makes. @param change of the cluster's config */
+  async raise(change: Parameters<Lab["edit"]>[0] = () => {}): Promise<void> {
+    await this.lab.down();
+    await this.lab.up("--addons");
+    this.lab.edit((cluster) => {
+      // A suite may have little of a busy machine.
+      cluster.k3s.startTimeout = "10m";
+      change(cluster);
+    });
+  }
+
   /** Changes the config, as loose as a person may write it. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   edit(change: (addons: any) => void): void {
