@@ -1,11 +1,11 @@
 # ready (Proxmox host): waits until the node is Ready at the wanted version and stays Ready; sets its labels and taints.
 # Arguments: VMID, NAME, VERSION, LABELS ("key=value", one per line), TAINTS ("key=value:Effect" or "key:Effect", one per line),
-# LONGHORN_DISKS (those that Longhorn gets: "serial GiB", one per line), ETCD yes|no (it is a member), TIMEOUT (s), REPAIRS (another
+# LONGHORN_DISKS (the disks for Longhorn: "serial GiB", one per line), ETCD yes|no (the node is a member), TIMEOUT (s), REPAIRS (a new
 # number runs it again). Input: CLUSTER_ID. Files: progress.sh, guest-unmount.sh.
 # K3s never removes a label, and sets taints only at the first registration. So the host keeps a note of what this script has
 # set. Only labels and taints in that note are removed when they are no longer in the config.
 
-# The report is in the guest.
+# The progress report is a file in the guest.
 progress() {
   { printf 'NAME=%s\n' "$NAME"; cat "$WORK/progress.sh"; echo 'progress "$@"'; } |
     GUEST_BOUND=15 guest_feed "$VMID" sh -s -- "$@" >/dev/null 2>&1 || :
@@ -43,7 +43,7 @@ say "waiting for $NAME to be Ready at $VERSION"
 BEGAN=$(now)
 KNOWN_SINCE=$((BEGAN - up))
 steady_for 0
-# Beside the next lines, because each report takes a moment.
+# In the background, because each report takes a moment.
 progress cluster_joined "done" "Ready at $VERSION" node_labeled running "setting labels and taints" &
 reported=$!
 DOING=node_labeled
@@ -63,7 +63,7 @@ while IFS= read -r label; do
 done <"$NOTES/$NAME.labels"
 while IFS= read -r label; do set -- "$@" "$label"; done <"$WORK/labels"
 if [ $# -gt 0 ]; then
-  # kubectl says of labels that are there already that the node was "not labeled", which reads like a failure.
+  # kubectl prints "not labeled" if the labels are already set, which reads like a failure.
   kubectl label node "$NAME" --overwrite -- "$@" >/dev/null
 fi
 
@@ -79,9 +79,9 @@ for kind in labels taints; do install_file 0600 "$WORK/$kind" "$NOTES/$NAME.$kin
 
 offer_disks
 
-# An interrupted removal has left the node cordoned, so uncordon it. A cordon by somebody else stays. Longhorn may still come up
-# on a node that was rebuilt: then the next look at the node takes its eviction back.
-undo_eviction "$NAME" || say "Longhorn does not give $NAME replicas again yet; the next pulumi up tries it"
+# An interrupted removal has left the node cordoned, so uncordon it. A cordon by somebody else stays. Longhorn may not
+# run yet on a node that was rebuilt: then the next run of this step undoes the eviction.
+undo_eviction "$NAME" || say "Longhorn cannot place replicas on $NAME yet; the next pulumi up tries again"
 if [ -e "$LEAVING/$NAME" ]; then
   kubectl uncordon "$NAME"
   rm -f "$LEAVING/$NAME"
@@ -104,7 +104,7 @@ until [ "$ETCD" = no ] || is_named; do
 done
 still_runs "the step waited for the node"
 
-# It was rebuilt, and is back.
+# If this was a rebuild, it is complete.
 rm -f "$REBUILDING/$NAME"
 
 pods=$(kubectl -n kube-system get pods --no-headers 2>/dev/null | awk '$3 != "Completed" { all++; split($2, n, "/"); if (n[1] == n[2]) ready++ } END { printf "%d of %d", ready, all }')

@@ -30,7 +30,7 @@ all_servers() {
   former_servers
 }
 
-# other_guests NAME: those of all servers that have another name and a guest with our mark.
+# other_guests NAME: "VMID name" of all servers but NAME whose guest has our mark.
 other_guests() (
   all_servers | while read -r vmid name; do
     if [ "$name" != "$1" ] && has_our_guest "$vmid"; then printf '%s\n' "$vmid $name"; fi
@@ -66,7 +66,7 @@ START_SERVERS="start them on the Proxmox host (pct start VMID, or qm start VMID 
 # shellcheck disable=SC2034
 SEE_SERVERS="find the cause in their journalctl -u k3s (pct enter VMID on the Proxmox host, or qm terminal VMID for a virtual machine)"
 
-# need_server SECONDS: the same; fails if none answers.
+# need_server SECONDS: as await_server, but ends the step if none answers.
 need_server() {
   await_server "$1" || fail "no server of the cluster answered within $1 s" "$SEE_SERVERS, then pulumi up"
 }
@@ -75,8 +75,8 @@ need_server() {
 KUBECTL_BOUND=90
 kubectl() { GUEST_BOUND=$KUBECTL_BOUND guest_exec "$SERVER" k3s kubectl "$@"; }
 
-# ask_api ARGUMENT…: sets ANSWER to what kubectl says. An API that does not answer says nothing about the cluster, so it is asked
-# again for API_WAIT seconds, through any server that answers but the one named NAME. Answers 1 if none has said it.
+# ask_api ARGUMENT…: sets ANSWER to kubectl's output. An API that does not answer says nothing about the cluster, so ask again for
+# API_WAIT seconds, through any server that answers except the one named NAME. Answers 1 if no server gave an answer.
 API_WAIT=60
 ask_api() {
   api_asked=$(now)
@@ -88,14 +88,14 @@ ask_api() {
   done
 }
 
-# node_exists NAME: ends the step if no API has said.
+# node_exists NAME: ends the step if no server gave an answer.
 node_exists() {
   ask_api get node "$1" --ignore-not-found -o name ||
     fail "no server of the cluster said within $API_WAIT s whether it has the node $1" "$SEE_SERVERS, then pulumi up"
   [ -n "$ANSWER" ]
 }
 
-# is_ready NAME: answers 1 if the Node is not Ready, or is not there; 2 if no API has said.
+# is_ready NAME: answers 1 if the Node is not Ready, or is not there; 2 if no server gave an answer.
 READY='jsonpath={.status.conditions[?(@.type=="Ready")].status}'
 is_ready() {
   ask_api get node "$1" --ignore-not-found -o "$READY" || return 2
@@ -116,16 +116,16 @@ node_look() {
 # await_change NAME: waits until the node may have become Ready, at most five seconds.
 await_change() {
   case $SEEN in
-    True*) ;; # at another version, or not known yet
+    True*) ;; # it has another version, or is not initialized yet
     *) if kubectl wait node "$1" --for=condition=Ready --timeout=5s >/dev/null 2>&1; then return 0; fi ;;
   esac
   sleep 0.5
 }
 
-# await_ready NAME VERSION SECONDS [LOOK]: waits until the node is Ready and was known and Ready for SECONDS without a break,
-# because K3s may stop or restart soon after its start. `*` means any version. A later call goes on with the same clock. While
-# the node is not Ready, LOOK is called each time, every five seconds at least. Answers 1 if the node is not Ready TIMEOUT s after
-# BEGAN; SEEN has the last result. Each look takes processor time that a K3s wants which is starting, so there are few of them.
+# await_ready NAME VERSION SECONDS [LOOK]: waits until the node is Ready, has been registered for SECONDS, and has not lost Ready in
+# that time, because K3s may stop or restart soon after its start. `*` means any version. A later call continues the same count. While
+# the node is not Ready, LOOK is called at least every five seconds. Answers 1 if the node is not Ready TIMEOUT s after
+# BEGAN; SEEN has the last result. Each query takes processor time from a K3s that is starting, so there are few of them.
 SEEN='' KNOWN_SINCE=''
 await_ready() {
   known="* $2 *" ready="True $2 |*"

@@ -5,9 +5,9 @@ IMAGES_DIR=/var/lib/rancher/k3s/agent/images
 [ -n "${MACHINE:-}" ] || fail "unknown architecture $ARCH"
 IMAGES_FILE=k3s-airgap-images-$ARCH.tar
 
-# check_node: ends the step if the node lacks something, before anything is changed, with all that it lacks. A node that stands and
-# works is only warned: it may be this step that puts it right. Each step of the node asks the same, so what another one
-# has said in this run, or in the last hour, is not said again.
+# check_node: before anything is changed, ends the step if checks of the node fail, and lists all of them. If K3s already runs on the
+# node, they are only warnings, because this step may be the fix. Each step of the node makes the same checks, so a warning that
+# another step has logged within the last hour is not repeated.
 check_node() {
   node_checks >"$WORK/findings"
   if [ -e "$STAMP" ] && systemctl is-active -q k3s k3s-agent 2>/dev/null; then sed -i 's/^fail/warn/' "$WORK/findings"; fi
@@ -21,7 +21,7 @@ check_node() {
 # has_sum FILE SUM
 has_sum() { [ -f "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum -c --status; }
 
-# need_sum FILE SUM: removes the file and ends the step if its SHA-256 is another one.
+# need_sum FILE SUM: removes the file and ends the step if its SHA-256 differs.
 need_sum() {
   found=$(sha256sum "$1" | cut -d' ' -f1)
   [ "$found" != "$2" ] || return 0

@@ -1,29 +1,30 @@
-# The start of K3s after a change: the last part of the steps that bring K3s to a node. It stands on the node itself.
-# From the parts before it: unit, changed (for people), inputs (a sum of all that K3s is started with), keep_good, what
-# node/k3s-onboarding.sh has, and what node/k3s-refusals.sh needs. Answers restarted.
+# Starts K3s after a change: the last part of the steps that install K3s. Runs on the node itself.
+# Needs from the parts before it: unit, changed (for people), inputs (the sum of everything that K3s is started with), keep_good, and
+# node/k3s-onboarding.sh and node/k3s-refusals.sh with what they need. Answers restarted.
 
 say "starting $unit${changed:+ (changed:$changed)}"
 k3s_starts
 began=$(now)
-# Ended first, as the last words of a K3s that is stopped while it starts are those of a failure.
+# Stop it first: a K3s that is stopped during its start logs a failure, which must not count for the new start.
 systemctl stop "$unit"
 systemctl reset-failed "$unit" 2>/dev/null || :
-# K3s takes a migration from SQLite to etcd that was cut off for a finished one. SQLite's file keeps its name until then.
+# K3s takes an interrupted migration from SQLite to etcd for a finished one. It renames SQLite's file only after the migration.
 db=/var/lib/rancher/k3s/server/db
 if [ -e "$db/state.db" ] && [ -d "$db/etcd/member/wal" ]; then
-  say "the migration to etcd was cut off; it begins anew"
+  say "the migration to etcd was interrupted; it starts again"
   rm -rf "$db/etcd"
 fi
-# Not a time: its second would bring along those words.
+# A cursor and not a time: the same second may also have lines of the former K3s.
 cursor=$(journalctl -q -n 1 -o cat --show-cursor | sed -n 's/^-- cursor: //p')
 systemctl start --no-block "$unit"
 
-# K3s calls itself up before kubelet has read its options, so kubelet is asked too, at its own port unless that was moved.
+# K3s reports that it is up before kubelet has read its options, so check kubelet too, at its default port. If the config sets
+# another port for it, skip this.
 kubelet_answers() {
   grep -qs healthz- "$ETC/config.yaml" "$ETC"/config.yaml.d/*.yaml ||
     KUBECONFIG='' "$BIN" kubectl --server=http://127.0.0.1:10248 --request-timeout=5s get --raw=/healthz >/dev/null 2>&1
 }
-# The cheapest question first: while K3s starts, each kubectl takes processor time that it wants itself.
+# The cheapest check first: while K3s starts, each kubectl takes processor time from it.
 is_up() {
   systemctl is-active -q "$unit" || return 1
   [ "$ROLE" = agent ] || "$BIN" kubectl get --raw=/readyz >/dev/null 2>&1 || return 1
