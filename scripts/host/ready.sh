@@ -32,16 +32,16 @@ steady_for() {
   fail "$NAME is not Ready at $VERSION after $TIMEOUT s (seen: ${SEEN:-no such node})" "find the cause in the conditions above and in journalctl on the node, then pulumi up"
 }
 
-# The installation on the node has already seen K3s and its kubelet run. The seconds since then, by the node's clock, count for
-# the wait here.
+# The installation on the node has already seen K3s and its kubelet run. The time since then, by the node's clock, counts for
+# the wait here. In hundredths of a second.
 STEADY=3
 # shellcheck disable=SC2016 # the guest's values
-up=$(number "$(guest_exec "$VMID" sh -c 'echo $(($(date +%s) - $(stat -c %Y /var/lib/proxmox-k3s/started)))' 2>/dev/null || :)")
-if [ "$up" -gt "$STEADY" ]; then up=$STEADY; fi
+up=$(number "$(guest_exec "$VMID" sh -c 'echo "$(date +%s.%N) $(stat -c %.2Y /var/lib/proxmox-k3s/started)"' 2>/dev/null | awk '{ printf "%d", ($1 - $2) * 100 }')")
+if [ "$up" -gt $((STEADY * 100)) ]; then up=$((STEADY * 100)); fi
 
 say "waiting for $NAME to be Ready at $VERSION"
 BEGAN=$(now)
-KNOWN_SINCE=$((BEGAN - up))
+KNOWN_SINCE=$(($(now_cs) - up))
 steady_for 0
 # In the background, because each report takes a moment.
 progress cluster_joined "done" "Ready at $VERSION" node_labeled running "setting labels and taints" &

@@ -134,16 +134,16 @@ await_ready() {
     SEEN=$(node_look "$1")
     # shellcheck disable=SC2254 # patterns
     case $SEEN in
-      $known) if [ -z "$KNOWN_SINCE" ] || { [ "${before%% *}" = True ] && [ "$SEEN" != "$before" ]; }; then KNOWN_SINCE=$(now); fi ;;
+      $known) if [ -z "$KNOWN_SINCE" ] || { [ "${before%% *}" = True ] && [ "$SEEN" != "$before" ]; }; then KNOWN_SINCE=$(now_cs); fi ;;
       *) KNOWN_SINCE='' ;;
     esac
     # shellcheck disable=SC2254
     case $SEEN in
       $ready)
-        steady=$(($(now) - KNOWN_SINCE))
-        if [ "$steady" -ge "$3" ]; then return 0; fi
+        left=$(($3 * 100 + KNOWN_SINCE - $(now_cs)))
+        if [ "$left" -le 0 ]; then return 0; fi
         # A break shows in the time of the last change, so one look at the end is enough.
-        sleep $(($3 - steady))
+        sleep "$((left / 100)).$(printf %02d $((left % 100)))"
         ;;
       *)
         "${4:-:}"

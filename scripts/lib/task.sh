@@ -28,6 +28,8 @@ number() { case $1 in *[!0-9]* | '' | ??????????*) echo 0 ;; *) echo "$1" ;; esa
 
 # now: seconds of a clock that time synchronization does not change.
 now() { IFS=. read -r seconds_up _ </proc/uptime && printf '%s\n' "$seconds_up"; }
+# now_cs: the same clock in hundredths of a second.
+now_cs() { read -r seconds_up _ </proc/uptime && printf '%s\n' "${seconds_up%.*}${seconds_up#*.}"; }
 
 # install_file MODE FILE TARGET: installs FILE if it differs; answers 0 if it changed something.
 install_file() {

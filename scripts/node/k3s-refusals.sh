@@ -42,6 +42,13 @@ TOO_SLOW='level=fatal.*\(leaderelection lost\|exited: .*\(deadline exceeded\|tim
 # the journal tells. Most are final; "not authorized" of a first server when seen twice; an end because of time, three times; a
 # name that is taken, five times, because a server whose API is slow says so too. The rest is waited for.
 check_refusals() {
+  # This runs twice a second, and each program takes processor time from a K3s that is starting.
+  if grep -q "$SIGNS" "$WORK/journal" || [ "$(restarts)" -gt 0 ]; then check_each_refusal; fi
+}
+# Every line that check_each_refusal looks for has one of these.
+SIGNS='token CA hash\|Waiting for file\|duplicate node name\|configuration mismatched\|not authorized\|level=fatal\|Unknown flag\|kubelet exited\|password rejected'
+restarts() { systemctl show -p NRestarts --value "$unit"; }
+check_each_refusal() {
   if [ "$(seen 'token CA hash does not match')" -gt 0 ]; then
     refused "the server's CA is not the one in the token" "something else answers at the server's address, or the server was rebuilt: pulumi up --refresh"
   elif [ "$(seen 'invalid token CA hash length')" -gt 0 ]; then
@@ -67,7 +74,7 @@ check_refusals() {
       "if the line names an option, correct k3s.serverConfig or k3s.agentConfig; else docs/operations.md, \"If kubelet does not start in a container\""
   elif [ "$(seen 'Node password rejected')" -gt 4 ]; then
     refused "the cluster knows another machine by the name $NAME" "if that machine is gone: kubectl delete node $NAME, then pulumi up; else give this node another hostname"
-  elif ! tries_again && [ "$(seen "$TOO_SLOW")" -eq 0 ] && [ "$(systemctl show -p NRestarts --value "$unit")" -gt 0 ]; then
+  elif ! tries_again && [ "$(seen "$TOO_SLOW")" -eq 0 ] && [ "$(restarts)" -gt 0 ]; then
     refused_options "K3s ends right after its start" "the lines above say why"
   fi
 }

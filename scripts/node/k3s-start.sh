@@ -26,7 +26,11 @@ kubelet_answers() {
 }
 # The cheapest check first: while K3s starts, each kubectl takes processor time from it.
 is_up() {
-  systemctl is-active -q "$unit" || return 1
+  if ! systemctl is-active -q "$unit"; then
+    rm -f "$WORK/active"
+    return 1
+  fi
+  [ -e "$WORK/active" ] || : >"$WORK/active"
   [ "$ROLE" = agent ] || "$BIN" kubectl get --raw=/readyz >/dev/null 2>&1 || return 1
   kubelet_answers
 }
@@ -45,5 +49,7 @@ done
 mkdir -p "${stamp%/*}"
 keep_good
 printf '%s\n' "$inputs" >"$stamp"
+# Its time says since when K3s runs (host/ready.sh).
+touch -r "$WORK/active" "$stamp"
 k3s_runs
 outcome restarted
