@@ -6,6 +6,7 @@ GUEST_BOUND=60
 # need_trusted VMID: ends the step if the guest is not trusted; answers 1 if there is no guest.
 need_trusted() {
   machine=$(conf_of "$1") || return 1
+  if is_trusted "$machine"; then return 0; fi
   is_ours "$machine" || fail "guest $1 ($(guest_name "$machine"), $machine) is not ours; it was not touched" "$(way_on "$machine" "delete or move that guest, then pulumi up --refresh")"
   is_prepared "$machine" || refuse_unknown "$machine"
   need_here "$machine"

@@ -140,10 +140,10 @@ await_ready() {
     # shellcheck disable=SC2254
     case $SEEN in
       $ready)
-        left=$(($3 * 100 + KNOWN_SINCE - $(now_cs)))
-        if [ "$left" -le 0 ]; then return 0; fi
+        remaining=$(($3 * 100 + KNOWN_SINCE - $(now_cs)))
+        if [ "$remaining" -le 0 ]; then return 0; fi
         # A break shows in the time of the last change, so one look at the end is enough.
-        sleep "$((left / 100)).$(printf %02d $((left % 100)))"
+        sleep "$((remaining / 100)).$(printf %02d $((remaining % 100)))"
         ;;
       *)
         "${4:-:}"

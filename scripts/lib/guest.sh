@@ -54,8 +54,30 @@ way_back() (
 # main_section FILE: the file without snapshots and pending changes.
 main_section() { sed '/^\[/,$d' "$1"; }
 
-# guest_name FILE: the guest's name, if it is a valid host name.
-guest_name() { main_section "$1" | sed -n 's/^\(hostname\|name\): *\([A-Za-z0-9][A-Za-z0-9.-]*\) *$/\2/p' | head -n 1; }
+# signs_of FILE: "OURS CREATION RAW NAME", each `-` if it is missing. OURS is `ours` if the main section has our mark, which is compared as
+# text and never as a pattern. CREATION is the id of the guest's creation, in the description before the mark. RAW is `raw` if there are
+# raw lines. NAME is the guest's name, if it is a valid host name. One program for all, because every call to a guest asks.
+signs_of() {
+  awk '
+    BEGIN { mark = ENVIRON["MARK"]; ours = creation = raw = name = "-" }
+    /^\[/ { exit }
+    /^#/ && mark != "" && length($0) > length(mark) && substr($0, length($0) - length(mark) + 1) == mark { ours = "ours" }
+    /^#creation [0-9a-f]+ of / && creation == "-" && index($0, " of ") == 27 { creation = substr($0, 11, 16) }
+    /^lxc\./ { raw = "raw" }
+    /^(hostname|name): *[A-Za-z0-9][A-Za-z0-9.-]* *$/ && name == "-" { sub(/^[a-z]*: */, ""); sub(/ *$/, ""); name = $0 }
+    END { print ours, creation, raw, name }
+  ' "$1" 2>/dev/null || echo - - - -
+}
+# sign FILE PLACE: one of these; empty if it is missing.
+sign() (
+  place=$2
+  # shellcheck disable=SC2046 # four words
+  set -- $(signs_of "$1")
+  shift $((place - 1))
+  [ "$1" = - ] || printf '%s\n' "$1"
+)
+creation_of() { sign "$1" 2; }
+guest_name() { sign "$1" 4; }
 
 # lock_of FILE: Proxmox VE's lock on the guest: `create`, `backup` …; empty if there is none.
 lock_of() { main_section "$1" | sed -n 's/^lock: *\([a-z-]*\) *$/\1/p' | head -n 1; }
@@ -89,15 +111,9 @@ free_slot() (
   printf 'scsi%s' "$slot"
 )
 
-# creation_of FILE: the id of its creation, which is in the description before the mark.
-creation_of() { main_section "$1" | sed -n 's/^#creation \([0-9a-f]\{16\}\) of .*$/\1/p' | head -n 1; }
-
 # --- whose it is ------------------------------------------------------------------------------------------------------
-# is_ours FILE: the main section has our mark. The mark is compared as text, never as a pattern.
-is_ours() {
-  [ -n "$MARK" ] && main_section "$1" |
-    awk 'BEGIN { mark = ENVIRON["MARK"] } /^#/ && length($0) > length(mark) && substr($0, length($0) - length(mark) + 1) == mark { found = 1 } END { exit !found }'
-}
+# is_ours FILE: the main section has our mark.
+is_ours() { [ -n "$(sign "$1" 1)" ]; }
 
 # has_our_guest VMID: there is a guest, and it has our mark.
 has_our_guest() (
@@ -105,9 +121,11 @@ has_our_guest() (
 )
 
 # has_record FOLDER FILE: FOLDER has the root-only record of exactly this creation of the guest.
-has_record() (
-  creation=$(creation_of "$2")
-  [ -n "$creation" ] && [ "$(cat "$1/$(vmid_of "$2")" 2>/dev/null || :)" = "$creation" ]
+has_record() { is_recorded "$1" "$2" "$(creation_of "$2")"; }
+is_recorded() ( # is_recorded FOLDER FILE CREATION
+  recorded=
+  { read -r recorded <"$1/$(vmid_of "$2")"; } 2>/dev/null || :
+  [ -n "$recorded" ] && [ "$recorded" = "$3" ]
 )
 record() { # record FOLDER CREATION
   mkdir -p "$1"
@@ -115,11 +133,15 @@ record() { # record FOLDER CREATION
 }
 
 # Only root on the host can write raw lines into a container's configuration.
-has_raw_lines() { main_section "$1" | grep -q '^lxc\.'; }
+has_raw_lines() { [ -n "$(sign "$1" 3)" ]; }
 
 # is_prepared FILE: this program finished it. For a container the raw lines are a second proof: a container that somebody
 # created later with the same VMID and description has none.
-is_prepared() { has_record "$PREPARED" "$1" && { ! is_container "$1" || has_raw_lines "$1"; }; }
+is_prepared() {
+  # shellcheck disable=SC2046 # four words
+  are_prepared "$1" $(signs_of "$1")
+}
+are_prepared() { is_recorded "$PREPARED" "$1" "${3#-}" && { ! is_container "$1" || [ "$4" = raw ]; }; } # are_prepared FILE SIGNS…
 
 # was_node FILE: it is, was, or may have been a node: one of the two signs is enough.
 was_node() { has_record "$PREPARED" "$1" || has_raw_lines "$1"; }
@@ -128,12 +150,17 @@ was_node() { has_record "$PREPARED" "$1" || has_raw_lines "$1"; }
 # has no such record any more.
 is_unfinished() { has_record "$CREATIONS" "$1" && ! was_node "$1"; }
 
-# is_trusted FILE: the scripts may run commands in the guest and copy files into it.
-is_trusted() { is_ours "$1" && is_prepared "$1" && is_here "$1"; }
+# is_trusted FILE [NAME]: the scripts may run commands in the guest and copy files into it; with NAME it must also have that name.
+is_trusted() (
+  file=$1 wanted=${2:-}
+  # shellcheck disable=SC2046 # four words
+  set -- $(signs_of "$file")
+  [ "$1" = ours ] && are_prepared "$file" "$@" && is_here "$file" && { [ -z "$wanted" ] || [ "$4" = "$wanted" ]; }
+)
 
-# trusts VMID [NAME]: there is a trusted guest; with NAME it must also have that name.
+# trusts VMID [NAME]: there is such a guest.
 trusts() (
-  conf=$(conf_of "$1") && is_trusted "$conf" && { [ -z "${2:-}" ] || [ "$(guest_name "$conf")" = "$2" ]; }
+  conf=$(conf_of "$1") && is_trusted "$conf" "${2:-}"
 )
 
 # former_mark FILE: the mark of this cluster under an earlier project or stack name; empty for a guest that is not ours.

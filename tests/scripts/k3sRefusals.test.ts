@@ -71,3 +71,13 @@ describe("a first server that ends because a part of it takes too long", () => {
   test("so is an end without a word", () =>
     expect(server(["started"], 1)).toBe("k3s-agent on node-1: K3s ends right after its start"));
 });
+
+test("every refusal has one of the words that a look at the journal searches for first", () => {
+  const text = fs.readFileSync(script, "utf8");
+  const signs = new RegExp(text.match(/^SIGNS='(.*)'$/m)![1]!.replaceAll("\\|", "|"));
+  const [, body = ""] = text.split("check_each_refusal() {");
+  const lines = [...body.matchAll(/seen '([^']+)'/g)].map(([, line]) => line!);
+  expect(lines.length).toBeGreaterThan(9);
+  expect(lines.filter((line) => !signs.test(line))).toEqual([]);
+  expect(text).toMatch(/^TOO_SLOW='level=fatal/m);
+});
