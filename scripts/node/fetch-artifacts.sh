@@ -1,14 +1,14 @@
-# fetch-artifacts (the node itself): downloads the release's files into a folder of the node, as far as K3s does not use
-# them already. On all nodes at once, and before a node's K3s is touched.
+# fetch-artifacts (the node itself): downloads the files of the release into a folder of the node, unless K3s already uses them. Runs on
+# all nodes at once, before K3s is touched on any of them.
 # Arguments: NAME, ARCH amd64|arm64, VERSION, SOURCE (URL of the release's folder), TO (folder), IMAGES yes|no.
 # Inputs: SHA256, IMAGES_SHA256.
 
 [ -e /var/lib/proxmox-k3s/started ] || doing k3s_installed "getting the files of K3s $VERSION"
 check_node
 has_downloader ||
-  fail "neither curl nor wget is there on $NAME" "take a template with one of them, or set artifacts.file"
+  fail "$NAME has neither curl nor wget" "use a template with one of them, or set artifacts.file"
 
-# fetch FILE SUM IN_USE: unless K3s uses that very file. A file gets the name of its sum, so that what has one is whole.
+# fetch FILE SUM IN_USE: downloads FILE, unless IN_USE already is that file. Only a complete file is named after its sum.
 fetched=
 fetch() {
   if has_sum "$3" "$2" || [ -f "$TO/$2" ]; then return 0; fi
@@ -21,8 +21,8 @@ fetch() {
 }
 
 mkdir -p "$TO"
-# Of a version that never got its turn.
+# Remove files of a version that was never installed.
 find "$TO" -type f ! -name "$SHA256" ! -name "$IMAGES_SHA256" -delete
 fetch "$BINARY_FILE" "$SHA256" "$BIN"
 [ "$IMAGES" = no ] || fetch "$IMAGES_FILE" "$IMAGES_SHA256" "$IMAGES_DIR/$IMAGES_FILE"
-outcome "the files of K3s $VERSION on $NAME: ${fetched:-they were there}"
+outcome "the files of K3s $VERSION on $NAME: ${fetched:-already there}"

@@ -1,5 +1,5 @@
-# The files of K3s on the node: binary and images of the release, configuration, tokens and unit. On the node itself. From
-# node/registries.sh: ETC, and the registries.
+# Installs the files of K3s: binary and images of the release, configuration, tokens and unit. Runs on the node itself. Needs
+# node/registries.sh (ETC, and the functions for registries).
 
 case $ROLE in
   server) unit=k3s other=k3s-agent ;;
@@ -11,22 +11,22 @@ esac
 changed=
 note() { changed="$changed $1"; }
 
-# The binary of the last good start, until the one that has taken its place has started too.
+# The binary of the last good start. It is kept until the new one has started too.
 FORMER=$BIN.former
 HAD="the version it had"
-HAD_NEXT="set that version in the config again, or mend what the lines above say; then pulumi up"
+HAD_NEXT="set that version in the config again, or fix what the lines above say; then pulumi up"
 
-# place FILE SUM TARGET MODE: answers 0 when TARGET changed. A download stands by the name of the sum that it was held
-# against; what was brought from the host is held against it here.
+# place FILE SUM TARGET MODE: installs FILE as TARGET; answers 0 if TARGET changed. A download was checked before, and its name is
+# its SHA-256. A file that was copied from the host is checked here.
 place() {
   if has_sum "$3" "$2"; then return 1; fi
   mkdir -p "${3%/*}"
   if [ -f "$FROM/$2" ]; then
     mv -f "$FROM/$2" "$3.new"
   else
-    [ -f "$FROM/$1" ] || fail "$1 $VERSION is not there on $NAME any more" "pulumi up --replace with the URN of $NAME-artifacts brings it again"
+    [ -f "$FROM/$1" ] || fail "$1 $VERSION is no longer on $NAME" "pulumi up --replace with the URN of $NAME-artifacts puts it there again"
     need_sum "$FROM/$1" "$2"
-    # No link: the host's next version is written over what it brought.
+    # A copy, not a link: the next version from the host overwrites this file.
     cp "$FROM/$1" "$3.new"
   fi
   chmod "$4" "$3.new"
@@ -34,14 +34,15 @@ place() {
   mv -f "$3.new" "$3"
 }
 
-# take_back: that binary again, where there is one; the other one is where it came from, for the next try.
+# take_back: restores the binary of the last good start, if there is one. A downloaded new binary goes back to its folder, for the
+# next try; one that was copied from the host is still there.
 take_back() {
   [ -f "$FORMER" ] || return 1
   [ -f "$FROM/$BINARY_FILE" ] || mv -f "$BIN" "$FROM/$SHA256"
   mv -f "$FORMER" "$BIN"
 }
 
-# install_release: the binary and the images of the release. The binary has to say that it is the wanted version.
+# install_release: installs the binary and the images of the release. The binary must report the wanted version.
 install_release() {
   if place "$BINARY_FILE" "$SHA256" "$BIN" 0755; then note binary; fi
   if [ "$IMAGES" = yes ] && place "$IMAGES_FILE" "$IMAGES_SHA256" "$IMAGES_DIR/$IMAGES_FILE" 0644; then note images; fi
@@ -55,14 +56,14 @@ install_release() {
   esac
 }
 
-# A server that joins others (join.sh) checks them as agents do. Once it has data of its own it goes by these.
+# A server that joins others (host/join.sh) checks their CA, as agents do. After it has joined, K3s uses the server's own data instead.
 JOIN=/var/lib/proxmox-k3s/join
 joins() { [ "$ROLE" = server ] && [ -s "$JOIN" ]; }
 
-# has_server: an agent's own one answers.
+# has_server: whether the agent reaches a server of its cluster.
 has_server() { timeout 10 "$BIN" kubectl --kubeconfig=/var/lib/rancher/k3s/agent/kubelet.kubeconfig get --raw=/readyz >/dev/null 2>&1; }
 
-# install_settings: configuration, tokens and unit, each where it differs.
+# install_settings: installs configuration, tokens and unit, each if it differs.
 install_settings() {
   printf '%s\n' "$CONFIG" >"$WORK/config.yaml"
   if joins; then
@@ -71,9 +72,9 @@ install_settings() {
     printf 'K10%s::server:%s\n' "$ca_hash" "$(cat "$WORK/secret.TOKEN")" >"$WORK/secret.JOIN"
     mv -f "$WORK/secret.JOIN" "$WORK/secret.TOKEN"
   fi
-  # An agent that has a server knows all of its cluster. With another one to begin with it would forget them, and depend on
-  # that one alone: the plan's first server is for agents that have none, or that get into another cluster, which the token
-  # tells.
+  # An agent that reaches a server knows all servers of its cluster. If its `server:` changed, it would forget them and depend on
+  # that one alone, so keep it. The plan's first server is for agents that reach none, or that move to another cluster: then the
+  # token differs.
   if [ "$ROLE" = agent ] && cmp -s "$WORK/secret.TOKEN" "$ETC/token" && has_server; then
     sed -i "s|^server: .*|$(grep '^server: ' "$ETC/config.yaml")|" "$WORK/config.yaml"
   fi
@@ -87,14 +88,14 @@ install_settings() {
   fi
 }
 
-# inputs_sum: one sum of all that K3s is started with, and of how often it was started anew to put its node right.
+# inputs_sum: the sum of everything that K3s is started with, and of how often it was restarted to repair its node.
 inputs_sum() {
   { echo "$SHA256"; [ "$REPAIRS" = 0 ] || echo "$REPAIRS"; registries_inputs; cat "$ETC/config.yaml" "$ETC"/*token "/etc/systemd/system/$unit.service"; } | sha256sum | cut -d' ' -f1
 }
 
-# The engine keeps the former inputs of an update that failed. So must the node: else an option that K3s refuses, or a
-# version that does not start, taken back in the config would be no change, and the node would stay without K3s. This is
-# the last good start's config.yaml; its binary is $FORMER.
+# If an update fails, the engine keeps the former inputs, and so must the node. Otherwise, a person who removes a refused option from
+# the config, or sets the former version again, would make no change that the engine sees, and the node would stay without K3s.
+# This is config.yaml of the last good start; $FORMER is its binary.
 GOOD=/var/lib/proxmox-k3s/config.yaml
 keep_good() {
   cp -p "$ETC/config.yaml" "$GOOD"

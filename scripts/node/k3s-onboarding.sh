@@ -1,9 +1,9 @@
-# The report of the steps that bring K3s to a node, whatever its system is. Inputs: VERSION, NAME, CONFIG,
-# START_TIMEOUT. By the part for the system: unit, JOIN, joins.
+# Reports the progress of the steps that install K3s on a node, for every system. Inputs: VERSION, NAME, CONFIG, START_TIMEOUT. The part
+# for the system sets unit, JOIN and joins.
 
-# The sum of all that the last good start of K3s was started with.
+# The sum of the inputs of the last good start of K3s.
 stamp=/var/lib/proxmox-k3s/started
-# Another start of a node that has joined before is no onboarding.
+# If the node has joined before, a start is no onboarding.
 joined=
 if [ -e "$stamp" ]; then joined=yes; fi
 
@@ -27,13 +27,13 @@ k3s_runs() {
   fi
 }
 
-# await_server_to_join: sets URL to the server that a new node joins, if any; ends the step if it does not answer in time, before K3s is
-# touched. It may restart at this moment.
+# await_server_to_join: sets URL to the server that a new node joins, if any. Before K3s is touched, waits for it to answer, because it
+# may be restarting; ends the step if it does not answer in time.
 await_server_to_join() {
   if joins; then URL=$(cut -d' ' -f1 "$JOIN"); else URL=$(printf '%s\n' "$CONFIG" | sed -n 's/^server: *//p'); fi
   if [ -z "$URL" ] || ! command -v bash >/dev/null; then return 0; fi
   limit=$START_TIMEOUT
-  # Its part of the step's time (plan/bounds.ts).
+  # This wait's share of the step's time limit (plan/bounds.ts).
   if [ "$limit" -gt 100 ]; then limit=100; fi
   address=${URL#https://}
   asked_since=$(now)

@@ -1,10 +1,10 @@
-# What K3s refuses, as its journal tells it after a start. On the node itself.
+# Finds in the journal why K3s does not start. Runs on the node itself.
 
-# One look at the journal for all that is asked of it: each costs as much as K3s' own start can spare.
+# read_journal: reads the journal once for all checks, because each read takes processor time from the start of K3s.
 read_journal() { journalctl -u "$unit" ${cursor:+--after-cursor="$cursor"} -o cat --no-pager >"$WORK/journal" 2>/dev/null || :; }
 journal() { cat "$WORK/journal"; }
 seen() { grep -c -- "$1" "$WORK/journal" || :; }
-# start_again: with what it had; some seconds more tell the report whether it runs (lib/doing.sh).
+# start_again: restarts K3s with the restored files. Waits up to 30 s, so that the progress report knows whether K3s runs (lib/doing.sh).
 start_again() {
   systemctl restart --no-block "$unit"
   patience=$START_TIMEOUT
@@ -32,15 +32,16 @@ refused_options() { # refused_options CAUSE [NEXT]
 }
 
 UNREACHED='failed to get CA certs'
-# Where an agent waits for its server, a server that joins ends, and systemd starts it again.
+# An agent waits for its server. A server that joins exits instead, and systemd restarts it.
 tries_again() { joins && [ "$(seen "$UNREACHED\|etcd cluster member list\|etcd cluster join failed\|Waiting for other members")" -gt 0 ]; }
 
-# On a busy machine or a slow disk K3s ends itself when a part of it takes too long. systemd starts it again, so it is no refusal.
+# On a busy machine or a slow disk, K3s exits if a part of it takes too long. systemd restarts it, so this is not a refusal.
 TOO_SLOW='level=fatal.*\(leaderelection lost\|exited: .*\(deadline exceeded\|timed out\|timeout\)\)'
 
-# Lines and their meaning as observed with K3s v1.36.3: a refused join stays "activating" without end, so that only
-# the journal tells. Most are final; "not authorized" of a first server when seen twice; an end because of time, three times; a
-# name that is taken, five times, because a server whose API is slow says so too. The rest is waited for.
+# check_refusals: ends the step if K3s cannot start. Lines and their meaning as observed with K3s v1.36.3. A refused join stays
+# "activating" for ever, so only the journal shows it. Most lines are final at once. Some are final only if repeated: "not
+# authorized", twice unless a server joins others; an exit because of a timeout, three times; a name that is taken, five times,
+# because a server whose API is slow logs that too. For anything else, wait.
 check_refusals() {
   # This runs twice a second, and each program takes processor time from a K3s that is starting.
   if grep -q "$SIGNS" "$WORK/journal" || [ "$(restarts)" -gt 0 ]; then check_each_refusal; fi
@@ -52,11 +53,11 @@ check_each_refusal() {
   if [ "$(seen 'token CA hash does not match')" -gt 0 ]; then
     refused "the server's CA is not the one in the token" "something else answers at the server's address, or the server was rebuilt: pulumi up --refresh"
   elif [ "$(seen 'invalid token CA hash length')" -gt 0 ]; then
-    refused "the token is malformed" "pulumi up; if it stays, the read-back of the CA hash failed: see /var/log/proxmox-k3s on the Proxmox host"
+    refused "the token is malformed" "pulumi up; if the error stays, the CA hash was not read correctly: see /var/log/proxmox-k3s on the Proxmox host"
   elif [ "$(seen 'Waiting for file')" -gt 0 ]; then
     refused "a token file is missing" "pulumi up writes it again"
   elif [ "$(seen 'duplicate node name found')" -gt 0 ]; then
-    refused "etcd still has a member of the name $NAME" "kubectl delete node $NAME takes it out of etcd, where that machine is gone; then pulumi up"
+    refused "etcd still has a member of the name $NAME" "if that machine is gone: kubectl delete node $NAME, which removes the member from etcd; then pulumi up"
   elif [ "$(seen 'critical configuration mismatched')" -gt 0 ]; then
     refused_options "its options differ from the other servers': $(journal | sed -n 's/.*critical configuration mismatched: //p' | sort -u | paste -s -d ' ' -)"
   elif [ "$(seen 'not authorized')" -gt "$(if joins; then echo 0; else echo 1; fi)" ]; then
@@ -64,17 +65,17 @@ check_each_refusal() {
   elif ! tries_again && [ "$(seen 'level=fatal')" -gt "$(seen "$TOO_SLOW")" ]; then
     refused_options "$(journal | grep 'level=fatal' | grep -v "$TOO_SLOW" | tail -n 1)"
   elif [ "$(seen "$TOO_SLOW")" -gt 2 ]; then
-    refused "it ends again and again, because a part of it takes too long: $(journal | grep "$TOO_SLOW" | tail -n 1)" \
+    refused "it exits again and again, because a part of it takes too long: $(journal | grep "$TOO_SLOW" | tail -n 1)" \
       "give $NAME more processors or a faster disk, then pulumi up"
   elif [ "$(seen 'Unknown flag .* found in config.yaml')" -gt 0 ]; then
-    # A server goes on without what it does not know, where an agent ends.
+    # A server ignores an unknown option; an agent exits.
     refused_options "K3s $VERSION does not know $(journal | sed -n 's/.*Unknown flag \(--[^ ]*\) found in config.*/\1/p' | sort -u | paste -s -d ' ' -)"
   elif [ "$(seen 'kubelet exited')" -gt 0 ]; then
     refused_options "kubelet does not run: $(journal | grep 'kubelet exited' | tail -n 1)" \
       "if the line names an option, correct k3s.serverConfig or k3s.agentConfig; else docs/operations.md, \"If kubelet does not start in a container\""
   elif [ "$(seen 'Node password rejected')" -gt 4 ]; then
-    refused "the cluster knows another machine by the name $NAME" "if that machine is gone: kubectl delete node $NAME, then pulumi up; else give this node another hostname"
+    refused "the cluster has another machine with the name $NAME" "if that machine is gone: kubectl delete node $NAME, then pulumi up; else give this node another hostname"
   elif ! tries_again && [ "$(seen "$TOO_SLOW")" -eq 0 ] && [ "$(restarts)" -gt 0 ]; then
-    refused_options "K3s ends right after its start" "the lines above say why"
+    refused_options "K3s exits right after its start" "the lines above say why"
   fi
 }

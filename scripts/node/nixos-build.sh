@@ -1,5 +1,5 @@
-# nixos-build (the node itself): writes the machine's NixOS configuration and builds its system, while the former one still runs. On
-# all nodes at once, and before a node's K3s is touched.
+# nixos-build (the node itself): writes the machine's NixOS configuration and builds its system, while the former one still runs. Runs
+# on all nodes at once, before K3s is touched on any of them.
 # Arguments: NAME, VERSION, CONFIG (config.yaml of K3s), MODULE (the NixOS module). No argument is a secret.
 
 [ -e /etc/NIXOS ] || fail "$NAME has no NixOS" "take a template with NixOS, or remove os: nixos from its pool; then pulumi up --replace with the URN of $NAME"
@@ -14,15 +14,15 @@ printf '%s\n' "$CONFIG" >"$WORK/config.yaml"
 printf '%s\n' '{ imports = [ ../configuration.nix ../hardware-configuration.nix ./module.nix ]; }' >"$WORK/system.nix"
 for file in module.nix config.yaml system.nix; do install_file 0644 "$WORK/$file" "$folder/$file" || :; done
 
-# Once: later, the volumes of pods are among the file systems. That of the template may name another machine's disks.
+# Only once: later, the file systems include the volumes of pods. The template's own file may name disks of another machine.
 if [ ! -e "$state/hardware" ]; then
   nixos-generate-config --show-hardware-config >"$WORK/hardware" ||
-    fail "nixos-generate-config does not know the hardware of $NAME" "the lines above say why; then pulumi up"
+    fail "nixos-generate-config does not know the hardware of $NAME" "fix the cause in the lines above, then pulumi up"
   install_file 0644 "$WORK/hardware" /etc/nixos/hardware-configuration.nix || :
   touch "$state/hardware"
 fi
 
-# told PATTERN: what Nix said.
+# told PATTERN: whether Nix printed it.
 told() { grep -q -- "$1" "$WORK/build"; }
 not_built() {
   tail -n 20 "$WORK/build" | cut -c1-300

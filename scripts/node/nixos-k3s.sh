@@ -1,8 +1,8 @@
 # nixos-k3s (the node itself): gives K3s its tokens, and starts it with the system that host/nixos-keep.sh has kept.
-# Arguments: ROLE server|agent, VERSION, NAME, ARCH amd64|arm64, CONFIG (config.yaml) and MODULE_SHA256 (what that system was built of),
-# REGISTRIES (registries.yaml without a secret), START_TIMEOUT (s), REPAIRS (another number restarts K3s). Secrets: TOKEN, AGENT_TOKEN,
+# Arguments: ROLE server|agent, VERSION, NAME, ARCH amd64|arm64, CONFIG (config.yaml) and MODULE_SHA256 (the module of that system),
+# REGISTRIES (registries.yaml without secrets), START_TIMEOUT (s), REPAIRS (a new number restarts K3s). Secrets: TOKEN, AGENT_TOKEN,
 # REGISTRIES_YAML, REGISTRY_CAS, as in install-k3s.sh.
-# Answers restarted, or unchanged if K3s runs on as it did.
+# Answers restarted, or unchanged if K3s was not restarted.
 
 k3s_begins
 check_node
@@ -14,7 +14,7 @@ case $("$BIN" --version) in
 esac
 install_secrets
 
-# The inputs of the last good start, as in install-k3s.sh. Not the whole system: another key or door does not concern K3s.
+# The inputs of the last good start, as in install-k3s.sh. Not the whole system: a new SSH key or firewall rule does not concern K3s.
 inputs=$({
   readlink -f "$BIN"
   echo "$REPAIRS"

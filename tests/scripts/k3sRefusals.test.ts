@@ -37,7 +37,7 @@ function refusalOf({ journal, joins = true, restarts = 0 }: Start): string {
 test("a name that another machine has ends the step, but not as soon as a server that is slow says the same", () => {
   expect(refusal(...Array<string>(4).fill(PASSWORD))).toBe("");
   expect(refusal(...Array<string>(5).fill(PASSWORD))).toBe(
-    "k3s-agent on node-1: the cluster knows another machine by the name node-1",
+    "k3s-agent on node-1: the cluster has another machine with the name node-1",
   );
 });
 
@@ -60,7 +60,7 @@ describe("a first server that ends because a part of it takes too long", () => {
 
   test("the third end is final, and says what helps", () =>
     expect(server([...SLOW, SLOW[0]!], 3)).toBe(
-      `k3s-agent on node-1: it ends again and again, because a part of it takes too long: ${SLOW[0]}`,
+      `k3s-agent on node-1: it exits again and again, because a part of it takes too long: ${SLOW[0]}`,
     ));
 
   test("another fatal line is final, and the one that is shown", () => {
@@ -69,7 +69,7 @@ describe("a first server that ends because a part of it takes too long", () => {
   });
 
   test("so is an end without a word", () =>
-    expect(server(["started"], 1)).toBe("k3s-agent on node-1: K3s ends right after its start"));
+    expect(server(["started"], 1)).toBe("k3s-agent on node-1: K3s exits right after its start"));
 });
 
 test("every refusal has one of the words that a look at the journal searches for first", () => {

@@ -254,7 +254,7 @@ it("a system without apt is named", () => {
     PATH: `${file("bin")}:${linked("sh", "awk", "sed", "grep", "tr", "cut", "tail", "date", "flock", "mkdir", "chmod", "mv", "rm", "cat", "df")}`,
   });
   expect(status).toBe(1);
-  expect(output).toContain("node-1 has no apt, by which it would get jq open-iscsi");
+  expect(output).toContain("node-1 has no apt to install jq open-iscsi");
 });
 
 /** A folder with these programs of this machine, and no others. */

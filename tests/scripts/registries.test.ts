@@ -97,7 +97,7 @@ test("a node without registries is started with what it was before there were an
 test("a file that somebody wrote is kept beside the program's, and is back when the config names no registry any more", () => {
   write(FILE, "mirrors: {}\n");
   expect(install(YAML).output).toBe(
-    "warning: /etc/rancher/k3s/registries.yaml was written by hand; it is /etc/rancher/k3s/registries.yaml.by-hand now (cluster.k3s.registries takes its place)\nchanged\n",
+    "warning: /etc/rancher/k3s/registries.yaml was written by hand; it is now /etc/rancher/k3s/registries.yaml.by-hand, because cluster.k3s.registries replaces it\nchanged\n",
   );
   expect(read(`${FILE}.by-hand`)).toBe("mirrors: {}\n");
   expect(install(YAML).output).toBe("unchanged\n");

@@ -148,7 +148,7 @@ describe("never touches what somebody else made", () => {
     [
       "a part that a kernel uses",
       (device) => fs.writeFileSync(`${device}.parts`, "sdb1\nvg-data\n"),
-      "parts or users (sdb1 vg-data)",
+      "partitions or volumes (sdb1 vg-data)",
     ],
   ])("%s", (_, make, words) => {
     const device = disk("longhorn");
