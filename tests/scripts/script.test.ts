@@ -4,7 +4,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 import * as fc from "fast-check";
 
-import { quote, readSecret, renderCommand, renderStdin } from "../../remote/script";
+import { taskOf } from "../../remote/tasks";
+import { quote, readSecret, renderCommand, renderStdin, taskFiles, taskNames } from "../../remote/script";
 
 const command = {
   task: "claim" as const,
@@ -66,6 +67,13 @@ describe("readSecret", () => {
 });
 
 describe("renderStdin", () => {
+  test.each(taskNames)("%s travels without comments, so that a changed one changes no step", (task) => {
+    const { files = {} } = taskOf(task);
+    const others = Object.entries(taskFiles(task)).flatMap(([name, text]) => (isShell(files[name]) ? [] : [text]));
+    const shell = others.reduce((text, other) => text.replace(other, ""), renderStdin(task));
+    expect(shell.match(/^[ \t]*#(?!!).*$/gm) ?? []).toEqual([]);
+  });
+
   it("refuses a value that would end its own here-document", () => {
     expect(() => renderStdin("install-k3s", { secrets: { TOKEN: "a\nPROXMOX_K3S_END\nb" } })).toThrow(
       "PROXMOX_K3S_END",
@@ -158,3 +166,8 @@ describe("the runner", () => {
     expect(fs.existsSync(path.join(root, "log/test-step.log"))).toBe(false);
   });
 });
+
+/** All its parts are shell. */
+function isShell(content: readonly string[] | { readonly text: string } = []): boolean {
+  return !("text" in content) && content.every((file) => file.endsWith(".sh"));
+}

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { renderGate } from "../../../remote/hostGate";
-import { renderStdin, taskNames } from "../../../remote/script";
+import { taskNames } from "../../../remote/script";
 import { taskOf } from "../../../remote/tasks";
 
 /* All shell: what the program sends, as it is sent, and the files of all else. */
@@ -24,13 +24,20 @@ function problems(input: string, ...options: string[]): string {
 
 test.each(standing)("%s passes shellcheck", (file) => expect(problems(read(file))).toBe(""));
 
-test.each(taskNames)("the task %s passes shellcheck, assembled as it is sent", (task) => {
-  const inputs = taskOf(task).args.includes("CLUSTER_ID") ? { CLUSTER_ID: "0123456789abcdef" } : {};
-  // 2034: variables for the parts that follow; 2153, 2154: arguments come from the command text; 1090, 1091: files of the host.
-  const options = ["-s", "sh", "-e", "SC2034,SC2153,SC2154,SC1090,SC1091"];
-  for (const text of [...hereDocuments(renderStdin(task, { inputs })), renderStdin(task)])
-    expect(problems(text, ...options)).toBe("");
-});
+// 2034: variables for the parts that follow; 2153, 2154: arguments come from the command text; 1090, 1091: files of the host.
+const SENT = ["-s", "sh", "-e", "SC2034,SC2153,SC2154,SC1090,SC1091"];
+
+/** Each text of shell that travels, assembled as it is sent, but with its comments: shellcheck's directives are among them. */
+const sent = new Map<string, string>([["lib/runner", assembled(["lib/runner.sh"])]]);
+for (const name of taskNames) {
+  const { parts, files = {} } = taskOf(name);
+  sent.set(name, assembled(parts.map((part) => `${part}.sh`)));
+  for (const content of Object.values(files)) if (isShell(content)) sent.set(content.join(" "), assembled(content));
+}
+
+test.each([...sent])("%s passes shellcheck, assembled as it is sent", (_, text) =>
+  expect(problems(text, ...SENT)).toBe(""),
+);
 
 test("the gate of the Proxmox host compiles as it is installed, in Perl's taint mode and with its warnings", () => {
   const { status, stderr } = spawnSync("/usr/bin/perl", ["-Twc"], { input: renderGate(), encoding: "utf8" });
@@ -41,10 +48,10 @@ test("these are the lab's, the bench's and the build's", () => {
   expect(standing).toEqual(expect.arrayContaining([".ci/run", "bench/by-hand.sh", "lab/host/init.sh"]));
 });
 
-/** The shell scripts inside a rendered stdin; unit files and settings are not shell. */
-function hereDocuments(stdin: string): string[] {
-  const documents = [
-    ...stdin.matchAll(/^cat >"\$WORK\/(task|leave|.*\.sh)" <<'PROXMOX_K3S_END'\n([\s\S]*?)^PROXMOX_K3S_END$/gm),
-  ];
-  return documents.map((match) => match[2] ?? "");
+function assembled(files: readonly string[]): string {
+  return files.map((file) => read(`scripts/${file}`)).join("\n");
+}
+
+function isShell(content: readonly string[] | { readonly text: string }): content is readonly string[] {
+  return !("text" in content) && content.every((file) => file.endsWith(".sh"));
 }
