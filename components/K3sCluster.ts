@@ -10,7 +10,8 @@ import { clusterStepName } from "../plan/steps";
 import type { Transitions } from "../plan/transitions";
 import { buildContext } from "./buildContext";
 import { K3sNode } from "./K3sNode";
-import { readBack } from "./readBack";
+import { firstCaHash } from "./membership/firstCaHash";
+import { CA_HASH, readBack } from "./readBack";
 import type { RepairCounts } from "./repair";
 import { releaseSums } from "./releaseSums";
 import { k10, password } from "./tokens";
@@ -39,7 +40,8 @@ export interface NodeOutput extends Pick<
 
 /**
  * The whole cluster. Order: the anchor, the roster and the checks of the host; the servers, strictly one at a time; the
- * agents in parallel, their machines and files from the start and their K3s once that of all servers answers. Names,
+ * agents in parallel, their machines and files from the start and their K3s once that of all servers answers; in a new
+ * cluster, once one server answers. Names,
  * numbers and addresses come from the plan, so a preview is exact with Proxmox and the cluster off.
  */
 export class K3sCluster extends pulumi.ComponentResource {
@@ -89,21 +91,20 @@ export class K3sCluster extends pulumi.ComponentResource {
         ),
       );
     }
-    const allServers = servers.map((server) => server.k3s);
-    const caHash = readBack(
-      name,
-      { task: "ca-hash", title: "the CA hash that joining nodes check", context, servers },
-      this,
-    );
+    const caHash = readBack(name, { task: "ca-hash", title: CA_HASH, context, servers }, this);
     const joinToken = k10(caHash, "node", agentToken.result);
+    // The servers change first. A cluster that does not exist yet has nothing to change (docs/decisions/0032).
+    const isNew = former.nodes.length === 0;
+    const agents = isNew
+      ? {
+          tokens: { token: k10(firstCaHash(context, { servers, recorded: caHash }), "node", agentToken.result) },
+          k3sAfter: servers.map((server) => server.leave),
+        }
+      : { tokens: { token: joinToken }, k3sAfter: servers.map((server) => server.k3s) };
     const ready = new Map(plan.servers.map(({ name: server }, at) => [server, servers[at]!.ready]));
     for (const { node, after } of disturbanceOrder(change, plan)) {
       const machineAfter = after.map((other) => ready.get(other)!);
-      const agent = new K3sNode(
-        node.name,
-        { node, context, sums, tokens: { token: joinToken }, machineAfter, k3sAfter: allServers },
-        { parent: this },
-      );
+      const agent = new K3sNode(node.name, { node, context, sums, machineAfter, ...agents }, { parent: this });
       ready.set(node.name, agent.ready);
     }
 

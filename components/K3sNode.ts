@@ -36,6 +36,10 @@ export interface K3sNodeArgs {
  */
 export class K3sNode extends pulumi.ComponentResource {
   readonly machine: Machine;
+  /** The release's files are on the node. */
+  readonly files: pulumi.Resource;
+  /** Its deletion takes the node out of the cluster. */
+  readonly leave: pulumi.Resource;
   /** K3s runs, and a server answers requests. */
   readonly k3s: pulumi.Resource;
   readonly ready: RemoteScript;
@@ -51,9 +55,9 @@ export class K3sNode extends pulumi.ComponentResource {
     const machine = machineOf(name, { node, context, after: args.machineAfter }, { parent: this });
     this.machine = machine;
     const membership = { node, machine, context };
-    const left = leave(name, { ...membership, dependsOn: [machine.usable, ...args.k3sAfter] }, this);
+    this.leave = leave(name, { ...membership, dependsOn: [machine.usable, ...args.k3sAfter] }, this);
     const changes = context.k3sChanges.hooks;
-    const files = artifacts(name, { node, machine, context, sums: args.sums }, this);
+    this.files = artifacts(name, { node, machine, context, sums: args.sums }, this);
     const firewalled = rules(name, { node, machine, context }, this);
     const shown = page(name, { node, machine, context }, this);
     const installed = [
@@ -79,7 +83,7 @@ export class K3sNode extends pulumi.ComponentResource {
       },
       context.scriptOptions({
         parent: this,
-        dependsOn: [left, files, ...shown, ...installed, ...(firewalled ? [firewalled] : [])],
+        dependsOn: [this.leave, this.files, ...shown, ...installed, ...(firewalled ? [firewalled] : [])],
         ...livesWith(machine.guest),
         // They are in the same text as the script.
         ...(context.registries?.placeholder ? { ignoreChanges: ["stdin"] } : {}),

@@ -15,6 +15,9 @@ interface ReadBackArgs {
   readonly secretOutput?: boolean;
 }
 
+/** Title of the task `ca-hash`. */
+export const CA_HASH = "the CA hash that joining nodes check";
+
 /** A value read from a live server, by a command of its own: any changed input would make it unknown in a preview. */
 export function readBack(
   name: string,
