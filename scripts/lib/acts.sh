@@ -1,4 +1,5 @@
-# The only functions that act on guests: no other script calls pct or qm. Containers and virtual machines are told apart here.
+# The only functions that act on guests: no other script calls pct or qm. They hide whether a guest is a container or a virtual
+# machine.
 
 # Time limit for a command in a guest, in seconds.
 GUEST_BOUND=60
@@ -21,7 +22,7 @@ need_machine() {
 # know that the guest is ours.
 run_in() { by_kind pct_run agent_run "$@" </dev/null; }
 feed_in() { by_kind pct_run agent_feed "$@"; }
-by_kind() { # by_kind FOR_A_CONTAINER FOR_A_VIRTUAL_MACHINE FILE ARGUMENT…: the one or the other, with the VMID for FILE
+by_kind() { # by_kind FOR_A_CONTAINER FOR_A_VIRTUAL_MACHINE FILE ARGUMENT…: calls one of the functions, with the VMID in place of FILE
   if is_container "$3"; then act=$1; else act=$2; fi
   acts_on=$(vmid_of "$3")
   shift 3
@@ -58,7 +59,7 @@ guest_runs() (
   asked=$(conf_of "$1") && [ "$("$(tool_of "$asked")" status "$1" 2>/dev/null)" = "status: running" ]
 )
 
-# LXC says at each start of a container that the program's raw line for AppArmor counts more than the features.
+# At each start of a container, LXC warns that the program's raw line for AppArmor overrides the features. Nobody needs that line.
 guest_start() {
   need_trusted "$1" || return 1
   start_code=0
@@ -85,7 +86,7 @@ guest_discard() {
     qm destroy "$discarded"
   fi
 }
-# destroy_command FILE: for people: the command that does it.
+# destroy_command FILE: for people: the command that destroys the guest.
 # shellcheck disable=SC2317
 destroy_command() { if is_container "$1"; then echo "pct destroy $VMID --force"; else echo "qm stop $VMID && qm destroy $VMID"; fi; }
 
@@ -153,8 +154,8 @@ disk_grow() { need_trusted "$1" && qm disk resize "$1" "$2" "$3G"; }
 # disk_attach VMID SLOT VOLUME SERIAL
 disk_attach() { need_trusted "$1" && qm set "$1" "--$2" "$3,serial=$4,discard=on,iothread=1"; }
 
-# The guest that keeps a node's further disks is protected, and a template, which Proxmox VE does not start. A new disk of a
-# template would be read-only, so it is none while it gets one.
+# The guest that keeps a node's further disks is protected. It is a template, because Proxmox VE does not start those. A new disk of
+# a template would be read-only, so it is no template while a disk is added.
 keeper_create() { # keeper_create VMID NODE POOL
   qm create "$1" --name "$2-disks" --memory 16 --scsihw virtio-scsi-single --onboot 0 --protection 1 --pool "$3" \
     --description "disks of $2 of $MARK"
@@ -200,7 +201,7 @@ agent_call() (
     local $/;
     my $answer = eval { JSON::PP->new->decode(<STDIN>) };
     unless (ref $answer eq "HASH" && $answer->{exited}) { print STDERR "the guest agent gave no result\n"; exit 255 }
-    # The text is bytes, if the host did not write them as escapes.
+    # If the host wrote no escapes, the text is already bytes.
     for (["out-data", *STDOUT], ["err-data", *STDERR]) {
       my ($text, $to) = ($answer->{$_->[0]} // "", $_->[1]);
       utf8::encode($text) if $text =~ /[^\x00-\xff]/;
@@ -210,7 +211,7 @@ agent_call() (
   ' <"$answer"
 )
 
-# agent_push VMID FILE TARGET MODE: copies a file into the guest, chunk by chunk; TARGET is there only when it is complete.
+# agent_push VMID FILE TARGET MODE: copies a file into the guest in chunks; TARGET appears only when it is complete.
 agent_push() (
   vm=$1 file=$2 target=$3 mode=$4
   size=$(stat -c %s "$file")

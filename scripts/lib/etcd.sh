@@ -8,7 +8,7 @@ list_members() {
 }
 listed_member() { printf '%s\n' "$MEMBERS" | grep -qxF -- "$1"; }
 
-# need_members: the same; fails if the API does not answer.
+# need_members: as list_members, but ends the step if the API does not answer.
 need_members() { list_members || fail "the API of the server $SERVER did not list the members of etcd" "check the server: $(guest_command "$SERVER" "journalctl -u k3s") on the Proxmox host; then pulumi up"; }
 is_member() {
   need_members

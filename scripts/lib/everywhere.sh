@@ -1,7 +1,7 @@
-# A question to every guest of the cluster. Runs on the Proxmox host. Needs lib/cluster.
+# Asks every guest of the cluster. Runs on the Proxmox host. Needs lib/cluster.
 
-# list_guests: "VMID NAME" of every server, in the order in which every step asks them, to $WORK/servers; of every other guest of
-# ours to $WORK/agents.
+# list_guests: writes "VMID NAME" of every server to $WORK/servers, in the order in which every step asks them, and of every other
+# trusted guest to $WORK/agents.
 list_guests() {
   all_servers >"$WORK/servers"
   confs_here | while read -r conf; do
@@ -11,8 +11,8 @@ list_guests() {
   done >"$WORK/agents"
 }
 
-# ask_all SERVER_QUESTION QUESTION: calls them with VMID and NAME of each guest, and prints the answers in the order of the lists. At
-# the same time, as each that hangs takes its bound; of many agents only some, for the host's sake.
+# ask_all SERVER_QUESTION QUESTION: calls them with VMID and NAME of each guest, and prints the answers in the order of the lists. All
+# run at the same time, because each guest that hangs takes the full time limit. Only eight agents at once, to limit the host's load.
 ask_all() {
   while read -r asked name; do "$1" "$asked" "$name" >"$WORK/seen.$asked" & done <"$WORK/servers"
   begun=0

@@ -1,20 +1,20 @@
-# The packet filter of the nodes, on the Proxmox host. It reaches the guests without their network, so no rule can keep it out.
-# Kept here: the rules of the last plan (plan.nft), its nodes and those that have left the plan but not the cluster (nodes, former:
-# "VMID NAME ADDRESS ROLE", one per line), the rules of both (rules.nft), and what a guest needs to apply them.
+# The packet filter of the nodes. Runs on the Proxmox host, which reaches the guests without their network, so no rule can lock it out.
+# Files in the folder: the rules of the last plan (plan.nft), the nodes of the plan and those that have left the plan but not the
+# cluster (nodes, former: "VMID NAME ADDRESS ROLE", one per line), the rules for both (rules.nft), and what a guest needs to apply them.
 
 KEPT_RULES=$CLUSTER_DIR/firewall
 # Rules that no connection from outside has confirmed yet.
 ON_TRIAL=$CLUSTER_DIR/firewall.trial
-# A guest goes back to its former rules after this time: within a minute, with the start of a unit.
+# After this time a guest goes back to its former rules. With the start of the unit, this is less than a minute.
 TRIAL_SECONDS=55
 
-# lock_mesh: waits for whoever changes the rules; until the end of the step.
+# lock_mesh: waits until no other step changes the rules, and locks them until the end of this step.
 lock_mesh() {
   exec 9>"$CLUSTER_DIR/firewall.lock"
   flock 9
 }
 
-# compose FOLDER: rules.nft of it: the plan's, and the addresses of nodes that have not left yet.
+# compose FOLDER: writes its rules.nft: the rules of the plan, and the addresses of nodes that have not left the cluster yet.
 compose() {
   cp "$1/plan.nft" "$1/rules.nft.new"
   awk '{ printf "add element inet k3smesh nodes { %s }\nadd element inet k3smesh %ss { %s }\n", $3, $4, $3 }' "$1/former" >>"$1/rules.nft.new"
@@ -24,10 +24,11 @@ compose() {
 # in_mesh FOLDER: "VMID NAME" of all its nodes.
 in_mesh() { cut -d' ' -f1,2 "$1/nodes" "$1/former" | sort -u; }
 
-# tell FOLDER VMID NAME WORD [SECONDS]: guest-firewall.sh in the guest, with the rules of the folder. Answers its word, or why not.
+# tell FOLDER VMID NAME WORD [SECONDS]: runs guest-firewall.sh in the guest, with the rules of the folder. The last line is its answer,
+# or absent, stopped or silent if it did not run.
 tell() (
   folder=$1 vmid=$2 name=$3
-  # One that hangs must not use up the minute of the others.
+  # A guest that hangs must not use up the minute of the others.
   GUEST_BOUND=20
   shift 3
   if ! trusts "$vmid" "$name"; then
@@ -42,7 +43,8 @@ tell() (
   fi
 )
 
-# tell_all FOLDER WORD [SECONDS] <NODES: the same for each "VMID NAME" of stdin, sixteen at a time. Their answers are $WORK/told.NAME.
+# tell_all FOLDER WORD [SECONDS] <NODES: tell for each "VMID NAME" of stdin, sixteen at a time. Their answers are in
+# $WORK/told.NAME.
 tell_all() {
   told_folder=$1
   shift
@@ -56,7 +58,7 @@ tell_all() {
   wait
 }
 
-# who_said WORD: "VMID NAME" of those who answered it.
+# who_said WORD: "VMID NAME" of the guests that answered it.
 who_said() {
   while read -r told_vmid told_name; do
     case $(tail -n 1 "$WORK/told.$told_name") in "$1") echo "$told_vmid $told_name" ;; esac
@@ -64,8 +66,8 @@ who_said() {
 }
 names_of() { cut -d' ' -f2 | tr '\n' ' ' | sed 's/ $//'; }
 
-# refusals: what guests that run have against the rules, for people. What a guest says is shown without control characters.
-# refusals_of <GUESTS: of these guests alone, "VMID NAME" first in each line.
+# refusals: why running guests refused the rules, for people. The text of a guest is shown without control characters.
+# refusals_of <GUESTS: only for these guests, "VMID NAME" first in each line.
 refusals() { refusals_of <"$WORK/tell"; }
 refusals_of() {
   while read -r told_vmid told_name _; do
@@ -76,17 +78,17 @@ refusals_of() {
   done
 }
 
-# not_told: "VMID NAME" of the guests that did not get the rules. say_later <NODES: says when they do.
+# not_told: "VMID NAME" of the guests that did not get the rules. say_later <NODES: says when they get them.
 not_told() {
   who_said stopped
   who_said silent
 }
 say_later() {
   later=$(names_of)
-  if [ -n "$later" ]; then say "not running, so with their former rules: $later. When they run again: pulumi up"; fi
+  if [ -n "$later" ]; then say "these nodes do not run, so they still have their former rules: $later. When they run again: pulumi up"; fi
 }
 
-# For one node alone: the rules that the others have already.
+# For a single node: the rules that the others already have.
 need_rules() {
   [ -s "$KEPT_RULES/rules.nft" ] || fail "the rules of the nodes are missing on the Proxmox host" "pulumi up --replace '**-firewall', which writes them again"
 }
@@ -97,10 +99,11 @@ tell_one() { # tell_one WORD [SECONDS]: SAID is its answer
 }
 fail_silent() {
   tr -d '\000-\010\013-\037\177' <"$WORK/told.$NAME" | tail -n 20
-  fail "$NAME ($VMID) did not apply the rules of the firewall" "see whether it runs ($(command_of "$VMID") status $VMID on the Proxmox host), then pulumi up"
+  fail "$NAME ($VMID) did not apply the rules of the firewall" "check whether it runs ($(command_of "$VMID") status $VMID on the Proxmox host), then pulumi up"
 }
 
-# shut_out VMID NAME: the nodes do not let this one in any more. Called when it has left the cluster: until then they needed it.
+# shut_out VMID NAME: the other nodes no longer accept connections from this node. Call it after the node has left the cluster, because
+# until then they need it.
 shut_out() {
   if [ ! -s "$KEPT_RULES/rules.nft" ]; then return 0; fi
   lock_mesh
@@ -109,7 +112,7 @@ shut_out() {
     compose "$KEPT_RULES"
     in_mesh "$KEPT_RULES" >"$WORK/rest"
     tell_all "$KEPT_RULES" give <"$WORK/rest"
-    say "the nodes do not let $2 in any more"
+    say "the nodes no longer accept connections from $2"
     not_told | say_later
     refusals
   fi

@@ -1,12 +1,12 @@
 # Guests of the Proxmox host: how to tell whose they are. lib/acts.sh acts on them. A description is public, and
 # any user of Proxmox VE can copy it: it distinguishes our guests from others, but it proves nothing. A guest is trusted only if
 # a record on the host, which only root can write, also says that this program finished it.
-# A function with variables of its own runs in a subshell, (…), so that it changes none of its caller's.
+# A function with local variables runs in a subshell, (…), so that it does not change variables of its caller.
 # Inputs: MARK; VMID and NAME of the node that the step is about.
 
 CREATIONS=/var/lib/proxmox-k3s/creations
 PREPARED=/var/lib/proxmox-k3s/prepared
-# With which of the program's lines a guest was last started.
+# Sums of the program's lines with which each guest was last started.
 STARTED=/var/lib/proxmox-k3s/started
 
 # --- configuration files ----------------------------------------------------------------------------------------------
@@ -33,8 +33,8 @@ confs_below() (
 )
 guest_conf() { conf_of "$VMID"; }
 
-# Parts of a configuration file's path: /etc/pve/nodes/NODE/KIND/VMID.conf, KIND lxc or qemu-server. Each step asks for them many
-# times, so they start no program.
+# Parts of a configuration file's path: /etc/pve/nodes/NODE/KIND/VMID.conf, KIND lxc or qemu-server. Each step calls these
+# functions many times, so they start no program.
 kind_of() { set -- "${1%/*}" && printf '%s\n' "${1##*/}"; }
 pve_node_of() { set -- "${1%/*/*}" && printf '%s\n' "${1##*/}"; }
 vmid_of() { set -- "${1##*/}" && printf '%s\n' "${1%.conf}"; }
@@ -45,7 +45,7 @@ tool_of() { if is_container "$1"; then printf 'pct'; else printf 'qm'; fi; }
 # is_here FILE: the guest is on this Proxmox host. Only its own host can act on it. A migration moves the file.
 is_here() { [ -e "/etc/pve/$(kind_of "$1")/$(vmid_of "$1").conf" ]; }
 this_host() { basename "$(readlink "/etc/pve/lxc" | sed 's|/lxc$||')"; }
-# way_back FILE: the command that brings a guest from another Proxmox node to this one.
+# way_back FILE: the command that moves a guest from another Proxmox node to this one.
 way_back() (
   if is_container "$1"; then how=--restart; else how=--online; fi
   printf '%s migrate %s %s %s on %s' "$(tool_of "$1")" "$(vmid_of "$1")" "$(this_host)" "$how" "$(pve_node_of "$1")"
@@ -107,7 +107,7 @@ drives_of() {
 free_slot() (
   slot=$2
   while main_section "$1" | grep -q "^scsi$slot:"; do slot=$((slot + 1)); done
-  [ "$slot" -le 30 ] || fail "guest $(vmid_of "$1") has no room for another disk: its controller takes 31" "take a disk off the guest, then pulumi up"
+  [ "$slot" -le 30 ] || fail "guest $(vmid_of "$1") has no room for another disk: its controller takes 31" "remove a disk from the guest, then pulumi up"
   printf 'scsi%s' "$slot"
 )
 
@@ -169,8 +169,9 @@ former_mark() {
     grep -vFx -- "$MARK" | head -n 1 || :
 }
 
-# other_state FILE: the mark of this cluster with another id, so the guest is in another state: this one was lost or is empty, or
-# somebody works from a second machine. Before the first `up` there is no MARK; then the node's name tells. Else empty.
+# other_state FILE: the guest's mark, if it has this cluster's name but another id: the guest is in another state, because this state was
+# lost or is empty, or somebody works from a second machine. Before the first `up` there is no MARK, so compare the node's name.
+# Otherwise empty.
 other_state() (
   mark=$(main_section "$1" | sed -n 's|^#.* of \(proxmox-k3s [A-Za-z0-9._-]*/[A-Za-z0-9._-]*/[A-Za-z0-9._-]* [0-9a-f]\{16\}\)$|\1|p' | head -n 1)
   if [ -z "$mark" ] || [ "$mark" = "$MARK" ]; then return 0; fi
@@ -193,7 +194,8 @@ foreign_guest() (
   fi
 )
 
-# way_on FILE NEXT: NEXT; for a renamed stack or project the command that writes the new mark; for another state the way to it.
+# way_on FILE NEXT: the next step: if the stack or project was renamed, the command that writes the new mark; if the guest is in another
+# state, how to use that; otherwise NEXT.
 way_on() (
   former=$(former_mark "$1")
   if [ -n "$former" ]; then
@@ -218,17 +220,17 @@ refuse_unknown() {
     "if somebody copied the description: delete that guest. If it is the cluster's own node and /var/lib/proxmox-k3s was lost: printf '%s\\n' $(creation_of "$1") >$PREPARED/$(vmid_of "$1") on the Proxmox host"
 }
 
-# need_here FILE [NEXT]: ends the step if another Proxmox node runs our guest; NEXT is what comes after its way back.
+# need_here FILE [NEXT]: ends the step if another Proxmox node runs our guest; NEXT is the step after it is back.
 need_here() {
   is_here "$1" || fail "guest $(vmid_of "$1") ($(guest_name "$1")) is on the Proxmox node $(pve_node_of "$1"), to which somebody migrated it; the config has it on $(this_host). It was not touched" \
     "bring it back: $(way_back "$1"); then ${2:-pulumi up}"
 }
 
-# is_bare FILE: Proxmox VE begins a creation or a copy with a file that has only a lock, so nobody knows whose it will be. The
-# file of a copy stays like that until its first disk is copied.
+# is_bare FILE: the file has only a lock. Proxmox VE begins each creation and each copy with such a file, which does not yet show whose
+# the guest is. The file of a copy stays like that until the first disk is copied.
 is_bare() { [ -e "$1" ] && [ -z "$(guest_name "$1")" ] && case $(lock_of "$1") in create | clone) ;; *) return 1 ;; esac; }
 
-# await_birth FILE: waits until the rest of such a file is written, because only then the guest's owner is known.
+# await_birth FILE: waits until the rest of such a file is written, because only then it shows whose the guest is.
 await_birth() (
   looks=0
   while is_bare "$1" && [ "$looks" -lt 60 ]; do
@@ -237,16 +239,16 @@ await_birth() (
   done
 )
 
-# worker_lock FILE: what a worker of Proxmox VE locks as long as it creates the guest.
+# worker_lock FILE: the file that a worker of Proxmox VE locks while it creates the guest.
 worker_lock() {
   if is_container "$1"; then echo "/run/lock/lxc/pve-config-$(vmid_of "$1").lock"; else echo "/run/lock/qemu-server/lock-$(vmid_of "$1").conf"; fi
 }
 
-# is_begun FILE: such a file on a VMID for which this host has a record that a creation of the program began.
+# is_begun FILE: such a file, and this host has a record that the program began to create a guest with this VMID.
 is_begun() { is_bare "$1" && [ -e "$CREATIONS/$(vmid_of "$1")" ]; }
 
-# --- what keeps it ----------------------------------------------------------------------------------------------------
-# await_unlocked FILE: until no other work of Proxmox VE holds the guest; ends the step after two minutes.
+# --- what blocks it ---------------------------------------------------------------------------------------------------
+# await_unlocked FILE: waits until no task of Proxmox VE locks the guest; ends the step after two minutes.
 await_unlocked() (
   held_since=$(now)
   while [ -n "$(lock_of "$1")" ]; do
@@ -256,7 +258,7 @@ await_unlocked() (
   done
 )
 
-# kept_by FILE: why Proxmox VE would refuse to destroy the guest, with the command that ends it, one a line; nothing where
+# kept_by FILE: each reason why Proxmox VE would refuse to destroy the guest, with the command that removes it, one per line; nothing if
 # it would not refuse (PVE::API2::LXC, destroy_vm).
 kept_by() (
   id=$(vmid_of "$1")
@@ -271,14 +273,14 @@ kept_by() (
   fi
 )
 
-# own_disks FILE: the disks beside its root disk that go with the guest, for people, one a line. What is mounted from a folder
-# of the host, or from another guest's disk, stays. The drive with cloud-init's settings is no disk.
+# own_disks FILE: the disks that are destroyed with the guest, except its root disk, for people, one per line. A mounted folder of the
+# host, or a disk of another guest, stays. The drive with cloud-init's settings is no disk.
 own_disks() {
   main_section "$1" | sed '/^scsi0:/d; /[:,]media=cdrom/d' |
     sed -n "s/^\(\(mp\|unused\|scsi\|virtio\|sata\|ide\)[0-9]*\): *\([A-Za-z0-9._-]*:[A-Za-z0-9._/-]*\(vm\|subvol\)-$(vmid_of "$1")-[A-Za-z0-9._-]*\).*/  - disk \1 of its guest (\3)/p"
 }
 
-# refuse_kept FILE WHAT: ends the step where Proxmox VE would keep the guest; WHAT is what was not done therefore.
+# refuse_kept FILE WHAT: ends the step if Proxmox VE would refuse to destroy the guest; WHAT says what was not done because of that.
 refuse_kept() {
   kept_for=$(kept_by "$1")
   [ -z "$kept_for" ] || fail "guest $(vmid_of "$1") ($(guest_name "$1")) cannot be destroyed, so $2:

@@ -1,7 +1,7 @@
-# Longhorn's part in a node's leave (host/leave.sh, whose variables and functions it uses). Its replicas go before the pods: the
-# drain does not end while the last replica of a volume is on the node. Needs lib/longhorn.
+# The part of a node's removal that concerns Longhorn. Uses variables and functions of host/leave.sh. Replicas leave before the pods,
+# because the drain does not end while the last replica of a volume is on the node. Needs lib/longhorn.
 
-# stays CAUSE NEXT: ends the step; what this removal, or one that did not end, has changed of the node is taken back.
+# stays CAUSE NEXT: ends the step, and undoes what this removal, or an interrupted one, has changed on the node.
 stays() {
   if [ -e "$LEAVING/$NAME" ]; then takes_pods_again || :; fi
   fail "$1" "$2"
@@ -10,8 +10,8 @@ ROOM="add a node or a disk that takes replicas, or lower numberOfReplicas of the
 FEWER="or, to go on with fewer copies until there is room, set removal.onBlocked: force, then pulumi up"
 LOSE="or, to destroy this data with the node, set removal.onLocalData: delete, then pulumi up"
 
-# need_copies WHAT [KIND]: data that only this node has goes with its machine; of the plan's volumes of this KIND, or of all. Of a machine
-# that has gone nothing is left to save.
+# need_copies WHAT [KIND]: ends the step if only this node has the data of planned volumes (of this KIND, or all), because that data is
+# destroyed with its machine. removal.onLocalData: delete allows it. If the machine is gone already, there is nothing to save.
 need_copies() {
   lost_volumes=$(planned "${2:-*}" alone)
   if [ -z "$lost_volumes" ] || [ "$HAS_MACHINE" = no ]; then return 0; fi
@@ -23,7 +23,7 @@ $lost_volumes" "bring it back, or restore these volumes from a backup and delete
   say "$lost_volumes"
 }
 
-# can_copy: the node and its Longhorn can copy replicas away. Of a dead one nothing is waited for.
+# can_copy: the node and its Longhorn can copy replicas away. The removal does not wait for replicas of a dead node.
 can_copy() {
   can_end_pods || return 1
   copies=0
@@ -41,25 +41,26 @@ move_replicas() {
   moves=no forgets=yes
   if ! can_copy; then
     need_copies "it or its Longhorn does not answer"
-    say "$NAME or its Longhorn does not answer, so its replicas are not waited for: Longhorn makes them anew on other nodes"
+    say "$NAME or its Longhorn does not answer, so this removal does not wait for its replicas: Longhorn rebuilds them on other nodes"
   else
     moves=yes
     may_move
   fi
   begin_to_leave
   if ! request_eviction "$NAME"; then
-    # While storage is down, its webhook refuses every change. That holds no node that has nothing to give away.
+    # While Longhorn is down, its webhook refuses every change. A node without replicas to move may leave all the same.
     if [ "$moves" = yes ] && [ -s "$WORK/eviction" ]; then
-      stays "Longhorn did not take the eviction of $NAME; it was not drained" "kubectl -n $LONGHORN describe nodes.longhorn.io $NAME says why; then pulumi up"
+      stays "Longhorn did not accept the eviction of $NAME; it was not drained" "kubectl -n $LONGHORN describe nodes.longhorn.io $NAME says why; then pulumi up"
     fi
     moves=no forgets=no
-    say "Longhorn did not take the eviction of $NAME, which has no replica that it could move: going on without it"
+    say "Longhorn did not accept the eviction of $NAME, which has no replica that it could move: going on without it"
   fi
   unlock_evictions
   if [ "$moves" = yes ]; then await_replicas; fi
 }
 
-# may_move: before anything is changed. With removal.onBlocked: force, volumes of which another node has all stay behind.
+# may_move: ends the step before anything is changed if a replica cannot move. With removal.onBlocked: force, it gives up such replicas
+# if another node has all their data.
 may_move() {
   stuck_volumes=$(planned stuck '*')
   [ -n "$stuck_volumes" ] || return 0
@@ -81,15 +82,15 @@ await_replicas() {
   case $awaited in
     0) say "no replica of Longhorn is on $NAME any more" ;;
     2)
-      plan_eviction "$NAME" || fail "$NAME ended while Longhorn moved its replicas, and the API of the server $SERVER did not say which are left" "$SEE_SERVERS, then pulumi up"
-      need_copies "it ended while Longhorn moved its replicas"
-      say "$NAME ended while Longhorn moved its replicas: Longhorn makes them anew on other nodes"
+      plan_eviction "$NAME" || fail "$NAME stopped while Longhorn moved its replicas, and the API of the server $SERVER did not say which are left" "$SEE_SERVERS, then pulumi up"
+      need_copies "it stopped while Longhorn moved its replicas"
+      say "$NAME stopped while Longhorn moved its replicas: Longhorn rebuilds them on other nodes"
       ;;
     *)
       left_volumes=$(unmoved)
       if [ "$ON_BLOCKED" != force ]; then
         stays "Longhorn did not move the replicas of $NAME within $eviction_bound s; it takes replicas again and keeps its machine. Not moved, or not healthy:
-$left_volumes" "kubectl -n $LONGHORN get volumes.longhorn.io,replicas.longhorn.io says how far they are; give it more time with removal.evictionTimeout, then pulumi up; $FEWER"
+$left_volumes" "kubectl -n $LONGHORN get volumes.longhorn.io,replicas.longhorn.io shows how far they are; give it more time with removal.evictionTimeout, then pulumi up; $FEWER"
       fi
       plan_eviction "$NAME" || fail "the API of the server $SERVER did not say which volumes Longhorn has on $NAME" "$SEE_SERVERS, then pulumi up"
       need_copies "Longhorn did not move its replicas within $eviction_bound s"
@@ -99,7 +100,8 @@ $left_volumes" "kubectl -n $LONGHORN get volumes.longhorn.io,replicas.longhorn.i
   esac
 }
 
-# await_detached: Kubernetes detaches the volumes of the pods that have gone. A Node that goes before leaves them attached to nobody.
+# await_detached: waits until Kubernetes has detached the volumes of the ended pods. If the Node were deleted before, they would stay
+# attached to a Node that does not exist.
 await_detached() {
   if [ -z "$LONGHORN" ] || ! can_end_pods; then return 0; fi
   detached_since=$(now)
@@ -113,8 +115,8 @@ $attached" "end the pods of DaemonSets on $NAME that use them, then pulumi up; o
   done
 }
 
-# forget_eviction: Longhorn deletes its own Node after that of Kubernetes, if it takes no replicas. Where it does not, a node that comes
-# back under this name would take none: then the note stays for its return (host/ready.sh).
+# forget_eviction: waits until Longhorn has deleted its own Node. It does so after Kubernetes' Node is deleted, but only if its own Node
+# takes no replicas. If Longhorn keeps it, a later node with this name would take no replicas, so the note stays for that node (host/ready.sh).
 forget_eviction() {
   [ -s "$EVICTING/$NAME" ] || return 0
   read -r LONGHORN _ <"$EVICTING/$NAME"

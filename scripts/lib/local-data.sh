@@ -1,8 +1,8 @@
-# Data that one node alone has: on the Proxmox host, through a server that answers ($SERVER).
+# Data that only one node has. Runs on the Proxmox host, through a server that answers ($SERVER).
 
-# list_local_data NAME: the claims whose volume no other node can reach, with the pods that use them, for people, one a line;
-# nothing where there are none. A volume of local-path, hostPath, local or of a driver for the node's own disk says so by
-# its node affinity. Those that nobody has claimed yet hold nothing. Fails when the API does not tell.
+# list_local_data NAME: the claims whose volume no other node can reach, with the pods that use them, for people, one per line;
+# nothing if there are none. Volumes of local-path, hostPath, local, or of a driver for the node's own disk have a node affinity.
+# Unclaimed volumes have no data. Fails if the API does not answer.
 list_local_data() {
   kubectl get persistentvolumes -o 'jsonpath={range .items[*]}{.metadata.name} {.spec.claimRef.namespace}/{.spec.claimRef.name} {.spec.capacity.storage}{range .spec.nodeAffinity.required.nodeSelectorTerms[*]}|{range .matchExpressions[*]} {.operator}:{.values[*]};{end}{end}{"\n"}{end}' >"$WORK/volumes" || return 1
   awk -F'|' -v place=" In:$1;" '

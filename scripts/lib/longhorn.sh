@@ -1,13 +1,14 @@
-# Longhorn, asked from the Proxmox host through a server that answers ($SERVER). Longhorn makes and deletes its own objects. The
-# program only says whether a node takes replicas, and takes it back.
+# Access to Longhorn from the Proxmox host, through a server that answers ($SERVER). Longhorn creates and deletes its own objects. The
+# program only sets whether a node takes replicas, and restores that.
 # Sources: Longhorn 1.12: its CRDs; longhorn-manager, scheduler/replica_scheduler.go and webhook/resources/node/validator.go.
 
-# What a node was before the program asked Longhorn to move its replicas: "NAMESPACE ALLOW_SCHEDULING EVICTION_REQUESTED", then
-# the volumes that had a replica there, one per line. A removal that was cut off leaves it, so that the next run can take it back.
+# A note for each node: its settings before the program asked Longhorn to move its replicas, "NAMESPACE ALLOW_SCHEDULING
+# EVICTION_REQUESTED", then the volumes that had a replica there, one per line. An interrupted removal leaves the note, so that the
+# next run can restore the settings.
 EVICTING=$CLUSTER_DIR/evicting
 
 # find_longhorn NAME: sets LONGHORN to the namespace of Longhorn's own Node of this name; empty if there is none, or no Longhorn.
-# Answers 1 if the API did not say.
+# Answers 1 if the API did not answer.
 find_longhorn() {
   LONGHORN=
   longhorn_crd=$(kubectl get crd nodes.longhorn.io --ignore-not-found -o name) || return 1
@@ -18,23 +19,24 @@ find_longhorn() {
 
 ask_longhorn() { kubectl -n "$LONGHORN" get "$1.longhorn.io" -o "jsonpath={range .items[$2]}$3{\"\\n\"}{end}"; }
 
-# is_longhorn_ready NAME: its Longhorn can copy replicas away. Answers 1 if it cannot, or is not there; 2 if no API has said.
+# is_longhorn_ready NAME: its Longhorn can copy replicas away. Answers 1 if it cannot, or is not there; 2 if no server gave an answer.
 is_longhorn_ready() {
   ask_api -n "$LONGHORN" get nodes.longhorn.io "$1" --ignore-not-found -o "$READY" || return 2
   [ "$ANSWER" = True ]
 }
 
-# lock_evictions: nodes and disks that go at the same time must not count on each other's room. unlock_evictions when the request stands.
+# lock_evictions: nodes and disks that are removed at the same time must not count on the same room. Call unlock_evictions after the
+# request.
 lock_evictions() {
   exec 7>"$CLUSTER_DIR/evicting.lock"
   flock -w 120 7 || :
 }
 unlock_evictions() { exec 7>&-; }
 
-# plan_eviction NAME [DISK…]: what becomes of the volumes with a replica on the node, or on these disks of it, to $WORK/eviction, a
-# volume a line, separated by tabs: move|stuck, its name, copied (another node has all of it too) or alone, and words for people.
-# Longhorn chooses the place of each replica itself. This only finds one for each, by Longhorn's own rules, the largest first.
-# Answers 1 if the API did not say.
+# plan_eviction NAME [DISK…]: checks whether each replica on the node, or on these disks of it, has a place elsewhere. Writes one volume
+# per line to $WORK/eviction, separated by tabs: move|stuck, its name, copied (another node has all its data) or alone, and a text for
+# people. Longhorn itself chooses the place of each replica. This only finds a possible place, by Longhorn's rules, the largest volume
+# first. Answers 1 if the API did not answer.
 plan_eviction() {
   ask_longhorn settings '*' '{.metadata.name}{"\t"}{.value}' >"$WORK/longhorn.settings" &&
     ask_longhorn nodes '*' '{.metadata.name}{"\t"}{.status.zone}{"\t"}{.spec}{"\t"}{.status.conditions}{"\t"}{.status.diskStatus}' >"$WORK/longhorn.nodes" &&
@@ -42,7 +44,7 @@ plan_eviction() {
     ask_longhorn replicas '*' '{.metadata.name}{"\t"}{.spec}' >"$WORK/longhorn.replicas" || return 1
   perl -MJSON::PP -e '
     my ($work, $leaving, @disks) = @ARGV;
-    # What is no name of an object was not written by the API.
+    # A line without the name of an object does not come from the API.
     sub table {
       open my $file, "<", "$work/longhorn.$_[0]" or die "$!\n";
       return map { chomp; my ($name, @rest) = split /\t/, $_, -1; $name =~ /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\z/ ? ($name => \@rest) : () } <$file>;
@@ -54,10 +56,10 @@ plan_eviction() {
     sub size { my $GiB = $_[0] / 2 ** 30; sprintf $GiB == int $GiB ? "%dGi" : "%.1fGi", $GiB }
 
     my %settings = table("settings");
-    # A value may be one for each of the two data engines.
+    # A setting may have one value for each of the two data engines.
     sub setting { my ($name, $otherwise) = @_; my $is = $settings{$name}[0] // ""; $is = $1 if $is =~ /"v1": *"?(\w+)/; $is =~ /^\w{1,9}\z/ ? $is : $otherwise }
     my ($most, $least) = (setting("storage-over-provisioning-percentage", 100), setting("storage-minimal-available-percentage", 25));
-    # allows SETTING OTHERWISE OWN: the volume itself may say enabled or disabled.
+    # allows SETTING OTHERWISE OWN: if the volume has its own value, enabled or disabled, that counts.
     sub allows { my ($name, $otherwise, $own) = @_; $own =~ /^(?:en|dis)abled\z/ ? $own eq "enabled" : setting($name, $otherwise) eq "true" }
 
     my %nodes = table("nodes");
@@ -137,10 +139,10 @@ plan_eviction() {
     }
   ' "$WORK" "$@" >"$WORK/eviction"
 }
-# planned KIND COPY: of the plan, the words of the volumes with these two; `*` is any.
+# planned KIND COPY: the texts of the volumes in the plan with this KIND and this COPY; `*` means any.
 planned() { awk -F '\t' -v kind="$1" -v copy="$2" '(kind == "*" || kind == $1) && (copy == "*" || copy == $3) { print $4 }' "$WORK/eviction"; }
 
-# patch_longhorn NAME SPEC: Longhorn refuses a change for a moment while it looks at the node's disks.
+# patch_longhorn NAME SPEC: changes Longhorn's Node. Tries again, because Longhorn refuses changes while it checks the node's disks.
 patch_longhorn() {
   patch_tries=0
   until kubectl -n "$LONGHORN" patch nodes.longhorn.io "$1" --type=merge -p "{\"spec\":$2}" >/dev/null; do
@@ -150,8 +152,8 @@ patch_longhorn() {
   done
 }
 
-# request_eviction NAME: one change that ends scheduling and asks for the eviction, because Longhorn refuses the one without the
-# other. The note comes first; one that is there already knows what the node was.
+# request_eviction NAME: ends scheduling and asks for the eviction in one change, because Longhorn refuses the one without the other.
+# Writes the note first. If there is a note already, it has the former settings.
 request_eviction() {
   mkdir -p "$EVICTING"
   if [ ! -s "$EVICTING/$1" ]; then
@@ -167,7 +169,7 @@ request_eviction() {
   patch_longhorn "$1" '{"allowScheduling":false,"evictionRequested":true}'
 }
 
-# undo_eviction NAME: the node takes replicas again, if it did before. Answers 1 if Longhorn did not take it; the note stays then.
+# undo_eviction NAME: the node takes replicas again, if it did before. Answers 1 if Longhorn did not accept that; then the note stays.
 undo_eviction() {
   [ -s "$EVICTING/$1" ] || return 0
   read -r LONGHORN was_scheduling was_evicting <"$EVICTING/$1"
@@ -181,9 +183,9 @@ undo_eviction() {
   rm -f "$EVICTING/$1"
 }
 
-# look_at_eviction NAME [UUID]: sets LEFT (volumes of which a replica with data is still on the node, or on this disk of it) and UNWELL
-# (volumes of $WORK/evicted that are not healthy), a name a line; without those in $WORK/given-up. A detached volume has no robustness. A replica that failed is
-# not copied: Longhorn makes it anew elsewhere.
+# look_at_eviction NAME [UUID]: sets LEFT (volumes with a working replica that is still on the node, or on this disk of it) and UNWELL
+# (volumes of $WORK/evicted that are not healthy), one name per line; without those in $WORK/given-up. A detached volume has no
+# robustness. Longhorn does not copy a failed replica, but rebuilds it elsewhere.
 look_at_eviction() {
   ask_longhorn replicas "?(@.spec.nodeID==\"$1\")" '{.spec.volumeName}{"\t"}{.spec.failedAt}{"\t"}{.spec.diskID}' >"$WORK/longhorn.left" &&
     ask_longhorn volumes '*' '{.metadata.name}{"\t"}{.status.state}{"\t"}{.status.robustness}' >"$WORK/longhorn.health" || return 1
@@ -200,11 +202,11 @@ eviction_timeout() {
 }
 
 count_of() { printf '%s\n' "$1" | grep -c . || :; }
-# unmoved: the volumes of the last look, for people, one a line.
+# unmoved: the volumes of the last look, for people, one per line.
 unmoved() { printf '%s\n%s\n' "$LEFT" "$UNWELL" | sort -u | sed -n 's/^\(.\)/  - volume \1/p'; }
 
-# await_eviction NAME SECONDS [ALIVE] [UUID]: until no replica is left and the volumes are healthy. Answers 1 if that takes longer, 2 as
-# soon as ALIVE fails.
+# await_eviction NAME SECONDS [ALIVE] [UUID]: waits until no replica is left and the volumes are healthy. Answers 1 if that
+# takes longer, 2 as soon as ALIVE fails.
 await_eviction() {
   asked_eviction=$(now) said_left='' said_at=0
   while :; do
@@ -222,7 +224,7 @@ await_eviction() {
   done
 }
 
-# attached_to NAME: the volumes that the node still has attached, for people, one a line.
+# attached_to NAME: the volumes that are still attached to the node, for people, one per line.
 attached_to() {
   kubectl get volumeattachments -o 'jsonpath={range .items[*]}{.spec.nodeName}{"\t"}{.spec.source.persistentVolumeName}{"\n"}{end}' >"$WORK/attached" || return 1
   awk -F '\t' -v node="$1" '$1 == node && $2 ~ /^[a-z0-9.-]+$/ { print "  - volume " $2 }' "$WORK/attached"

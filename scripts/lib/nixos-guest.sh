@@ -1,13 +1,13 @@
-# A machine with NixOS, through its guest agent: on the Proxmox host. File: guest-nixos.sh.
+# Runs commands in a machine with NixOS through its guest agent. Runs on the Proxmox host. File: guest-nixos.sh.
 
-# How long a system is on trial: more than its switch (240 s, host/nixos-trial.sh) and the look from outside (60 s, components/nixos.ts)
-# take together.
+# How long a system is on trial: longer than its switch (240 s, host/nixos-trial.sh) and the connection from outside (60 s,
+# components/nixos.ts) together.
 TRIAL_SECONDS=420
 IN_GUEST=/run/proxmox-k3s-nixos.sh
 
 push_nixos() {
   need_machine
-  # A switch of NixOS, with the restart of what it changes.
+  # A switch of NixOS also restarts the changed units.
   GUEST_BOUND=240
   guest_push "$VMID" "$WORK/guest-nixos.sh" "$IN_GUEST" 0700 || not_told
 }

@@ -1,12 +1,12 @@
-# What K3s needs of a node, before it is touched. Runs on the node itself and changes nothing. Arguments: NAME, ARCH. What is not
-# given is not checked: ROLE, CONFIG (K3s' config.yaml; with the file zfs-snapshotters), URL (the server to join), NETWORKS (those of
-# pods and services).
+# Checks what K3s needs on a node. Runs on the node itself, before K3s is touched, and changes nothing. Arguments: NAME, ARCH. Optional,
+# each with its own checks: ROLE, CONFIG (K3s' config.yaml; with the file zfs-snapshotters), URL (the server to join), NETWORKS (those
+# of pods and services).
 
 case $ARCH in
   amd64) MACHINE=x86_64 BINARY_FILE=k3s ;;
   arm64) MACHINE=aarch64 BINARY_FILE=k3s-arm64 ;;
 esac
-# A node that has joined has a place in the cluster of its own.
+# Exists on a node that has joined. Some checks concern only a node that has not.
 STAMP=/var/lib/proxmox-k3s/started
 
 # finding ok|warn|fail CHECK SEEN [REMEDY]
@@ -33,8 +33,8 @@ node_checks() {
   check_cgroup
   check_kernel
   check_snapshotter
-  # A first start of K3s that was cut off has left routes and ports of its own. They were looked at before it had its
-  # token, which comes after the checks on every system; NixOS has config.yaml before.
+  # An interrupted first start of K3s leaves its own routes and ports. They were checked before the node had its token, which
+  # is written after the checks on every system. (config.yaml is not: on NixOS it comes earlier.)
   if [ ! -e "$STAMP" ] && [ ! -e /etc/rancher/k3s/token ]; then
     check_networks
     check_ports
@@ -50,7 +50,7 @@ check_memory() {
   fi
 }
 
-# K3s ends without the first of these controllers, and does without the others' limits.
+# Without the first of these controllers K3s exits. Without the others it runs, but their limits do not work.
 check_cgroup() {
   if [ ! -r /sys/fs/cgroup/cgroup.controllers ]; then
     finding warn cgroup "cgroup version 1, which kubelet refuses from 1.35 on" "remove systemd.unified_cgroup_hierarchy=0 from the kernel's command line, then reboot"
@@ -68,7 +68,7 @@ check_cgroup() {
   esac
 }
 
-# A container has its host's kernel, which the preflight looks at. What K3s has once started with is enough.
+# A container has the kernel of its host, which the preflight checks. If K3s has started before, the kernel is good enough.
 check_kernel() {
   if [ -e /run/systemd/container ] || ! command -v modprobe >/dev/null; then return 0; fi
   absent=$(lacks overlay br_netfilter nf_conntrack)
@@ -84,7 +84,7 @@ check_kernel() {
 }
 # lacks MODULE…
 lacks() { for module in "$@"; do [ -e "/sys/module/$module" ] || modprobe -n -q "$module" || printf ' %s' "$module"; done; }
-# vxlan_level: what it is to be without vxlan. Only a server's options name the flannel backend.
+# vxlan_level: the level of the finding if vxlan is missing. Only the options of a server name the flannel backend.
 vxlan_level() {
   case ${ROLE:-},$(printf '%s\n' "${CONFIG:-}" | sed -n 's/^flannel-backend: *//p') in
     *,*vxlan*) echo fail ;;
@@ -115,11 +115,11 @@ check_networks() {
         if (start($1) < start(network[i]) + size(network[i]) && start(network[i]) < start($1) + size($1)) print $1 " and " network[i]
     }' | paste -s -d ';' -)
   if [ -z "$overlaps" ]; then finding ok networks "no route goes into the networks of pods and services"; else
-    finding fail networks "networks overlap: $overlaps" "take the route off the node (ip route shows its interface), or set network.podCidr and network.serviceCidr before the first up"
+    finding fail networks "networks overlap: $overlaps" "remove the route from the node (ip route shows its interface), or set network.podCidr and network.serviceCidr before the first up"
   fi
 }
 
-# check_ports: K3s itself may hold them, if its first start was cut off.
+# check_ports: after an interrupted first start, K3s itself may have these ports.
 check_ports() {
   if ! command -v ss >/dev/null || systemctl is-active -q k3s k3s-agent 2>/dev/null; then return 0; fi
   own_ports=10250
@@ -138,19 +138,19 @@ check_ports() {
 # shellcheck disable=SC2016 # the values of bash
 reaches() { timeout 5 bash -c 'exec 3<>"/dev/tcp/$1/$2"' bash "$1" "$2" 2>/dev/null; }
 
-# time_at URL: the Date header of what answers there, in seconds since the epoch; empty if it cannot be had. No certificate is
-# needed for a look at a clock.
+# time_at URL: the Date header of the answer, in seconds since the epoch; empty if there is none. The certificate is not verified: only
+# the clock is read.
 time_at() {
   if command -v curl >/dev/null; then curl -sk -m 5 -o /dev/null -D - "$1/ping" 2>/dev/null
   else wget -q -S -T 5 -t 1 --no-check-certificate -O /dev/null "$1/ping" 2>&1; fi |
     sed -n 's/^ *[Dd]ate: *\([A-Za-z0-9:, ]*GMT\).*/\1/p' | head -n 1 | xargs -r -I '{}' date -d '{}' +%s 2>/dev/null || :
 }
 
-# check_server: the server to join answers, and its clock is the node's: certificates and etcd want that.
+# check_server: the server to join answers, and its clock agrees with the node's, which certificates and etcd need.
 check_server() {
   if [ -z "${URL:-}" ] || ! command -v bash >/dev/null; then return 0; fi
   host=${URL#https://}
-  # The first server joins nobody.
+  # The first server joins no other server.
   if ip -4 -oneline address show | grep -qF " ${host%:*}/"; then return 0; fi
   if ! reaches "${host%:*}" "${host##*:}"; then
     finding fail api "no server answers at $URL" "see that $URL is reachable from $NAME and that K3s runs there"
@@ -161,7 +161,7 @@ check_server() {
   there=$(time_at "$URL")
   after=$(date +%s)
   [ -n "$there" ] || return 0
-  # Each is cut to a second, so only a difference of more counts.
+  # Both are cut to whole seconds, so a small difference does not count.
   off=0
   if [ "$((there - after))" -gt 0 ]; then off=$((there - after)); elif [ "$((before - there))" -gt 0 ]; then off=$((before - there)); fi
   if [ "$off" -le 2 ]; then finding ok time "its clock is the server's"; else

@@ -1,10 +1,11 @@
 # The progress of a node's onboarding, for people and programs. Runs on the node itself. Input: NAME.
-# status.json has one step a line and is replaced by rename, so a reader never sees half of it, and a kill leaves the former one.
+# status.json has one step per line and is replaced by rename, so a reader never sees half of it, and a kill leaves the former one.
 
 ONBOARDING=/opt/k3s-onboarding
 ONBOARDING_STEPS='packages_installed iscsi_enabled k3s_installed cluster_joined node_labeled health_check_ready'
 
-# shown TEXT: on one line, printable, without a character that JSON escapes. Everybody may read it, so no secret of the node is in it.
+# shown TEXT: on one line, printable, without a character that JSON escapes. Everybody may read it, so it must not
+# have a secret of the node.
 shown() {
   text=$(printf '%s' "$1" | LC_ALL=C tr '\n\t\042\134' "  '/" | LC_ALL=C tr -c ' -~' '?' | cut -c 1-600)
   for secret in "${WORK:-/none}"/secret.* /etc/rancher/k3s/*token; do
@@ -22,7 +23,7 @@ reported() {
 # shellcheck disable=SC2317 # not every task asks
 state_of() { reported | awk -F '\t' -v step="$1" '$1 == step { print $2 }'; }
 
-# end_page: a minute after the last step, so that who watches the page sees it.
+# end_page: ends the page a minute after the last step, so that people who watch it see the result.
 end_page() {
   if [ -e /run/systemd/system/k3s-onboarding.socket ]; then
     systemd-run -q --on-active=60 --unit=k3s-onboarding-end sh "$ONBOARDING/end-page.sh"
@@ -52,7 +53,7 @@ progress() {
             (step[i] in state) ? state[step[i]] : "pending", time[step[i]], message[step[i]], i < count ? "," : ""
         printf "  }\n}\n"
       }' >"$ONBOARDING/.status.json"
-    # A full disk cuts it off.
+    # A full disk truncates the file.
     if [ "$(tail -n 1 "$ONBOARDING/.status.json")" = '}' ]; then
       chmod 0644 "$ONBOARDING/.status.json"
       mv -f "$ONBOARDING/.status.json" "$ONBOARDING/status.json"

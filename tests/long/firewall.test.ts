@@ -269,7 +269,7 @@ it("a node that is down holds up nothing; status names it when it is back, and t
   const without = await up();
   succeeded(without);
   expect(without.said[FIREWALL]).toContain(
-    "not running, so with their former rules: k3s-worker-01. When they run again: pulumi up",
+    "these nodes do not run, so they still have their former rules: k3s-worker-01. When they run again: pulumi up",
   );
   for (const vmid of SERVERS) expect(await loaded(vmid)).toContain("9100-9101");
   await lab.host(`pct start ${AGENT}`);

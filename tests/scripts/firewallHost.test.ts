@@ -73,7 +73,7 @@ it("rules are tried by all nodes that run, and kept when somebody came through",
   expect([run.code, told(run).sort(), kept("rules.nft")]).toEqual([0, ["100 keep", "102 keep"], "the plan's rules\n"]);
   // Said here: a person does not see what a trial says.
   expect(run.output).toContain(
-    "not running, so with their former rules: k3s-worker-02. When they run again: pulumi up",
+    "these nodes do not run, so they still have their former rules: k3s-worker-02. When they run again: pulumi up",
   );
 });
 
@@ -82,7 +82,7 @@ it("a node that hangs is given up in time to keep the rules of the others", () =
   const run = trial(MASTER, W1);
   expect([run.code, run.outcome]).toEqual([0, "k3s-master 192.168.2.20"]);
   expect(fs.readFileSync(at("timeout"), "utf8")).toMatch(/^-k 5 20 pct exec 102 /m);
-  expect(keep(MASTER, W1).output).toContain("with their former rules: k3s-worker-01");
+  expect(keep(MASTER, W1).output).toContain("still have their former rules: k3s-worker-01");
 });
 
 it("who has left the plan, or gets another address, is let in as before", () => {

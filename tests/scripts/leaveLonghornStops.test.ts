@@ -159,7 +159,9 @@ describe("a node that is dead", () => {
     world.stopped.add(world.vmIds.get(NAME)!);
     const run = await leave();
     expect(run).toMatchObject(left);
-    expect(run.output).toContain("so its replicas are not waited for: Longhorn makes them anew on other nodes");
+    expect(run.output).toContain(
+      "so this removal does not wait for its replicas: Longhorn rebuilds them on other nodes",
+    );
     // Longhorn forgets only a node that takes no replicas.
     expect([patches(), nodeOf()]).toEqual([[evict], undefined]);
   });
@@ -192,7 +194,7 @@ describe("a node that is dead", () => {
     };
     const run = await leave();
     expect(run).toMatchObject(left);
-    expect(run.output).toContain(`${NAME} ended while Longhorn moved its replicas`);
+    expect(run.output).toContain(`${NAME} stopped while Longhorn moved its replicas`);
   });
 });
 
@@ -208,7 +210,7 @@ describe("while Longhorn does not run, and its webhook refuses every change", ()
     const run = await leave();
     expect(run).toMatchObject(left);
     expect(run.output).toContain(
-      `Longhorn did not take the eviction of ${NAME}, which has no replica that it could move: going on without it`,
+      `Longhorn did not accept the eviction of ${NAME}, which has no replica that it could move: going on without it`,
     );
     expect(run.output).toContain(stillListed);
     expect([nodeOf().spec.allowScheduling, note()]).toEqual([true, "longhorn-system true false\n"]);
@@ -224,7 +226,7 @@ describe("while Longhorn does not run, and its webhook refuses every change", ()
   it("a node with replicas stays, and takes pods", async () => {
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
     const run = await leave();
-    expect(run.output).toContain(`Longhorn did not take the eviction of ${NAME}; it was not drained`);
+    expect(run.output).toContain(`Longhorn did not accept the eviction of ${NAME}; it was not drained`);
     expect([run.code, cluster.nodes.get(NAME)?.unschedulable]).toEqual([1, false]);
   });
 });

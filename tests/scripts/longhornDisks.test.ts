@@ -78,7 +78,7 @@ describe("disks that Longhorn gets", () => {
     const run = await world.ready(NAME, "longhorn 100");
     expect([run.code, run.output]).toEqual([
       1,
-      expect.stringContaining(`Longhorn has another disk of the name longhorn on ${NAME}`),
+      expect.stringContaining(`Longhorn has another disk with the name longhorn on ${NAME}`),
     ]);
     expect(run.output).toMatch(/^next: .*rename that disk in Longhorn, then pulumi up$/m);
     expect(world.patches).toEqual([]);

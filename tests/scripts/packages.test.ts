@@ -143,7 +143,7 @@ it.each(AGAIN)("tries again after %s at %s: %s", (kind, verb, says) => {
   apt(`${verb}:${says}`, `${verb}:${says}`);
   const { status, output } = run();
   expect([status, calls(`apt-get ${verb}`).length]).toEqual([0, 3]);
-  expect(output).toContain(`try 2 failed (${kind}); the next one comes in`);
+  expect(output).toContain(`try 2 failed (${kind}); the next try is in`);
   const waits = lines("waits").map(Number);
   expect(waits).toHaveLength(2);
   expect(waits[0]).toBeLessThanOrEqual(4);

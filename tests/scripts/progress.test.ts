@@ -95,13 +95,11 @@ describe("a task that fails", () => {
 
   it("says so too if it ends without a word", () => {
     expect(run(`doing cluster_joined starting\nfalse`)).toBe(1);
-    expect(status().steps["cluster_joined"]!.message).toBe(
-      "it was interrupted (exit code 1); pulumi up goes on with it",
-    );
+    expect(status().steps["cluster_joined"]!.message).toBe("it was interrupted (exit code 1); pulumi up continues it");
   });
 
   it.each([
-    ["runs on", 0, "done", "runs on; the last change was refused: no luck next: try again"],
+    ["runs on", 0, "done", "still runs; the last change was refused: no luck next: try again"],
     ["does not run", 3, "failed", "no luck next: try again"],
   ])("on a node that has joined before and %s", (_, code, state, message) => {
     fs.mkdirSync(path.join(root, "state"));
