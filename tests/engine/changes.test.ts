@@ -146,7 +146,7 @@ describe("a change that reboots guests", () => {
     expect(stopped.errors.join("\n")).toContain(
       `${second} was not changed (this would reboot it): ${first} is not Ready after its own reboot`,
     );
-    lab.host.mend();
+    lab.host.clearFailures();
     const next = await lab.up();
     expect([next.code, Object.keys(next.changes)]).toEqual([0, [second]]);
     expect(memories()).toEqual(["10240", "10240"]);
@@ -209,7 +209,7 @@ describe("a change of K3s", () => {
     expect(stopped.errors.join("\n")).toContain(
       `${second} was not changed (this would change its K3s): the change of K3s failed on ${first}`,
     );
-    lab.host.mend();
+    lab.host.clearFailures();
     const next = await lab.up();
     expect([next.code, Object.keys(next.changes).sort()]).toEqual([0, AGENTS.map((name) => `${name}-k3s`)]);
   });
@@ -224,7 +224,7 @@ describe("a change of K3s", () => {
     expect(stopped.errors.join("\n")).toContain(
       `${second} was not changed (this would change its K3s): ${first} is not Ready after the change of its K3s`,
     );
-    lab.host.mend();
+    lab.host.clearFailures();
     const next = await lab.up();
     expect([next.code, Object.keys(next.changes)]).toEqual([0, [`${second}-k3s`]]);
   });

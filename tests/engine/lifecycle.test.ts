@@ -163,7 +163,7 @@ describe("scaling", () => {
     expect(code).not.toBe(0);
     for (const line of problems.split("\n")) expect(errors.join("\n")).toContain(line);
     expect(lab.journal.whats()).toEqual([LOOK, "homelab-preflight update"]);
-    lab.host.mend();
+    lab.host.clearFailures();
     lab.journal.clear();
     scaleTo(3);
     succeeded(await lab.up());
@@ -191,7 +191,7 @@ describe("scaling", () => {
     expect(kept).toEqual(expect.arrayContaining(["k3s-worker-02", "k3s-worker-02-guard", "k3s-worker-02-leave"]));
     expect(kept.filter((name) => name.startsWith("k3s-worker-01"))).toEqual([]);
 
-    lab.host.mend();
+    lab.host.clearFailures();
     lab.journal.clear();
     succeeded(await lab.up());
     const rest = [LOOK, "k3s-worker-02-leave delete", "k3s-worker-02-guard delete"];
@@ -281,7 +281,7 @@ describe("a machine made anew", () => {
     expect(requests(lab)).toEqual([]);
     expect(lab.machines.isRunning(102)).toBe(true);
 
-    lab.host.mend();
+    lab.host.clearFailures();
     lab.journal.clear();
     const run = await lab.up("--replace", machine!.urn);
     succeeded(run);

@@ -60,7 +60,7 @@ it("two of them take turns, and a node that does not come back keeps the other a
   const stopped = await lab.up("--continue-on-error");
   const began = scripts().filter((what) => /-k3s update$/.test(what));
   expect([stopped.code, began.length]).toEqual([1, 1]);
-  lab.host.mend();
+  lab.host.clearFailures();
   lab.journal.clear();
   succeeded(await lab.up());
   expect([...nodes().keys()].sort()).toEqual(["k3s-master", ...AGENTS]);
@@ -91,7 +91,7 @@ it("a host that cannot be reached, or a cluster that cannot be looked at, does n
   expect(blind.warnings.join("\n")).toContain(
     "no look at the cluster, so this run repairs nothing in it: homelab-status: the disk is full",
   );
-  lab.host.mend();
+  lab.host.clearFailures();
 });
 
 describe("certificates", () => {

@@ -78,7 +78,7 @@ describe("credentials from the environment", () => {
     });
     lab.host.failAt("k3s-worker-02-k3s create", "no such luck");
     await run("failure", "up", "--yes", "--debug", "--diff");
-    lab.host.mend();
+    lab.host.clearFailures();
     await up("--json");
   });
 
@@ -103,7 +103,7 @@ describe("credentials from the stack's secret config", () => {
     lab.host.failAt("homelab-kubeconfig update", "no such luck");
     lab.host.failAt("k3s-worker-01-ready update", "no such luck");
     await run("failure", "up", "--yes", "--json", "--debug", "--logtostderr", "-v=11");
-    lab.host.mend();
+    lab.host.clearFailures();
   });
 
   it("goes through the Automation API, which hands on every event", async () => {

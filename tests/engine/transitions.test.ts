@@ -42,7 +42,7 @@ describe("a first up that fails before a guest is made", () => {
   it("binds nobody to what it was told", async () => {
     lab.host.failAt("homelab-preflight create", "the host is not ready");
     expect((await lab.up()).code).not.toBe(0);
-    lab.host.mend();
+    lab.host.clearFailures();
     lab.edit(({ network }) => (network.podCidr = "10.99.0.0/16"));
     const run = await lab.preview();
     expect([run.code, run.stdout.includes(CORRECTED)]).toEqual([0, false]);

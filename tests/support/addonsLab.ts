@@ -14,7 +14,7 @@ import { nameOf, type PulumiResult } from "./pulumiResult";
 /** Options with which `pulumi`, started in the project's root, works on the add-ons. */
 const IN_ADDONS = ["-C", "addons"];
 
-/** As the file of a stack's state has it. */
+/** A stack's state file, as far as it is read here. */
 interface Checkpoint {
   readonly checkpoint: {
     readonly latest?: {
@@ -24,24 +24,24 @@ interface Checkpoint {
   };
 }
 
-/** The add-ons of a lab that was raised with `--addons`: their stack file, and Pulumi in their folder. */
+/** The add-ons of a lab that was started with `--addons`: their stack file, and Pulumi in their folder. */
 export class AddonsLab {
   private readonly providers: number[] = [];
 
   constructor(readonly lab: Lab) {}
 
-  /** Raises the lab anew, for a cluster that the first `pulumi up` makes. @param change of the cluster's config */
+  /** Starts the lab again from nothing; the first `pulumi up` then makes the cluster. @param change of the cluster's config */
   async raise(change: Parameters<Lab["edit"]>[0] = () => {}): Promise<void> {
     await this.lab.down();
     await this.lab.up("--addons");
     this.lab.edit((cluster) => {
-      // A suite may have little of a busy machine.
+      // The suite's machine may be busy.
       cluster.k3s.startTimeout = "10m";
       change(cluster);
     });
   }
 
-  /** Changes the config, as loose as a person may write it. */
+  /** Changes the config. It has no type: a test may write what a person may write. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   edit(change: (addons: any) => void): void {
     const file = addonsStackFile(this.lab.stack);
@@ -50,7 +50,7 @@ export class AddonsLab {
     fs.writeFileSync(file, stringify(content));
   }
 
-  /** Sets secret config, by standard input as the docs say. */
+  /** Sets a secret in the config through standard input, as the docs say. */
   async secret(name: string, value: string): Promise<void> {
     const args = ["config", "set", "--secret", name, ...IN_ADDONS, "--non-interactive"];
     const { code, stdout, stderr } = await finish("pulumi", args, this.lab.environment, value);
@@ -58,17 +58,17 @@ export class AddonsLab {
     if (code !== 0) throw new Error(`pulumi config set --secret ${name} ended with ${code}:\n${stderr}`);
   }
 
-  /** A command that must end well, and what it changed, or would change. */
+  /** Runs a command that must succeed. @returns what it changed, or would change */
   async result(command: "up" | "preview" | "destroy"): Promise<Changes> {
     const yes = command === "preview" ? [] : ["--yes", "--skip-preview"];
     const result = await this.lab.pulumiResult(command, ...yes, ...IN_ADDONS);
     if (result.code !== 0) throw new Error(`pulumi ${command} ended with ${result.code}:\n${said(result)}`);
-    // The stack of the cluster is read each time.
+    // The cluster's stack is read in every run.
     const changes = Object.entries(result.changes).filter(([, words]) => words.some((word) => word !== "read"));
     return Object.fromEntries(changes);
   }
 
-  /** The same for one that must fail; what it said. */
+  /** Runs a command that must fail. @returns its output */
   async failure(command: "up" | "preview" | "destroy"): Promise<string> {
     const yes = command === "preview" ? [] : ["--yes", "--skip-preview"];
     const result = await this.lab.pulumiResult(command, ...yes, ...IN_ADDONS);
@@ -81,7 +81,7 @@ export class AddonsLab {
     return this.lab.pulumi(...args, ...IN_ADDONS);
   }
 
-  /** An `up` that is killed as soon as `moment` holds for the state that it has written. */
+  /** Runs an `up` and kills it as soon as `moment` holds for the state that it has written. */
   async killedUp(moment: (state: AddonsState) => boolean): Promise<void> {
     const look = () => {
       const state = this.state();
@@ -91,8 +91,8 @@ export class AddonsLab {
   }
 
   /**
-   * The same, killed while Helm waits for the pods of a release.
-   * @param status in Helm's words, of the revision that is to be under way
+   * The same, but kills it while Helm waits for the pods of a release.
+   * @param status of the revision that Helm is working on, in Helm's words
    * @param providerLives kills `pulumi` and the program, but not the provider with Helm inside; `endProviders` does
    */
   async killedHelm(release: string, status: string, { providerLives = false } = {}): Promise<void> {
@@ -110,7 +110,7 @@ export class AddonsLab {
     const watch = async () => {
       for (; !isDue && !isOver; await sleep(500)) {
         const { stdout } = await finish("kubectl", records, this.lab.environment);
-        // What Helm makes is there a moment after its record.
+        // Helm makes the objects a moment after its record.
         if (stdout !== "") await sleep(3_000);
         isDue = stdout !== "";
       }
@@ -119,16 +119,16 @@ export class AddonsLab {
     const spared = providerLives ? "pulumi-resource-kubernetes" : undefined;
     const killed = this.lab.killedBut(spared, () => isDue, ...up).finally(() => (isOver = true));
     const [living] = await Promise.all([killed, watch()]);
-    if (providerLives && living.length === 0) throw new Error("no provider lives on");
+    if (providerLives && living.length === 0) throw new Error("the provider did not survive");
     this.providers.push(...living);
   }
 
-  /** Ends the providers that have outlived their `pulumi`. */
+  /** Ends the providers that are still running after their `pulumi` was killed. */
   endProviders(): void {
     for (const each of this.providers.splice(0)) kill(each);
   }
 
-  /** What the state has; undefined while Pulumi writes it. */
+  /** The content of the state; undefined while Pulumi writes it. */
   state(): AddonsState | undefined {
     try {
       const latest = this.latest();
@@ -141,7 +141,7 @@ export class AddonsLab {
     }
   }
 
-  /** The URN of the one resource with this name and, if several have it, with a type that ends like this. */
+  /** The URN of the one resource with this name and, if several have the name, with a type that ends like this. */
   urn(name: string, type = ""): string {
     const urns = (this.latest()?.resources ?? []).map(({ urn }) => urn);
     const found = urns.filter((urn) => urn.endsWith(`${type}::${name}`));
@@ -149,7 +149,7 @@ export class AddonsLab {
     return found[0]!;
   }
 
-  /** @throws Error while Pulumi writes it */
+  /** @throws Error while Pulumi writes the file */
   private latest(): Checkpoint["checkpoint"]["latest"] {
     const stacks = path.join(labPaths(this.lab.name).pulumiState, ".pulumi/stacks/proxmox-k3s-addons");
     const text = fs.readFileSync(path.join(stacks, `${this.lab.stack}.json`), "utf8");
@@ -164,7 +164,7 @@ export class AddonsLab {
 /** Names of resources. */
 export interface AddonsState {
   readonly made: readonly string[];
-  /** Whose operation has begun and not ended. */
+  /** Their operation has begun and not ended. */
   readonly pending: readonly string[];
 }
 

@@ -5,7 +5,7 @@ import { loadPlan } from "../../plan/load";
 import { changed, homelabConfig } from "../unit/config/support";
 import { goodSight, NO_ADDONS, seen } from "./statusSight";
 
-/* A cluster with two virtual machines for storage, and what is said of add-ons in it. */
+/* A cluster with two virtual machines for storage, and what `status` says of its add-ons. */
 
 export const V1 = "vm-1";
 export const V2 = "vm-2";
@@ -23,12 +23,12 @@ export const withAddons = (addons: Partial<AddonsSight>, change: Partial<Sight> 
   ...change,
 });
 export const there = <T>(what: T) => ({ is: "there", seen: what }) as const;
-/** Level, check and words of all that is said of add-ons, with the command. */
+/** Each finding about add-ons as one line: level, check, text and command. */
 export const said = (sight: Sight): string[] =>
   compare(PLAN, sight)
     .findings.filter(({ check }) => ["longhorn", "flux", "prometheus", "ingress", "add-ons"].includes(check))
     .map(({ level, check, seen: words, remedy = "" }) => `${level} ${check}: ${words}${remedy && ` → ${remedy}`}`);
-/** The good sight with something else of the cluster itself. */
+/** The good sight with a change of the cluster. */
 export const cluster = (change: Partial<ReturnType<typeof clusterOf>>): Pick<Sight, "cluster"> => ({
   cluster: { seen: { ...clusterOf(), ...change } },
 });

@@ -11,14 +11,15 @@ import { SimulatedNode } from "./pveNode";
 
 export interface AdminRun {
   readonly code: number | null;
-  /** Lines of what it told, without empty ones. */
+  /** Lines of its standard output, without empty ones. */
   readonly told: readonly string[];
   readonly stderr: string;
 }
 
 /**
- * A Proxmox host for the administrator's scripts. They run in a real shell, and their `pvesh` is the lab's own over the lab's API,
- * which is held to the official schema. The host's files are in a scratch folder. `pveam` is a double: the lab has no repository of templates.
+ * A Proxmox host for the administrator's scripts. They run in a real shell. Their `pvesh` is the lab's and calls the lab's API,
+ * which is checked against the official schema. The host's files are in a scratch folder. `pveam` is a double: the lab has no
+ * repository of templates.
  */
 export class AdminHost {
   private endAnswers = (): void => {};
@@ -28,7 +29,7 @@ export class AdminHost {
   static async start(): Promise<AdminHost> {
     const host = new AdminHost(await SimulatedNode.start());
     const { dir } = host.pve;
-    // The socket of the doubles is in the scratch folder, not at its usual place.
+    // The doubles' socket is in the scratch folder, not at its usual path.
     const double = fs.readFileSync(path.join(__dirname, "doubles/command.pl"), "utf8");
     host.write("bin/pvesh.real", double.replace("/run/systemd", `${dir}/commands/run/systemd`), 0o755);
     const callApi: CallApi = (...call) => callApiAt(host.pve.socket, ...call);
@@ -49,7 +50,7 @@ export class AdminHost {
     return host;
   }
 
-  /** A command of the host; shell. */
+  /** Makes a command of the host. @param text shell */
   command(name: string, text: string): void {
     this.write(`bin/${name}`, `#!/bin/sh\n${text}\n`, 0o755);
   }
@@ -64,7 +65,7 @@ export class AdminHost {
     return path.join(this.pve.dir, "host");
   }
 
-  /** From now on the shell and all that it started are killed at the nth call that changes something. */
+  /** From now on the nth call that changes something kills the shell and all that it started. */
   killAt(call: number, when: "before" | "after"): void {
     const count = path.join(this.pve.dir, "calls");
     fs.writeFileSync(count, "");
@@ -80,7 +81,7 @@ export class AdminHost {
     this.command("pvesh", 'exec pvesh.real "$@"');
   }
 
-  /** What a script calls its places, and where they are here. */
+  /** Folders as a script names them, and their paths here. */
   private get places(): [name: string, place: string][] {
     const below = ["/var/lib/proxmox-k3s", "/var/log/proxmox-k3s", "/root/.ssh", "/etc/ssh", "/etc/resolv.conf"];
     return [
@@ -89,7 +90,7 @@ export class AdminHost {
     ];
   }
 
-  /** A command that leads a person to this host, in place of `ssh`. @param address what it calls the host's address */
+  /** A command to use instead of `ssh`: it runs scripts on this host. @param address the host's address for `ssh -G` */
   sshCommand(address: string): string {
     const file = path.join(this.pve.dir, "ssh");
     const places = this.places.map(([name, place]) => `-e 's|${name}|${place}|g'`).join(" ");
@@ -107,13 +108,13 @@ export class AdminHost {
       renderAdmin(name, values),
     );
     const env = { PATH: `${this.root}/bin:${process.env["PATH"]}` };
-    // A group of its own, which `killAt` ends.
+    // A process group of its own, so that `killAt` can end it.
     const child = spawn("sh", ["-c", text], { env, cwd: "/", stdio: "pipe", detached: true });
     const { code, stdout, stderr } = await endOf(child, "");
     return { code, told: stdout.split("\n").filter(Boolean), stderr };
   }
 
-  /** All that init may touch: users, roles, pools and rights, and the host's files. */
+  /** All that init may change: users, roles, pools and permissions, and the host's files. */
   state(): Record<string, string> {
     // A glob would leave out .ssh and .shared.
     const below = (folder: string): string[] => fs.readdirSync(folder, { recursive: true, encoding: "utf8" });

@@ -1,14 +1,14 @@
 import { testImage } from "../../lab/k3s/versions";
 import { finish, type Lab } from "./lab";
 
-/** Pods that try to connect, one in each of some namespaces; each also answers on port 8080. Their label is `app: asker`. */
+/** Pods that try to connect, one in each of some namespaces. Each also listens on port 8080. Their label is `app: asker`. */
 export class Askers {
   constructor(
     private readonly lab: Lab,
     private readonly namespaces: readonly string[],
   ) {}
 
-  /** Makes them and waits until they run. */
+  /** Makes the pods and waits until they run. */
   async start(): Promise<void> {
     const items = this.namespaces.map((namespace) => ({
       ...{ apiVersion: "v1", kind: "Pod", metadata: { name: "asker", namespace, labels: { app: "asker" } } },
@@ -24,7 +24,7 @@ export class Askers {
       await this.lab.kubectl("-n", namespace, "delete", "pod", "asker", "--now", "--ignore-not-found");
   }
 
-  /** Whether a port lets the pod of a namespace connect within 4 s. */
+  /** Whether a namespace's pod can connect to a port within 4 s. */
   async connects(namespace: string, host: string, port: number): Promise<boolean> {
     const asked = ["-n", namespace, "exec", "asker", "--", "nc", "-w", "4", host, String(port)];
     const { code, stderr } = await finish("kubectl", asked, this.lab.environment);
@@ -34,7 +34,7 @@ export class Askers {
   }
 }
 
-/** `kubectl apply` of objects. @throws Error with its words */
+/** `kubectl apply` of objects. @throws Error with what kubectl printed */
 export async function applyObjects(lab: Lab, items: readonly object[]): Promise<void> {
   const list = JSON.stringify({ apiVersion: "v1", kind: "List", items });
   const { code, stderr } = await finish("kubectl", ["apply", "-f", "-"], lab.environment, list);

@@ -1,4 +1,4 @@
-/* A run by the Automation API, as a program of somebody else would make it: FOLDER STACK COMMAND [debug]. */
+/* A run through the Automation API, as in another person's program: FOLDER STACK COMMAND [debug]. */
 const { LocalWorkspace } = require("@pulumi/pulumi/automation");
 
 const [, , workDir, stackName, command, debug] = process.argv;
@@ -6,7 +6,7 @@ const print = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 
 async function main() {
   const stack = await LocalWorkspace.selectStack({ workDir, stackName });
-  // What it returns holds the stack's outputs, secrets included: that is for the caller.
+  // The result contains the stack's outputs, secrets included. It is meant for the caller, so it is not printed.
   await stack[command]({ onEvent: print, onOutput: print, onError: print, debug: debug === "debug" });
 }
 

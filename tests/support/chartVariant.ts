@@ -9,7 +9,7 @@ import { chartDoubles } from "../../lab/registry/fill";
 import { findVendorChart } from "../../lab/registry/vendorCharts";
 
 /**
- * Pushes a copy of the chart that the lab has under this name, with more templates.
+ * Copies the lab's chart with this name, adds templates and pushes the copy.
  * @param word added to the version
  * @param templates by file name
  */

@@ -3,8 +3,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 /**
- * Lets every Node.js that a run starts keep what it has compiled (`NODE_COMPILE_CACHE`): an engine level starts some
- * hundreds of them, and a quarter of what a preview costs is the compilation of the same packages.
+ * Sets a cache for what Node.js compiles (`NODE_COMPILE_CACHE`) while `run` runs. An engine suite starts some hundreds of
+ * Node.js processes, and each would compile the same packages: that is a quarter of the time of a preview.
  */
 export async function withCompileCache<T>(run: () => Promise<T>): Promise<T> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "compile-cache-"));

@@ -7,7 +7,7 @@ import { eventually, type Lab } from "./lab";
 const NAME = "everywhere";
 const NODE_PORT = 30080;
 
-/** A pod that answers on every node, the servers too, and a service of all of them. */
+/** A pod on every node, servers included, that answers requests, and a Service for all of them. */
 const WORKLOAD = {
   ...{ apiVersion: "v1", kind: "List" },
   items: [
@@ -57,7 +57,7 @@ export async function readyPods(lab: Lab, app: string): Promise<readonly Pod[]> 
   );
 }
 
-/** Makes the pods that {@link requests} asks. */
+/** Deploys the pods to which {@link requests} sends requests. */
 export async function deployEverywhere(lab: Lab): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "everywhere-"));
   const manifest = path.join(folder, "list.json");
@@ -66,13 +66,13 @@ export async function deployEverywhere(lab: Lab): Promise<void> {
   fs.rmSync(folder, { recursive: true });
 }
 
-/** How often one has asked, and how often in vain. */
+/** How many requests a client has sent, and how many of them failed. */
 interface Count {
   readonly asked: number;
   readonly failed: number;
 }
 
-/** Asks each address, again and again, until a file tells it to end. */
+/** A shell script that sends requests to each address until the file `end` exists. */
 const asking = (get: string, addresses: readonly string[], end: string): string =>
   `asked=0; failed=0
    while :; do
@@ -87,8 +87,8 @@ const asking = (get: string, addresses: readonly string[], end: string): string 
 let runs = 0;
 
 /**
- * Requests from the pod of every node to all of them, to their service and to its NodePort on every node, and from a client outside
- * to that NodePort.
+ * Sends requests from the pod on every node to all pods, to their Service and to its NodePort on every node; and from an outside
+ * client to that NodePort.
  * @param nodes addresses of all nodes
  * @param client an address of the lab's Proxmox host
  */
@@ -111,7 +111,7 @@ export async function requests(
     ...names.map((pod) => lab.kubectl("exec", pod, "--", "sh", "-c", asking("get", addresses, end))),
     lab.hostWithInput("sh -e", fromOutside),
   ]);
-  // Whoever stops it gets the error.
+  // `stop` throws the error.
   running.catch(() => {});
   return {
     async stop() {

@@ -2,7 +2,7 @@
 const fs = require("node:fs");
 const pulumi = require("@pulumi/pulumi");
 
-/** A dynamic provider whose check refuses every change. It writes a line to the file `journal` each time it is asked. */
+/** A dynamic provider whose check refuses every change. At each check it writes a line to the file `journal`. */
 const keep = {
   check: async (olds, news) => {
     require("node:fs").appendFileSync(news.journal, "asked\n");
@@ -23,7 +23,7 @@ const packages = { command: require("@pulumi/command"), random: require("@pulumi
 
 const made = {};
 
-/** Turns the marked values of the list into Pulumi's: secrets, assets, outputs of resources made before. */
+/** Turns the list's marked values into Pulumi's: secrets, assets, outputs of earlier resources. */
 function value(of) {
   if (Array.isArray(of)) return of.map(value);
   if (typeof of !== "object" || of === null) return of;

@@ -7,15 +7,15 @@ import { type CommandError, run } from "../../lab/host/run";
 import { makePulumiHome, toolchainEnv, type Toolchain } from "../../lab/toolchain/install";
 
 /**
- * One resource of a stack's program. The program is data, because a program in the test's own process would throw its
- * resources' failures at the test runner.
+ * One resource of a stack's program. The program is data: a program in the test's own process would report the failures of its
+ * resources to the test runner.
  *
  * Values in `args` may be `{$secret: value}`, `{$text: content}`, `{$file: path}`, `{$archive: path}` and
  * `{$output: [resource, property]}` of a resource listed before.
  */
 export interface ProgramResource {
   name: string;
-  /** Path of the class from its npm package's name: "command.remote.Command"; "dynamic.Kept" is engineProgram.cjs' own. */
+  /** npm package and path of the class in it: "command.remote.Command"; "dynamic.Kept" is defined in engineProgram.cjs. */
   type: string;
   args: Record<string, unknown>;
   options?: Pick<
@@ -36,7 +36,7 @@ export interface StateResource {
 /**
  * A stack on the real engine and the real language host, with state, home and program in one temporary folder.
  *
- * It calls the CLI itself: the Automation API starts it four times for one update.
+ * It runs the CLI directly: the Automation API would start it four times for one update.
  */
 export class EngineStack {
   private constructor(
@@ -44,7 +44,7 @@ export class EngineStack {
     readonly env: NodeJS.ProcessEnv,
   ) {}
 
-  /** Makes an empty stack. `env` is added to the environment of the engine and so of the plugins. */
+  /** Makes an empty stack. `env` is added to the environment of the engine, which the plugins inherit. */
   static async create(toolchain: Toolchain, env: Record<string, string> = {}): Promise<EngineStack> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "engine-stack-"));
     const home = path.join(folder, "home");
@@ -71,13 +71,13 @@ export class EngineStack {
     return stack;
   }
 
-  /** Updates and returns what was printed; throws where the update fails. */
+  /** Updates and returns what was printed; throws if the update fails. */
   async up(resources: readonly ProgramResource[]): Promise<string> {
     this.write(resources);
     return this.pulumi("up", "--yes", "--skip-preview", "--continue-on-error");
   }
 
-  /** Updates, which must fail, and returns what was printed. Resources that need no failed one are made all the same. */
+  /** Runs an update that must fail and returns what was printed. Resources that do not depend on a failed one are still made. */
   async upFails(resources: readonly ProgramResource[]): Promise<string> {
     const outcome = await this.up(resources).catch((error: CommandError) => error);
     if (typeof outcome === "string") throw new Error(`the update did not fail:\n${outcome}`);
@@ -85,9 +85,9 @@ export class EngineStack {
   }
 
   /**
-   * Updates, is asked once to stop (SIGINT) as soon as `moment` holds, and returns what was printed.
+   * Updates, interrupts the update once (SIGINT) as soon as `moment` holds, and returns what was printed.
    *
-   * @param onCancelling called when it says that it heard.
+   * @param onCancelling called when Pulumi prints that it cancels
    */
   async upInterrupted(
     resources: readonly ProgramResource[],
@@ -110,7 +110,7 @@ export class EngineStack {
     return output;
   }
 
-  /** Previews and returns the engine's word for what would be done, by resource name. */
+  /** Previews and returns the engine's operation for each resource name: `create`, `same` and so on. */
   async preview(resources: readonly ProgramResource[]): Promise<Record<string, string>> {
     this.write(resources);
     const plan = JSON.parse(await this.pulumi("preview", "--json", "--show-sames")) as {
@@ -124,14 +124,14 @@ export class EngineStack {
     await this.pulumi("destroy", "--yes", "--skip-preview");
   }
 
-  /** What the state records, by resource name. */
+  /** The resources in the state, by name. */
   state(): Record<string, StateResource> {
     const file = path.join(this.folder, "state/.pulumi/stacks/contract/test.json");
     const { checkpoint } = JSON.parse(fs.readFileSync(file, "utf8")) as Checkpoint;
     return Object.fromEntries((checkpoint.latest?.resources ?? []).map((resource) => [nameOf(resource.urn), resource]));
   }
 
-  /** Removes the folder with all in it, whatever the state still records. */
+  /** Removes the folder and everything in it, even if the state still has resources. */
   dispose(): void {
     fs.rmSync(this.folder, { recursive: true, force: true });
   }
@@ -145,7 +145,7 @@ export class EngineStack {
   }
 }
 
-/** The part that is read of a stack's file in a `file://` backend. */
+/** The part of a `file://` backend's stack file that is read here. */
 interface Checkpoint {
   checkpoint: { latest?: { resources?: StateResource[] } };
 }

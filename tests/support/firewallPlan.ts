@@ -2,7 +2,7 @@ import { loadPlan } from "../../plan/load";
 import type { ClusterPlan, FirewallPlan } from "../../plan/model";
 import { changed, homelabConfig } from "../unit/config/support";
 
-/** The homelab with a firewall, and with another change of its config. */
+/** The plan of the homelab with a firewall and a further change of its config. */
 export function firewallPlan(change: unknown = {}): ClusterPlan & { readonly firewall: FirewallPlan } {
   const firewall = { enabled: true, adminNetworks: ["192.168.2.0/24"] };
   const { firewall: planned, ...plan } = loadPlan(changed(changed(homelabConfig(), { firewall }), change));

@@ -1,9 +1,9 @@
 import type { Finding } from "../../cli/doctor/finding";
 import { eventually, type Lab } from "./lab";
 
-/** What the repository of the Flux suite holds: a namespace, a text for the cluster, and what belongs to a node. */
+/** Content of the Flux suite's repository: a namespace, a ConfigMap for the cluster, and objects for each node. */
 
-/** The namespace of all of it. */
+/** The namespace of these objects. */
 const NAMESPACE = "agents";
 
 export const namespace = (name = NAMESPACE): string => `apiVersion: v1\nkind: Namespace\nmetadata: { name: ${name} }\n`;
@@ -11,7 +11,7 @@ export const namespace = (name = NAMESPACE): string => `apiVersion: v1\nkind: Na
 export const configMap = (name: string, text: string, inNamespace = NAMESPACE): string =>
   JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: inNamespace }, data: { text } });
 
-/** A ConfigMap with all that Flux knows of the node, and a pod that runs there. @param more text of the ConfigMap */
+/** A ConfigMap with everything that Flux knows about the node, and a pod that runs there. @param more text for the ConfigMap */
 export const nodeFolder = (more = ""): string => `
 ${configMap("agent-${node_name}", `\${node_name} \${node_address} \${node_pool} \${node_role}${more}`)}
 ---
@@ -29,18 +29,18 @@ spec:
       containers: [{ name: agent, image: "docker.io/library/lab-test:1", imagePullPolicy: Never }]
 `;
 
-/** The three files of a repository as the suite begins with it. */
+/** The repository's three files when the suite starts. */
 export const firstFiles = (text: string): Record<string, string> => ({
   "cluster/namespace.yaml": namespace(),
   "cluster/motd.yaml": configMap("motd", text),
   "node/agent.yaml": nodeFolder(),
 });
 
-/** What Flux has made of it in a lab's cluster. */
+/** What Flux has made from the repository in a lab's cluster. */
 export class FluxLab {
   constructor(private readonly lab: Lab) {}
 
-  /** Names of the ConfigMaps, without what Kubernetes puts into each namespace. */
+  /** Names of the ConfigMaps, without those that Kubernetes makes in every namespace. */
   async configMaps(inNamespace = NAMESPACE): Promise<string[]> {
     const names = await this.lab.kubectl("-n", inNamespace, "get", "configmaps", "-o", "name");
     return names
@@ -69,7 +69,7 @@ export class FluxLab {
     return running.map(({ spec }) => spec.nodeName ?? "").sort();
   }
 
-  /** What `proxmox-k3s status` says of Flux: level, words, command. */
+  /** What `proxmox-k3s status` says about Flux: level, text, command. */
   async status(): Promise<string[]> {
     const { stdout } = await this.lab.cluster("status", "--json");
     const { findings } = JSON.parse(stdout) as { findings: Finding[] };
@@ -78,7 +78,7 @@ export class FluxLab {
       .map(({ level, seen, remedy = "" }) => `${level}: ${seen}${remedy && ` → ${remedy}`}`);
   }
 
-  /** @throws Error unless status says this and nothing else within two minutes: while Flux tries again, it has another word */
+  /** @throws Error unless status says exactly this within two minutes; while Flux tries again, it says something else */
   async eventuallySays(...lines: readonly (string | RegExp)[]): Promise<void> {
     const isSaid = (line: string | RegExp, said = ""): boolean =>
       typeof line === "string" ? line === said : line.test(said);
@@ -92,7 +92,7 @@ export class FluxLab {
   }
 }
 
-/** What status says of a Flux that has done all its work. */
+/** What status says if Flux has done all its work. */
 export const allReady = (kustomizations: number): string[] => [
   `ok: Kustomizations: ${kustomizations}, sources and others: 1, all Ready`,
 ];

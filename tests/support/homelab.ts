@@ -30,7 +30,7 @@ import { VmRoots, type VmsSnapshot } from "./vmRoots";
 
 const REPO = path.join(__dirname, "../..");
 const TSX = path.join(REPO, "node_modules/.bin/tsx");
-/** What `pulumi` reads of the repo; each stack works on a copy, so that a test may edit it and nothing is written here. */
+/** Files of the repository that `pulumi` reads. Each stack works on a copy: a test can edit it, and the repository stays as it is. */
 const PROGRAM = ["Pulumi.yaml", "package.json", "tsconfig.json", "runtime.cjs", "index.ts"];
 export const PROGRAM_FOLDERS = ["config", "plan", "remote", "credentials", "components", "scripts", "cli"];
 
@@ -38,16 +38,16 @@ export const PROGRAM_FOLDERS = ["config", "plan", "remote", "credentials", "comp
 const NETWORK = "192.168.2.0/24";
 const HOST = "192.168.2.167";
 
-/** What every `up` does first, as in the journal. */
+/** First entry in the journal of every `up`. */
 export const GATE_CHECK = "homelab-gate-check look";
-/** The same of one on a cluster that stands: it also looks whether something has to be repaired. */
+/** First entry if the cluster exists: this look also finds what must be repaired. */
 export const LOOK = "homelab-status look";
 
-/** The object under `proxmox-k3s:cluster`, as loose as a person may write it. */
+/** The object under `proxmox-k3s:cluster`. It has no type: a test may write what a person may write. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type ClusterConfig = any;
 
-/** A world at rest, from which any number of others may start. */
+/** A saved homelab, from which any number of others can start. */
 export interface HomelabSnapshot {
   readonly folder: string;
   readonly machines: MachinesSnapshot;
@@ -59,25 +59,26 @@ export interface HomelabSnapshot {
 interface Keys {
   readonly host: KeyPair;
   readonly node: KeyPair;
-  /** Secret of the API token that `env` starts with; a later world must know it, as `destroy` takes it from the state. */
+  /** Secret of the API token that `env` starts with. A homelab from a snapshot needs the same: `destroy` takes it from the state. */
   readonly apiToken: string;
 }
 
 /**
- * The program with the content of Pulumi.homelab.yaml under the real engine and the real Proxmox client, in a world of
- * its own: the lab's Proxmox API over simulated guests, and a double of the machines' shells, in which the program's own scripts run. The addresses are the
- * homelab's, in a network namespace that holds nothing else. Of the stack's file only the example keys are changed.
+ * The program with the content of Pulumi.homelab.yaml, under the real engine and the real Proxmox client. Everything else is
+ * simulated: the lab's Proxmox API over simulated guests, and a double of the machines' shells, in which the program's own
+ * scripts run. The addresses are the homelab's, in a network namespace that contains nothing else. Only the example keys of the
+ * stack's file are changed.
  */
 export class Homelab {
   readonly journal = new Journal();
-  /** Every request to the API with its answer, those of the host's own `pct` too. */
+  /** Every request to the API with its answer, including those of the host's own `pct`. */
   readonly exchanges: Exchange[] = [];
   readonly machines: SimulatedMachines;
   readonly vms: VmRoots;
   readonly host: SimulatedHost;
-  /** What goes wrong with the API, the guests and the host's port 22; none to begin with, none in a snapshot. */
+  /** What goes wrong with the API, the guests and the host's port 22. Empty at the start; a snapshot does not include it. */
   readonly faults: Faults;
-  /** Environment of `pulumi`, credentials included; a test may take some away. */
+  /** Environment of `pulumi`, credentials included; a test may remove some. */
   readonly env: Record<string, string>;
   private api?: PveServer;
 
@@ -104,7 +105,7 @@ export class Homelab {
     this.env = {};
   }
 
-  /** Starts from nothing, or from where another world was. */
+  /** Starts a homelab without a cluster, or from a snapshot. */
   static async start(from?: HomelabSnapshot): Promise<Homelab> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "homelab-"));
     const keys = from?.keys ?? { host: newKeyPair(), node: newKeyPair(), apiToken: randomUUID() };
@@ -114,18 +115,18 @@ export class Homelab {
     return homelab;
   }
 
-  /** What the program itself has asked of the API. */
+  /** Requests that the program itself has sent to the API. */
   get asked(): Exchange[] {
     return this.exchanges.filter(({ user }) => user !== "root@pam");
   }
 
-  /** VMIDs of all guests of both kinds; a template is none. */
+  /** VMIDs of all guests of both kinds, without templates. */
   get guests(): number[] {
     const all = [...this.machines.guests.keys(), ...this.vms.guests.keys()];
     return all.filter((vmid) => this.host.conf(String(vmid))?.options.get("template") !== "1");
   }
 
-  /** The stack's config as it stands. */
+  /** The stack's current config. */
   get cluster(): ClusterConfig {
     return parse(fs.readFileSync(this.stackFile, "utf8")).config["proxmox-k3s:cluster"];
   }
@@ -137,7 +138,7 @@ export class Homelab {
     fs.writeFileSync(this.stackFile, stringify(content));
   }
 
-  /** How long a script takes (`host.delay`) that is to end once these have begun; they get a minute at most. */
+  /** For `host.delay`: lets a script end only after these entries have begun; it waits a minute at most. */
   async once(...whats: readonly string[]): Promise<number> {
     const deadline = Date.now() + 60_000;
     while (Date.now() < deadline && !whats.every((what) => this.journal.whats().includes(what)))
@@ -145,7 +146,7 @@ export class Homelab {
     return 10;
   }
 
-  /** Changes a file of this world's copy of the program. */
+  /** Changes a file in this homelab's copy of the program. */
   editProgram(file: string, change: (text: string) => string): void {
     const target = this.path("program", file);
     const [before, after] = [fs.readFileSync(target, "utf8"), change(fs.readFileSync(target, "utf8"))];
@@ -153,7 +154,7 @@ export class Homelab {
     fs.writeFileSync(target, after);
   }
 
-  /** A preview with its steps in full. */
+  /** A preview that lists all its steps. */
   preview(...args: string[]): Promise<PulumiResult> {
     return this.pulumi("preview", "--json", ...args);
   }
@@ -167,9 +168,9 @@ export class Homelab {
   }
 
   /**
-   * Runs `pulumi <command>` and kills it with its plugins (SIGKILL) as soon as something begins that `moment` knows. What
-   * they had asked for goes on by itself; the stack stays locked until {@link cancel}.
-   * @throws Error when it ended before that
+   * Runs `pulumi <command>` and kills it with its plugins (SIGKILL) as soon as an entry begins for which `moment` is true.
+   * Scripts and tasks that were started run on; the stack stays locked until {@link cancel}.
+   * @throws Error if the command ended before that
    */
   async killed(moment: (entry: Entry) => boolean, command: "up" | "destroy", ...args: string[]): Promise<void> {
     let isKilled = false;
@@ -186,13 +187,13 @@ export class Homelab {
     if (!isKilled) throw new Error(`pulumi ${command} had ended before it could be killed:\n${stdout}`);
   }
 
-  /** Frees the stack after a kill. */
+  /** Unlocks the stack after a kill. */
   async cancel(): Promise<void> {
     const { code, stderr } = await this.pulumi("cancel", "--yes");
     if (code !== 0) throw new Error(`pulumi cancel: ${stderr}`);
   }
 
-  /** Runs `pulumi <command>` in this world's network. */
+  /** Runs `pulumi <command>` in this homelab's network. */
   async pulumi(command: string, ...args: string[]): Promise<PulumiResult> {
     const log = this.path("events.json");
     fs.rmSync(log, { force: true });
@@ -201,25 +202,25 @@ export class Homelab {
     return readResult(code, stdout, stderr, log);
   }
 
-  /** Runs the same by the Automation API; each of its events is a line of the output. */
+  /** Runs the command through the Automation API; each event is a line of the output. */
   automation(command: "preview" | "up", debug: boolean): Promise<Finished> {
     const script = path.join(REPO, "tests/support/automation.cjs");
     return this.spawn([process.execPath, script, this.path("program"), "homelab", command, debug ? "debug" : ""]);
   }
 
-  /** A place for a file of the test's own, which goes with this world. */
+  /** Path for a file of the test, which is removed with this homelab. */
   scratch(file: string): string {
     return this.path(`scratch-${file}`);
   }
 
-  /** What the CLI keeps of its runs beside the state. */
+  /** The logs that the CLI writes about its runs, outside the state. */
   ownLogs(): string {
     const files = fs.readdirSync(this.path("home"), { recursive: true, encoding: "utf8" });
     const logs = files.map((file) => this.path("home", file)).filter((file) => !/[/]plugins[/]/.test(file));
     return logs.map((file) => (fs.statSync(file).isFile() ? fs.readFileSync(file, "latin1") : "")).join("\n");
   }
 
-  /** Runs `qm` as root on the host. @throws Error with what it says */
+  /** Runs `qm` as root on the host. @throws Error with what it prints */
   async qm(...words: string[]): Promise<void> {
     const callApi: CallApi = (...args) => callApiAt(this.apiSocket, ...args);
     await runQm({ callApi, etcPve: this.etcPve, print: () => {}, input: () => Promise.resolve("") }, words);
@@ -230,18 +231,18 @@ export class Homelab {
     return this.spawn([TSX, "cli/main", "doctor", "--stack", "homelab", ...args]);
   }
 
-  /** `npx proxmox-k3s ARGS…` as a script would run it, in this world's network and its copy of the program. */
+  /** `npx proxmox-k3s ARGS…` as a script runs it, in this homelab's network and its copy of the program. */
   command(...args: string[]): Promise<Finished> {
     return this.spawn([TSX, "cli/main", ...args]);
   }
 
-  /** The same at a terminal, by a person who types `answer` when asked. */
+  /** The same at a terminal, where a person types `answer` at the prompt. */
   commandAtTerminal(answer: string, ...args: string[]): Promise<Finished> {
     const command = [TSX, "cli/main", ...args].map(quote).join(" ");
     return this.spawn(["script", "--quiet", "--return", "--command", command, "/dev/null"], { input: `${answer}\n` });
   }
 
-  /** Runs a command in this world's network to its end. */
+  /** Runs a command in this homelab's network to its end. */
   private async spawn(
     command: readonly string[],
     { started, input = "" }: { started?: (pid: number) => void; input?: string } = {},
@@ -264,7 +265,7 @@ export class Homelab {
     }));
   }
 
-  /** Makes an API token of its own name, with the privileges that the program needs. */
+  /** Makes an API token with this name and with the privileges that the program needs. */
   newApiToken(
     tokenName: string,
     tokenSecret = randomUUID() as string,
@@ -276,7 +277,7 @@ export class Homelab {
     return createAccess(this.etcPve, access).apiToken;
   }
 
-  /** Makes a template of virtual machines, which the token of `env` may clone from now on. */
+  /** Makes a template of virtual machines, and lets the token of `env` clone it. */
   async makeVmTemplate(vmid: number): Promise<void> {
     const call = (...args: Parameters<CallApi>): Promise<unknown> => callApiAt(this.apiSocket, ...args);
     const [disk, name] = ["local-lvm:2,discard=on,iothread=1", "golden"];
@@ -288,17 +289,17 @@ export class Homelab {
     this.newApiToken("pulumi", this.keys.apiToken, [vmid]);
   }
 
-  /** The token of `env` may download images to this storage from now on. */
+  /** Lets the token of `env` download images to this storage. */
   allowImages(storage: string): void {
     this.newApiToken("pulumi", this.keys.apiToken, [], [storage]);
   }
 
-  /** A file on the storage `local`, by what comes after the colon of its volume id. */
+  /** Path of a file on the storage `local`. @param volume what follows the colon of its volume ID */
   onLocal(volume: string): string {
     return this.path("host/var/lib/vz", volume);
   }
 
-  /** Takes every credential out of the environment. */
+  /** Removes every credential from the environment. */
   takeCredentials(): void {
     for (const name of CREDENTIALS) delete this.env[name];
   }
@@ -308,7 +309,7 @@ export class Homelab {
     await this.network.close();
   }
 
-  /** Keeps this world as it is; it goes on or may be disposed of. */
+  /** Saves the current state; afterwards this homelab can go on or be disposed of. */
   save(): HomelabSnapshot {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "homelab-snapshot-"));
     for (const part of ["state", "host", "pve-state", "program"]) copy(this.path(part), path.join(folder, part));
@@ -316,12 +317,12 @@ export class Homelab {
     return { folder, machines, vms, host: structuredClone(this.host.state), keys: this.keys };
   }
 
-  /** Resolves when no task of the API runs any more. */
+  /** Resolves when no task of the API is running. */
   async idle(): Promise<void> {
     await this.api?.idle();
   }
 
-  /** Ends the world. @throws Error when an exchange with the API did not fit the official schema. */
+  /** Ends everything. @throws Error if an exchange with the API did not match the official schema */
   async dispose(): Promise<void> {
     await this.idle();
     await this.network.dispose();
@@ -365,7 +366,7 @@ export class Homelab {
     Object.assign(this.env, settings, compileCache && { NODE_COMPILE_CACHE: compileCache }, {
       PATH,
       HOME: this.folder,
-      // Without the side files that a kill can leave empty (docs/operations.md).
+      // Without the metadata files, which a kill can leave empty (docs/operations.md).
       PULUMI_BACKEND_URL: `file://${this.path("state")}?metadata=skip`,
       PULUMI_CONFIG_PASSPHRASE: "test",
       // `--event-log` is a flag for developers.
@@ -424,7 +425,7 @@ function pulumi(command: string, ...args: string[]): string[] {
 
 const CREDENTIALS = ["PROXMOX_VE_API_TOKEN", "PROXMOX_K3S_HOST_SSH_KEY_FILE", "PROXMOX_K3S_NODE_SSH_KEY_FILE"];
 
-/** Links stay links; what is below a machine's `/run` does not outlive it. */
+/** Copies a folder. Links stay links; a machine's `/run` is left out, as after a boot. */
 function copy(from: string, to: string): void {
   const isKept = (file: string): boolean => path.basename(file) !== "run";
   fs.cpSync(from, to, { recursive: true, verbatimSymlinks: true, filter: isKept });

@@ -7,20 +7,20 @@ import { type PveServer, startPveServer } from "../../lab/pve/server";
 import { selfSigned } from "../../lab/support/selfSigned";
 
 export interface HomelabApiOptions {
-  /** The world's folder, with `pve-state`; certificate and template come into it. */
+  /** The homelab's folder, which contains `pve-state`; the certificate and the template are written here. */
   readonly folder: string;
-  /** The folder that stands for `/etc/pve`. */
+  /** The folder that is used as `/etc/pve`. */
   readonly etcPve: string;
-  /** Where the API serves root. */
+  /** Socket on which the API serves root. */
   readonly socket: string;
-  /** Folder of the files that are held while a guest is worked on. */
+  /** Folder of the lock files, which are held while a guest is changed. */
   readonly lockDir: string;
-  /** The address that clients know it by. */
+  /** The address at which clients reach it. */
   readonly address: string;
   readonly driver: ContainerDriver;
   readonly vms: VmDriver;
   readonly faults: Faults;
-  /** Told of each request when it arrives. */
+  /** Called with each request when it arrives. */
   readonly onRequest: (request: { readonly method: string; readonly path: string }) => void;
   readonly onExchange: (exchange: Exchange) => void;
 }

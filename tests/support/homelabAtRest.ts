@@ -1,8 +1,8 @@
 import { Homelab, type HomelabSnapshot } from "./homelab";
 
 /**
- * The homelab after its first `up`, for any number of worlds that start from there.
- * @param prepare changes the program or the config before
+ * The homelab after its first `up`; any number of tests can start from it.
+ * @param prepare changes the program or the config before the `up`
  * @throws Error with the output of an `up` that failed
  */
 export async function homelabAtRest(

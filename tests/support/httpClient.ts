@@ -13,7 +13,7 @@ export interface Answer {
 /** Form fields; an array is sent as a field repeated. */
 export type Fields = Record<string, string | number | readonly string[]>;
 
-/** A plain client of the API: no retries, nothing hidden. */
+/** A plain client of the API, without retries. */
 export class PveClient {
   constructor(
     private readonly url: string,
@@ -41,7 +41,7 @@ export class PveClient {
     return this.send("POST", path, JSON.stringify(body), "application/json");
   }
 
-  /** Sends a file as a browser does: the fields first, then the file under the name of its own field. */
+  /** Uploads a file as a browser does: the fields first, then the file in its own field. */
   async upload(
     path: string,
     fields: Record<string, string>,
@@ -63,7 +63,7 @@ export class PveClient {
     }
   }
 
-  /** Starts a task and waits for it. @throws when it was refused or failed. */
+  /** Starts a task and waits for it. @throws Error if the request was refused or the task failed */
   async run(answer: Promise<Answer>): Promise<string> {
     const { status, reason, body } = await answer;
     if (status !== 200) throw new Error(`${status} ${reason} ${JSON.stringify(body.errors ?? {})}`);

@@ -9,10 +9,10 @@ import { type Finished, finish, Lab } from "./lab";
 
 const repo = path.join(__dirname, "../..");
 
-/** A lab whose host nobody has prepared, and a person who comes to it with their own home folder and SSH key. */
+/** A lab with an unprepared host, and a person who has only a home folder and an SSH key. */
 export class InitLab {
   readonly lab: Lab;
-  /** The cluster's name. Its stack file is ignored by git, as every lab's. */
+  /** The cluster's name. Git ignores its stack file, as every lab's. */
   readonly name: string;
   readonly home = fs.mkdtempSync(path.join(os.tmpdir(), "init-test-"));
   /** What `init` writes into the program's folder. */
@@ -34,7 +34,7 @@ export class InitLab {
   async up(): Promise<void> {
     await this.lab.down();
     await this.lab.up();
-    // What the lab prepares for others.
+    // Remove what the lab prepares on the host for all other suites.
     const remove = (what: string): string => `pvesh delete ${what} --output-format json`;
     const user = "/access/users/pulumi@pve";
     const things = [`${user}/token/pulumi`, user, `/pools/${this.lab.stack}`, "/access/roles/PulumiK3s"];
@@ -47,7 +47,7 @@ export class InitLab {
     await this.lab.down();
   }
 
-  /** The person's shell before `init`: the tools and a state's place, and no credential that the lab hands out. */
+  /** The person's shell before `init`: the tools and a folder for the state, and none of the lab's credentials. */
   env(): NodeJS.ProcessEnv {
     const given = ["PULUMI_STACK", "PULUMI_CONFIG_PASSPHRASE_FILE", "SSL_CERT_FILE", "SSL_CERT_DIR", "KUBECONFIG"];
     const keys = ["PROXMOX_VE_API_TOKEN", "PROXMOX_K3S_HOST_SSH_KEY_FILE", "PROXMOX_K3S_NODE_SSH_KEY_FILE"];
@@ -55,13 +55,13 @@ export class InitLab {
     return Object.fromEntries(own.filter(([name]) => ![...given, ...keys, "NODE_EXTRA_CA_CERTS"].includes(name)));
   }
 
-  /** The same after it: with the lines that it prints for the shell. */
+  /** The person's shell after `init`: with the variables that `init` prints for the shell. */
   envAfter(): NodeJS.ProcessEnv {
     const passphrase = path.join(this.home, ".config/proxmox-k3s-passphrase");
     return { ...this.env(), PULUMI_CONFIG_PASSPHRASE_FILE: passphrase, SSL_CERT_DIR: path.dirname(this.caFile) };
   }
 
-  /** The person's own way to the host. */
+  /** The person's `ssh` command for the host. */
   get ssh(): string {
     return this.lab.ssh().join(" ");
   }
@@ -75,12 +75,12 @@ export class InitLab {
     return finish(this.tsx, this.initArgs(...more), this.env());
   }
 
-  /** A command of the program, from the person's shell after `init`. */
+  /** Runs a command of the program in the person's shell after `init`. */
   own(...args: string[]): Promise<Finished> {
     return finish(this.tsx, ["cli/main.ts", ...args], this.envAfter());
   }
 
-  /** The lab has no internet: K3s comes from its own server, and nothing is pulled. @param release what is not as the lab has it */
+  /** The lab has no internet: K3s comes from the lab's server, and no image is pulled. @param release what differs from the lab's */
   takeArtifactsFromTheLab(release: { folder?: string; version?: string; sha256?: string } = {}): void {
     const { k3s } = findLab(this.lab.name)!;
     const { folder, version, sha256 } = { folder: "k3s", version: k3s.version, sha256: k3s.sha256, ...release };
@@ -97,7 +97,7 @@ export class InitLab {
     fs.writeFileSync(this.stackFile, doc.toString({ lineWidth: 0 }));
   }
 
-  /** kubectl with the context that `kubeconfig --merge` made. */
+  /** kubectl with the context that `kubeconfig --merge` has written. */
   kubectl(...args: string[]): Promise<Finished> {
     const env = { ...this.envAfter(), KUBECONFIG: `${this.home}/.kube/config` };
     return finish("kubectl", ["--context", this.name, ...args], env);
@@ -113,7 +113,7 @@ export class InitLab {
     return Object.fromEntries(rows.filter(([, status]) => status === "Ready").map((row) => [row[0]!, row[4]!]));
   }
 
-  /** Rights and files of the host, by their content. */
+  /** Permissions on the host, and checksums of its files. */
   hostState(): Promise<string> {
     const folders = "/etc/pve/priv /root/.ssh /usr/local/sbin /var/lib/vz /var/log/proxmox-k3s /var/lib/proxmox-k3s";
     return this.lab.host(

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { Server, type Socket } from "node:net";
 
 /**
- * Runs inside the namespace: listens where it is told to and hands the socket over. A socket stays in the namespace in
- * which it was made, whoever accepts its connections.
+ * Runs inside the namespace: listens on the port that it is told and hands the socket over. A socket stays in the namespace in
+ * which it was made, even if another process accepts its connections.
  */
 const HOLDER = `
   const net = require("node:net");
@@ -21,19 +21,19 @@ interface HolderMessage {
 }
 
 /**
- * A network namespace that holds nothing but a loopback, on which whole networks are at home. What runs in it reaches the
- * servers of this process at addresses of those networks, and nothing else: neither the machine's own services nor other
- * tests, whatever their addresses. Needs root on Linux.
+ * A network namespace with a loopback device only, which has every address of the given networks. What runs in it reaches the servers
+ * of this process at those addresses, and nothing else: neither the machine's services nor other tests, even if they use the
+ * same addresses. Needs root on Linux.
  */
 export class IsolatedNetwork {
-  /** TCP connections that anybody has opened to one of the servers. */
+  /** TCP connections to one of the servers so far. */
   connections = 0;
   private readonly servers = new Set<Server>();
   private readonly sockets = new Set<Socket>();
 
   private constructor(private readonly holder: ChildProcess) {}
 
-  /** @param networks in CIDR form; every address of theirs is this network's own. */
+  /** @param networks in CIDR form; the namespace has all their addresses */
   static async create(networks: readonly string[]): Promise<IsolatedNetwork> {
     const setUp = ["ip link set lo up", ...networks.map((cidr) => `ip route add local ${cidr} dev lo`)].join(" && ");
     const holder = spawn("unshare", ["--net", "sh", "-c", `${setUp} && exec "$0" -e "$1"`, process.execPath, HOLDER], {
@@ -45,13 +45,13 @@ export class IsolatedNetwork {
       holder.once("message", () => resolve());
       holder.once("error", reject);
       holder.once("exit", () =>
-        reject(new Error(`no network namespace could be made, which takes root on Linux: ${complaint.trim()}`)),
+        reject(new Error(`cannot make a network namespace, which needs root on Linux: ${complaint.trim()}`)),
       );
     });
     return new IsolatedNetwork(holder);
   }
 
-  /** Serves a TCP port at every address of the network; the local address of a socket tells which one was meant. */
+  /** Serves a TCP port on every address of the network; the socket's local address says which one the client used. */
   async listen(port: number, serve: (socket: Socket) => void): Promise<void> {
     const answer = new Promise<Server>((resolve, reject) => {
       const receive = (message: HolderMessage, handle: unknown): void => {
@@ -69,12 +69,12 @@ export class IsolatedNetwork {
       this.connections++;
       this.sockets.add(socket);
       socket.on("close", () => this.sockets.delete(socket));
-      socket.on("error", () => {}); // a client that breaks off is part of the tests
+      socket.on("error", () => {}); // some tests end the client early
       serve(socket);
     });
   }
 
-  /** Closes every port with its connections; from then on they are refused. */
+  /** Closes every port and its connections; later connections are refused. */
   async close(): Promise<void> {
     const closed = [...this.servers].map((server) => new Promise((resolve) => server.close(resolve)));
     for (const socket of this.sockets) socket.destroy();
@@ -82,12 +82,12 @@ export class IsolatedNetwork {
     this.servers.clear();
   }
 
-  /** What to put before a command line that shall run in this network. */
+  /** Prefix for a command line that is to run in this network. */
   get enter(): readonly string[] {
     return ["nsenter", `--net=/proc/${this.holder.pid}/ns/net`, "--"];
   }
 
-  /** The namespace goes with its last process. */
+  /** Ends the last process of the namespace, and so the namespace. */
   async dispose(): Promise<void> {
     await this.close();
     if (this.holder.connected) this.holder.disconnect();

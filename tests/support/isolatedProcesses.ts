@@ -4,14 +4,14 @@ import * as path from "node:path";
 import { promisify } from "node:util";
 
 /**
- * Processes and mounts of their own: what is mounted here is seen by nobody else, and what runs here ends with it, also when
- * the test ends before its time. Needs root on Linux.
+ * A PID and a mount namespace: only processes in it see its mounts, and its processes end with it, even if the test ends early.
+ * Needs root on Linux.
  */
 export class IsolatedProcesses {
   private constructor(private readonly holder: ChildProcess) {}
 
   static async create(): Promise<IsolatedProcesses> {
-    // The first process of a PID namespace gets all orphans; it never waits for one.
+    // The first process of a PID namespace becomes the parent of all orphans. It ignores SIGCHLD, so that no zombies stay.
     const first = ["sh", "-c", "trap '' CHLD; echo up; exec cat >/dev/null"];
     const holder = spawn("unshare", ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", ...first], {
       stdio: ["pipe", "pipe", "pipe"],
@@ -22,22 +22,22 @@ export class IsolatedProcesses {
       holder.stdout.once("data", () => resolve());
       holder.once("error", reject);
       holder.once("exit", () =>
-        reject(new Error(`no PID and mount namespaces could be made, which takes root on Linux: ${complaint.trim()}`)),
+        reject(new Error(`cannot make a PID and a mount namespace, which needs root on Linux: ${complaint.trim()}`)),
       );
     });
     return new IsolatedProcesses(holder);
   }
 
-  /** What to put before a command line that shall run here. */
+  /** Prefix for a command line that is to run here. */
   get enter(): readonly string[] {
     const ns = `/proc/${this.holder.pid}/ns`;
     return ["nsenter", `--mount=${ns}/mnt`, `--pid=${ns}/pid_for_children`, "--"];
   }
 
   /**
-   * Makes a folder the root of a machine that has this machine's programs, read-only, and all else of its own.
-   * @param commands folder with programs that stand before all others
-   * @param files files and folders of the machine that are others here, by path; it cannot write them
+   * Makes a folder the root of a machine. Its programs are this machine's, read-only; everything else is its own.
+   * @param commands folder of programs that come first in the PATH
+   * @param files files and folders that replace the machine's, read-only, by path
    */
   async mountRoot(root: string, commands: string, files: Readonly<Record<string, string>> = {}): Promise<void> {
     const table = path.join(root, "fstab");
@@ -63,7 +63,7 @@ export class IsolatedProcesses {
   }
 }
 
-/** The folders and files that {@link IsolatedProcesses.mountRoot} expects of a machine that has none yet. */
+/** Makes the folders that {@link IsolatedProcesses.mountRoot} expects, for a new machine. */
 export function makeRoot(root: string): void {
   const folders = [
     ...["dev", "proc", "usr", "tmp", "root", "etc/alternatives", "etc/systemd/system"],

@@ -1,19 +1,19 @@
-/** Something that happened on the other side of the program: a script, a request to the API, a machine's change. */
+/** Something that happens outside the program: a script, a request to the API, a change of a machine. */
 export interface Entry {
   /** `k3s-master-claim create` for a script, `POST /nodes/pve/lxc` for a request, `guest 100 start` for a machine. */
   readonly what: string;
   readonly kind: "script" | "request" | "machine";
-  /** Place in the one order of all beginnings and ends. */
+  /** Position in the common order of all beginnings and ends. */
   readonly began: number;
   ended?: number;
-  /** What a script that failed said. */
+  /** Error of a script that failed. */
   failure?: string;
 }
 
-/** The one order of everything that a program does to the world around it. */
+/** Everything that a program does to its environment, in one order. */
 export class Journal {
   readonly entries: Entry[] = [];
-  /** Told of everything that begins, at once. */
+  /** Called with each entry as soon as it begins. */
   watch: (entry: Entry) => void = () => {};
   private clock = 0;
 
@@ -28,12 +28,12 @@ export class Journal {
     entry.ended = ++this.clock;
   }
 
-  /** What happened, in the order of its beginning. */
+  /** The entries' names, in the order in which they began. */
   whats(kind?: Entry["kind"]): string[] {
     return this.entries.filter((entry) => kind === undefined || entry.kind === kind).map(({ what }) => what);
   }
 
-  /** The one entry of this name. @throws when there is none, or more than one. */
+  /** The only entry with this name. @throws Error if there is none, or more than one */
   the(what: string): Entry & { readonly ended: number } {
     const [entry, ...others] = this.entries.filter((each) => each.what === what);
     if (!entry || others.length > 0)
@@ -42,13 +42,13 @@ export class Journal {
     return entry as Entry & { readonly ended: number };
   }
 
-  /** Whether each ended before the next began. @throws as {@link the} does. */
+  /** Whether each entry ended before the next began. @throws Error as {@link the} does */
   inOrder(...whats: string[]): boolean {
     const entries = whats.map((what) => this.the(what));
     return entries.every((entry, at) => at === 0 || entries[at - 1]!.ended < entry.began);
   }
 
-  /** Whether the two ran at the same time for a while. @throws as {@link the} does. */
+  /** Whether the two ran at the same time. @throws Error as {@link the} does */
   overlap(one: string, other: string): boolean {
     const [a, b] = [this.the(one), this.the(other)];
     return a.began < b.ended && b.began < a.ended;

@@ -8,7 +8,7 @@ import type { Lab } from "./lab";
 const template = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
 const files = path.join(__dirname, "../../scripts/node/files");
 
-/** What every script in a guest may call. */
+/** Functions for every script in a guest. */
 const words = `
 kubectl() { /usr/local/bin/k3s kubectl --request-timeout=10s "$@"; }
 within() { # within SECONDS COMMAND…
@@ -32,12 +32,12 @@ journal() { journalctl --after-cursor "$(cat /run/cursor)" -u "$unit" -o cat; }
 says() { [ "$(journal | grep -c -- "$1")" -ge "$2" ]; }
 `;
 
-/** What systemd says of a K3s that waits: no failure, no new attempt. */
+/** What systemd reports while K3s waits: no failure, no restart. */
 export const WAITING = "ActiveState=activating\nNRestarts=0\nResult=success";
 
 /**
- * A container of a lab in which K3s is set up by hand: for what K3s does whoever installs it. Its binary is the lab's, and
- * the recipe and the units are the program's.
+ * A container of a lab in which a test sets up K3s by hand. It shows what K3s does by itself, whoever installs it. The binary is
+ * the lab's; the recipe and the units are the program's.
  */
 export class K3sGuest {
   readonly address: string;
@@ -56,7 +56,7 @@ export class K3sGuest {
     const { k3s, prefix } = findLab(this.lab.name)!;
     const net = `name=eth0,bridge=vmbr0,ip=${this.address}/24,gw=${prefix}.1`;
     const options = `--hostname ${this.name} --ostype ubuntu --unprivileged 0 --cores 2 --memory 3072 --swap 0 --rootfs local-lvm:8`;
-    // Bound, not copied: all guests of the lab run the same file.
+    // Mounted, not copied: all guests of the lab run the same file.
     const binary = `lxc.mount.entry: /srv/artifacts/k3s/${k3s.version}/k3s usr/local/bin/k3s none bind,ro,create=file`;
     const unit = fs.readFileSync(path.join(files, `${this.unit}.service`), "utf8");
     await this.lab.hostWithInput(
@@ -74,7 +74,7 @@ END
     );
   }
 
-  /** A shell script in the guest; its output without the last newline. */
+  /** Runs a shell script in the guest. @returns its output without the last newline */
   async sh(script: string): Promise<string> {
     const output = await this.lab.hostWithInput(
       `pct exec ${this.vmid} -- sh -e`,
@@ -83,14 +83,14 @@ END
     return output.trimEnd();
   }
 
-  /** Writes files below /etc/rancher/k3s, readable by root alone. */
+  /** Writes files in /etc/rancher/k3s, which only root can read. */
   configure(contents: Readonly<Record<string, readonly string[]>>): Promise<string> {
     const write = ([name, lines]: [string, readonly string[]]) => `cat >${name} <<'END'\n${lines.join("\n")}\nEND`;
     const all = Object.entries(contents).map(write).join("\n");
     return this.sh(`umask 077; mkdir -p /etc/rancher/k3s; cd /etc/rancher/k3s\n${all}`);
   }
 
-  /** Starts K3s, anew where it runs, without waiting for it. */
+  /** Starts K3s, or restarts it, without waiting for it. */
   restart(): Promise<string> {
     return this.sh("restart");
   }
@@ -100,12 +100,12 @@ END
     return this.sh(`within ${seconds} systemctl is-active -q "$unit"`);
   }
 
-  /** Waits for a line of the journal since {@link restart}, `times` of it. */
+  /** Waits until a line has been `times` in the journal since {@link restart}. */
   seen(line: string, times = 1, seconds = 60): Promise<string> {
     return this.sh(`within ${seconds} says ${quote(line)} ${times}`);
   }
 
-  /** What systemd says of the unit. */
+  /** The unit's state, as systemd reports it. */
   state(): Promise<string> {
     return this.sh('systemctl show -p ActiveState -p Result -p NRestarts "$unit" | sort');
   }

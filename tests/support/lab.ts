@@ -41,19 +41,19 @@ export function finish(
   });
 }
 
-/** Two checkouts that are tested on one machine at a time have labs of their own: the same suite ends no other's. */
+/** Two checkouts can be tested on one machine at the same time: the prefix keeps their labs apart. */
 const labPrefix = `t${createHash("sha256").update(repo).digest("hex").slice(0, 4)}`;
 
-/** One lab of its own for a suite, by the commands that a person uses. */
+/** A lab for one suite, which runs it with the same commands as a person. */
 export class Lab {
   private env: NodeJS.ProcessEnv = process.env;
   private isUp = false;
-  /** All that the commands run through this lab have printed; the secret scan reads it. */
+  /** Everything that the commands of this lab have printed; the secret scan reads it. */
   readonly transcript: string[] = [];
 
   readonly name: string;
 
-  /** @param suite what it is for; the lab's own name also tells this checkout's from another's */
+  /** @param suite name of the suite; the lab's own name also has a prefix for this checkout */
   constructor(suite: string) {
     this.name = `${labPrefix}-${suite}`;
   }
@@ -71,7 +71,7 @@ export class Lab {
     return ["ssh", "-i", key, "-o", "IdentitiesOnly=yes", "-o", `UserKnownHostsFile=${knownHosts}`];
   }
 
-  /** Raises it with the release or the stand-in, or with the K3s that `K3S_BINARY` names. @param options of `lab up` */
+  /** Starts the lab with the release or the stand-in, or with the K3s that `K3S_BINARY` names. @param options of `lab up` */
   async up(...options: string[]): Promise<void> {
     const binary = process.env["K3S_BINARY"];
     await this.cli("up", ...options, ...(binary ? ["--k3s", binary] : []));
@@ -81,26 +81,26 @@ export class Lab {
   }
 
   /**
-   * May be run twice, and after a failed `up`.
+   * Ends the lab. It can run twice, and after a failed `up`.
    *
-   * @throws Error when an exchange with the API did not fit the official schema.
+   * @throws Error if an exchange with the API did not match the official schema
    */
   async down(): Promise<void> {
     const file = path.join(labPaths(this.name).logs, "exchanges.jsonl");
     const exchanges = fs.existsSync(file) ? readExchangeLog(file) : [];
     await this.cli("down");
     assertOfficial(exchanges);
-    // `up` itself asks the API whether it is there.
-    if (this.isUp && exchanges.length === 0) throw new Error("the lab's API has kept no record of what it was asked");
+    // `up` itself asks the API whether it answers.
+    if (this.isUp && exchanges.length === 0) throw new Error("the lab's API has recorded no request");
     this.isUp = false;
   }
 
-  /** `npm run -s lab -- COMMAND --name NAME ARGS…`; throws when it fails. */
+  /** `npm run -s lab -- COMMAND --name NAME ARGS…`; throws if it fails. */
   async cli(command: string, ...args: string[]): Promise<Finished> {
     const tsx = path.join(repo, "node_modules/.bin/tsx");
     const env = { ...this.env, PROXMOX_K3S_LAB_EXCHANGES: "1" };
     const result = await finish(tsx, ["lab/cli.ts", command, "--name", this.name, ...args], env);
-    // `env` prints credentials on purpose.
+    // `env` prints credentials, as it should.
     if (command !== "env") this.transcript.push(result.stdout, result.stderr);
     if (result.code !== 0)
       throw new Error(`lab ${command} ended with ${result.code}:\n${result.stdout}${result.stderr}`);
@@ -114,7 +114,7 @@ export class Lab {
     return result;
   }
 
-  /** The same, and what its events tell. */
+  /** The same, with the result of its event log. */
   async pulumiResult(command: string, ...args: string[]): Promise<PulumiResult> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lab-events-"));
     const events = path.join(folder, "events.json");
@@ -129,14 +129,15 @@ export class Lab {
 
   /**
    * Runs `pulumi` and kills it with its plugins (SIGKILL) as soon as `moment` holds; scripts on machines run on.
-   * @throws Error when it ended before that
+   * @throws Error if it ended before that
    */
   async killed(moment: () => boolean, ...args: string[]): Promise<void> {
     await this.killedBut(undefined, moment, ...args);
   }
 
   /**
-   * The same, but what has this in its command line lives on, as when a terminal is closed: a plugin has a process group of its own.
+   * The same, but processes with `spared` in their command line live on. That happens when a terminal is closed: a plugin has a
+   * process group of its own.
    * @returns the processes that live on; the caller must end them
    */
   async killedBut(spared: string | undefined, moment: () => boolean, ...args: string[]): Promise<number[]> {
@@ -150,7 +151,7 @@ export class Lab {
       isKilled = true;
       living = killTree(child.pid, spared);
     }, 20);
-    // What lives on may keep the output open.
+    // A process that lives on may keep the output open.
     await new Promise((resolve, reject) => child.on("error", reject).on(spared ? "exit" : "close", resolve));
     clearInterval(look);
     this.transcript.push(output);
@@ -187,30 +188,30 @@ export class Lab {
     return (await this.cli("host", "--", command)).stdout;
   }
 
-  /** Waits on the host until a shell's condition holds. */
+  /** Waits on the host until a shell condition is true. */
   async until(condition: string): Promise<void> {
     await this.host(waiting(condition));
   }
 
   /**
-   * Kills a guest at the beginning of a step on the host, which waits for its lock until then.
-   * @param after the step before it that has the same lock, if it is to run as well
+   * Kills a guest at the beginning of a step on the host. This command holds the step's lock, so the step waits until then.
+   * @param after a step with the same lock that must run before
    */
   async dieAtStep(step: string, lock: string, vmid: number, after?: string): Promise<void> {
     const death = `${waiting(`[ -e ${logOf(step)} ]`)}; pct stop ${vmid}`;
     const locked = `${lockFolder}; flock ${LOCKS}/${lock} sh -ec "${death}"`;
-    // A step that has said something has the lock.
+    // A step that has logged something has the lock already.
     await this.host(after === undefined ? locked : `${waiting(`[ -s ${logOf(after)} ]`)} && ${locked}`);
   }
 
   /**
-   * Runs a command on the host at the beginning of K3s' step in a new guest, which waits for its lock until the command has
-   * ended. To be called before the guest is made.
+   * Runs a command on the host at the beginning of the K3s step in a new guest. The step waits for its lock until the command has
+   * ended. Call this before the guest is made.
    */
   async atK3sStep(node: string, vmid: number, command: string): Promise<void> {
     const begun = `until [ -e ${logOf(`${node}-k3s`)} ]; do sleep 0.1; done; echo begun`;
     const holding = `${begun}; until [ -e /run/go-on ]; do sleep 0.1; done`;
-    // The step before it is seen first: its guest has booted, and a guest that is made starts twice.
+    // A new guest starts twice, so wait for the step before this one: then the guest has booted for the last time.
     await this.hostWithInput(
       "timeout 240 sh -e",
       `until pct exec ${vmid} -- test -e ${logOf(`${node}-artifacts`)} 2>/dev/null; do sleep 0.1; done
@@ -222,7 +223,7 @@ export class Lab {
     );
   }
 
-  /** A command of the host with standard input, which no transcript keeps. */
+  /** Runs a command on the host with standard input, which no transcript contains. */
   async hostWithInput(command: string, input: string): Promise<string> {
     const tsx = path.join(repo, "node_modules/.bin/tsx");
     const result = await finish(tsx, ["lab/cli.ts", "host", "--name", this.name, "--", command], this.env, input);
@@ -230,12 +231,12 @@ export class Lab {
     return result.stdout;
   }
 
-  /** A shell script in a container, by `pct exec`; its output. @throws when it fails */
+  /** Runs a shell script in a container with `pct exec`. @returns its output @throws Error if it fails */
   inGuest(vmid: number, script: string): Promise<string> {
     return this.hostWithInput(`pct exec ${vmid} -- sh -e`, script);
   }
 
-  /** A shell script in a virtual machine, by its guest agent; its output. @throws when it fails */
+  /** Runs a shell script in a virtual machine through its guest agent. @returns its output @throws Error if it fails */
   async inMachine(vmid: number, script: string): Promise<string> {
     const answer = await this.hostWithInput(`qm guest exec ${vmid} --timeout 120 --pass-stdin 1 -- sh -e`, script);
     const { exitcode, "out-data": output = "" } = JSON.parse(answer) as { exitcode: number; "out-data"?: string };
@@ -243,7 +244,7 @@ export class Lab {
     return output;
   }
 
-  /** The stack's config as it stands, as loose as a person may write it. */
+  /** The stack's current config. It has no type: a test may write what a person may write. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   get config(): any {
     return this.stackContent().config[CLUSTER];
@@ -262,28 +263,28 @@ export class Lab {
     return parse(fs.readFileSync(stackFile(this.stack), "utf8"));
   }
 
-  /** Sets a value below the stack's `proxmox-k3s:cluster`. */
+  /** Sets a value in the stack's `proxmox-k3s:cluster`. */
   configure(key: string, value: string): Promise<string> {
     return this.pulumiOk("config", "set", "--path", `proxmox-k3s:cluster.${key}`, value);
   }
 
-  /** Environment of a person's shell after `eval "$(lab env)"`. */
+  /** Environment of a shell after `eval "$(lab env)"`. */
   get environment(): NodeJS.ProcessEnv {
     return this.env;
   }
 }
 
-/** Where scripts keep their locks, on the host and on nodes. */
+/** Folder of the scripts' locks, on the host and on nodes. */
 const LOCKS = "/run/proxmox-k3s.locks";
 const lockFolder = `mkdir -p -m 0700 ${LOCKS}`;
 
-/** Where a step's script writes, on the host or on the node. */
+/** Log file of a step, on the host or on the node. */
 export const logOf = (step: string): string => `/var/log/proxmox-k3s/${step}.log`;
 
-/** A shell's wait, with an end for a test that fails. */
+/** A shell command that waits for a condition. The timeout ends it if the test fails. */
 const waiting = (condition: string): string => `timeout 180 sh -c 'until ${condition}; do sleep 0.1; done'`;
 
-/** What a shell's environment is after it has evaluated `text`. */
+/** The environment of a shell after it has evaluated `text`. */
 async function evaluate(text: string): Promise<NodeJS.ProcessEnv> {
   const result = await finish("sh", ["-c", `${text}\nenv -0`], process.env);
   if (result.code !== 0) throw new Error(`the lab's exports cannot be evaluated: ${result.stderr}`);
@@ -291,7 +292,7 @@ async function evaluate(text: string): Promise<NodeJS.ProcessEnv> {
   return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]));
 }
 
-/** Calls `look` again and again until it gives a value; fails with its last word after `seconds`. */
+/** Calls `look` repeatedly until it returns a value. @throws Error with the last error of `look` after `seconds` */
 export async function eventually<T>(seconds: number, look: () => Promise<T | undefined | false>): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   let last: unknown;
@@ -307,7 +308,7 @@ export async function eventually<T>(seconds: number, look: () => Promise<T | und
   throw new Error(`not within ${seconds} s${last instanceof Error ? `: ${last.message}` : ""}`);
 }
 
-/** Takes a sample each second until stopped; for what must hold at every moment. */
+/** Takes a sample each second until stopped, to check what must always be true. */
 export function sampler<T>(look: () => Promise<T>): { stop(): Promise<T[]> } {
   const samples: T[] = [];
   let running = true;

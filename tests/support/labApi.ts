@@ -1,15 +1,15 @@
 import { finish, type Lab } from "./lab";
 
-/** Calls the lab's API with curl, the lab's token and its certificate, as a person would. */
+/** Calls the lab's API with curl, the lab's token and its certificate, as a person does. */
 export class LabApi {
   constructor(private readonly lab: Lab) {}
 
-  /** `data` of the answer. @throws Error for any status but 200. */
+  /** The answer's `data`. @throws Error for any status but 200 */
   async call(method: string, path: string, parameters: Readonly<Record<string, string>> = {}): Promise<unknown> {
     const env = this.lab.environment;
     const url = `${env["PROXMOX_VE_ENDPOINT"]}api2/json${path}`;
     const fields = Object.entries(parameters).flatMap(([name, value]) => ["--data-urlencode", `${name}=${value}`]);
-    // The header comes by standard input: an argument would show the token to every user of the machine.
+    // The header is passed on standard input: every user of the machine could read the token in an argument.
     const header = `Authorization: PVEAPIToken=${env["PROXMOX_VE_API_TOKEN"]}\n`;
     const args = [
       "-sS",
@@ -28,7 +28,7 @@ export class LabApi {
     return (JSON.parse(body) as { data: unknown }).data;
   }
 
-  /** Makes a call that answers with a task and waits for the task's end. @throws Error unless it succeeds. */
+  /** Makes a call that starts a task, and waits until the task ends. @throws Error unless it succeeds */
   async task(method: string, path: string, parameters: Readonly<Record<string, string>> = {}): Promise<void> {
     const upid = encodeURIComponent(String(await this.call(method, path, parameters)));
     for (const deadline = Date.now() + 60_000; Date.now() < deadline;) {

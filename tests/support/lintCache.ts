@@ -3,16 +3,17 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-/** What the verdict on every file depends on. */
+/** Files on which the result for every file depends. */
 const FOR_ALL = [
   ...["eslint.config.mjs", "tsconfig.json", "package-lock.json"],
   ...["addons/tsconfig.json", "addons/package-lock.json"],
 ];
 
 /**
- * Lints what has changed since it last passed. The rules know types, so the verdict on a file depends on all that it imports,
- * directly or not: ESLint's own cache looks at the file alone and would miss a function that became asynchronous elsewhere.
- * @param lint is given the files, and says whether they pass
+ * Lints the files that have changed since they last passed. The rules use types, so the result for a file depends on everything
+ * that it imports, directly or not. ESLint's own cache compares only the file: it would miss a function that became asynchronous
+ * elsewhere.
+ * @param lint lints the files that it gets; its `code` says whether they pass
  */
 export async function lintChanged<T extends { readonly code: number }>(
   root: string,
@@ -31,7 +32,7 @@ export async function lintChanged<T extends { readonly code: number }>(
   return result;
 }
 
-/** By TypeScript file, the sum of all that the verdict on it depends on. */
+/** For each TypeScript file, a checksum of everything on which its result depends. */
 export function lintKeys(root: string): Map<string, string> {
   const listed = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "*.ts"], {
     cwd: root,
@@ -43,7 +44,7 @@ export function lintKeys(root: string): Map<string, string> {
     if (!texts.has(file)) texts.set(file, fs.readFileSync(path.join(root, file), "utf8"));
     return texts.get(file)!;
   };
-  // Declarations count for every file without an import.
+  // A declaration file applies to every file, without an import.
   const forAll = [...FOR_ALL, ...files.filter((file) => file.endsWith(".d.ts"))];
   const imports = new Map(files.map((file) => [file, importsOf(root, file, text(file))]));
   const reach = (file: string, found: Set<string>): Set<string> => {
@@ -58,7 +59,7 @@ export function lintKeys(root: string): Map<string, string> {
   return new Map(files.map((file) => [file, sum(file)]));
 }
 
-/** Files of the repository that a text imports, in whatever form. */
+/** Files of the repository that a text imports, by any form of import. */
 function importsOf(root: string, file: string, text: string): string[] {
   return [...text.matchAll(/(?:from|import|require)\s*\(?\s*"(\.[^"]*)"/g)].flatMap(([, name = ""]) => {
     const base = path.join(path.dirname(file), name);

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import Ajv, { type ValidateFunction } from "ajv";
 
-/** The kinds of Longhorn that the scripts and their doubles know, by resource: `nodes.longhorn.io`. */
+/** The kinds of Longhorn that the scripts and their doubles use, by resource: `nodes.longhorn.io`. */
 interface Source {
   readonly kinds: Readonly<
     Record<string, { readonly kind: string; readonly version: string; readonly schema: object }>
@@ -13,7 +13,7 @@ const source = JSON.parse(fs.readFileSync(path.join(__dirname, "../fixtures/long
 const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
 const checks = new Map<string, ValidateFunction>();
 
-/** @returns what Longhorn's own CustomResourceDefinition says against an object; a field that it does not know counts, too */
+/** @returns every rule of Longhorn's CustomResourceDefinition that an object breaks; an unknown field counts, too */
 export function longhornProblems(resource: string, object: object): string[] {
   const known = source.kinds[resource];
   if (!known) return [`${resource} is no kind of Longhorn that is known here`];
@@ -27,7 +27,7 @@ export function longhornProblems(resource: string, object: object): string[] {
   ];
 }
 
-/** The API server drops what a schema does not name. */
+/** An unknown field must be an error here: the API server would drop it. */
 function closed(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(closed);
   if (typeof schema !== "object" || schema === null) return schema;
@@ -38,8 +38,8 @@ function closed(schema: unknown): unknown {
 }
 
 /**
- * CustomResourceDefinitions of these kinds, for a real API server: their schemas are the vendor's (the fixture names the version), and the
- * rest is what an API server needs.
+ * CustomResourceDefinitions of these kinds, for a real API server. Their schemas are the vendor's (the fixture names the version);
+ * the rest is what an API server requires.
  */
 export function longhornCrds(): object[] {
   return Object.entries(source.kinds).map(([resource, { kind, version, schema }]) => {

@@ -5,7 +5,7 @@ import * as path from "node:path";
 
 import { ensurePackages } from "../../lab/host/packages";
 
-/** Debian's own Nix: it reads the language, and builds nothing here. */
+/** Debian's Nix. It only parses and evaluates here; it builds nothing. */
 export const ensureNix = (): Promise<void> =>
   ensurePackages(() => {}, [{ name: "nix-bin", command: "nix-instantiate" }]);
 
@@ -18,10 +18,10 @@ function nix(args: readonly string[], input = ""): string {
   return stdout;
 }
 
-/** @throws Error with Nix's own words and the line, if the text is not in the Nix language */
+/** @throws Error with Nix's message and the line, if the text is not valid Nix */
 export const parseNix = (text: string): string => nix(["--parse", "-"], text);
 
-/** The value of an expression. `module` is the path of a text that is given, for `import`. */
+/** The value of an expression. `module` is the path of a file with `text`, for `import`. */
 export function evalNix(expression: (module: string) => string, text = "", args: readonly string[] = []): unknown {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "nix-"));
   try {

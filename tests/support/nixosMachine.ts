@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { taskFiles, taskText } from "../../remote/script";
 
 const DOUBLES = path.join(__dirname, "doubles/nixos");
-/** Of one test file, which imports this. */
+/** One folder for each test file that imports this. */
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "nixos-machines-"));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
@@ -18,12 +18,12 @@ export interface NixosRun {
 
 /**
  * The files of a machine with NixOS in a scratch folder, on which the program's scripts run in a real sh. `nixos-rebuild` is
- * doubles/nixos/nixos-rebuild-double.sh; systemd, K3s and its journal are doubles too. That NixOS does as it is told, nobody has seen here.
+ * doubles/nixos/nixos-rebuild-double.sh; systemd, K3s and its journal are doubles too. So this does not show what NixOS itself does.
  */
 export class NixosMachine {
   readonly root = fs.mkdtempSync(path.join(scratch, "machine-"));
 
-  /** @param release the K3s of its nixpkgs */
+  /** @param release the K3s version in its nixpkgs */
   constructor(release = "1.36.3+k3s1") {
     for (const folder of [
       "bin",
@@ -53,7 +53,7 @@ export class NixosMachine {
       `echo '{ fileSystems."/".device = "/dev/disk/by-uuid/0"; }'; echo generated >>${this.at("hardware")}`,
     );
     this.script("bin/nix-env", `[ "$1 $3" = "--profile --set" ] && ln -sfn "$4" "$2"`);
-    // A unit for now runs at once; one with a timer is only noted.
+    // A unit without a timer runs at once; one with a timer is only recorded.
     this.script(
       "bin/systemd-run",
       `echo "systemd-run $*" >>${this.at("units")}; case "$*" in *--on-active*) ;; *) while [ "$1" != /bin/sh ]; do shift; done; "$@" ;; esac`,
@@ -86,12 +86,12 @@ export class NixosMachine {
     return fs.existsSync(this.at(file)) ? fs.readFileSync(this.at(file), "utf8") : "";
   }
 
-  /** What a link leads to, below the store. */
+  /** The name in the store to which a link leads. */
   system(link: "run/current-system" | "nix/var/nix/profiles/system" = "run/current-system"): string {
     return path.basename(fs.readlinkSync(this.at(link)));
   }
 
-  /** Runs one of the program's tasks on it as the runner would. */
+  /** Runs one of the program's tasks on the machine as the runner would. */
   task(
     task: "nixos-build" | "nixos-k3s",
     env: Readonly<Record<string, string>>,
@@ -108,7 +108,7 @@ export class NixosMachine {
     });
   }
 
-  /** What runs inside of it by the guest agent; its last line is its word. */
+  /** Runs the script that the guest agent runs in the machine. @returns the last line of its output */
   guest(...args: string[]): string {
     const text = this.placed(taskFiles("nixos-trial")["guest-nixos.sh"] ?? "");
     this.write("run/proxmox-k3s-nixos.sh", text);

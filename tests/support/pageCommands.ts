@@ -9,12 +9,12 @@ const repo = path.join(__dirname, "../..");
 /** The commands in a page's section, in their order, without comments. */
 export function commandsOf(page: string, heading: string): string[] {
   const [, section = ""] = fs.readFileSync(path.join(repo, page), "utf8").split(`${heading}\n`);
-  // A block may stand in a list, and is indented then.
+  // A block in a list is indented.
   const blocks = [...section.split(/^## /m)[0]!.matchAll(/^ *```sh\n([^]*?)\n *```$/gm)].map(([, block = ""]) => block);
   return blocks.flatMap((block) => block.split("\n")).map((line) => line.replace(/\s+#\s.*$/, "").trim());
 }
 
-/** The commands of a section, as a person types them one after another. */
+/** The commands of a section, to run one after another as a person types them. */
 export class PageCommands {
   private readonly lines: string[];
 
@@ -26,14 +26,15 @@ export class PageCommands {
     this.lines = commandsOf(page, heading);
   }
 
-  /** Takes commands that are not run here. */
+  /** Skips commands that are not run here, and returns them. */
   next(count: number): string[] {
     return this.lines.splice(0, count);
   }
 
   /**
-   * Runs the next command, which must be this one, from the person's shell. Questions are answered with yes, and HOST is the lab's.
-   * @param values what the person writes for the page's placeholders
+   * Runs the next command of the page, which must be this one, in the person's shell. Prompts are answered with yes, and HOST is
+   * the lab's host.
+   * @param values values for the page's placeholders
    */
   run(command: string, values: Readonly<Record<string, string>> = {}): Promise<Finished> {
     expect(this.next(1)).toEqual([command]);

@@ -2,10 +2,10 @@ import { type Door, doorsOf, DOORS } from "../../plan/firewall";
 import type { ClusterPlan, NodePlan } from "../../plan/model";
 import { contains, rangeOf } from "../../plan/network";
 
-/** Whoever sends packets to nodes. */
+/** A machine or a pod that sends packets to nodes. */
 export interface Sender {
   readonly name: string;
-  /** As the nodes see it. */
+  /** Its source address, as the nodes see it. */
   readonly address: string;
   /** Whether it is a pod of the node to which it sends. */
   readonly isPod?: boolean;
@@ -13,10 +13,10 @@ export interface Sender {
 
 type Protocol = Door["protocol"];
 
-/** Of no door: what the parts of K3s have besides, and what a stranger would try. */
+/** Ports outside every {@link Door}: other ports of K3s' components, and ports that an attacker would try. */
 const OTHERS = [1, 53, 111, 6444, 8080, 9345, 10249, 10256, 10257, 10259, 65535];
 
-/** The ports that are tried: the ends of each door of the list, open or not, their neighbours, and some others. */
+/** The ports to try: both ends of each door, open or not, the ports next to them, and some others. */
 export function portsToTry(protocol: "tcp" | "udp", plan: ClusterPlan): number[] {
   const ranges = [...DOORS, ...doorsOf(plan)]
     .filter((door) => door.protocol === protocol)
@@ -25,7 +25,7 @@ export function portsToTry(protocol: "tcp" | "udp", plan: ClusterPlan): number[]
   return [...new Set([...edges, ...OTHERS])].sort((a, b) => a - b);
 }
 
-/** What the list says that a sender reaches of a node with IPv4; with IPv6 it opens nothing. */
+/** What a sender can reach on a node over IPv4, by the list of doors. The list opens nothing over IPv6. */
 export function reaches(sender: Sender, node: NodePlan, plan: ClusterPlan): string[] {
   const isOpen = (protocol: Protocol, port?: number): boolean =>
     doorsOf(plan).some(
@@ -67,8 +67,8 @@ function endsOf(range: string): [first: number, last: number] {
 }
 
 /**
- * Nobody has to listen: what refuses has been reached, and what the filter drops does not answer. Perl, because every Debian
- * has it.
+ * Nobody has to listen on a port: a refusal shows that the packet arrived, and a packet that the filter drops gets no answer.
+ * Perl, because every Debian has it.
  */
 const PROBE = `
 use strict; use warnings; use Errno;
@@ -103,8 +103,8 @@ for (1 .. 15) {
 
 /**
  * A shell script that tries ports and pings. It prints `ADDRESS tcp 22` and `ADDRESS ping` for what has arrived.
- * @param as comes before each command that sends
- * @param from the address that it sends with; by default what the system chooses
+ * @param as prefix of each command that sends
+ * @param from the source address; by default the system chooses it
  */
 export function probing(
   addresses: readonly string[],
@@ -127,7 +127,7 @@ wait
 `;
 }
 
-/** By address, in the order of {@link reaches}, what a script of {@link probing} says. */
+/** What a script of {@link probing} has reached, by address, in the order of {@link reaches}. */
 export function reached(said: string, addresses: readonly string[], plan: ClusterPlan): Record<string, string[]> {
   const all = [
     ...(["tcp", "udp"] as const).flatMap((of) => portsToTry(of, plan).map((port) => `${of} ${port}`)),

@@ -22,7 +22,7 @@ export interface Storage {
   readonly content: string;
 }
 
-/** A Proxmox host for the preflight, on files and answers in a scratch folder: all is well on it, until a test changes something. */
+/** A Proxmox host for the preflight: files and fixed answers in a scratch folder. All is well until a test changes something. */
 export class PreflightHost {
   readonly root = fs.mkdtempSync(path.join(os.tmpdir(), "preflight-"));
   versions: Record<string, string> = { "pve-manager": "9.2.3", "lxc-pve": "6.0.5-4" };
@@ -37,10 +37,10 @@ export class PreflightHost {
   /** Addresses that answer a ping, and those that answer ARP alone. */
   answering: string[] = [];
   silent: string[] = [];
-  /** Modules that could be loaded. */
+  /** Kernel modules that can be loaded. */
   loadable: string[] = [];
   cgroupMount = "cgroup2fs";
-  /** What the script is told of the cluster. */
+  /** The script's arguments about the cluster. */
   args: Record<string, string> = {
     PVE_NODE: "pve",
     FURTHER: "",
@@ -48,7 +48,7 @@ export class PreflightHost {
     MODULES: "vxlan",
     OVERLAYFS: "local-lvm",
   };
-  /** Paths for which Proxmox VE has no answer. */
+  /** API paths that fail. */
   readonly deaf: string[] = [];
   /** Whether nft can ask the kernel. */
   nft = false;
@@ -108,7 +108,7 @@ export class PreflightHost {
     return this.findings(mark).map(({ level, check, seen }) => `${level} ${check}: ${seen}`);
   }
 
-  /** What to do about them. */
+  /** The remedies of all findings. */
   remedies(): string[] {
     return this.findings().map(({ remedy = "" }) => remedy);
   }
@@ -158,13 +158,13 @@ export class PreflightHost {
   }
 }
 
-/** A storage on which all is well. */
+/** A storage without problems. */
 export function storage(of: Partial<Storage>): Storage {
   return { storage: "local-lvm", type: "lvmthin", active: 1, avail: 200 * GIB, content: "rootdir,images", ...of };
 }
 
 const hosts: PreflightHost[] = [];
-/** One of its own, which goes after the tests of the file that imports this. */
+/** A new host, which is removed after the tests of the file that imports this. */
 export function host(change: (host: PreflightHost) => void = () => {}): PreflightHost {
   const made = new PreflightHost();
   hosts.push(made);
@@ -173,6 +173,6 @@ export function host(change: (host: PreflightHost) => void = () => {}): Prefligh
 }
 afterAll(() => hosts.forEach(({ root }) => fs.rmSync(root, { recursive: true })));
 
-/** The configuration of a container; with a mark, of ours. */
+/** The configuration of a container; with a mark, a container of our cluster. */
 export const conf = (name: string, address: string, mark = ""): string =>
   `${mark && `#creation 5f3a9c1e0b7d4421 of ${mark}\n`}hostname: ${name}\nnet0: name=eth0,bridge=vmbr0,ip=${address}/24,gw=192.168.2.1\n`;

@@ -10,10 +10,10 @@ export interface PreviewStep {
 
 export const nameOf = ({ newState }: PreviewStep): string => newState.urn.split("::").at(-1)!;
 
-/** The engine's word for a value that a preview cannot know. */
+/** The engine's placeholder for a value that a preview cannot know. */
 const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
-/** Paths of the values that are unknown. */
+/** Paths of the unknown values. */
 export function unknowns(value: unknown, path = ""): string[] {
   if (value === UNKNOWN) return [path];
   if (typeof value !== "object" || value === null) return [];

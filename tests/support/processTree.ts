@@ -1,10 +1,10 @@
 import * as fs from "node:fs";
 
 /**
- * Ends a process and all that it has started, at once and without a word (SIGKILL): the process first, so that it sees
- * nothing of the others' end.
- * @param spared part of the command line of those that live on
- * @returns those that live on
+ * Kills a process and all that it has started (SIGKILL). The process itself comes first, so that it cannot react to the end of
+ * the others.
+ * @param spared part of the command line of processes that live on
+ * @returns the processes that live on
  */
 export function killTree(pid: number, spared?: string): number[] {
   const all = [pid, ...descendants(pid)];
@@ -13,7 +13,7 @@ export function killTree(pid: number, spared?: string): number[] {
   return living;
 }
 
-/** Ends one process; one that has ended already is fine. */
+/** Kills one process; no error if it has ended already. */
 export function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
@@ -22,7 +22,7 @@ export function kill(pid: number): void {
   }
 }
 
-/** Its command line; empty for one that has ended. */
+/** The command line of a process; empty if it has ended. */
 function commandOf(pid: number): string {
   try {
     return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8");
@@ -43,7 +43,7 @@ export function descendants(pid: number): number[] {
   return below(pid);
 }
 
-/** Undefined for a process that has just ended. */
+/** Undefined if the process has just ended. */
 function parentOf(pid: string): number | undefined {
   try {
     // The name in brackets may hold anything; the state and the parent follow it.

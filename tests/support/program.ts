@@ -14,7 +14,7 @@ export interface RecordedResource {
   readonly name: string;
   readonly urn: string;
   readonly parent: string;
-  /** As sent to the engine: secrets in envelopes, unknowns as the engine's unknown value. */
+  /** As sent to the engine: secrets in envelopes, unknown values as the engine's placeholder. */
   readonly inputs: Record<string, unknown>;
   readonly options: {
     readonly protect: boolean;
@@ -25,9 +25,9 @@ export interface RecordedResource {
     readonly replaceOnChanges: readonly string[];
     readonly deleteBeforeReplace: boolean;
     readonly additionalSecretOutputs: readonly string[];
-    /** Names of the hooks around a creation and an update. */
+    /** Names of the hooks that run before and after a creation or an update. */
     readonly hooks: Readonly<Record<"beforeCreate" | "beforeUpdate" | "afterUpdate", readonly string[]>>;
-    /** Names of the hooks after a failure. */
+    /** Names of the hooks that run after a failure. */
     readonly onError: readonly string[];
     readonly customTimeouts: { create: string; update: string; delete: string };
   };
@@ -35,10 +35,10 @@ export interface RecordedResource {
 
 export interface Recording {
   readonly resources: readonly RecordedResource[];
-  /** The program's exports as it made them, Outputs included. */
+  /** The program's exports as it returned them, Outputs included. */
   readonly outputs: Record<string, unknown>;
   readonly logs: readonly { severity: string; message: string }[];
-  /** The one resource of a name; types tell a component from its child of the same name. */
+  /** The resource with this name. A component and its child may have the same name: then give the type, too. */
   find(name: string, type?: string): RecordedResource;
 }
 
@@ -47,14 +47,14 @@ export interface RecordOptions {
   readonly cluster?: unknown;
   /** Secret config: `proxmoxApiToken`, `hostPrivateKey`, `nodePrivateKey`. */
   readonly secrets?: Readonly<Record<string, string>>;
-  /** The same in plain config. */
+  /** The same keys as plain config. */
   readonly plain?: Readonly<Record<string, string>>;
   readonly preview?: boolean;
-  /** What the stack's state holds from former runs: type and outputs by URN; nothing by default. */
+  /** Resources in the state from earlier runs: type and outputs by URN; none by default. */
   readonly state?: Readonly<Record<string, unknown>>;
 }
 
-/** How the program asks the engine for it. */
+/** The invoke with which the program asks the engine for the state. */
 const READ_STACK = "pulumi:pulumi:readStackResourceOutputs";
 
 /** The `proxmox-k3s:cluster` of a stack file in the repo's root. */
@@ -64,15 +64,15 @@ export function stackCluster(file = "Pulumi.homelab.yaml"): Record<string, unkno
 }
 
 /**
- * Runs the whole program under Pulumi's test monitor and records what it registers, options included (the mocks show
- * inputs only). The monitor is Pulumi's own double: it knows no engine behaviour, so nothing about order or diffs is
- * asserted on it.
+ * Runs the whole program under Pulumi's test monitor and records what it registers, options included (mocks would show only
+ * inputs). The monitor is Pulumi's own double and has none of the engine's behaviour, so no test asserts order or diffs
+ * with it.
  */
 export async function recordProgram(options: RecordOptions = {}): Promise<Recording> {
   const recorded: RecordedResource[] = [];
   const logs: { severity: string; message: string }[] = [];
   let outputs: Record<string, unknown> = {};
-  // Nothing is dialled at this level: the Proxmox host's answer to the first question of an `up` is taken for given.
+  // This level opens no connection: the Proxmox host is assumed to answer the first question of an `up`.
   jest.doMock("../../remote/gateCheck", () => ({ checkGate: () => Promise.resolve(true) }));
   await jest.isolateModulesAsync(async () => {
     // require, not import(): jest isolates the module registry of require alone.
@@ -124,7 +124,7 @@ export async function recordProgram(options: RecordOptions = {}): Promise<Record
   };
 }
 
-/** What the providers would compute. In a preview of something new they compute nothing. */
+/** Outputs that the providers would compute. In the preview of a new resource there are none. */
 function computed(type: string, name: string, preview: boolean): Record<string, unknown> {
   if (preview) return {};
   switch (type) {
@@ -141,7 +141,7 @@ function computed(type: string, name: string, preview: boolean): Record<string, 
   }
 }
 
-/** An answer of the form that the step's task gives. */
+/** An answer in the form of the step's task. */
 function answerOf(step: string): string {
   switch (parseStep(step)?.step) {
     case "kubeconfig":
@@ -159,7 +159,7 @@ function answerOf(step: string): string {
   }
 }
 
-/** Of the cluster's CA, as the read-back answers it. */
+/** Hash of the cluster's CA, as the read-back returns it. */
 export const CA_HASH = "ca".repeat(32);
 
 const K3S_KUBECONFIG = `apiVersion: v1
@@ -172,7 +172,7 @@ current-context: default
 
 type Request = any; // eslint-disable-line @typescript-eslint/no-explicit-any -- the generated class is not exported with types
 
-/** What these need of Pulumi's SDK, of which each program has a copy of its own. */
+/** The parts of Pulumi's SDK that are used here. Each program loads its own copy of the SDK. */
 interface Sdk {
   readonly runtime: {
     getMonitor(): unknown;
@@ -181,7 +181,7 @@ interface Sdk {
   };
 }
 
-/** Adds to `recorded` what is registered from now on. @returns the test monitor */
+/** Adds every later registration to `recorded`. @returns the test monitor */
 export function recordResources({ runtime }: Sdk, recorded: RecordedResource[]): object {
   const monitor = runtime.getMonitor() as {
     registerResource: (request: Request, callback: (error: unknown, answer: { getUrn(): string }) => void) => void;
@@ -196,8 +196,8 @@ export function recordResources({ runtime }: Sdk, recorded: RecordedResource[]):
 }
 
 /**
- * Runs a program as the stack's, to its end, and returns its exports.
- * @param load returns the program, which may already run when it is loaded
+ * Runs a program to its end as the program of the stack, and returns its exports.
+ * @param load loads the program and returns it; the program may start while it is loaded
  * @throws Error that the program throws
  */
 export async function runAsStack(
@@ -205,7 +205,7 @@ export async function runAsStack(
   load: () => () => Promise<Record<string, unknown>>,
 ): Promise<Record<string, unknown>> {
   let outputs: Record<string, unknown> = {};
-  // A throw inside the stack would end the process as an unhandled rejection beside the one that is awaited here.
+  // An error that is thrown inside the stack would end the process as an unhandled rejection, so it is kept and thrown later.
   let failure: Error | undefined;
   await runtime.runInPulumiStack(async () => {
     try {
@@ -221,7 +221,7 @@ export async function runAsStack(
   return outputs;
 }
 
-/** A registration, as a test looks at it. */
+/** A registration, in the form that tests read. */
 function describeRequest(request: Request, urn: string): RecordedResource {
   const timeouts = request.getCustomtimeouts();
   return {
@@ -260,17 +260,17 @@ export const isSecret = (value: unknown): boolean =>
 /** The value inside a secret envelope, or the value itself. */
 export const reveal = (value: unknown): unknown => (isSecret(value) ? (value as { value: unknown }).value : value);
 
-/** Every text in a value that stands outside a secret envelope. */
+/** Every text in a value outside secret envelopes. */
 export function plainTexts(value: unknown): string[] {
   if (typeof value === "string") return [value];
   if (isSecret(value) || typeof value !== "object" || value === null) return [];
   return Object.values(value).flatMap(plainTexts);
 }
 
-/** The engine's mark of a value that is not known before an `up`. */
+/** The engine's placeholder for a value that is not known before an `up`. */
 export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
-/** Paths of the unknown values in a resource's inputs, secret ones too. */
+/** Paths of the unknown values in a resource's inputs, including secret ones. */
 export function unknownPaths(value: unknown, at = ""): string[] {
   const revealed = reveal(value);
   if (revealed === UNKNOWN) return [at];

@@ -1,6 +1,6 @@
 import type { Lab } from "./lab";
 
-/** A target as Prometheus tells it. */
+/** A target, as Prometheus reports it. */
 export interface Target {
   readonly labels: Readonly<Record<string, string>>;
   readonly scrapeUrl: string;
@@ -25,10 +25,10 @@ export interface Sample {
   readonly value: readonly [number, string];
 }
 
-/** What the chart has the kubelet asked for, each by a target of its own. */
+/** The paths of the kubelet that the chart scrapes, each as its own target. */
 export const KUBELET_PATHS = ["/metrics", "/metrics/cadvisor", "/metrics/probes"];
 
-/** The Prometheus of a cluster in the lab, asked by the API's proxy, as `status` asks it. */
+/** The Prometheus of a lab's cluster. Queries go through the proxy of the Kubernetes API, as those of `status`. */
 export class Prometheus {
   /** @param service its Service and port, `NAME:PORT` */
   constructor(
@@ -47,7 +47,7 @@ export class Prometheus {
     return groups.flatMap(({ rules }) => rules);
   }
 
-  /** An expression at this moment. */
+  /** The current value of an expression. */
   async query(expr: string): Promise<Sample[]> {
     return (await this.ask<{ result: Sample[] }>(`query?query=${encodeURIComponent(expr)}`)).result;
   }
@@ -60,19 +60,19 @@ export class Prometheus {
   }
 }
 
-/** Whether exactly these nodes are asked: node-exporter of each, and each path of its kubelet. */
+/** Whether exactly these nodes are scraped: the node-exporter of each, and each path of its kubelet. */
 export const isAsked = (targets: readonly Target[], nodes: readonly string[]): boolean =>
   nodesOf("node-exporter", targets).join() === nodes.join() &&
   nodesOf("kubelet", targets).join() === nodes.flatMap((name) => KUBELET_PATHS.map(() => name)).join();
 
-/** Names of the nodes of a job's targets, once for each target. */
+/** Names of the nodes in a job's targets, one for each target. */
 export const nodesOf = (job: string, targets: readonly Target[]): string[] =>
   targets.flatMap(({ labels }) => (labels["job"] === job ? [labels["node"] ?? "no node"] : [])).sort();
 
 export const targetOf = (job: string, node: string, targets: readonly Target[]): Target | undefined =>
   targets.find(({ labels }) => labels["job"] === job && labels["node"] === node);
 
-/** How many targets each job has. */
+/** Number of targets by job. */
 export function countByJob(targets: readonly Target[]): Record<string, number> {
   const jobs = targets.map(({ labels }) => labels["job"] ?? "no job");
   return Object.fromEntries([...new Set(jobs)].map((job) => [job, jobs.filter((each) => each === job).length]));

@@ -1,16 +1,16 @@
 import * as fs from "node:fs";
 
-/** What a run of `pulumi` said and did. */
+/** The result of a run of `pulumi`. */
 export interface PulumiResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** What `--event-log` wrote, as it is. */
+  /** The event log (`--event-log`), unchanged. */
   readonly events: string;
   /**
-   * By name of the resource, the engine's words for what it did, or would do, in order: `create`, `update`, `delete`,
-   * and for a replacement `delete-replaced`, `replace`, `create-replacement`. What is left alone does not stand here, nor
-   * do components, which only mirror their parts.
+   * By name of the resource, the engine's operations, done or previewed, in order: `create`, `update`, `delete`, and for a
+   * replacement `delete-replaced`, `replace`, `create-replacement`. Resources without a change are left out, and so are
+   * components, which only reflect their children.
    */
   readonly changes: Readonly<Record<string, readonly string[]>>;
   /** Names of resources in the order in which they were made. */
@@ -19,7 +19,7 @@ export interface PulumiResult {
   readonly failed: readonly string[];
   readonly warnings: readonly string[];
   readonly errors: readonly string[];
-  /** By name of the resource, all that was printed about it; what concerns none stands under the empty name. */
+  /** By name of the resource, everything printed about it. Messages about no resource are under the empty name. */
   readonly said: Readonly<Record<string, string>>;
   /** By name of the resource, how long its operation took, in whole seconds. */
   readonly seconds: Readonly<Record<string, number>>;
@@ -29,7 +29,7 @@ export interface PulumiResult {
 
 const NO_CHANGE = ["same", "refresh"];
 
-/** A line of `--event-log`, as far as it matters here. */
+/** The used part of a line of `--event-log`. */
 interface EngineEvent {
   /** Seconds since the epoch. */
   readonly timestamp: number;
@@ -104,7 +104,7 @@ function times(events: readonly EngineEvent[]): Pick<PulumiResult, "seconds" | "
   return { seconds, ended };
 }
 
-/** The same run, but of operations that took turns each begins when the one before it ended. */
+/** For operations that run one after another: the time of each counts from the end of the one before. */
 export function inTurns(run: PulumiResult, names: readonly string[]): PulumiResult {
   const seconds = { ...run.seconds };
   const inOrder = [...names].sort((a, b) => run.ended[a]! - run.ended[b]!);

@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { ensureToolchain, makePulumiHome, toolchainEnv } from "../../lab/toolchain/install";
 
-/** A stack on the real engine and the real provider plugins, with its state in a folder of its own. */
+/** A stack on the real engine and the real provider plugins, with its state in its own folder. */
 export class PulumiRun {
   private constructor(
     private readonly dir: string,
@@ -12,7 +12,7 @@ export class PulumiRun {
     private readonly program: { current: PulumiFn },
   ) {}
 
-  /** @param env for the engine and its plugins, `PROXMOX_VE_*` for instance. */
+  /** @param env for the engine and its plugins, for example `PROXMOX_VE_*` */
   static async create(name: string, env: Record<string, string>): Promise<PulumiRun> {
     const toolchain = await ensureToolchain((line) => console.error(line));
     const dir = fs.mkdtempSync(path.join(os.tmpdir(), "pulumi-run-"));
@@ -23,7 +23,7 @@ export class PulumiRun {
       PULUMI_CONFIG_PASSPHRASE: "test",
       ...env,
     };
-    // The Automation API looks for the CLI with its own PATH.
+    // The Automation API finds the CLI through the PATH of this process.
     process.env["PATH"] = environment["PATH"];
     const program: { current: PulumiFn } = { current: async () => ({}) };
     fs.mkdirSync(path.join(dir, "state"));
@@ -39,7 +39,7 @@ export class PulumiRun {
     return new PulumiRun(dir, stack, program);
   }
 
-  /** Runs `pulumi up` with a program and returns the operations by kind, and all that was printed. */
+  /** Runs `pulumi up` with a program and returns the number of operations by kind, and everything printed. */
   async up(program: PulumiFn): Promise<{ changes: Record<string, number>; output: string }> {
     this.program.current = program;
     let output = "";
@@ -58,9 +58,9 @@ export class PulumiRun {
     return output;
   }
 
-  /** Runs `pulumi import` of something that stands, and returns what the state has of it then. */
+  /** Imports an existing object with `pulumi import` and returns its entry in the state. */
   async import(type: string, id: string): Promise<{ id?: string; outputs?: object } | undefined> {
-    // An import asks the language host of a program that is not inline.
+    // An import needs the language host of a program in a folder, not of an inline one.
     const modules = path.join(this.dir, "node_modules");
     if (!fs.existsSync(modules)) fs.symlinkSync(path.join(__dirname, "../../node_modules"), modules);
     await this.stack.import({ resources: [{ type, name: "imported", id }], protect: false, generateCode: false });
@@ -74,7 +74,7 @@ export class PulumiRun {
     await this.stack.destroy({ color: "never" });
   }
 
-  /** Removes everything of the stack from this machine. */
+  /** Removes all files of the stack from this machine. */
   dispose(): void {
     fs.rmSync(this.dir, { recursive: true, force: true });
   }

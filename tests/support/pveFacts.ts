@@ -3,7 +3,7 @@ import * as path from "node:path";
 
 import { endpoints } from "../../lab/pve/server";
 
-/** A schema in PVE's own dialect: flags are numbers, `format` may hold the parts of a property string. */
+/** A schema in Proxmox VE's dialect: flags are numbers, `format` may describe the parts of a property string. */
 export interface PveSchema {
   type?: string;
   optional?: number | string;
@@ -19,9 +19,9 @@ export interface PveSchema {
   maxLength?: number;
   requires?: string;
   default_key?: number;
-  /** Another name of a part of a property string. */
+  /** This part of a property string is another name of the part `alias`. */
   alias?: string;
-  /** The part that the name itself is the value of: `virtio=BC:24:…` is `model=virtio,macaddr=BC:24:…`. */
+  /** In this part, the name itself is the value of `keyAlias`: `virtio=BC:24:…` is `model=virtio,macaddr=BC:24:…`. */
   keyAlias?: string;
 }
 
@@ -34,22 +34,22 @@ export interface PveMethod {
 /** Methods by path and name: `api["/version"]["GET"]`. */
 export type PveApi = Readonly<Record<string, Readonly<Record<string, PveMethod>>>>;
 
-/** The repository's own table: of the official schema, the facts about the endpoints that the lab serves. */
+/** The repository's own table: facts of the official schema about the endpoints that the lab serves. */
 export const FACTS_FILE = path.join(__dirname, "../fixtures/pveApi.json");
 const BESIDE = path.join(__dirname, "../../../shared/proxmox/pve-api-9.2.3.json");
 
-/** The official API to test against, and what it was read from. */
+/** The official API to check against, and its source. */
 export interface ApiSource {
   readonly api: PveApi;
-  /** For people. */
+  /** Shown to people. */
   readonly name: string;
   readonly isFull: boolean;
 }
 
 /**
- * The full official schema of Proxmox VE 9.2.3 if `PVE_API_SCHEMA` names it or it lies beside the repository; else the
+ * The full official schema of Proxmox VE 9.2.3 if `PVE_API_SCHEMA` names it or it is next to the repository; else the
  * repository's own table of facts.
- * @throws Error when `PVE_API_SCHEMA` names a file that is not there
+ * @throws Error if `PVE_API_SCHEMA` names a file that does not exist
  */
 export function readApiSource(): ApiSource {
   const full = process.env["PVE_API_SCHEMA"] ?? BESIDE;
@@ -75,9 +75,9 @@ function readFull(file: string): PveApi {
 }
 
 /**
- * The facts about the endpoints that the lab serves: names, types, bounds, enumerations, patterns and formats, in sorted
- * order, and none of the schema's prose. Of such a table it makes the same again.
- * @throws Error when the official API does not have an endpoint
+ * The facts about the endpoints that the lab serves: names, types, bounds, enumerations, patterns and formats, sorted, without
+ * the schema's prose. The facts of such a table are the same table.
+ * @throws Error if the official API does not have an endpoint
  */
 export function factsOf(api: PveApi): PveApi {
   const facts: Record<string, Record<string, PveMethod>> = {};

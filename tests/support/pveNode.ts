@@ -16,12 +16,12 @@ export const template = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zs
 export const rootPassword = "root-password";
 const tokenSecret = "6e9a3f5c-7a3e-4a3e-9c67-2d6f0a1b2c3d";
 
-/** A node with simulated guests, over real HTTPS. Every exchange is held to the official schema. */
+/** A node with simulated guests, over real HTTPS. Every exchange is checked against the official schema. */
 export class SimulatedNode {
   readonly dir = fs.mkdtempSync(path.join(os.tmpdir(), "pve-node-"));
   readonly etcPve = path.join(this.dir, "etc-pve");
   readonly tls = selfSigned({ name: "pve", altNames: "IP:127.0.0.1" });
-  /** What its clients trust. */
+  /** The certificate that its clients trust. */
   readonly caFile = path.join(this.dir, "cert.pem");
   readonly apiToken: string;
   readonly driver: SimulatedDriver;
@@ -67,18 +67,18 @@ export class SimulatedNode {
     return path.join(this.dir, "pve.sock");
   }
 
-  /** Starts the API again on the same folders and the same guests. */
+  /** Restarts the API with the same folders and the same guests. */
   async restart(): Promise<void> {
     await this.server?.close();
     await this.open();
   }
 
-  /** Resolves when no task runs any more. */
+  /** Resolves when no task is running. */
   async idle(): Promise<void> {
     await this.server?.idle();
   }
 
-  /** Stops the API and removes its files. @throws when an exchange did not fit the official schema. */
+  /** Stops the API and removes its files. @throws Error if an exchange did not match the official schema */
   async stop(): Promise<void> {
     await this.idle();
     await this.server?.close();
@@ -86,17 +86,17 @@ export class SimulatedNode {
     assertOfficial(this.exchanges);
   }
 
-  /** A new API token of a user of its own name, with exactly these privileges at `/`. */
+  /** Makes a user with this name and an API token with exactly these privileges at `/`. */
   newToken(name: string, privileges: readonly string[]): string {
     return this.grant(name, [{ path: "/", role: { name, privileges } }]);
   }
 
-  /** A new API token of a user of its own name. */
+  /** Makes a user with this name and an API token with these grants. */
   grant(name: string, grants: readonly Grant[]): string {
     return createAccess(this.etcPve, { rootPassword, tokenSecret, user: `${name}@pve`, grants }).apiToken;
   }
 
-  /** A client with the API token, by default one that may do to all guests what the program does to its own. */
+  /** A client with an API token. The default token has, on all guests, the privileges that the program needs on its own. */
   token(apiToken = this.apiToken): PveClient {
     return new PveClient(this.url, this.tls.cert, { authorization: `PVEAPIToken=${apiToken}` });
   }
@@ -123,12 +123,12 @@ export class SimulatedNode {
     return `local:${volume}`;
   }
 
-  /** Text of a virtual machine's file. */
+  /** Text of a virtual machine's configuration file. */
   vmConf(vmid: number): string {
     return fs.readFileSync(path.join(this.etcPve, "qemu-server", `${vmid}.conf`), "utf8");
   }
 
-  /** Text of a guest's file. */
+  /** Text of a container's configuration file. */
   conf(vmid: number): string {
     return fs.readFileSync(this.confFile(vmid), "utf8");
   }
@@ -166,7 +166,7 @@ export class SimulatedNode {
   }
 }
 
-/** What the program's client sends for a node of the cluster. */
+/** The fields that the program's Proxmox client sends for a node of the cluster. */
 export function nodeFields(vmid: number, extra: Record<string, string | number> = {}): Record<string, string | number> {
   return {
     vmid,
@@ -188,7 +188,7 @@ export function nodeFields(vmid: number, extra: Record<string, string | number> 
   };
 }
 
-/** What the program's client sends for a virtual machine that is made from an image. */
+/** The fields that the program's Proxmox client sends for a virtual machine made from an image. */
 export function vmFields(vmid: number, extra: Record<string, string | number> = {}): Record<string, string | number> {
   return {
     vmid,
@@ -211,7 +211,7 @@ export function vmFields(vmid: number, extra: Record<string, string | number> = 
   };
 }
 
-/** The head of a qcow2 file, which states the size of the disk. */
+/** The header of a qcow2 file, which contains the size of the disk. */
 export function qcow2(bytes: number): Buffer {
   const header = Buffer.alloc(512);
   header.write("QFI\xfb", 0, "latin1");

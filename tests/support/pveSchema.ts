@@ -5,25 +5,25 @@ import { type ApiSource, type PveSchema, readApiSource } from "./pveFacts";
 
 let source: ApiSource | undefined;
 
-/** The official API, read once. */
+/** The official API; read once. */
 export function officialApi(): ApiSource {
   return (source ??= readApiSource());
 }
 
 /**
- * Holds all that was asked of an API, and its answers, to the official schema.
+ * Checks requests and their answers against the official schema.
  *
- * @throws Error that lists what does not fit, each problem once.
+ * @throws Error with each problem once
  */
 export function assertOfficial(exchanges: readonly Exchange[]): void {
   const problems = new Set(exchanges.flatMap(schemaProblems));
-  if (problems.size > 0) throw new Error(`not as the official schema says:\n${[...problems].join("\n")}`);
+  if (problems.size > 0) throw new Error(`does not match the official schema:\n${[...problems].join("\n")}`);
 }
 
 /**
- * Holds a request and its answer to the official schema. Returns what does not fit; nothing is as it should be.
+ * Checks a request and its answer against the official schema. @returns the problems; none if everything matches
  *
- * A request that does not fit must have been refused, and an answer of 200 must have the shape that PVE promises.
+ * A request that does not match must have been refused, and an answer with status 200 must have the shape that Proxmox VE promises.
  */
 export function schemaProblems(exchange: Exchange): string[] {
   const { method, path: encoded, status, body } = exchange;
@@ -47,19 +47,20 @@ export function schemaProblems(exchange: Exchange): string[] {
   ];
 }
 
-/** Answers of the real API that its own description does not cover. */
+/** Answers of the real API that the official schema does not describe. */
 const undescribed: Readonly<Record<string, (data: unknown) => boolean>> = {
   // `get_interfaces` returns nothing for a container that does not run.
   "GET /nodes/{node}/lxc/{vmid}/interfaces": (data) => data === null,
 };
 
-/** An error has a text in its status line and, for bad parameters, one for each of them. */
+/** An error has a text in its status line and, for bad parameters, a text for each of them. */
 function errorProblems(label: string, { status, reason, body }: Exchange): string[] {
   const { data, message, errors } = body as { data: unknown; message?: string; errors?: Record<string, string> };
   const problems: string[] = [];
   if (data !== null) problems.push(`${label}: an error carries data`);
-  if (!message?.trim() || !reason) problems.push(`${label}: an error without a text`);
-  if (errors && (status !== 400 || Object.keys(errors).length === 0)) problems.push(`${label}: misplaced errors`);
+  if (!message?.trim() || !reason) problems.push(`${label}: an error has no text`);
+  if (errors && (status !== 400 || Object.keys(errors).length === 0))
+    problems.push(`${label}: errors where none belong`);
   return problems;
 }
 
@@ -67,7 +68,7 @@ type Methods = ApiSource["api"][string];
 
 let patterns: readonly (readonly [path: string, parts: readonly string[], methods: Methods])[] | undefined;
 
-/** The method of the API that a path belongs to, and the parameters in the path. */
+/** The API method for a path, and the parameters in the path. */
 function findMethod(method: string, encodedPath: string) {
   patterns ??= Object.entries(officialApi().api).map(([path, methods]) => [path, partsOf(path), methods] as const);
   const segments = partsOf(encodedPath).map(decodeURIComponent);
@@ -111,7 +112,7 @@ function check(name: string, schema: PveSchema | undefined, value: unknown): str
   );
 }
 
-/** PVE's dialect as JSON schema. Flags of answers are 0 or 1. */
+/** Proxmox VE's dialect as JSON schema. Flags in answers are 0 or 1. */
 function toJsonSchema(schema: PveSchema): Record<string, unknown> {
   const type = schema.type ?? (schema.properties ? "object" : undefined);
   if (type === "boolean") return { enum: [0, 1, true, false] };
@@ -152,12 +153,12 @@ function objectSchema({ properties = {}, additionalProperties }: PveSchema): Rec
   };
 }
 
-/** Perl writes `(?^:…)` for a compiled pattern, and has groups that never go back. */
+/** Perl writes `(?^:…)` for a compiled pattern, and it has atomic groups (`(?>…)`); JavaScript has neither. */
 function fromPerl(pattern: string): string {
   return pattern.replace(/\(\?(\^u?:|>)/g, "(?:").replace(/\\0/g, "\\x00");
 }
 
-/** Text of a request as the types that PVE reads it as: `"1"` is the number 1 if an integer is asked for. */
+/** A request's texts in the types that Proxmox VE reads: `"1"` is the number 1 if the schema asks for an integer. */
 function coerced(params: Record<string, unknown>, schema: PveSchema | undefined): Record<string, unknown> {
   const typeOf = (key: string) => {
     const found = schema?.properties?.[key] ?? schema?.properties?.[key.replace(/\d+$/, "[n]")];
@@ -176,7 +177,7 @@ function coerced(params: Record<string, unknown>, schema: PveSchema | undefined)
   );
 }
 
-/** `a=1,b=2` by key, the default key if none is written; undefined if the text is no property string. */
+/** Splits `a=1,b=2` by key; a part without a key gets the default key. Undefined if the text is no property string. */
 function splitProperties(text: string, format: Record<string, PveSchema>): Record<string, unknown> | undefined {
   const defaultKey = Object.keys(format).find((key) => format[key]?.default_key);
   const result: Record<string, unknown> = {};

@@ -5,12 +5,12 @@ import { run } from "../../lab/host/run";
 import { cached } from "../../lab/support/cache";
 
 /**
- * Makes a virtual environment of Python in the cache, from a requirements file that pins every package by its hash.
+ * Makes a Python virtual environment in the cache. The requirements file pins every package by its hash.
  *
- * @returns path of its `python`.
+ * @returns path of its `python`
  */
 export async function pythonVenv(name: string, requirements: string): Promise<string> {
-  // Debian splits `ensurepip` off, without which there is no `pip` in the environment.
+  // Debian has `ensurepip` in a separate package; without it the environment has no `pip`.
   const hasVenv = () => spawnSync("python3", ["-c", "import ensurepip, venv"], { stdio: "ignore" }).status === 0;
   const log = (line: string) => console.error(line);
   await ensurePackages(log, [{ name: "python3-venv", isThere: hasVenv }]);

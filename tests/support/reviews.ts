@@ -5,7 +5,7 @@ import type { ClusterPlan } from "../../plan/model";
 import { clusterRecordOf } from "../../plan/record";
 import { changed, homelabConfig } from "../unit/config/support";
 
-/* Reviews of changes, for the tests of what a reviewer reads. */
+/* Configs and reviews of changes, for the tests of the review. */
 
 /** Three servers on etcd and two workers, on one Proxmox VE node. */
 const config = (change: unknown = {}): unknown =>

@@ -7,38 +7,38 @@ import { taskFiles, taskText } from "../../remote/script";
 import { type CommandDouble, makeCommands, serveCommands } from "./doubles/commands";
 import { endOf } from "./endOf";
 
-/** Of one test file, which imports this. */
+/** One folder for each test file that imports this. */
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "scripted-hosts-"));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
-/** Number of a guest's creation, in its description and in the host's records. */
+/** ID of a guest's creation, in its description and in the host's records. */
 export const CREATION = "5f3a9c1e0b7d4421";
 
 export const MARK = "proxmox-k3s project/stack/homelab 0123456789abcdef";
 
 type HostTask = Parameters<typeof taskText>[0];
 
-/** What a script said and did. */
+/** The result of a script. */
 export interface ScriptRun {
   readonly code: number | null;
   /** All that it printed. */
   readonly output: string;
   readonly outcome: string;
-  /** The calls of `pct`, and of `qm`: their arguments. */
+  /** Arguments of each call of `pct` and of `qm`. */
   readonly pct: readonly string[];
   readonly qm: readonly string[];
 }
 
 /**
- * The files of a Proxmox host in a scratch folder, on which scripts for the host decide and write. `pct` is a double: it
- * records how it is called, and answers what the test says; that guests do as they are told is shown in the lab.
+ * The files of a Proxmox host in a scratch folder, with which scripts for the host work. `pct` is a double: it records its
+ * arguments and answers what the test says. The lab shows that guests really do what `pct` tells them.
  */
 export class ScriptedHost {
   readonly root = fs.mkdtempSync(path.join(scratch, "host-"));
 
   private uptime = "/proc/uptime";
 
-  /** @param pct what `pct` does after it has recorded its arguments; shell */
+  /** @param pct shell text that `pct` runs after it has recorded its arguments */
   constructor(pct = "") {
     for (const dir of ["bin", "lock", "vm-lock", "state", "etc/nodes/pve/lxc", "etc/nodes/pve/qemu-server"])
       fs.mkdirSync(path.join(this.root, dir), { recursive: true });
@@ -48,56 +48,56 @@ export class ScriptedHost {
     this.qm("");
   }
 
-  /** From now on `pct` does this. */
+  /** Changes what `pct` does. */
   pct(text: string): void {
     this.tool("pct", text);
   }
 
-  /** The same of `qm`, which may call `answer CODE` to print what `guest exec` says of a command: its output is on stdin. */
+  /** The same for `qm`. Its text may call `answer CODE`, which prints the JSON of `guest exec`; the command's output is on stdin. */
   qm(text: string): void {
     const json = `{exited => 1, exitcode => 0 + shift, "out-data" => <STDIN>}`;
     const answer = `answer() { perl -MJSON::PP -e 'local $/; print encode_json(${json})' "$1"; }`;
     this.tool("qm", `${answer}\n${text}`);
   }
 
-  /** From now on a command of the host does this, after it has recorded its arguments. */
+  /** Makes a command of the host: it records its arguments, then runs the text. */
   tool(name: string, text: string): void {
     const file = path.join(this.root, "bin", name);
     fs.writeFileSync(file, `#!/bin/sh\necho "$*" >>"${this.root}/${name}"\n${text}\n`, { mode: 0o755 });
   }
 
-  /** From now on waiting takes no time: each `sleep` moves the host's clock on by half a minute. */
+  /** Makes waiting take no time: each `sleep` adds half a minute to the host's clock. */
   hurry(): void {
     this.uptime = path.join(this.root, "uptime");
     fs.writeFileSync(this.uptime, "1000.00 0.00\n");
-    // Two scripts may wait at the same time, so the file is never half written.
+    // Two scripts may wait at the same time: `mv` replaces the file in one step.
     const text = `read -r up idle <"${this.uptime}"; echo "$((\${up%.*} + 30)).00 0.00" >"${this.uptime}.$$" && mv "${this.uptime}.$$" "${this.uptime}"`;
     fs.writeFileSync(path.join(this.root, "bin/sleep"), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   }
 
-  /** A guest's configuration, written first where a text is given. */
+  /** Reads a guest's configuration; writes it first if a text is given. */
   conf(vmid: number, text?: string, kind: "lxc" | "qemu-server" = "lxc"): string {
     const file = path.join(this.root, `etc/nodes/pve/${kind}/${vmid}.conf`);
     if (text !== undefined) fs.writeFileSync(file, text);
     return fs.readFileSync(file, "utf8");
   }
 
-  /** The root-only record on the host of a creation that was begun (`creations`), or of a guest that was finished. */
+  /** Writes the record, readable only by root, of a creation that has begun (`creations`) or of a finished guest (`prepared`). */
   record(folder: "creations" | "prepared", vmid: number, creation = CREATION): this {
     fs.mkdirSync(path.join(this.root, "state", folder), { recursive: true });
     fs.writeFileSync(path.join(this.root, "state", folder, String(vmid)), `${creation}\n`);
     return this;
   }
 
-  /** A file of the program's own on the host, below `/var/lib/proxmox-k3s`; empty where there is none. */
+  /** A file of the program on the host, below `/var/lib/proxmox-k3s`; empty if it does not exist. */
   kept(file: string): string {
     const full = path.join(this.root, "state", file);
     return fs.existsSync(full) ? fs.readFileSync(full, "utf8") : "";
   }
 
   /**
-   * From now on this process answers these commands of the host; for {@link scriptAnswered}.
-   * @returns ends it
+   * Lets this process answer these commands of the host; use {@link scriptAnswered} then.
+   * @returns a function that ends it
    */
   answer(names: readonly string[], double: CommandDouble): Promise<() => void> {
     makeCommands(path.join(this.root, "bin"), names);
@@ -106,7 +106,7 @@ export class ScriptedHost {
 
   /**
    * Runs a task as the runner would.
-   * @param task one of the program's, or the removal that the roster keeps
+   * @param task one of the program's tasks, or the removal script that the roster keeps
    */
   script(task: HostTask, action: string, env: Readonly<Record<string, string>> = {}): ScriptRun {
     const work = this.workOf(task);
@@ -115,7 +115,7 @@ export class ScriptedHost {
     return this.runOf(work, status, stdout + stderr);
   }
 
-  /** The same, while this process answers. */
+  /** The same, while this process answers commands (see {@link answer}). */
   async scriptAnswered(task: HostTask, action: string, env: Readonly<Record<string, string>> = {}): Promise<ScriptRun> {
     const work = this.workOf(task);
     const options = { env: this.environment(work, task, action, env), stdio: "pipe" } as const;
@@ -123,7 +123,7 @@ export class ScriptedHost {
     return this.runOf(work, code, stdout + stderr);
   }
 
-  /** A folder of this run alone, as the runner makes one. */
+  /** A new folder for one run, as the runner makes it. */
   private workOf(task: HostTask): string {
     const work = fs.mkdtempSync(path.join(this.root, "work-"));
     for (const [name, text] of Object.entries(task === "kept-leave" ? {} : taskFiles(task)))

@@ -13,24 +13,24 @@ const CA = "ca";
 export const NODES = ["k3s-master", "k3s-worker-01", "k3s-worker-02", "k3s-worker-03"] as const;
 
 /**
- * A Proxmox host with the scripts, and a server and three agents behind it. `pct`, `kubectl` and Longhorn's controllers are doubles;
- * waiting takes no time.
+ * A Proxmox host with the program's scripts, and a server and three agents behind it. `pct`, `kubectl` and Longhorn's controllers
+ * are doubles; waiting takes no time.
  */
 export class ScriptedLonghorn {
   readonly host = new ScriptedHost();
   readonly cluster: SimulatedCluster;
   readonly vmIds = new Map<string, number>(NODES.map((name, at) => [name, 100 + at]));
-  /** VMIDs that do not run. */
+  /** VMIDs of stopped guests. */
   readonly stopped = new Set<number>();
-  /** What kubectl was asked, in order. */
+  /** The commands of kubectl, in order. */
   readonly asked: string[] = [];
   /** Arguments and input of shells in guests. */
   readonly shells: string[] = [];
-  /** What happens at a question, before its answer. */
+  /** Runs before each command of kubectl is answered. */
   meanwhile: (question: string) => void = () => {};
-  /** Questions to which the API gives no answer. */
+  /** Commands of kubectl that the API does not answer. */
   isRefused: (question: string) => boolean = () => false;
-  /** Whether a shell in a guest ends well. */
+  /** Whether a shell in a guest succeeds. */
   endsWell: (shell: string) => boolean = () => true;
   /** What a shell in a guest prints. */
   prints: (shell: string, vmid: number) => string = () => "";
@@ -69,7 +69,7 @@ export class ScriptedLonghorn {
     this.end();
   }
 
-  /** What the roster keeps. */
+  /** Writes the roster's file `policy`. */
   policy(own: Readonly<Record<string, string>> = {}): void {
     const all = { DRAIN_TIMEOUT: "5", EVICTION_TIMEOUT: "120", ON_BLOCKED: "stop", ON_LOCAL_DATA: "stop", ...own };
     const text = Object.entries({ ...all, ALLOW_CONTROL_PLANE_LOSS: "no" }).map(([key, value]) => `${key}=${value}\n`);
@@ -86,12 +86,12 @@ export class ScriptedLonghorn {
     return this.host.scriptAnswered("ready", "update", { ...this.identity(name), ...env, REPAIRS: "0" });
   }
 
-  /** The look at the cluster. */
+  /** Runs the step that looks at the cluster. */
   status(): Promise<ScriptRun> {
     return this.host.scriptAnswered("status", "look", { CLUSTER_ID, RUN: "" });
   }
 
-  /** The look at what runs in the cluster. @param nodes those of the plan */
+  /** Runs the step that looks at what runs in the cluster. @param nodes those of the plan */
   addons(nodes: readonly string[] = NODES): Promise<ScriptRun> {
     const mesh = nodes.map((name, at) => {
       return `${this.vmIds.get(name)} ${name} 192.168.2.${20 + at} ${name === NODES[0] ? "server" : "agent"}`;
@@ -103,7 +103,7 @@ export class ScriptedLonghorn {
     return { CLUSTER_ID, VMID: String(this.vmIds.get(name)), NAME: name };
   }
 
-  /** A file of the cluster's on the host; empty where there is none. */
+  /** A file that the host keeps for the cluster; empty if it does not exist. */
   note(file: string): string {
     return this.host.kept(`${CLUSTER_ID}/${file}`);
   }
@@ -116,12 +116,12 @@ export class ScriptedLonghorn {
     return longhornNodes(this.cluster).find((each) => each.spec.name === name)!;
   }
 
-  /** The nodes with a replica of the volume. */
+  /** The nodes that have a replica of the volume. */
   placesOf(volume: string): string[] {
     return placesOf(this.cluster, volume);
   }
 
-  /** The patches that Longhorn was asked for. */
+  /** The patches of Longhorn's objects. */
   get patches(): string[] {
     return this.asked.filter((question) => question.includes(" patch "));
   }

@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as sshpk from "sshpk";
 
-/** A secret and what to call it in a finding; the value itself is never printed. */
+/** A secret, and its name for findings; a finding never contains the value. */
 export interface Secret {
   readonly name: string;
   /** A text, or the bytes of a key. */
@@ -12,27 +12,27 @@ export interface Secret {
 export interface Leak {
   /** Names of the secrets. */
   readonly secrets: readonly string[];
-  /** From 1. */
+  /** Counts from 1. */
   readonly line: number;
-  /** How the line begins, before the first of them. */
+  /** The beginning of the line, up to the first secret. */
   readonly head: string;
 }
 
-/** Length of the shortest part that is found. */
+/** Length of the shortest part that counts as found. */
 const PART = 12;
 
-/** Names of the secrets of which a part stands in a text, in whatever spelling. */
+/** Names of the secrets of which a text contains a part, in any encoding. */
 export function secretsIn(text: string, secrets: readonly Secret[]): string[] {
   return [...new Set(leaksIn(text, secrets).flatMap((leak) => leak.secrets))];
 }
 
-/** Every line with a part of a secret: in the clear, escaped for JSON or a URL, in hex, in base64, or in base64 of that. */
+/** Every line with a part of a secret: as it is, escaped for JSON or a URL, in hex, in base64, or in base64 of that. */
 export function leaksIn(text: string, secrets: readonly Secret[]): Leak[] {
   const { parts, beginnings } = partsOf(secrets);
   return text.split("\n").flatMap((line, index) => {
     const found = new Map<string, number>();
     for (let at = 0; at + PART <= line.length; at++) {
-      // Nearly every place fails here already, which costs a tenth of a look into the map.
+      // Almost every position ends here. This check costs a tenth of a look into the map.
       if (beginnings[beginning(line, at)] === 0) continue;
       const secret = parts.get(line.slice(at, at + PART));
       if (secret !== undefined && !found.has(secret)) found.set(secret, at);
@@ -43,7 +43,7 @@ export function leaksIn(text: string, secrets: readonly Secret[]): Leak[] {
   });
 }
 
-/** Names of secrets by their parts, and the hashes of how the parts begin. */
+/** Names of secrets by their parts, and a table of hashes of the parts' first characters. */
 function partsOf(secrets: readonly Secret[]): { parts: ReadonlyMap<string, string>; beginnings: Uint8Array } {
   const parts = new Map<string, string>();
   for (const { name, value } of secrets) for (const part of spellings(value).flatMap(windows)) parts.set(part, name);
@@ -52,7 +52,7 @@ function partsOf(secrets: readonly Secret[]): { parts: ReadonlyMap<string, strin
   return { parts, beginnings };
 }
 
-/** A hash of 16 bits of the three characters at a place. */
+/** A 16-bit hash of the three characters at a position. */
 function beginning(text: string, at: number): number {
   return ((text.charCodeAt(at) * 1021 + text.charCodeAt(at + 1)) * 1021 + text.charCodeAt(at + 2)) & 0xffff;
 }
@@ -77,7 +77,7 @@ function spellings(value: string | Buffer): string[] {
   ];
 }
 
-/** Base64 of bytes that begin anywhere in what is encoded, without the characters that their neighbours decide too. */
+/** Base64 of bytes at any offset in the encoded text, without the characters that also depend on the bytes next to them. */
 function base64s(bytes: Buffer): string[] {
   return [0, 1, 2].map((shift) => {
     const text = Buffer.concat([Buffer.alloc(shift), bytes])
@@ -88,15 +88,15 @@ function base64s(bytes: Buffer): string[] {
   });
 }
 
-/** The secret part of a private key, without what its public half and every key of its form have too. */
+/** The secret part of a private key, without its public half and the constant bytes of its format. */
 export function privateKey(name: string, pem: string): Secret {
   const { part } = sshpk.parsePrivateKey(pem, "auto") as unknown as { part: Record<string, { data: Buffer }> };
   const secret = part["k"] ?? part["d"];
-  if (!secret) throw new Error(`${name}: a key of a type that the scan does not know`);
+  if (!secret) throw new Error(`${name}: the scan does not know this type of key`);
   return { name, value: secret.data };
 }
 
-/** Lines of a private key that are its own: what a search by plain text looks for. */
+/** The lines of a private key that no other key has, for a search in plain text. */
 export function keyLines(pem: string): string[] {
   return pem
     .split("\n")
@@ -105,8 +105,8 @@ export function keyLines(pem: string): string[] {
 }
 
 /**
- * Watches what every process of this machine shows to others: its arguments and its environment. Containers' processes
- * are among them. Processes that end between two looks are missed; a look takes some milliseconds.
+ * Records the arguments and the environment of every process on this machine, which other users could read; containers'
+ * processes are included. It misses processes that end between two looks; a look takes some milliseconds.
  */
 export class ProcessWatch {
   private readonly seen = new Map<string, string>();
@@ -114,12 +114,12 @@ export class ProcessWatch {
   private readonly loop: Promise<void>;
   looks = 0;
 
-  /** @param where variables in which the person put a secret: they are what is meant to hold it */
+  /** @param where variables in which the person passes a secret; these are ignored */
   constructor(private readonly where: readonly string[]) {
     this.loop = this.run();
   }
 
-  /** Every distinct text seen, by where it was seen. */
+  /** Every distinct text, with the place where it was found. */
   async stop(): Promise<ReadonlyMap<string, string>> {
     this.running = false;
     await this.loop;

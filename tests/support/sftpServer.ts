@@ -3,7 +3,7 @@ import { type Attributes, type SFTPWrapper, utils } from "ssh2";
 
 const { STATUS_CODE: status, flagsToString } = utils.sftp;
 
-/** Serves as much of SFTP as uploading takes, on the real file system: stat, mkdir, open for writing, write, close. */
+/** Serves the part of SFTP that an upload needs, on the real file system: stat, mkdir, open for writing, write, close. */
 export function serveSftp(sftp: SFTPWrapper): void {
   /** Answers with what `work` returns, or with the status of its error. */
   const answer = (id: number, work: () => Attributes | undefined) => {
@@ -19,7 +19,7 @@ export function serveSftp(sftp: SFTPWrapper): void {
   const descriptor = (handle: Buffer) => handle.readUInt32BE(0);
 
   const stat = (id: number, path: string) => answer(id, () => attributes(fs.statSync(path)));
-  sftp.on("end", () => sftp.end()); // the client waits for the other half of the channel to close
+  sftp.on("end", () => sftp.end()); // the client waits until this side closes, too
   sftp.on("STAT", stat).on("LSTAT", stat);
   sftp.on("FSTAT", (id, handle) => answer(id, () => attributes(fs.fstatSync(descriptor(handle)))));
   sftp.on("MKDIR", (id, path) => answer(id, () => void fs.mkdirSync(path)));

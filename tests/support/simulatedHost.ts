@@ -24,7 +24,7 @@ import { serveShell } from "./simulatedShells";
 import { type KeyPair, newKeyPair } from "./sshKeys";
 import type { VmRoots } from "./vmRoots";
 
-/** What outlives the process in the world of one test, besides files: the host's own key, and what the servers know. */
+/** What a snapshot must keep besides files: the host's key, and what the servers know. */
 export interface HostState {
   readonly hostKey: KeyPair;
   /** By the hash of the CA. */
@@ -35,18 +35,18 @@ export interface SimulatedHostOptions {
   readonly journal: Journal;
   readonly machines: SimulatedMachines;
   readonly vms: VmRoots;
-  /** The same containers with the faults that strike them. */
+  /** The same containers, with injected faults. */
   readonly driver: ContainerDriver;
   /** The host's files; `etc/pve` in it is the API's. */
   readonly root: string;
-  /** Folder of the host's commands that are doubles. */
+  /** Folder of the doubles of the host's commands. */
   readonly commands: string;
   /** Socket on which the API serves root. */
   readonly apiSocket: string;
   readonly processes: IsolatedProcesses;
-  /** The host's own address; every other one is a guest's. */
+  /** The host's address; every other address is a guest's. */
   readonly address: string;
-  /** Public keys of who may log in to the host. */
+  /** Public keys that may log in to the host. */
   readonly authorizedKeys: readonly string[];
   readonly state?: HostState;
 }
@@ -58,22 +58,21 @@ interface Finished {
 }
 
 /**
- * A double of a Proxmox host and of the shells of all its guests. SSH, host keys and logins are real. A script that reaches
- * the host is run by `sh` as it came, in a root of the host's own (`PATH`, `/etc/pve`, `/var/lib`, `/run` are the host's), with
- * this machine's programs and doubles of those that a Proxmox host has besides: `pct` and `qm` over the API that the program calls.
- * What a script runs in a guest is run in the guest's root, with doubles of `k3s`, `systemctl` and `ip`. Time goes by ten
- * times as fast there.
+ * A double of a Proxmox host and of the shells of all its guests. SSH, host keys and logins are real. `sh` runs each script that
+ * reaches the host, unchanged, in the host's own root: `PATH`, `/etc/pve`, `/var/lib` and `/run` are the host's. The programs in it
+ * are this machine's, and doubles of what only a Proxmox host has: `pct` and `qm` use the API that the program calls. A script's
+ * commands in a guest run in the guest's root, with doubles of `k3s`, `systemctl` and `ip`. Time passes ten times as fast there.
  *
- * Two kinds of scripts are doubles themselves: what runs on the nodes (`nodeScripts.ts`), unless they have NixOS, and `preflight`, which looks at what
- * only a real host has and would find what the claims are to find first: tests/scripts and tests/lab/doctor run it.
+ * Two kinds of scripts are doubles: those of the nodes (`nodeScripts.ts`), except on NixOS; and `preflight`, which checks what only
+ * a real host has and would find problems before the claims, which are tested here. tests/scripts and tests/lab/doctor run it.
  */
 export class SimulatedHost {
   readonly state: HostState;
-  /** Public keys of who may log in to the host. */
+  /** Public keys that may log in to the host. */
   readonly authorizedKeys: string[];
-  /** How long a script waits before it begins, in milliseconds; a promise holds it up until something else has happened. */
+  /** Delay before a script, in milliseconds. A test may return a promise to wait until something else has happened. */
   delay: (task: RemoteTask) => number | Promise<number> = () => 0;
-  /** Every script that ran, in the order of its beginning. */
+  /** Every script that has run, in the order in which they began. */
   readonly tasks: RemoteTask[] = [];
   readonly clusters: SimulatedClusters;
   private readonly failures = new Map<string, string>();
@@ -107,12 +106,12 @@ export class SimulatedHost {
     this.clock?.stop();
   }
 
-  /** From now on a script fails before it does anything. `what` is as in the journal: `k3s-master-claim create`. */
+  /** Makes a script fail before it does anything. `what` is its name in the journal: `k3s-master-claim create`. */
   failAt(what: string, cause: string): void {
     this.failures.set(what, cause);
   }
 
-  mend(): void {
+  clearFailures(): void {
     this.failures.clear();
   }
 
@@ -128,14 +127,14 @@ export class SimulatedHost {
     const vmid = this.options.machines.at(socket.localAddress ?? "");
     if (vmid === undefined) return void socket.resetAndDestroy();
     const disk = this.options.machines.disk(vmid);
-    // Who connects is in the network of the homelab. A packet filter that drops it is simulated by an end of the connection.
+    // The client is in the homelab's network. If a packet filter would drop it, the connection is reset.
     if (disk.firewall?.includes("elements = { 192.168.2.0/24 }") === false || isOutOfReach(disk))
       return void socket.resetAndDestroy();
     const exec = (command: string, stdin: string) => this.run(vmid, command, stdin);
     serveShell({ hostKey: disk.hostKey.private, authorizedKeys: () => disk.authorizedKeys, exec }, socket);
   }
 
-  /** @param vmid the guest that runs the script; undefined is the host */
+  /** @param vmid the guest that runs the script; undefined for the host */
   private async run(vmid: number | undefined, command: string, stdin: string): Promise<Finished> {
     const { journal } = this.options;
     const task = readRemoteTask(command, stdin);
@@ -164,7 +163,7 @@ export class SimulatedHost {
       const stdout = `${outcome}\n${acknowledgement(task.step, task.action)}\n`;
       return { status: 0, stdout, stderr: "" };
     };
-    // The files of K3s come from the system there, so nothing is missing that the node's own scripts need.
+    // On NixOS the system itself provides the files of K3s, so the node's scripts have all that they need.
     if (vmid !== undefined && machines.disk(vmid).isNixos) return this.shell(machines.disk(vmid).root, command, stdin);
     if (vmid !== undefined) {
       const options = this.conf(String(vmid))?.options;
@@ -175,7 +174,7 @@ export class SimulatedHost {
     return this.shell(this.options.root, command, stdin);
   }
 
-  /** Runs a command line on the machine with this root, as its sshd would. */
+  /** Runs a command line on the machine with this root, as sshd would. */
   private async shell(root: string, command: string, stdin: string): Promise<Finished> {
     const { processes } = this.options;
     const [program, ...args] = [...processes.enter, "chroot", root, "sh", "-c", command];
@@ -188,23 +187,23 @@ export class SimulatedHost {
     return this.options.driver;
   }
 
-  /** Versions of all Nodes that Kubernetes knows, by name. */
+  /** Versions of all Node objects in Kubernetes, by name. */
   get members(): Map<string, string> {
     return this.clusters.members;
   }
 
-  /** Nodes whose server is a member of etcd; none where the only server has SQLite. */
+  /** Nodes whose server is a member of etcd; empty if there is one server with SQLite. */
   get etcd(): Set<string> {
     return this.clusters.etcd;
   }
 
-  /** The text of a file that the roster keeps on the host, for each cluster that has one. */
+  /** Texts of a file that the roster keeps on the host, one for each cluster that has it. */
   kept(file: "servers" | "former" | "policy" | "mark"): string[] {
     const files = fs.globSync(`var/lib/proxmox-k3s/*/${file}`, { cwd: this.options.root });
     return files.map((each) => fs.readFileSync(path.join(this.options.root, each), "utf8"));
   }
 
-  /** Writes a file of the host's. */
+  /** Writes a file of the host. */
   put(file: string, text: string): void {
     const target = path.join(this.options.root, file);
     fs.mkdirSync(path.dirname(target), { recursive: true });
@@ -215,26 +214,26 @@ export class SimulatedHost {
     fs.rmSync(path.join(this.options.root, file));
   }
 
-  /** A guest's configuration file; where there is no guest, that of one of the kind. */
+  /** A guest's configuration file; if there is no such guest, the path for a guest of this kind. */
   confFile(vmid: string | number, kind: MachineKind = "lxc"): string {
     const file = (of: MachineKind): string =>
       path.join(this.options.root, "etc/pve", MACHINE_KINDS[of].folder, `${vmid}.conf`);
     return [file("vm"), file("lxc")].find((each) => fs.existsSync(each)) ?? file(kind);
   }
 
-  /** A guest's configuration; undefined when there is no such guest. */
+  /** A guest's configuration; undefined if there is no such guest. */
   conf(vmid: string): GuestConfigFile | undefined {
     const file = this.confFile(vmid);
     return fs.existsSync(file) ? parseGuestConfig(fs.readFileSync(file, "utf8")) : undefined;
   }
 
-  /** What runs a guest, whichever kind it is of. */
+  /** The driver of a guest, of either kind. */
   driverOf(vmid: number): MachineDriver {
     const { machines, vms } = this.options;
     return vms.guests.has(vmid) ? vms : machines;
   }
 
-  /** `pct destroy --force`, or `qm destroy` of a machine that was stopped. */
+  /** `pct destroy --force`, or `qm destroy` of a stopped machine. */
   async destroy(vmid: number, driver = this.driverOf(vmid)): Promise<void> {
     await driver.destroy(vmid, () => {});
     fs.rmSync(this.confFile(vmid));

@@ -10,19 +10,19 @@ import { newDisk, SimulatedDisk } from "./doubles/simulatedDisk";
 import { type IsolatedProcesses, makeRoot } from "./isolatedProcesses";
 import type { Journal } from "./journal";
 
-/** What is not in the guests' files. */
+/** The part of the guests that is not in their files. */
 export type MachinesSnapshot = ReadonlyMap<number, SimulatedGuest>;
 
 export interface SimulatedMachinesOptions {
   readonly journal: Journal;
-  /** Folder of the guests' roots, `/var/lib/lxc` of the host. */
+  /** Folder of the guests' roots: the host's `/var/lib/lxc`. */
   readonly folder: string;
-  /** Folder of the guests' commands that are doubles. */
+  /** Folder of the doubles of the guests' commands. */
   readonly commands: string;
   readonly processes: IsolatedProcesses;
 }
 
-/** Guests of another kind, whose roots are here too. */
+/** Guests of the other kind; their roots are here, too. */
 interface OtherGuests {
   /** VMID of the running guest that has this IPv4 address. */
   at(address: string): number | undefined;
@@ -30,20 +30,20 @@ interface OtherGuests {
 }
 
 /**
- * Guests in which nothing runs by itself: each has a root of its own in which the host's scripts may run commands, and every
- * change of them is in the journal.
+ * Containers in which no process runs by itself. Each has its own root, in which the host's scripts can run commands. The journal
+ * has every change of them.
  */
 export class SimulatedMachines extends SimulatedDriver {
   /** By VMID. */
   readonly disks = new Map<number, SimulatedDisk>();
-  /** Answers a guest's commands that are doubles. */
-  answer: (vmid: number) => CommandDouble = () => () => Promise.reject(new Error("nobody answers for the guests"));
+  /** Answers those commands of a guest that are doubles. */
+  answer: (vmid: number) => CommandDouble = () => () => Promise.reject(new Error("nothing answers for the guests"));
   others?: OtherGuests;
-  /** Ends the answers of a guest that runs. */
+  /** Functions that end the answers for a running guest. */
   private readonly served = new Map<number, () => void>();
 
   constructor(private readonly own: SimulatedMachinesOptions) {
-    // Long enough for the client to see tasks that run.
+    // Long enough for the client to see running tasks.
     super({ delayMs: 30 });
     makeCommands(own.commands, GUEST_COMMANDS);
   }
@@ -52,7 +52,7 @@ export class SimulatedMachines extends SimulatedDriver {
     return structuredClone(this.guests);
   }
 
-  /** Goes on with guests whose files are in the folder. */
+  /** Continues with guests whose files are already in the folder. */
   async restore(from: MachinesSnapshot): Promise<void> {
     for (const [vmid, guest] of structuredClone(from)) {
       this.guests.set(vmid, guest);
@@ -61,7 +61,7 @@ export class SimulatedMachines extends SimulatedDriver {
     }
   }
 
-  /** Nobody answers in the guests any more. */
+  /** Ends the answers in all guests. */
   dispose(): void {
     for (const end of this.served.values()) end();
     this.served.clear();
@@ -121,15 +121,15 @@ export class SimulatedMachines extends SimulatedDriver {
   }
 
   override async destroy(vmid: number): Promise<void> {
-    // A creation that failed before it began is cleared away all the same: nothing happens to a machine.
+    // A creation that failed early is also cleaned up. Then there is no machine, and the journal gets no entry.
     if (!this.guests.has(vmid)) return super.destroy(vmid);
     await this.record(vmid, "destroy", () => super.destroy(vmid));
     this.removeDisk(vmid);
   }
 
   /**
-   * A guest's root, as it is made.
-   * @param from the guest of which it is a clone; whether it has NixOS is all that it takes from there
+   * Makes a guest's root.
+   * @param from the guest of which it is a clone; the clone only takes over whether it has NixOS
    */
   async addDisk(vmid: number, from?: number): Promise<void> {
     makeRoot(this.root(vmid));
@@ -148,7 +148,7 @@ export class SimulatedMachines extends SimulatedDriver {
     return path.join(this.own.folder, String(vmid), "rootfs");
   }
 
-  /** A guest's root, whose files are in the folder. */
+  /** Mounts the root of a guest whose files are in the folder. */
   async insert(vmid: number): Promise<void> {
     const disk = new SimulatedDisk(this.root(vmid));
     await this.own.processes.mountRoot(
@@ -159,7 +159,7 @@ export class SimulatedMachines extends SimulatedDriver {
     this.disks.set(vmid, disk);
   }
 
-  /** What runs in a guest's root. */
+  /** Starts what runs in a guest's root. */
   async boot(vmid: number): Promise<void> {
     fs.rmSync(path.join(this.root(vmid), "run"), { recursive: true, force: true });
     this.disk(vmid).loadFirewall();

@@ -1,20 +1,20 @@
 import type { Socket } from "node:net";
 import { type AuthContext, Server, type ServerChannel, type Session, utils } from "ssh2";
 
-/** A machine that answers SSH, as its server sees it. */
+/** A machine that answers SSH, as the SSH server needs it. */
 export interface ShellMachine {
   /** Private host key, OpenSSH form. */
   readonly hostKey: string;
-  /** Public keys of who may log in as root; read at each login. */
+  /** Public keys that may log in as root; read at each login. */
   authorizedKeys(): readonly string[];
-  /** Runs a command line; `stdin` is complete. What it throws is a command that could not be run. */
+  /** Runs a command line; `stdin` is complete. An error means that the command could not be run. */
   exec(command: string, stdin: string): Promise<{ status: number; stdout: string; stderr: string }>;
 }
 
-/** Serves SSH on one connection: the handshake with the machine's host key, logins of root by key, and commands. */
+/** Serves SSH on one connection: the handshake with the machine's host key, logins of root with a key, and commands. */
 export function serveShell(machine: ShellMachine, socket: Socket): void {
   const server = new Server({ hostKeys: [machine.hostKey] }, (client) => {
-    client.on("error", () => {}); // a client that breaks off is part of the tests
+    client.on("error", () => {}); // some tests end the client early
     client.on("authentication", (context) =>
       mayLogIn(context, machine.authorizedKeys()) ? context.accept() : context.reject(["publickey"]),
     );
@@ -30,7 +30,7 @@ function mayLogIn(context: AuthContext, keys: readonly string[]): boolean {
     if (key instanceof Error || key.type !== context.key.algo || !key.getPublicSSH().equals(context.key.data)) {
       return false;
     }
-    // Without a signature the client only asks whether the key is welcome.
+    // Without a signature the client only asks whether the key would be accepted.
     if (!context.signature || !context.blob) return true;
     return key.verify(context.blob, context.signature, context.hashAlgo) === true;
   });

@@ -7,25 +7,27 @@ import { type AuthContext, type Connection, Server, type ServerChannel, type Ses
 import { serveSftp } from "./sftpServer";
 import { type KeyPair, newKeyPair } from "./sshKeys";
 
-/** An SSH server, on loopback if nothing else is asked for, that runs commands with `sh -c` in a scratch folder, and counts who comes. */
+/** An SSH server, by default on loopback, that runs commands with `sh -c` in a scratch folder and counts connections. */
 export interface SshServer {
   port: number;
   /** Its host key, as in authorized_keys. */
   hostKey: string;
   /** Two private keys that may log in. */
   clientKeys: [string, string];
-  /** The scratch folder: the commands' working folder. */
+  /** The scratch folder, in which commands run. */
   folder: string;
-  /** When each TCP connection came, in milliseconds. */
+  /** Time of each TCP connection, in milliseconds. */
   dials: number[];
   /** How many of the next connections to drop before the handshake. */
   dropNext: number;
-  /** What it runs instead of the client's command, as by `command=` in authorized_keys. */
+  /** Runs instead of the client's command, like `command=` in authorized_keys. */
   forcedCommand?: string;
   close(): Promise<void>;
 }
 
-/** Starts a server, with an ed25519 host key unless given another. As Debian's sshd does, it accepts only LANG and LC_* as environment variables. */
+/**
+ * Starts a server, by default with an ed25519 host key. Like Debian's sshd, it accepts only the environment variables LANG and LC_*.
+ */
 export async function startSshServer(hostKey: KeyPair = newKeyPair(), address = "127.0.0.1"): Promise<SshServer> {
   const clientKeys = [newKeyPair(), newKeyPair()] as const;
   const publicKeys = clientKeys.map((key) => key.public);
@@ -47,7 +49,7 @@ export async function startSshServer(hostKey: KeyPair = newKeyPair(), address = 
   };
   const server = new Server({ hostKeys: [hostKey.private] }, (client) => {
     state.dials.push(Date.now());
-    client.on("error", () => {}); // a client that breaks off is part of the tests
+    client.on("error", () => {}); // some tests end the client early
     if (state.dropNext > 0) {
       state.dropNext--;
       client.end();

@@ -17,7 +17,7 @@ export const NO_ADDONS: AddonsSight = {
   ingress: { is: "absent" },
 };
 
-/** What is seen of a cluster that is as its plan says. */
+/** What `status` sees of a cluster that matches its plan. */
 export function goodSight(plan: ClusterPlan): Sight {
   return {
     at: AT,
@@ -68,16 +68,16 @@ export function nodeSight(node: NodePlan, plan: ClusterPlan): NodeSight {
   };
 }
 
-/** What there is to see in a look that was had. */
+/** The result of a look that succeeded. */
 export const seen = <T>(look: Look<T>): T => (look as { seen: T }).seen;
 
-/** The good sight with something else of the cluster. */
+/** The good sight with a change of the cluster. */
 export function withCluster(plan: ClusterPlan, change: (good: ClusterSight) => Partial<ClusterSight>): Sight {
   const good = goodSight(plan);
   return { ...good, cluster: { seen: { ...seen(good.cluster), ...change(seen(good.cluster)) } } };
 }
 
-/** The good sight with something else of one Node. */
+/** The good sight with a change of one Node. */
 export function withNode(plan: ClusterPlan, name: string, change: Partial<NodeSight>): Sight {
   return withCluster(plan, ({ nodes }) => ({
     nodes: nodes!.map((each) => (each.name === name ? { ...each, ...change } : each)),

@@ -1,6 +1,6 @@
 import type { PulumiResult } from "./pulumiResult";
 
-/** The run succeeded; else its output is the failure's text. */
+/** Expects success; if the run failed, the failure shows its output. */
 export function succeeded(run: PulumiResult): void {
   expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
 }

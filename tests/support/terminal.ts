@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 
 import { quote } from "../../remote/script";
 
-/** A command at a pseudo-terminal, which util-linux' `script` makes, and a person who reads and types. */
+/** A command at a pseudo-terminal, made by `script` of util-linux, and a person who reads and types. */
 export class Terminal {
   private shown = "";
   private readUpTo = 0;
@@ -23,7 +23,7 @@ export class Terminal {
     });
   }
 
-  /** Waits until the terminal shows a text that has not been read yet. @throws Error if the command ends before */
+  /** Waits until the terminal shows a text after the last one that was read. @throws Error if the command ends before */
   shows(text: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.look = () => {
@@ -36,13 +36,13 @@ export class Terminal {
     });
   }
 
-  /** Waits for a question and types an answer. */
+  /** Waits for a question, then types an answer. */
   async answer(question: string, keys: string): Promise<void> {
     await this.shows(question);
     this.child.stdin.write(keys);
   }
 
-  /** @returns the exit code, and all that was shown */
+  /** @returns the exit code, and everything that was shown */
   end(): Promise<{ code: number | null; shown: string }> {
     return new Promise((resolve) => {
       this.look = () => {

@@ -1,4 +1,4 @@
-/** For a person who reads the run. */
+/** For the person who watches the run. */
 export const log = (line: string): boolean => process.stderr.write(`${line}\n`);
 
 /** Does something, and logs how long it took. */

@@ -9,13 +9,13 @@ import { qcow2, SimulatedNode, template, vmFields } from "./pveNode";
 
 const gib = 1024 ** 3;
 
-/** What a token needs to make virtual machines and to ask their guest agents, beside what containers take. */
+/** Privileges of a token that makes virtual machines and calls their guest agents, added to those for containers. */
 export const VM_PRIVILEGES = [
   ...Object.keys(REQUIRED_PRIVILEGES),
   ...["VM.Clone", "VM.Config.CDROM", "VM.Config.Cloudinit", "VM.Config.HWType", "VM.GuestAgent.Audit"],
 ];
 
-/** A node whose storages hold virtual machines and their images, and the image of a vendor, whose disk is 2 GiB. */
+/** A node with storages for virtual machines and their images, and with a vendor's image, whose disk has 2 GiB. */
 export async function startVmNode(
   options: Partial<PveServerOptions> = {},
   vms: SimulatedVmsOptions & SimulatedDriverOptions = {},
@@ -34,12 +34,12 @@ export async function startVmNode(
   return pve;
 }
 
-/** A client whose token may do with virtual machines what the program will do with its own. */
+/** A client whose token has, on all virtual machines, the privileges that the program needs on its own. */
 export function vmClient(pve: SimulatedNode): PveClient {
   return pve.token(pve.newToken("vms", VM_PRIVILEGES));
 }
 
-/** Makes a machine, and a template of it. */
+/** Makes a machine and turns it into a template. */
 export async function makeTemplate(client: PveClient, vmid: number, extra: Record<string, string> = {}): Promise<void> {
   await client.run(client.post("/nodes/pve/qemu", vmFields(vmid, { name: "golden", ...extra })));
   await client.run(client.post(`/nodes/pve/qemu/${vmid}/template`));

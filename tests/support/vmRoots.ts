@@ -9,33 +9,33 @@ import { endOf } from "./endOf";
 import type { IsolatedProcesses } from "./isolatedProcesses";
 import type { SimulatedMachines } from "./simulatedMachines";
 
-/** What is not in the machines' files. */
+/** The part of the machines that is not in their files. */
 export interface VmsSnapshot {
   readonly guests: ReadonlyMap<number, Omit<SimulatedVm, "files">>;
   readonly disks: ReadonlyMap<string, SimulatedDisk>;
 }
 
 /**
- * Virtual machines in which nothing runs by itself: each has a root of its own in which its guest agent runs commands, and every
- * change of them is in the journal. As {@link SimulatedMachines} for containers, which keeps the roots of both.
+ * Virtual machines in which no process runs by itself. Each has its own root, in which its guest agent runs commands. The journal
+ * has every change of them. {@link SimulatedMachines} does the same for containers, and keeps the roots of both kinds.
  */
 export class VmRoots extends SimulatedVms {
-  /** What cloud-init says of its run. */
+  /** The status that cloud-init reports. */
   cloudInit: (vmid: number) => string = () => "done";
   /** Machines whose agent never answers. */
   readonly withoutAgent = new Set<number>();
-  /** Machines made of a vendor's image: they have only the packages that cloud-init installs. */
+  /** Machines made from a vendor's image: they have only the packages that cloud-init installs. */
   private readonly plain = new Set<number>();
-  /** Machines whose file system has been grown, in order. */
+  /** Machines whose file system has grown, in order. */
   readonly grown: number[] = [];
 
   constructor(
     private readonly machines: SimulatedMachines,
     private readonly processes: IsolatedProcesses,
-    /** Path of a file on a storage, by its volume ID. */
+    /** Path of a file in a storage, by its volume ID. */
     private readonly storageFile: (volid: string) => string,
   ) {
-    // Long enough for the client to see tasks that run.
+    // Long enough for the client to see running tasks.
     super({ delayMs: 30 });
     machines.others = this;
   }
@@ -45,7 +45,7 @@ export class VmRoots extends SimulatedVms {
     return structuredClone({ guests: new Map(guests), disks: this.disks });
   }
 
-  /** Goes on with machines whose roots are in the folder of {@link SimulatedMachines}. */
+  /** Continues with machines whose roots are already in the folder of {@link SimulatedMachines}. */
   async restore(from: VmsSnapshot): Promise<void> {
     const { guests, disks } = structuredClone(from);
     for (const [volid, disk] of disks) this.disks.set(volid, disk);
@@ -68,7 +68,7 @@ export class VmRoots extends SimulatedVms {
     return this.guests.get(vmid)?.startedAt;
   }
 
-  /** The first interface, as cloud-init sets it up. */
+  /** The first interface, as cloud-init configures it. */
   interfaces(vmid: number): { readonly name: string; readonly inet?: string }[] {
     const inet = /(?:^|,)ip=([^,]+)/.exec(this.guests.get(vmid)?.config.options.get("ipconfig0") ?? "")?.[1];
     return [{ name: "eth0", ...(inet === undefined ? {} : { inet }) }];
@@ -99,8 +99,8 @@ export class VmRoots extends SimulatedVms {
   }
 
   /**
-   * The packages that the machine's vendor data name.
-   * @throws Error if the file is not there: Proxmox VE does not start such a machine
+   * The packages in the machine's vendor data.
+   * @throws Error if the file does not exist: Proxmox VE does not start such a machine
    */
   private packages(config: GuestConfig): readonly string[] {
     const [, vendor] = /(?:^|,)vendor=([^,]+)/.exec(config.options.get("cicustom") ?? "") ?? [];

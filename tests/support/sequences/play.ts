@@ -118,7 +118,7 @@ class WorkerGame implements Game<Step> {
           lab.host.failAt(`${name}-${trouble.name} ${action}`, "a fault of the sequence");
     if (trouble?.trouble === "fault") lab.faults.set(trouble.fault);
     const run = await lab.up(...this.flags);
-    lab.host.mend();
+    lab.host.clearFailures();
     lab.faults.clear();
     this.story.push(`  pulumi up ${this.flags.join(" ")}: ${run.code === 0 ? "ok" : textOf(run)}`);
     this.settled = run.code === 0;

@@ -230,7 +230,7 @@ class ServerGame implements Game<ServerStep> {
           lab.host.failAt(`${nameOf(index)}-${some.name} ${action}`, "a fault of the sequence");
     const run = await lab.up(...flags);
     lab.journal.watch = () => {};
-    lab.host.mend();
+    lab.host.clearFailures();
     this.story.push(`  pulumi up ${flags.join(" ")}: ${run.code === 0 ? "ok" : textOf(run)}`);
     this.settled = run.code === 0;
     this.drifted = this.settled ? false : this.drifted || some !== undefined;
