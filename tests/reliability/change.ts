@@ -8,7 +8,7 @@ const REBOOT = { method: "POST", path: "/status/reboot$" } as const;
 const ADVICE = "NODE: guest VMID was not changed, or only partly next:  pulumi up --refresh";
 const NOT_KNOWN = "NODE: it is not known whether guest VMID was changed next:  pulumi up --refresh";
 
-/** What can strike while a machine that stands is given more memory, which the client ends with a reboot. */
+/** Faults while a machine gets more memory, for which the client reboots it. */
 export const change: readonly Row[] = [
   machine({
     part: "request for the change",
@@ -20,7 +20,7 @@ export const change: readonly Row[] = [
   }),
   machine({
     part: "request for the change",
-    fault: "the connection breaks before the work",
+    fault: "the connection breaks before the API acts",
     set: { kind: "drop", ...PUT, count: 1 },
     sees: ["failed to perform HTTP PUT request (path: nodes/pve/lxc/VMID/config)", NOT_KNOWN],
     remedy: "again --refresh",
@@ -28,7 +28,7 @@ export const change: readonly Row[] = [
   }),
   machine({
     part: "request for the change",
-    fault: "the connection breaks before the answer",
+    fault: "the connection breaks before the API answers",
     set: { kind: "drop-answer", ...PUT, count: 1 },
     sees: ["failed to perform HTTP PUT request (path: nodes/pve/lxc/VMID/config)", NOT_KNOWN],
     remedy: "again --refresh",
@@ -36,10 +36,10 @@ export const change: readonly Row[] = [
   }),
   machine({
     part: "the guest",
-    fault: "a lock is on it (for example by a backup)",
+    fault: "it is locked (for example by a backup)",
     set: { kind: "lock" },
     sees: ["CT is locked (backup)", "NODE: guest VMID is locked by another task…pct unlock VMID"],
-    mend: "wait for the backup, or `pct unlock VMID` on the Proxmox host",
+    fix: "wait for the backup, or `pct unlock VMID` on the Proxmox host",
     remedy: "again --refresh",
     bound: 60,
   }),

@@ -6,13 +6,13 @@ const machine = (row: Given): Row => ({ phase: "up", step: "machine", level: "en
 const POST = { method: "POST", path: "^/nodes/[^/]+/lxc$" } as const;
 const TASK = { method: "GET", path: "/tasks/[^/]+vzcreate[^/]+/status$" } as const;
 
-/** What the program adds to the client's words. */
+/** The program's texts after the client's message. */
 const NOT_MADE =
   "NODE: guest VMID was not created or not started…next:  fix the cause in the message of Proxmox VE, then pulumi up";
 const NOT_KNOWN =
   "NODE: it is not known whether guest VMID was created…next:  npx proxmox-k3s recover, which removes an incomplete guest; then pulumi up";
 
-/** What can strike while a machine is made: the requests of the Proxmox client and the tasks that they start. */
+/** Faults while a machine is made: in the Proxmox client's requests and in the tasks that they start. */
 export const creation: readonly Row[] = [
   machine({
     part: "request for the container",
@@ -32,7 +32,7 @@ export const creation: readonly Row[] = [
   }),
   machine({
     part: "request for the container",
-    fault: "the connection breaks before the work",
+    fault: "the connection breaks before the API acts",
     set: { kind: "drop", ...POST, count: 1 },
     sees: ["failed to perform HTTP POST request (path: nodes/pve/lxc)", NOT_KNOWN],
     remedy: "again",
@@ -40,7 +40,7 @@ export const creation: readonly Row[] = [
   }),
   machine({
     part: "request for the container",
-    fault: "the connection breaks before the answer",
+    fault: "the connection breaks before the API answers",
     set: { kind: "drop-answer", ...POST, count: 1 },
     sees: ["failed to perform HTTP POST request (path: nodes/pve/lxc)", NOT_KNOWN],
     remedy: "recover",
@@ -152,26 +152,26 @@ export const creation: readonly Row[] = [
   }),
   machine({
     part: "the guest",
-    fault: "a lock is left on it (for example by a backup)",
+    fault: "it stays locked (for example by a backup)",
     set: { kind: "lock" },
     sees: [
       "timeout while waiting for container VMID configuration to become unlocked",
       "NODE: guest VMID is locked by another task…pct unlock VMID",
     ],
-    mend: "`pct unlock VMID` on the Proxmox host, or wait for the task that holds it",
+    fix: "`pct unlock VMID` on the Proxmox host, or wait for the task that holds it",
     remedy: "again",
     bound: "timeoutCreate",
   }),
 ];
 
-/** A storage is every node's. */
+/** The storage is shared by all nodes. */
 export const fullStorage: readonly Row[] = [
   machine({
     part: "task `vzcreate`",
     fault: "the storage is full",
     set: { kind: "storage-full", storage: "local-lvm" },
     sees: ["unable to create CT VMID - lvcreate…free space", NOT_MADE],
-    mend: "free space on the storage",
+    fix: "free space on the storage",
     remedy: "again",
     bound: 60,
   }),

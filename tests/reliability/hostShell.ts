@@ -1,8 +1,8 @@
 import type { Row } from "./row";
 
 /**
- * The Proxmox host refuses SSH, or resets it: it reboots, sshd is overrun, a firewall is between. Every step on the host
- * dials, so the rows differ in what has been done by then. Each list is one run.
+ * The Proxmox host refuses or resets SSH connections: for example while it reboots, if sshd has too many connections, or because of a
+ * firewall. Every step on the host connects, so the rows differ in what is done by then. Each list is one run.
  */
 type Given = Pick<Row, "phase" | "step"> & Partial<Row>;
 const FAILED = "after … failed attempts: …";
@@ -12,9 +12,9 @@ const refused = (given: Given): Row => ({
   part: "connection to the Proxmox host",
   fault: "it is refused",
   set: { kind: "ssh-refused" },
-  // A destroy runs no program that could say more.
+  // A destroy does not run the program, which would print more.
   sees: given.phase === "destroy" ? [FAILED] : [FAILED, SAID],
-  mend: "`ssh HOST` works again",
+  fix: "make sure that `ssh HOST` works",
   remedy: "again",
   bound: 20,
   level: "engine",
@@ -40,7 +40,7 @@ export const hostShell = {
     refused({ phase: "up", step: "ca-hash", from: ["k3s-master-k3s create"] }),
     refused({ phase: "up", step: "kubeconfig", from: ["k3s-master-k3s create"] }),
   ],
-  /** Two workers on their way: the first is at its container's set-up when the machine of the second is made. */
+  /** Two workers: the first is in its container's setup when the machine of the second is made. */
   "while workers are made": [
     refused({ phase: "up", step: "host-key", from: ["guest 103 create"] }),
     refused({ phase: "up", step: "lxc", from: ["guest 103 create"] }),

@@ -1,6 +1,6 @@
 import type { Row } from "./row";
 
-/** What only real machines and a real network show. All of them at once are one `up`; each has a node of its own. */
+/** Faults that need real machines and a real network. All of them are tested in one `up`, each on its own node. */
 export const machines = {
   mute: {
     phase: "up",
@@ -9,7 +9,7 @@ export const machines = {
     fault: "it runs without its address",
     set: { kind: "no-address" },
     sees: ["NODE (VMID) runs, but without its address…next: pct reboot VMID on the Proxmox host, then pulumi up"],
-    mend: "`pct reboot VMID` on the Proxmox host",
+    fix: "`pct reboot VMID` on the Proxmox host",
     remedy: "again",
     bound: 120,
     level: "lab",
@@ -34,7 +34,7 @@ export const machines = {
     fault: "the name server is silent",
     set: { kind: "no-dns" },
     sees: ["could not be downloaded on NODE…next: see that the node reaches it (DNS, route, proxy)"],
-    mend: "the name server answers again, or `network.nameservers` names one that does",
+    fix: "fix the name server, or set `network.nameservers` to one that answers",
     remedy: "again",
     bound: 120,
     level: "lab",
@@ -42,13 +42,13 @@ export const machines = {
   sumless: {
     phase: "up",
     step: "release-sums",
-    part: "the release's own list of sums",
+    part: "the release's own checksums",
     fault: "the name server is silent",
     set: { kind: "no-dns" },
     sees: [
       "could not be downloaded on the Proxmox host…next: set artifacts.sha256 in the config, or npx proxmox-k3s pin VERSION",
     ],
-    mend: "the name server answers again",
+    fix: "fix the name server",
     remedy: "again",
     bound: 180,
     level: "lab",
@@ -115,7 +115,7 @@ export const machines = {
       "k3s-agent on NODE: no server answered within … s…next: see that https://…:6443 is reachable from NODE and that K3s runs there",
     ],
     remedy: "again --refresh",
-    // `k3s.startTimeout`, 90 s here.
+    // `k3s.startTimeout`, which is 90 s in the test.
     bound: 120,
     level: "lab",
   },
@@ -145,7 +145,7 @@ export const machines = {
     phase: "scale down",
     step: "leave",
     part: "the guest",
-    fault: "it has crashed before",
+    fault: "it has crashed before the removal",
     set: { kind: "guest-dies", seconds: 0.3 },
     sees: [],
     remedy: "nothing",

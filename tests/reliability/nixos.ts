@@ -1,20 +1,20 @@
 /*
- * What fails on a machine with NixOS. Its own table of docs/reliability.md: these faults are caused on doubles of NixOS and of
- * `nixos-rebuild`, by the tests that the rows name (tests/unit/docs/reliability.test.ts looks whether these are there).
+ * Faults on a machine with NixOS. They have their own table in docs/reliability.md, because the tests that the rows name cause them
+ * on doubles of NixOS and of `nixos-rebuild`. tests/unit/docs/reliability.test.ts checks that these tests exist.
  */
 
 export interface NixosRow {
   /** The part of the step's name after the node's. */
   readonly step: "artifacts" | "nixos-trial" | "nixos-keep" | "k3s";
   readonly fault: string;
-  /** What is printed, and what follows after `next:`. `NODE` and `VMID` stand for the node's; `…` for any text. */
+  /** The printed text, and the text after `next:`. `NODE` and `VMID` stand for the node's, `…` for any text. */
   readonly sees: string;
   readonly next: string;
-  /** Its file below `tests`, without `.test.ts`, and its name there. */
+  /** The test's file below `tests`, without `.test.ts`, and its title. */
   readonly test: readonly [file: keyof typeof LEVELS, title: string];
 }
 
-/** What the tests of a file run. */
+/** What the tests of each file run. */
 export const LEVELS = {
   "scripts/nixos": "the node's scripts in a real `sh`",
   "scripts/nixosHost": "the Proxmox host's scripts, with a double of the guest",
@@ -72,13 +72,13 @@ export const nixosRows: readonly NixosRow[] = [
     test: ["scripts/nixosHost", "fails with what the machine said if its switch failed, and when it takes too long"],
   },
   {
-    ...{ step: "nixos-trial", fault: "the new system is out of reach" },
+    ...{ step: "nixos-trial", fault: "the new system cannot be reached" },
     sees: "with its new system this machine does not reach NODE by SSH; the node goes back to its former system within 7 minutes",
     next: "look at it with the guest agent or qm terminal on the Proxmox host, fix the cause, then pulumi up",
     test: ["engine/nixos", "because it is out of reach: it is not kept"],
   },
   {
-    ...{ step: "nixos-keep", fault: "it went back before it was kept" },
+    ...{ step: "nixos-keep", fault: "the machine went back before the new system was kept" },
     sees: "NODE went back to its former system: the new one was not confirmed within 420 s, or did not switch",
     next: "fix what the lines above say, or take the change back; then pulumi up",
     test: ["scripts/nixosHost", "is an error if the machine has another name after its restart too, or has gone back"],

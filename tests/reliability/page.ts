@@ -47,9 +47,9 @@ waits until you interrupt it.
 const NIXOS = `
 ## On a machine with NixOS
 
-**No machine with [NixOS](nixos.md) has been in any test.** The rows below are tests too, but NixOS is a double in them
-([the doubles](lab.md#the-doubles-of-nixos)). They show what the program says and does, not that NixOS does its part. A failure
-ends the node's steps before its K3s is touched, except in the last row.
+**No test has used a real machine with [NixOS](nixos.md).** The rows below are tests too, but NixOS is a double in them
+([the doubles](lab.md#the-doubles-of-nixos)). They show what the program prints and does, not that NixOS works as expected. A
+failure ends the node's steps before its K3s is changed, except in the last row.
 `;
 
 const NIXOS_TAIL = `
@@ -60,36 +60,37 @@ ${Object.entries(LEVELS)
   .join("\n")
   .replace(/;$/, ".")}
 
-The last one also shows that such nodes join, change in turns, leave and are destroyed. This has never run:
+The last file also shows that such nodes join, change one after another, leave and are destroyed. Never tested:
 
-- the module in a real nixpkgs: whether each option exists, and means what the program takes it for. Nix reads and evaluates the
-  module in \`tests/unit/plan/nixosModule.test.ts\`, with a double of nixpkgs; \`NIXPKGS\` takes the real one;
-- \`nixos-rebuild\`: a build and how long it takes, a switch, the boot loader;
+- the module in a real nixpkgs: whether each option exists and has the expected meaning. Nix parses and evaluates the
+  module in \`tests/unit/plan/nixosModule.test.ts\`, with a double of nixpkgs; set \`NIXPKGS\` to use the real one;
+- \`nixos-rebuild\`: a build and its duration, a switch, the boot loader;
 - the timer that ends a trial, under a real systemd, and a guest agent that the switch restarts;
-- K3s from nixpkgs with the program's \`config.yaml\`, and the firewall's unit at a boot (the rules themselves are loaded by a real
-  \`nft\`);
+- K3s from nixpkgs with the program's \`config.yaml\`, and the firewall's unit at a boot (a real \`nft\` loads the rules in
+  another test);
 - cloud-init in NixOS with the drive of Proxmox VE, a restart for another host name, and a disk that grows at a boot.
 `;
 
 const TAIL = `
 ## Longhorn and a removal
 
-If Longhorn cannot move the replicas of a node that leaves, or not in time, the removal stops before the drain, names the volumes and
-lets the node take replicas again. A host or a run that dies meanwhile leaves a note on the Proxmox host, with which the next
-\`pulumi up\` goes on, or takes it back if the node stays ([storage](storage.md#if-a-removal-stops-because-of-longhorn)). While Longhorn
-is down, a node with replicas stays. One without replicas, and a dead one, leave.
+If Longhorn cannot move the replicas of a node that leaves, or not in time, the removal stops before the drain. It names the
+volumes and lets the node take replicas again. If the host or the run dies meanwhile, a note stays on the Proxmox host. With
+it, the next \`pulumi up\` continues the removal, or undoes it if the node stays
+([storage](storage.md#if-a-removal-stops-because-of-longhorn)). While Longhorn is down, a node with replicas is not removed. A
+node without replicas is removed, and so is a dead one.
 
 ## After a failed removal
 
-The guard checks the guest only once, before its removal. If the removal then fails, the next run removes the guest without
-the guard. In the meantime, the guest may be gone after all, and another guest of yours may have its VMID. Then Proxmox VE
+The guard checks the guest only once, before the removal. If the removal then fails, the next run removes the guest without
+the guard. Meanwhile the guest may have disappeared, and another guest of yours may have its VMID. Then Proxmox VE
 refuses the removal, because that guest is not in the cluster's resource pool
 ([decision 7](decisions/0007-a-pool-of-its-own.md)). You see \`Permission check failed (/vms/VMID, …)\`, and \`pulumi up\`
 names the \`pulumi state delete\` command to run. This protection needs a token that cannot change all guests;
 \`npx proxmox-k3s doctor\` warns if it can.
 `;
 
-/** The whole page, formatted. */
+/** The whole page, formatted with prettier. */
 export async function renderPage(): Promise<string> {
   const phases = Object.keys(HEADINGS) as Phase[];
   const sections = phases.map(
@@ -116,13 +117,13 @@ const markdown = (head: readonly string[], lines: readonly (readonly string[])[]
 
 const where = ({ step, part }: Row): string => `\`${nameOf(step, "NODE", "CLUSTER")}\`: ${part}`;
 
-/** A piece that is matched with white space of any kind is printed with blanks. */
+/** A piece matches any white space; the page shows spaces. */
 const seen = ({ sees }: Row): string =>
   sees.length === 0
     ? "nothing"
     : sees.map((piece) => `\`${piece.replace(/\s+/g, " ").replaceAll("|", "\\|")}\``).join("<br>");
 
-const todo = ({ mend, remedy }: Row): string =>
-  mend === undefined ? REMEDIES[remedy] : `${mend}; then ${REMEDIES[remedy]}`;
+const todo = ({ fix, remedy }: Row): string =>
+  fix === undefined ? REMEDIES[remedy] : `${fix}; then ${REMEDIES[remedy]}`;
 
 const bound = ({ bound: given }: Row): number => (typeof given === "number" ? given : MACHINE_TIMEOUTS[given]);

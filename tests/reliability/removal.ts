@@ -6,20 +6,20 @@ type Removal = "scale down" | "destroy";
 const SHUTDOWN = { method: "POST", path: "/status/shutdown$" } as const;
 const DELETE = { method: "DELETE", path: "^/nodes/[^/]+/lxc/\\d+$" } as const;
 
-/** What the program adds to the client's words. */
+/** The program's texts after the client's message. */
 const STANDS = "NODE: guest VMID still exists next:  fix the cause in the message of Proxmox VE, then pulumi up";
 const NOT_KNOWN = "NODE: it is not known whether guest VMID was removed next:  pulumi up --refresh";
 
 const locked: Given = {
   part: "the guest",
-  fault: "a lock is on it (a backup, say)",
+  fault: "it is locked (for example by a backup)",
   set: { kind: "lock" },
   sees: ["CT is locked (backup)"],
-  mend: "wait for the backup, or `pct unlock VMID` on the Proxmox host",
+  fix: "wait for the backup, or `pct unlock VMID` on the Proxmox host",
   remedy: "again",
   bound: 60,
 };
-/** A node that leaves looks at its guest first, and waits for what holds it. */
+/** A node that leaves checks its guest first and waits for the guest's lock. */
 const lockedLeave: Row = {
   ...locked,
   phase: "scale down",
@@ -31,7 +31,7 @@ const lockedLeave: Row = {
   bound: 150,
 };
 
-/** What can strike while a machine is taken away. A `destroy` runs no program, so it prints the client's words alone. */
+/** Faults while a machine is removed. A `destroy` does not run the program, so it prints only the client's message. */
 export function machineRemoval(phase: Removal): readonly Row[] {
   const advised = phase === "scale down";
   const machine = ({ sees, advice = STANDS, ...row }: Given & { readonly advice?: string }): Row => ({
@@ -69,7 +69,7 @@ export function machineRemoval(phase: Removal): readonly Row[] {
     }),
     machine({
       part: "request to shut down",
-      fault: "the connection breaks before the work",
+      fault: "the connection breaks before the API acts",
       set: { kind: "drop", ...SHUTDOWN, count: 1 },
       sees: ["failed to perform HTTP POST request (path: nodes/pve/lxc/VMID/status/shutdown)"],
       remedy: "again",
@@ -77,7 +77,7 @@ export function machineRemoval(phase: Removal): readonly Row[] {
     }),
     machine({
       part: "request to shut down",
-      fault: "the connection breaks before the answer",
+      fault: "the connection breaks before the API answers",
       set: { kind: "drop-answer", ...SHUTDOWN, count: 1 },
       sees: ["failed to perform HTTP POST request (path: nodes/pve/lxc/VMID/status/shutdown)"],
       remedy: "again",
@@ -126,7 +126,7 @@ export function machineRemoval(phase: Removal): readonly Row[] {
     }),
     machine({
       part: "request to destroy",
-      fault: "the connection breaks before the work",
+      fault: "the connection breaks before the API acts",
       set: { kind: "drop", ...DELETE, count: 1 },
       sees: ["failed to perform HTTP DELETE request (path: nodes/pve/lxc/VMID)"],
       ...unknown,
@@ -134,7 +134,7 @@ export function machineRemoval(phase: Removal): readonly Row[] {
     }),
     machine({
       part: "request to destroy",
-      fault: "the connection breaks before the answer",
+      fault: "the connection breaks before the API answers",
       set: { kind: "drop-answer", ...DELETE, count: 1 },
       sees: ["failed to perform HTTP DELETE request (path: nodes/pve/lxc/VMID)"],
       ...unknown,

@@ -6,7 +6,7 @@ import { machineRemoval } from "./removal";
 import type { Row } from "./row";
 import { deadServers } from "./server";
 
-/** Every row there is, in the order of the page. */
+/** All rows, in the order of the page. */
 export const rows: readonly Row[] = [
   ...Object.values(hostShell).flat(),
   ...creation,

@@ -3,11 +3,11 @@ import type { Homelab } from "../support/homelab";
 import type { Row } from "./row";
 import { SHORT, type Case } from "./strike";
 
-/** A guest that is not ours, in every scene. */
+/** Another person's guest, which every scene has. */
 const STRANGER = 99_000;
 const STRANGERS_FILE = `#somebody else's\nhostname: nas\nmemory: 512\nrootfs: local-lvm:vm-${STRANGER}-disk-0,size=8G\nswap: 0\n`;
 
-/** Several rows at once in one world, a worker for each, and what must hold of that world. */
+/** Several rows at once in one homelab, with a worker for each, and what must be true afterwards. */
 export class Scene {
   readonly cases: readonly Case[];
 
@@ -23,7 +23,7 @@ export class Scene {
     fs.writeFileSync(lab.host.confFile(STRANGER), STRANGERS_FILE);
   }
 
-  /** As many workers as there are rows; where a row runs into one of the program's bounds, its machine has a short one. */
+  /** Sets as many workers as there are rows. If a row runs into one of the program's bounds, its machine gets a short one. */
   prepare(): void {
     this.lab.edit(({ pools }) => (pools.worker.count = this.cases.length));
     const shortened = this.cases.flatMap(({ row: { bound }, vmid }) =>
@@ -44,12 +44,12 @@ export class Scene {
       .map(({ inputs }) => inputs.vmId);
   }
 
-  /** Whether there is a guest, on the API's side. */
+  /** Whether the guest exists on the Proxmox host. */
   isThere(vmid: number): boolean {
     return fs.existsSync(this.lab.host.confFile(vmid));
   }
 
-  /** What the claim names for guests that were half made. */
+  /** Runs the command that the claim names for incomplete guests. */
   async recover(): Promise<void> {
     const { code, stdout, stderr } = await this.lab.command("recover", "--stack", "homelab", "--wait", "30", "--yes");
     expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""]);
@@ -60,7 +60,7 @@ export class Scene {
     expect(this.lab.journal.whats().filter((what) => what.includes(String(STRANGER)))).toEqual([]);
   }
 
-  /** Where the machine was touched, the node's leave had ended before. */
+  /** If the machine was touched, the node had left before. */
   expectLeftFirst(node: string, vmid: number): void {
     const { entries } = this.lab.journal;
     const left = entries.find(({ what }) => what === `${node}-leave delete`);
@@ -69,8 +69,8 @@ export class Scene {
   }
 
   /**
-   * Every node of the plan stands, is in the cluster and in the state, and a further run changes nothing.
-   * @param workers how many the plan has; as many as there are rows by default
+   * Expects that every node of the plan runs, is in the cluster and in the state, and that another run changes nothing.
+   * @param workers number of workers in the plan; by default the number of rows
    */
   async expectPlan(workers = this.cases.length): Promise<void> {
     const nodes = [{ node: "k3s-master", vmid: 100 }, ...this.cases.slice(0, workers)];

@@ -3,12 +3,12 @@ import type { Row } from "./row";
 const DEAD = {
   fault: "its guest has crashed",
   set: { kind: "guest-dies", seconds: 0, count: 1 },
-  mend: "run `pct start` for that server's guest",
+  fix: "run `pct start` for that server's guest",
   remedy: "again",
   level: "engine",
 } as const;
 
-/** A server's guest has died, or several have: who may not come, go or be changed then. */
+/** One or several servers' guests have crashed: which changes the program then refuses. */
 export const deadServers = {
   only: {
     ...DEAD,
@@ -32,7 +32,7 @@ export const deadServers = {
     step: "join",
     part: "one of three servers, which stays in the config",
     sees: ["etcd accepts no new member, so NODE cannot join: of 3 servers these do not answer:"],
-    mend: "the same, or add its index to `retired`, so that it leaves etcd before another server joins",
+    fix: "the same, or add its index to `retired`, so that it leaves etcd before another server joins",
     bound: 90,
   },
   oneBeside: {
@@ -51,7 +51,7 @@ export const deadServers = {
     step: "leave",
     part: "two other servers of five",
     sees: ["without NODE etcd would have no majority: 2 of the 4 other servers answer, not"],
-    mend: "the same, or add their indices to `retired` instead of that of NODE",
+    fix: "the same, or add their indices to `retired` instead of that of NODE",
     bound: 90,
   },
 } satisfies Readonly<Record<string, Row>>;

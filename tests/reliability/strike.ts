@@ -3,30 +3,30 @@ import type { Homelab } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
 import { asPattern, forNode, resourceOf, type ProgramBound, type Row } from "./row";
 
-/** A row with the node that it happens to. */
+/** A row, and the node to which its fault happens. */
 export interface Case {
   readonly row: Row;
   readonly node: string;
   readonly vmid: number;
 }
 
-/** What a copy of the program has in place of its bounds where a row runs into one, in seconds. */
+/** Values for the program's bounds in the test's copy of the program, for rows that run into one; in seconds. */
 export const SHORT: Readonly<Record<ProgramBound, number>> = {
   timeoutCreate: 10,
   timeoutUpdate: 30,
   timeoutDelete: 10,
 };
 
-/** The engine's clock is in whole seconds, and the machine has other work. */
+/** The engine counts whole seconds, and the machine may be busy. */
 const SLACK = 5;
 
-/** Kinds of faults that are meant for one guest. */
+/** Kinds of faults of a single guest. */
 const OF_GUESTS: readonly FaultSpec["kind"][] = [
   ...(["error", "slow", "drop", "drop-answer", "task-fail", "task-slow", "task-lost"] as const),
   ...(["lock", "no-address", "guest-dies"] as const),
 ];
 
-/** Sets the faults of all cases, those with a moment of their own at that moment, while the command runs; then clears them. */
+/** Sets the faults of all cases, each at its moment (`from`) if it has one, while the command runs; then clears them. */
 export async function strike(
   lab: Homelab,
   cases: readonly Case[],
@@ -54,16 +54,16 @@ export async function strike(
   }
 }
 
-/** Whether the operation itself fails: a hook after a change speaks of one that is done. */
+/** Whether the operation itself fails. A hook after a change reports about a change that is already done. */
 function failsResource({ step, sees }: Row): boolean {
   return sees.length > 0 && step !== "back";
 }
 
 /**
- * The run printed what the row says, at its resource or with the node's name, and took no longer than it says; where the
- * row says nothing, the resource did not fail.
+ * Expects that the run printed what the row says, at its resource or with the node's name, and did not take longer than the row
+ * says. If the row has no text, the resource must not have failed.
  *
- * @param cluster its name, which is its stack's as well
+ * @param cluster its name, which is also the stack's
  */
 export function expectSeen({ row, node, vmid }: Case, run: PulumiResult, cluster = "homelab"): void {
   const resource = resourceOf(row, node, cluster);
@@ -74,7 +74,7 @@ export function expectSeen({ row, node, vmid }: Case, run: PulumiResult, cluster
   expect(run.seconds[resource]).toBeLessThanOrEqual(bound + SLACK);
 }
 
-/** Every case is seen, and nothing failed that no row speaks of. As {@link expectSeen} in all else. */
+/** Expects every case as {@link expectSeen} does, and that nothing else failed. */
 export function expectRows(cases: readonly Case[], run: PulumiResult, cluster = "homelab"): void {
   const failing = cases.filter(({ row }) => failsResource(row));
   expect([run.failed.length, run.errors]).toEqual([failing.length, run.errors]);
