@@ -10,19 +10,19 @@ import { withCompileCache } from "./support/compileCache";
 import { lintChanged } from "./support/lintCache";
 import { readApiSource } from "./support/pveFacts";
 
-/** From fast to real. */
+/** From fast to realistic. */
 const LEVELS = ["unit", "scripts", "program", "engine", "lab", "long", "addons", "vms"] as const;
 type Level = (typeof LEVELS)[number];
 
-/** What a change needs before it is committed: types, lint, format and the unit level. */
+/** Required before each commit: types, lint, format and the unit level. */
 const CHECK = "check";
 type Part = Level | typeof CHECK;
 const PARTS: readonly Part[] = [CHECK, ...LEVELS];
-/** The check has the unit level in it. */
+/** The check includes the unit level. */
 const ALL: readonly Part[] = [CHECK, "scripts", "program", "engine", "lab"];
 /**
- * What takes too long for each change: suites of the lab of five minutes and more, those of the engine that play each fault, add-ons,
- * whose provider takes minutes to build, and machines whose processor is emulated.
+ * Too slow for each change: the lab's suites of five minutes and more, the engine's suites that play every fault, the add-ons, whose
+ * provider takes minutes to build, and virtual machines with an emulated processor.
  */
 const LEFT_OUT: readonly Part[] = ["long", "addons", "vms"];
 
@@ -39,7 +39,7 @@ interface Ended {
   readonly output: string;
 }
 
-/** Runs a command to its end, whatever its exit code. With `isShown` the person sees its output as it comes. */
+/** Runs a command to its end, whatever its exit code. With `isShown` its output is shown at once. */
 function run(command: string, args: readonly string[], isShown: boolean): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const stdio = isShown ? "inherit" : "pipe";
@@ -52,7 +52,7 @@ function run(command: string, args: readonly string[], isShown: boolean): Promis
   });
 }
 
-/** Checks of all files, at the same time; each counts as one test, and the unit level as its tests. */
+/** Runs all checks at the same time. Each counts as one test; the unit level counts with its tests. */
 async function check(): Promise<Result> {
   console.log("\n== check: types, lint, format, unit");
   const cache = path.join(root, "node_modules/.cache");
@@ -86,8 +86,8 @@ async function check(): Promise<Result> {
 }
 
 /**
- * How many suites of a level run at a time. Those of the engine and the lab have labs and networks of their own, and wait much of
- * their time; a virtual machine takes whole processors.
+ * How many suites of a level run at a time. Those of the engine and the lab have their own labs and networks, and mostly wait; a
+ * virtual machine needs whole processors.
  */
 const WORKERS: Readonly<Record<Level, string>> = {
   unit: "100%",
@@ -100,7 +100,7 @@ const WORKERS: Readonly<Record<Level, string>> = {
   vms: "1",
 };
 
-/** Runs one level and counts its tests; a level that could not run at all counts as one failure. */
+/** Runs one level and counts its tests. A level that cannot run at all counts as one failure. */
 async function jest(level: Level, isShown: boolean): Promise<{ result: Result; output: string }> {
   const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "jest-")), "result.json");
   try {
@@ -130,9 +130,9 @@ function sum(results: readonly Result[]): Result {
   return { passed: total("passed"), failed: total("failed") };
 }
 
-/** No machine, no engine. */
+/** Parts without machines and without the engine. */
 const QUICK: readonly Part[] = [CHECK, "unit", "scripts", "program"];
-/** What these need of the machine. */
+/** Packages that these parts need. */
 const TOOLS = [
   { name: "shellcheck", command: "shellcheck" },
   { name: "openssh-client", command: "ssh-keygen" },
@@ -141,7 +141,7 @@ const TOOLS = [
 async function main(parts: readonly Part[]): Promise<void> {
   const started = Date.now();
   const packages = parts.every((part) => QUICK.includes(part)) ? TOOLS : [...machinePackages, ...TOOLS];
-  // What is missing and cannot be installed shows in the tests that need it.
+  // A package that cannot be installed shows in the tests that need it.
   await ensurePackages(console.log, packages).catch((error: Error) => console.error(error.message));
   await ensureAddonsPackages(console.log);
   console.log(`Proxmox VE's API: ${readApiSource().name}`);

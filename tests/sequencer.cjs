@@ -1,6 +1,6 @@
 const Sequencer = require("@jest/test-sequencer").default;
 
-// Longer than all others together, and with as many lanes as there are workers: started last, it would run alone.
+// This suite takes longer than all others together, and uses all workers. If it started last, it would run alone.
 const FIRST = /sequences\.test\.ts$/;
 
 module.exports = class extends Sequencer {

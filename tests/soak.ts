@@ -34,14 +34,14 @@ async function main({ game, runs, seed, parallel, shrink }: Options): Promise<vo
 
 void new Command("soak")
   .description("Plays random sequences of changes and faults on the real engine, machines simulated.")
-  .addOption(new Option("--game <name>", "whose changes and faults").choices(games).default("workers"))
-  .addOption(number("--runs <n>", "how many sequences").env("RUNS").default(300))
+  .addOption(new Option("--game <name>", "which changes and faults").choices(games).default("workers"))
+  .addOption(number("--runs <n>", "number of sequences").env("RUNS").default(300))
   .addOption(
-    number("--seed <n>", "the first one's seed; each further one has the next")
+    number("--seed <n>", "seed of the first sequence; each further one has the next number")
       .env("SEED")
       .default(Date.now() % 1_000_000_000, "a new one"),
   )
   .addOption(number("--parallel <n>", "sequences at a time").default(2))
-  .option("--shrink", "look for the shortest sequence that fails too", false)
+  .option("--shrink", "look for the shortest sequence that fails, too", false)
   .action((options: Options) => withCompileCache(() => main(options)))
   .parseAsync();

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# A double of the command by whose name it is called: it hands its words to the test's process and does what that says. Perl,
-# as it starts in a few milliseconds.
+# A double of the command whose name it has: it sends its arguments to the test's process and does what that answers. Perl, because
+# it starts in a few milliseconds.
 use Socket;
 my ($name) = $0 =~ m{([^/]+)$};
 my $socket;
@@ -26,7 +26,7 @@ while (1) {
   elsif ($kind eq "E") { print STDERR $text }
   elsif ($kind eq "I") { local $/; my $input = <STDIN>; give($input // "") }
   elsif ($kind eq "X") { exit $text }
-  else {    # R: the words from the one of this number on are a command inside another root
+  else {    # R: the arguments from this number on are a command, to run in another root
     my ($first, $root) = split / /, $text, 2;
     close $socket;
     chroot $root and chdir "/" or exit 255;

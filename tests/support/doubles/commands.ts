@@ -3,7 +3,7 @@ import * as net from "node:net";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A call of a command that is a double; `command.pl` is its other end. */
+/** A call of a command that is a double; `command.pl` sends it. */
 export interface CommandCall {
   readonly name: string;
   readonly args: readonly string[];
@@ -11,14 +11,14 @@ export interface CommandCall {
   complain(text: string): void;
   /** All of its standard input. */
   input(): Promise<string>;
-  /** It goes on as `args` from the given one on, with another root. */
+  /** Replaces the command by its own arguments from number `first` on, run in another root. */
   become(first: number, root: string): void;
 }
 
-/** Answers a call. @returns its exit status @throws Error that is complained of; the exit status is 255 then */
+/** Answers a call. @returns its exit status @throws Error whose message goes to stderr; the exit status is 255 then */
 export type CommandDouble = (call: CommandCall) => Promise<number | void>;
 
-/** Fills a folder with doubles of these names. */
+/** Writes doubles with these names into a folder. */
 export function makeCommands(folder: string, names: readonly string[]): void {
   fs.mkdirSync(folder, { recursive: true });
   for (const name of names) fs.copyFileSync(path.join(__dirname, "command.pl"), path.join(folder, name));
@@ -26,10 +26,10 @@ export function makeCommands(folder: string, names: readonly string[]): void {
 }
 
 /**
- * Answers the doubles that are called on one machine. The socket is where systemd has its own: it is there while the machine
- * runs.
+ * Answers the doubles that are called on one machine. Their socket has the path of systemd's private socket, so it exists only while
+ * the machine runs.
  * @param root the machine's root
- * @returns ends it
+ * @returns a function that ends it
  */
 export async function serveCommands(root: string, answer: CommandDouble): Promise<() => void> {
   const socket = path.join(root, "run/systemd/private");
@@ -84,7 +84,7 @@ async function serve(connection: net.Socket, answer: CommandDouble): Promise<voi
   connection.end();
 }
 
-/** Messages of a connection, each behind its length. */
+/** Messages of a connection; each follows its length. */
 class Messages {
   private buffer = Buffer.alloc(0);
 
@@ -92,7 +92,7 @@ class Messages {
     connection.on("data", (data: Buffer) => (this.buffer = Buffer.concat([this.buffer, data])));
   }
 
-  /** Never ends when the other end goes before its message is whole. */
+  /** Never resolves if the other end closes before its message is complete. */
   async next(): Promise<Buffer> {
     for (;;) {
       const length = this.buffer.length < 4 ? Infinity : 4 + this.buffer.readUInt32BE(0);
@@ -116,18 +116,18 @@ function wordsOf(message: Buffer): string[] {
   return words;
 }
 
-/** How many times as fast time goes by on the machines, so that what waits in vain does not hold up a test. */
+/** Time on the machines passes this many times as fast, so that a useless wait does not take long in a test. */
 export const HASTE = 10;
 
 /**
- * The clock that a machine's `/proc/uptime` shows. It goes by the test's own steps: where the test's process gets no time, the
- * machine's time stands still.
+ * The clock in a machine's `/proc/uptime`. The test's process advances it: if that process gets no CPU time, the machine's time
+ * stops, too.
  */
 export class HastyClock {
   private seconds = 1000;
   private isStopped = false;
 
-  /** @param file what stands for `/proc/uptime` */
+  /** @param file used as `/proc/uptime` */
   constructor(private readonly file: string) {
     this.write();
     void this.run();
@@ -145,7 +145,7 @@ export class HastyClock {
     }
   }
 
-  /** In place: a mounted file stays the same one. */
+  /** Writes in place: a new file would not be the mounted one. */
   private write(): void {
     const text = `${this.seconds.toFixed(2)} 0.00\n`;
     const file = fs.openSync(this.file, fs.constants.O_WRONLY | fs.constants.O_CREAT, 0o644);
@@ -154,7 +154,7 @@ export class HastyClock {
   }
 }
 
-/** A `sleep` that goes with {@link HastyClock}. */
+/** Makes a `sleep` with the same speed as {@link HastyClock}. */
 export function makeHastySleep(folder: string): void {
   const text = `#!/usr/bin/perl\nselect undef, undef, undef, $ARGV[0] / ${HASTE};\n`;
   fs.writeFileSync(path.join(folder, "sleep"), text, { mode: 0o755 });

@@ -2,12 +2,12 @@ import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
-/** A comment or an issue, as GitHub answers it; of its many fields those that the program reads. */
+/** A comment or an issue, as GitHub's API returns it, with the fields that the program reads. */
 interface Written {
   readonly id: number;
   readonly number: number;
   readonly user: { readonly login: string };
-  /** The pull request that a comment is on. */
+  /** Number of the pull request that has the comment. */
   readonly on?: string | undefined;
   body: string;
   title?: string;
@@ -17,22 +17,22 @@ interface Written {
 interface PullRequest {
   readonly number: number;
   readonly sha: string;
-  /** `owner/name` of the repository that it comes from. */
+  /** `owner/name` of the repository with the pull request's branch. */
   readonly from: string;
 }
 
 const TOKEN = "the-workflow's-token";
 
 /**
- * A double of the few calls of GitHub's REST API that `cli/github` makes, for one repository: a pull request, the comments on
- * it, the issues. It answers whoever has the token as the workflow's own user, and others not at all.
+ * A double of those few calls of GitHub's REST API that `cli/github` makes, for one repository: a pull request, its comments,
+ * the issues. A caller with the token is the workflow's user; without it, a call is refused.
  */
 export class GitHubDouble {
   readonly repository = "owner/cluster";
   readonly comments: Written[] = [];
   readonly issues: Written[] = [];
   readonly pullRequests: PullRequest[] = [];
-  /** What was asked that changes something: "POST /issues/7/comments". */
+  /** Every call that changed something: "POST /issues/7/comments". */
   readonly changes: string[] = [];
   private readonly server: http.Server;
 
@@ -46,7 +46,7 @@ export class GitHubDouble {
     return double;
   }
 
-  /** What a workflow's environment says of it. */
+  /** The part of a workflow's environment that names this API. */
   get env(): { GITHUB_API_URL: string; GITHUB_REPOSITORY: string; GITHUB_TOKEN: string } {
     const { port } = this.server.address() as AddressInfo;
     return {
@@ -56,7 +56,7 @@ export class GitHubDouble {
     };
   }
 
-  /** A comment or an issue of somebody. */
+  /** A comment or an issue by this user. */
   written(login: string, body: string, on?: string): Written {
     const id = 1 + this.comments.length + this.issues.length;
     return { id, number: id, user: { login }, body, on };

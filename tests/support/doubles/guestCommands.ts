@@ -7,12 +7,12 @@ import { answerInNixos } from "./nixosGuest";
 import { kubectl } from "./kubectl";
 import type { SimulatedClusters } from "./simulatedCluster";
 
-/** Doubles of the commands that the host's scripts run in a guest, by name; all else that they run there is real. */
+/** Names of a guest's commands that are doubles; all other commands that the host's scripts run there are real. */
 export const GUEST_COMMANDS = [
   ...["k3s", "systemctl", "ip", "sshd", "ssh-keygen", "journalctl", "nft", "systemd-run"],
-  // Of virtual machines.
+  // On virtual machines.
   ...["cloud-init", "findmnt", "resize2fs", "systemd-machine-id-setup"],
-  // Of machines with NixOS, on which the scripts for nodes run: their looks at the network and the kernel would see this machine's.
+  // On machines with NixOS, where the scripts for nodes run: the real commands would read this machine's network and kernel.
   ...["hostname", "nix-env", "bash", "curl", "ss", "modprobe"],
 ];
 
@@ -52,12 +52,12 @@ export async function answerInGuest(world: GuestWorld, call: CommandCall): Promi
       world.machines.disk(world.vmid).write("etc/machine-id", `${randomBytes(16).toString("hex")}\n`);
       return 0;
     default:
-      // A configuration of sshd is good, a timer of systemd never fires, a host key is there, and the journal is empty.
+      // sshd's configuration is valid, a systemd timer never fires, a host key exists, and the journal is empty.
       return 0;
   }
 }
 
-/** The guest's own table of the packet filter is the text that was loaded last. Real rules are in tests/scripts/firewall.test.ts. */
+/** The guest's table of the packet filter is the last loaded text. tests/scripts/firewall.test.ts loads real rules. */
 async function nft({ vmid, machines }: GuestWorld, { args }: CommandCall): Promise<number> {
   const disk = machines.disk(vmid);
   const [first, second] = args;
@@ -80,7 +80,7 @@ async function k3s({ vmid, machines, clusters }: GuestWorld, call: CommandCall):
   return kubectl({ vmid, clusters, startedAt }, call);
 }
 
-/** Of the units, K3s' two are simulated; all others are there, enabled and active. */
+/** K3s' two units are simulated; every other unit exists, is enabled and is active. */
 function systemctl({ vmid, machines, clusters }: GuestWorld, call: CommandCall): number {
   const { args } = call;
   const disk = machines.disk(vmid);
@@ -90,7 +90,7 @@ function systemctl({ vmid, machines, clusters }: GuestWorld, call: CommandCall):
     case "is-enabled":
       return own.every((unit) => disk.isEnabled(unit)) ? 0 : 1;
     case "is-active": {
-      // Of several, one is enough.
+      // As in systemctl, one active unit is enough.
       const isActive = own.length === 0 || own.some((unit) => disk.isEnabled(unit) && disk.hasK3sUp);
       if (!args.some((word) => /^(-q|--quiet)$/.test(word))) call.print(isActive ? "active\n" : "inactive\n");
       return isActive ? 0 : 3;
@@ -112,7 +112,7 @@ function systemctl({ vmid, machines, clusters }: GuestWorld, call: CommandCall):
 }
 
 async function ip({ vmid, driver, vms }: GuestWorld, call: CommandCall): Promise<number> {
-  // No question for the gateway's MAC address: there is none.
+  // Without a route the scripts do not look for the gateway's MAC address; there is no gateway.
   if (call.args.includes("route")) return 0;
   const interfaces = vms.guests.has(vmid) ? vms.interfaces(vmid) : await driver.interfaces(vmid);
   for (const [at, { name, inet }] of interfaces.entries())

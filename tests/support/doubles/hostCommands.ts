@@ -24,7 +24,7 @@ export async function answerOnHost(world: HostWorld, call: CommandCall): Promise
   return call.name === "qm" ? qm(world, call) : curl(world, call);
 }
 
-/** The lab's own `pvesh`. What it says of a folder on this machine is the host's own. */
+/** The lab's own `pvesh`. A folder of this machine is printed as the path on the simulated host. */
 async function pvesh({ root, apiSocket }: HostWorld, call: CommandCall): Promise<void> {
   const callApi: CallApi = (...args) => callApiAt(apiSocket, ...args);
   const print = (line: string): void => call.print(`${line.replaceAll(`"${root}/`, '"/')}\n`);
@@ -38,7 +38,7 @@ async function qm({ root, apiSocket }: HostWorld, call: CommandCall): Promise<vo
   await runQm({ callApi, etcPve: path.join(root, "etc/pve"), print, input: () => call.input() }, call.args);
 }
 
-/** `exec` and `push` reach into a guest's root; all else is the lab's own `pct`, over the same API that the program calls. */
+/** `exec` and `push` work in a guest's root; everything else is the lab's own `pct`, over the same API that the program calls. */
 async function pct(world: HostWorld, call: CommandCall): Promise<number | void> {
   const { machines, root } = world;
   if (call.args[0] === "exec") return exec(world, call);
@@ -49,7 +49,7 @@ async function pct(world: HostWorld, call: CommandCall): Promise<number | void> 
     fs.copyFileSync(path.join(root, file!), target);
     fs.chmodSync(target, parseInt(perms, 8));
   };
-  const pull = (): Promise<void> => Promise.reject(new Error("the double of pct pulls no file"));
+  const pull = (): Promise<void> => Promise.reject(new Error("the double of pct cannot pull a file"));
   const print = (line: string): void => call.print(`${line}\n`);
   await runPct({ callApi, etcPve: path.join(root, "etc/pve"), print, push, pull }, call.args);
 }
@@ -70,7 +70,7 @@ function needRunning({ root, machines }: HostWorld, vmid: string): void {
   if (!machines.isRunning(Number(vmid))) throw new Error(`container '${vmid}' not running!`);
 }
 
-/** The only thing that is fetched: a release's list of sums. */
+/** The double downloads only one kind of file: the checksums of a release. */
 function curl({ root }: HostWorld, { args }: CommandCall): void {
   const target = args[args.indexOf("-o") + 1]!;
   const [, arch] = /\/sha256sum-(\w+)\.txt$/.exec(args.at(-1)!) ?? [];

@@ -1,5 +1,5 @@
 /**
- * kubectl's templates in JSONPath, as far as scripts use them: text, `{.a.b}`, `{.a['b']}`, `{.a\.b}`, `[*]`,
+ * kubectl's JSONPath templates, with the parts that scripts use: text, `{.a.b}`, `{.a['b']}`, `{.a\.b}`, `[*]`,
  * `[?(@.a=="b")]`, `{range …}…{end}` and quoted text. Source: k8s.io/client-go/util/jsonpath.
  */
 export function jsonPath(template: string, value: unknown): string {
@@ -8,7 +8,7 @@ export function jsonPath(template: string, value: unknown): string {
   return text;
 }
 
-/** Up to the end of the range that this is the inside of, or of the template. */
+/** Renders up to the `{end}` of the enclosing range, or to the end of the template. */
 function render(template: string, value: unknown): [text: string, rest: string] {
   let text = "";
   let rest = template;
@@ -24,7 +24,7 @@ function render(template: string, value: unknown): [text: string, rest: string] 
     else if (quoted !== undefined) text += quoted.replaceAll("\\n", "\n").replaceAll("\\t", "\t");
     else if (range !== undefined) {
       const items = find(range, value);
-      // An empty range is read all the same.
+      // The body is parsed even if the range is empty.
       const [, end] = render(rest, undefined);
       text += items.map((item) => render(rest, item)[0]).join("");
       rest = end;

@@ -4,12 +4,12 @@ import { admitLonghornNode, type LonghornNode, stepLonghorn } from "./longhornCo
 import type { SimulatedCluster, SimulatedClusters, SimulatedNode } from "./simulatedCluster";
 import type { SimulatedK3s } from "./simulatedDisk";
 
-/** What `k3s kubectl` is asked of a guest's own K3s. */
+/** The cluster and the guest for a call of `k3s kubectl`. */
 export interface KubectlWorld {
   readonly clusters: SimulatedClusters;
   /** The guest in which it is called. */
   readonly vmid: number;
-  /** When the node's guest was started, in milliseconds since the epoch; undefined when it does not run. */
+  /** Start of the node's guest, in milliseconds since the epoch; undefined if it does not run. */
   startedAt(node: string): number | undefined;
 }
 
@@ -17,7 +17,7 @@ interface Asked extends KubectlWorld {
   readonly k3s: SimulatedK3s;
   readonly cluster: SimulatedCluster;
   readonly call: CommandCall;
-  /** Words that are no options. */
+  /** Arguments that are not options. */
   readonly words: readonly string[];
   readonly options: Readonly<Record<string, string>>;
 }
@@ -31,7 +31,7 @@ const VERBS: Readonly<Record<string, (asked: Asked) => void | Promise<void>>> = 
   taint,
   cordon: (asked) => void (needNode(asked, 0).unschedulable = true),
   uncordon: (asked) => void (needNode(asked, 0).unschedulable = false),
-  // No pod has to go.
+  // There is no pod to move.
   drain: (asked) => void (needNode(asked, 0).unschedulable = true),
   delete: remove,
   create,
@@ -39,16 +39,16 @@ const VERBS: Readonly<Record<string, (asked: Asked) => void | Promise<void>>> = 
 };
 
 /**
- * A double of `kubectl` with the credentials of a server, over simulated Nodes. Other objects are there to be read, and none
- * of them is in the way of a drain.
- * @throws Error if it would fail
+ * A double of `kubectl` with the credentials of a server, over simulated Nodes. Other objects can only be read, except Longhorn's
+ * Nodes; no object stops a drain.
+ * @throws Error if the real kubectl would fail
  */
 export async function kubectl(world: KubectlWorld, call: CommandCall): Promise<number> {
   const [words, options] = parse(call.args.slice(1));
   const cluster = world.clusters.servedBy(world.vmid);
   const k3s = world.clusters.running(world.vmid);
   try {
-    // kubelet's own port, on every node.
+    // The kubelet's health port, which every node has.
     if (k3s && options["server"] === "http://127.0.0.1:10248") return 0;
     if (!cluster || !k3s) throw new Error("The connection to the server 127.0.0.1:6443 was refused");
     if (options["raw"] !== undefined) {
@@ -65,7 +65,7 @@ export async function kubectl(world: KubectlWorld, call: CommandCall): Promise<n
   }
 }
 
-/** Options whose value is the next word, when it does not stand behind `=`. */
+/** Options whose value is the next argument, unless it follows `=`. */
 const WITH_VALUE = /^(n|namespace|o|output|l|p|selector|f|filename|field-selector|timeout|request-timeout)$/;
 
 function parse(args: readonly string[]): [words: string[], options: Record<string, string>] {
@@ -80,7 +80,7 @@ function parse(args: readonly string[]): [words: string[], options: Record<strin
   return [words, options];
 }
 
-/** The API server's own paths are well; what a pod answers through the API's proxy is the test's. */
+/** The API server's own paths are healthy; the test sets what a pod answers through the API's proxy. */
 function raw(path: string, { proxied }: SimulatedCluster): string {
   if (!path.includes("/proxy")) return "ok";
   const [, answer] = [...(proxied ?? [])].find(([start]) => path.startsWith(start)) ?? [];
@@ -115,7 +115,7 @@ interface Thing {
   readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: Record<string, string> };
 }
 
-/** Objects of other kinds, several kinds separated by commas: by name, by the field selector of a name, by label, or all of a namespace. */
+/** Objects of other kinds, separated by commas: by name, by a field selector for the name, by label, or all in a namespace. */
 function getOther(kind: string, names: readonly string[], format: string, asked: Omit<Asked, "words">): void {
   const { call, cluster, options } = asked;
   if (kind === "replicas.longhorn.io" || kind === "nodes.longhorn.io") stepLonghorn(cluster);
@@ -138,7 +138,7 @@ function getOther(kind: string, names: readonly string[], format: string, asked:
   else call.complain("No resources found\n");
 }
 
-/** The API knows a kind with a group only by a CustomResourceDefinition. */
+/** The API knows a kind that has a group only if there is a CustomResourceDefinition. */
 function objectsOf(kind: string, { objects }: SimulatedCluster): Thing[] {
   const known = objects.get(kind);
   if (known === undefined && kind.includes("."))
@@ -146,14 +146,14 @@ function objectsOf(kind: string, { objects }: SimulatedCluster): Thing[] {
   return (known ?? []) as Thing[];
 }
 
-/** Only Longhorn's Nodes, by a merge patch. */
+/** Supports only merge patches of Longhorn's Nodes. */
 function patch({ words: [kind = "", name = ""], options, cluster, call }: Asked): void {
   const all = (cluster.objects.get(kind) ?? []) as LonghornNode[];
   const at = all.findIndex(({ metadata }) => metadata.name === name && metadata.namespace === options["n"]);
   if (kind !== "nodes.longhorn.io" || at < 0)
     throw new Error(`Error from server (NotFound): ${kind} "${name}" not found`);
   if (options["type"] !== "merge")
-    throw new Error(`error: the double of kubectl has no patch of type ${options["type"]}`);
+    throw new Error(`error: the double of kubectl does not know a patch of type ${options["type"]}`);
   const after = merged(structuredClone(all[at]), JSON.parse(options["p"] ?? "")) as LonghornNode;
   admitLonghornNode(all[at]!, after);
   all[at] = after;
@@ -176,7 +176,7 @@ function isSelected(labels: Readonly<Record<string, string>>, selector: string):
   return selector === "" || (labels[key] !== undefined && (value === undefined || labels[key] === value));
 }
 
-/** The API calls a Node that does not answer Ready for some 40 s more; here its end is seen at once. */
+/** The real API reports a dead node as Ready for about 40 s; here it is not Ready at once. */
 function objectOf(name: string, node: SimulatedNode, { clusters, k3s, startedAt }: Omit<Asked, "words" | "options">) {
   const machine = clusters.machineOf(k3s.caHash, name);
   const isUp = machine !== undefined;
@@ -197,11 +197,11 @@ function objectOf(name: string, node: SimulatedNode, { clusters, k3s, startedAt 
   };
 }
 
-/** `wait node NAME --for=condition=Ready`. A node is Ready as long as its machine is up, so nothing is waited for. */
+/** `wait node NAME --for=condition=Ready`. A node is Ready as soon as its machine runs, so there is no wait. */
 function awaitNode(asked: Asked): void {
   needNode(asked);
   const name = asked.words[1]!;
-  if (asked.options["for"] !== "condition=Ready") throw new Error("error: the double of kubectl waits for Ready alone");
+  if (asked.options["for"] !== "condition=Ready") throw new Error("error: the double of kubectl waits only for Ready");
   if (!asked.clusters.machineOf(asked.k3s.caHash, name))
     throw new Error(`error: timed out waiting for the condition on nodes/${name}`);
 }
@@ -212,7 +212,7 @@ function described(node: SimulatedNode, asked: Asked): string {
   return `Name: ${name}\nConditions:\n  Ready ${isUp ? "True" : "Unknown"}\nAddresses:\nVersion: ${node.version}\n`;
 }
 
-/** `key=value` sets, `key-` takes away. */
+/** `key=value` sets, `key-` removes. */
 function change(asked: Asked, of: (node: SimulatedNode) => Record<string, string>): void {
   const values = of(needNode(asked));
   const [, name, ...pairs] = asked.words;
@@ -226,7 +226,7 @@ function change(asked: Asked, of: (node: SimulatedNode) => Record<string, string
   asked.clusters.afterChange(asked.k3s.caHash, name!);
 }
 
-/** `key=value:Effect` sets, `key:Effect-` takes away. */
+/** `key=value:Effect` sets, `key:Effect-` removes. */
 function taint(asked: Asked): void {
   const node = needNode(asked);
   for (const text of asked.words.slice(2)) {
@@ -238,7 +238,7 @@ function taint(asked: Asked): void {
 }
 
 function remove({ words: [kind, name = ""], options, clusters, k3s, cluster }: Asked): void {
-  // A node's password goes with its Node, and is not simulated.
+  // The secret with the node's password is not simulated. It would be deleted with the Node.
   if (kind !== "node") return;
   if (!cluster.nodes.has(name) && options["ignore-not-found"] === undefined) throw notFound(name);
   if (!clusters.deleteNode(k3s.caHash, name)) throw new Error("error: timed out waiting for the condition");
@@ -246,11 +246,11 @@ function remove({ words: [kind, name = ""], options, clusters, k3s, cluster }: A
 
 async function create({ call, cluster }: Asked): Promise<void> {
   const { kind, metadata } = JSON.parse(await call.input()) as { kind: string; metadata: { name: string } };
-  if (kind !== "Node") throw new Error(`error: the double of kubectl creates no ${kind}`);
+  if (kind !== "Node") throw new Error(`error: the double of kubectl cannot create a ${kind}`);
   cluster.nodes.set(metadata.name, { version: "", unschedulable: false, taints: [], labels: {}, annotations: {} });
 }
 
-/** @param at which word names it; the first one is the kind in most calls */
+/** @param at position of the name in the arguments; in most calls the kind is the first */
 function needNode({ words, cluster }: Pick<Asked, "words" | "cluster">, at = 1): SimulatedNode {
   const name = words[at] ?? "";
   const node = cluster.nodes.get(name);

@@ -1,29 +1,29 @@
 import { longhornProblems } from "../longhornSchemas";
 
 /*
- * A double of Longhorn's controllers and its webhook, over objects that Longhorn's own CustomResourceDefinitions hold. It moves
- * replica objects as an eviction does, a step at each look at them: a copy on another node begins, is healthy at the next step, and
- * the evicted one goes. A copy that is missing is made the same way. No data is moved, and there is no CSI: that is for a cluster of
- * virtual machines to show. The objects are those of a simulated cluster, or of a real API server (longhornOnCluster.ts).
+ * A double of Longhorn's controllers and its webhook. Its objects match Longhorn's own CustomResourceDefinitions. It moves
+ * replica objects as an eviction does, one step at each look: a copy starts on another node, the next step makes it healthy, and
+ * the evicted replica is removed. A missing copy is made in the same way. It moves no data and has no CSI; only a cluster of
+ * virtual machines can show those. The objects are in a simulated cluster or in a real API server (longhornOnCluster.ts).
  */
 
 export const NAMESPACE = "longhorn-system";
 const API_VERSION = "longhorn.io/v1beta2";
 const GIB = 2 ** 30;
 
-/** What goes wrong in it. */
+/** Faults of the double. */
 export interface LonghornFaults {
   /** Copies of these volumes never become healthy. */
   readonly stuckRebuilds?: readonly string[];
 }
 
-/** A cluster in which Longhorn is. */
+/** A cluster with Longhorn. */
 export interface LonghornWorld {
-  /** Kubernetes' own. */
+  /** Kubernetes' Node objects. */
   readonly nodes: Pick<ReadonlyMap<string, unknown>, "has">;
-  /** Objects by kind in the plural, `nodes.longhorn.io`, as the API has them. */
+  /** Objects by plural of the kind, `nodes.longhorn.io`, as in the API. */
   readonly objects: Map<string, object[]>;
-  /** Longhorn is installed and runs, and these things go wrong in it. */
+  /** Set if Longhorn is installed and runs; the faults that it has. */
   longhorn?: LonghornFaults;
 }
 
@@ -94,7 +94,7 @@ export const conditions = (isReady: boolean, isSchedulable = isReady): Condition
   { type: "Schedulable", status: isSchedulable ? "True" : "False" },
 ];
 
-/** Longhorn is there, and knows no node yet. */
+/** Installs Longhorn, without nodes. */
 export function installLonghorn(cluster: LonghornWorld, faults: LonghornFaults = {}): void {
   const crd = { metadata: { name: "nodes.longhorn.io" } };
   cluster.objects.set("crd", [crd]);
@@ -110,7 +110,7 @@ export function set(cluster: LonghornWorld, name: string, value: string): void {
   cluster.objects.set("settings.longhorn.io", [...others, { ...named("Setting", name), value }]);
 }
 
-/** The value of a setting; undefined if it has none. */
+/** A setting's value; undefined if there is none. */
 export function setting(cluster: LonghornWorld, name: string): string | undefined {
   const settings = list<Named & { value: string }>(cluster, "settings");
   return settings.find(({ metadata }) => metadata.name === name)?.value;
@@ -143,8 +143,8 @@ export function addLonghornDisk(node: LonghornNode, disk: string, gib: number, p
 }
 
 /**
- * A volume that is attached and healthy, with a replica on each of these nodes.
- * @param on names, with the disk if it is not the node's first: `k3s-worker-01/second`
+ * Makes an attached, healthy volume with a replica on each of these nodes.
+ * @param on nodes; with the disk if it is not the node's first: `k3s-worker-01/second`
  */
 export function addLonghornVolume(
   cluster: LonghornWorld,
@@ -170,7 +170,7 @@ export function addLonghornVolume(
   return volume;
 }
 
-/** Somebody deletes it. */
+/** Deletes a volume, as a person would. */
 export function removeLonghornVolume(cluster: LonghornWorld, name: string): void {
   for (const each of longhornReplicas(cluster).filter(({ spec }) => spec.volumeName === name)) drop(cluster, each);
   const all = longhornVolumes(cluster);
@@ -185,7 +185,7 @@ function needVolumeAt(all: readonly LonghornVolume[], name: string): number {
 
 export const longhornVolume = (cluster: LonghornWorld, name: string): LonghornVolume =>
   longhornVolumes(cluster)[needVolumeAt(longhornVolumes(cluster), name)]!;
-/** The nodes with a replica of the volume. */
+/** The nodes that have a replica of the volume. */
 export const placesOf = (cluster: LonghornWorld, volume: string): string[] =>
   longhornReplicas(cluster)
     .filter(({ spec }) => spec.volumeName === volume)
@@ -228,8 +228,8 @@ function drop(cluster: LonghornWorld, replica: LonghornReplica): void {
 }
 
 /**
- * What Longhorn's webhook and the API server say to a changed Node.
- * @throws Error if they refuse it
+ * Checks a changed Node object as Longhorn's webhook and the API server do.
+ * @throws Error if they would refuse it
  */
 export function admitLonghornNode(before: LonghornNode, after: LonghornNode): void {
   const problems = longhornProblems("nodes.longhorn.io", after);
@@ -246,7 +246,7 @@ export function admitLonghornNode(before: LonghornNode, after: LonghornNode): vo
   }
 }
 
-/** One step of the controllers. */
+/** Runs one step of the controllers. */
 export function stepLonghorn(cluster: LonghornWorld): void {
   if (!cluster.longhorn) return;
   forgetNodes(cluster);
@@ -260,7 +260,7 @@ export function stepLonghorn(cluster: LonghornWorld): void {
       if (volume.status.state === "attached") volume.status.robustness = "healthy";
       for (const each of evicted.slice(0, copying.length)) drop(cluster, each);
     } else if (copying.length === 0 && evicted.length > 0) {
-      // There may be more copies than it asks for already.
+      // There may already be more replicas than the volume needs.
       if (replicas.length - evicted.length >= volume.spec.numberOfReplicas) {
         drop(cluster, evicted[0]!);
         continue;
@@ -270,7 +270,7 @@ export function stepLonghorn(cluster: LonghornWorld): void {
   }
 }
 
-/** A copy begins, if a disk has room for it. */
+/** Starts a copy if a disk has room for it. */
 function begin(cluster: LonghornWorld, volume: LonghornVolume, replicas: readonly LonghornReplica[]): void {
   const found = placeFor(cluster, volume, replicas);
   if (!found) return;
@@ -278,7 +278,7 @@ function begin(cluster: LonghornWorld, volume: LonghornVolume, replicas: readonl
   if (volume.status.state === "attached") volume.status.robustness = "degraded";
 }
 
-/** Longhorn makes missing copies anew while the volume is attached, from one that works. */
+/** Longhorn replaces a missing replica while the volume is attached and has a working one. */
 function lacksOne({ spec, status }: LonghornVolume, replicas: readonly LonghornReplica[]): boolean {
   const working = replicas.filter((each) => each.spec.failedAt === "");
   return status.state === "attached" && working.length > 0 && working.length < spec.numberOfReplicas;
@@ -290,7 +290,7 @@ function isEvicted(cluster: LonghornWorld, { spec }: LonghornReplica): boolean {
   return node?.spec.evictionRequested === true || node?.spec.disks[disk ?? ""]?.evictionRequested === true;
 }
 
-/** A disk with room on a node that has no replica of the volume yet. */
+/** A disk with room, on a node without a replica of the volume. */
 function placeFor(cluster: LonghornWorld, volume: LonghornVolume, replicas: readonly LonghornReplica[]) {
   const used = new Set(replicas.filter((each) => !isEvicted(cluster, each)).map(({ spec }) => spec.nodeID));
   const isOk = (of: readonly Condition[]): boolean => of.every(({ status }) => status === "True");
@@ -304,7 +304,7 @@ function placeFor(cluster: LonghornWorld, volume: LonghornVolume, replicas: read
   return undefined;
 }
 
-/** Whose Node Kubernetes no longer has, Longhorn forgets, unless it still takes replicas. */
+/** Longhorn deletes its Node object if the Kubernetes Node is gone and it no longer takes replicas. */
 function forgetNodes(cluster: LonghornWorld): void {
   for (const node of [...longhornNodes(cluster)]) {
     if (cluster.nodes.has(node.metadata.name) || node.spec.allowScheduling) continue;

@@ -11,16 +11,17 @@ import {
 } from "./longhornController";
 
 /*
- * The part of the double that makes Longhorn's own Nodes of Kubernetes' ones, with their disks, and says whether they take replicas.
+ * The part of the double that makes Longhorn's Node objects, with their disks, from Kubernetes' Node objects, and says whether they
+ * take replicas.
  * Source: longhorn-manager 1.12, controller/node_controller.go (syncDefaultDisks) and datastore (CreateDefaultNode).
  */
 
 export const DISK_LABEL = "node.longhorn.io/create-default-disk";
 export const DISK_CONFIG = "node.longhorn.io/default-disks-config";
-/** Where Longhorn takes its disk on a node that names none. */
+/** Longhorn's path for a disk on a node that names none. */
 export const DEFAULT_PATH = "/var/lib/longhorn/";
 
-/** As the API has it. */
+/** In the API's form. */
 export interface KubernetesNode {
   readonly metadata: {
     readonly name: string;
@@ -31,7 +32,7 @@ export interface KubernetesNode {
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }
 
-/** @param gib size of each disk, because the double looks at none */
+/** @param gib size of each disk; the double does not read real disks */
 export function tendNodes(world: LonghornWorld, kubernetes: readonly KubernetesNode[], gib: number): void {
   const needsLabel = setting(world, "create-default-disk-labeled-nodes") === "true";
   for (const node of kubernetes) {
@@ -42,7 +43,7 @@ export function tendNodes(world: LonghornWorld, kubernetes: readonly KubernetesN
       if (!needsLabel) addLonghornDisk(own, "default-disk-0", gib, DEFAULT_PATH);
       longhornNodes(world).push(own);
     }
-    // The annotation is read once.
+    // Longhorn reads the annotation only once.
     if (needsLabel && Object.keys(own.spec.disks).length === 0) takeLabelled(own, node, gib);
     syncDisks(own, gib);
     countReplicas(world, own);
@@ -50,7 +51,7 @@ export function tendNodes(world: LonghornWorld, kubernetes: readonly KubernetesN
   }
 }
 
-/** Its manager runs on a node without taints, other than those of a node's own state. */
+/** Longhorn's manager runs on a node if it has no taints but those for the node's own state. */
 const runsOn = ({ spec }: KubernetesNode): boolean =>
   (spec.taints ?? []).every(({ key }) => key.startsWith("node.kubernetes.io/"));
 const isReady = ({ status }: KubernetesNode): boolean =>
@@ -72,7 +73,7 @@ function takeLabelled(own: LonghornNode, { metadata }: KubernetesNode, gib: numb
   for (const { name, path } of named) addLonghornDisk(own, name, gib, path);
 }
 
-/** Disks that somebody has added, or taken away. */
+/** Takes over disks that were added to the spec, or removed from it. */
 function syncDisks({ metadata, spec, status }: LonghornNode, gib: number): void {
   for (const disk of Object.keys(status.diskStatus)) if (!(disk in spec.disks)) delete status.diskStatus[disk];
   const added = Object.keys(spec.disks).filter((disk) => !(disk in status.diskStatus));

@@ -18,20 +18,20 @@ import {
 import { type KubernetesNode, tendNodes } from "./longhornNodes";
 
 /*
- * A double of Longhorn's controllers on a real API server: the rules of longhornController.ts and longhornNodes.ts, on the objects that
- * the API server has. It runs in the test's process. It asks through `kubectl proxy`, on a socket that only root reads.
+ * A double of Longhorn's controllers on a real API server: the rules of longhornController.ts and longhornNodes.ts, on the objects in
+ * the API server. It runs in the test's process. It uses `kubectl proxy` on a socket that only root can open.
  */
 
 const KINDS = ["settings", "nodes", "volumes", "replicas"];
 const GROUP = `/apis/longhorn.io/v1beta2/namespaces/${NAMESPACE}`;
 
-/** What it saw at one look: Kubernetes' Nodes before Longhorn's objects, so that no replica is taken for one that a cordon has overtaken. */
+/** One look at the cluster. It reads Kubernetes' Nodes first: later, a Node could be cordoned after its replicas were seen. */
 export interface LonghornLook {
   /** Kubernetes' Nodes that take pods. */
   readonly takePods: readonly string[];
   /** Kubernetes' Nodes that are cordoned. */
   readonly cordoned: readonly string[];
-  /** Longhorn's Nodes, and those of them that are being emptied. */
+  /** Longhorn's Nodes, and those of them that are being evicted. */
   readonly known: readonly string[];
   readonly emptied: readonly string[];
   /** The node of each replica that did not fail. */
@@ -42,14 +42,14 @@ export interface LonghornLook {
 
 export class LonghornOnCluster {
   faults: LonghornFaults = {};
-  /** Each look since the last {@link forget}. */
+  /** All looks since the last {@link forget}. */
   readonly looks: LonghornLook[] = [];
   private readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), "longhorn-double-"));
   private proxy: ChildProcess | undefined;
   private running: Promise<void> | undefined;
   private isEnding = false;
   private failure: unknown;
-  /** One change at a time. */
+  /** The last change; changes run one after another. */
   private turn: Promise<unknown> = Promise.resolve();
 
   /** @param gib size of each disk */
@@ -58,7 +58,7 @@ export class LonghornOnCluster {
     private readonly gib: number,
   ) {}
 
-  /** Until {@link close}. */
+  /** Opens the connection to the API server; {@link close} ends it. */
   async open(): Promise<void> {
     fs.chmodSync(this.folder, 0o700);
     const socket = path.join(this.folder, "api");
@@ -74,13 +74,13 @@ export class LonghornOnCluster {
     fs.rmSync(this.folder, { recursive: true });
   }
 
-  /** The controllers run. */
+  /** Starts the controllers. */
   start(): void {
     this.isEnding = false;
     this.running ??= this.run();
   }
 
-  /** The controllers end. @throws Error if something went wrong while they ran */
+  /** Stops the controllers. @throws Error if they failed while they ran */
   async stop(): Promise<void> {
     this.isEnding = true;
     await this.running;
@@ -105,7 +105,7 @@ export class LonghornOnCluster {
     return changed;
   }
 
-  /** Longhorn's objects as they are. */
+  /** The current Longhorn objects. */
   async world(): Promise<LonghornWorld> {
     return (await this.read()).world;
   }
@@ -115,7 +115,7 @@ export class LonghornOnCluster {
       try {
         await this.step(steps % 2 === 0);
       } catch (error) {
-        // The only server of a lab may be away for a moment; what lasts is said at the end.
+        // A lab's only server may not answer for a moment. An error that lasts is thrown at the end.
         this.failure = error;
       }
       await sleep(500);
@@ -161,7 +161,7 @@ export class LonghornOnCluster {
     }
   }
 
-  /** Only what has changed, because a script may have changed the rest meanwhile. The API takes the status by itself. */
+  /** Writes only what has changed: a script may have changed the rest meanwhile. The API takes the status in a separate request. */
   private async put(kind: string, name: string, before: Stored | undefined, after: Stored): Promise<void> {
     const at = `${GROUP}/${kind}/${name}`;
     if (before === undefined) await this.send("POST", `${GROUP}/${kind}`, after);
@@ -172,13 +172,13 @@ export class LonghornOnCluster {
       await this.send("PATCH", `${at}/status`, { status: mergePatch(oldStatus ?? {}, status) });
   }
 
-  /** @throws Error if the API refuses it; an object that has gone meanwhile is none */
+  /** @throws Error if the API refuses it; no error if the object no longer exists */
   private async send(method: string, at: string, body?: unknown): Promise<void> {
     const { status, body: answer } = await this.ask(method, at, body);
     if (status >= 300 && status !== 404) throw new Error(`${method} ${at}: ${status} ${answer}`);
   }
 
-  /** A kind that is new to the API server is answered with 429 for some seconds. */
+  /** For some seconds the API server answers 429 for a kind that is new. */
   private async ask(method: string, at: string, body?: unknown): Promise<Answer> {
     for (let tries = 0; ; tries++) {
       const answer = await this.askOnce(method, at, body);
@@ -230,7 +230,7 @@ function lookAt(world: LonghornWorld, kubernetes: readonly KubernetesNode[]): Lo
   };
 }
 
-/** With what RFC 7386 makes the second of the first. */
+/** The merge patch (RFC 7386) from the first object to the second. */
 function mergePatch(before: object, after: object): object {
   const [old, now] = [new Map(Object.entries(before)), new Map(Object.entries(after))];
   const patch: Record<string, unknown> = {};

@@ -1,6 +1,6 @@
 /*
- * A double of Longhorn's webhook on a real API server: what it says to a changed Node, as a ValidatingAdmissionPolicy. The rules are
- * those of `admitLonghornNode`; the suite that uses it asks both the same.
+ * A double of Longhorn's webhook on a real API server: the same checks of a changed Node object, as a ValidatingAdmissionPolicy. The
+ * rules are those of `admitLonghornNode`; the suite that uses it sends the same changes to both.
  */
 
 const RULES = {
@@ -22,7 +22,7 @@ const RULES = {
 
 const NAME = "longhorn-webhook-double";
 
-/** It judges changes of Longhorn's Nodes. */
+/** Applies the rules to changes of Longhorn's Node objects. */
 export const WEBHOOK: readonly object[] = [
   {
     ...{ apiVersion: "admissionregistration.k8s.io/v1", kind: "ValidatingAdmissionPolicy", metadata: { name: NAME } },
@@ -44,7 +44,7 @@ export const WEBHOOK: readonly object[] = [
   },
 ];
 
-/** Longhorn's own webhook while its manager does not run: the API server refuses what it cannot ask about. */
+/** Longhorn's own webhook while its manager does not run: the API server then refuses every change. */
 export const DEAD_WEBHOOK = {
   ...{ apiVersion: "admissionregistration.k8s.io/v1", kind: "ValidatingWebhookConfiguration" },
   metadata: { name: "longhorn-webhook-validator" },

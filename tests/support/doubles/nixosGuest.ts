@@ -9,8 +9,9 @@ import type { SimulatedClusters } from "./simulatedCluster";
 import type { SimulatedDisk } from "./simulatedDisk";
 
 /*
- * A double of NixOS on a simulated machine: a Nix store of a few files, the doubles of nixos-rebuild and of nixpkgs (doubles/nixos), and
- * the commands that differ there. The program's own scripts run in it, those for the node too. The links are as in the machine's root.
+ * A double of NixOS on a simulated machine: a Nix store of a few files, the doubles of nixos-rebuild and of nixpkgs
+ * (doubles/nixos), and the commands that differ there. The program's own scripts run in it, including those for the node. Links
+ * are those of the machine's root.
  */
 
 const DOUBLES = path.join(__dirname, "nixos");
@@ -20,7 +21,7 @@ const RUNNING = "run/current-system";
 const KERNEL_NAME = "kernel-hostname";
 const JOURNAL = "run/k3s-journal";
 
-/** The system of the template. @param release the K3s of its nixpkgs */
+/** Writes the system of the template. @param release the K3s version in its nixpkgs */
 export function putNixos(disk: SimulatedDisk, release = "1.36.3+k3s1"): void {
   const script = (file: string, text: string): void => {
     disk.write(file, `#!/bin/sh\n${text}\n`);
@@ -50,28 +51,28 @@ export function putNixos(disk: SimulatedDisk, release = "1.36.3+k3s1"): void {
   link(disk, PROFILE, `/${TEMPLATE}`);
 }
 
-/** What such a machine has beside other guests' files: K3s by its path, a name of its own, and units that it cannot write. */
+/** Files that such a machine needs besides those of other guests: K3s' commands, its host name, and units that it cannot write. */
 export const nixosFiles = (disk: SimulatedDisk, commands: string): Readonly<Record<string, string>> => ({
   "/usr/local/bin": commands,
   "/proc/sys/kernel/hostname": path.join(disk.root, KERNEL_NAME),
   "/etc/systemd/system": path.join(disk.root, "nix/units"),
 });
 
-/** It boots with the system of its profile, and only then has that system's name. */
+/** Boots with the system of the profile; only then the machine has that system's host name. */
 export function bootNixos(disk: SimulatedDisk): void {
   const system = fs.readlinkSync(path.join(disk.root, PROFILE));
   link(disk, RUNNING, system);
-  // In place: a mounted file stays the same one.
+  // Write in place: a new file would not be the mounted one.
   disk.write(KERNEL_NAME, disk.read(`${system}/etc/hostname`)!);
   place(disk, `${system}/etc/rancher/k3s/config.yaml`, "etc/rancher/k3s/config.yaml");
   place(disk, `${system}/etc/systemd/system/k3s.service`, "nix/units/k3s.service");
 }
 
-/** The system that runs, and the one that the machine boots with, below its store. */
+/** Name of the running system, or of the one for the next boot, in the store. */
 export const systemOf = (disk: SimulatedDisk, at: "runs" | "boots"): string =>
   path.basename(fs.readlinkSync(path.join(disk.root, at === "runs" ? RUNNING : PROFILE)));
 
-/** The test has put a network that does not work into the system that runs. */
+/** Whether the test has broken the network of the running system. */
 export const isOutOfReach = (disk: SimulatedDisk): boolean =>
   disk.isNixos && disk.has(`nix/store/${systemOf(disk, "runs")}/out-of-reach`);
 
@@ -82,7 +83,7 @@ interface NixosWorld {
   readonly vms: VmRoots;
 }
 
-/** Answers the commands that differ from those in other guests; undefined for the others. */
+/** Answers the commands that differ from those in other guests; undefined for all other commands. */
 export function answerInNixos(world: NixosWorld, call: CommandCall): Promise<number> | undefined {
   const disk = world.machines.disk(world.vmid);
   const { name, args } = call;
@@ -102,7 +103,7 @@ export function answerInNixos(world: NixosWorld, call: CommandCall): Promise<num
       link(disk, args[1]!, args[3]!);
       return ok;
     case "ip":
-      // On the link, so that nobody sends a packet to a gateway.
+      // A route without a gateway, so that no packet is sent to one.
       if (!args.includes("route")) return undefined;
       call.print("default dev eth0\n");
       return ok;
@@ -110,7 +111,7 @@ export function answerInNixos(world: NixosWorld, call: CommandCall): Promise<num
       if (!args.includes("--show-cursor")) call.print(disk.read(JOURNAL) ?? "");
       return ok;
     case "systemd-run":
-      // A unit for now runs by itself; a timer never fires.
+      // A unit without a timer runs at once; a timer never fires.
       if (!args.some((word) => word.startsWith("--on-active")))
         void world.vms.run(world.vmid, args.slice(args.findIndex((word) => word.startsWith("/"))));
       return ok;
@@ -133,13 +134,13 @@ function systemctl(world: NixosWorld, call: CommandCall, disk: SimulatedDisk): P
     call.print("0\n");
     return ok;
   }
-  // The switch to a former system is never under way.
+  // A switch back to the former system is never running.
   if (verb === "is-active" && unit === "proxmox-k3s-back.service") return Promise.resolve(3);
   if (!/^k3s(-agent)?$/.test(unit)) return undefined;
   return verb === "start" || verb === "restart" ? startK3s(world, disk) : undefined;
 }
 
-/** K3s with the files of the system that runs, and the tokens beside it; without a token its unit's condition fails. */
+/** Starts K3s with the running system's files and the tokens. Without a token the condition of its unit fails. */
 async function startK3s({ vmid, machines, clusters }: NixosWorld, disk: SimulatedDisk): Promise<number> {
   const token = disk.read("etc/rancher/k3s/token")?.trim();
   if (token === undefined) return 0;
@@ -155,7 +156,7 @@ async function startK3s({ vmid, machines, clusters }: NixosWorld, disk: Simulate
         { vmid, machines, clusters },
         {
           role: /"role":"(\w+)"/.exec(disk.read(`${system}/etc/systemd/system/k3s.service`)!)![1]!,
-          // K3s takes the kernel's, if it is told none.
+          // Without a name in its config, K3s takes the kernel's host name.
           name: /^node-name: (.*)$/m.exec(config)?.[1] ?? disk.read(KERNEL_NAME)!.trim(),
           version: `v${disk.read(`${system}/k3s-release`)}`,
           ...{ token, config, ...(agentToken === undefined ? {} : { agentToken }) },

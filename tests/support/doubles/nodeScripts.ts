@@ -6,22 +6,22 @@ import type { SimulatedMachines } from "../simulatedMachines";
 import { newCaHash, newMemberName, type SimulatedClusters } from "./simulatedCluster";
 import type { SimulatedDisk, SimulatedK3s } from "./simulatedDisk";
 
-/** Where a script runs that reached a guest by SSH. */
+/** The guest in which a script runs that came by SSH. */
 export interface NodeWorld {
   readonly machines: SimulatedMachines;
   readonly clusters: SimulatedClusters;
   readonly vmid: number;
-  /** Of the guest's configuration. */
+  /** From the guest's configuration. */
   readonly hostname: string | undefined;
 }
 
 /**
- * Doubles of the two scripts that run on the nodes themselves: they answer as those would, and leave what other scripts look
- * at. What the real ones do is for tests on real machines to show (tests/lab).
- * @throws ScriptFailure where the script would fail
+ * Doubles of the two scripts that run on the nodes: they give the same answers, and leave the files that other scripts read.
+ * Tests on real machines show what the real scripts do (tests/lab).
+ * @throws ScriptFailure if the script would fail
  */
 export async function answerOnNode(world: NodeWorld, task: RemoteTask): Promise<string> {
-  // The files of the release are not simulated, nor is the download of them.
+  // Neither the files of the release nor their download is simulated.
   switch (parseStep(task.step)?.step) {
     case "artifacts":
       return "files of the release are on the node";
@@ -66,7 +66,7 @@ type World = Omit<NodeWorld, "hostname">;
 type Installed = Omit<SimulatedK3s, "caHash" | "member">;
 
 /**
- * K3s as it runs once it has started with these.
+ * K3s as it runs after a start with these inputs.
  * @throws ScriptFailure if it does not start
  */
 export function k3sOn(world: World, installed: Installed): SimulatedK3s {
@@ -80,7 +80,7 @@ function serverOn(world: World, disk: SimulatedDisk, installed: Installed): Simu
   return { ...installed, caHash, ...(hasEtcd ? { member: disk.k3s?.member ?? newMemberName(installed.name) } : {}) };
 }
 
-/** The CA of the cluster that a new server joins; undefined for one that begins it. */
+/** The CA of the cluster that a new server joins; undefined for the first server. */
 function joinedCa({ machines, clusters }: World, { join }: SimulatedDisk, token: string): string | undefined {
   if (!join) return undefined;
   const vmid = machines.at(join.address);
@@ -91,7 +91,7 @@ function joinedCa({ machines, clusters }: World, { join }: SimulatedDisk, token:
   return server.caHash;
 }
 
-/** One that has a server keeps the one that it began with, and knows all others of its cluster. */
+/** An agent that already has a server keeps it, and knows all other servers of its cluster. */
 function agentOn(world: World, { k3s: before }: SimulatedDisk, installed: Installed): SimulatedK3s {
   const { token, config } = installed;
   const knowsOthers = before !== undefined && world.clusters.of(before.caHash).etcd.size > 1;

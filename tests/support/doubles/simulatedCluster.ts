@@ -3,27 +3,27 @@ import type { LonghornFaults } from "./longhornController";
 import type { SimulatedMachines } from "../simulatedMachines";
 import type { SimulatedDisk, SimulatedK3s } from "./simulatedDisk";
 
-/** A Node of the API. */
+/** A Node object. */
 export interface SimulatedNode {
   version: string;
-  /** Pods are kept off it. */
+  /** No new pods are scheduled to it. */
   unschedulable: boolean;
-  /** As the API has them: `key=value:Effect` taken apart. */
+  /** As in the API: `key=value:Effect` in its parts. */
   taints: { key: string; value?: string; effect: string }[];
   readonly labels: Record<string, string>;
   readonly annotations: Record<string, string>;
 }
 
-/** What a cluster's servers keep together. */
+/** The data that a cluster's servers share. */
 export interface SimulatedCluster {
   readonly nodes: Map<string, SimulatedNode>;
-  /** Nodes whose server is a member of etcd; none where the only server has SQLite. */
+  /** Nodes whose server is a member of etcd; empty if there is one server with SQLite. */
   readonly etcd: Set<string>;
-  /** Objects of other kinds, by kind in the plural, as the API has them. */
+  /** Objects of other kinds, by plural of the kind, as in the API. */
   readonly objects: Map<string, object[]>;
-  /** What pods answer through the API's proxy, by the start of the path. */
+  /** Answers of pods through the API's proxy, by the beginning of the path. */
   proxied?: ReadonlyMap<string, string>;
-  /** Longhorn is installed, and these things go wrong in it. */
+  /** Set if Longhorn is installed; the faults that it has. */
   longhorn?: LonghornFaults;
 }
 
@@ -34,8 +34,8 @@ const MEMBER_REMOVED = "etcd.k3s.cattle.io/remove";
 const LEAVING = "run/systemd/system/k3s.service.d/leaving.conf";
 
 /**
- * A double of all K3s on simulated machines: who is a Node, who is a member of etcd, and whose API answers, which takes a
- * majority of the members. A cluster is told by its CA. No pod runs in it.
+ * A double of all K3s clusters on simulated machines: which Nodes they have, which of them are members of etcd, and whose API
+ * answers. The API needs a majority of the members. A cluster's ID is its CA. No pod runs in it.
  */
 export class SimulatedClusters {
   constructor(
@@ -44,7 +44,7 @@ export class SimulatedClusters {
     readonly all: Map<string, SimulatedCluster>,
   ) {}
 
-  /** Those of which a server is left, dead or alive. */
+  /** The clusters that still have a server, running or not. */
   private get kept(): SimulatedCluster[] {
     const servers = [...this.machines.disks.values()].flatMap(({ k3s }) => (k3s?.role === "server" ? [k3s] : []));
     const hashes = new Set(servers.map(({ caHash }) => caHash));
@@ -61,14 +61,14 @@ export class SimulatedClusters {
     return new Set(this.kept.flatMap((cluster) => [...cluster.etcd]));
   }
 
-  /** The K3s that runs in a guest. */
+  /** The K3s of a guest, if it is running. */
   running(vmid: number | undefined): SimulatedK3s | undefined {
     if (vmid === undefined || !this.machines.isRunning(vmid)) return undefined;
     const disk = this.machines.disks.get(vmid);
     return disk?.hasK3sUp ? disk.k3s : undefined;
   }
 
-  /** The cluster that a server's API serves; undefined when it does not answer. */
+  /** The cluster that a server's API serves; undefined if the API does not answer. */
   servedBy(vmid: number | undefined): SimulatedCluster | undefined {
     const k3s = this.running(vmid);
     if (k3s?.role !== "server") return undefined;
@@ -77,7 +77,7 @@ export class SimulatedClusters {
     return cluster.etcd.size === 0 || isMajority(well, cluster.etcd) ? cluster : undefined;
   }
 
-  /** Guest and disk of the node that runs under this name. */
+  /** Guest and disk of the running node with this name. */
   machineOf(caHash: string, name: string): { readonly vmid: number; readonly disk: SimulatedDisk } | undefined {
     for (const [vmid, disk] of this.machines.disks) {
       const k3s = this.running(vmid);
@@ -86,7 +86,7 @@ export class SimulatedClusters {
     return undefined;
   }
 
-  /** A K3s that starts: its Node is there, and its member. */
+  /** K3s starts: adds its Node and, for a server, its member. */
   register({ role, name, version, caHash, config, member }: SimulatedK3s): void {
     const cluster = this.of(caHash);
     const node = cluster.nodes.get(name) ?? newNode(version);
@@ -101,7 +101,7 @@ export class SimulatedClusters {
     node.annotations[MEMBER_ADDRESS] = /^node-ip: *(.*)$/m.exec(config)?.[1] ?? "";
   }
 
-  /** What K3s' controllers do once a Node has been changed: an annotation takes its member out of etcd, where etcd lets it. */
+  /** What K3s' controllers do after a change of a Node: the annotation removes its member from etcd, if etcd allows that. */
   afterChange(caHash: string, name: string): void {
     const { nodes } = this.of(caHash);
     const node = nodes.get(name);
@@ -110,7 +110,7 @@ export class SimulatedClusters {
     for (const key of [MEMBER_NAME, MEMBER_ADDRESS, MEMBER_REMOVED]) delete node.annotations[key];
   }
 
-  /** Deletes a Node, which takes its member out of etcd first. @returns whether it could */
+  /** Deletes a Node; its member leaves etcd first. @returns whether that was possible */
   deleteNode(caHash: string, name: string): boolean {
     if (!this.dropMember(caHash, name)) return false;
     this.of(caHash).nodes.delete(name);
@@ -127,7 +127,7 @@ export class SimulatedClusters {
     return known;
   }
 
-  /** etcd lets a member go when the others that run are a majority of the others. */
+  /** Removes a member from etcd. etcd allows that only if the running ones of the others are a majority of the others. */
   private dropMember(caHash: string, name: string): boolean {
     const { etcd } = this.of(caHash);
     if (!etcd.has(name)) return true;
@@ -135,7 +135,7 @@ export class SimulatedClusters {
     const well = others.filter((other) => this.machineOf(caHash, other) !== undefined);
     if (!isMajority(well, others)) return false;
     etcd.delete(name);
-    // Its K3s ends. Where systemd starts it again, it joins anew.
+    // Its K3s ends. If systemd restarts it, it joins again.
     const disk = this.machineOf(caHash, name)?.disk;
     if (disk?.has(LEAVING)) disk.endK3s();
     else if (disk?.k3s) setTimeout(() => disk.k3s && this.register(disk.k3s), 100).unref();
@@ -147,12 +147,12 @@ function newNode(version: string): SimulatedNode {
   return { version, unschedulable: false, taints: [], labels: {}, annotations: {} };
 }
 
-/** The name of a new member of etcd, as K3s makes it. */
+/** A name for a new member of etcd, in K3s' form. */
 export function newMemberName(name: string): string {
   return `${name}-${randomBytes(4).toString("hex")}`;
 }
 
-/** A new CA's hash, as it stands in K3s's tokens. */
+/** Hash of a new CA, as in K3s' tokens. */
 export function newCaHash(): string {
   return randomBytes(32).toString("hex");
 }

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { type KeyPair, newKeyPair } from "../sshKeys";
 
-/** K3s on a simulated machine: what was installed last, and the hash of the CA that a first server made. */
+/** K3s on a simulated machine: what was installed last, and the hash of the CA that the cluster's first server has made. */
 export interface SimulatedK3s {
   readonly role: string;
   readonly name: string;
@@ -11,13 +11,13 @@ export interface SimulatedK3s {
   readonly token: string;
   readonly agentToken?: string;
   readonly caHash: string;
-  /** `config.yaml`. */
+  /** Content of `config.yaml`. */
   readonly config: string;
-  /** `registries.yaml`, with its passwords. */
+  /** Content of `registries.yaml`, passwords included. */
   readonly registries?: string;
-  /** How often it was repaired. */
+  /** Number of repairs so far. */
   readonly repairs?: string;
-  /** Of a server with etcd: its member's name. */
+  /** Name of the etcd member, for a server with etcd. */
   readonly member?: string;
 }
 
@@ -26,11 +26,11 @@ const K3S = "var/lib/rancher/k3s/double.json";
 const ENDED = "run/k3s-ended";
 const LOADED = "run/nft-loaded";
 
-/** A guest's files, its root: those that the host's scripts look at are as on a real node. */
+/** The root of a guest. The files that the host's scripts read are as on a real node. */
 export class SimulatedDisk {
   constructor(readonly root: string) {}
 
-  /** SSH host key; a new one makes the guest another machine. */
+  /** SSH host key. With a new one, the guest counts as another machine. */
   get hostKey(): KeyPair {
     return { private: this.read(HOST_KEY)!, public: this.read(`${HOST_KEY}.pub`)!.trim() };
   }
@@ -44,7 +44,7 @@ export class SimulatedDisk {
     return (this.read("root/.ssh/authorized_keys") ?? "").split("\n").filter((line) => /^[a-z]/.test(line));
   }
 
-  /** The rules that nft has loaded since the boot. */
+  /** The rules that nft has loaded since the last boot. */
   get firewall(): string | undefined {
     return this.read(LOADED);
   }
@@ -54,12 +54,12 @@ export class SimulatedDisk {
     else this.write(LOADED, rules);
   }
 
-  /** At boot its unit loads the rules that were kept. */
+  /** At boot, the firewall's unit loads the stored rules. */
   loadFirewall(): void {
     this.firewall = this.read("etc/k3smesh/rules.nft");
   }
 
-  /** Whom a server's K3s is to join; `join` of the host left it here. */
+  /** The server that a new server joins; the host's step `join` has written it here. */
   get join(): { readonly address: string; readonly caHash: string } | undefined {
     const [, address, caHash] = /^https:\/\/([\d.]+):6443 ([0-9a-f]{64})$/m.exec(this.read(JOIN) ?? "") ?? [];
     return address === undefined || caHash === undefined ? undefined : { address, caHash };
@@ -70,7 +70,7 @@ export class SimulatedDisk {
     return text === undefined ? undefined : (JSON.parse(text) as SimulatedK3s);
   }
 
-  /** K3s as it is installed, or a disk without a trace of it. */
+  /** Installs K3s, or removes every trace of it. */
   set k3s(k3s: SimulatedK3s | undefined) {
     for (const trace of ["etc/rancher", "var/lib/rancher", ...UNITS.map(wants), STARTED]) this.remove(trace);
     if (!k3s) return;
@@ -97,12 +97,12 @@ export class SimulatedDisk {
     return this.isNixos ? this.has(NIXOS_UNIT) : this.has(wants(unit));
   }
 
-  /** doubles/nixosGuest.ts put NixOS on it. */
+  /** Whether doubles/nixosGuest.ts has put NixOS on the disk. */
   get isNixos(): boolean {
     return this.has("etc/NIXOS");
   }
 
-  /** K3s that starts with the files of a NixOS system. */
+  /** Starts K3s with the files of a NixOS system. */
   startK3s(k3s: SimulatedK3s): void {
     this.write(K3S, JSON.stringify(k3s));
     this.restartK3s();
@@ -116,12 +116,12 @@ export class SimulatedDisk {
     this.remove(wants(unit));
   }
 
-  /** K3s runs while its machine does, where it is enabled and has not ended by itself. */
+  /** K3s runs while its machine runs, if its unit is enabled and it has not ended by itself. */
   get hasK3sUp(): boolean {
     return UNITS.some((unit) => this.isEnabled(unit)) && this.has(K3S) && !this.has(ENDED);
   }
 
-  /** Until the next start of the machine or of K3s. */
+  /** Ends K3s until the next start of the machine or of K3s. */
   endK3s(): void {
     this.write(ENDED, "");
   }
@@ -149,23 +149,23 @@ export class SimulatedDisk {
   }
 }
 
-/** A new machine's disk. */
+/** The disk of a new machine. */
 export function newDisk(root: string): SimulatedDisk {
   const disk = new SimulatedDisk(root);
   disk.hostKey = newKeyPair();
   return disk;
 }
 
-/** Good for ten years; its key is thrown away. */
+/** Valid for ten years. Nobody has its key. */
 const CERTIFICATE = fs.readFileSync(path.join(__dirname, "../../fixtures/certificate.pem"), "utf8");
 const UNITS = ["k3s", "k3s-agent"];
 const JOIN = "var/lib/proxmox-k3s/join";
 const STARTED = "var/lib/proxmox-k3s/started";
-/** Its system has K3s, whichever alias its unit has. */
+/** The K3s unit of a NixOS system; k3s-agent is an alias of it. */
 const NIXOS_UNIT = "nix/units/k3s.service";
 const wants = (unit: string): string => `etc/systemd/system/multi-user.target.wants/${unit}.service`;
 
-/** A private key in base64 of PEM, as K3s writes it; the same each time for a cluster. */
+/** A private key as K3s writes it, PEM in base64; the same for each call with the same cluster. */
 function adminKeyOf(caHash: string): string {
   const seed = createHash("sha256").update(`admin of ${caHash}`).digest();
   const key = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);

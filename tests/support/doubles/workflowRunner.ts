@@ -33,7 +33,7 @@ export const WORKFLOWS = path.join(__dirname, "../../../.github/workflows");
 export const readWorkflow = (file: string): Workflow =>
   parse(fs.readFileSync(path.join(WORKFLOWS, file), "utf8")) as Workflow;
 
-/** What GitHub would put in the place of an expression: "github.event.number" → "7". A condition is "true" or "". */
+/** The value of each expression of GitHub: "github.event.number" → "7". A condition is "true" or "". */
 export type Expressions = Readonly<Record<string, string>>;
 
 export interface Ran {
@@ -43,10 +43,10 @@ export interface Ran {
 }
 
 /**
- * A double of GitHub's runner: it runs the `run` steps of a workflow's only job with their environment, in order, up to the
- * first that fails; after it only those that run unless the workflow is cancelled. Actions are not run, nor is `npm ci`.
+ * A double of GitHub's runner. It runs the `run` steps of a workflow's only job with their environment, in order. After a failure it
+ * runs only the steps that run unless the workflow is cancelled. It does not run actions, nor `npm ci`.
  * @param folder the checkout
- * @param expressions every one that a step of the run needs
+ * @param expressions every expression that a step of the run needs
  */
 export async function playWorkflow(
   file: string,
@@ -59,7 +59,7 @@ export async function playWorkflow(
   const outputs: Record<string, string> = {};
   const value = (expression: string): string => {
     const known = { ...expressions, ...outputs }[expression];
-    if (known === undefined) throw new Error(`${file}: the test gives no value to ${expression}`);
+    if (known === undefined) throw new Error(`${file}: the test has no value for ${expression}`);
     return known;
   };
   const filled = (values: Readonly<Record<string, string>> = {}): Record<string, string> =>
@@ -89,14 +89,14 @@ export async function playWorkflow(
   return { codes, output };
 }
 
-/** `a == 'b'` and `a != 'b'`, all that the workflows' steps say. */
+/** Only `a == 'b'` and `a != 'b'`: the workflows use no other conditions. */
 function holds(condition: string, value: (expression: string) => string): boolean {
   const [, expression = "", sign, wanted] = /^([\w.]+) (==|!=) '(\w*)'$/.exec(condition) ?? [];
-  if (expression === "") throw new Error(`a condition that the runner's double does not know: ${condition}`);
+  if (expression === "") throw new Error(`the runner's double does not know this condition: ${condition}`);
   return (value(expression) === wanted) === (sign === "==");
 }
 
-/** As GitHub starts a step without a `shell`. */
+/** As GitHub runs a step without `shell`. */
 function shell(script: string, cwd: string, env: NodeJS.ProcessEnv): Promise<{ code: number; said: string }> {
   const child = spawn("bash", ["-e", "-c", script], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";

@@ -34,7 +34,7 @@ try:
 except ResourceException as error:
     seen["gone"] = str(error)
 
-# A password instead of a token, and a file.
+# With a password instead of a token, and an upload.
 root = ProxmoxAPI("127.0.0.1", user="root@pam", password=settings["rootPassword"], **server)
 with open(settings["file"], "rb") as file:
     upload = root.nodes("pve").storage("local").upload.create(content="vztmpl", filename=file)

@@ -1,4 +1,4 @@
-"""Reads where and as whom from standard input, as JSON, and connects with proxmoxer by an API token."""
+"""Reads the connection settings as JSON from standard input and connects with proxmoxer by an API token."""
 
 import json
 import sys

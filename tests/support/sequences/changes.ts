@@ -15,20 +15,20 @@ import { applyEdit, type Edits } from "./edits";
 import { difference } from "./promises";
 import { type Game, playGame, textOf } from "./runs";
 
-/** @param from a world at rest with a worker of each kind */
+/** @param from a saved homelab with a worker of each kind */
 export const playChanges = (from: HomelabSnapshot, steps: readonly Edits[], counts: Counts): Promise<void> =>
   playGame(from, steps, (lab) => new ChangeGame(lab, counts));
 
-/** The words of {@link Counts}. */
+/** A name in {@link Counts}. */
 export const PAIRS = "pairs of plans";
 
 /**
- * What the program announces is what `up` then does: each `up` is judged beforehand by the same pure functions, on the state as
- * the CLI exports it, and then by what happened to the machines.
+ * Checks that `up` does what the program announces. Before each `up`, the same pure functions compute the announcement from the
+ * exported state; after it, the journal shows what happened to the machines.
  */
 class ChangeGame implements Game<Edits> {
   readonly story: string[] = [];
-  /** What the state recorded after the last `up`. */
+  /** The record in the state after the last `up`. */
   private former?: ClusterRecord;
 
   constructor(
@@ -56,7 +56,7 @@ class ChangeGame implements Game<Edits> {
     this.report(difference("changes of a second up", Object.keys(second.changes), []));
   }
 
-  /** Said as announced, all at once, and nothing was touched. */
+  /** `up` must refuse with the announced message, all at once, and touch nothing. */
   private async refused(former: ClusterRecord, { refusals }: Transitions): Promise<void> {
     const { message } = new ConfigError(refusals);
     this.story.push(`  to be refused: ${message}`);
@@ -69,7 +69,7 @@ class ChangeGame implements Game<Edits> {
     ]);
   }
 
-  /** Each node was disturbed as announced and no other, in the announced order, and few enough at a time. */
+  /** Exactly the announced nodes must be disturbed, as announced, in that order, and not too many at a time. */
   private async applied(former: ClusterRecord, plan: ClusterPlan, change: Transitions): Promise<void> {
     const announced = announcedLines(former, plan, change);
     this.story.push(`  to happen, ${plan.rollout.concurrency} at a time: ${announced.join(", ") || "nothing"}`);
@@ -100,7 +100,7 @@ class ChangeGame implements Game<Edits> {
     return run;
   }
 
-  /** Undefined where the edits do not fit together: then there is no pair. */
+  /** Undefined if the edits contradict each other: then there is no pair. */
   private plan(): ClusterPlan | undefined {
     try {
       return loadPlan(this.lab.cluster);
@@ -127,12 +127,12 @@ class ChangeGame implements Game<Edits> {
     for (const kind of kinds) this.counts.add(kind);
   }
 
-  /** The state as the CLI exports it, in the form in which the engine hands it to the program. */
+  /** The exported state, in the form in which the engine gives it to the program. */
   private async record(): Promise<ClusterRecord> {
     return parseState((await this.lab.pulumi("stack", "export")).stdout).record();
   }
 
-  /** What a guest has that a change may alter in place, by its VMID. */
+  /** The options of each guest that a change can set in place, by VMID. */
   private look(former: ClusterRecord, plan: ClusterPlan): ReadonlyMap<number, Look> {
     const { host, machines } = this.lab;
     return new Map(
@@ -140,9 +140,9 @@ class ChangeGame implements Game<Edits> {
         const options = host.conf(String(vmId))?.options;
         const isVm = options?.has("scsi0");
         const [, text] = /size=([^,]*)/.exec(options?.get(isVm ? "scsi0" : "rootfs") ?? "") ?? [];
-        // Proxmox VE writes the same size in one unit or another.
+        // Proxmox VE may write the same size in different units.
         const size = text === undefined ? undefined : parseSize(text);
-        // A machine reboots for its cores.
+        // A virtual machine reboots for a change of its cores.
         const settings = [...(isVm ? [] : ["cores"]), "onboot", "startup"].map((key) => options?.get(key));
         return [vmId, { k3s: machines.disks.get(vmId)?.k3s, settings: [size, ...settings] }];
       }),
@@ -159,7 +159,7 @@ interface Look {
   readonly settings: readonly unknown[];
 }
 
-/** Nodes that are in the state or in the plan, with what has become of their guests. */
+/** Nodes that are in the state or in the plan, with their guests before and after. */
 function standings(
   former: ClusterRecord,
   plan: ClusterPlan,
@@ -177,7 +177,7 @@ function standings(
   });
 }
 
-/** All that is announced for each node: the effect that its line names, and weaker ones beside it. */
+/** Everything announced for each node: the effect in its line, and weaker ones. */
 function announcedLines(former: ClusterRecord, plan: ClusterPlan, { changes }: Transitions): string[] {
   return changes.map(({ node, effect }) => {
     const was = former.nodes.find(({ name }) => name === node);
@@ -187,7 +187,7 @@ function announcedLines(former: ClusterRecord, plan: ClusterPlan, { changes }: T
   });
 }
 
-/** Pools and nodes are told by their keys' names. */
+/** Replaces the names of pools, so that equal refusals count as one kind. */
 function refusalKind({ path, problem }: Transitions["refusals"][number]): string {
   const what = path.replace(/^cluster\.pools\.[^.]+/, "cluster.pools.<pool>");
   const [, words] = /^(cannot go down|cannot become v|cannot be changed.*?(?:leaves|is rebuilt))/.exec(problem) ?? [];

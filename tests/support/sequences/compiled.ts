@@ -4,8 +4,8 @@ import * as path from "node:path";
 import { type Homelab, PROGRAM_FOLDERS } from "../homelab";
 
 /**
- * Turns a world's copy of the program into JavaScript: half of an `up` without changes is the compilation of the same
- * files again. The program is the same but for that; other tests run it as it is written.
+ * Compiles a homelab's copy of the program to JavaScript: without that, half the time of an `up` without changes is spent on
+ * compiling the same files again. The program does the same; other tests run it uncompiled.
  */
 export function compileProgram(lab: Homelab): void {
   const folder = path.dirname(lab.stackFile);

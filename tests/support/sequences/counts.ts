@@ -1,4 +1,4 @@
-/** How often what was played. */
+/** Counts by name. */
 export class Counts {
   private readonly times = new Map<string, number>();
 
@@ -10,7 +10,7 @@ export class Counts {
     return this.times.get(what) ?? 0;
   }
 
-  /** One line each. */
+  /** One line for each name. */
   get lines(): string[] {
     return [...this.times].sort(([a], [b]) => (a < b ? -1 : 1)).map(([what, times]) => `${what}: ${times}`);
   }

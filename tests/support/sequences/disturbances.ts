@@ -6,13 +6,13 @@ import type { Entry } from "../journal";
 /** A node before an `up` and after it. */
 export interface Standing {
   readonly name: string;
-  /** VMID of its guest before; absent for a node that comes. */
+  /** VMID of its guest before; absent for a new node. */
   readonly was?: number | undefined;
-  /** VMID of its guest in the plan; absent for a node that goes. */
+  /** VMID of its guest in the plan; absent for a node that is removed. */
   readonly is?: number | undefined;
-  /** Its K3s has other settings than before, which only a restart can give it. */
+  /** Its K3s has new settings, which need a restart. */
   readonly hasNewK3s: boolean;
-  /** A setting of its guest that needs no reboot has another value. */
+  /** Its guest has new settings, which need no reboot. */
   readonly hasNewSettings: boolean;
 }
 
@@ -22,25 +22,25 @@ interface Span {
   readonly ended: number;
 }
 
-/** What an `up` did to a node, as the journal shows it. */
+/** The effects of an `up` on a node, by the journal. */
 export interface Happening extends Span {
-  /** The most disruptive first. */
+  /** The most disruptive effect first. */
   readonly effects: readonly Effect[];
-  /** The times in which a node that stays was away. */
+  /** The times in which a node that stays was not Ready. */
   readonly away: readonly Span[];
 }
 
-/** Drained, and its machine stays. */
+/** `drain`: drained, but its machine stays. */
 type Effect = NodeEffect | "drain";
 
 const BY_STRENGTH: readonly Effect[] = ["join", "rebuild", "leave", "drain", "reboot", "k3sRestart", "live"];
 const STILL_AWAY = Infinity;
 
-/** Each effect on a node in one line, `NAME reboot + k3sRestart`. */
+/** The effects on a node in one line, `NAME reboot + k3sRestart`. */
 export const effectLine = (node: string, effects: Iterable<Effect>): string =>
   `${node} ${BY_STRENGTH.filter((effect) => new Set(effects).has(effect)).join(" + ")}`;
 
-/** What happened to each node that was disturbed or changed. Pure. */
+/** The effects on each node that was disturbed or changed. Pure. */
 export const happenings = (entries: readonly Entry[], nodes: readonly Standing[]): Happening[] =>
   nodes.flatMap((node) => happeningOf(entries, node) ?? []);
 
@@ -66,7 +66,7 @@ function happeningOf(entries: readonly Entry[], node: Standing): Happening | und
 }
 
 const HALTS = /^guest \d+ (?:shutdown|stop|start)$/;
-/** The first and the last that is seen of a node that comes, goes or is rebuilt. */
+/** The first and the last entry of a node that joins, leaves or is rebuilt. */
 const MEMBERSHIP = /^guest \d+ (?:create|clone|destroy)$|-leave delete$|-ready create$/;
 const toEntry = ({ began, ended }: Span): Pick<Entry, "began" | "ended"> => ({ began, ended });
 
@@ -75,7 +75,7 @@ function isOf(what: string, name: string, vmIds: readonly (number | undefined)[]
   return guest === undefined ? parseStep(what.split(" ")[0]!)?.of === name : vmIds.includes(Number(guest));
 }
 
-/** From the first step that takes a node away to the look that finds it Ready, as often as it goes. */
+/** Each time from the first step that takes a node away to the check that finds it Ready. */
 function awaySpans({ name, hasNewK3s }: Standing, its: readonly Entry[]): Span[] {
   const goes = (what: string): boolean =>
     HALTS.test(what) || what === `${name}-leave delete` || (hasNewK3s && what === `${name}-k3s update`);
@@ -91,7 +91,7 @@ function awaySpans({ name, hasNewK3s }: Standing, its: readonly Entry[]): Span[]
   return began === undefined ? spans : [...spans, { node: name, began, ended: STILL_AWAY }];
 }
 
-/** Guests that no node has were touched. */
+/** A line for each entry of a guest that is no node's. */
 export function strangerProblems(entries: readonly Entry[], nodes: readonly Standing[]): string[] {
   const known = nodes.flatMap(({ was, is }) => [was, is]);
   const others = entries.filter(({ what }) => {
@@ -101,7 +101,7 @@ export function strangerProblems(entries: readonly Entry[], nodes: readonly Stan
   return others.map(({ what }) => `no node has this guest: ${what}`);
 }
 
-/** More nodes were away at the same time than the config allows, or one did not come back. */
+/** Lines if more nodes were away at the same time than the config allows, or if one did not come back. */
 export function awayProblems(happened: readonly Happening[], concurrency: number): string[] {
   const spans = happened.flatMap(({ away }) => away);
   const lost = spans.filter(({ ended }) => ended === STILL_AWAY).map(({ node }) => `${node} does not come back`);
@@ -112,7 +112,7 @@ export function awayProblems(happened: readonly Happening[], concurrency: number
   return [...lost, ...crowded];
 }
 
-/** Each node came after those that it was to wait for, and nobody left before all else was done. */
+/** Lines if a node began before those that it must wait for, or if a node left before everything else was done. */
 export function orderProblems(happened: readonly Happening[], steps: readonly Step[]): string[] {
   const byName = new Map(happened.map((each) => [each.node, each]));
   const isRemoval = ({ phase }: Step): boolean => phase === "removals";

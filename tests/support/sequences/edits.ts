@@ -6,17 +6,17 @@ import { type Kind as MachineKind, KINDS as MACHINE_KINDS, vmidOf } from "./wish
 
 /** A kind of change that a person makes in the config. */
 interface Kind<T> {
-  /** How often, beside the others. */
+  /** How often, compared to the others. */
   readonly weight: number;
   readonly to: fc.Arbitrary<T>;
-  /** @param of whose workers the edit is about, if it is about workers */
+  /** @param of kind of the workers to edit, if the edit is about workers */
   readonly apply: (cluster: ClusterConfig, to: T, of: MachineKind) => void;
 }
 
 const kind = <T>(weight: number, to: fc.Arbitrary<T>, apply: Kind<T>["apply"]): Kind<T> => ({ weight, to, apply });
 const from = (min: number, max: number) => fc.integer({ min, max });
 const index = from(1, 3);
-/** A value of one worker: its index, and a number. */
+/** A value for one worker: its index and a number. */
 const own = (min: number, max: number) => fc.tuple(index, from(min, max));
 const flag = fc.boolean();
 
@@ -32,14 +32,14 @@ const option = ({ k3s }: ClusterConfig, key: string, value: string): void => {
 };
 const address = (last: number): string => `192.168.2.${last}`;
 
-/** Every kind of change that is possible or refused, as often as 100 pairs of plans hold each. */
+/** Every kind of change, possible or refused, with weights that put each into 100 pairs of plans. */
 const KINDS = {
-  // Nodes come and go.
+  // Nodes join and leave.
   count: kind(5, from(0, 3), (cluster, to, of) => (poolOf(cluster, of).count = to)),
   retire: kind(3, index, (cluster, to, of) => toggle(poolOf(cluster, of), to)),
   servers: kind(3, fc.constantFrom(1, 3), ({ pools }, to) => (pools.master.count = to)),
   retireServer: kind(2, index, ({ pools }, to) => toggle(pools.master, to)),
-  // They are rebuilt.
+  // Nodes are rebuilt.
   vmId: kind(
     5,
     own(0, 3),
@@ -50,7 +50,7 @@ const KINDS = {
     from(0, 1),
     ({ pools }, to) => (pools.master.vmIds = SERVER_POOL.vmIds.map((vmId) => vmId + 300 * to)),
   ),
-  // They reboot.
+  // Guests reboot.
   memory: kind(4, own(8, 10), (cluster, [at, to], of) => (worker(cluster, of, at).memory = `${to}GB`)),
   swap: kind(1, from(0, 1), ({ pools }, to) => (pools.worker.swap = `${to}GB`)),
   serverMemory: kind(2, from(4, 6), ({ pools }, to) => (pools.master.memory = `${to}GB`)),
@@ -73,19 +73,19 @@ const KINDS = {
   tier: kind(2, fc.constantFrom("one", "two"), (cluster, to, of) => (poolOf(cluster, of).labels = { tier: to })),
   nodeLabel: kind(2, own(1, 2), (cluster, [at, to], of) => (worker(cluster, of, at).labels = { disk: `d${to}` })),
   datastore: kind(1, fc.constantFrom("sqlite", "etcd"), ({ k3s }, to) => (k3s.datastore = to)),
-  // They change in place.
+  // Guests change in place.
   cores: kind(2, from(2, 7), (cluster, to, of) => (poolOf(cluster, of).cores = to)),
   disk: kind(3, own(49, 53), (cluster, [at, to], of) => (worker(cluster, of, at).disk = `${to}GB`)),
   startOnBoot: kind(1, flag, (cluster, to, of) => (poolOf(cluster, of).startOnBoot = to)),
   startup: kind(1, from(1, 3), (cluster, to, of) => (poolOf(cluster, of).startup = { order: to })),
-  // None of them is touched.
+  // Nothing on a node changes.
   allowLoss: kind(1, flag, (cluster, to) => (cluster.removal = { allowControlPlaneLoss: to })),
   region: kind(1, fc.constantFrom("pve", "lab"), ({ proxmox }, to) => (proxmox.region = to)),
   concurrency: kind(3, from(1, 3), (cluster, to) => (cluster.rollout = { concurrency: to })),
-  // It cannot be done.
+  // Not possible.
   name: kind(1, fc.constant("lab2"), (cluster, to) => {
     cluster.name = to;
-    // The pool of Proxmox VE is another matter.
+    // Keep the pool of Proxmox VE, whose name is `name` by default.
     cluster.proxmox.resourcePool = "homelab";
   }),
   podCidr: kind(1, fc.constant("10.99.0.0/16"), ({ network }, to) => (network.podCidr = to)),
@@ -94,7 +94,7 @@ const KINDS = {
   clusterDomain: kind(1, fc.constant("lab.example"), (cluster, to) => option(cluster, "cluster-domain", to)),
   otherMinor: kind(2, fc.constantFrom("v1.35.4+k3s1", "v1.38.0+k3s1"), (cluster, to) => (cluster.version = to)),
   role: kind(1, fc.constant("server"), (cluster, to, of) => (poolOf(cluster, of).role = to)),
-  /** Workers in containers become machines. */
+  /** Turns workers in containers into virtual machines. */
   machine: kind(1, fc.constant("vm"), ({ pools }, to) => Object.assign(pools.worker, { kind: to, template: TEMPLATE })),
   rename: kind(1, index, (cluster, to, of) => (worker(cluster, of, to).hostname = `renamed-${to}`)),
   arch: kind(1, fc.constant("arm64"), ({ proxmox }, to) => {
@@ -102,7 +102,7 @@ const KINDS = {
     proxmox.template = proxmox.template.replace("amd64", to);
   }),
   place: kind(1, fc.constant("pve2"), ({ proxmox }, to) => (proxmox.node = to)),
-  /** The VMID, or the address, of one that leaves in the same `up`. */
+  /** Takes the VMID, or the address, of a worker that leaves in the same `up`. */
   takeVmId: kind(1, index, (cluster, to, of) => {
     const next = { kind: of, index: to + 1 };
     worker(cluster, of, to).vmId = poolOf(cluster, of).nodes[to + 1]?.vmId ?? vmidOf(next);
@@ -118,11 +118,11 @@ const KINDS = {
 export interface Edit {
   readonly edit: keyof typeof KINDS;
   readonly to: unknown;
-  /** Whose workers it is about, where it is about workers. */
+  /** Kind of the workers, if the edit is about workers. */
   readonly of: MachineKind;
 }
 
-/** What one `up` gets: edits of one hand. */
+/** The edits before one `up`. */
 export type Edits = readonly Edit[];
 
 const edit: fc.Arbitrary<Edit> = fc.oneof(
@@ -136,7 +136,7 @@ const edit: fc.Arbitrary<Edit> = fc.oneof(
   })),
 );
 
-/** Some `up`s, each with two or three edits. */
+/** The edits of twelve `up`s, two or three before each. */
 export const editSequences: fc.Arbitrary<readonly Edits[]> = fc.array(fc.array(edit, { minLength: 2, maxLength: 3 }), {
   minLength: 12,
   maxLength: 12,
@@ -145,7 +145,7 @@ export const editSequences: fc.Arbitrary<readonly Edits[]> = fc.array(fc.array(e
 export const applyEdit = ({ edit: name, to, of }: Edit, cluster: ClusterConfig): void =>
   (KINDS[name] as Kind<unknown>).apply(cluster, to, of);
 
-/** The server pool has room for more servers than one. */
+/** Gives the server pool room for more than one server. */
 export function roomForServers({ pools }: ClusterConfig): void {
   Object.assign(pools.master, SERVER_POOL);
 }

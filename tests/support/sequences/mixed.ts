@@ -1,16 +1,16 @@
 import type { ClusterConfig, Homelab } from "../homelab";
 import { vmidOf, type Kind } from "./wish";
 
-/** A template that the machines are clones of. */
+/** The template from which the machines are cloned. */
 export const TEMPLATE = 9000;
 
-/** The pools of the workers of each kind. */
+/** The pool of workers of each kind. */
 export const POOLS = { lxc: "worker", vm: "vms" } as const;
 
-/** The last byte of the address of a worker with the index 0. */
+/** Last byte of the address of the worker with index 0. */
 export const ADDRESSES: Readonly<Record<Kind, number>> = { lxc: 20, vm: 40 };
 
-/** Workers of both kinds, one of each. */
+/** One worker of each kind. */
 export async function mixed(lab: Homelab): Promise<void> {
   await lab.makeVmTemplate(TEMPLATE);
   lab.edit(({ pools }) => {

@@ -11,10 +11,10 @@ import { Strangers } from "./strangers";
 import { type Kind, type Place, PLACES, type PoolWish, SERVER, vmidOf, type Wish } from "./wish";
 import { wishedNodes, wishedOf, workerName } from "./wish";
 
-/** More than any sequence needs; each `up` that fails must name something that has to be done first. */
+/** More than any sequence needs: each failed `up` must name something to do. */
 const TRIES = 12;
 
-/** @param from a world at rest with a worker of each kind */
+/** @param from a saved homelab with a worker of each kind */
 export const play = (from: HomelabSnapshot, steps: readonly Step[]): Promise<void> =>
   playGame(from, steps, (lab) => new WorkerGame(lab));
 
@@ -24,18 +24,18 @@ class WorkerGame implements Game<Step> {
   readonly story: string[] = [];
   private wish: Wish = { lxc: FIRST, vm: FIRST };
   private readonly strangers: Strangers;
-  /** What a person did to guests: those that `recover` destroys have never been nodes. */
+  /** Entries of what a person did to guests: `recover` destroys only guests that have never been nodes. */
   private readonly byHand = new Set<Entry>();
-  /** A guest has ended or gone, and no `up --refresh` has ended well since. */
+  /** A guest was stopped or removed, and no `up --refresh` has succeeded since. */
   private drifted = false;
-  /** The last `up` ended well. */
+  /** Whether the last `up` succeeded. */
   private settled = true;
   /**
-   * An `up` has failed or was killed, and no `up --refresh` has ended well since. The client may then have noted what it
-   * wished for in place of what is there (a guest that did not start is `started: false`), until a refresh looks.
+   * An `up` has failed or was killed, and no `up --refresh` has succeeded since. Until a refresh, the state may have the client's
+   * wish instead of the real value: a guest that did not start has `started: true` there.
    */
   private hasFailed = false;
-  /** An error has named `recover`, or an `up` was killed (docs/operations.md names it then), and nobody has run it since. */
+  /** An error has named `recover`, or an `up` was killed (docs/operations.md names it for that), and `recover` has not run since. */
   private owesRecovery = false;
 
   constructor(private readonly lab: Homelab) {
@@ -47,13 +47,13 @@ class WorkerGame implements Game<Step> {
     await this.change(change);
     const run = await this.up(trouble);
     if (run.code === 0) return;
-    if (!trouble) await this.mend(run);
+    if (!trouble) await this.fix(run);
     if (again) await this.settle();
   }
 
   async end(): Promise<void> {
     this.story.push("- the end");
-    // No later `up` needs to come upon a guest that was half made: the plan may no longer want its VMID.
+    // Recover now: no later `up` may find an incomplete guest, because the plan may no longer use its VMID.
     if (this.owesRecovery) await this.recover();
     this.drifted ||= this.hasFailed;
     if (!this.settled || this.drifted) await this.settle();
@@ -99,12 +99,12 @@ class WorkerGame implements Game<Step> {
     }
   }
 
-  /** Runs `up` until it ends well, doing each time what the error says. */
+  /** Runs `up` until it succeeds; after each failure it does what the error says. */
   private async settle(): Promise<void> {
     for (let tries = 0; tries < TRIES; tries++) {
       const run = await this.up();
       if (run.code === 0) return;
-      await this.mend(run);
+      await this.fix(run);
     }
     throw new Error(`up still fails after ${TRIES} times`);
   }
@@ -129,7 +129,7 @@ class WorkerGame implements Game<Step> {
     return run;
   }
 
-  /** An `up` that is killed, unless it ends before; what it had begun goes on to its end. */
+  /** Kills an `up`, unless it ends before; scripts and tasks that it has started run on. */
   private async killed(after: number): Promise<void> {
     const isKilled = await killUp(this.lab, after, this.flags);
     this.story.push(`  pulumi up, ${isKilled ? "killed, and pulumi cancel" : "ended too early to be killed"}`);
@@ -137,10 +137,10 @@ class WorkerGame implements Game<Step> {
     this.owesRecovery ||= isKilled;
   }
 
-  /** @throws Error when the program gives no way on. */
-  private async mend(run: PulumiResult): Promise<void> {
+  /** Does what the errors say. @throws Error if they name nothing to do */
+  private async fix(run: PulumiResult): Promise<void> {
     const remedy = remedyFor(run);
-    if (!remedy) throw new Error(`up fails, and does not say what to do:\n${textOf(run)}`);
+    if (!remedy) throw new Error(`up fails without a remedy:\n${textOf(run)}`);
     this.story.push(`  ${JSON.stringify(remedy)}`);
     switch (remedy.kind) {
       case "give way":
@@ -186,12 +186,12 @@ class WorkerGame implements Game<Step> {
     this.drifted = true;
   }
 
-  /** Where the VMID is free. */
+  /** Makes another person's guest, if the VMID is free. */
   private async stranger(vmid: number, kind: Kind, running: boolean): Promise<void> {
     if (!fs.existsSync(this.lab.host.confFile(vmid))) await this.strangers.make(vmid, running, kind);
   }
 
-  /** By hand, with its disk. */
+  /** Removes a guest with its disk, as by hand. */
   private async remove(vmid: number): Promise<void> {
     const before = this.lab.journal.entries.length;
     await this.lab.host.destroy(vmid);
@@ -200,8 +200,8 @@ class WorkerGame implements Game<Step> {
   }
 
   /**
-   * A node that is still wanted goes first, so that it leaves; then `pulumi state delete` of its guest, or of the guard's
-   * step where a refresh has dropped the guest.
+   * Makes the program forget a node. A node that is still in the config is retired first, so that it leaves. Otherwise
+   * `pulumi state delete` removes its guest, or the guard's step if a refresh has already removed the guest.
    */
   private async forget(node: string): Promise<void> {
     if (wishedNodes(this.wish).some(({ name }) => name === node))

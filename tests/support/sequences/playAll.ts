@@ -11,7 +11,7 @@ import { play } from "./play";
 import { playServers, serverSequences, threeServers } from "./servers";
 import { sequences } from "./steps";
 
-/** What may be played: a cluster's life as its workers see it, or as its servers do, or what a reviewer is told of a change. */
+/** What can be played: changes of a cluster's workers, of its servers, or what a review announces about a change. */
 const GAMES = {
   workers: {
     prepare: mixed,
@@ -35,30 +35,30 @@ export type GameName = keyof typeof GAMES;
 
 export interface PlayOptions {
   readonly game: GameName;
-  /** Each gives one sequence, the same at every time. */
+  /** Each seed gives one sequence, which is always the same. */
   readonly seeds: readonly number[];
-  /** Sequences at a time; one keeps about a core busy. */
+  /** Number of sequences at the same time; one uses about one core. */
   readonly parallel: number;
-  /** Looks for the shortest sequence that fails too, by playing many more. */
+  /** Looks for the shortest sequence that fails, too, by playing many more. */
   readonly shrink?: boolean;
-  /** Told of each sequence as it ends. */
+  /** Called with the result of each sequence. */
   readonly onEnd?: (outcome: Outcome) => void;
 }
 
 export interface Outcome {
   readonly seed: number;
-  /** What was broken, the steps, the story, and how to play it again; undefined if every promise was kept. */
+  /** The broken promises, the steps, the story, and the command to play it again; undefined if every promise was kept. */
   readonly failure?: string;
   readonly seconds: number;
 }
 
 export interface Played {
   readonly failed: readonly Outcome[];
-  /** What was played; only of games that count. */
+  /** Counts of what was played, only from games that count. */
   readonly counts: Counts;
 }
 
-/** Plays random sequences, each in a world of its own that begins with a running cluster. */
+/** Plays random sequences, each in its own homelab with a running cluster. */
 export async function playAll({ game, seeds, parallel, shrink = false, onEnd }: PlayOptions): Promise<Played> {
   const from = await homelabAtRest((lab) => {
     compileProgram(lab);

@@ -5,15 +5,15 @@ import type { Entry } from "../journal";
 import { PLACES, SERVER, vmidOf, type Wish, type WishedNode, wishedNodes, workerName } from "./wish";
 
 /**
- * Every worker leaves the cluster before its machine goes, and never after it, whatever else happens.
- * @param byHand entries of guests that somebody destroyed by hand or by `recover`: nobody could leave before that
- * @returns a line for each promise that was broken
+ * Checks that every worker leaves the cluster before its machine is removed, and never after that.
+ * @param byHand entries of guests that a person or `recover` destroyed: their nodes could not leave before
+ * @returns a line for each broken promise
  */
 export function orderProblems(entries: readonly Entry[], byHand: ReadonlySet<Entry>): string[] {
   return PLACES.flatMap((place) => {
     const [name, vmid] = [workerName(place), vmidOf(place)];
     const problems: string[] = [];
-    // Of the machine's present life. The first one began before the journal did.
+    // Of the node's current machine. The first machine is older than the journal.
     let life: { k3sBegan?: number; gone?: true } = { k3sBegan: 0 };
     let left = -1;
     for (const entry of entries) {
@@ -36,7 +36,7 @@ export function orderProblems(entries: readonly Entry[], byHand: ReadonlySet<Ent
 }
 
 /**
- * The world is what the wish says, and nothing besides but strangers.
+ * Checks that the homelab is what the wish says, and that nothing else exists but other people's guests.
  * @returns a line for each difference
  */
 export async function endProblems(lab: Homelab, wish: Wish, strangers: readonly number[]): Promise<string[]> {
@@ -64,19 +64,19 @@ function nodeProblems(lab: Homelab, { name, vmid, kind, cores, tier }: WishedNod
   if (called !== name) problems.push(`is called ${called}`);
   if (options.get("cores") !== String(cores)) problems.push(`has ${options.get("cores")} cores, not ${cores}`);
   if (k3s === undefined) problems.push("has no K3s");
-  if (k3s?.caHash !== lab.machines.disks.get(SERVER.vmid)?.k3s?.caHash) problems.push("is not of this cluster");
+  if (k3s?.caHash !== lab.machines.disks.get(SERVER.vmid)?.k3s?.caHash) problems.push("is not in this cluster");
   const labels = lab.host.tasks.filter(({ step }) => step === `${name}-ready`).at(-1)?.args["LABELS"] ?? "";
   const wanted = tier === "" ? "" : `tier=${tier}`;
   if (labels !== wanted) problems.push(`has the labels "${labels}", not "${wanted}"`);
   return problems.map((problem) => `${name} ${problem}`);
 }
 
-/** What belongs to nodes in the state, as `name`, one for each resource. */
+/** Names of the nodes' resources in the state, one for each resource. */
 async function nodeResources(lab: Homelab): Promise<string[]> {
   return (await lab.state()).map(({ name }) => name).filter((name) => /^k3s-(master|worker|vm)/.test(name));
 }
 
-/** Two components and the machine have the node's name. */
+/** Three resources have the node's name: two components and the machine. */
 function resourcesOf({ name, kind }: WishedNode): string[] {
   const scripts = ["guard", kind, "host-key", "artifacts", "leave", "k3s", "ready"].map(
     (script) => `${name}-${script}`,
@@ -84,7 +84,7 @@ function resourcesOf({ name, kind }: WishedNode): string[] {
   return [name, name, name, ...scripts];
 }
 
-/** One line where two collections are not the same, whatever their order. */
+/** One line if two collections differ; order does not matter. */
 export function difference<T>(what: string, are: Iterable<T>, should: Iterable<T>): string[] {
   const [found, wanted] = [[...are].sort(), [...should].sort()].map((items) => items.join(", "));
   return found === wanted ? [] : [`${what} are ${found || "none"}; they should be ${wanted || "none"}`];

@@ -2,20 +2,20 @@ import type { PulumiResult } from "../pulumiResult";
 
 /** What a person does about an error before the next `up`. */
 export type Remedy =
-  /** The VMID is somebody else's: its index is retired; without another refresh, if that is what fails. */
+  /** The VMID belongs to another person's guest: retire its index; without a further refresh, if the refresh is what fails. */
   | { readonly kind: "give way"; readonly vmid: number; readonly refreshFails?: true }
-  /** Our guest has gone and somebody else has its VMID: the program shall forget the node. */
+  /** Our guest is gone and another person's guest has its VMID: make the program forget the node. */
   | { readonly kind: "forget"; readonly node: string }
-  /** A guest of ours stands there half made: `npx proxmox-k3s recover`. */
+  /** One of our guests is incomplete: run `npx proxmox-k3s recover`. */
   | { readonly kind: "recover" }
   | { readonly kind: "refresh" };
 
 const RECOVERY = /npx proxmox-k3s recover/;
 
-/** Errors that are the world's doing and that say what to do; every other one is the program's. */
+/** Errors with a cause outside the program, which name a remedy. Every other error is a bug of the program. */
 const SAYINGS: readonly [RegExp, (match: RegExpExecArray) => Remedy][] = [
-  // The Proxmox client's words: a refresh reads the disks of whatever machine has the VMID, and the token may not do that to a
-  // stranger's. The program has not begun by then, so docs/operations.md says what to do.
+  // An error of the Proxmox client: a refresh reads the disks of any machine with the VMID, and the token has no permission for
+  // another person's. The program has not started then, so docs/operations.md says what to do.
   [
     /Permission check failed \(\/vms\/(\d+), VM\.Config\.Disk\)/,
     ([, vmid]) => ({ kind: "give way", vmid: Number(vmid), refreshFails: true }),
@@ -28,7 +28,7 @@ const SAYINGS: readonly [RegExp, (match: RegExpExecArray) => Remedy][] = [
   [/no server of the cluster answered/, () => ({ kind: "refresh" })],
 ];
 
-/** @returns undefined if the errors name none */
+/** @returns undefined if the errors name no remedy */
 export function remedyFor(run: PulumiResult): Remedy | undefined {
   const said = saidBy(run);
   for (const [saying, remedy] of SAYINGS) {
@@ -38,12 +38,12 @@ export function remedyFor(run: PulumiResult): Remedy | undefined {
   return undefined;
 }
 
-/** Whether one of the errors does, whatever else has to be done first. */
+/** Whether one of the errors names `recover`, even if another remedy comes first. */
 export function namesRecovery(run: PulumiResult): boolean {
   return RECOVERY.test(saidBy(run));
 }
 
-/** All that a run complained of or warned of. */
+/** All errors and warnings of a run. */
 export function saidBy(run: PulumiResult): string {
   return [...run.errors, ...run.warnings, run.stderr].join("\n");
 }

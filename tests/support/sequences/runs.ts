@@ -3,18 +3,18 @@ import { Homelab, type HomelabSnapshot } from "../homelab";
 import type { Entry } from "../journal";
 import type { PulumiResult } from "../pulumiResult";
 
-/** One world, and what a sequence does to it. */
+/** One homelab, and what a sequence does to it. */
 export interface Game<Step> {
-  /** One line for each thing that a person, fate or `pulumi` did. */
+  /** One line for each change, accident and run of `pulumi`. */
   readonly story: readonly string[];
   step(step: Step): Promise<void>;
-  /** Everything is put right, as far as the errors say how; then the promises are held against the world. */
+  /** Fixes everything as the errors say, then checks the promises. */
   end(): Promise<void>;
 }
 
 /**
- * Plays a sequence in a world of its own.
- * @throws Error with everything that was broken, and the story so far
+ * Plays a sequence in a new homelab.
+ * @throws Error with every broken promise, and the story so far
  */
 export async function playGame<Step>(
   from: HomelabSnapshot,
@@ -34,9 +34,10 @@ export async function playGame<Step>(
 }
 
 /**
- * Runs an `up` that is killed once so many things have begun, and frees the stack; what it had begun goes on to its end.
- * @param seen told of each thing that begins
- * @returns whether it was killed; else it had ended before
+ * Runs an `up` that is killed after so many entries of the journal, and unlocks the stack; scripts and tasks that were started
+ * run on to their end.
+ * @param seen called with each entry when it begins
+ * @returns whether the `up` was killed; if not, it had ended before
  */
 export async function killUp(
   lab: Homelab,
@@ -56,22 +57,22 @@ export async function killUp(
   if (isKilled) await lab.cancel();
   await lab.idle();
   for (const end = Date.now() + 60_000; lab.journal.entries.some(({ ended }) => ended === undefined); await sleep(20))
-    if (Date.now() > end) throw new Error("what the killed up had begun has not ended within a minute");
+    if (Date.now() > end) throw new Error("the scripts and tasks of the killed up have not ended within a minute");
   return isKilled;
 }
 
-/** What recover says of a copy that was cut off before it had a name, so that nobody but a person can tell whose it is. */
+/** Message of `recover` about an interrupted clone without a name: only a person can know whose it is. */
 const NAMELESS = /if none does: qm unlock (\d+) && qm destroy \1 on pve/;
 
 /**
- * `npx proxmox-k3s recover`, by a person who agrees, and who does by hand what it leaves to a person.
- * @throws Error when it fails
+ * Runs `npx proxmox-k3s recover` and agrees; then does by hand what it leaves to a person.
+ * @throws Error if it fails
  */
 export async function recover(lab: Homelab): Promise<void> {
   const run = () => lab.command("recover", "--stack", "homelab", "--yes");
   let { code, stdout, stderr } = await run();
   for (let nameless = NAMELESS.exec(stdout); nameless; nameless = NAMELESS.exec(stdout)) {
-    // No task makes it.
+    // Wait until no task of the API can still be making it.
     await lab.idle();
     await lab.qm("unlock", nameless[1]!);
     await lab.qm("destroy", nameless[1]!);
@@ -80,7 +81,7 @@ export async function recover(lab: Homelab): Promise<void> {
   if (code !== 0) throw new Error(`recover fails:\n${stdout}${stderr}`);
 }
 
-/** All that a run complained of, indented. */
+/** All errors of a run, indented. */
 export function textOf(run: PulumiResult): string {
   return [...run.errors, run.stderr.trim()].join("\n").replaceAll(/^/gm, "    ").trim();
 }

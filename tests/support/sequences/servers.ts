@@ -9,11 +9,11 @@ import { type Game, killUp, playGame, recover, textOf } from "./runs";
 import { type Kind, KINDS } from "./wish";
 
 /*
- * Random sequences of what people and fate do to a cluster's servers. What must hold: there is never a second cluster; no server's
- * machine goes before the server has left etcd; servers go one at a time; and what a person wished for is there in the end.
+ * Random sequences of what people and accidents do to a cluster's servers. The promises: there is never a second cluster; no
+ * server's machine is removed before the server has left etcd; servers leave one at a time; and the end matches the config.
  */
 
-/** Pulumi.homelab.yaml's server pool with room for more; servers are told by their index. */
+/** The server pool of Pulumi.homelab.yaml with room for more servers, which are numbered by index. */
 const INDICES = Array.from({ length: 12 }, (_, at) => at + 1);
 const vmidOf = (index: number): number => (index === 1 ? 100 : 108 + index);
 const addressOf = (index: number): string => `192.168.2.${index === 1 ? 20 : 58 + index}`;
@@ -23,25 +23,25 @@ export const SERVER_POOL = {
   vmIds: INDICES.map(vmidOf),
   addresses: INDICES.map(addressOf),
 };
-/** Where both kinds play, servers with odd indices are in containers, and the others in virtual machines. */
+/** With both kinds, servers with odd indices are containers, the others virtual machines. */
 const kindOf = (index: number): Kind => (index % 2 === 1 ? "lxc" : "vm");
 const SERVER_POOLS: Readonly<Record<Kind, string>> = { lxc: "master", vm: "master-vm" };
 
 type Change =
   | { readonly change: "count"; readonly to: 1 | 3 | 5 }
-  /** Some server that is there goes for good; one with a new index comes in its place. */
+  /** Retires one of the servers for good; a server with a new index replaces it. */
   | { readonly change: "retire"; readonly place: number }
-  /** A server's guest ends, its disk stays. It takes place only where a majority lives on, or was lost before. */
+  /** Stops a server's guest; its disk stays. Only if a majority of the servers still runs without it. */
   | { readonly change: "die"; readonly place: number }
-  /** Somebody runs `pct destroy` by hand, with the same restraint. */
+  /** Somebody runs `pct destroy` by hand, under the same condition. */
   | { readonly change: "remove"; readonly place: number }
-  /** Something that every server's K3s is restarted for. */
+  /** A change that restarts K3s on every server. */
   | { readonly change: "version"; readonly to: string };
 
 type Trouble =
-  /** Every script of the name fails before it does anything. */
+  /** Every script with this name fails before it does anything. */
   | { readonly trouble: "script"; readonly name: string }
-  /** Engine and plugins are killed once so many things have happened in the world. */
+  /** Engine and plugins are killed after this many entries of the journal. */
   | { readonly trouble: "kill"; readonly after: number };
 
 export interface ServerStep {
@@ -80,20 +80,20 @@ export const serverSequences = fc.array(
 
 /** More than any sequence needs. */
 const TRIES = 8;
-/** What the program says where a server has to be brought back first; and where a refresh does what is needed. */
+/** Errors after which a stopped server must be started first; then errors that a refresh resolves. */
 const BROUGHT_BACK = /these servers do not answer|would start a second cluster|would have no majority/;
 const REFRESHED = /pulumi up --refresh|does not exist on this Proxmox host|no server of the cluster answered/;
 
-/** @param from a world at rest with three servers and a worker */
+/** @param from a saved homelab with three servers and a worker */
 export const playServers = (from: HomelabSnapshot, steps: readonly ServerStep[]): Promise<void> =>
   playGame(from, steps, (lab) => new ServerGame(lab));
 
-/** Three servers of both kinds in place of the homelab's one, and one worker. */
+/** Three servers of both kinds instead of the homelab's one, and one worker. */
 export async function threeServers(lab: Homelab): Promise<void> {
   await lab.makeVmTemplate(TEMPLATE);
   lab.edit((cluster) => {
     const { pools, k3s } = cluster;
-    // Not left to the default: one server would then be asked to go back to SQLite, which is refused.
+    // Set explicitly: by default a change to one server would also mean SQLite, which is refused.
     k3s.datastore = "etcd";
     pools[SERVER_POOLS.vm] = { ...pools.master, kind: "vm", template: TEMPLATE };
     for (const kind of KINDS)
@@ -103,7 +103,7 @@ export async function threeServers(lab: Homelab): Promise<void> {
   });
 }
 
-/** The servers that a pool may have, by their index in it. */
+/** The possible servers of a pool, by their index in it. */
 function nodesOf(kind: Kind): ClusterConfig {
   const its = INDICES.filter((index) => kindOf(index) === kind);
   const identity = (index: number) => ({ hostname: nameOf(index), vmId: vmidOf(index), address: addressOf(index) });
@@ -123,14 +123,14 @@ class ServerGame implements Game<ServerStep> {
   readonly story: string[] = [];
   private count = 3;
   private retired: number[] = [];
-  /** The cluster, told by its CA: it is the same from the beginning to the end. */
+  /** The cluster's CA, which must stay the same. */
   private readonly ca: string;
-  /** A guest has ended or gone, or an `up` has failed, and no `up --refresh` has ended well since. */
+  /** A guest was stopped or removed, or an `up` has failed, and no `up --refresh` has succeeded since. */
   private drifted = false;
   private settled = true;
   private owesRecovery = false;
   private readonly broken: string[] = [];
-  /** The last server whose leave has begun in this run. */
+  /** The last server that has begun to leave in this run. */
   private leaving: number | undefined;
 
   constructor(private readonly lab: Homelab) {
@@ -141,7 +141,7 @@ class ServerGame implements Game<ServerStep> {
     this.story.push(`- ${JSON.stringify(what)}${some ? `, then ${JSON.stringify(some)}` : ""}`);
     await this.change(what);
     await this.up(some);
-    // A person does what the error says before the next wish; a cluster that is half lost is no place for another.
+    // A person fixes every error before the next change. With only half of its servers, a cluster could not take one.
     await this.settle();
   }
 
@@ -173,7 +173,7 @@ class ServerGame implements Game<ServerStep> {
       case "count":
         return this.wishFor(what.to, this.retired);
       case "retire":
-        // The only server is never exchanged.
+        // The only server is never replaced.
         return this.count === 1 ? undefined : this.wishFor(this.count, [...this.retired, this.at(what.place)]);
       case "version":
         return this.lab.edit((cluster) => (cluster.version = what.to));
@@ -184,7 +184,7 @@ class ServerGame implements Game<ServerStep> {
     }
   }
 
-  /** Where the others hold the majority: with it lost for good, so is the cluster. */
+  /** Only if the other servers have the majority: if that were lost for good, the cluster would be, too. */
   private async strike(index: number, blow: (vmid: number) => Promise<void>): Promise<void> {
     const { etcd } = this.lab.host;
     const others = [...etcd].filter((name) => name !== nameOf(index));
@@ -206,11 +206,11 @@ class ServerGame implements Game<ServerStep> {
       if (namesRecovery(run)) this.owesRecovery = true;
       else if (BROUGHT_BACK.test(said)) await this.bringBack();
       else if (REFRESHED.test(said)) this.drifted = true;
-      else throw new Error(`up fails, and does not say what to do:\n${said}`);
+      else throw new Error(`up fails without a remedy:\n${said}`);
     }
   }
 
-  /** `pct start` or `qm start` of every server's guest that does not run. */
+  /** Runs `pct start` or `qm start` for every stopped guest of a server. */
   private async bringBack(): Promise<void> {
     this.story.push("  pct start, qm start");
     const { machines, host, guests } = this.lab;
@@ -240,16 +240,16 @@ class ServerGame implements Game<ServerStep> {
     return run;
   }
 
-  /** A machine goes only once its server is out of etcd, and no leave begins before the last one's machine has gone. */
+  /** A machine is removed only after its server has left etcd, and no leave begins before the last server's machine is removed. */
   private judge({ what }: Entry): void {
     const { guests } = this.lab;
     for (const index of INDICES) {
       const name = nameOf(index);
       if (what === `guest ${vmidOf(index)} destroy` && this.lab.host.etcd.has(name))
-        this.broken.push(`the machine of ${name} went while it was a member of etcd`);
+        this.broken.push(`the machine of ${name} was removed while it was a member of etcd`);
       if (what !== `${name}-leave delete`) continue;
       if (this.leaving !== undefined && this.leaving !== index && guests.includes(vmidOf(this.leaving)))
-        this.broken.push(`${name} leaves while the machine of ${nameOf(this.leaving)} still stands`);
+        this.broken.push(`${name} leaves while the machine of ${nameOf(this.leaving)} still exists`);
       this.leaving = index;
     }
   }
@@ -269,7 +269,7 @@ class ServerGame implements Game<ServerStep> {
   }
 
   private wishFor(count: number, retired: readonly number[]): void {
-    // One that stays, or the cluster would have no heir.
+    // At least one server must stay, or no server could hand the cluster to the new ones.
     if (!this.wished().some((index) => wishedOf(count, retired).includes(index))) return;
     [this.count, this.retired] = [count, [...retired]];
     this.lab.edit((cluster) => wishFor(cluster, this.wished()));
@@ -289,6 +289,6 @@ class ServerGame implements Game<ServerStep> {
   }
 }
 
-/** Worked out once more, on purpose not by `config/`. */
+/** Computed here again on purpose, without `config/`. */
 const wishedOf = (count: number, retired: readonly number[]): number[] =>
   INDICES.filter((index) => !retired.includes(index)).slice(0, count);

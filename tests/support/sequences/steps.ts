@@ -2,20 +2,20 @@ import fc from "fast-check";
 import type { FaultSpec } from "../../../lab/pve/faults/fault";
 import { type Kind, KINDS, type Place } from "./wish";
 
-/** What a person, or fate, changes before an `up`, of one pool or of one worker. A stranger's guest may be of either kind. */
+/** A change before an `up`, by a person or by accident, of one pool or of one worker. A stranger is another person's guest. */
 export type Change =
   | { readonly change: "count"; readonly kind: Kind; readonly to: number }
   | { readonly change: "cores"; readonly kind: Kind; readonly to: number }
   | { readonly change: "tier"; readonly kind: Kind; readonly to: string }
-  /** Puts the index on the list of retired ones, or takes it off. */
+  /** Adds the index to the list of retired ones, or removes it. */
   | ({ readonly change: "retire" } & Place)
-  /** The guest ends, its disk stays; that of the server with the index 0. */
+  /** Stops the guest; its disk stays. Index 0 is the server. */
   | ({ readonly change: "stop" } & Place)
-  /** Somebody runs `pct destroy`, or `qm destroy`, by hand. */
+  /** Somebody runs `pct destroy` or `qm destroy` by hand. */
   | ({ readonly change: "remove" } & Place)
-  /** The same, and somebody else makes a guest with its VMID before anybody looks. */
+  /** The same, and then another person makes a guest with its VMID, before the next `up`. */
   | ({ readonly change: "usurp"; readonly stranger: Kind; readonly running: boolean } & Place)
-  /** Somebody else makes a guest with the VMID of the worker that would come next; a person may ask for that worker. */
+  /** Another person makes a guest with the VMID of the next worker; `wanted` also adds that worker to the config. */
   | {
       readonly change: "stranger";
       readonly kind: Kind;
@@ -24,18 +24,18 @@ export type Change =
       readonly wanted: boolean;
     };
 
-/** What happens to the `up` itself. */
+/** A fault of the `up` itself. */
 export type Trouble =
-  /** Every script of the name fails before it does anything. */
+  /** Every script with this name fails before it does anything. */
   | { readonly trouble: "script"; readonly name: (typeof SCRIPTS)[number] }
   | { readonly trouble: "fault"; readonly fault: FaultSpec }
-  /** Engine and plugins are killed once so many things have happened in the world. */
+  /** Engine and plugins are killed after this many entries of the journal. */
   | { readonly trouble: "kill"; readonly after: number };
 
 export interface Step {
   readonly change: Change;
   readonly trouble?: Trouble;
-  /** After an `up` that failed: do what its error says and run it again, or go on to the next step as it is. */
+  /** After a failed `up`: do what its error says and run it again; or go on to the next step. */
   readonly again: boolean;
 }
 
@@ -56,11 +56,11 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ change: is("tier"), kind, to: fc.constantFrom("one", "two") }) },
 );
 
-/** Paths of the API at which guests of both kinds come and go. */
+/** API paths that create guests of both kinds. */
 const CREATION = "^/nodes/pve/(lxc|qemu/\\d+/clone)$";
 const GUEST = "/(lxc|qemu)/";
 
-/** Each strikes a few times only: more often than the client tries again by itself, or less often. */
+/** Each fault occurs only a few times: more often than the client retries by itself, or less often. */
 const fault: fc.Arbitrary<FaultSpec> = fc
   .record({
     fault: fc.constantFrom<FaultSpec>(
@@ -91,5 +91,5 @@ const step: fc.Arbitrary<Step> = fc
   .record({ change, trouble: fc.option(trouble, { freq: 2, nil: undefined }), again: fc.boolean() })
   .map(({ trouble: some, ...rest }) => (some === undefined ? rest : { ...rest, trouble: some }));
 
-/** Short enough that many fit into a test run, long enough for one thing to lie on top of another. */
+/** Short, so that many fit into a test run; long enough that one step meets the effects of another. */
 export const sequences = fc.array(step, { minLength: 3, maxLength: 3 });

@@ -3,15 +3,15 @@ import { parseGuestConfig } from "../../../lab/pve/guestConfig";
 import type { Homelab } from "../homelab";
 import type { Kind } from "./wish";
 
-/** A guest of somebody else's, as it was made. */
+/** Another person's guest, as it was made. */
 interface Stranger {
   readonly conf: string;
   readonly startedAt: number | undefined;
-  /** Requests to the API before it was there. */
+  /** Number of requests to the API before the guest was made. */
   readonly since: number;
 }
 
-/** Guests that somebody else has made in a world, and whether anybody has touched them since. */
+/** Other people's guests in a homelab, and whether anything has touched them since. */
 export class Strangers {
   private readonly all = new Map<number, Stranger>();
 
@@ -25,7 +25,7 @@ export class Strangers {
     return this.all.has(vmid);
   }
 
-  /** A guest by hand, past the API, as `pct create` and `qm create` do; the VMID must be free. */
+  /** Makes a guest without the API, as `pct create` and `qm create` do; the VMID must be free. */
   async make(vmid: number, running: boolean, kind: Kind = "lxc"): Promise<void> {
     const { host, machines, vms } = this.lab;
     const disk = `local-lvm:vm-${vmid}-disk-0`;
@@ -38,7 +38,7 @@ export class Strangers {
     this.all.set(vmid, { conf, startedAt: this.startedAt(vmid), since: this.lab.exchanges.length });
   }
 
-  /** What has been done to them, one line each. */
+  /** Everything that was done to them, one line each. */
   touched(): string[] {
     return [...this.all].flatMap(([vmid, { conf, startedAt, since }]) => {
       const problems: string[] = [];
@@ -46,14 +46,14 @@ export class Strangers {
       if (!fs.existsSync(file) || !this.lab.guests.includes(vmid)) problems.push("is gone");
       else if (fs.readFileSync(file, "utf8") !== conf) problems.push(`was changed:\n${fs.readFileSync(file, "utf8")}`);
       if (this.startedAt(vmid) !== startedAt) problems.push("was started or stopped");
-      // What Proxmox VE forbids has touched nothing, and is its part of the promise.
+      // A request that Proxmox VE has refused (403) has touched nothing.
       for (const { method, path, params, status } of this.lab.exchanges.slice(since))
         if (
           method !== "GET" &&
           status !== 403 &&
           (ofGuest(vmid).test(path) || ["vmid", "newid"].some((key) => String(params?.[key]) === String(vmid)))
         )
-          problems.push(`was meant by ${method} ${path}`);
+          problems.push(`was the target of ${method} ${path}`);
       return problems.map((problem) => `the stranger's guest ${vmid} ${problem}`);
     });
   }
@@ -63,7 +63,7 @@ export class Strangers {
   }
 }
 
-/** What a guest has of its kind alone. */
+/** The options that only one kind of guest has. */
 const OWN: Readonly<Record<Kind, (vmid: number, disk: string) => string>> = {
   lxc: (vmid, disk) => `arch: amd64\nhostname: nas-${vmid}\nnet0: name=eth0,bridge=vmbr0\nrootfs: ${disk},size=8G\n`,
   vm: (vmid, disk) => `name: nas-${vmid}\nnet0: virtio=BC:24:11:00:00:01,bridge=vmbr0\nscsi0: ${disk},size=8G\n`,

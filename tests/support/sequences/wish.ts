@@ -1,6 +1,6 @@
 /**
- * What a person wants of the worker pools, one of each kind, and what follows from it: worked out here once more, on
- * purpose not by `config/`, so that a plan that is wrong does not agree with itself.
+ * The worker pools that a person wants, one of each kind, and what follows from that. It is computed here again on purpose,
+ * without `config/`: a wrong plan must not be compared with itself.
  */
 export const KINDS = ["lxc", "vm"] as const;
 export type Kind = (typeof KINDS)[number];
@@ -19,7 +19,7 @@ export interface PoolWish {
   /** Indices that no worker has. */
   readonly retired: readonly number[];
   readonly cores: number;
-  /** Value of the label `tier` of every worker; none without a value. */
+  /** Value of the label `tier` of every worker; empty for no label. */
   readonly tier: string;
 }
 
@@ -31,7 +31,7 @@ export interface WishedNode {
   readonly tier: string;
 }
 
-/** More than a sequence can reach. */
+/** More indices than a sequence can use. */
 const INDICES = Array.from({ length: 20 }, (_, at) => at + 1);
 export const PLACES: readonly Place[] = KINDS.flatMap((kind) => INDICES.map((index) => ({ kind, index })));
 export const SERVER: WishedNode = { name: "k3s-master", vmid: 100, kind: "lxc", cores: 2, tier: "" };
@@ -45,7 +45,7 @@ export const wishedNodes = (wish: Wish): WishedNode[] => [SERVER, ...KINDS.flatM
 export function wishedOf(wish: Wish, kind: Kind): WishedNode[] {
   const { count, retired, cores, tier } = wish[kind];
   const indices = INDICES.filter((index) => !retired.includes(index)).slice(0, count);
-  if (indices.length < count) throw new Error(`${count} workers without ${retired.join(", ")} are too many`);
+  if (indices.length < count) throw new Error(`no ${count} workers are left without ${retired.join(", ")}`);
   return indices.map((index) => {
     const place = { kind, index };
     return { name: workerName(place), vmid: vmidOf(place), kind, cores, tier };

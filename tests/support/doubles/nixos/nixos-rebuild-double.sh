@@ -1,10 +1,10 @@
 #!/bin/sh
-# A double of NixOS's nixos-rebuild, which says so: it builds nothing. It checks the form of the configuration: the entry that
-# -I nixos-config names imports files that are there, Nix reads them, and the assertions of the program's module hold with the K3s
-# in $DOUBLE_ROOT/k3s-release. What it "builds" is a folder, whose switch-to-configuration (switch-double.sh) moves links.
+# A double of NixOS's nixos-rebuild, which says so: it builds nothing. It checks the form of the configuration: the entry after
+# -I nixos-config imports files that exist, Nix can read them, and the assertions of the program's module hold with the K3s
+# in $DOUBLE_ROOT/k3s-release. What it "builds" is a folder with a switch-to-configuration (switch-double.sh) that moves links.
 # Arguments: build|test|boot --no-flake -I nixos-config=ENTRY. Environment: DOUBLE_ROOT, in place of /.
-# $DOUBLE_ROOT/fails has words for it to fail with: "build WORDS", "test WORDS" or "boot WORDS". With "reach" the system that it
-# builds is out of reach.
+# $DOUBLE_ROOT/fails says how it fails: "build MESSAGE", "test MESSAGE" or "boot MESSAGE". With "reach", nobody can reach the machine
+# with the system that it builds.
 set -eu
 DOUBLE_ROOT=${DOUBLE_ROOT-}
 here=$(dirname "$(readlink -f "$0")")
@@ -46,7 +46,7 @@ printf '[Service]\n# As the double has it: %s\n' "$(read_nix --eval --strict --j
 cat "$DOUBLE_ROOT/k3s-release" >"$system/k3s-release"
 if grep -qs '^reach' "$DOUBLE_ROOT/fails"; then touch "$system/out-of-reach"; else rm -f "$system/out-of-reach"; fi
 cp "$here/switch-double.sh" "$system/bin/switch-to-configuration"
-# Its commands are those of the system that runs.
+# The new system has the commands of the running one.
 ln -sfn "$(readlink -f "$DOUBLE_ROOT/run/current-system/sw")" "$system/sw"
 [ "$verb" = boot ] || ln -sfn "$system" result
 case $verb in

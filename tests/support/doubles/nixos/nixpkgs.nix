@@ -1,5 +1,5 @@
-# A double of nixpkgs, as far as a NixOS module of the program asks it: functions give their value, packages are places. It has one
-# release of K3s, and NixOS's modules are not in it, so every option is taken.
+# A double of the part of nixpkgs that a NixOS module of the program uses: functions return their value, packages are paths. It
+# has one release of K3s. It does not have NixOS's modules, so it accepts every option.
 { release }:
 let
   minor = builtins.concatStringsSep "_" (builtins.filter builtins.isString (builtins.match "([0-9]+)[.]([0-9]+)[.].*" release));
