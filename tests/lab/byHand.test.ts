@@ -5,15 +5,15 @@ import * as path from "node:path";
 import { type Finished, Lab } from "../support/lab";
 
 /*
- * What people did by hand on real containers, and data that one node alone has: both are there afterwards, by their
- * checksums. The many settings, one by one: tests/engine/byHand.test.ts.
+ * What people did by hand on real containers, and data that only one node has: both are still there afterwards, by their
+ * checksums. tests/engine/byHand.test.ts has the many settings, one by one.
  */
 
 const lab = new Lab("by-hand");
 
 const up = (...args: string[]): Promise<Finished> => lab.pulumi("up", "--yes", "--skip-preview", ...args);
 const upOk = (...args: string[]): Promise<string> => lab.pulumiOk("up", "--yes", "--skip-preview", ...args);
-/** When the guest's init process was started. */
+/** Start time of the guest's init process. */
 const started = (vmid: number): Promise<string> => lab.inGuest(vmid, "stat -c %y /proc/1");
 const isSchedulable = async (node: string): Promise<boolean> =>
   (await lab.kubectl("get", "node", node, "-o", "jsonpath={.spec.unschedulable}")) !== "true";
@@ -25,7 +25,7 @@ beforeAll(async () => {
 }, 40 * 60_000);
 afterAll(() => lab.down(), 120_000);
 
-it("a mount point with a file in it outlives a refresh, and its node goes on without a reboot", async () => {
+it("a mount point with a file in it survives a refresh, and its node runs on without a reboot", async () => {
   await lab.host("mkdir -p /srv/media && head -c 300000 /dev/urandom >/srv/media/film && chmod -R a+rX /srv/media");
   await lab.host(
     "pct set 102 --mp0 /srv/media,mp=/media && pct set 102 --tags 'k3s;nas' --cpulimit 2 && pct reboot 102",
@@ -41,7 +41,7 @@ it("a mount point with a file in it outlives a refresh, and its node goes on wit
   expect([await lab.host("cat /etc/pve/lxc/102.conf"), await started(102)]).toEqual([conf, boot]);
 }, 300_000);
 
-describe("a worker with data of its own", () => {
+describe("a worker with its own data", () => {
   let sum: string;
   let boot: string;
   beforeAll(async () => {
@@ -53,7 +53,7 @@ describe("a worker with data of its own", () => {
     expect([await lab.inGuest(103, "sha256sum </srv/volume/rows"), await started(103)]).toEqual([sum, boot]);
   }, 60_000);
 
-  it("stays where it is after a slip in the name of its storage: alone it changes nothing, a rebuild is refused before it", async () => {
+  it("stays if the config has a wrong storage: alone that changes nothing, and a rebuild is refused before it begins", async () => {
     const key = "proxmox-k3s:cluster.pools.worker";
     await lab.configure("pools.worker.storage", "local-lmv");
     const slip = await lab.pulumiResult("up", "--yes", "--skip-preview");
@@ -73,7 +73,7 @@ describe("a worker with data of its own", () => {
     await upOk();
   }, 420_000);
 
-  it("comes back after its Node was deleted, and another one after its K3s was stopped; then nothing changes", async () => {
+  it("comes back after its Node was deleted, and another one after its K3s was stopped; afterwards nothing changes", async () => {
     await lab.kubectl("delete", "node", "k3s-worker-02");
     await lab.inGuest(102, "systemctl stop k3s-agent");
     const run = await lab.pulumiResult("up", "--yes", "--skip-preview");
@@ -87,7 +87,7 @@ describe("a worker with data of its own", () => {
     expect([next.code, next.changes]).toEqual([0, {}]);
   }, 420_000);
 
-  it("is taken into the state again by one command after a refresh has lost it on another Proxmox node", async () => {
+  it("is put back into the state by one command after a refresh has lost it on another Proxmox VE node", async () => {
     const [here, there] = ["/etc/pve/nodes/pve/lxc/103.conf", "/etc/pve/nodes/pve2/lxc/103.conf"];
     await lab.host(`mkdir -p /etc/pve/nodes/pve2/lxc && mv ${here} ${there}`);
     const lost = await up("--refresh");
@@ -105,10 +105,10 @@ describe("a worker with data of its own", () => {
   }, 420_000);
 });
 
-describe("a worker that is to go", () => {
+describe("a worker that the config removes", () => {
   beforeAll(() => lab.configure("pools.worker.count", "1"));
 
-  it("is kept where its guest is protected and in HA: said before it is drained", async () => {
+  it("is kept if its guest is protected and in HA, and the error comes before the drain", async () => {
     const sum = await lab.inGuest(103, "sha256sum </srv/volume/rows");
     await lab.host("pct set 103 --protection 1; mkdir -p /etc/pve/ha; printf 'ct: 103\\n' >/etc/pve/ha/resources.cfg");
     const run = await up();
@@ -120,7 +120,7 @@ describe("a worker that is to go", () => {
     await lab.host("pct set 103 --protection 0; rm /etc/pve/ha/resources.cfg");
   }, 180_000);
 
-  it("is kept where it has a volume that no other node has, and goes once that may go", async () => {
+  it("is kept if it has a volume that no other node has, until the config allows its loss", async () => {
     const sum = await lab.inGuest(103, "sha256sum </srv/volume/rows");
     const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "by-hand-")), "volume.json");
     fs.writeFileSync(file, JSON.stringify(volume()));
@@ -159,7 +159,7 @@ function volume(): object {
     {
       ...{ apiVersion: "v1", kind: "Pod", metadata: { name: "reader", namespace: "default" } },
       spec: {
-        // Nothing has to run: the API knows that it uses the claim.
+        // The pod does not have to run: the API knows that it uses the claim.
         nodeSelector: { "example.com/nowhere": "yes" },
         containers: [{ name: "reader", image: "busybox" }],
         volumes: [{ name: "rows", persistentVolumeClaim: { claimName: "rows" } }],

@@ -5,7 +5,7 @@ import { labCgroup, labPaths } from "../../lab/lab";
 import { eventually, finish, Lab } from "../support/lab";
 import { LabApi } from "../support/labApi";
 
-/* Containers of the lab, made through its API and seen from within: what a Proxmox VE host's are, they must be. */
+/* Containers of the lab, made through its API and seen from the inside: they must be like those of a Proxmox VE host. */
 
 const lab = new Lab("containers");
 const api = new LabApi(lab);
@@ -32,14 +32,14 @@ async function create(vmid: number, more: Readonly<Record<string, string>> = {})
   });
 }
 
-/** A shell command in a guest; its output without the last newline. */
+/** Runs a shell command in a guest. @returns its output without the last newline */
 async function guest(vmid: number, command: string): Promise<string> {
   return (await lab.host(`pct exec ${vmid} -- sh -c '${command}'`)).trimEnd();
 }
 
 async function booted(vmid: number): Promise<number> {
   const started = Date.now();
-  // Exits with 1 for every other state, `starting` included.
+  // It exits with 1 for every other state, `starting` included.
   await eventually(30, () => guest(vmid, "systemctl is-system-running"));
   return (Date.now() - started) / 1000;
 }
@@ -50,7 +50,7 @@ async function capabilities(vmid: number): Promise<bigint> {
 const CAP_SYS_MODULE = 1n << 16n;
 const CAP_SYS_RAWIO = 1n << 17n;
 
-describe("a container as PVE makes it by default", () => {
+describe("a container with Proxmox VE's defaults", () => {
   beforeAll(() => create(110), 90_000);
 
   it("boots to running within seconds, with nothing failed", async () => {
@@ -68,7 +68,7 @@ describe("a container as PVE makes it by default", () => {
     );
   }, 30_000);
 
-  it("answers SSH with its own host key, to the nodes' key alone", async () => {
+  it("answers SSH with its own host key, and admits only the nodes' key", async () => {
     const scanned = await finish("ssh-keyscan", ["-t", "ed25519", `${network}.110`], process.env);
     const [, type, key] = scanned.stdout.trim().split(" ");
     expect(await guest(110, 'cut -d" " -f1,2 /etc/ssh/ssh_host_ed25519_key.pub')).toBe(`${type} ${key}`);
@@ -89,8 +89,8 @@ describe("a container as PVE makes it by default", () => {
     expect((await capabilities(110)) & (CAP_SYS_MODULE | CAP_SYS_RAWIO)).toBe(0n);
   }, 30_000);
 
-  it("is limited in memory, and follows a change while it runs", async () => {
-    // The guest cannot see it: what it has is the cgroup below.
+  it("has a memory limit, which can change while it runs", async () => {
+    // The guest cannot see this limit: it is in the cgroup above the guest's own.
     const files = `/sys/fs/cgroup/memory/pk3s-${lab.name}/110/memory.limit_in_bytes /sys/fs/cgroup/pk3s-${lab.name}/110/memory.max`;
     const limit = async () => Number(await lab.host(`cat ${files} 2>/dev/null || true`)) / 1024 ** 2;
     expect(await limit()).toBe(512);
@@ -102,7 +102,7 @@ describe("a container as PVE makes it by default", () => {
     expect(status["mem"]).toBeLessThan(768 * 1024 ** 2);
   }, 30_000);
 
-  it("is seen by the API: running, its uptime, its address", async () => {
+  it("is shown by the API as running, with its uptime and its address", async () => {
     const status = (await api.call("GET", "/nodes/pve/lxc/110/status/current")) as Record<string, number | string>;
     expect(status).toMatchObject({ status: "running", name: "guest-110" });
     expect(status["uptime"]).toBeGreaterThan(0);
@@ -110,7 +110,7 @@ describe("a container as PVE makes it by default", () => {
     expect(interfaces.find(({ name }) => name === "eth0")?.inet).toBe(`${network}.110/24`);
   }, 30_000);
 
-  it("reaches the lab's network and nothing beyond it", async () => {
+  it("reaches the lab's network and nothing else", async () => {
     expect(await guest(110, `curl -s -o /dev/null -w %{http_code} http://${network}.1:8080/k3s/none`)).toBe("404");
     const own = await finish("hostname", ["-I"], process.env);
     const outside = own.stdout.split(" ").find((address) => /^\d/.test(address) && !address.startsWith("198.18."));
@@ -126,12 +126,12 @@ describe("raw lines", () => {
     await booted(110);
   };
 
-  it("act from the next start on, and each for itself", async () => {
+  it("take effect at the next start, and each by itself", async () => {
     const [kmsg, ...others] = LXC_RAW_LINES;
     await lab.hostWithInput(`cat >>${conf}`, `${kmsg}\n`);
     await expect(guest(110, "ls /dev/kmsg")).rejects.toThrow("No such file");
     await restart();
-    // There, but the device cgroup still refuses it.
+    // It exists, but the device cgroup still refuses it.
     await expect(guest(110, ": </dev/kmsg")).rejects.toThrow("Operation not permitted");
     await lab.hostWithInput(`cat >>${conf}`, `${others.join("\n")}\n`);
     await restart();
@@ -163,7 +163,7 @@ describe("pct", () => {
     await expect(lab.host("pct push 110 /tmp/none /root/none")).rejects.toThrow("failed to open /tmp/none for reading");
   }, 30_000);
 
-  it("says what there is", async () => {
+  it("reports states, lists and configurations", async () => {
     expect(await lab.host("pct status 110")).toBe("status: running\n");
     expect(await lab.host("pct list")).toBe(
       "VMID       Status     Lock         Name                \n110        running                 guest-110           \n",
@@ -176,7 +176,7 @@ describe("pct", () => {
     await expect(lab.host("pct start 110")).rejects.toThrow("CT 110 already running");
   }, 30_000);
 
-  it("starts fast enough to be polled", async () => {
+  it("is fast enough for polling", async () => {
     const seconds = Number(
       await lab.host(
         "start=$(date +%s%N); for i in 1 2 3 4 5; do pct exec 110 -- true; done; echo $((($(date +%s%N) - start) / 1000000))",
@@ -193,7 +193,7 @@ describe("pct", () => {
     await expect(lab.host("pct exec 110 -- true")).rejects.toThrow("container '110' not running!");
   }, 60_000);
 
-  it("clones a stopped guest: its files and raw lines, with a name and a machine id of its own", async () => {
+  it("clones a stopped guest: its files and raw lines, with its own name and machine ID", async () => {
     const file = (vmid: number, name: string) => lab.host(`cat /var/lib/lxc/${vmid}/rootfs/${name}`);
     const machineId = await file(110, "etc/machine-id");
     expect(machineId).toMatch(/^[0-9a-f]{32}\n$/);
@@ -204,7 +204,7 @@ describe("pct", () => {
     );
     expect(await file(113, "etc/machine-id")).toMatch(/^[0-9a-f]{32}\n$/);
     expect(await file(113, "etc/machine-id")).not.toBe(machineId);
-    // As on a Proxmox host: what a machine shows to SSH is copied with it.
+    // As on a Proxmox host: the SSH host keys are copied, too.
     expect(await file(113, "etc/ssh/ssh_host_ed25519_key.pub")).toBe(
       await file(110, "etc/ssh/ssh_host_ed25519_key.pub"),
     );
@@ -220,7 +220,7 @@ describe("pct", () => {
 describe("an unmanaged container", () => {
   it("gets no hostname, no network, no keys", async () => {
     await create(111, { ostype: "unmanaged" });
-    // Not `running`: without host keys its sshd fails.
+    // Wait for systemd only, not for `running`: without host keys sshd fails.
     await eventually(30, () => guest(111, "test -S /run/systemd/private"));
     const rootfs = "/var/lib/lxc/111/rootfs";
     expect(
@@ -232,8 +232,8 @@ describe("an unmanaged container", () => {
   }, 90_000);
 });
 
-describe("what the lab's containers cannot be", () => {
-  it("is refused with its reason, and nothing is left of it", async () => {
+describe("what the lab's containers do not support", () => {
+  it("is refused with the reason, and nothing is left behind", async () => {
     await expect(create(112, { unprivileged: "1" })).rejects.toThrow("no user namespace");
     expect(await lab.host("ls /var/lib/lxc /etc/pve/lxc")).not.toContain("112");
     await create(112, { net0: "name=eth0,bridge=vmbr7", start: "0" });

@@ -11,7 +11,7 @@ import { labPaths } from "../../lab/lab";
 import { stackFile } from "../../lab/stack";
 import { finish, Lab } from "../support/lab";
 
-/* The doctor against a lab that is well, and against defects that are made for real: each has its line and its remedy. */
+/* The doctor on a good lab, and with real defects: each defect has its line and its remedy. */
 
 jest.setTimeout(120_000);
 
@@ -39,7 +39,7 @@ interface Diagnosis {
   readonly findings: readonly Finding[];
 }
 
-/** `npx proxmox-k3s doctor --json` in the person's shell, with some of its variables changed. */
+/** `npx proxmox-k3s doctor --json` in a person's shell, with some variables changed. */
 async function doctor(changed: Readonly<Record<string, string>> = {}): Promise<Diagnosis> {
   const began = Date.now();
   const env = { ...lab.environment, ...changed };
@@ -49,7 +49,7 @@ async function doctor(changed: Readonly<Record<string, string>> = {}): Promise<D
   return { code, seconds, findings: (JSON.parse(stdout) as { findings: Finding[] }).findings };
 }
 
-/** What is not as it should be, `level check: seen → remedy`. */
+/** The findings that are not ok, `level check: seen → remedy`. */
 const troubles = ({ findings }: Diagnosis): string[] =>
   findings
     .filter(({ level }) => level !== "ok")
@@ -62,7 +62,7 @@ function edit(change: (cluster: any) => void): void {
   fs.writeFileSync(config, stringify(content));
 }
 
-/** A guest of somebody else's, by its configuration file: big, and with the address of a node to come. */
+/** Another person's guest, by its configuration file: large, and with the address of a node that is still to be made. */
 const stranger = (): string =>
   `arch: amd64\nhostname: nas\nmemory: 512\nnet0: name=eth0,bridge=vmbr0,ip=${prefix}.22/24\nrootfs: local-lvm:vm-103-disk-0,size=1020G\n`;
 const status = "/var/lib/dpkg/status";
@@ -81,7 +81,7 @@ const cure = (): string => `
   sysctl -qw net.ipv4.ip_forward=1
   ip address del ${prefix}.21/32 dev vmbr0`;
 
-it("finds nothing on a good one, in seconds", async () => {
+it("finds nothing on a good host, in seconds", async () => {
   const diagnosis = await doctor();
   expect(troubles(diagnosis)).toEqual([]);
   expect(diagnosis.code).toBe(0);
@@ -89,7 +89,7 @@ it("finds nothing on a good one, in seconds", async () => {
   expect(diagnosis.seconds).toBeLessThan(20);
 });
 
-it("changes nothing on the host, and is let through by the gate for the program's key", async () => {
+it("changes nothing on the host, and the gate for the program's key allows it", async () => {
   const seen =
     "find /etc/pve /var/lib/proxmox-k3s -type f 2>/dev/null | sort | xargs sha256sum; ip address; sysctl net.ipv4";
   const key = `${scratch}/gated`;
@@ -98,7 +98,7 @@ it("changes nothing on the host, and is let through by the gate for the program'
   const install = `install -m 0755 /dev/stdin /usr/local/sbin/proxmox-k3s-gate; echo ${quote(line)} >>/root/.ssh/authorized_keys`;
   const before = await lab.hostWithInput(`${install}; ${seen}`, renderGate());
   expect(troubles(await doctor({ PROXMOX_K3S_HOST_SSH_KEY_FILE: key }))).toEqual([]);
-  // From then on the gate is one of another version of the program.
+  // Now the gate comes from another version of the program.
   const age = "sed -i 's/^script [0-9a-f]* preflight /script 0 preflight /' /usr/local/sbin/proxmox-k3s-gate";
   expect(await lab.host(`${seen}; ${age}`)).toBe(before);
   expect(troubles(await doctor({ PROXMOX_K3S_HOST_SSH_KEY_FILE: key }))).toEqual([
@@ -109,7 +109,7 @@ it("changes nothing on the host, and is let through by the gate for the program'
   ]);
 });
 
-describe("a sick host", () => {
+describe("a host with defects", () => {
   beforeAll(() => lab.host(sickness()));
   afterAll(() => lab.host(cure()));
   beforeEach(() =>
@@ -140,7 +140,7 @@ describe("a sick host", () => {
     ]);
   });
 
-  it("shows a person the same", async () => {
+  it("shows the same as text", async () => {
     const { code, stdout } = await finish("npm", ["run", "-s", "doctor"], lab.environment);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^✗ bridge +there is no bridge vmbr9; existing bridges: vmbr0\n +→ set network\.bridge/m);
@@ -179,7 +179,7 @@ describe("storages that cannot take the containers", () => {
   beforeAll(() => lab.hostWithInput(`cat >${file}`, JSON.stringify(further)));
   afterAll(() => lab.host(`rm ${file}`));
 
-  it("are named: one of ZFS, one without the room that it gives at once, one that is not active", async () => {
+  it("are named: one on ZFS, a thick one with too little space, and an inactive one", async () => {
     edit((cluster) => {
       cluster.pools.master.storage = "tank";
       cluster.pools.worker.storage = "thick";
@@ -195,14 +195,14 @@ describe("storages that cannot take the containers", () => {
   });
 });
 
-describe("the way to the host", () => {
-  it("names a wrong host key, a refused token and a dead agent", async () => {
+describe("the connection to the host", () => {
+  it("names a wrong host key, a refused token and a dead SSH agent", async () => {
     edit((cluster) => {
       cluster.proxmox.hostKey = fs.readFileSync(`${labPaths(lab.name).nodeKey}.pub`, "utf8").trim();
     });
     const socket = `${scratch}/agent`;
     await new Promise<void>((resolve) => {
-      // A listener that was killed leaves its socket behind; one that closes removes it.
+      // A killed listener leaves its socket behind; one that closes removes it.
       const server = net.createServer().listen(socket, () => {
         fs.renameSync(socket, `${socket}.dead`);
         server.close(() => resolve());
@@ -237,7 +237,7 @@ describe("the way to the host", () => {
     ]);
   });
 
-  it("names privileges that the token lacks, and where", async () => {
+  it("names privileges that the token lacks, and their paths", async () => {
     const { stack } = lab;
     await lab.host("sed -i.sound '/^role:/{ s/SDN.Use,//; s/,VM.PowerMgmt// }' /etc/pve/user.cfg");
     const diagnosis = await doctor();
@@ -255,7 +255,7 @@ describe("the way to the host", () => {
     ]);
   });
 
-  it("warns of a token that may change other guests too", async () => {
+  it("warns about a token that may also change other guests", async () => {
     await lab.host("sed -i.sound '/^acl:1:.:/s/PulumiK3sHost/PulumiK3s,PulumiK3sHost/' /etc/pve/user.cfg");
     const reaching = await doctor();
     await lab.host("mv /etc/pve/user.cfg.sound /etc/pve/user.cfg");
@@ -267,7 +267,7 @@ describe("the way to the host", () => {
     ]);
   });
 
-  it("names an API and an SSH server that do not answer, and a config that cannot be planned", async () => {
+  it("names an API and an SSH server that do not answer, and a config without a possible plan", async () => {
     edit((cluster) => {
       cluster.proxmox.endpoint = `https://${prefix}.1:8007/`;
       cluster.proxmox.sshPort = 2222;

@@ -9,7 +9,7 @@ import type { FaultSpec } from "../../lab/pve/faults/fault";
 import { eventually, finish, Lab } from "../support/lab";
 import { LabApi } from "../support/labApi";
 
-/* `lab fault`: what a machine really does under each fault that strikes more than the API. One lab, one container. */
+/* `lab fault`: what a machine really does under each fault that affects more than the API. One lab, one container. */
 
 const lab = new Lab("faults");
 const api = new LabApi(lab);
@@ -26,12 +26,12 @@ beforeAll(async () => {
 afterAll(() => lab.down(), 120_000);
 afterEach(() => clear(), 30_000);
 
-/** What `lab fault set` and `lab fault clear` do. */
+/** The functions behind `lab fault set` and `lab fault clear`. */
 const fault = (spec: FaultSpec) => setFault(runningLab(lab.name), spec);
 const clear = () => clearFaults(runningLab(lab.name));
 const faults = () => labFaults(runningLab(lab.name)).list();
 
-/** `lab fault …`; what it prints. */
+/** Runs `lab fault …`. @returns its output */
 async function command(...args: string[]): Promise<string> {
   return (await lab.cli("fault", ...args)).stdout;
 }
@@ -50,7 +50,7 @@ async function create(vmid: number): Promise<void> {
 const start = () => api.task("POST", `${GUEST}/status/start`);
 const state = async () => (await api.call("GET", `${GUEST}/status/current`)) as { status: string; uptime: number };
 
-/** A command on the host that needs no SSH, and one in the guest. */
+/** Runs a command on the host without SSH; `guest` runs one in the guest. */
 function inside(command: string) {
   const [program, ...args] = [...enterHost(runningLab(lab.name).init), "sh", "-c", command];
   return finish(program, args, process.env);
@@ -59,7 +59,7 @@ const guest = (command: string) => inside(`pct exec 110 -- sh -c '${command}'`);
 
 const log = (name: string) => fs.readFileSync(path.join(paths.logs, `${name}.log`), "utf8");
 
-test("a fault of the API: set, seen in the status, struck in the log by its number, cleared", async () => {
+test("a fault of the API is set, shown in the status, logged with its number when it occurs, and cleared", async () => {
   const said = await command("set", "error", "--path", "/version$", "--status", "503", "--text", "too many");
   const [{ id } = { id: 0 }] = JSON.parse(await command("list", "--json")) as { id: number }[];
   expect(said).toContain(`${id}  error /version$ status=503 text=too many, not struck yet`);
@@ -78,7 +78,7 @@ test("a fault of the API: set, seen in the status, struck in the log by its numb
   );
 }, 60_000);
 
-test("no-address: the guest runs, its link is up, and nobody reaches it; the next start is as it should be", async () => {
+test("no-address: the guest runs, its link is up, and it cannot be reached; the next start is normal", async () => {
   await fault({ kind: "no-address", guest: 110, count: 1 });
   await start();
   expect((await state()).status).toBe("running");
@@ -89,7 +89,7 @@ test("no-address: the guest runs, its link is up, and nobody reaches it; the nex
   expect((await guest("ip -4 -brief address show eth0")).stdout).toContain(`${network}.110/24`);
 }, 90_000);
 
-test("no-dns: a name is not found, neither fast nor for ever; a cleared fault is gone at once", async () => {
+test("no-dns: a lookup ends neither fast nor never; a cleared fault is gone at once", async () => {
   const look = "curl -sS -o /dev/null -w %{http_code} --connect-timeout 3 http://artifacts.lab:8080/k3s/none";
   expect((await guest(look)).stdout).toBe("404");
   await fault({ kind: "no-dns" });
@@ -100,7 +100,7 @@ test("no-dns: a name is not found, neither fast nor for ever; a cleared fault is
   expect((await guest(look)).stdout).toBe("404");
 }, 60_000);
 
-test("guest-dies: the machine is gone without a word, and stays so until it is started", async () => {
+test("guest-dies: the machine stops without a message, and stays stopped until it is started", async () => {
   await api.task("POST", `${GUEST}/status/stop`);
   await fault({ kind: "guest-dies", guest: 110, seconds: 1, count: 1 });
   await start();
@@ -111,7 +111,7 @@ test("guest-dies: the machine is gone without a word, and stays so until it is s
   expect(log("api")).toMatch(/fault \d+ \(guest-dies\) struck: guest 110 starts/);
 }, 60_000);
 
-test("ssh-refused: new connections to the host are refused, those that stand go on", async () => {
+test("ssh-refused: new connections to the host are refused, existing ones continue", async () => {
   const session = lab.host("touch /run/here; until [ -e /run/go ]; do sleep 0.1; done; echo went on");
   await eventually(15, async () => (await inside("test -e /run/here")).code === 0);
   await fault({ kind: "ssh-refused" });
@@ -122,7 +122,7 @@ test("ssh-refused: new connections to the host are refused, those that stand go 
   expect(await lab.host("echo back")).toBe("back\n");
 }, 60_000);
 
-test("clock: the host's date is off and its curl distrusts certificates; the guest keeps the true time", async () => {
+test("clock: the host's date is wrong and its curl rejects certificates; the guest keeps the right time", async () => {
   const ca = "curl -sS --cacert /etc/pve/pve-root-ca.pem https://$(hostname -I | cut -d' ' -f1):8006/";
   const behind = async (command: Promise<{ stdout: string }>) => Date.now() / 1000 - Number((await command).stdout);
   expect((await inside(ca)).code).toBe(0);
@@ -134,7 +134,7 @@ test("clock: the host's date is off and its curl distrusts certificates; the gue
   expect(Math.abs(await behind(inside("date +%s")))).toBeLessThan(30);
 }, 60_000);
 
-test("lock: pct refuses until the lock is taken off", async () => {
+test("lock: pct refuses until the guest is unlocked", async () => {
   await fault({ kind: "lock", guest: 110 });
   const refused = await inside("pct stop 110");
   expect([refused.code, refused.stderr]).toEqual([255, "CT is locked (backup)\n"]);
@@ -142,7 +142,7 @@ test("lock: pct refuses until the lock is taken off", async () => {
   expect((await inside("pct config 110")).stdout).not.toContain("lock:");
 }, 60_000);
 
-test("task-lost: what a killed create leaves is cleared away by pct unlock and pct destroy", async () => {
+test("task-lost: pct unlock and pct destroy remove what a killed create has left", async () => {
   await fault({ kind: "task-lost", task: "vzcreate", count: 1 });
   await expect(create(111)).rejects.toThrow("unexpected status");
   expect((await inside("pct config 111")).stdout).toContain("lock: create");
@@ -151,7 +151,7 @@ test("task-lost: what a killed create leaves is cleared away by pct unlock and p
   expect(fs.existsSync(path.join(paths.lxc, "111"))).toBe(false);
 }, 60_000);
 
-test("storage-full: no new guest, nothing of it left, and those that are there run on", async () => {
+test("storage-full: a new guest fails and leaves nothing behind, and existing ones run on", async () => {
   await fault({ kind: "storage-full", storage: "local-lvm" });
   await expect(create(111)).rejects.toThrow("free space in thin pool pve/data reached threshold");
   expect((await inside("pct list")).stdout).not.toContain("111");
@@ -159,7 +159,7 @@ test("storage-full: no new guest, nothing of it left, and those that are there r
   expect((await state()).status).toBe("running");
 }, 60_000);
 
-test("faults outlive a power cut of the lab, those of its network too", async () => {
+test("faults survive a power cut of the lab, including those of its network", async () => {
   await fault({ kind: "ssh-refused" });
   await fault({ kind: "error", path: "/version$" });
   const before = faults();

@@ -6,8 +6,8 @@ import { eventually, finish, Lab, sampler } from "../support/lab";
 import { keyLines, privateKey, ProcessWatch, type Secret, secretsIn } from "../support/secretScan";
 
 /*
- * The main job, whole, on real parts: one lab from `up` to `down`, in the order in which a person would go. The tests
- * build on each other; the first failure is the one to read.
+ * The main purpose as a whole, with real parts: one lab from `up` to `down`, in the order in which a person works. The tests
+ * build on each other, so only the first failure matters.
  */
 
 const lab = new Lab("test");
@@ -43,7 +43,7 @@ const isReady = (pod: Pod): boolean =>
 const up = (): Promise<string> => lab.pulumiOk("up", "--yes", "--skip-preview");
 const setWorkers = (count: number): Promise<string> => lab.pulumiOk("config", "set", "--path", COUNT, String(count));
 
-/** When each node's K3s and each guest was started; equal before and after means that nothing was restarted. */
+/** Start times of each node's K3s and of each guest; if they are equal before and after, nothing was restarted. */
 async function starts(names: Readonly<Record<string, number>>): Promise<Record<string, string>> {
   const entries = Object.entries(names).map(async ([name, vmid]) => {
     const command = `pct exec ${vmid} -- systemctl show -p ActiveEnterTimestampMonotonic --value k3s k3s-agent; pct exec ${vmid} -- stat -c %Y /proc/1`;
@@ -79,7 +79,7 @@ describe("from nothing to three nodes", () => {
     for (const guest of guests) expect(guest.tags).toEqual([`k3s-${lab.stack}`]);
   }, 600_000);
 
-  it("registers each node with its place in Proxmox VE", async () => {
+  it("registers each node with its VMID, region and zone", async () => {
     const { items } = await lab.kubectlJson<{ items: Node[] }>("get", "nodes");
     const place = ({ metadata: { name, labels }, spec }: Node): unknown[] => [
       ...[name, spec.providerID],
@@ -90,7 +90,7 @@ describe("from nothing to three nodes", () => {
     );
   }, 60_000);
 
-  it("spreads three replicas over the workers, none on the master, and they reach each other", async () => {
+  it("spreads three replicas over the workers, none on the server, and they reach each other", async () => {
     await lab.kubectl("apply", "-f", "lab/demo/hello.yaml");
     const ready = await eventually(120, async () => {
       const found = (await pods()).filter(isReady);
@@ -103,7 +103,7 @@ describe("from nothing to three nodes", () => {
     expect(answer.trim()).toBe(other!.metadata.name);
   }, 180_000);
 
-  it("gives a kubeconfig that works from outside", async () => {
+  it("returns a kubeconfig that works from the outside", async () => {
     const kubeconfig = await lab.pulumiOk("stack", "output", "kubeconfig", "--show-secrets");
     const file = `/tmp/kubeconfig-${process.pid}`;
     fs.writeFileSync(file, kubeconfig, { mode: 0o600 });
@@ -116,7 +116,7 @@ describe("from nothing to three nodes", () => {
 });
 
 describe("secrets", () => {
-  it("stand nowhere but where they belong", async () => {
+  it("are only where they belong", async () => {
     const seen = await watch.stop();
     expect(watch.looks).toBeGreaterThan(20);
     const secrets = await allSecrets();
@@ -139,13 +139,13 @@ describe("secrets", () => {
     expect(found).toEqual([]);
   }, 120_000);
 
-  it("stand on nodes in files of root alone", async () => {
+  it("are on nodes only in files that root alone can read", async () => {
     const texts = (await allSecrets()).flatMap(({ value }) => (typeof value === "string" ? [value.trim()] : []));
     const patterns = [...texts, ...privateKeys().flatMap(({ pem }) => keyLines(pem))].join("\n");
     fs.writeFileSync(`/tmp/patterns-${process.pid}`, patterns, { mode: 0o600 });
     try {
       for (const [name, vmid] of Object.entries(THREE)) {
-        // Files with a bit for anybody but root, or of anybody but root, that hold one of the values.
+        // Files that contain a value, and are owned or can be read by another user than root.
         const find = `pct exec ${vmid} -- sh -c 'cat >/run/patterns; find / -xdev -type f ! -path /run/patterns \\( -perm /077 -o ! -user root \\) -size -2000k -exec grep -lFf /run/patterns {} +; rm /run/patterns'`;
         const found = await lab.hostWithInput(find, patterns);
         expect({ name, found: found.trim() }).toEqual({ name, found: "" });
@@ -158,7 +158,7 @@ describe("secrets", () => {
   }, 180_000);
 });
 
-/** Every secret there is: credentials, tokens, and the kubeconfig's key. */
+/** All secrets: credentials, tokens, and the kubeconfig's key. */
 async function allSecrets(): Promise<Secret[]> {
   const env = lab.environment;
   const output = async (name: string) => (await lab.pulumiOk("stack", "output", name, "--show-secrets")).trim();
@@ -212,8 +212,8 @@ describe("scaling", () => {
     ]);
   }, 300_000);
 
-  it("down: never fewer than two of three replicas ready, and nothing left of the node", async () => {
-    // A replica on the node that goes, or the drain would have nothing to do.
+  it("down: at least two of three replicas are always ready, and nothing of the node is left", async () => {
+    // Put a replica on the node that leaves, so that the drain has something to do.
     await lab.kubectl("rollout", "restart", "deployment/hello");
     await lab.kubectl("rollout", "status", "deployment/hello", "--timeout=120s");
     await eventually(120, async () => (await pods()).length === 3);
@@ -229,7 +229,7 @@ describe("scaling", () => {
     expect(await starts(THREE)).toEqual(before);
   }, 300_000);
 
-  it("up again: this machine does not look for the new node where the old one was", async () => {
+  it("up again: this machine does not use the old node's MAC address for the new one", async () => {
     const { prefix, outerLink } = labNetwork(findLab(lab.name)!.subnet);
     const neighbour = ["neigh", "show", "dev", outerLink, "to", `${prefix}.23`];
     const old = /lladdr (\S+)/.exec((await finish("ip", neighbour, process.env)).stdout)?.[1];
@@ -245,13 +245,13 @@ describe("scaling", () => {
     }
     const seen = events.split("\n").filter((line) => line.startsWith(`${prefix}.23 `));
     expect(seen.filter((line) => !line.includes(old!))).not.toEqual([]);
-    // The old one may grow stale; nobody asks for it.
+    // The old entry may become stale, but nothing may use it.
     expect(seen.filter((line) => /PROBE|FAILED/.test(line) && (line.includes(old!) || !/lladdr/.test(line)))).toEqual(
       [],
     );
   }, 300_000);
 
-  it("down: a machine that was killed leaves as well", async () => {
+  it("down: a killed machine leaves, too", async () => {
     await lab.host("pct stop 104");
     await setWorkers(2);
     await up();
@@ -269,8 +269,8 @@ async function expectGone(name: string, vmid: number): Promise<void> {
   expect((await lab.host(`ls -d /etc/pve/lxc/${vmid}.conf /var/lib/lxc/${vmid} 2>/dev/null || true`)).trim()).toBe("");
 }
 
-describe("a change of nodes that stand", () => {
-  /** On both workers: what a shell in the guest says are two moments, in seconds. */
+describe("a change of existing nodes", () => {
+  /** Two times on each worker, in seconds, which a shell script in the guest prints. */
   async function moments(look: string): Promise<[number, number][]> {
     const both = [102, 103].map(async (vmid) => {
       const said = (await lab.hostWithInput(`pct exec ${vmid} -- sh -e`, look)).trim().split("\n").map(Number);
@@ -280,13 +280,13 @@ describe("a change of nodes that stand", () => {
   }
   const at = (property: string): string => `date -d "$(systemctl show -p ${property} --value k3s-agent)" +%s`;
 
-  it("of its K3s reaches one worker after the other, and stops no pod", async () => {
+  it("of K3s restarts it on one worker after the other, and stops no pod", async () => {
     const masters = await starts({ "k3s-master": 100 });
     const containers = async () =>
       (await pods())
         .map(({ metadata, status: { containerStatuses } }) => [metadata.name, containerStatuses?.[0]?.containerID])
         .sort();
-    // The pod of the machine that was killed may still be listed, and the one in its place may not run yet.
+    // The killed machine's pod may still be listed, and its replacement may not run yet.
     await eventually(60, async () => {
       const listed = await pods();
       return listed.length === 3 && listed.every(isReady);
@@ -302,7 +302,7 @@ describe("a change of nodes that stand", () => {
     expect(await starts({ "k3s-master": 100 })).toEqual(masters);
   }, 400_000);
 
-  it("that reboots takes one worker after the other, each Ready again before the next", async () => {
+  it("that needs a reboot takes one worker after the other, each Ready again before the next", async () => {
     const masters = await starts({ "k3s-master": 100 });
     await lab.pulumiOk("config", "set", "--path", "proxmox-k3s:cluster.pools.worker.memory", "7GB");
     expect(await lab.pulumiOk("preview")).toMatch(/k3s-worker-01: reboot, for its memory/);
@@ -325,7 +325,7 @@ describe("with everything off", () => {
 });
 
 describe("the end", () => {
-  it("destroys the cluster although a worker is dead", async () => {
+  it("destroys the cluster, although a worker is dead", async () => {
     await lab.host("pct stop 103");
     await lab.pulumiOk("destroy", "--yes", "--skip-preview");
     expect((await status()).guests).toEqual([]);

@@ -6,8 +6,8 @@ import { InitLab } from "../support/initLab";
 import { eventually, finish } from "../support/lab";
 
 /*
- * From a bare Proxmox host to a stack whose preview is exact: by `init`, which is killed twice on its way, run again, and taken
- * back. One lab; the tests build on each other, the first failure is the one to read.
+ * From a bare Proxmox host to a stack with an exact preview, by `init`. It is killed twice, run again, and undone. One lab; the
+ * tests build on each other, so only the first failure matters.
  */
 
 const world = new InitLab("init");
@@ -15,7 +15,7 @@ const { name, home, stackFile, caFile } = world;
 const repo = path.join(__dirname, "../..");
 const files = (): string[] => [stackFile, caFile].map((file) => fs.readFileSync(file, "utf8"));
 
-/** Starts `init --yes` and kills it, and all that it started, as soon as it has printed this. */
+/** Starts `init --yes`, and kills it and all that it has started as soon as it has printed this. */
 async function initKilledAt(words: string): Promise<void> {
   const options = { cwd: repo, env: world.env(), detached: true, stdio: ["ignore", "pipe", "pipe"] as const };
   const child = spawn(world.tsx, world.initArgs("--yes"), { ...options, stdio: [...options.stdio] });
@@ -46,7 +46,7 @@ it("shows what it would do, and changes nothing", async () => {
   expect(fs.readdirSync(home)).toEqual([]);
 });
 
-it("the doctor says what is in the way, before there is a stack", async () => {
+it("the doctor names problems before there is a stack", async () => {
   const ssh = world.initArgs().slice(world.initArgs().indexOf("--ssh"));
   const { code, stdout } = await world.own("doctor", "--host", `root@${world.host}`, ...ssh);
   expect([code, stdout]).toEqual([
@@ -56,7 +56,7 @@ it("the doctor says what is in the way, before there is a stack", async () => {
   expect(await world.hostState()).toBe(bare);
 });
 
-it("goes on where it was killed, and ends with the doctor's table and the next command", async () => {
+it("continues where it was killed, and ends with the doctor's table and the next command", async () => {
   await initKilledAt("made     role PulumiK3sHost");
   await initKilledAt(`made     stack ${name}`);
   const { code, stdout, stderr } = await world.init("--yes");
@@ -68,25 +68,25 @@ it("goes on where it was killed, and ends with the doctor's table and the next c
   expect(stdout).toContain(`export PULUMI_CONFIG_PASSPHRASE_FILE=${home}/.config/proxmox-k3s-passphrase\n`);
   expect(stdout).toMatch(new RegExp(`\nnext:  pulumi up --stack ${name}\n$`));
   expect(fs.statSync(`${home}/.config/proxmox-k3s-passphrase`).mode & 0o777).toBe(0o600);
-  // Pulumi has written the salt and the secrets into the file since.
+  // Since then, Pulumi has written the salt and the secrets into the file.
   expect(fs.readFileSync(stackFile, "utf8")).toMatch(
     /^# yaml-language-server: [^]*# Agents: they run your workloads\./,
   );
   for (const text of files()) expect(text).not.toMatch(/PRIVATE KEY|pulumi=[0-9a-f]{8}-/);
 });
 
-it("run again changes nothing, on the host and here", async () => {
+it("a second run changes nothing, on the host and on this machine", async () => {
   const before = [await world.hostState(), ...files()];
   const { code, stdout } = await world.init("--yes");
   expect(code).toBe(0);
   expect(stdout).not.toMatch(/^[+!] /m);
   expect(stdout).toContain(`✓ stands   ${stackFile}`);
-  // The doctor and the gate's test write their logs.
+  // Ignore the logs that the doctor and the gate's test write.
   const withoutLogs = (text: string): string => text.replace(/^.*\/var\/log\/.*\n/gm, "");
   expect([await world.hostState(), ...files()].map(withoutLogs)).toEqual(before.map(withoutLogs));
 });
 
-it("the preview of what it made is exact, from that shell", async () => {
+it("the preview of the new stack is exact, in that shell", async () => {
   const args = ["preview", "--stack", name, "--non-interactive"];
   const { code, stdout, stderr } = await finish("pulumi", args, world.envAfter());
   expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""]);
@@ -94,7 +94,7 @@ it("the preview of what it made is exact, from that shell", async () => {
   expect(stdout).not.toMatch(/placeholder|to (update|replace|delete)/);
 });
 
-it("scale and retire show what they do, and change the lines that mean it", async () => {
+it("scale and retire show what they do, and change only the lines concerned", async () => {
   const before = fs.readFileSync(stackFile, "utf8");
   const scaled = await world.own("scale", "worker", "3", "--stack", name, "--yes");
   expect([scaled.code, scaled.stderr]).toEqual([0, ""]);
@@ -106,14 +106,14 @@ it("scale and retire show what they do, and change the lines that mean it", asyn
   );
 });
 
-it("--undo leaves the host as it was, file by file and right by right", async () => {
+it("--undo leaves the host as it was, in each file and each permission", async () => {
   const { code, stdout, stderr } = await world.init("--undo", "--yes");
   expect([code, stderr]).toEqual([0, ""]);
   expect(stdout).toContain(`removed  token k3s-${name}@pve pulumi`);
   expect(await world.hostState()).toBe(bare);
 });
 
-it("after --undo and the loss of a key it makes both anew, and the stack has the new ones", async () => {
+it("after --undo and the loss of a key it makes token and key again, and the stack has the new ones", async () => {
   for (const end of ["", ".pub"]) fs.rmSync(`${home}/.ssh/proxmox-k3s-${name}-host${end}`);
   const { code, stdout, stderr } = await world.init("--yes");
   expect([code, stderr]).toEqual([0, ""]);

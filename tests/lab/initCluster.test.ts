@@ -5,8 +5,8 @@ import { InitLab } from "../support/initLab";
 import { type Finished, finish } from "../support/lab";
 
 /*
- * The first hour of a new user: a bare Proxmox host, `init`, `pulumi up`, and a cluster of three Ready nodes that the words for daily
- * work reach. One lab; the tests build on each other. The commands are those of the pages, read from them.
+ * The first hour of a new user: a bare Proxmox host, `init`, `pulumi up`, a cluster of three Ready nodes, and the commands for
+ * daily work with it. The commands are read from the pages. One lab; the tests build on each other.
  */
 
 const world = new InitLab("first");
@@ -28,8 +28,8 @@ const nodes = new PageCommands("docs/nodes.md", "# Add and remove nodes", world)
 const readyNodes = async (): Promise<string[]> => Object.keys(await world.readyNodes()).sort();
 const named = (...ends: string[]): string[] => ends.map((end) => `${name}-${end}`);
 
-it("the page about the first cluster ends with three Ready nodes, and with kubectl", async () => {
-  // The lab's checkout stands, with its packages.
+it("the page about the first cluster leads to three Ready nodes and a working kubectl", async () => {
+  // The lab's checkout already exists, with its packages.
   expect(first.next(2)).toEqual([
     "git clone URL-OF-THIS-REPOSITORY proxmox-k3s && cd proxmox-k3s",
     "npm ci --omit=dev",
@@ -47,18 +47,18 @@ it("the page about the first cluster ends with three Ready nodes, and with kubec
   expect(await readyNodes()).toEqual(named("control-1", "worker-1", "worker-2"));
 });
 
-it("ssh NODE runs a command there, as root", async () => {
+it("ssh NODE runs a command on the node, as root", async () => {
   const told = await well(world.own("ssh", `${name}-worker-1`, "--stack", name, "--", "id", "-un", "&&", "hostname"));
   expect(told).toBe(`root\n${name}-worker-1\n`);
 });
 
-it("init again leaves a cluster that stands as it is", async () => {
+it("a second init leaves an existing cluster as it is", async () => {
   const { stdout } = await world.init("--yes");
   expect(stdout).not.toMatch(/^[+!] /m);
   expect(await well(pulumi("preview"))).toMatch(/\n\s+\d+ unchanged\n/);
 });
 
-it("the page about nodes adds one, takes out a certain one, and gives another a new machine", async () => {
+it("the page about nodes adds one, removes a certain one, and rebuilds another", async () => {
   await well(nodes.run("npx proxmox-k3s scale worker 3"));
   await well(nodes.run("pulumi up"));
   expect(await readyNodes()).toEqual(named("control-1", "worker-1", "worker-2", "worker-3"));

@@ -5,8 +5,8 @@ import { labPaths } from "../../lab/lab";
 import { Lab } from "../support/lab";
 
 /*
- * One `up`, whose engine and plugins are killed (SIGKILL) at five moments, each time going on from where it was: after
- * `pulumi cancel`, and where an error names a command, after that one. The tests build on each other.
+ * One `up`, whose engine and plugins are killed (SIGKILL) at five moments. Each time the next run continues: after `pulumi cancel`
+ * and, if an error names a command, after that command. The tests build on each other.
  */
 
 const lab = new Lab("interruption");
@@ -22,7 +22,7 @@ const state = async (): Promise<Resource[]> =>
   JSON.parse(await lab.pulumiOk("stack", "export")).deployment.resources ?? [];
 const status = async () => JSON.parse((await lab.cli("status", "--json")).stdout);
 
-/** What a person would look at: the guests of `lab status` against the machines of the state. */
+/** What a person would compare: the guests of `lab status` and the machines in the state. */
 async function guestsAndMachines(): Promise<{ guests: number[]; machines: number[] }> {
   const [{ guests }, resources] = [await status(), await state()];
   return {
@@ -35,7 +35,7 @@ const isBeingMade = (vmid: number) => (): boolean => {
   const file = path.join(paths.etcPve, "nodes/pve/lxc", `${vmid}.conf`);
   return fs.existsSync(file) && /^lock: create$/m.test(fs.readFileSync(file, "utf8"));
 };
-/** A script that has begun writes its log at once: on the host, or on the node where it runs. */
+/** A script writes its log as soon as it begins: on the host, or on the node where it runs. */
 const onHost = (step: string) => (): boolean =>
   fs.existsSync(path.join(paths.hostUpper, "var/log/proxmox-k3s", `${step}.log`));
 const onNode = (vmid: number, step: string) => (): boolean =>
@@ -52,8 +52,8 @@ beforeAll(async () => {
 }, 40 * 60_000);
 afterAll(() => lab.down(), 120_000);
 
-it("inside a guest's creation: the next up names the one command after which it goes on", async () => {
-  // One worker of Proxmox VE dies as well: its guest stays half made, with its lock.
+it("inside a guest's creation: the next up names the command after which it can continue", async () => {
+  // A worker process of Proxmox VE dies, too: its guest stays incomplete and locked.
   await lab.cli("fault", "set", "task-lost", "--task", "vzcreate", "--guest", "102", "--count", "1");
   await killedAt(() => isBeingMade(100)() && isBeingMade(102)());
   const { code, stdout } = await lab.pulumi("up", "--yes", "--skip-preview");
@@ -74,16 +74,16 @@ it("inside the preparation of containers: all of them are in the state", async (
   expect(await guestsAndMachines()).toEqual({ guests: [100, 102, 103], machines: [100, 102, 103] });
 }, 200_000);
 
-it("inside the installation of K3s: it goes on alone, and the next run waits for it and finds nothing to do", async () => {
+it("inside the installation of K3s: the script runs on, and the next run waits for it and finds nothing to do", async () => {
   await killedAt(onNode(100, "k3s-master-k3s"));
-  // Still at work, unseen: its lock is held.
+  // The script is still running: its lock is held.
   await expect(lab.host("pct exec 100 -- flock -n /run/proxmox-k3s.locks/k3s true")).rejects.toThrow();
   await killedAt(onNode(102, "k3s-worker-01-k3s"));
   const k3s = (await state()).find(({ urn }) => urn.endsWith("::k3s-master-k3s"));
   expect(k3s?.outputs?.stdout).toContain("unchanged\n");
 }, 300_000);
 
-it("inside the wait for a node; the run after it ends where an undisturbed one does", async () => {
+it("inside the wait for a node: the next run has the same result as one without an interruption", async () => {
   await killedAt(onHost("k3s-worker-02-ready"));
   await lab.pulumiOk("up", "--yes", "--skip-preview");
   const { nodes } = await status();
@@ -93,7 +93,7 @@ it("inside the wait for a node; the run after it ends where an undisturbed one d
     ["k3s-worker-02", true],
   ]);
   expect(await guestsAndMachines()).toEqual({ guests: [100, 102, 103], machines: [100, 102, 103] });
-  // What the state still takes for unfinished is forgotten, and nothing but that.
+  // recover removes only the pending operations from the state.
   const { code, stdout } = await lab.cluster("recover", "--yes");
   expect([code, stdout]).toEqual([
     0,

@@ -6,8 +6,8 @@ import { ensureK3s } from "../../lab/k3s/artifacts";
 import { K3sProcess, K3sSandbox } from "./k3sStandInSandbox";
 
 /*
- * What the program relies on in K3s, with the lines of K3s v1.36.3's journal. K3S_BINARY runs the same against a real K3s.
- * Nodes with containers are in the lab's own tests; here everything ends before the first container.
+ * The behaviour of K3s on which the program relies, with the log lines of K3s v1.36.3. K3S_BINARY runs the tests with a real
+ * K3s. Everything here ends before the first container; the lab's other tests have nodes with containers.
  */
 
 const server = 10;
@@ -71,29 +71,29 @@ describe("a server's files", () => {
     for (const name of ["token", "agent-token"]) expect(fs.statSync(path.join(folder, name)).mode & 0o777).toBe(0o600);
   });
 
-  test("the kubeconfig is for this machine, with the mode that was asked for", () => {
+  test("the kubeconfig is for this machine, with the configured mode", () => {
     expect(fs.statSync(kubeconfig()).mode & 0o777).toBe(0o600);
     expect(fs.readFileSync(kubeconfig(), "utf8")).toContain("server: https://127.0.0.1:6443");
   });
 
-  test("its version names the one it is", () => {
+  test("its version is the expected one", () => {
     expect(sandbox.run(server, ["--version"]).output).toMatch(
       /^k3s version v\d+\.\d+\.\d+\+k3s\d+ \(.+\)\ngo version go\d/,
     );
   });
 
-  test("an etcd snapshot of a server without etcd is refused", () => {
+  test("an etcd snapshot on a server without etcd is refused", () => {
     const saved = sandbox.run(server, ["etcd-snapshot", "save"]);
     expect(saved.code).not.toBe(0);
     expect(saved.output).toContain("etcd datastore disabled");
   });
 });
 
-test("a server goes on without a key that it does not know, and says so; an agent ends, see below", () => {
+test("a server ignores an unknown key with a warning; an agent ends, see below", () => {
   expect(started.output()).toMatch(/level=warning msg="Unknown flag --no-such-key found in config.yaml, skipping/);
 });
 
-/** Asks the supervisor with curl and answers status and body. */
+/** Sends a request to the supervisor with curl. @returns status and body */
 function ask(pathname: string, ...args: string[]): { status: number; body: string } {
   const answer = sandbox.shell(
     `curl -sk -w '\\n%{http_code}' ${args.map(quote).join(" ")} https://${address}:6443${pathname}`,
@@ -103,27 +103,27 @@ function ask(pathname: string, ...args: string[]): { status: number; body: strin
 }
 const quote = (text: string) => `'${text.replace(/'/g, `'\\''`)}'`;
 
-describe("the supervisor's port", () => {
-  test("tells everyone that it is there and which CA it has, and nothing else", () => {
+describe("the supervisor", () => {
+  test("tells a caller without credentials only that it runs and which CA it has", () => {
     expect(ask("/ping")).toEqual({ status: 200, body: "pong" });
     expect(`${ask("/cacerts").body.trim()}\n`).toBe(`${sandbox.read(server, `${data}/server/tls/server-ca.crt`)}\n`);
     expect(ask("/readyz").status).toBe(401);
     expect(ask("/v1-k3s/config").status).toBe(403);
   });
 
-  test("takes the agent token for an agent's requests, the server token for a server's, and not the other way round", () => {
+  test("accepts the agent token for an agent's requests and the server token for a server's, and not the other way round", () => {
     expect(ask("/v1-k3s/config", "-u", `node:${agentPassword}`).status).toBe(200);
     expect(ask("/v1-k3s/config", "-u", `node:${serverPassword}`)).toMatchObject({ status: 401 });
     expect(ask("/v1-k3s/config", "-u", `node:${serverPassword}`).body).toContain("not authorized");
     expect(ask("/v1-k3s/server-bootstrap", "-u", `node:${agentPassword}`).status).toBe(403);
   });
 
-  test("believes no header that says who calls", () => {
+  test("does not trust a header about the caller", () => {
     const forged = ask("/api/v1/nodes", "-H", "X-Remote-User: system:admin", "-H", "X-Remote-Group: system:masters");
     expect(forged.status).toBe(401);
   });
 
-  test("remembers a node's password with its first certificate and refuses another machine of that name until it is deleted", async () => {
+  test("stores a node's password, and refuses another machine of that name until the password is deleted", async () => {
     const request = certificateRequest();
     const asNode = (password: string) =>
       ask(
@@ -137,14 +137,14 @@ describe("the supervisor's port", () => {
     const secret = ["secret", "twin.node-password.k3s", "--namespace=kube-system"];
     const found = kubectl("get", ...secret, "-o", "jsonpath={.type} {.immutable}");
     expect(found.output).toBe("k3s.cattle.io/node-password true");
-    // No Node owns it: it would refuse for ever, and goes only when somebody deletes it.
+    // It has no owner, so Kubernetes never deletes it: it refuses the name until somebody deletes it.
     expect(kubectl("delete", ...secret).code).toBe(0);
     await until(() => asNode("second").status === 200, 30);
     expect(asNode("first").status).toBe(403);
   });
 });
 
-/** A certificate request in DER, as a file. */
+/** A certificate request as a DER file. */
 function certificateRequest(): string {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const key = path.join(sandbox.files(agent), "request.key");
@@ -157,15 +157,15 @@ function certificateRequest(): string {
 
 interface Refusal {
   name: string;
-  /** Content of the token file; undefined leaves it out. */
+  /** Content of the token file; undefined for no file. */
   token: () => string | undefined;
-  /** Lines of config.yaml beyond the usual. */
+  /** Additional lines of config.yaml. */
   config?: string;
   server?: string;
-  /** Line of the journal, and how often it must come. */
+  /** Expected line of the log, and how often it must appear. */
   line: RegExp;
   times: number;
-  /** It ends by itself, with this code; otherwise it must go on. */
+  /** Expected exit code; undefined if K3s must run on. */
   exit?: number;
 }
 
@@ -192,21 +192,21 @@ const refusals: readonly Refusal[] = [
   { name: "malformed token", token: () => "K10abc::node:x", line: /invalid token CA hash length/, times: 2 },
   { name: "token file missing", token: () => undefined, line: /Waiting for file .*token.* to be created/, times: 2 },
   {
-    name: "no server behind the address",
+    name: "no server at the address",
     token: agentToken,
     server: `https://${address}:6449`,
     line: /failed to get CA certs: Get .*https:\/\/127\.0\.0\.1:6444\/cacerts/,
     times: 2,
   },
   {
-    name: "no machine behind the address",
+    name: "no machine at the address",
     token: agentToken,
     server: "https://198.18.210.99:6443",
     line: /failed to get CA certs: Get .*https:\/\/127\.0\.0\.1:6444\/cacerts/,
     times: 1,
   },
   {
-    name: "a name that another machine has",
+    name: "the name of another machine",
     token: agentToken,
     config: "node-name: twin",
     line: /level=info .*Node password rejected, duplicate hostname or contents of/,
@@ -221,7 +221,7 @@ const refusals: readonly Refusal[] = [
     exit: 1,
   },
   {
-    name: "key of servers only",
+    name: "a key only for servers",
     token: agentToken,
     config: "cluster-cidr: 10.0.0.0/8",
     line: /level=fatal .*not defined: -cluster-cidr/,
@@ -266,7 +266,7 @@ describe("an agent that is refused", () => {
   );
 });
 
-test("drop-ins follow the config file in the order of their names, and the last value wins", async () => {
+test("drop-ins are read after the config file in the order of their names, and the last value wins", async () => {
   sandbox.write(agent, "etc/rancher/k3s/config.yaml", "server: https://198.18.210.1:1\ntoken: K10abc::node:x\n");
   sandbox.write(agent, "etc/rancher/k3s/config.yaml.d/20.yaml", "server: https://198.18.210.1:3\nnode-label+: [b=2]\n");
   sandbox.write(agent, "etc/rancher/k3s/config.yaml.d/10.yaml", "server: https://198.18.210.1:2\nnode-label: [a=1]\n");
@@ -276,7 +276,7 @@ test("drop-ins follow the config file in the order of their names, and the last 
   sandbox.stop(agent);
 }, 60_000);
 
-test("a server that starts again with another token says so and ends", async () => {
+test("a server that restarts with another token logs that and ends", async () => {
   sandbox.stop(server);
   sandbox.write(server, "etc/rancher/k3s/token", "another-password-altogether\n");
   const started = sandbox.start(server, ["server"]);

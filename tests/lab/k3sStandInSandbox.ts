@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-/** A running `k3s` of a sandbox, with what it has said. */
+/** A `k3s` that runs in a sandbox, and its output. */
 export interface K3sProcess {
   /** Everything on stdout and stderr so far. */
   output(): string;
@@ -11,15 +11,15 @@ export interface K3sProcess {
   exitCode(): number | undefined;
 }
 
-/** Result of a command that ended. */
+/** The result of a finished command. */
 export interface Ended {
   code: number;
   output: string;
 }
 
 /**
- * Machines as far as K3s needs them up to the start of a node's containers: each has its own network, `/etc`,
- * `/var/lib` and `/run`, over the real ones. They are namespaces of one process, and gone with it.
+ * Machines with what K3s needs up to the start of a node's containers: each has its own network, `/etc`, `/var/lib` and `/run`,
+ * mounted over the real ones. They are namespaces of one process and end with it.
  */
 export class K3sSandbox {
   private readonly folder = fs.mkdtempSync(path.join(os.tmpdir(), "k3s-sandbox-"));
@@ -40,7 +40,7 @@ export class K3sSandbox {
     );
   }
 
-  /** Makes machine `198.18.210.<n>`, with a default route and folders of its own for K3s. */
+  /** Makes machine `198.18.210.<n>`, with a default route and its own folders for K3s. */
   addMachine(n: number): void {
     const inside = `ip netns exec m${n}`;
     this.shell(
@@ -48,7 +48,7 @@ export class K3sSandbox {
         `${inside} ip link set lo up && ${inside} ip addr add 198.18.210.${n}/24 dev eth0 && ${inside} ip link set eth0 up && ` +
         `${inside} ip route add default via 198.18.210.1`,
     );
-    // The real /etc and /var/lib get no mount points: those are made in a layer over them.
+    // Mount points are made in a layer over the real /etc and /var/lib, so that those do not change.
     const mounts = ["etc", "var/lib"].map((folder) => {
       const real = path.join(this.files(n), folder, "rancher");
       fs.mkdirSync(real, { recursive: true });
@@ -60,7 +60,7 @@ export class K3sSandbox {
       );
     });
     const script = `mount -t tmpfs tmpfs /run && ${mounts.join(" && ")} && touch /run/made && exec sleep infinity`;
-    // Not by `ip netns exec`: that mounts sysfs anew and hides the cgroups, without which no K3s agent starts.
+    // Not with `ip netns exec`: that mounts a new sysfs, which hides the cgroups, and without them no K3s agent starts.
     const args = ["nsenter", `--net=/run/netns/m${n}`, "unshare", "--mount", "sh", "-c", script];
     const holder = spawn("nsenter", ["-t", String(this.init), "-m", "-n", "-p", ...args], {
       stdio: ["ignore", "ignore", "inherit"],
@@ -72,7 +72,7 @@ export class K3sSandbox {
     );
   }
 
-  /** Folder in which a machine's files show up: `etc/rancher/…`, `var/lib/rancher/…`. */
+  /** Folder with a machine's files: `etc/rancher/…`, `var/lib/rancher/…`. */
   files(n: number): string {
     return path.join(this.folder, `m${n}`);
   }
@@ -90,7 +90,7 @@ export class K3sSandbox {
 
   /** Starts `k3s` on a machine; it runs until {@link stop} or the end of the sandbox. */
   start(n: number, args: readonly string[]): K3sProcess {
-    // A file, not a pipe: nobody reads a pipe while a test waits for an answer, and K3s stops where it cannot log.
+    // A file instead of a pipe: nothing reads a pipe while a test waits for an answer, and K3s blocks if it cannot log.
     const log = path.join(this.folder, `k3s-${this.running.length}.log`);
     const output = fs.openSync(log, "w");
     const child = spawn("nsenter", this.enter(n, args), {
@@ -112,21 +112,21 @@ export class K3sSandbox {
     return { code: ended.status ?? -1, output: ended.stdout + ended.stderr };
   }
 
-  /** Runs a shell command in the network of the switch, from which all machines are reached. */
+  /** Runs a shell command in the network of the bridge, from which all machines can be reached. */
   shell(command: string): string {
     return execFileSync("nsenter", ["-t", String(this.init), "-m", "-n", "-p", "sh", "-c", command], {
       encoding: "utf8",
     });
   }
 
-  /** Ends all `k3s` of a machine and what they started. */
+  /** Kills all `k3s` processes of a machine, and what they have started. */
   stop(n: number): void {
     const status = fs.readFileSync(`/proc/${this.machine(n)}/status`, "utf8");
     const keeper = /^NSpid:.*\s(\d+)$/m.exec(status)![1]!;
     this.shell(`pids=$(ip netns pids m${n} | grep -vx ${keeper}) || exit 0; kill -9 $pids 2>/dev/null || true`);
   }
 
-  /** Makes a machine forget everything. */
+  /** Deletes all files of K3s on a machine. */
   empty(n: number): void {
     for (const folder of ["etc/rancher", "var/lib/rancher"]) {
       const real = path.join(this.files(n), folder);
@@ -156,7 +156,7 @@ export class K3sSandbox {
   }
 }
 
-/** Number of a process's child, once it is as wanted. */
+/** PID of a process's child, as soon as `isReady` is true for it. */
 function firstChild(parent: ChildProcess, isReady: (pid: string) => true | undefined): number {
   for (let tries = 0; tries < 200; tries++) {
     const child = spawnSync("pgrep", ["-P", String(parent.pid)], { encoding: "utf8" }).stdout.trim();
@@ -171,7 +171,7 @@ function inNamespaces(pid: string, which: readonly string[], command: string): s
   return spawnSync("nsenter", ["-t", pid, ...which, "sh", "-c", command], { encoding: "utf8" }).stdout;
 }
 
-/** Nothing of the caller's may decide what K3s does. */
+/** The environment without variables that K3s would read. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(K3S_|KUBECONFIG|NOTIFY_SOCKET|INVOCATION_ID)/.test(name),

@@ -8,13 +8,13 @@ import { stackFile } from "../../lab/stack";
 import { eventually, Lab } from "../support/lab";
 import { LabApi } from "../support/labApi";
 
-/* A lab comes, goes, comes back, stands beside another, and leaves the machine as it found it. */
+/* A lab starts, stops, starts again, runs next to another one, and leaves the machine as it was. */
 
 const first = new Lab("life-one");
 const second = new Lab("life-two");
 const labs = [first, second];
 
-/** What a lab might leave on the machine. Others' labs may come and go meanwhile: only what can be ours counts. */
+/** What a lab may leave on the machine. Other suites' labs may start and stop meanwhile, so only ours count. */
 function traces(): Record<string, string[]> {
   const names = labs.map(({ name }) => name);
   const cgroups = fs.readdirSync("/sys/fs/cgroup").flatMap((hierarchy) => {
@@ -31,12 +31,12 @@ function traces(): Record<string, string[]> {
     mounts: mounts.filter((line) => line.includes("pk3s") || line.includes(labRoot())),
     states: names.map((name) => labPaths(name).state).filter((state) => fs.existsSync(state)),
     stacks: labs.map(({ stack }) => stackFile(stack)).filter((file) => fs.existsSync(file)),
-    // The folders of events are the tests' own, those of the suite beside this one too.
+    // The tests make the folders of events themselves, also the suite that runs at the same time.
     temporary: fs.readdirSync("/tmp").filter((name) => /^lab-(?!events-)/.test(name)),
   };
 }
 
-/** Processes that are now in a network namespace. Its inode tells no more once it has gone: the next one takes it. */
+/** Processes in a network namespace. The inode identifies it only while it exists: a later namespace may reuse it. */
 function processesIn(namespace: string): ProcessId[] {
   const pids = fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   const inside = pids.filter((pid) => {
@@ -52,7 +52,7 @@ function processesIn(namespace: string): ProcessId[] {
 const init = (lab: Lab) => findLab(lab.name)!.init!;
 const namespaceOf = (lab: Lab) => fs.readlinkSync(`/proc/${init(lab).pid}/ns/net`);
 const linkOf = (lab: Lab) => `/sys/class/net/${labNetwork(findLab(lab.name)!.subnet).outerLink}`;
-/** Whether the lab has that link; a lab of another suite may have taken its name by now. */
+/** Whether the link belongs to the lab; a lab of another suite may have the same link name by now. */
 const holds = (lab: Lab, link: string) =>
   fs.existsSync(link) && fs.readFileSync(`${link}/ifalias`, "utf8").trim() === lab.name;
 const version = (lab: Lab) => new LabApi(lab).call("GET", "/version");
@@ -69,7 +69,7 @@ async function createGuest(lab: Lab, onboot: string): Promise<void> {
 
 let before: Record<string, string[]>;
 
-/** Commands of other labs, in suites that run at the same time, have a folder of their own for a moment. */
+/** Commands of other labs, in suites that run at the same time, make a folder for a moment: so wait. */
 async function expectNoTraces(): Promise<void> {
   await eventually(30, async () => isDeepStrictEqual(traces(), before)).catch(() => {});
   expect(traces()).toEqual(before);
@@ -84,20 +84,20 @@ afterAll(async () => {
   for (const lab of labs) await lab.down();
 }, 120_000);
 
-it("is there at once when it is raised again", async () => {
+it("is up at once if it is started again", async () => {
   const { pid } = init(first);
   await first.up();
   expect(init(first).pid).toBe(pid);
 }, 60_000);
 
-it("keeps its keys and its token from everybody but root, and from its own Proxmox host", async () => {
+it("lets only root read its keys and its token, and hides them from its own Proxmox host", async () => {
   const { client, state, hostKey, apiToken } = labPaths(first.name);
   for (const file of [hostKey, apiToken]) expect(fs.statSync(file).mode & 0o777).toBe(0o600);
   for (const folder of [client, state]) expect(fs.statSync(folder).mode & 0o077).toBe(0);
   expect(await first.host(`ls -d ${client} 2>/dev/null || true`)).toBe("");
 }, 30_000);
 
-it("keeps to itself what is written on its Proxmox host", async () => {
+it("keeps files that are written on its Proxmox host to itself", async () => {
   const files = [
     "/etc/lab-trace",
     "/usr/lab-trace",
@@ -111,7 +111,7 @@ it("keeps to itself what is written on its Proxmox host", async () => {
   await expect(first.host("echo x >/opt/lab/lab-trace")).rejects.toThrow("Read-only file system");
 }, 30_000);
 
-describe("beside another", () => {
+describe("next to another lab", () => {
   beforeAll(() => second.up(), 120_000);
 
   it("has its own network, credentials and guests", async () => {
@@ -123,7 +123,7 @@ describe("beside another", () => {
     await expect(version(thief)).rejects.toThrow(/60|certificate/);
   }, 90_000);
 
-  it("is not touched when the other goes", async () => {
+  it("stays as it is when the other lab ends", async () => {
     const [processes, link] = [processesIn(namespaceOf(second)), linkOf(second)];
     expect(holds(second, link)).toBe(true);
     expect(processes.length).toBeGreaterThan(5);
@@ -134,7 +134,7 @@ describe("beside another", () => {
   }, 90_000);
 });
 
-it("goes on after a stop with all its records, and starts the guests that start with the host", async () => {
+it("continues after a stop with all its records, and starts the guests that start with the host", async () => {
   const { hostPublicKey, subnet } = findLab(first.name)!;
   const machineId = await first.host("pct exec 100 -- cat /etc/machine-id");
   await first.cli("stop");
@@ -145,7 +145,7 @@ it("goes on after a stop with all its records, and starts the guests that start 
   expect(await eventually(20, () => first.host("pct exec 100 -- cat /etc/machine-id"))).toBe(machineId);
 }, 120_000);
 
-it("ends as a whole when a service of its host ends, and says so", async () => {
+it("ends as a whole when a service of its host ends, and logs that", async () => {
   const running = init(first);
   await first.host("kill -9 $(pgrep -f apiMain)").catch(() => {});
   await eventually(20, async () => !fs.existsSync(`/proc/${running.pid}`));
@@ -153,7 +153,7 @@ it("ends as a whole when a service of its host ends, and says so", async () => {
   await expect(first.cli("host", "--", "true")).rejects.toThrow("is not up");
 }, 60_000);
 
-it("leaves nothing behind, and may be taken down twice", async () => {
+it("leaves nothing behind, and can be ended twice", async () => {
   await first.up();
   const [processes, link] = [processesIn(namespaceOf(first)), linkOf(first)];
   await first.down();

@@ -6,8 +6,8 @@ import { eventually, Lab, sampler } from "../support/lab";
 import { succeeded } from "../support/succeeded";
 
 /*
- * What a node says while it joins: its page, its files, and the commands that read them; and a node whose `pulumi up` is killed at
- * a step of it, with its K3s cut off. The tests build on each other.
+ * A node's report about its progress while it joins: its page, its files, and the commands that read them. Also a node whose
+ * `pulumi up` is killed at a step, and whose K3s is interrupted. The tests build on each other.
  */
 
 const lab = new Lab("onboarding");
@@ -17,7 +17,7 @@ const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.c
 const up = async (): Promise<void> => succeeded(await lab.pulumiResult("up", "--yes", "--skip-preview"));
 
 type Steps = Readonly<Record<string, { readonly state: string; readonly message: string }>>;
-/** What the node has written; undefined before it writes. */
+/** What the node has reported; undefined before its first report. */
 function reported(vmid: number): Steps | undefined {
   const root = path.join(labPaths(lab.name).lxc, String(vmid), "rootfs");
   try {
@@ -38,7 +38,7 @@ beforeAll(async () => {
 }, 45 * 60_000);
 afterAll(() => lab.down(), 120_000);
 
-it("a node shows its steps by HTTP while it joins, and neither page nor unit is left after the last one", async () => {
+it("a node shows its steps by HTTP while it joins, and afterwards neither page nor unit is left", async () => {
   const page = (file: string): Promise<string> => lab.host(`curl -s -m 2 http://${address}:8080/${file} || true`);
   const looks = sampler(async () => ({ html: await page(""), json: await page("status.json") }));
   await up();
@@ -54,7 +54,7 @@ it("a node shows its steps by HTTP while it joins, and neither page nor unit is 
   expect(await lab.inGuest(WORKER, left)).toBe("");
 }, 400_000);
 
-it("its files, the commands and the checks agree that all is done", async () => {
+it("its files, the commands and the checks all report that it is done", async () => {
   const states = Object.fromEntries(Object.entries(reported(WORKER)!).map(([step, { state }]) => [step, state]));
   expect(states).toEqual({
     ...{ packages_installed: "skipped", iscsi_enabled: "skipped", k3s_installed: "done", cluster_joined: "done" },
@@ -69,12 +69,12 @@ it("its files, the commands and the checks agree that all is done", async () => 
 }, 120_000);
 
 it.each(["k3s_installed", "cluster_joined"])(
-  "pulumi up killed at %s, and run again, ends well",
+  "pulumi up succeeds after a run that was killed at %s",
   async (step) => {
     scaleTo(2);
     await lab.killed(() => reported(SECOND)?.[step]?.state === "running", "up", "--yes", "--skip-preview");
     await lab.pulumiOk("cancel", "--yes");
-    // What it had begun on the node goes on; a restart cuts that off, as a power cut would.
+    // The script on the node runs on; a restart ends it, as a power cut would.
     await lab.host(`pct stop ${SECOND} && pct start ${SECOND}`);
     await up();
     expect((await lab.cluster("onboarding")).code).toBe(0);
@@ -85,7 +85,7 @@ it.each(["k3s_installed", "cluster_joined"])(
   400_000,
 );
 
-it("neither file of a node holds a secret", async () => {
+it("neither file of a node contains a secret", async () => {
   const files = await lab.inGuest(WORKER, "cat /opt/k3s-onboarding/status.json /opt/k3s-onboarding/onboarding.log");
   const token = (await lab.pulumi("stack", "output", "agentToken", "--show-secrets")).stdout.trim();
   expect(token).toMatch(/^K10/);

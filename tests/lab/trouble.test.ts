@@ -2,9 +2,9 @@ import { findLab, labNetwork } from "../../lab/lab";
 import { eventually, type Finished, finish, Lab } from "../support/lab";
 
 /*
- * What goes wrong around a cluster, on real parts: strangers on our VMIDs, joins that fail half-way, containers that
- * somebody destroyed. One lab, in an order in which each up serves as many checks as it can; the first failure is the
- * one to read.
+ * Trouble around a cluster, with real parts: other people's guests with our VMIDs, joins that fail half-way, containers that
+ * somebody destroyed. One lab; the order lets each up serve as many checks as possible. The tests build on each other, so only the
+ * first failure matters.
  */
 
 const lab = new Lab("trouble");
@@ -24,7 +24,7 @@ async function readyNodes(): Promise<string[]> {
   return nodes.filter((node) => node.ready).map((node) => node.name);
 }
 
-/** All that is left of a node in the cluster, on the host and in the state; of a node that is gone, nothing. */
+/** Everything that is left of a node in the cluster, on the host and in the state; empty for a removed node. */
 async function traces(name: string, vmid: number): Promise<string> {
   const secret = ["-n", "kube-system", "get", "secret", `${name}.node-password.k3s`];
   const found = [
@@ -36,7 +36,7 @@ async function traces(name: string, vmid: number): Promise<string> {
   return found.join("\n").trim();
 }
 
-/** Names of the resources in the state, components left out. */
+/** Names of the resources in the state, without components. */
 async function resources(): Promise<string[]> {
   const { deployment } = JSON.parse(await lab.pulumiOk("stack", "export")) as {
     deployment: { resources?: { urn: string; custom: boolean }[] };
@@ -44,7 +44,7 @@ async function resources(): Promise<string[]> {
   return (deployment.resources ?? []).filter(({ custom }) => custom).map(({ urn }) => urn.split("::").at(-1)!);
 }
 
-/** A stranger's container, made by hand; answers what it is and since when it runs. */
+/** Makes another person's container by hand. @returns its configuration and its start time */
 async function makeStranger(vmid: number): Promise<string> {
   const net = `name=eth0,bridge=vmbr0,ip=${at(90)}/24,gw=${at(1)}`;
   await lab.host(
@@ -53,13 +53,13 @@ async function makeStranger(vmid: number): Promise<string> {
   return eventually(30, () => stranger(vmid));
 }
 
-/** Its configuration, and when its init process was started. */
+/** The container's configuration, and the start time of its init process. */
 const stranger = (vmid: number): Promise<string> =>
   lab.host(`cat /etc/pve/lxc/${vmid}.conf && pct exec ${vmid} -- stat -c %y /proc/1`);
 
 const destroyByHand = (vmid: number): Promise<string> => lab.host(`pct stop ${vmid}; pct destroy ${vmid}`);
 
-/** The error of a step, up to the line that says what to do next. */
+/** The error of a step, up to its line `next:`. */
 function errorOf(run: Finished, step: string): string {
   expect(run.code).not.toBe(0);
   const found = new RegExp(`error: ${step}: [^]*?\\n\\s*next: [^\\n]*`).exec(run.stdout + run.stderr);
@@ -75,8 +75,8 @@ beforeAll(async () => {
 }, 40 * 60_000);
 afterAll(() => lab.down(), 120_000);
 
-describe("a stranger's container on a VMID of ours", () => {
-  it("is named by up, goes on untouched, and does not come into the state", async () => {
+describe("another person's container with a VMID of ours", () => {
+  it("is named by up, runs on untouched, and is not in the state", async () => {
     const before = await makeStranger(103);
     await lab.configure("pools.worker.count", "2");
     const run = await up();
@@ -92,7 +92,7 @@ describe("a stranger's container on a VMID of ours", () => {
 describe("joins that fail half-way", () => {
   const agentToken = "/etc/rancher/k3s/agent-token";
 
-  it("by a token that the server refuses: each node, the step and the cause are named", async () => {
+  it("because the server refuses the token: each node, the step and the cause are named", async () => {
     await lab.inGuest(100, `cp -p ${agentToken} /root/kept; echo another-token >${agentToken}; systemctl restart k3s`);
     await lab.configure("pools.worker.count", "3");
     const run = await up("--continue-on-error");
@@ -101,9 +101,9 @@ describe("joins that fail half-way", () => {
     expect(await readyNodes()).toEqual(["k3s-master", "k3s-worker-01"]);
   }, 400_000);
 
-  it("by another CA at the server's address, and by no route to it: the same, within the bound", async () => {
+  it("because of another CA at the server's address, or no route to it: the same, within the time limit", async () => {
     await impostor(103);
-    // Once the token is right the other goes on by itself and gets half-way: into the cluster, and not into the state.
+    // With the right token the other node continues by itself and gets half-way: it is in the cluster, but not in the state.
     await lab.inGuest(100, `mv /root/kept ${agentToken}; systemctl restart k3s`);
     await eventually(60, () => lab.kubectl("get", "node", "k3s-worker-03"));
     await lab.inGuest(104, `ip route add unreachable ${at(20)}/32`);
@@ -117,7 +117,7 @@ describe("joins that fail half-way", () => {
     expect(errorOf(run, "k3s-worker-03-k3s")).toContain("k3s-agent on k3s-worker-03: no server answered within 30 s");
   }, 400_000);
 
-  it("end well once corrected; removed from the config instead, nothing is left", async () => {
+  it("succeed after a correction; if the node is removed from the config instead, nothing is left", async () => {
     await lab.inGuest(103, `systemctl stop impostor; ip address del ${at(20)}/32 dev lo`);
     await lab.configure("pools.worker.count", "2");
     await upOk();
@@ -125,7 +125,7 @@ describe("joins that fail half-way", () => {
     expect(await traces("k3s-worker-03", 104)).toBe("");
   }, 400_000);
 
-  /** Inside the guest, the server's address leads to an HTTPS server whose CA is another one. */
+  /** Lets the server's address lead, inside the guest, to an HTTPS server with another CA. */
   async function impostor(vmid: number): Promise<void> {
     const request = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=impostor -days 2";
     await lab.inGuest(
@@ -143,7 +143,7 @@ describe("joins that fail half-way", () => {
 });
 
 describe("a container that somebody destroyed", () => {
-  it("is scaled away by the command that the stopped up names, and its node has left the cluster", async () => {
+  it("is removed by the command that the failed up names, and its node has left the cluster", async () => {
     await destroyByHand(102);
     await lab.configure("pools.worker.retired[0]", "1");
     await lab.configure("pools.worker.count", "1");
@@ -156,7 +156,7 @@ describe("a container that somebody destroyed", () => {
     expect(await readyNodes()).toEqual(["k3s-master", "k3s-worker-02"]);
   }, 300_000);
 
-  it("comes back by a refresh, joined, although its MAC is a fixed one", async () => {
+  it("comes back after a refresh and joins, even with a fixed MAC", async () => {
     const uid = (): Promise<string> => lab.kubectl("get", "node", "k3s-worker-02", "-o", "jsonpath={.metadata.uid}");
     const before = await uid();
     await destroyByHand(103);
@@ -164,16 +164,16 @@ describe("a container that somebody destroyed", () => {
     for (const step of ["leave", "lxc", "host-key", "k3s", "ready"])
       expect(output).toMatch(new RegExp(`k3s-worker-02-${step} (replaced|created)`));
     expect(await readyNodes()).toEqual(["k3s-master", "k3s-worker-02"]);
-    // The old node left, and this is another one.
+    // The old node has left, and this is a new one.
     expect(await uid()).not.toBe(before);
     expect(await lab.host("pct config 103")).toContain(`hwaddr=${FIXED_MAC}`);
     await lab.pulumiOk("preview", "--expect-no-changes");
   }, 300_000);
 
-  it("stops destroy with the command that ends it; so does a stranger's in its place, which is spared", async () => {
+  it("stops destroy, whose error names the remedy; so does another person's container in its place, which stays", async () => {
     await destroyByHand(103);
     const before = await makeStranger(103);
-    // A refresh takes it for ours and would change it.
+    // A refresh takes the other container for ours; an up would change it.
     expect(errorOf(await up("--refresh"), "k3s-worker-02-claim")).toContain('belongs to the guest "nas"');
     await destroyByHand(100);
     const run = await lab.pulumi("destroy", "--yes", "--skip-preview", "--continue-on-error");
@@ -182,7 +182,7 @@ describe("a container that somebody destroyed", () => {
     );
     const error = errorOf(run, "k3s-worker-02-guard");
     expect(error).toContain('belongs to the guest "nas"');
-    // As a person would: out of the message, into the shell.
+    // As a person would do it: copied from the message into the shell.
     const command = /pulumi state delete [^,\n]*/.exec(error)?.[0] ?? "false";
     expect(await finish("sh", ["-c", command], lab.environment)).toMatchObject({ code: 0 });
     await lab.pulumiOk("destroy", "--yes", "--skip-preview", "--refresh");
