@@ -6,8 +6,9 @@ import { homelabAtRest } from "../support/homelabAtRest";
 import { succeeded } from "../support/succeeded";
 
 /*
- * What people set on a guest by hand, as `pct set` on the host would: it is theirs. No refresh rebuilds or reboots a node for
- * it or takes it away, what conflicts with the config is named, and what would keep a guest is said before its node leaves.
+ * Settings that people make on a guest by hand, as with `pct set` on the host. They stay: no refresh rebuilds or reboots a node
+ * because of them or removes them. A conflict with the config is named. What would block the guest's removal is named before its
+ * node leaves.
  */
 
 jest.setTimeout(600_000);
@@ -39,12 +40,12 @@ const edit = (vmid: number, change: (file: string) => string): void => {
 };
 const set = (vmid: number, ...options: readonly string[]): void =>
   edit(vmid, (file) => file.replace(/^(lxc\.)/m, `${options.join("\n")}\n$1`));
-/** What happened to guests: started, stopped, destroyed. */
+/** What happened to guests: starts, stops, removals. */
 const machines = (): string[] => lab.journal.whats("machine");
 const leaves = (): string[] => lab.journal.whats("script").filter((what) => what.includes("-leave"));
 
-describe("what the config has no key for", () => {
-  /** What somebody set, by the name of the config's line that must stay. */
+describe("an option that the config has no key for", () => {
+  /** Options set by hand, by the name of the line in the configuration that must stay. */
   const OPTIONS = [
     "mp0: local-lvm:vm-102-disk-1,mp=/data,backup=1,size=8G",
     "mp1: /srv/media,mp=/media,ro=1",
@@ -78,7 +79,7 @@ describe("what the config has no key for", () => {
     expect(text(102)).toMatch(/^rootfs: .*mountoptions=noatime/m);
   };
 
-  it("is no change, neither for a refresh nor after it, and stays", async () => {
+  it("is no change, neither in a refresh nor after it, and stays", async () => {
     const before = text(102);
     unchanged(await lab.up("--refresh"));
     unchanged(await lab.up());
@@ -87,15 +88,15 @@ describe("what the config has no key for", () => {
     expect([code, changes]).toEqual([0, {}]);
   });
 
-  it("stays with a change of what the config does say, which reboots in turns", async () => {
-    // Proxmox VE changes no disk of a protected guest.
+  it("stays if another setting changes, for which the guests reboot one after another", async () => {
+    // Proxmox VE does not change the disk of a protected guest.
     edit(102, (file) => file.replace("protection: 1\n", ""));
     unchanged(await lab.up("--refresh"));
     lab.edit(({ pools }) => Object.assign(pools.worker, { memory: "9GB", cores: 6, disk: "60GB" }));
     lab.journal.clear();
     const run = await lab.up();
     succeeded(run);
-    // The host is checked for the space that more of a disk needs.
+    // A larger disk needs space, so the preflight checks the host again.
     const updated = ["homelab-preflight", "k3s-worker-01", "k3s-worker-02"].map((name) => [name, ["update"]]);
     expect(run.changes).toEqual(Object.fromEntries(updated));
     expect(lab.journal.whats().filter((what) => /-back look$/.test(what))).toHaveLength(2);
@@ -116,7 +117,7 @@ describe("network interfaces that somebody added", () => {
     lab.journal.clear();
   });
 
-  it("are no change, for a refresh and after it, and stay", async () => {
+  it("are no change, neither in a refresh nor after it, and stay", async () => {
     const before = [102, 103].map(text);
     const found = await lab.up("--refresh", "--continue-on-error");
     expect([found.code, [...found.failed].sort()]).toEqual([1, ["k3s-worker-01", "k3s-worker-02"]]);
@@ -127,14 +128,14 @@ describe("network interfaces that somebody added", () => {
     expect([machines(), [102, 103].map(text)]).toEqual([[], before]);
   });
 
-  it.each([["after a refresh"], ["that no refresh has seen"]])("stay where memory changes (%s)", async (when) => {
+  it.each([["after a refresh"], ["that no refresh has seen"]])("stay if the memory changes (%s)", async (when) => {
     lab.edit(({ pools }) => (pools.worker.memory = "9GB"));
     if (when === "after a refresh") expect((await lab.pulumi("refresh", "--yes", "--skip-preview")).code).toBe(0);
     succeeded(await lab.up());
     for (const vmid of [102, 103]) expect(lines(vmid)).toEqual(expect.arrayContaining([further(vmid), "memory: 9216"]));
   });
 
-  it("are not taken away by a change of the node's own: it is refused, with the commands", async () => {
+  it("are not removed by a change of the node's own interface: it is refused, and the error names the commands", async () => {
     lab.edit(({ network }) => (network.bridge = "vmbr1"));
     const run = await lab.up("--continue-on-error");
     expect([run.code, [...run.failed].sort()]).toEqual([1, ["k3s-worker-01", "k3s-worker-02"]]);
@@ -146,14 +147,14 @@ describe("network interfaces that somebody added", () => {
 });
 
 describe("the disk", () => {
-  it("that somebody moved to another storage rebuilds nothing", async () => {
+  it("that somebody moved to another storage causes no rebuild", async () => {
     edit(102, (file) => file.replace(/^rootfs: local-lvm:/m, "rootfs: fast:"));
     lab.journal.clear();
     unchanged(await lab.up("--refresh"));
     expect([machines(), leaves()]).toEqual([[], []]);
   });
 
-  it("of a node that stands is not rebuilt by another storage in the config, be it one that does not exist", async () => {
+  it("of an existing node stays if the config names another storage, even one that does not exist", async () => {
     lab.edit(({ proxmox }) => (proxmox.storage = "local-lmv"));
     lab.journal.clear();
     const run = await lab.up();
@@ -161,12 +162,12 @@ describe("the disk", () => {
     expect(Object.keys(run.changes).filter((name) => !name.startsWith("homelab-"))).toEqual([]);
   });
 
-  it("that somebody grew is named with both sizes in the preview and in up; the larger one in the config ends it", async () => {
+  it("that somebody enlarged is named with both sizes in the preview and in up, until the config has the larger one", async () => {
     edit(103, (file) => file.replace(/^(rootfs: .*)size=50G/m, "$1size=80G"));
     lab.journal.clear();
     for (const run of [await lab.preview("--refresh"), await lab.up("--refresh")]) {
       expect(run.code).toBe(1);
-      // The refresh of this run has seen it, or the record of a former one.
+      // This run's refresh has seen it, or the record of an earlier run has it.
       expect(run.errors.join("\n")).toMatch(/k3s-worker-02.* 80GB.* 50GB[^]*set (disk: )?80GB/);
     }
     lab.edit(({ pools }) => (pools.worker.disk = "80GB"));
@@ -177,10 +178,10 @@ describe("the disk", () => {
   });
 });
 
-describe("what keeps a guest", () => {
+describe("what blocks a guest's removal", () => {
   beforeEach(() => lab.edit(({ pools }) => (pools.worker.count = 1)));
 
-  /** The removal stopped before it did anything, for this reason. */
+  /** Expects that the removal stopped for this reason before it did anything. */
   function kept(run: PulumiResult, reason: string): void {
     expect([run.code, run.failed]).toEqual([1, ["k3s-worker-02-leave"]]);
     expect(run.errors.join("\n")).toContain(`k3s-worker-02 was not drained:\n  - ${reason}`);
@@ -189,7 +190,7 @@ describe("what keeps a guest", () => {
     expect(lab.machines.isRunning(103)).toBe(true);
   }
 
-  it("its protection, its place in the high availability: said before the node leaves; it goes once they have ended", async () => {
+  it("protection and high availability: named before the node leaves; it is removed when they are off", async () => {
     set(103, "protection: 1");
     lab.host.put("etc/pve/ha/resources.cfg", "ct: 103\n\tstate started\n");
     kept(await lab.up(), "it is protected (pct set 103 --protection 0)");
@@ -200,7 +201,7 @@ describe("what keeps a guest", () => {
     expect([...lab.machines.guests.keys()]).not.toContain(103);
   });
 
-  it("another Proxmox node, to which somebody migrated it", async () => {
+  it("a migration to another Proxmox VE node", async () => {
     lab.host.put("etc/pve/nodes/pve2/lxc/103.conf", text(103));
     fs.rmSync(lab.host.confFile(103));
     const run = await lab.up();
@@ -233,7 +234,7 @@ describe("data that only the node has", () => {
     expect(lab.host.members.has("k3s-worker-02")).toBe(true);
   };
 
-  it("stops a removal, until the config says that it may go", async () => {
+  it("stops a removal until the config allows its loss", async () => {
     lab.edit(({ pools }) => (pools.worker.count = 1));
     stopped(await lab.up());
     lab.edit((cluster) => (cluster.removal = { onLocalData: "delete" }));
@@ -241,14 +242,14 @@ describe("data that only the node has", () => {
     expect([...lab.machines.guests.keys()].sort()).toEqual([100, 102]);
   });
 
-  it("stops a rebuild, and no destroy", async () => {
+  it("stops a rebuild, but not a destroy", async () => {
     stopped(await lab.up("--replace", "**ContainerLegacy::k3s-worker-02"));
     succeeded(await lab.destroy());
   });
 });
 
 describe("a guest that somebody migrated", () => {
-  it("is said to be there and left alone, also once a refresh has lost it", async () => {
+  it("is named and left alone, even after a refresh has removed it from the state", async () => {
     const elsewhere = path.join(path.dirname(lab.host.confFile(103)), "../nodes/pve2/lxc/103.conf");
     const conf = text(103);
     lab.host.put("etc/pve/nodes/pve2/lxc/103.conf", conf);

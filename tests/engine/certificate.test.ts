@@ -3,8 +3,8 @@ import { Homelab } from "../support/homelab";
 import { selfSigned } from "../../lab/support/selfSigned";
 
 /*
- * An API whose certificate no CA in proxmox.caFile explains: the real Proxmox provider asks it for nothing, so no token goes out
- * and no guest is made. What the program itself looks at before: tests/program/caFile.test.ts.
+ * An API whose certificate comes from no CA in proxmox.caFile: the real Proxmox provider sends no request, so no token is sent and
+ * no guest is made. The program's own checks before that: tests/program/caFile.test.ts.
  */
 
 jest.setTimeout(600_000);
@@ -15,10 +15,10 @@ beforeAll(async () => {
 });
 afterAll(() => lab?.dispose());
 
-it("makes no guest, and says that the doctor knows what is wrong", async () => {
+it("makes no guest, and names the doctor to find the cause", async () => {
   const other = lab.scratch("other.pem");
   fs.writeFileSync(other, selfSigned({ name: "other" }).cert);
-  // The person's shell trusts the CA in the config, as the program asks; the API has another one.
+  // The shell trusts the CA in the config, as the program requires; the API's certificate has another one.
   lab.edit(({ proxmox }) => (proxmox.caFile = other));
   Object.assign(lab.env, { SSL_CERT_FILE: other });
   const run = await lab.up("--continue-on-error");

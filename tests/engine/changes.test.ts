@@ -3,7 +3,7 @@ import { Homelab, LOOK } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
 import { newKeyPair } from "../support/sshKeys";
 
-/** What a change of the program or its config reaches, and what it leaves alone: the tests build on each other. */
+/** Which resources a change of the program or its config updates, and which stay. The tests build on each other. */
 
 jest.setTimeout(600_000);
 
@@ -21,14 +21,14 @@ beforeEach(() => {
 });
 afterAll(() => lab?.dispose());
 
-/** The resources of these scripts, a node's for each node. */
+/** The resources of these scripts: of the cluster, and of each node. */
 const resources = (cluster: readonly string[], node: readonly string[]): string[] =>
   [
     ...cluster.map((script) => `homelab-${script}`),
     ...NODES.flatMap((name) => node.map((each) => `${name}-${each}`)),
   ].sort();
 
-/** The run succeeded, updated exactly these, and asked nothing of Proxmox. */
+/** Expects that the run succeeded, updated exactly these resources and sent no change to Proxmox VE. */
 function expectUpdates(run: PulumiResult, cluster: readonly string[], node: readonly string[]): void {
   expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
   const expected = resources(cluster, node);
@@ -37,7 +37,7 @@ function expectUpdates(run: PulumiResult, cluster: readonly string[], node: read
   expect(lab.asked).toEqual([]);
 }
 
-it("an edited script runs again where it stands; the removal script reaches the roster alone", async () => {
+it("an edited script runs again on its machine; the removal script changes only the roster", async () => {
   lab.editProgram("scripts/host/ready.sh", (text) => `${text}\n# edited\n`);
   lab.editProgram("scripts/host/leave.sh", (text) => `${text}\n# edited\n`);
   expectUpdates(await lab.up(), ["roster"], ["ready"]);
@@ -45,7 +45,7 @@ it("an edited script runs again where it stands; the removal script reaches the 
   expect(lab.journal.whats("script").sort()).toEqual(scripts.sort());
 });
 
-it("the policy of removals reaches the roster alone, and the removals of the same run", async () => {
+it("the removal policy changes only the roster, and applies to removals in the same run", async () => {
   lab.edit((cluster) => (cluster.removal = { drainTimeout: "7m", onBlocked: "force" }));
   expectUpdates(await lab.up(), ["roster"], []);
   lab.edit((cluster) => {
@@ -63,12 +63,12 @@ it("the policy of removals reaches the roster alone, and the removals of the sam
   expect(changes["homelab-roster"]).toEqual(["update"]);
   expect(lab.journal.inOrder("homelab-roster update", "k3s-worker-03-leave delete")).toBe(true);
   expect(lab.host.kept("policy")[0]).toMatch(/^DRAIN_TIMEOUT=1200$/m);
-  // The bound that is stored with the leave is wide enough for any policy.
+  // The time limit that is stored with the leave is large enough for any policy.
   const leave = lab.host.tasks.find(({ step }) => step === "k3s-worker-03-leave");
   expect(Number(leave?.args["BOUND"])).toBeGreaterThan(2 * 1200);
 });
 
-it("a changed setting reaches the machines alone, after a look at whose they are", async () => {
+it("a changed setting updates only the machines, after a check that they are ours", async () => {
   lab.edit(({ pools }) => (pools.worker.cores = 6));
   const run = await lab.up();
   expect(run.code).toBe(0);
@@ -76,7 +76,7 @@ it("a changed setting reaches the machines alone, after a look at whose they are
   expect(run.changes).toEqual(Object.fromEntries(agents.map((name) => [name, ["update"]])));
   expect(lab.journal.inOrder("k3s-worker-01-claim update", "PUT /nodes/pve/lxc/102/config")).toBe(true);
 
-  // A guest of somebody else's took the VMID meanwhile.
+  // Another person's guest has the VMID now.
   const file = lab.host.confFile(103);
   const [ours, theirs] = [fs.readFileSync(file, "utf8"), "#somebody else's\nhostname: nas\ncores: 1\n"];
   fs.writeFileSync(file, theirs);
@@ -90,14 +90,14 @@ it("a changed setting reaches the machines alone, after a look at whose they are
 });
 
 describe("the resource pool", () => {
-  it("another one neither moves nor rebuilds what stands", async () => {
+  it("another name neither moves nor rebuilds existing guests", async () => {
     lab.edit(({ proxmox }) => (proxmox.resourcePool = "edge"));
     expectUpdates(await lab.up(), ["preflight"], []);
     lab.edit(({ proxmox }) => delete proxmox.resourcePool);
     expectUpdates(await lab.up(), ["preflight"], []);
   });
 
-  it("holds what the token may change: a guest that somebody moved out of it is not, until it is back", async () => {
+  it("has the guests that the token may change: a guest that somebody moved out is refused until it is back", async () => {
     const pool = (change: (vmids: Set<number>) => void): void =>
       lab.host.access.update(({ pools }) => change(pools.get("homelab")!.vms));
     pool((vmids) => vmids.delete(102));
@@ -123,7 +123,7 @@ describe("a change that reboots guests", () => {
     );
   const reboots = (): string[] => lab.journal.whats().filter((what) => /^guest \d+ start$|-back look$/.test(what));
 
-  it("is called so by the preview, and lets one guest go at a time", async () => {
+  it("is announced by the preview, and reboots one guest at a time", async () => {
     lab.edit(({ pools }) => (pools.worker.memory = "9GB"));
     const { warnings } = await lab.preview();
     expect(warnings.filter((warning) => warning.includes("reboot,")).sort()).toEqual(Object.keys(AGENTS).map(notice));
@@ -135,7 +135,7 @@ describe("a change that reboots guests", () => {
     expect(memories()).toEqual(["9216", "9216"]);
   });
 
-  it("stops where a node does not become Ready, and goes on with the next up", async () => {
+  it("stops if a node does not become Ready, and the next up continues", async () => {
     for (const name of Object.keys(AGENTS)) lab.host.failAt(`${name}-back look`, "not Ready");
     lab.edit(({ pools }) => (pools.worker.memory = "10GB"));
     const stopped = await lab.up();
@@ -153,7 +153,7 @@ describe("a change that reboots guests", () => {
   });
 });
 
-it("a new version reaches K3s, its sums and the check of each node, as the preview says", async () => {
+it("a new version updates K3s, its checksums and each node's check, as the preview says", async () => {
   lab.edit((cluster) => (cluster.version = "v1.36.4+k3s1"));
   const preview = await lab.preview();
   const run = await lab.up();
@@ -164,13 +164,13 @@ it("a new version reaches K3s, its sums and the check of each node, as the previ
 
 describe("a change of K3s", () => {
   const AGENTS = ["k3s-worker-01", "k3s-worker-02"];
-  /** What a node goes through in its turn. */
+  /** The scripts of one node's update. */
   const turn = (name: string): string[] => [`${name}-k3s update`, `${name}-back look`];
   const turns = (): string[] => lab.journal.whats("script").filter((what) => /-k3s update$|-back look$/.test(what));
   const label = (value: string): void =>
     lab.edit((cluster) => (cluster.k3s.agentConfig = { "kubelet-arg": [`max-pods=${value}`] }));
 
-  it("reaches the agents one after another, each Ready before the next", async () => {
+  it("updates the agents one after another, each Ready before the next", async () => {
     label("100");
     const run = await lab.up();
     expect([run.code, run.errors]).toEqual([0, []]);
@@ -178,10 +178,10 @@ describe("a change of K3s", () => {
     expect([AGENTS.flatMap(turn), [...AGENTS].reverse().flatMap(turn)]).toContainEqual(turns());
   });
 
-  it("reaches as many at a time as the config says", async () => {
+  it("updates as many nodes at a time as the config says", async () => {
     lab.edit((cluster) => (cluster.rollout = { concurrency: 2 }));
     label("101");
-    // Neither ends before both have begun.
+    // Both must begin before either may end.
     const begun = new Set<string>();
     let bothBegan = (): void => {};
     const both = new Promise<number>((resolve) => (bothBegan = () => resolve(0)));
@@ -197,13 +197,13 @@ describe("a change of K3s", () => {
     lab.edit((cluster) => delete cluster.rollout);
   });
 
-  it("that one node refuses reaches no other, and the next up goes on", async () => {
+  it("that one node refuses does not reach another node, and the next up continues", async () => {
     for (const name of AGENTS) lab.host.failAt(`${name}-k3s update`, "unknown flag: --max-pod");
     label("102");
     const stopped = await lab.up("--continue-on-error");
     const [first, second] = turns()[0]!.startsWith(AGENTS[0]!) ? AGENTS : [...AGENTS].reverse();
     expect([stopped.code, turns()]).toEqual([1, [`${first}-k3s update`]]);
-    // The cause stands above Pulumi's own message, which begins with the whole command.
+    // The cause must be above Pulumi's own message, which begins with the whole command.
     const [cause, command] = ["unknown flag: --max-pod", 'running "#'].map((text) => stopped.stdout.indexOf(text));
     expect([cause! > 0, cause! < command!]).toEqual([true, true]);
     expect(stopped.errors.join("\n")).toContain(
@@ -214,7 +214,7 @@ describe("a change of K3s", () => {
     expect([next.code, Object.keys(next.changes).sort()]).toEqual([0, AGENTS.map((name) => `${name}-k3s`)]);
   });
 
-  it("after which a node does not come back stops there", async () => {
+  it("stops at a node that does not come back", async () => {
     for (const name of AGENTS) lab.host.failAt(`${name}-back look`, "not Ready");
     label("103");
     const stopped = await lab.up("--continue-on-error");
@@ -238,7 +238,7 @@ describe("registries", () => {
   const mirror = (endpoint: string): void =>
     lab.edit((cluster) => (cluster.k3s.registries = { mirrors: { "docker.io": { endpoints: [endpoint] } } }));
 
-  it("a changed mirror restarts K3s in turns, as the preview says, and a second up changes nothing", async () => {
+  it("a changed mirror restarts K3s on one node after another, as the preview says, and a second up changes nothing", async () => {
     for (const endpoint of ["https://registry.lan:5000", "https://other.lan"]) {
       mirror(endpoint);
       lab.journal.clear();
@@ -255,7 +255,7 @@ describe("registries", () => {
     }
   });
 
-  it("another password alone restarts K3s too, and neither a preview nor the state shows it", async () => {
+  it("a new password alone also restarts K3s, and neither a preview nor the state shows it", async () => {
     const variable = "PROXMOX_K3S_REGISTRY_AUTH_FILE";
     const password = (value: string): void =>
       fs.writeFileSync(
@@ -279,7 +279,7 @@ describe("registries", () => {
     delete lab.env[variable];
   });
 
-  it("that are taken out of the config leave the nodes in the same way", async () => {
+  it("that are removed from the config are removed from the nodes in the same way", async () => {
     lab.edit((cluster) => delete cluster.k3s.registries);
     const run = await lab.up();
     expect([run.code, Object.keys(run.changes).sort()]).toEqual([0, [...K3S].sort()]);
@@ -290,18 +290,18 @@ describe("registries", () => {
 describe("keys and tokens", () => {
   const fresh = newKeyPair();
 
-  it("a further key for the nodes reaches the containers alone", async () => {
+  it("an additional key for the nodes changes only the containers", async () => {
     lab.edit((cluster) => cluster.ssh.authorizedKeys.push(fresh.public));
     expectUpdates(await lab.up(), [], ["lxc"]);
   });
 
-  it("the switch to it reaches what connects to the nodes, and works", async () => {
+  it("a switch to it updates every resource that connects to the nodes, and works", async () => {
     fs.writeFileSync(lab.env["PROXMOX_K3S_NODE_SSH_KEY_FILE"]!, fresh.private);
     lab.edit((cluster) => (cluster.ssh.authorizedKeys = [fresh.public]));
     expectUpdates(await lab.up(), [], ["lxc", "artifacts", "k3s"]);
   });
 
-  it("a new key for the host runs its scripts again and restarts nothing on the nodes", async () => {
+  it("a new key for the host runs its scripts again, and nothing restarts on the nodes", async () => {
     const key = newKeyPair();
     lab.host.authorizedKeys.push(key.public);
     fs.writeFileSync(lab.env["PROXMOX_K3S_HOST_SSH_KEY_FILE"]!, key.private);
@@ -313,12 +313,12 @@ describe("keys and tokens", () => {
     );
   });
 
-  it("a guest's new host key stops what connects to it, and is read by the command that the error names", async () => {
+  it("a guest's new host key stops connections to it; the error names the command that reads the new key", async () => {
     lab.machines.disk(103).hostKey = newKeyPair();
-    // It also makes every node be dialled.
+    // It also causes a connection to every node.
     lab.editProgram("remote/dialing.ts", (text) => text.replace("node: 20", "node: 2"));
     const refused = await lab.up("--continue-on-error");
-    // The other workers are changed all the same, before it or after it.
+    // The other worker is changed anyway, before or after this one.
     expect(refused.failed).toEqual(["k3s-worker-02-artifacts"]);
     expect(lab.journal.whats("script")).toContain("k3s-worker-01-k3s update");
     const [, next = ""] = /pulumi up --replace '([^']+)'/.exec(refused.warnings.join("\n")) ?? [];
@@ -328,7 +328,7 @@ describe("keys and tokens", () => {
     expect((await lab.up()).changes).toEqual({});
   });
 
-  it("a new API token reaches the provider alone", async () => {
+  it("a new API token changes only the provider", async () => {
     lab.env["PROXMOX_VE_API_TOKEN"] = lab.newApiToken("second");
     const { code, changes } = await lab.up();
     expect([code, changes]).toEqual([0, { homelab: ["update"] }]);
@@ -336,7 +336,7 @@ describe("keys and tokens", () => {
   });
 });
 
-it("a preview after all that, without credentials, shows no change", async () => {
+it("afterwards, a preview without credentials shows no change", async () => {
   lab.takeCredentials();
   const { code, changes } = await lab.preview("--expect-no-changes");
   expect([code, changes]).toEqual([0, {}]);

@@ -1,6 +1,6 @@
 /**
- * The contract of the command plugin, on the real engine: what the program relies on of the released plugin 1.2.1.
- * The same tests hold the release itself to it: `PROXMOX_K3S_COMMAND_PLUGIN=<path of pulumi-resource-command>`.
+ * The contract of the command plugin on the real engine: the behaviour of the released plugin 1.2.1 on which the program relies.
+ * The same tests can check the release itself: `PROXMOX_K3S_COMMAND_PLUGIN=<path of pulumi-resource-command>`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -42,7 +42,7 @@ afterEach(() => stack.dispose());
 
 jest.setTimeout(120_000);
 
-/** The tool chain's plugins with another command plugin. */
+/** The plugins of the tool chain, with another command plugin. */
 function pluginsWith(binary: string): string {
   const folder = path.join(scratch, "plugins");
   fs.cpSync(toolchain.pluginsDir, folder, { recursive: true });
@@ -68,10 +68,10 @@ const run = (name: string, args: Record<string, unknown>, options?: ProgramResou
   ...(options === undefined ? {} : { options }),
 });
 
-/** A command that leaves a line for {@link journal}. */
+/** A shell command that writes a line for {@link journal}. */
 const write = (line: string): string => `echo ${line} >> journal`;
 
-/** The lines that commands wrote since this was last asked. */
+/** The lines that commands have written since the last call. */
 const journal = (): string[] => {
   const file = path.join(server.folder, "journal");
   const lines = fs.existsSync(file) ? fs.readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
@@ -79,7 +79,7 @@ const journal = (): string[] => {
   return lines;
 };
 
-/** A port on which connections are neither taken nor refused: its program sleeps, and its queue is full. */
+/** A port that neither accepts nor refuses connections: its program sleeps, and its queue is full. */
 async function blackHole(): Promise<{ port: number; close(): void }> {
   const program = `
     const server = require("node:net").createServer();
@@ -103,7 +103,7 @@ async function blackHole(): Promise<{ port: number; close(): void }> {
 const isEncrypted = (value: unknown): boolean => typeof value === "object" && value !== null && "ciphertext" in value;
 
 describe("create and delete", () => {
-  test("runs create with stdin and environment, records both streams, deletes over the recorded connection", async () => {
+  test("runs create with stdin and environment, records both streams, and deletes with the recorded connection", async () => {
     const proxy = connection({ privateKey: server.clientKeys[1] });
     const other = await startSshServer(utils.generateKeyPairSync("ecdsa", { bits: 256 }));
     const ecdsa = connection({ port: other.port, hostKey: other.hostKey, privateKey: other.clientKeys[0] });
@@ -120,21 +120,21 @@ describe("create and delete", () => {
       run("nothing", {}),
     ]);
     const made = stack.state();
-    // Two for the proxy and what is behind it. "deletes" and "nothing" have nothing to run yet.
+    // Two connections for the proxy and the server behind it. "deletes" and "nothing" have nothing to run yet.
     expect(server.dials).toHaveLength(8);
-    expect(made["streams"]).toMatchObject({ outputs: { stdout: "out\n", stderr: "err" } }); // one line feed is cut off
+    expect(made["streams"]).toMatchObject({ outputs: { stdout: "out\n", stderr: "err" } }); // one line feed is removed
     expect(made["streams"]?.id).toMatch(/^streams[0-9a-f]{8}$/);
     expect(made["environment"]).toMatchObject({ outputs: { stdout: "Bern" } });
     expect(made["ecdsa-host-key"]).toMatchObject({ outputs: { stdout: "in" } });
     expect(made["any-host-key"]).toMatchObject({ outputs: { stdout: "in" } });
     expect(made["through-proxy"]).toMatchObject({ outputs: { stdout: "in" } });
     expect(made["deletes"]).toMatchObject({ outputs: { stdout: "", stderr: "" } });
-    // Secrets in, but the output is not secret of itself.
+    // The inputs are secret, but the output is not secret by itself.
     expect(isEncrypted(made["input"]?.inputs["stdin"])).toBe(true);
     expect(isEncrypted(made["input"]?.inputs["connection"])).toBe(true);
     expect(made["input"]?.outputs["stdout"]).toBe("hush");
     expect(isEncrypted(made["hidden"]?.outputs["stdout"])).toBe(true);
-    // That keeps it out of the state; only the logging keeps it off the screen.
+    // That keeps it out of the state. To hide it from the screen takes the logging option.
     expect(isEncrypted(made["spoken"]?.outputs["stdout"])).toBe(true);
     expect(printed).toContain("aloud");
     expect(printed).not.toContain("hush");
@@ -143,12 +143,12 @@ describe("create and delete", () => {
     await stack.destroy();
     await other.close();
     expect(journal()).toEqual(["deleted"]);
-    expect(server.dials).toHaveLength(1); // what has no delete does not connect
+    expect(server.dials).toHaveLength(1); // a resource without a delete does not connect
   });
 });
 
 describe("changes", () => {
-  test("any changed input updates, by update, else by create; a preview neither connects nor knows outputs", async () => {
+  test("any changed input runs update, or else create; a preview does not connect and does not know outputs", async () => {
     const program = (dialErrorLimit: number) => {
       const other = { connection: connection({ dialErrorLimit }) };
       return [
@@ -163,19 +163,19 @@ describe("changes", () => {
     expect(journal().sort()).toEqual(["again", "created", "follows", "kept"]);
 
     server.dials.length = 0;
-    // "follows" is an update in the preview alone: its input is unknown there, and turns out to be what it was.
+    // The preview shows "follows" as an update, because its input is unknown then; later the value turns out to be the same.
     const plan = await stack.preview(program(1));
     expect(plan).toMatchObject({ both: "update", again: "update", kept: "same", follows: "update" });
     expect(server.dials).toHaveLength(0);
 
     await stack.up(program(1));
     expect(journal().sort()).toEqual(["again", "updated"]);
-    expect(server.dials).toHaveLength(2); // what has nothing but a delete does not connect to note a change
+    expect(server.dials).toHaveLength(2); // a resource that has only a delete does not connect for a change
     const settled = await stack.preview(program(1));
     expect(settled).toMatchObject({ both: "same", again: "same", kept: "same", follows: "same" });
   });
 
-  test("a changed trigger replaces, create first unless asked otherwise, and deletes by the old text", async () => {
+  test("a changed trigger replaces: create first, unless an option says otherwise, then delete with the old text", async () => {
     const program = (round: number) =>
       [undefined, { deleteBeforeReplace: true }].map((options, index) => {
         const [create, remove] = [write(`create-${index}-${round}`), write(`delete-${index}-${round}`)];
@@ -189,7 +189,7 @@ describe("changes", () => {
     expect(lines.filter((line) => line.includes("-1-"))).toEqual(["delete-1-1", "create-1-2"]);
   });
 
-  test("passes the previous output on, and only warns where the server refuses it", async () => {
+  test("passes the previous output on, and only warns if the server refuses it", async () => {
     const program = (round: number) => [run("c", { create: `echo ${round}`, addPreviousOutputInEnv: true })];
     await stack.up(program(1));
     expect(await stack.up(program(2))).toContain("Unable to set 'PULUMI_COMMAND_STDOUT'");
@@ -198,7 +198,7 @@ describe("changes", () => {
 });
 
 describe("a delete", () => {
-  test("that reaches nobody fails within its time, stays in the state, and holds up no other", async () => {
+  test("without an answer fails within its time limit, stays in the state, and does not delay another one", async () => {
     const unreachable = { connection: connection({ port: 1, dialErrorLimit: -1 }), delete: "true" };
     await stack.up([
       run("unreachable", unreachable, { customTimeouts: { delete: "1s" } }),
@@ -213,7 +213,7 @@ describe("a delete", () => {
   });
 });
 
-test("one SIGINT waits for the command that runs, and records it", async () => {
+test("after one SIGINT, the engine waits for the running command and records it", async () => {
   const long = `${write("began")}; while [ ! -e go-on ]; do sleep 0.1; done; ${write("ended")}`;
   const begun = () => fs.existsSync(path.join(server.folder, "journal"));
   const goOn = () => fs.writeFileSync(path.join(server.folder, "go-on"), "");
@@ -223,7 +223,7 @@ test("one SIGINT waits for the command that runs, and records it", async () => {
 });
 
 describe("failures", () => {
-  test("a failed command shows its text and output, whatever the logging, saves nothing and runs again", async () => {
+  test("a failed command shows its text and output with any logging, saves nothing and runs again", async () => {
     const program = (exit: number) => [
       run("fails", { create: `${write("ran")}; echo told; echo why >&2; exit ${exit}`, logging: "none" }),
     ];
@@ -237,12 +237,12 @@ describe("failures", () => {
     await stack.up(program(0));
     expect(journal()).toEqual(["ran", "ran"]);
 
-    // A failed update keeps the old state, and so runs again.
+    // A failed update keeps the old state, so it runs again.
     await stack.upFails(program(3));
     expect(stack.state()["fails"]?.inputs["create"]).toMatch(/exit 0$/);
   });
 
-  test("a refusal says why", async () => {
+  test("a refusal gives the reason", async () => {
     const other = await startSshServer();
     await other.close();
     const refused: Record<string, [text: string, args: Record<string, unknown>]> = {
@@ -279,7 +279,7 @@ describe("failures", () => {
     for (const name of Object.keys(refused)) expect(made).not.toContain(name);
   });
 
-  test("perDialTimeout bounds each dial to a machine that says nothing", async () => {
+  test("perDialTimeout limits each connection attempt to a machine that does not answer", async () => {
     const hole = await blackHole();
     const dialled = connection({ port: hole.port, perDialTimeout: 1, dialErrorLimit: 1 });
     const started = Date.now();
@@ -295,7 +295,7 @@ describe("failures", () => {
     expect(server.dials).toHaveLength(0);
   });
 
-  test("dials limit + 1 times, waiting a little longer each time", async () => {
+  test("tries to connect limit + 1 times, with a longer pause each time", async () => {
     const program = [run("c", { create: "true", connection: connection({ dialErrorLimit: 3 }) })];
     server.dropNext = 4;
     const printed = await stack.upFails(program);
@@ -309,7 +309,7 @@ describe("failures", () => {
     await stack.up(program);
   });
 
-  test("customTimeouts end the dialling, without a cause, but not a command that runs", async () => {
+  test("customTimeouts end the connection attempts, without a cause, but not a running command", async () => {
     const customTimeouts = { create: "1s" };
     const printed = await stack.upFails([
       run("dialling", { create: "true", connection: connection({ port: 1, dialErrorLimit: -1 }) }, { customTimeouts }),
@@ -319,7 +319,7 @@ describe("failures", () => {
     expect(stack.state()["running"]).toMatchObject({ outputs: { stdout: "done" } });
   });
 
-  test("a line that is not logged may be as long as it likes", async () => {
+  test("a line that is not logged may have any length", async () => {
     const line = (bytes: number) => `head -c ${bytes} /dev/zero | tr '\\0' x`;
     const logged = "head -c 65536 /dev/zero | tr '\\0' x";
     const program = [
@@ -327,7 +327,7 @@ describe("failures", () => {
       run("other-stream", { create: line(1 << 20), logging: "stderr" }),
       run("short-enough", { create: line(60_000) }),
     ];
-    // The release hangs for ever on a long line that is logged. Ours fails instead, so that no run waits for nothing.
+    // The release hangs for ever if it must log a long line. Ours fails instead, so that no run hangs.
     if (releasedPlugin) await stack.up(program);
     else expect(await stack.upFails([...program, run("hangs", { create: logged })])).toContain('set logging to "none"');
     const made = stack.state();
@@ -366,7 +366,7 @@ describe("CopyToRemote", () => {
     server.dials.length = 0;
     await stack.up(program("two", server.clientKeys[1]));
     expect(read("made/text")).toBe("two");
-    expect(server.dials).toHaveLength(1); // a new key alone copies nothing
+    expect(server.dials).toHaveLength(1); // only the key is new, so nothing is copied
     await stack.destroy();
     expect(read("made/text")).toBe("two"); // a copy outlives its resource
   });

@@ -17,13 +17,13 @@ const create = (vmid: number) => client.run(client.post(LXC, nodeFields(vmid)));
 const start = (vmid: number) => client.run(client.post(`${LXC}/${vmid}/status/start`));
 const current = async (vmid: number) => (await client.get(`${LXC}/${vmid}/status/current`)).body.data;
 
-/** Asks until the answer is as wanted; the test's own time limit ends it. */
+/** Repeats `look` until it is true; the test's time limit ends it. */
 async function until(look: () => Promise<boolean>): Promise<void> {
   while (!(await look())) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 describe("requests", () => {
-  test("an error takes the place of the work, with its status and text, as often as asked for", async () => {
+  test("an error replaces the work, with the given status and text, as often as configured", async () => {
     const fault = pve.faults.set({ kind: "error", method: "POST", path: "^/nodes/pve/lxc$", status: 596, count: 2 });
     pve.faults.set({ kind: "error", path: "/interfaces$", text: "got timeout" });
     for (let attempt = 0; attempt < 2; attempt++)
@@ -41,7 +41,7 @@ describe("requests", () => {
     expect(pve.faultLog[0]).toBe(`fault ${fault.id} (error) struck: POST /nodes/pve/lxc`);
   });
 
-  test("a guest is meant by path, by what a request sends, and by the task that it asks for", async () => {
+  test("a fault of a guest matches by path, by a request's parameters, and by the task that it starts", async () => {
     pve.faults.set({ kind: "error", guest: 102, status: 503 });
     const upid = (await client.post(LXC, nodeFields(101))).body.data as string;
     await client.task(upid);
@@ -52,7 +52,7 @@ describe("requests", () => {
     expect((await client.get(`/nodes/pve/tasks/${encodeURIComponent(other)}/status`)).status).toBe(503);
   });
 
-  test("a slow request is answered late and rightly", async () => {
+  test("a slow request gets the right answer late", async () => {
     pve.faults.set({ kind: "slow", path: "^/version$", seconds: 0.3, count: 1 });
     const began = Date.now();
     expect((await client.get("/version")).status).toBe(200);
@@ -74,7 +74,7 @@ describe("requests", () => {
 });
 
 describe("tasks", () => {
-  test("a create that fails leaves nothing, and says why as Proxmox does", async () => {
+  test("a failed create leaves nothing behind, and gives the reason as Proxmox VE does", async () => {
     pve.faults.set({ kind: "task-fail", task: "vzcreate", guest: 101, text: "mkfs failed", count: 1 });
     expect(await create(101)).toBe("unable to create CT 101 - mkfs failed");
     expect((await client.get(`${LXC}/101/config`)).status).toBe(500);
@@ -82,7 +82,7 @@ describe("tasks", () => {
     expect(await create(101)).toBe("WARNINGS: 1");
   });
 
-  test("a start that fails leaves the guest stopped", async () => {
+  test("a failed start leaves the guest stopped", async () => {
     await create(101);
     pve.faults.set({ kind: "task-fail", task: "vzstart", text: "startup for container '101' failed", count: 1 });
     expect(await start(101)).toBe("startup for container '101' failed");
@@ -90,7 +90,7 @@ describe("tasks", () => {
     expect(await start(101)).toBe("WARNINGS: 1");
   });
 
-  test("a slow create holds its lock meanwhile", async () => {
+  test("a slow create holds its lock until it ends", async () => {
     pve.faults.set({ kind: "task-slow", task: "vzcreate", seconds: 0.5, count: 1 });
     const upid = (await client.post(LXC, nodeFields(101, { description: "ours" }))).body.data as string;
     await until(async () => pve.conf(101).includes("#ours"));
@@ -99,7 +99,7 @@ describe("tasks", () => {
     expect(await client.task(upid)).toBe("WARNINGS: 1");
   });
 
-  test("a create whose worker is killed has no outcome and leaves the guest locked, with its description", async () => {
+  test("a create whose worker is killed has no result and leaves the guest locked, with its description", async () => {
     pve.faults.set({ kind: "task-lost", task: "vzcreate", count: 1 });
     const upid = (await client.post(LXC, nodeFields(101, { description: "ours" }))).body.data as string;
     expect(await client.task(upid)).toBe("unexpected status");
@@ -108,7 +108,7 @@ describe("tasks", () => {
     expect(await client.delete(`${LXC}/101`)).toMatchObject({ status: 500, reason: "CT is locked (create)" });
   });
 
-  test("any other task whose worker is killed has done nothing", async () => {
+  test("every other task whose worker is killed has done nothing", async () => {
     await create(101);
     pve.faults.set({ kind: "task-lost", guest: 101, count: 1 });
     expect(await client.run(client.delete(`${LXC}/101`))).toBe("unexpected status");
@@ -117,7 +117,7 @@ describe("tasks", () => {
 });
 
 describe("guests and storages", () => {
-  test("a stale lock stands in the guest's file until somebody takes it off", async () => {
+  test("a stale lock stays in the guest's file until somebody removes it", async () => {
     await create(101);
     const before = pve.conf(101);
     const fault = pve.faults.set({ kind: "lock", guest: 101 });
@@ -134,14 +134,14 @@ describe("guests and storages", () => {
     expect(pve.conf(101)).toContain("\nlock: snapshot\n");
   });
 
-  test("a lock is put on a guest as soon as it has been made", async () => {
+  test("a guest is locked as soon as it has been made", async () => {
     pve.faults.set({ kind: "lock", guest: 101 });
     expect(await create(101)).toBe("WARNINGS: 1");
     await client.get("/version");
     expect(await start(101)).toBe("CT is locked (backup)");
   });
 
-  test("a full storage shows that it is, and takes no new disk", async () => {
+  test("a full storage is reported as full, and refuses a new disk", async () => {
     await create(101);
     const fault = pve.faults.set({ kind: "storage-full", storage: "local-lvm" });
     const status = async () => (await client.get("/nodes/pve/storage/local-lvm/status")).body.data;
@@ -158,7 +158,7 @@ describe("guests and storages", () => {
     expect(await create(102)).toBe("WARNINGS: 1");
   });
 
-  test("a guest without an address runs and has none", async () => {
+  test("a guest without an address runs", async () => {
     await create(101);
     pve.faults.set({ kind: "no-address", guest: 101, count: 1 });
     await start(101);
@@ -170,7 +170,7 @@ describe("guests and storages", () => {
     expect(await eth0()).toMatchObject({ inet: "198.18.0.20/24" });
   });
 
-  test("a guest dies once, some time after its start", async () => {
+  test("a guest crashes once, some time after its start", async () => {
     await create(101);
     pve.faults.set({ kind: "guest-dies", guest: 101, seconds: 0.2, count: 1 });
     expect(await start(101)).toBe("WARNINGS: 1");
@@ -182,7 +182,7 @@ describe("guests and storages", () => {
 });
 
 describe("setting and clearing", () => {
-  test("everything that is wrong with a fault is said at once", () => {
+  test("all mistakes in a fault are listed at once", () => {
     const set = (fault: object) => () => pve.faults.set(fault as never);
     expect(set({ kind: "eror" })).toThrow(/^'eror' is no kind of fault; the kinds are error, slow, drop, /);
     expect(set({ kind: "error", path: "(", status: 200, seconds: 3, count: 0 })).toThrow(
@@ -198,7 +198,7 @@ describe("setting and clearing", () => {
     expect(pve.faults.list()).toEqual([]);
   });
 
-  test("faults outlive the API; one is cleared by its number, which no other gets", async () => {
+  test("faults survive a restart of the API; each is cleared by its number, which is never used again", async () => {
     const first = pve.faults.set({ kind: "error", path: "^/version$" });
     pve.faults.set({ kind: "drop", path: "^/nothing$" });
     await pve.restart();
@@ -211,7 +211,7 @@ describe("setting and clearing", () => {
     expect(pve.faults.set({ kind: "no-dns" }).id).toBe(3);
   });
 
-  test("a caller on the node itself is not struck by faults of requests", async () => {
+  test("faults of requests do not affect a caller on the node itself", async () => {
     pve.faults.set({ kind: "drop" });
     await expect(client.get("/version")).rejects.toThrow();
     const status = await new Promise((resolve, reject) => {

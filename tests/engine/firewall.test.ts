@@ -2,8 +2,8 @@ import { Homelab, LOOK } from "../support/homelab";
 import { succeeded } from "../support/succeeded";
 
 /**
- * The firewall of the nodes on the real engine: who is let in, and when. The rules themselves are loaded in
- * tests/scripts/firewall.test.ts. The tests build on each other.
+ * The firewall of the nodes on the real engine: which node is admitted, and when. tests/scripts/firewall.test.ts loads the rules
+ * themselves. The tests build on each other.
  */
 
 jest.setTimeout(600_000);
@@ -23,17 +23,17 @@ afterAll(() => lab?.dispose());
 const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.count = count));
 const rulesOf = (vmid: number): string => lab.machines.disk(vmid).firewall ?? "";
 const letsIn = (vmid: number): boolean => rulesOf(vmid).includes(ADDRESS);
-/** For each time that rules were loaded on the server: whether they let the node in. */
+/** For each time that the server loads rules: whether they admit the node. */
 function watchServer(): boolean[] {
   const seen: boolean[] = [];
   lab.journal.watch = ({ what }) => {
-    // The journal is told before the rules are loaded.
+    // The journal is called before the rules are loaded.
     if (what === "guest 100 firewall") setImmediate(() => seen.push(letsIn(100)));
   };
   return seen;
 }
 
-it("each node has the rules of all before its K3s starts, and a second up changes nothing", async () => {
+it("each node has the rules for all nodes before its K3s starts, and a second up changes nothing", async () => {
   for (const vmid of VMIDS) {
     expect(rulesOf(vmid)).toContain("elements = { 192.168.2.20, 192.168.2.21, 192.168.2.22 }");
     expect(lab.machines.disk(vmid).read("etc/k3smesh/rules.nft")).toBe(rulesOf(vmid));
@@ -44,7 +44,7 @@ it("each node has the rules of all before its K3s starts, and a second up change
   expect([second.changes, lab.journal.whats()]).toEqual([{}, [LOOK]]);
 });
 
-it("a node that joins is let in by all others before its K3s starts", async () => {
+it("all other nodes admit a new node before its K3s starts", async () => {
   scaleTo(3);
   const up = await lab.up();
   succeeded(up);
@@ -60,7 +60,7 @@ it("a node that joins is let in by all others before its K3s starts", async () =
   expect(rulesOf(104)).toBe(rulesOf(100));
 });
 
-it("one that leaves is let in until it has left; then it is shut out, by the same up", async () => {
+it("a node that leaves is admitted until it has left, and the same up then shuts it out", async () => {
   const seen = watchServer();
   scaleTo(2);
   succeeded(await lab.up());
@@ -75,7 +75,7 @@ it("one that leaves is let in until it has left; then it is shut out, by the sam
   expect([second.code, second.changes, lab.journal.whats()]).toEqual([0, {}, [LOOK]]);
 });
 
-it("a node that is down holds up nothing, and gets the rules by the next up after it is back", async () => {
+it("a node that is down does not delay the others, and gets the rules from the next up after it is back", async () => {
   await lab.machines.stop(103);
   scaleTo(3);
   succeeded(await lab.up());
@@ -91,7 +91,7 @@ it("a node that is down holds up nothing, and gets the rules by the next up afte
   expect(letsIn(103)).toBe(true);
 });
 
-it("rules that would lock this machine out are not kept, and nothing else happens", async () => {
+it("rules that would lock this machine out are undone, and nothing else happens", async () => {
   const before = lab.machines.disk(100).read("etc/k3smesh/rules.nft");
   lab.edit(({ firewall }) => (firewall.adminNetworks = ["10.9.0.0/24"]));
   const up = await lab.up();
@@ -101,13 +101,13 @@ it("rules that would lock this machine out are not kept, and nothing else happen
   );
   expect(lab.journal.whats("script")).not.toContain("homelab-firewall update");
   expect(lab.machines.disk(100).read("etc/k3smesh/rules.nft")).toBe(before);
-  // The timers in the guests are doubles; this is what they do.
+  // The timers in the guests are doubles; the real ones do this.
   for (const vmid of [...VMIDS, 104]) lab.machines.disk(vmid).loadFirewall();
   lab.edit(({ firewall }) => (firewall.adminNetworks = ["192.168.2.0/24"]));
   succeeded(await lab.up());
 });
 
-it("off again, nothing of it is left", async () => {
+it("when it is switched off, nothing of it is left", async () => {
   lab.edit(({ firewall }) => (firewall.enabled = false));
   const up = await lab.up();
   succeeded(up);

@@ -3,14 +3,14 @@ import { Homelab } from "../support/homelab";
 import type { Entry } from "../support/journal";
 
 /*
- * Engine and plugins are killed (SIGKILL) at moment after moment of one cluster's life, and each time the next run goes
- * on: after `pulumi cancel`, and where an error names a command, after that one. The tests build on each other.
+ * The engine and its plugins are killed (SIGKILL) at many moments in the life of one cluster. Each time the next run continues:
+ * after `pulumi cancel` and, if an error names a command, after that command. The tests build on each other.
  */
 
 jest.setTimeout(600_000);
 
 const NODES = { 100: "k3s-master", 102: "k3s-worker-01", 103: "k3s-worker-02" };
-/** A copy that somebody made of a node of ours, mark and all, a guest that has nothing to do with us, and one of a lost state. */
+/** A copy of one of our nodes with its mark, a guest of another person, and a node of a lost state. */
 const COPY = 900;
 const STRANGER = 901;
 const OF_ANOTHER_STATE = 902;
@@ -39,14 +39,14 @@ const guests = (): number[] => [...lab.machines.guests.keys()].sort();
 const machinesInState = async (): Promise<string[]> =>
   (await lab.state()).flatMap(({ type, name }) => (type.startsWith("proxmoxve:index") ? [name] : [])).sort();
 
-it("inside a script of the cluster, nothing is made yet", async () => {
+it("inside a script of the cluster: nothing is made yet", async () => {
   await killedAt(begins("homelab-roster create"));
   expect(guests()).toEqual([]);
 });
 
 describe("inside a guest's creation", () => {
-  it("recover does nothing while somebody holds the stack", async () => {
-    // The task goes on by itself for longer than the engine lives.
+  it("recover does nothing while another run has the stack's lock", async () => {
+    // The task runs longer than the engine.
     lab.faults.set({ kind: "task-slow", task: "vzcreate", seconds: 3, guest: 103 });
     await lab.killed(begins("guest 102 create"), "up");
     lab.faults.clear();
@@ -60,14 +60,14 @@ describe("inside a guest's creation", () => {
     await lab.cancel();
   });
 
-  it("the next up names the guest that came into being without the state, and the command to run", async () => {
+  it("the next up names the guest that is missing in the state, and the command to run", async () => {
     const { code, errors } = await lab.up();
     expect(code).not.toBe(0);
     expect(errors.join("\n")).toContain("VMID 102 has our mark, but is not in this stack's state");
     expect(nextOf(errors.join("\n"))).toMatch(/^npx proxmox-k3s recover /);
   });
 
-  it("recover does nothing unasked", async () => {
+  it("recover does nothing without a confirmation", async () => {
     const before = guests();
     const nobody = await recover();
     expect([nobody.code, nobody.stdout]).toEqual([1, expect.stringContaining("There is no terminal to ask on")]);
@@ -77,7 +77,7 @@ describe("inside a guest's creation", () => {
     expect(guests()).toEqual(before);
   });
 
-  it("recover clears it away, and leaves alone what is a stranger's or may be more than a guest cut off", async () => {
+  it("recover removes it; it leaves another person's guest alone, and a guest that may be complete", async () => {
     const ours = fs.readFileSync(lab.host.confFile(102), "utf8");
     const copy = `${ours.replace("k3s-worker-01", "k3s-worker-01-copy")}lxc.apparmor.profile: unconfined\n`;
     const stranger = "arch: amd64\nhostname: nas\nmemory: 512\nrootfs: local-lvm:vm-901-disk-0,size=8G\nswap: 0\n";
@@ -110,14 +110,14 @@ describe("inside a guest's creation", () => {
 it.each([
   ["a container's preparation", begins("-lxc create", 3)],
   ["the installation of K3s", begins("k3s-worker-01-k3s create")],
-  // Of the node whose K3s was cut off: the other one may have come through by then.
+  // The node whose K3s was interrupted; the other one may be finished by then.
   ["the wait for a node", begins("k3s-worker-01-ready create")],
-])("inside %s, the next run goes on by itself", async (_, moment) => {
+])("inside %s: the next run continues by itself", async (_, moment) => {
   await killedAt(moment);
   expect(guests()).toEqual([100, 102, 103]);
 });
 
-it("ends in the same place as an up that nobody interrupted", async () => {
+it("ends with the same result as an up without an interruption", async () => {
   const { code, stdout, warnings } = await lab.up();
   expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
   expect(warnings.join("\n")).toContain("pending operations");
@@ -128,8 +128,8 @@ it("ends in the same place as an up that nobody interrupted", async () => {
   expect([second.code, second.changes]).toEqual([0, {}]);
 });
 
-describe("while a node is taken out", () => {
-  it("inside its leave and inside its guest's removal: a refresh at most, and nothing of it is left", async () => {
+describe("while a node is removed", () => {
+  it("inside its leave and inside its guest's removal: it takes a refresh at most, and nothing of the node is left", async () => {
     lab.edit(({ pools }) => (pools.worker.count = 1));
     await killedAt(begins("k3s-worker-02-leave delete"));
     await killedAt(begins("guest 103 destroy"));
@@ -143,7 +143,7 @@ describe("while a node is taken out", () => {
   });
 });
 
-it("inside a destroy: a refresh at most, and nothing is left", async () => {
+it("inside a destroy: it takes a refresh at most, and nothing is left", async () => {
   await killedAt(begins("guest 102 destroy"), "destroy");
   const { stdout } = await recover("--yes");
   expect(nextOf(stdout)).toBe("pulumi up --refresh, or pulumi destroy --refresh");
@@ -152,8 +152,8 @@ it("inside a destroy: a refresh at most, and nothing is left", async () => {
   expect([guests(), await lab.state()]).toEqual([[], []]);
 });
 
-it("inside a write of the state: what the kill left unreadable is read again after recover", async () => {
-  // Where the backend of files is left as it is, it keeps a side file with each of its own, and empties it before a write.
+it("inside a write of the state: an unreadable state can be read again after recover", async () => {
+  // By default, a file backend has a metadata file next to each of its files, and empties it before a write.
   const url = lab.env["PULUMI_BACKEND_URL"]!.replace(/\?.*$/, "");
   lab.env["PULUMI_BACKEND_URL"] = url;
   const side = `${url.slice("file://".length)}/.pulumi/stacks/proxmox-k3s/homelab.json.attrs`;

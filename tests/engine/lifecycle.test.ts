@@ -4,17 +4,17 @@ import type { PulumiResult } from "../support/pulumiResult";
 import { schemaProblems } from "../support/pveSchema";
 import { succeeded } from "../support/succeeded";
 
-/** A cluster's life on the real engine and the real Proxmox client, machines simulated: what happens, and in which order. */
+/** A cluster's life on the real engine and the real Proxmox client, with simulated machines: what happens, and in which order. */
 
 jest.setTimeout(600_000);
 
 const AGENTS = ["k3s-worker-01", "k3s-worker-02"];
 const NODES = ["k3s-master", ...AGENTS];
 const VMIDS: Readonly<Record<string, number>> = { "k3s-master": 100, "k3s-worker-01": 102, "k3s-worker-02": 103 };
-/** The scripts of a node, in their order of creation; the claim is a hook of the machine, `leave` has nothing to run then. */
+/** A node's scripts in the order of their creation. The claim is a hook of the machine; `leave` has nothing to run then. */
 const NODE_SCRIPTS = ["claim", "lxc", "host-key", "artifacts", "k3s", "ready"];
 
-/** S1 to S3 as the first `up` made them; every test starts from there. */
+/** S1 to S3 after the first `up`; every test starts from it. */
 let cluster: HomelabSnapshot;
 let first: Homelab;
 let firstUp: PulumiResult;
@@ -22,11 +22,11 @@ let lab: Homelab;
 
 beforeAll(async () => {
   first = await Homelab.start();
-  // The server's machine is ready when the agents have their files, or they wait for it and the test is red.
+  // The server's machine becomes ready only after the agents have their files. If they waited for it, the test would fail.
   const files = AGENTS.map((name) => `${name}-artifacts create`);
   first.host.delay = ({ step }) => {
     if (step === "k3s-master-lxc") return first.once(...files);
-    // Long enough to see what waits for what.
+    // Long enough to see which step waits for which.
     return step.endsWith("-k3s") ? 1500 : 10;
   };
   firstUp = await first.up();
@@ -43,17 +43,17 @@ afterAll(async () => {
 
 const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.count = count));
 const members = (world: Homelab): string[] => [...world.host.members.keys()].sort();
-/** Requests that ask for a change. The client starts a guest once more where it is not up yet after its creation. */
+/** Requests for a change, without the client's second start of a guest that does not run yet after its creation. */
 const requests = ({ journal }: Homelab): string[] =>
   journal.whats("request").filter((what) => !what.startsWith("GET ") && !what.endsWith("/status/start"));
-/** The last thing that the program itself said. */
+/** The last message of the program itself. */
 const lastWord = ({ said }: PulumiResult): string => (said[""] ?? "").trim().split("\n").at(-1)!;
-/** Everything that was done to a node: scripts, requests for its VMID, its machine. */
+/** Everything done to a node: scripts, requests for its VMID, changes of its machine. */
 const doneTo = ({ journal }: Homelab, name: string): string[] =>
   journal.whats().filter((what) => new RegExp(`^${name}-|^guest ${VMIDS[name]} |/lxc/${VMIDS[name]}(/|$)`).test(what));
 
 describe("the first up", () => {
-  it("makes every resource once, without an error of the API and without a leave", () => {
+  it("makes every resource once, without an API error and without a leave", () => {
     succeeded(firstUp);
     expect(Object.values(firstUp.changes)).toEqual(Array(Object.keys(firstUp.changes).length).fill(["create"]));
     expect(first.journal.whats("script").sort()).toEqual(
@@ -65,7 +65,7 @@ describe("the first up", () => {
       ].sort(),
     );
     expect(requests(first)).toEqual(Array(3).fill("POST /nodes/pve/lxc"));
-    // The client starts a guest that it saw stopped, and the creation's own start may have come in between.
+    // The client starts a guest that it has seen stopped; meanwhile the creation may have started it.
     const isLate = ({ reason }: { reason: string }) => /^CT \d+ already running$/.test(reason);
     expect(first.exchanges.filter((exchange) => exchange.status !== 200 && !isLate(exchange))).toEqual([]);
     expect(first.exchanges.flatMap(schemaProblems)).toEqual([]);
@@ -75,7 +75,7 @@ describe("the first up", () => {
     );
   });
 
-  it.each(NODES)("makes %s in order: claim, machine, host's part, host key, files, K3s, ready", (name) => {
+  it.each(NODES)("makes %s in order: claim, machine, the host's setup, host key, files, K3s, ready", (name) => {
     const claim = `${name}-claim create`;
     for (const step of ["homelab-roster create", "homelab-preflight create"])
       expect([step, first.journal.inOrder(step, claim)]).toEqual([step, true]);
@@ -85,14 +85,14 @@ describe("the first up", () => {
       ...NODE_SCRIPTS.slice(1).map((script) => `${name}-${script} create`),
     ];
     expect(first.journal.inOrder(...order)).toBe(true);
-    // The leave is in the state before K3s starts; the engine writes it down when it is made.
+    // The leave is in the state before K3s starts: the engine saves a resource when it is made.
     const made = (part: string): number => firstUp.made.indexOf(`${name}-${part}`);
     expect(made("leave")).toBeGreaterThan(-1);
     expect(made("leave")).toBeLessThan(made("k3s"));
   });
 
   it.each(AGENTS)(
-    "makes the machine of %s and brings its files beside the server, and its K3s after the server's",
+    "makes the machine of %s and copies its files in parallel with the server, and starts its K3s after the server's",
     (name) => {
       expect(first.journal.inOrder(`${name}-artifacts create`, "k3s-master-k3s create", `${name}-k3s create`)).toBe(
         true,
@@ -103,7 +103,7 @@ describe("the first up", () => {
 });
 
 describe("a second up", () => {
-  it("changes nothing and only asks whether something has to be repaired; a refresh finds nothing; a preview needs nothing to be on", async () => {
+  it("changes nothing and only checks for repairs; a refresh finds nothing; a preview needs no running machine", async () => {
     const second = await lab.up();
     succeeded(second);
     expect(second.changes).toEqual({});
@@ -122,7 +122,7 @@ describe("a second up", () => {
 });
 
 describe("scaling", () => {
-  it("adds a node alone, and takes it out through its leave and the guard", async () => {
+  it("adds only the new node, and removes it with its leave and its guard", async () => {
     scaleTo(3);
     const up = await lab.up();
     succeeded(up);
@@ -155,7 +155,7 @@ describe("scaling", () => {
     expect([...lab.machines.guests.keys()].sort()).toEqual([100, 102, 103]);
   });
 
-  it("makes nothing on a host that is not ready, and goes on when it is", async () => {
+  it("makes nothing on a host that is not ready, and continues when it is", async () => {
     const problems = "the Proxmox host is not ready:\n  - template: it is not there\n  - space: 1 GiB free";
     lab.host.failAt("homelab-preflight update", problems);
     scaleTo(5);
@@ -171,12 +171,12 @@ describe("scaling", () => {
     expect([...lab.machines.guests.keys()].sort()).toEqual([100, 102, 103, 104]);
   });
 
-  it("keeps a node whose leave fails, goes on with one whose machine is dead, and ends the rest at the next up", async () => {
+  it("keeps a node whose leave fails, removes one whose machine is dead, and the next up finishes", async () => {
     await lab.machines.stop(102);
     lab.journal.clear();
     lab.host.failAt("k3s-worker-02-leave delete", "the drain of k3s-worker-02 did not finish within 600 s");
     scaleTo(0);
-    // Without the flag the engine begins no further step once one has failed.
+    // Without this flag the engine starts no further step after a failure.
     const failing = await lab.up("--continue-on-error");
     expect(failing.code).not.toBe(0);
     expect(failing.errors.join("\n")).toContain("the drain of k3s-worker-02 did not finish within 600 s");
@@ -184,7 +184,7 @@ describe("scaling", () => {
     const dead = ["k3s-worker-01-leave delete", "k3s-worker-01-guard delete", "guest 102 destroy"];
     expect(lab.journal.inOrder(...dead)).toBe(true);
     expect(members(lab)).toEqual(["k3s-master", "k3s-worker-02"]);
-    // The machine of the other and all that belongs to it are still there.
+    // The other node's machine and resources still exist.
     expect(doneTo(lab, "k3s-worker-02")).toEqual(["k3s-worker-02-leave delete"]);
     expect(lab.machines.isRunning(103)).toBe(true);
     const kept = (await lab.state()).map(({ name }) => name).filter((name) => name.startsWith("k3s-worker-"));
@@ -203,9 +203,9 @@ describe("scaling", () => {
 });
 
 describe("destroy", () => {
-  it("asks no cluster: no leave, guards, every guest gone, also one that was stopped, and the roster last", async () => {
+  it("sends nothing to the cluster: no leave, but guards; every guest is removed, a stopped one too, and the roster last", async () => {
     await lab.machines.stop(103);
-    // The only server, too: nobody could answer a leave.
+    // The only server is stopped: nothing could answer a leave.
     await lab.machines.stop(100);
     lab.journal.clear();
     succeeded(await lab.destroy());
@@ -225,7 +225,7 @@ describe("destroy", () => {
 describe("a machine that somebody destroyed", () => {
   const vanish = (vmid: number): Promise<void> => lab.host.destroy(vmid);
 
-  it("stops its removal at the client, which a refresh corrects: scaled away, and with all others", async () => {
+  it("makes its removal fail in the client until a refresh: if the node is removed, and in a destroy", async () => {
     await vanish(103);
     scaleTo(1);
     const stopped = await lab.up();
@@ -242,14 +242,14 @@ describe("a machine that somebody destroyed", () => {
   });
 });
 
-describe("another server in place of the only one", () => {
+describe("another server instead of the only one", () => {
   const exchange = (): void =>
     lab.edit(({ pools }) => {
       pools.master.retired = [1];
       pools.master.nodes = { 2: { vmId: 110, address: "192.168.2.60" } };
     });
 
-  it("is refused before anything is touched: its K3s would begin a second cluster", async () => {
+  it("is refused before anything is touched: its K3s would start a second cluster", async () => {
     exchange();
     const run = await lab.up();
     expect(run.code).not.toBe(0);
@@ -260,7 +260,7 @@ describe("another server in place of the only one", () => {
     expect(members(lab)).toEqual(NODES);
   });
 
-  it("is made where the loss of the cluster is allowed, and the former one goes", async () => {
+  it("is made if the loss of the cluster is allowed, and the former one is removed", async () => {
     exchange();
     lab.edit((cluster) => (cluster.removal = { allowControlPlaneLoss: true }));
     succeeded(await lab.up());
@@ -269,11 +269,11 @@ describe("another server in place of the only one", () => {
   });
 });
 
-describe("a machine made anew", () => {
+describe("a new machine for a node", () => {
   const replaced = ["delete-replaced", "replace", "create-replacement"];
   const scriptsOf = (name: string): string[] => NODE_SCRIPTS.slice(1).map((script) => `${name}-${script} create`);
 
-  it("by --replace: kept while its leave fails; else leave and guard, it goes, comes, and every script runs again", async () => {
+  it("by --replace: nothing while the leave fails; then leave, guard, removal, creation, and every script again", async () => {
     const resources = await lab.state();
     const machine = resources.find(({ name, type }) => name === "k3s-worker-01" && type.startsWith("proxmoxve:"));
     lab.host.failAt("k3s-worker-01-leave delete", "no server of the cluster answered");
@@ -303,21 +303,24 @@ describe("a machine made anew", () => {
   it.each([
     { mac: "that Proxmox VE assigned", fixed: undefined },
     { mac: "that the config fixes", fixed: "BC:24:11:5A:5A:5A" },
-  ])("after it vanished and a refresh noticed, its MAC one $mac: every step runs again", async ({ fixed }) => {
-    if (fixed !== undefined) {
-      lab.edit(({ pools }) => (pools.worker.nodes = { 1: { mac: fixed } }));
-      succeeded(await lab.up());
-    }
-    await lab.host.destroy(102);
-    lab.journal.clear();
-    succeeded(await lab.up("--refresh"));
-    const again = ["k3s-worker-01-claim create", "guest 102 create", ...scriptsOf("k3s-worker-01")];
-    expect(lab.journal.inOrder(...again)).toBe(true);
-    expect(lab.journal.inOrder("k3s-worker-01-leave delete", "k3s-worker-01-k3s create")).toBe(true);
-    expect(requests(lab)).toEqual(["POST /nodes/pve/lxc"]);
-    const { journal } = lab;
-    expect(journal.whats("script").filter((what) => !what.startsWith("k3s-worker-01-"))).toEqual([LOOK]);
-    expect(members(lab)).toEqual(NODES);
-    expect((await lab.up()).changes).toEqual({});
-  });
+  ])(
+    "after the old one vanished and a refresh found that, with a MAC $mac: every step runs again",
+    async ({ fixed }) => {
+      if (fixed !== undefined) {
+        lab.edit(({ pools }) => (pools.worker.nodes = { 1: { mac: fixed } }));
+        succeeded(await lab.up());
+      }
+      await lab.host.destroy(102);
+      lab.journal.clear();
+      succeeded(await lab.up("--refresh"));
+      const again = ["k3s-worker-01-claim create", "guest 102 create", ...scriptsOf("k3s-worker-01")];
+      expect(lab.journal.inOrder(...again)).toBe(true);
+      expect(lab.journal.inOrder("k3s-worker-01-leave delete", "k3s-worker-01-k3s create")).toBe(true);
+      expect(requests(lab)).toEqual(["POST /nodes/pve/lxc"]);
+      const { journal } = lab;
+      expect(journal.whats("script").filter((what) => !what.startsWith("k3s-worker-01-"))).toEqual([LOOK]);
+      expect(members(lab)).toEqual(NODES);
+      expect((await lab.up()).changes).toEqual({});
+    },
+  );
 });

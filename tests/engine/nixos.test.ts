@@ -5,7 +5,7 @@ import type { PulumiResult } from "../support/pulumiResult";
 import { succeeded } from "../support/succeeded";
 
 /**
- * A server in a container, and agents that are virtual machines with NixOS, on the real engine. The program's scripts run in these
+ * A server in a container, and agents in virtual machines with NixOS, on the real engine. The program's scripts run in these
  * machines; NixOS is a double (docs/lab.md). The tests build on each other.
  */
 
@@ -37,19 +37,19 @@ const disk = (vmid: number) => lab.machines.disk(vmid);
 const members = (): string[] => [...lab.host.members.keys()].sort();
 const open = (ports: number): void =>
   lab.edit(({ firewall }) => (firewall.extra = { exporter: { protocol: "tcp", ports, networks: ["10.1.0.0/16"] } }));
-/** The system that a machine runs, and the one that it boots with. */
+/** The running system of a machine, and the one for its next boot. */
 const systems = (vmid: number): string[] => [systemOf(disk(vmid), "runs"), systemOf(disk(vmid), "boots")];
-/** All switches of a machine to another system, the last ones first. */
+/** All switches of a machine to another system, the latest first. */
 const switches = (vmid: number): string[] => (disk(vmid).read("switches") ?? "").trim().split("\n").reverse();
-/** What happens to the machines themselves: their starts, and those of K3s. */
+/** The starts of the machines, and those of K3s. */
 const disturbances = (): string[] => lab.journal.whats("machine").filter((what) => !what.endsWith(" firewall"));
-/** Everything that a run which failed said. */
+/** The output of a run that must fail. */
 const complaints = (run: PulumiResult): string => {
   expect(run.code).toBe(1);
   return [run.stdout, ...run.errors].join("\n");
 };
 
-it("join: each builds its system, keeps it after a trial, restarts for its name, and only then its K3s registers", async () => {
+it("join: each builds its system, keeps it after a trial and restarts for its name; only then its K3s registers", async () => {
   const letIn: boolean[] = [];
   lab.journal.watch = ({ what }) => {
     if (what === "guest 120 k3s") letIn.push(disk(100).firewall!.includes("192.168.2.40"));
@@ -83,7 +83,7 @@ it("a second up changes nothing", async () => {
   expect([second.changes, lab.journal.whats()]).toEqual([{}, [LOOK]]);
 });
 
-it("another door is a new system, which the machines try in turns; their K3s runs on", async () => {
+it("another open port is a new system, which the machines try one after another; their K3s runs on", async () => {
   const former = VMIDS.map(systems);
   open(9100);
   const up = await lab.up();
@@ -104,11 +104,11 @@ it("another door is a new system, which the machines try in turns; their K3s run
   }
 });
 
-describe("a system that does not come up", () => {
+describe("a new system that fails", () => {
   let former: string[];
   beforeEach(() => (former = systems(120)));
 
-  it("because its switch fails: it is taken back, and the error names node, step, cause and what to do", async () => {
+  it("because its switch fails: it is undone, and the error names node, step, cause and remedy", async () => {
     disk(120).write("fails", "test error: unit foo.service failed\n");
     open(9101);
     const run = await lab.up();
@@ -119,7 +119,7 @@ describe("a system that does not come up", () => {
     expect([systems(120), disturbances()]).toEqual([former, []]);
   });
 
-  it("because it is out of reach: it is not kept, and goes when its time is over; the next up tries it again", async () => {
+  it("because it cannot be reached: it is not kept and is undone after its time limit; the next up tries it again", async () => {
     lab.editProgram("components/nixos.ts", (text) => text.replace("TRY_SECONDS = 60", "TRY_SECONDS = 2"));
     disk(120).write("fails", "reach\n");
     expect(complaints(await lab.up())).toMatch(
@@ -127,7 +127,7 @@ describe("a system that does not come up", () => {
     );
     expect(systems(120)).toEqual([expect.not.stringMatching(former[0]!), former[1]]);
     expect(lab.journal.whats()).not.toContain("k3s-nix-1-nixos-keep update");
-    // The timers in the guests are doubles; this is what they do.
+    // The timers in the guests are doubles; the real ones do this.
     await lab.vms.run(120, ["sh", "/run/proxmox-k3s-nixos/guest-nixos.sh", "back"]);
     expect(systems(120)).toEqual(former);
     disk(120).write("fails", "");
@@ -136,7 +136,7 @@ describe("a system that does not come up", () => {
     expect(systems(120)).not.toEqual(former);
   });
 
-  it("because K3s refuses an option: one node goes back, K3s runs there again, and the option can be taken out", async () => {
+  it("because K3s refuses an option: one node goes back, K3s runs there again, and the option can be removed", async () => {
     const before = VMIDS.map(systems);
     lab.edit(({ k3s }) => (k3s.agentConfig = { "kubelet-arg": ["double-refuses=1"] }));
     expect(complaints(await lab.up())).toMatch(
@@ -150,7 +150,7 @@ describe("a system that does not come up", () => {
   });
 });
 
-it("they leave by count 0: each is drained and leaves before its machine goes, and nobody lets it in any more", async () => {
+it("with count 0 each is drained and leaves before its machine is removed, and no firewall admits it any more", async () => {
   lab.edit(({ pools }) => (pools.nix.count = 0));
   const up = await lab.up();
   succeeded(up);
@@ -165,7 +165,7 @@ it("they leave by count 0: each is drained and leaves before its machine goes, a
   expect(disk(100).firewall).not.toContain("192.168.2.4");
 });
 
-it("destroy takes a cluster with NixOS away", async () => {
+it("destroy removes a cluster with NixOS", async () => {
   lab.edit(({ pools }) => (pools.nix.count = 1));
   succeeded(await lab.up());
   expect(members()).toEqual(["k3s-master", "k3s-nix-1"]);

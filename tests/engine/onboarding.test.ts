@@ -17,7 +17,7 @@ afterAll(() => lab?.dispose());
 const show = (http: boolean): void => lab.edit((cluster) => (cluster.onboarding = { http }));
 const shows = (vmid: number): boolean => lab.machines.disk(vmid).has(SOCKET);
 
-it("each node has its page before its K3s", async () => {
+it("each node has its page before its K3s starts", async () => {
   show(true);
   succeeded(await lab.up());
   for (const [vmid, name] of Object.entries({ 100: "k3s-master", 102: "k3s-worker-01", 103: "k3s-worker-02" })) {
@@ -26,7 +26,7 @@ it("each node has its page before its K3s", async () => {
   }
 });
 
-it("a node that is down holds up nothing when the pages are switched off, nor when they are switched on", async () => {
+it("a node that is down does not delay the others when the pages are switched off or on", async () => {
   await lab.machines.stop(DOWN);
   show(false);
   const off = await lab.up();

@@ -7,8 +7,8 @@ import { nodeFields, rootPassword, type SimulatedNode, template, vmFields } from
 import { pythonVenv } from "../support/pythonVenv";
 import { startVmNode, VM_PRIVILEGES } from "../support/vmNode";
 
-// Clients that other people wrote, against real Proxmox hosts, and that know nothing of this API. What they send and get
-// is held against the official schema when the node stops.
+// Clients of other authors, written for real Proxmox hosts. They know nothing of this API. When the node stops, their requests and
+// the answers are checked against the official schema.
 
 jest.setTimeout(300_000);
 
@@ -44,13 +44,13 @@ const changes = (from: number) =>
     .filter(({ method, path: target }) => method !== "GET" && /\/(lxc|qemu)/.test(target))
     .map(({ method, path: target, status }) => `${method} ${target}${status === 200 ? "" : ` ${status}`}`);
 
-/** What a request of cv4pve answers. */
+/** The data in an answer to cv4pve. */
 const data = async (answer: Promise<Result>): Promise<unknown> => {
   const result = await answer;
   if (!result.isSuccessStatusCode) throw new Error(result.reasonPhrase);
   return (result.response as unknown as { data: unknown }).data;
 };
-/** How a task ends that a request of cv4pve began. */
+/** The exit status of a task that cv4pve has started. */
 const taskOf =
   (client: Cv4pve) =>
   async (answer: Promise<Result>): Promise<string> => {
@@ -69,7 +69,7 @@ test("cv4pve lists, creates, starts, stops and deletes a container, by token and
   client.apiToken = pve.apiToken;
   const from = pve.exchanges.length;
   expect(await data(lxc.vmlist())).toEqual([]);
-  // The generated method takes 46 arguments by position; it sends the same.
+  // The generated method takes 46 arguments by position; this call sends the same request.
   expect(await task(client.create("/nodes/pve/lxc", nodeFields(104)))).toBe("WARNINGS: 1");
   expect(await data(lxc.vmlist())).toMatchObject([{ vmid: 104, name: "k3s-104", status: "stopped" }]);
   expect(await data(client.get("/nodes/pve/lxc/104/config"))).toMatchObject({
@@ -121,7 +121,7 @@ test("proxmoxer lists, creates, starts, stops and deletes a container, and uploa
   expect(changes(from)).toEqual(life);
 });
 
-test("cv4pve takes a virtual machine through its life", async () => {
+test("cv4pve creates, changes and deletes a virtual machine", async () => {
   const client = new Cv4pve("127.0.0.1", Number(new URL(pve.url).port));
   client.apiToken = vmToken;
   const from = pve.exchanges.length;
@@ -148,7 +148,7 @@ test("cv4pve takes a virtual machine through its life", async () => {
   expect(changes(from)).toEqual(vmLife);
 });
 
-test("proxmoxer takes a virtual machine through its life", async () => {
+test("proxmoxer creates, changes and deletes a virtual machine", async () => {
   const folder = path.join(__dirname, "../support/proxmoxer");
   const python = await pythonVenv("proxmoxer", path.join(folder, "requirements.txt"));
   const from = pve.exchanges.length;
@@ -195,7 +195,7 @@ if (terraform && provider) {
     configure(2);
     await command("apply", "-auto-approve");
     expect(pve.driver.guests.get(104)?.startedAt).toBeDefined();
-    // Ends with 2, which `run` refuses, where there is something to change.
+    // The exit code is 2 if there is something to change, and `run` refuses it.
     await command("plan", "-detailed-exitcode");
     configure(4);
     await command("apply", "-auto-approve");

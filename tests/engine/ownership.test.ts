@@ -6,18 +6,18 @@ import { homelabAtRest } from "../support/homelabAtRest";
 import { succeeded } from "../support/succeeded";
 
 /*
- * Whose guest is it, on the real engine and the real Proxmox client: a stranger's guest on a VMID of ours is named and
- * left as it is, however it got there, and there is a way on. What the client does without us: pveClient.test.ts.
+ * Whose guest is it? On the real engine and the real Proxmox client: if another person's guest has a VMID of ours, the error names
+ * it, the guest stays as it is, and there is a remedy. How the client behaves without our checks: pveClient.test.ts.
  */
 
 jest.setTimeout(600_000);
 
-/** A stranger's guest has the VMID of a node; one that is to be made has the next. */
+/** The claim's error about another person's guest that has the VMID of a node. */
 const taken = (vmid: number, node: string): string =>
   `VMID ${vmid}, wanted for ${node}, belongs to the guest "nas-${vmid}" (/etc/pve/nodes/pve/lxc/${vmid}.conf), which is not ours`;
 const TAKEN = taken(103, "k3s-worker-02");
 
-/** S1 to S3 as the first `up` made them; every test starts from there. */
+/** S1 to S3 after the first `up`; every test starts from it. */
 let cluster: HomelabSnapshot;
 let lab: Homelab;
 let strangers: Strangers;
@@ -32,7 +32,7 @@ beforeEach(async () => {
 afterEach(() => lab?.dispose());
 afterAll(() => fs.rmSync(cluster.folder, { recursive: true }));
 
-/** A run that failed at one resource, for this reason. */
+/** Expects that a run failed at one resource, for this reason. */
 function refused(run: PulumiResult, resource: string, cause: string): PulumiResult {
   expect({ code: run.code, failed: run.failed }).toEqual({ code: 1, failed: [resource] });
   expect(run.errors.join("\n")).toContain(cause);
@@ -40,14 +40,14 @@ function refused(run: PulumiResult, resource: string, cause: string): PulumiResu
 }
 const vmids = (): number[] => [...lab.machines.guests.keys()].sort();
 const scripts = (name: string): string[] => lab.journal.whats("script").filter((what) => what.startsWith(`${name}-`));
-/** Ours is destroyed by hand, and a stranger's guest takes its VMID. */
+/** Somebody destroys our guest by hand, and another person's guest gets its VMID. */
 async function supplant(vmid: number): Promise<void> {
   await lab.host.destroy(vmid);
   await strangers.make(vmid, true);
   lab.journal.clear();
 }
 
-/** The first of the two commands that the guard's error names: the stack forgets the node's guest. */
+/** Runs the first of the two commands in the guard's error: it removes the node's guest from the state. */
 async function forgetGuest(run: PulumiResult): Promise<void> {
   const [, urn] = /pulumi state delete --yes --target-dependents '([^']+)'/.exec(run.errors.join("\n")) ?? [];
   succeeded(await lab.pulumi("state", "delete", "--yes", "--target-dependents", urn!));
@@ -57,7 +57,7 @@ describe("a VMID that is taken", () => {
   const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.count = count));
   const state = async (): Promise<string[]> => (await lab.state()).map(({ name }) => name);
 
-  it("by somebody else's guest: the claim fails, the API is not asked, and the state does not hold it", async () => {
+  it("by another person's guest: the claim fails, no request is sent, and the state does not have it", async () => {
     await strangers.make(104, true);
     lab.journal.clear();
     scaleTo(3);
@@ -68,7 +68,7 @@ describe("a VMID that is taken", () => {
     expect(components.filter(({ type }) => !type.startsWith("proxmox-k3s:"))).toEqual([]);
   });
 
-  it("since a creation that failed: the next try looks again", async () => {
+  it("after a failed creation: the next try checks again", async () => {
     const fault = lab.faults.set({ kind: "task-fail", task: "vzcreate", guest: 104 });
     scaleTo(3);
     expect((await lab.up()).failed).toEqual(["k3s-worker-03"]);
@@ -90,15 +90,15 @@ describe("a VMID that is taken", () => {
   });
 });
 
-describe("a stranger's guest that took the VMID of one of ours", () => {
+describe("another person's guest with the VMID of one of ours", () => {
   beforeEach(() => supplant(103));
-  // Whatever the test did, with one command or several.
+  // Each test, however many commands it ran, must leave the other guest alone.
   afterEach(() => {
     expect(strangers.touched()).toEqual([]);
     expect(vmids()).toContain(103);
   });
 
-  it("is refused by destroy, which spares nothing else; and after the command that it names it ends", async () => {
+  it("is refused by destroy, which removes everything else; it succeeds after the command that it names", async () => {
     const run = refused(await lab.destroy("--continue-on-error"), "k3s-worker-02-guard", TAKEN);
     expect(vmids()).toEqual([103]);
     expect(scripts("k3s-worker-02")).toEqual(["k3s-worker-02-guard delete"]);
@@ -107,16 +107,16 @@ describe("a stranger's guest that took the VMID of one of ours", () => {
     expect(await lab.state()).toEqual([]);
   });
 
-  it("is no reason for a change, and not made one by a refresh, whose drift the claim refuses", async () => {
+  it("causes no change, not even after a refresh: the claim refuses the drift", async () => {
     expect((await lab.up()).changes).toEqual({});
     refused(await lab.up("--refresh"), "k3s-worker-02", TAKEN);
-    // The state knows the stranger's settings now; that is all that it has of them.
+    // The state has the other guest's settings now, and nothing else of it.
     refused(await lab.up(), "k3s-worker-02", TAKEN);
     expect(scripts("k3s-worker-02")).toEqual(Array(2).fill("k3s-worker-02-claim update"));
     refused(await lab.destroy("--continue-on-error"), "k3s-worker-02-guard", TAKEN);
   });
 
-  it("keeps it when the node is scaled away: the node leaves, and the stack forgets the guest", async () => {
+  it("stays if the node is removed: the node leaves, and the state loses the guest", async () => {
     lab.edit(({ pools }) => (pools.worker.count = 1));
     const run = refused(await lab.up(), "k3s-worker-02-guard", TAKEN);
     expect([...lab.host.members.keys()].sort()).toEqual(["k3s-master", "k3s-worker-01"]);
@@ -125,7 +125,7 @@ describe("a stranger's guest that took the VMID of one of ours", () => {
     expect((await lab.state()).filter(({ name }) => name.startsWith("k3s-worker-02"))).toEqual([]);
   });
 
-  it("keeps it when the node gets another VMID: the node leaves and comes back there", async () => {
+  it("stays if the node gets another VMID: the node leaves and comes back there", async () => {
     lab.edit(({ pools }) => (pools.worker.nodes = { 2: { vmId: 113 } }));
     const run = refused(await lab.up("--refresh"), "k3s-worker-02-guard", TAKEN);
     await forgetGuest(run);
@@ -136,8 +136,8 @@ describe("a stranger's guest that took the VMID of one of ours", () => {
   });
 });
 
-describe("a stranger's guest that took a VMID which the state has no guest for any more", () => {
-  it("is refused where a refresh had dropped ours before (seed 6096), and the guard's second command ends it", async () => {
+describe("another person's guest with a VMID for which the state has lost our guest", () => {
+  it("is refused after a refresh has removed ours (seed 6096), until the guard's second command", async () => {
     await lab.host.destroy(103);
     lab.host.failAt("k3s-worker-02-claim create", "interrupted");
     refused(await lab.up("--refresh"), "k3s-worker-02", "interrupted");
@@ -155,8 +155,8 @@ describe("a stranger's guest that took a VMID which the state has no guest for a
   });
 });
 
-describe("a stranger's guest that took the VMID of the server, with a K3s of its own", () => {
-  it("is asked for nothing: the leave of a worker finds no server, and its machine stays", async () => {
+describe("another person's guest with the VMID of the server and its own K3s", () => {
+  it("gets no request: the leave of a worker finds no server, and its machine stays", async () => {
     const { k3s } = lab.machines.disk(100);
     await supplant(100);
     lab.machines.disk(100).k3s = k3s!;
@@ -169,10 +169,10 @@ describe("a stranger's guest that took the VMID of the server, with a K3s of its
 });
 
 /*
- * The guard has spoken, and the client failed at what came after it: the next run asks for the removal again without the
- * guard (seed 4146 of the random sequences). Proxmox VE is the one that refuses then.
+ * The guard has approved a removal, and then the client failed: the next run repeats the removal without the guard (seed 4146 of the
+ * random sequences). Then it is Proxmox VE that refuses.
  */
-describe("a stranger's guest that took the VMID of one of ours after its guard had spoken", () => {
+describe("another person's guest that got the VMID of one of ours after the guard's check", () => {
   const FORBIDDEN = "Permission check failed (/vms/103, VM.PowerMgmt)";
 
   beforeEach(async () => {
@@ -189,7 +189,7 @@ describe("a stranger's guest that took the VMID of one of ours after its guard h
     expect(lab.machines.isRunning(103)).toBe(true);
   });
 
-  it("is refused to up, which names the way on", async () => {
+  it("is safe from up, which names the remedy", async () => {
     const run = await lab.up();
     refused(run, "k3s-worker-02", FORBIDDEN);
     expect(scripts("k3s-worker-02")).toEqual([]);
@@ -200,7 +200,7 @@ describe("a stranger's guest that took the VMID of one of ours after its guard h
     expect((await lab.state()).filter(({ name }) => name.startsWith("k3s-worker-02"))).toEqual([]);
   });
 
-  it("is refused to destroy, which takes everything else", async () => {
+  it("is safe from destroy, which removes everything else", async () => {
     refused(await lab.destroy("--continue-on-error"), "k3s-worker-02", FORBIDDEN);
     expect(vmids()).toEqual([103]);
   });

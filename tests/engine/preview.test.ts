@@ -13,10 +13,10 @@ beforeAll(async () => {
 });
 afterAll(() => lab?.dispose());
 
-/** Types as a person would name them. */
+/** The resource type of a container. */
 const CONTAINER = "proxmoxve:index/containerLegacy:ContainerLegacy";
 
-describe("the first preview of Pulumi.homelab.yaml, without a credential and with nothing in reach", () => {
+describe("the first preview of Pulumi.homelab.yaml, without a credential and without a network", () => {
   let steps: PreviewStep[];
   let warnings: readonly string[];
   beforeAll(async () => {
@@ -31,7 +31,7 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
   const inputsOf = (name: string): Record<string, unknown> =>
     steps.find((step) => nameOf(step) === name && step.newState.type === CONTAINER)?.newState.inputs ?? {};
 
-  it("creates every resource of the design's table, and nothing else", () => {
+  it("creates every resource in the design's table, and nothing else", () => {
     expect(new Set(steps.map(({ op }) => op))).toEqual(new Set(["create"]));
     const nodes = ["k3s-master", "k3s-worker-01", "k3s-worker-02"];
     const scripts = ["lxc", "guard", "host-key", "artifacts", "leave", "k3s", "ready"];
@@ -74,17 +74,17 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
     });
   });
 
-  // Connections and the standard input of K3s' installation are secrets as a whole, which the preview hides.
-  it("knows everything but what is random, secret or assigned later", () => {
+  // Connections and the standard input of K3s' installation are secret as a whole, so the preview hides them.
+  it("knows all values that are not random, secret or assigned later", () => {
     const found = steps.flatMap((step) =>
       unknowns(step.newState.inputs ?? {}).map(
         (path) => `${nameOf(step).replace(/^(k3s-master|k3s-worker-\d\d)/, "<node>")} ${path}`,
       ),
     );
     expect([...new Set(found)].sort()).toEqual([
-      "<node> description", // the cluster's random id, and the number of the guest's creation
-      "<node>-artifacts stdin", // the sums of a release that nobody pinned
-      "<node>-artifacts triggers.0", // the latter of the two above
+      "<node> description", // the cluster's random ID, and the ID of the guest's creation
+      "<node>-artifacts stdin", // the checksums of a release that is not pinned
+      "<node>-artifacts triggers.0", // the second of these two
       "<node>-guard stdin",
       "<node>-guard triggers.0",
       "<node>-host-key stdin",
@@ -105,7 +105,7 @@ describe("the first preview of Pulumi.homelab.yaml, without a credential and wit
     ]);
   });
 
-  it("warns once of the missing credentials and of what the recipe means, and reaches nothing", () => {
+  it("warns once of the missing credentials and of the recipe's risk, and opens no connection", () => {
     const missing = warnings.filter((text) => text.includes("without credentials"));
     expect(missing).toHaveLength(1);
     for (const name of ["proxmoxApiToken", "hostPrivateKey", "nodePrivateKey"]) expect(missing[0]).toContain(name);
@@ -168,7 +168,7 @@ describe("what stops a run before it does anything", () => {
   });
 });
 
-describe("credentials that may not be used are named and not shown, by the preview and by the doctor", () => {
+describe("invalid credentials are named and not shown, by the preview and by the doctor", () => {
   const uuid = "0a1b2c3d-1111-2222-3333-444455556666";
   const credentials = async (): Promise<string[]> => {
     const { code, stdout } = await lab.doctor("--json");
@@ -181,12 +181,12 @@ describe("credentials that may not be used are named and not shown, by the previ
   const previewErrors = async (): Promise<string> => {
     const { code, errors, stdout, stderr } = await lab.pulumi("preview");
     expect(code).not.toBe(0);
-    // Not the events: the engine begins them with the whole of the stack's plain config.
+    // Without the events: they begin with the stack's whole plain config.
     expect(secretsIn(stdout + stderr, [{ name: "the token", value: uuid }])).toEqual([]);
     return errors.join("\n");
   };
 
-  it("a token's secret alone, the usual slip", async () => {
+  it("only a token's secret, the usual mistake", async () => {
     const { PROXMOX_VE_API_TOKEN: token } = lab.env;
     lab.env["PROXMOX_VE_API_TOKEN"] = uuid;
     const words = 'proxmoxApiToken: must be user@realm!name=uuid, but has no "@", no "!" and no "="';

@@ -1,8 +1,8 @@
 import { Homelab } from "../support/homelab";
 
 /**
- * `proxmox-k3s preview` reads the real state, without a credential and without the passphrase; what it announces is what
- * `up` then does, in that order. The tests build on each other.
+ * `proxmox-k3s preview` reads the real state, without a credential and without the passphrase. `up` then does what it announces, in
+ * that order. The tests build on each other.
  */
 
 jest.setTimeout(600_000);
@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterAll(() => lab?.dispose());
 
-/** The environment of somebody who may read the state, and nothing else. */
+/** Runs the preview with the environment of a person who may only read the state. */
 async function preview(...args: string[]): Promise<{ code: number; said: Announced }> {
   const all = { ...lab.env };
   lab.takeCredentials();
@@ -36,7 +36,7 @@ async function preview(...args: string[]): Promise<{ code: number; said: Announc
   return { code, said: JSON.parse(stdout) };
 }
 
-/** What the journal holds of a step's beginning and of its end. */
+/** The journal's entries at the beginning and at the end of a step. */
 function traces({ node, vmId, effect }: Announced["steps"][number]): [begins: string, ends: string] {
   switch (effect) {
     case "reboot":
@@ -54,7 +54,7 @@ function traces({ node, vmId, effect }: Announced["steps"][number]): [begins: st
   }
 }
 
-/** An `up` does each announced step, after those that it was to wait for, and the removals at the end. */
+/** Expects that an `up` does each announced step after those that it must wait for, and the removals at the end. */
 async function expectAnnouncedOrder({ steps }: Announced): Promise<void> {
   const run = await lab.up();
   expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
@@ -100,7 +100,7 @@ it("memory: the server reboots, then the workers", async () => {
   await expectAnnouncedOrder(said);
 });
 
-it("a rebuild after a release, beside a new node", async () => {
+it("a rebuild after a new version, and a new node", async () => {
   lab.edit((cluster) => {
     cluster.version = "v1.36.4+k3s1";
     cluster.pools.worker.count = 3;

@@ -7,7 +7,7 @@ import { ensureToolchain, makePulumiHome, toolchainEnv } from "../../lab/toolcha
 import { IsolatedNetwork } from "../support/isolatedNetwork";
 import { finish, type Finished } from "../support/lab";
 
-/* `npm ci --omit=dev` in a checkout with nothing beside it is enough to use the program. Needs npm's registry, or its cache. */
+/* `npm ci --omit=dev` in a plain checkout is enough to use the program. Needs npm's registry, or its cache. */
 
 jest.setTimeout(300_000);
 
@@ -21,7 +21,7 @@ beforeAll(async () => {
   const toolchain = await ensureToolchain(console.error);
   makePulumiHome(path.join(folder, "home"), toolchain.pluginsDir);
   const { PATH = "", ...settings } = toolchainEnv(toolchain, path.join(folder, "home"));
-  // A person's PATH: without the folder of this checkout's own tools.
+  // A person's PATH: without this checkout's own tools.
   const own = PATH.split(path.delimiter).filter((entry) => entry !== path.join(repo, "node_modules/.bin"));
   fs.mkdirSync(path.join(folder, "state"));
   env = {
@@ -48,12 +48,12 @@ function inCheckout(...command: string[]): Promise<Finished> {
   return finish("env", ["--chdir", checkout, ...command], env);
 }
 
-/** Where no address but the loopback's own exists. */
+/** Runs a command in a network that has only the loopback. */
 function withNothingInReach(...command: string[]): Promise<Finished> {
   return inCheckout(...network.enter, ...command);
 }
 
-test("pulumi preview of Pulumi.homelab.yaml, with no credentials and nothing in reach", async () => {
+test("pulumi preview of Pulumi.homelab.yaml, without credentials and without a network", async () => {
   const init = await withNothingInReach("pulumi", "stack", "init", "homelab", "--non-interactive");
   if (init.code !== 0) throw new Error(init.stderr);
   const { code, stdout, stderr } = await withNothingInReach("pulumi", "preview", "--json", "--non-interactive");
@@ -77,8 +77,8 @@ test("the doctor, recover, the gate and pin", async () => {
   expect([pin.code, pin.stderr]).toEqual([1, expect.stringMatching(/^error: https:.* cannot be read: /)]);
 });
 
-test("a Node.js that is too old: one message", async () => {
-  // The program's own version is raised, since an old Node.js is not at hand everywhere.
+test("a Node.js that is too old gets one message", async () => {
+  // The test raises the version that the program needs, because an old Node.js is not always available.
   const file = path.join(checkout, "package.json");
   const manifest = JSON.parse(fs.readFileSync(file, "utf8")) as { engines: { node: string } };
   fs.writeFileSync(file, JSON.stringify({ ...manifest, engines: { node: ">=99.1" } }));

@@ -7,7 +7,7 @@ import type { Command } from "commander";
 import { ensureToolchain, toolchainEnv } from "../../lab/toolchain/install";
 import { pulumi } from "../../scripts-dev/pulumiCommands";
 
-/* `npm run docs -- --check` knows Pulumi by a list of ours: each command and option of it is one of the real Pulumi. */
+/* `npm run docs -- --check` uses our own list of Pulumi's commands: each command and option in it must exist in the real Pulumi. */
 
 const leaves = (command: Command, names: string[]): [string, Command][] =>
   command.commands.length === 0
@@ -26,7 +26,7 @@ test.each(leaves(pulumi, []))("pulumi %s", (name, command) => {
   const offered = [...help.matchAll(/(?<=^ +(?:-\w, )?)--[a-z-]+|^ +-\w(?=,)/gm)].map(([flag]) => flag.trim());
   const named = command.options.flatMap(({ long, short }) => [long, short]).filter((flag) => flag !== undefined);
   expect(named.filter((flag) => !offered.includes(flag))).toEqual([]);
-  // For an unknown command Pulumi prints the help of the one above it. An alias has the help of its command.
+  // For an unknown command Pulumi prints the help of its parent. An alias has the help of its command.
   const [above] = /^(?:\w+ )*/.exec(name)!;
   expect(help).toMatch(new RegExp(`^Usage:\\n +pulumi ${above}[a-z]`, "m"));
 });

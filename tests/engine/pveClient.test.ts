@@ -6,7 +6,7 @@ import { parseGuestConfig } from "../../lab/pve/guestConfig";
 import { SimulatedNode, template } from "../support/pveNode";
 import { PulumiRun } from "../support/pulumiRun";
 
-// The decisive check of the API: the engine and the Proxmox client that people use, against it.
+// The decisive check of the API: the real engine and the real Proxmox client use it.
 
 jest.setTimeout(900_000);
 
@@ -15,7 +15,7 @@ let env: Record<string, string>;
 let run: PulumiRun;
 
 beforeAll(async () => {
-  // Slow enough that the client sees tasks running.
+  // Slow enough for the client to see running tasks.
   pve = await SimulatedNode.start({}, { delayMs: 200, addressDelayMs: 1500 });
   env = {
     PROXMOX_VE_ENDPOINT: pve.url,
@@ -29,7 +29,7 @@ afterAll(async () => {
   await pve.stop();
 });
 
-/** A node of the cluster as the program describes it. */
+/** A node of the cluster, with the arguments of the program. */
 function nodeArgs(change: Partial<proxmox.ContainerLegacyArgs>): proxmox.ContainerLegacyArgs {
   return {
     nodeName: "pve",
@@ -63,7 +63,7 @@ function container(change: Partial<proxmox.ContainerLegacyArgs> = {}): PulumiFn 
   };
 }
 
-/** What the container has become by the tests that change it. */
+/** The changes that earlier tests have made to the container. */
 const changed: Partial<proxmox.ContainerLegacyArgs> = {
   cpu: { cores: 4 },
   tags: ["k3s-lab"],
@@ -95,7 +95,7 @@ test("a second run changes nothing", async () => {
   expect(changing()).toEqual([]);
 });
 
-test("features and raw lines written on the host stay, whether or not a refresh saw them", async () => {
+test("features and raw lines written on the host stay, with or without a refresh", async () => {
   const written = ["features: nesting=1,keyctl=1,fuse=1", "lxc.apparmor.profile: unconfined", "lxc.cap.drop: "];
   fs.appendFileSync(pve.confFile(100), written.map((line) => `${line}\n`).join(""));
   expect((await run.up(container())).changes).toEqual({ same: 2 });
@@ -105,7 +105,7 @@ test("features and raw lines written on the host stay, whether or not a refresh 
   expect(changing()).toEqual([]);
 });
 
-test("changes cores and tags in place, memory by a reboot, and keeps the raw lines", async () => {
+test("changes cores and tags in place, memory with a reboot, and keeps the raw lines", async () => {
   requests();
   expect((await run.up(container(changed))).changes).toMatchObject({ update: 1 });
   expect(changing()).toEqual(["PUT /nodes/pve/lxc/100/config 200", "POST /nodes/pve/lxc/100/status/reboot 200"]);
@@ -116,18 +116,18 @@ test("changes cores and tags in place, memory by a reboot, and keeps the raw lin
   expect(pve.driver.guests.get(100)?.config.raw).toHaveLength(2);
 });
 
-test("grows the disk", async () => {
+test("enlarges the disk", async () => {
   await run.up(container(grown));
   expect(pve.conf(100)).toMatch(/^rootfs: .*size=40G/m);
 });
 
-test("a container that stands is imported", async () => {
+test("an existing container is imported", async () => {
   const other = await PulumiRun.create("importer", env);
   try {
     expect(await other.import("proxmoxve:index/containerLegacy:ContainerLegacy", "pve/100")).toMatchObject({
       id: "100",
       outputs: {
-        // The client reads the VMID into the id alone.
+        // The client puts the VMID only into the ID.
         ...{ nodeName: "pve", unprivileged: false, tags: ["k3s-lab"] },
         ...{ cpu: { cores: 4 }, memory: { dedicated: 8192 }, disk: { datastoreId: "local-lvm", size: 40 } },
         initialization: { hostname: "k3s-master", ipConfigs: [{ ipv4: { address: "198.18.0.20/24" } }] },
@@ -138,26 +138,26 @@ test("a container that stands is imported", async () => {
   }
 });
 
-describe("a foreign guest on the VMID, with nothing to guard it", () => {
+describe("another person's guest with the VMID, without our checks", () => {
   const foreign = `arch: amd64\nhostname: foreign\nmemory: 512\nostype: ubuntu\nrootfs: local-lvm:vm-107-disk-0,size=32G\nswap: 0\nunprivileged: 0\n`;
   const other: PulumiFn = async () => {
     new proxmox.ContainerLegacy("other", nodeArgs({ vmId: 107 }));
     return container(grown)();
   };
 
-  test("is adopted by the client's retry, without an error or a warning, and stands in the state as ours", async () => {
+  test("is adopted by the client's retry, without an error or a warning, and is in the state as ours", async () => {
     await pve.driver.create(107, parseGuestConfig(foreign), { template: "" }, () => {});
     fs.writeFileSync(pve.confFile(107), foreign);
     pve.exchanges.length = 0;
     const { changes, output } = await run.up(other);
     expect(changes).toMatchObject({ create: 1 });
     expect(output).not.toMatch(/warning|error/i);
-    // The client takes "already exists" on a retry for its own success: two attempts, refused alike, and no task.
+    // On a retry the client takes "already exists" for its own success: two attempts, both refused, and no task.
     const attempts = pve.exchanges.filter(({ method, path: target }) => method === "POST" && target.endsWith("/lxc"));
     expect(attempts.map(({ status, reason }) => `${status} ${reason}`)).toEqual(
       Array(2).fill("500 CT 107 already exists on node 'pve'"),
     );
-    // It is started, as if it had been made: the first thing that happens to it.
+    // The client then starts it as if it had made it: the first thing that happens to it.
     expect(changing().filter((line) => line.includes("/107/"))).toEqual(["POST /nodes/pve/lxc/107/status/start 200"]);
     expect(pve.conf(107)).toContain("hostname: foreign\nmemory: 512\n");
     const { deployment } = await run.stack.exportStack();
@@ -167,7 +167,7 @@ describe("a foreign guest on the VMID, with nothing to guard it", () => {
     expect(adopted).toMatchObject({ id: "107", outputs: { initialization: { hostname: "foreign" } } });
   });
 
-  test("is changed to what we want by the next run that has seen it", async () => {
+  test("is changed to our settings by the next run with a refresh", async () => {
     await run.stack.refresh({ color: "never" });
     requests();
     await run.up(other);
@@ -179,14 +179,14 @@ describe("a foreign guest on the VMID, with nothing to guard it", () => {
   });
 });
 
-test("a token that asks for features learns that they are root@pam's", async () => {
+test("a token that sets features gets the error that only root@pam may", async () => {
   const output = await run.failingUp(async () => {
     new proxmox.ContainerLegacy("k3s-master", nodeArgs({ ...grown, features: { nesting: true, keyctl: false } }));
   });
   expect(output).toContain("changing feature flags for privileged container is only allowed for root@pam");
 });
 
-test("destroys everything, the foreign guest too", async () => {
+test("destroys everything, the other person's guest too", async () => {
   await run.destroy();
   expect(pve.driver.guests.size).toBe(0);
   expect(fs.readdirSync(path.dirname(pve.confFile(100)))).toEqual([]);

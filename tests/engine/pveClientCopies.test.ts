@@ -5,7 +5,7 @@ import { REQUIRED_PRIVILEGES } from "../../plan/privileges";
 import { SimulatedNode } from "../support/pveNode";
 import { PulumiRun } from "../support/pulumiRun";
 
-// What the real client sends to upload a template, to make a container of it and to clone that.
+// The real client's requests to upload a template, to make a container from it and to clone that.
 
 jest.setTimeout(300_000);
 
@@ -48,7 +48,7 @@ async function program() {
   });
   new proxmox.ContainerLegacy("clone", {
     ...{ nodeName: "pve", vmId: 111, unprivileged: false },
-    // Without it the client's default (`local`) differs from what it reads back, and the next run replaces the clone.
+    // Without it, the client's default (`local`) differs from what it reads back, and the next run replaces the clone.
     disk: { datastoreId: "local-lvm", size: 8 },
     clone: { vmId: golden.vmId.apply((vmId) => vmId) },
     networkInterfaces: [{ name: "eth0", bridge: "vmbr0" }],
@@ -56,7 +56,7 @@ async function program() {
   });
 }
 
-test("uploads a template, makes a container of it and clones that; a second run changes nothing; all of it goes", async () => {
+test("uploads a template, makes a container and clones it; a second run changes nothing; destroy removes all of it", async () => {
   expect((await run.up(program)).changes).toEqual({ create: 4 });
   const sent = pve.exchanges.filter(({ path: target }) => /\/(upload|clone)$/.test(target));
   expect(sent.map(({ path: target, status, params }) => ({ target, status, params }))).toEqual([

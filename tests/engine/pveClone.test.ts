@@ -5,7 +5,7 @@ import { nodeFields, SimulatedNode } from "../support/pveNode";
 
 let pve: SimulatedNode;
 let root: PveClient;
-/** What clone tasks wait for before their work. */
+/** Clone tasks wait for this before they begin. */
 let gate: Promise<void> | undefined;
 beforeEach(async () => {
   gate = undefined;
@@ -19,7 +19,7 @@ const path = "/nodes/pve/lxc/101/clone";
 const vmids = () => fs.readdirSync(`${pve.etcPve}/lxc`).sort();
 const mac = (vmid: number) => /hwaddr=([0-9A-F:]+)/.exec(pve.conf(vmid))?.[1];
 
-test("a clone has everything of its source, raw lines too, but its name, its disk and its MAC address", async () => {
+test("a clone has everything of its source, raw lines too, except name, disk and MAC address", async () => {
   fs.appendFileSync(
     pve.confFile(101),
     "unused0: local-lvm:vm-101-disk-7\nlxc.cap.drop: \nlxc.mount.auto: proc:rw sys:rw\n",
@@ -47,7 +47,7 @@ test("a clone has everything of its source, raw lines too, but its name, its dis
   await root.run(root.post("/nodes/pve/lxc/105/status/start"));
 });
 
-test("the source is locked while it is copied, and so is the copy", async () => {
+test("the source and the copy are locked during the copy", async () => {
   let open = () => {};
   gate = new Promise((resolve) => (open = resolve));
   const upid = (await root.post(path, { newid: 105 })).body.data as string;
@@ -60,7 +60,7 @@ test("the source is locked while it is copied, and so is the copy", async () => 
   expect(pve.conf(101) + pve.conf(105)).not.toContain("lock:");
 });
 
-test("what is refused leaves neither a lock nor a guest", async () => {
+test("a refused clone leaves neither a lock nor a guest", async () => {
   const refused: [fields: Record<string, string | number>, status: number, reason: string][] = [
     [{ newid: 101 }, 500, "CT 101 already exists on node 'pve'"],
     [{ newid: 105, pool: "none" }, 403, "Permission check failed (pool 'none' does not exist)"],
@@ -90,7 +90,7 @@ test("what is refused leaves neither a lock nor a guest", async () => {
   expect(pve.conf(101)).not.toContain("lock:");
 });
 
-test("a token needs VM.Clone at the source, VM.Allocate at the copy, and nothing of root@pam", async () => {
+test("a token needs VM.Clone on the source and VM.Allocate on the copy, but not root@pam", async () => {
   expect(await pve.token().post(path, { newid: 105 })).toMatchObject({
     status: 403,
     reason: "Permission check failed (/vms/101, VM.Clone)",
@@ -99,6 +99,6 @@ test("a token needs VM.Clone at the source, VM.Allocate at the copy, and nothing
   expect(await cloner.post(path, { newid: 105 })).toMatchObject({ status: 403, reason: "Permission check failed" });
   const enough = pve.token(pve.newToken("enough", [...Object.keys(REQUIRED_PRIVILEGES), "VM.Clone"]));
   expect(await enough.run(enough.post(path, { newid: 105 }))).toBe("OK");
-  // `features` came along, which the token could not have set.
+  // The clone has `features`, which the token could not have set.
   expect(pve.conf(105)).toContain("features: nesting=1,keyctl=1\n");
 });

@@ -40,7 +40,7 @@ const fields = (extra = {}) => ({
   ...extra,
 });
 
-test("what lies at a URL", async () => {
+test("the metadata of a URL", async () => {
   const query = (url: string) => root.get("/nodes/pve/query-url-metadata", { url });
   expect((await query(`${base}/alpine_amd64.tar.zst?x=1`)).body.data).toEqual({
     filename: "alpine_amd64.tar.zst",
@@ -50,7 +50,7 @@ test("what lies at a URL", async () => {
   expect(await query(`${base}/gone`)).toMatchObject({ reason: "invalid server response: '404 Not Found'" });
 });
 
-test("a download lands on the storage, whole and checked, or not at all", async () => {
+test("a download is in the storage complete and checked, or not at all", async () => {
   const wrong = fields({ checksum: "0".repeat(64), "checksum-algorithm": "sha256" });
   expect(await root.run(root.post(path, wrong))).toBe(
     `checksum mismatch: got '${sha256}' != expect '${"0".repeat(64)}'`,
@@ -71,7 +71,7 @@ test("a download lands on the storage, whole and checked, or not at all", async 
   expect(await listed()).not.toContain(volid);
 });
 
-test("what is refused", async () => {
+test("refused downloads", async () => {
   expect((await root.post(path, fields({ filename: "alpine.exe" }))).body.errors).toEqual({
     filename: "wrong file extension",
   });

@@ -14,14 +14,14 @@ beforeEach(async () => {
 });
 afterEach(() => pve.stop());
 
-describe("who may speak", () => {
-  test("nobody without a login, not even for the version", async () => {
+describe("authentication", () => {
+  test("without a login everything is refused, even the version", async () => {
     expect(await pve.anonymous().get("/version")).toMatchObject({ status: 401, reason: "No ticket" });
     expect(await pve.anonymous().get("/nonsense")).toMatchObject({ status: 401, reason: "No ticket" });
     expect(await pve.anonymous().get("/access/domains")).toMatchObject({ status: 200 });
   });
 
-  test("a wrong secret, an unknown token and a forged ticket", async () => {
+  test("a wrong secret, an unknown token and a forged ticket are refused", async () => {
     const failed = { status: 401, reason: "Authentication failed!" };
     expect(await pve.token(`${pve.apiToken}x`).get("/version")).toMatchObject(failed);
     expect(await pve.token("pulumi@pve!other=secret").get("/version")).toMatchObject(failed);
@@ -47,12 +47,12 @@ describe("who may speak", () => {
     expect(renewed.body.data.ticket).toMatch(/^PVE:root@pam:[0-9A-F]{8}::/);
   });
 
-  test("a token makes no ticket", async () => {
+  test("a token cannot get a ticket", async () => {
     const answer = await pve.token().post("/access/ticket", { username: "root@pam", password: "root-password" });
     expect(answer).toMatchObject({ status: 403 });
   });
 
-  test("the socket is root's alone and needs no login", async () => {
+  test("only root can use the socket, and needs no login", async () => {
     expect(fs.statSync(pve.socket).mode & 0o777).toBe(0o600);
     const answer = await new Promise<string>((resolve, reject) => {
       const request = http.get(
@@ -92,7 +92,7 @@ describe("the form of an answer", () => {
     expect(protocol).toBe("TLSv1.3");
   });
 
-  test("a method or path that there is not", async () => {
+  test("a method or path that does not exist", async () => {
     expect(await pve.token().get("/nodes/pve/nonsense")).toMatchObject({
       status: 501,
       reason: "Method 'GET /nodes/pve/nonsense' not implemented",
@@ -103,14 +103,14 @@ describe("the form of an answer", () => {
     });
   });
 
-  test("another node", async () => {
+  test("another Proxmox VE node", async () => {
     expect(await pve.token().get("/nodes/other/version")).toMatchObject({
       status: 500,
       reason: expect.stringContaining("hostname lookup 'other' failed"),
     });
   });
 
-  test("a wide character in an error stays out of the status line", async () => {
+  test("a non-ASCII character in an error is not in the status line", async () => {
     const { status, reason, body } = await pve.token().get("/pools", { poolid: "ü" });
     expect({ status, reason }).toEqual({ status: 400, reason: "Parameter verification failed." });
     expect(body.errors!["poolid"]).toContain("'ü'");
@@ -132,7 +132,7 @@ describe("what a request may look like", () => {
     });
   });
 
-  test("JSON bodies, with numbers and booleans of their own", async () => {
+  test("JSON bodies, with numbers and booleans", async () => {
     const client = pve.token();
     const answer = await client.postJson("/nodes/pve/lxc", { ...nodeFields(101), unprivileged: true });
     expect(answer.status).toBe(200);
@@ -155,7 +155,7 @@ describe("what a request may look like", () => {
     });
   });
 
-  test("a task of somebody else is for auditors of the node", async () => {
+  test("only auditors of the node see another user's task", async () => {
     const root = await pve.root();
     const upid = (await root.post("/nodes/pve/lxc", nodeFields(101))).body.data as string;
     expect(await pve.token().get(`/nodes/pve/tasks/${upid}/status`)).toMatchObject({
@@ -166,8 +166,8 @@ describe("what a request may look like", () => {
   });
 });
 
-describe("the seam for faults", () => {
-  test("a hook may answer in the API's place or cut the line", async () => {
+describe("the hook for faults", () => {
+  test("a hook can answer instead of the API or cut the connection", async () => {
     onRequest = async ({ method, user }) => {
       expect(user).toBe("pulumi@pve!pulumi");
       if (method === "POST") throw new ApiError(596, "Connection timed out");

@@ -53,7 +53,7 @@ test("the node", async () => {
     expect((await root.get(path)).status).toBe(200);
 });
 
-test("storages and templates; a token sees the template that it may use", async () => {
+test("storages and templates; a token sees only a template that it may use", async () => {
   const { data } = (await pve.token().get("/nodes/pve/storage")).body;
   expect(data).toMatchObject([
     { storage: "local", type: "dir", content: "iso,snippets,vztmpl", active: 1 },
@@ -141,7 +141,7 @@ test("users, roles, tokens and grants", async () => {
   expect((await root.get("/access/roles/PVEAuditor")).body.data).toHaveProperty(["VM.Audit"], 1);
 });
 
-test("a guest's grants and membership go with it", async () => {
+test("a guest's grants and membership are removed with it", async () => {
   await root.run(root.post("/nodes/pve/lxc", nodeFields(105, { pool: "cluster" })));
   await root.put("/access/acl", { path: "/vms/105", roles: "PVEVMUser", users: "pulumi@pve" });
   await root.run(root.delete("/nodes/pve/lxc/105"));

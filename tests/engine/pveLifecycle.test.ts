@@ -66,7 +66,7 @@ describe("the life of a container, by an API token", () => {
     expect(pve.driver.guests.size).toBe(0);
   });
 
-  test("start=1 starts by a second task", async () => {
+  test("start=1 starts the guest in a second task", async () => {
     const client = pve.token();
     await client.run(client.post("/nodes/pve/lxc", nodeFields(101, { start: 1 })));
     const { body } = await client.get("/nodes/pve/tasks", { source: "all", vmid: 101 });
@@ -77,7 +77,7 @@ describe("the life of a container, by an API token", () => {
     expect((await client.get("/nodes/pve/lxc/101/status/current")).body.data.status).toBe("running");
   });
 
-  test("the UPID names the token and the status shows it apart", async () => {
+  test("the UPID names the token, and the status shows it in its own field", async () => {
     const client = pve.token();
     const upid = (await client.post("/nodes/pve/lxc", nodeFields(101))).body.data as string;
     expect(upid).toMatch(/^UPID:pve:[0-9A-F]{8}:[0-9A-F]{8}:[0-9A-F]{8}:vzcreate:101:pulumi@pve!pulumi:$/);
@@ -92,7 +92,7 @@ describe("the life of a container, by an API token", () => {
     ]);
   });
 
-  test("the driver gets the template, the keys and the password; an unmanaged system is the driver's business", async () => {
+  test("the driver gets the template, the keys, the password and an unmanaged system", async () => {
     const client = pve.token();
     const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJeEmBxkjfF0vYkL5PQbVbKqJ4wRz0gCq5V0mQhXb1Kc one@example";
     const fields = nodeFields(101, { ostype: "unmanaged", "ssh-public-keys": key, password: "secret-of-root" });
@@ -103,7 +103,7 @@ describe("the life of a container, by an API token", () => {
     expect(pve.conf(101)).not.toMatch(/secret|ssh-/);
   });
 
-  test("a template that is not there fails the task and leaves no guest", async () => {
+  test("a missing template fails the task and leaves no guest", async () => {
     const client = pve.token();
     const fields = nodeFields(101, { ostemplate: "local:vztmpl/other_amd64.tar.zst" });
     expect(await client.run(client.post("/nodes/pve/lxc", fields))).toBe(
@@ -122,7 +122,7 @@ describe("the life of a container, by an API token", () => {
     expect(pve.conf(101)).toContain("rootfs: local-lvm:vm-101-disk-0,size=42G\n");
     expect(await resize("8G")).toMatchObject({ status: 500, reason: "unable to shrink disk size" });
     expect(await resize("42G")).toMatchObject({ status: 500, reason: "disk is already at specified size" });
-    // Whose disks they are is shown to an auditor of the storage only.
+    // Only an auditor of the storage sees whose disks they are.
     expect((await client.get("/nodes/pve/storage/local-lvm/content")).body.data).toEqual([]);
     const root = await pve.root();
     expect((await root.get("/nodes/pve/storage/local-lvm/content")).body.data).toEqual([
@@ -130,7 +130,7 @@ describe("the life of a container, by an API token", () => {
     ]);
   });
 
-  test("a guest that does not power off: without force the task fails, with force it is ended", async () => {
+  test("a guest that does not power off: without force the task fails, with force the guest is stopped", async () => {
     await pve.stop();
     pve = await SimulatedNode.start({}, { ignoresShutdown: () => true });
     const client = pve.token();
@@ -145,7 +145,7 @@ describe("the life of a container, by an API token", () => {
     expect((await client.get("/nodes/pve/lxc/101/status/current")).body.data.status).toBe("stopped");
   });
 
-  test("state outlives the API; a task that was cut off reads as failed", async () => {
+  test("the state survives a restart of the API; an interrupted task counts as failed", async () => {
     const slow = await SimulatedNode.start({}, { delayMs: 300 });
     try {
       const client = slow.token();

@@ -3,14 +3,14 @@ import recorded from "../fixtures/recordedForms.json";
 import type { Answer, PveClient } from "../support/httpClient";
 import { nodeFields, rootPassword, SimulatedNode } from "../support/pveNode";
 
-// Our answers beside those that real hosts gave to the same requests: same keys, same types. The official schema leaves
-// many answers open; the recordings do not.
+// Our answers compared with those of real hosts to the same requests: same keys, same types. The official schema does not describe
+// many answers; the recordings do.
 
 let pve: SimulatedNode;
 let root: PveClient;
 let created: Answer;
 let loggedIn: Answer;
-/** What tasks wait for before their work. */
+/** Tasks wait for this before they begin. */
 let gate: Promise<void> | undefined;
 beforeAll(async () => {
   pve = await SimulatedNode.start({ onTask: async () => gate });
@@ -31,7 +31,7 @@ const qemuFields = {
   scsi0: "local-lvm:8",
   storage: "local-lvm",
 };
-/** Every task of a machine ended well on the recorded host. */
+/** Starts a task and expects success: on the recorded host every task of a machine succeeded. */
 async function startTask(answer: Promise<Answer>): Promise<string> {
   const upid = (await answer).body.data as string;
   expect(await root.task(upid)).toBe("OK");
@@ -42,7 +42,7 @@ const resource = async (type: string) =>
   ((await root.get("/cluster/resources")).body.data as { type: string }[]).find((entry) => entry.type === type);
 const template = { field: "filename", name: "a.tar.gz", content: Buffer.from("a template") };
 
-/** The same request to our API, in the order of the recordings: the guest is created, started, stopped, destroyed. */
+/** The same requests to our API, in the order of the recordings: the guest is created, started, stopped, destroyed. */
 const ours: Readonly<Record<string, () => Promise<unknown>>> = {
   "the version": async () => (await root.get("/version")).body.data,
   "a login by password": async () => loggedIn.body.data,
@@ -82,7 +82,7 @@ const ours: Readonly<Record<string, () => Promise<unknown>>> = {
     await pve.idle();
     return (await root.delete(lxc)).body.data;
   },
-  // In this order, and with these fields, on the recorded host: what follows needs what is before it to be done.
+  // Same order and same fields as on the recorded host: each request needs the one before it.
   "the start of a qmcreate task": () => startTask(root.post("/nodes/pve/qemu", { ...qemuFields, vmid: 9101 })),
   "the start of a qmstart task": () => startTask(root.post(`${qemu}/status/start`)),
   "the start of a qmsnapshot task": () => startTask(root.post(`${qemu}/snapshot`, { snapname: "itest0" })),
@@ -93,7 +93,7 @@ const ours: Readonly<Record<string, () => Promise<unknown>>> = {
     (await root.upload("/nodes/pve/storage/local/upload", { content: "vztmpl" }, template)).body.data,
 };
 
-/** What the recorded hosts had and this node has not: other nodes, an address of root, high availability. */
+/** Fields that the recorded hosts have and this node does not: for other nodes, root's e-mail address, high availability. */
 const notHere: Readonly<Record<string, readonly string[]>> = {
   "a login by password": ["clustername"],
   "a user": ["email"],
@@ -101,7 +101,7 @@ const notHere: Readonly<Record<string, readonly string[]>> = {
   "a guest among the resources": ["hastate"],
 };
 
-/** What the official description of 9.2.3 has and the recorded hosts, up to 9.2.2, had not. */
+/** Fields of the official schema of 9.2.3 that the recorded hosts, up to 9.2.2, do not have. */
 const newer: Readonly<Record<string, readonly string[]>> = { "a node among the resources": ["host-arch"] };
 
 interface Form {

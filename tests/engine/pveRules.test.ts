@@ -29,7 +29,7 @@ describe("feature flags", () => {
     "Permission check failed (changing feature flags for privileged container is only allowed for root@pam)";
   const others = "Permission check failed (changing feature flags (except nesting) is only allowed for root@pam)";
 
-  test("of a privileged container are root@pam's, even nesting", async () => {
+  test("of a privileged container: only root@pam may change them, even nesting", async () => {
     expect(await client.post(lxc, nodeFields(101, { features: "nesting=1" }))).toMatchObject(refusal(403, privileged));
     await create();
     expect(await client.put(config, { features: "nesting=1" })).toMatchObject(refusal(403, privileged));
@@ -37,12 +37,12 @@ describe("feature flags", () => {
     expect(pve.conf(101)).toContain("features: nesting=1,keyctl=1,fuse=1\n");
   });
 
-  test("of an unprivileged one: nesting alone for who may create it, the rest root@pam's", async () => {
+  test("of an unprivileged one: whoever may create it may change nesting; only root@pam may change the rest", async () => {
     expect(await client.post(lxc, nodeFields(101, { unprivileged: 1, features: "fuse=1,nesting=1" }))).toMatchObject(
       refusal(403, others),
     );
     expect(await create({ unprivileged: 1, features: "nesting=1" })).toBe("OK");
-    // The client sends all four flags on an update: an absent flag and `0` differ.
+    // The client sends all four flags in an update: a missing flag and `0` are different.
     expect(await client.put(config, { features: "fuse=0,keyctl=0,mknod=0,nesting=1" })).toMatchObject(
       refusal(403, others),
     );
@@ -75,7 +75,7 @@ describe("what only root@pam may set", () => {
   });
 });
 
-describe("privileges, as the README has them granted", () => {
+describe("privileges, as the README grants them", () => {
   const pool = "k3s";
   beforeEach(() => {
     client = pve.token(pve.grant("readme", readmeGrants(pool)));
@@ -109,7 +109,7 @@ describe("privileges, as the README has them granted", () => {
     async (privilege) => {
       without(privilege);
       const refusals = await lifecycle();
-      // `VM.Allocate` may come from a pool as well, so that PVE names no path.
+      // A pool can also give `VM.Allocate`, so Proxmox VE names no path.
       const text =
         privilege === "VM.Allocate" ? /^Permission check failed/ : new RegExp(`, ${privilege.replace(".", "\\.")}\\)$`);
       expect(refusals.length).toBeGreaterThan(0);
@@ -117,7 +117,7 @@ describe("privileges, as the README has them granted", () => {
     },
   );
 
-  test("a privileged container takes Sys.Modify at /, an unprivileged one does not", async () => {
+  test("a privileged container needs Sys.Modify on /, an unprivileged one does not", async () => {
     without("Sys.Modify");
     expect(await client.post(lxc, nodeFields(101, { pool }))).toMatchObject(
       refusal(403, "Permission check failed (/, Sys.Modify)"),
@@ -125,7 +125,7 @@ describe("privileges, as the README has them granted", () => {
     expect(await create({ pool, unprivileged: 1, features: "nesting=1" })).toBe("OK");
   });
 
-  test("a guest outside the pool may be read, and nothing else; one that is gone is said to be gone", async () => {
+  test("a guest outside the pool can only be read; for a removed one the error says that it does not exist", async () => {
     await root.run(root.post(lxc, nodeFields(101)));
     await root.run(root.post(`${lxc}/101/status/start`));
     const before = pve.conf(101);
@@ -149,7 +149,7 @@ describe("privileges, as the README has them granted", () => {
     });
   });
 
-  test("a guest that is destroyed leaves its pool: the next one with its VMID is not in it", async () => {
+  test("a destroyed guest leaves its pool: the next one with its VMID is not in it", async () => {
     await create({ pool });
     expect(await client.run(client.delete(`${lxc}/101`))).toBe("OK");
     await root.run(root.post(lxc, nodeFields(101)));
@@ -158,7 +158,7 @@ describe("privileges, as the README has them granted", () => {
     );
   });
 
-  test("without a word on it a container is unprivileged", async () => {
+  test("by default a container is unprivileged", async () => {
     const { unprivileged: _, ...fields } = nodeFields(101, { pool });
     await client.run(client.post(lxc, fields));
     expect((await client.get(config)).body.data.unprivileged).toBe(1);
@@ -166,7 +166,7 @@ describe("privileges, as the README has them granted", () => {
 });
 
 describe("locks and VMIDs", () => {
-  test("a VMID in use is refused at once, while it is being made too", async () => {
+  test("a VMID in use is refused at once, also while its guest is being made", async () => {
     await pve.stop();
     let finish = () => {};
     const gate = new Promise<void>((resolve) => (finish = resolve));
@@ -184,7 +184,7 @@ describe("locks and VMIDs", () => {
     expect((await client.get(`${lxc}/101/status/current`)).body.data).not.toHaveProperty("lock");
   });
 
-  test("of twenty parallel creations of one VMID one wins", async () => {
+  test("of twenty parallel creations of one VMID only one succeeds", async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => client.post(lxc, nodeFields(101))));
     const won = answers.filter(({ status }) => status === 200);
     expect(won).toHaveLength(1);
@@ -192,7 +192,7 @@ describe("locks and VMIDs", () => {
     await client.task(won[0]!.body.data as string);
   });
 
-  test("a lock in the file holds everything back but reading", async () => {
+  test("a lock in the file allows only reading", async () => {
     await create();
     fs.appendFileSync(pve.confFile(101), "lock: backup\n");
     const locked = "CT is locked (backup)";
@@ -206,7 +206,7 @@ describe("locks and VMIDs", () => {
     expect(await client.run(client.post(`${lxc}/101/status/shutdown`))).toBe(locked);
   });
 
-  test("the file of a guest's lock is held while it is worked on, and heeded when another program holds it", async () => {
+  test("a guest's lock file is held during a change, and a change waits if another program holds it", async () => {
     await pve.stop();
     const lockDir = fs.mkdtempSync(path.join(os.tmpdir(), "lock-"));
     const file = path.join(lockDir, "lxc/pve-config-101.lock");
@@ -231,7 +231,7 @@ describe("locks and VMIDs", () => {
     }
   });
 
-  test("who waits too long for a busy guest gets PVE's text", async () => {
+  test("a caller that waits too long for a busy guest gets Proxmox VE's error", async () => {
     await pve.stop();
     pve = await SimulatedNode.start({ lockTimeoutMs: 50 }, { delayMs: 300 });
     client = pve.token();
@@ -242,7 +242,7 @@ describe("locks and VMIDs", () => {
     await client.task(upid);
   });
 
-  test("nextid is the lowest free one, and says when one is taken", async () => {
+  test("nextid is the lowest free VMID, and reports a used one", async () => {
     expect((await client.get("/cluster/nextid")).body.data).toBe(100);
     await create();
     expect((await client.get("/cluster/nextid", { vmid: 102 })).body.data).toBe(102);
@@ -265,7 +265,7 @@ describe("destroying", () => {
     expect(await client.run(client.delete(`${lxc}/101`, { force: 1 }))).toBe("OK");
   });
 
-  test("a protected guest is refused, and its disk does not change", async () => {
+  test("a protected guest is refused, and so is a change of its disk", async () => {
     await create({ protection: 1 });
     expect(await client.delete(`${lxc}/101`)).toMatchObject(
       refusal(500, "can't remove CT 101 - protection mode enabled"),
@@ -277,7 +277,7 @@ describe("destroying", () => {
     expect(await client.run(client.delete(`${lxc}/101`))).toBe("OK");
   });
 
-  test("an unknown guest has no file, and that is what is said", async () => {
+  test("the error for an unknown guest says that its file does not exist", async () => {
     const missing = refusal(500, "Configuration file 'nodes/pve/lxc/101.conf' does not exist");
     expect(await client.get(config)).toMatchObject(missing);
     expect(await client.put(config, { cores: 1 })).toMatchObject(missing);
@@ -293,7 +293,7 @@ describe("changes", () => {
     await client.run(client.post(`${lxc}/101/status/start`));
   });
 
-  test("on a running guest some act at once and some wait for the next start", async () => {
+  test("on a running guest some take effect at once, others at the next start", async () => {
     await client.put(config, {
       cores: 4,
       memory: 2048,
@@ -314,7 +314,7 @@ describe("changes", () => {
     expect(pve.driver.guests.get(101)!.config.options.get("nameserver")).toBe("198.18.0.2");
   });
 
-  test("deletions wait too, and can be taken back", async () => {
+  test("deletions wait, too, and can be undone", async () => {
     await client.put(config, { delete: "nameserver" });
     expect(pve.conf(101)).toContain("\n[pve:pending]\ndelete: nameserver\n");
     expect((await client.get(config)).body.data).not.toHaveProperty("nameserver");
@@ -334,7 +334,7 @@ describe("changes", () => {
     });
   });
 
-  test("an interface keeps the MAC address that it is given and gets one when it has none", async () => {
+  test("an interface keeps a given MAC address; without one it gets a new one", async () => {
     await client.put(config, { net0: "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:01,ip=dhcp" });
     expect(pve.conf(101)).toContain("net0: name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:01,ip=dhcp,type=veth\n");
     await client.put(config, { net1: "name=eth1,bridge=vmbr0" });
@@ -366,7 +366,7 @@ describe("raw lines", () => {
     "lxc.mount.auto: proc:rw sys:rw",
   ];
 
-  test("are read through the API, never written, and kept by what it writes", async () => {
+  test("can be read through the API but not written, and stay when it writes the file", async () => {
     await create();
     fs.appendFileSync(pve.confFile(101), `${raw.join("\n")}\n`);
     const { data } = (await client.get(config)).body;
@@ -389,7 +389,7 @@ describe("raw lines", () => {
     expect(pve.driver.guests.get(101)!.config.raw).toHaveLength(5);
   });
 
-  test("written while the guest runs act at its next start", async () => {
+  test("that are written while the guest runs take effect at its next start", async () => {
     await create();
     await client.run(client.post(`${lxc}/101/status/start`));
     fs.appendFileSync(pve.confFile(101), `${raw.join("\n")}\n`);
@@ -400,7 +400,7 @@ describe("raw lines", () => {
 });
 
 describe("bad parameters", () => {
-  test("all are named at once", async () => {
+  test("all of them are named at once", async () => {
     expect(
       await client.post(
         lxc,
@@ -423,7 +423,7 @@ describe("bad parameters", () => {
     });
   });
 
-  test("a missing one is named", async () => {
+  test("a missing parameter is named", async () => {
     const { ostemplate: _, ...fields } = nodeFields(101);
     expect((await client.post(lxc, fields)).body.errors).toEqual({
       ostemplate: "property is missing and it is not optional",
@@ -443,7 +443,7 @@ describe("bad parameters", () => {
     );
   });
 
-  test("keys that are no keys", async () => {
+  test("invalid SSH keys", async () => {
     expect(await client.post(lxc, nodeFields(101, { "ssh-public-keys": "not a key" }))).toMatchObject(
       refusal(500, "SSH public key validation error"),
     );

@@ -16,20 +16,20 @@ afterAll(async () => {
   expect(uploads()).toEqual(uploadsBefore);
 });
 
-/** Files that the API holds between the request and the task. */
+/** Files that the API keeps between the request and the task. */
 function uploads(): string[] {
   return fs.readdirSync("/var/tmp").filter((name) => name.startsWith("pveupload-"));
 }
 
 const path = "/nodes/pve/storage/local/upload";
-// More than PVE takes in any other body, and no text.
+// Larger than any other body that Proxmox VE accepts, and binary.
 const content = Buffer.alloc(600 * 1024, Buffer.from([0, 13, 10, 45, 45, 255]));
 const sha256 = createHash("sha256").update(content).digest("hex");
 const name = "alpine amd64.tar.zst";
 const volid = "local:vztmpl/alpine_amd64.tar.zst";
 const file = { field: "filename", name, content };
 
-test("a template lands on the storage, byte for byte, under a harmless name", async () => {
+test("a template is stored byte for byte, under a safe name", async () => {
   const upid = (await root.upload(path, { content: "vztmpl" }, { ...file, name: `../../${name}` })).body.data as string;
   expect(upid).toMatch(/:imgcopy::root@pam:$/);
   expect(await root.task(upid)).toBe("OK");
@@ -49,7 +49,7 @@ test("a template lands on the storage, byte for byte, under a harmless name", as
   expect(data).toContainEqual(expect.objectContaining({ volid, size: content.length }));
 });
 
-test("a checksum is held against the content; the file that was there is overwritten only by the right one", async () => {
+test("the content is checked against a checksum; an existing file is overwritten only if it matches", async () => {
   const other = { ...file, content: Buffer.from("other") };
   const checked = (checksum: string) => ({ content: "vztmpl", "checksum-algorithm": "sha256", checksum });
   const destination = `${pve.dir}/vz/template/cache/alpine_amd64.tar.zst`;
@@ -60,7 +60,7 @@ test("a checksum is held against the content; the file that was there is overwri
   expect(fs.readFileSync(destination, "utf8")).toBe("other");
 });
 
-test("what is refused leaves nothing behind", async () => {
+test("a refused upload leaves nothing behind", async () => {
   const send = (fields: Record<string, string>, change = {}, to = path) =>
     root.upload(to, fields, { ...file, ...change });
   expect((await send({ content: "vztmpl" }, { name: "alpine.exe" })).body.errors).toEqual({

@@ -6,8 +6,8 @@ import { selfSigned } from "../../lab/support/selfSigned";
 import { succeeded } from "../support/succeeded";
 
 /**
- * What `up` puts right though nothing in the config has changed: a Node that somebody deleted, a K3s that somebody stopped,
- * a kubeconfig that a server has renewed. Afterwards another `up` changes nothing. The tests build on each other.
+ * What `up` repairs although nothing in the config has changed: a Node that somebody deleted, a K3s that somebody stopped, a
+ * kubeconfig that a server has renewed. Afterwards another `up` changes nothing. The tests build on each other.
  */
 
 jest.setTimeout(600_000);
@@ -26,7 +26,7 @@ afterAll(() => lab?.dispose());
 const nodes = (): Map<string, SimulatedNode> => [...lab.host.clusters.all.values()][0]!.nodes;
 const deleteNode = (name: string): boolean => lab.host.clusters.deleteNode([...lab.host.clusters.all.keys()][0]!, name);
 const scripts = (): string[] => lab.journal.whats("script");
-/** Looks, and changes nothing. */
+/** Expects that another `up` only checks and changes nothing. */
 async function expectRest(): Promise<void> {
   lab.journal.clear();
   const run = await lab.up();
@@ -34,7 +34,7 @@ async function expectRest(): Promise<void> {
   expect([run.changes, lab.journal.whats()]).toEqual([{}, [LOOK]]);
 }
 
-it("a deleted Node: its K3s is started again, and its labels and taints are there; said in one line", async () => {
+it("a deleted Node: its K3s is restarted, its labels and taints are back, and one line reports it", async () => {
   deleteNode("k3s-worker-02");
   const preview = await lab.preview("--expect-no-changes");
   expect([preview.code, scripts()]).toEqual([0, []]);
@@ -52,7 +52,7 @@ it("a deleted Node: its K3s is started again, and its labels and taints are ther
   await expectRest();
 });
 
-it("two of them take turns, and a node that does not come back keeps the other as it is", async () => {
+it("two deleted Nodes are repaired one after another; if the first does not come back, the other stays as it is", async () => {
   for (const name of AGENTS) {
     deleteNode(name);
     lab.host.failAt(`${name}-back look`, "not Ready");
@@ -67,7 +67,7 @@ it("two of them take turns, and a node that does not come back keeps the other a
   await expectRest();
 });
 
-it("a K3s that somebody stopped is started: the only server's first", async () => {
+it("a K3s that somebody stopped is started, first the only server's", async () => {
   for (const vmid of [100, 103]) lab.machines.disk(vmid).endK3s();
   const run = await lab.up();
   succeeded(run);
@@ -79,7 +79,7 @@ it("a K3s that somebody stopped is started: the only server's first", async () =
   await expectRest();
 });
 
-it("a host that cannot be reached, or a cluster that cannot be looked at, does not stop it", async () => {
+it("an unreachable host, or a cluster that cannot be checked, does not stop an up", async () => {
   lab.faults.set({ kind: "ssh-refused" });
   const unreached = await lab.up();
   lab.faults.clear();
@@ -98,7 +98,7 @@ describe("certificates", () => {
   const certificate = (days: number): string => selfSigned({ name: "system:admin", days }).cert;
   const output = async (): Promise<string> =>
     (await lab.pulumi("stack", "output", "kubeconfig", "--show-secrets")).stdout;
-  /** On the server, as K3s writes it. */
+  /** Renews a certificate on the server, as K3s does. */
   function renew(pem: string): string {
     const disk = lab.machines.disk(100);
     disk.setCertificate("client-admin", pem);
@@ -111,7 +111,7 @@ describe("certificates", () => {
     return base64;
   }
 
-  it("one that a server has renewed reaches the kubeconfig that the stack hands out", async () => {
+  it("a certificate that a server has renewed is in the stack's kubeconfig", async () => {
     const renewed = renew(certificate(7300));
     const run = await lab.up();
     succeeded(run);
@@ -120,7 +120,7 @@ describe("certificates", () => {
     await expectRest();
   });
 
-  it("one near its end is made anew by a start of K3s there, and the kubeconfig is read after it", async () => {
+  it("a certificate near its end is renewed by a restart of K3s, and the kubeconfig is read afterwards", async () => {
     renew(certificate(20));
     const run = await lab.up();
     succeeded(run);
@@ -130,7 +130,7 @@ describe("certificates", () => {
   });
 });
 
-it("a destroy asks nothing of the cluster", async () => {
+it("a destroy does not check the cluster", async () => {
   lab.machines.disk(100).endK3s();
   succeeded(await lab.destroy());
   expect(scripts()).not.toContain(LOOK);

@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { ensureToolchain, toolchainEnv } from "../../lab/toolchain/install";
 import { commandsOf } from "../support/pageCommands";
 
-/* docs/second-machine.md: a stack moves from one backend to another with its secrets. The real Pulumi; no program runs. */
+/* docs/second-machine.md: a stack moves from one backend to another with its secrets. With the real Pulumi; no program runs. */
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "second-machine-"));
 const at = (name: string): string => path.join(folder, name);

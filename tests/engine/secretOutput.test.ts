@@ -4,8 +4,8 @@ import type { PulumiResult } from "../support/pulumiResult";
 import { leaksIn, privateKey, type Secret, secretsIn } from "../support/secretScan";
 
 /*
- * What the engine hands out of a stack's seven secrets, on every way out that it has: on the screen, as JSON, as events, as
- * logs. The tests build on each other: one cluster from its first preview to its end.
+ * Whether the engine shows one of a stack's seven secrets in any of its outputs: on the screen, as JSON, as events, in logs. The
+ * tests build on each other: one cluster from its first preview to its end.
  */
 
 jest.setTimeout(600_000);
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => lab?.dispose());
 
-/** All that was put out, by the command that did it. */
+/** All output, by the command that printed it. */
 const outputs = new Map<string, string>();
 
 async function run(wants: "success" | "failure", command: string, ...args: string[]): Promise<PulumiResult> {
@@ -65,7 +65,7 @@ const found = (): string[] =>
   );
 
 describe("credentials from the environment", () => {
-  it("creates, changes and fails with all that the engine can print", async () => {
+  it("creates, changes and fails with every output of the engine", async () => {
     await preview("--json", "--debug");
     await preview("--diff", "--logtostderr", "-v=11");
     await run("success", "up", "--yes", "--json", "--debug");
@@ -82,11 +82,11 @@ describe("credentials from the environment", () => {
     await up("--json");
   });
 
-  it("holds none of the seven secrets", () => expect(found()).toEqual([]));
+  it("contains none of the seven secrets", () => expect(found()).toEqual([]));
 });
 
 describe("credentials from the stack's secret config", () => {
-  it("refreshes, changes and fails with all that the engine can print", async () => {
+  it("refreshes, changes and fails with every output of the engine", async () => {
     outputs.clear();
     const set = (key: string, value: string) => lab.pulumi("config", "set", "--secret", key, "--", value);
     await set("proxmoxApiToken", lab.env["PROXMOX_VE_API_TOKEN"]!);
@@ -106,7 +106,7 @@ describe("credentials from the stack's secret config", () => {
     lab.host.clearFailures();
   });
 
-  it("goes through the Automation API, which hands on every event", async () => {
+  it("runs through the Automation API, which passes every event on", async () => {
     for (const command of ["preview", "up"] as const) {
       const { code, stdout, stderr } = await lab.automation(command, true);
       expect([code, stderr]).toEqual([0, ""]);
@@ -115,12 +115,12 @@ describe("credentials from the stack's secret config", () => {
     }
   });
 
-  it("holds none of the seven secrets", () => {
-    outputs.set("what the CLI keeps in its home", lab.ownLogs());
+  it("contains none of the seven secrets", () => {
+    outputs.set("the files in the CLI's home", lab.ownLogs());
     expect(found()).toEqual([]);
   });
 
-  it("would have found one that is planted", () => {
+  it("would find a planted secret", () => {
     const [, text] = [...outputs].find(([where]) => where.includes("events of up"))!;
     const planted = `${text}\n{"message":"${lab.keys.apiToken.slice(10, 24)}"}`;
     expect(leaksIn(text, secrets)).toEqual([]);
@@ -128,11 +128,11 @@ describe("credentials from the stack's secret config", () => {
   });
 });
 
-/* No program can keep Pulumi's own logs from holding what passes through it; SECURITY.md names these switches. */
-describe("what Pulumi writes down by itself", () => {
+/* No program can keep secrets out of Pulumi's own logs of what passes through it; SECURITY.md names these switches. */
+describe("Pulumi's own logs", () => {
   const ALL = () => secrets.map(({ name }) => name).sort();
 
-  it("by --logflow from -v=9 on, what reaches a plugin, in the plugin's own lines: in the log and in the events", async () => {
+  it("with --logflow and -v=9 or more: the secrets that reach a plugin, in the log and in the events", async () => {
     const { stderr, stdout, events } = await preview("--logtostderr", "-v=9", "--logflow");
     const handedOn = ALL().filter((name) => name !== "API token");
     expect(secretsIn(stderr, secrets).sort()).toEqual(handedOn);
@@ -143,7 +143,7 @@ describe("what Pulumi writes down by itself", () => {
   it.each([
     { what: "--tracing", args: () => ["--tracing", `file:${lab.scratch("trace")}`], env: {} },
     { what: "PULUMI_DEBUG_GRPC", args: () => [], env: { PULUMI_DEBUG_GRPC: "trace" } },
-  ])("by $what, all of them, in that file and nowhere else", async ({ args, env }) => {
+  ])("with $what: all secrets, in that file and nowhere else", async ({ args, env }) => {
     for (const [name, file] of Object.entries(env)) lab.env[name] = lab.scratch(file);
     const { stderr, stdout, events } = await preview(...args());
     for (const name of Object.keys(env)) delete lab.env[name];
@@ -154,10 +154,10 @@ describe("what Pulumi writes down by itself", () => {
 });
 
 describe("the end", () => {
-  it("destroys with all that the engine can print", async () => {
+  it("destroys with every output of the engine", async () => {
     outputs.clear();
     await run("success", "destroy", "--yes", "--json", "--debug", "--logtostderr", "-v=11");
   });
 
-  it("holds none of the seven secrets", () => expect(found()).toEqual([]));
+  it("contains none of the seven secrets", () => expect(found()).toEqual([]));
 });

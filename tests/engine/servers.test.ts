@@ -8,8 +8,8 @@ import type { PulumiResult } from "../support/pulumiResult";
 import { succeeded } from "../support/succeeded";
 
 /**
- * Several servers on the real engine, machines simulated: they come and go one at a time, etcd keeps its majority, and there
- * is never a second cluster.
+ * Several servers on the real engine, with simulated machines: they join and leave one at a time, etcd keeps its majority, and
+ * there is never a second cluster.
  */
 
 jest.setTimeout(900_000);
@@ -18,7 +18,7 @@ const SERVERS = ["k3s-master", "k3s-master-2", "k3s-master-3", "k3s-master-4", "
 const VMIDS = [100, 110, 111, 112, 113];
 const ADDRESSES = [20, 60, 61, 62, 63].map((last) => `192.168.2.${last}`);
 
-/** The homelab with one worker, grown from one server to three. */
+/** The homelab with one worker, after it has grown from one server to three. */
 let three: HomelabSnapshot;
 let grown: Homelab;
 let growth: PulumiResult;
@@ -51,16 +51,16 @@ function serversOf(world: Homelab, count: number, ...retired: number[]): void {
 
 const etcd = (world: Homelab): string[] => [...world.host.etcd].sort();
 const guests = (world: Homelab): number[] => [...world.machines.guests.keys()].sort((a, b) => a - b);
-/** What was done to a node's guest or by one of its scripts. */
+/** What was done to a node's guest, or by one of its scripts. */
 const doneTo = ({ journal }: Homelab, name: string, vmid: number): string[] =>
   journal
     .whats()
     .filter((what) => new RegExp(`^${name}-(?!\\d)|^guest ${vmid} |^(?!GET).*/lxc/${vmid}(/|$)`).test(what));
-/** Every machine with K3s is of one cluster. */
+/** Number of clusters that the machines with K3s belong to. */
 const clusters = (world: Homelab): number =>
   new Set([...world.machines.disks.values()].flatMap(({ k3s }) => k3s?.caHash ?? [])).size;
 
-/** From the beginning of each server's leave to the end of its machine. */
+/** The times from the beginning of each server's leave to the removal of its machine. */
 function absences({ journal: { entries } }: Homelab): { name: string; from: number; to: number }[] {
   const end = (entry: Entry | undefined): number => entry?.ended ?? Infinity;
   return SERVERS.flatMap((name, at) =>
@@ -74,7 +74,7 @@ function absences({ journal: { entries } }: Homelab): { name: string; from: numb
   );
 }
 
-/** No two of them at a time. */
+/** Expects these absences in this order, and no two at the same time. */
 function expectOneAtATime(world: Homelab, ...names: string[]): void {
   const all = absences(world).sort((a, b) => a.from - b.from);
   expect(all.map(({ name }) => name)).toEqual(names);
@@ -83,7 +83,7 @@ function expectOneAtATime(world: Homelab, ...names: string[]): void {
 }
 
 describe("from one server to three", () => {
-  it("moves the first to etcd, then brings one after the other, each joining the cluster that lives", () => {
+  it("moves the first to etcd, then adds one after the other, and each joins the running cluster", () => {
     succeeded(growth);
     const order = [
       "k3s-master-k3s update",
@@ -106,13 +106,13 @@ describe("from one server to three", () => {
     expect(doneTo(grown, "k3s-worker-01", 102)).toEqual([]);
   });
 
-  it("is then at rest", async () => {
+  it("then a further up changes nothing", async () => {
     expect((await lab.up()).changes).toEqual({});
     expect(lab.journal.whats()).toEqual([LOOK]);
   });
 });
 
-it("from nothing, three servers are one cluster, begun by the first", async () => {
+it("three new servers are one cluster, which the first one starts", async () => {
   const fresh = await Homelab.start();
   try {
     serversOf(fresh, 3);
@@ -127,7 +127,7 @@ it("from nothing, three servers are one cluster, begun by the first", async () =
 });
 
 describe("from three servers to one", () => {
-  it("takes the last first and one at a time, and the first stays on etcd", async () => {
+  it("removes them one at a time, the last one first, and the first stays on etcd", async () => {
     serversOf(lab, 1);
     succeeded(await lab.up());
     expectOneAtATime(lab, "k3s-master-3", "k3s-master-2");
@@ -137,7 +137,7 @@ describe("from three servers to one", () => {
 });
 
 describe("the first server", () => {
-  it("goes like any other once another has come, and no other node restarts for it", async () => {
+  it("can be replaced like any other, and no other node restarts for it", async () => {
     const worker = structuredClone(lab.machines.disk(102).k3s);
     serversOf(lab, 3, 1);
     const run = await lab.up();
@@ -145,15 +145,15 @@ describe("the first server", () => {
     expect(lab.journal.inOrder("k3s-master-4-ready create", "k3s-master-leave delete", "guest 100 destroy")).toBe(true);
     expect(lab.journal.inOrder("k3s-worker-01-k3s update", "k3s-master-leave delete")).toBe(true);
     expect([etcd(lab), guests(lab), clusters(lab)]).toEqual([SERVERS.slice(1, 4), [102, 110, 111, 112], 1]);
-    // An agent that comes now begins with the next server; one that runs knows it already.
+    // A new agent starts with the next server's address; a running one knows that server already.
     expect(run.stdout).toContain(`apiEndpoint: "https://${ADDRESSES[0]}:6443" => "https://${ADDRESSES[1]}:6443"`);
     expect(lab.machines.disk(102).k3s).toEqual(worker);
-    // No server had anything to do with it.
+    // It did not concern the other servers.
     for (const at of [1, 2]) expect(doneTo(lab, SERVERS[at]!, VMIDS[at]!)).toEqual([]);
     expect((await lab.up()).changes).toEqual({});
   });
 
-  it("made anew joins the others, and begins no cluster of its own", async () => {
+  it("with a new machine joins the others, and starts no second cluster", async () => {
     const machine = (await lab.state()).find(
       ({ name, type }) => name === "k3s-master" && type.startsWith("proxmoxve:"),
     );
@@ -166,16 +166,16 @@ describe("the first server", () => {
   });
 });
 
-describe("a change that makes all servers anew", () => {
+describe("a change that rebuilds all servers", () => {
   it.each([
     { what: "other VMIDs", change: { vmIds: [200, 210, 211] }, vmids: [200, 210, 211] },
-    // etcd knows its members by them.
+    // etcd identifies its members by their addresses.
     { what: "other addresses", change: { addresses: ["192.168.2.80", "192.168.2.81", "192.168.2.82"] }, vmids: VMIDS },
-  ])("takes them one after the other: $what", async ({ change, vmids }) => {
+  ])("rebuilds them one after the other: $what", async ({ change, vmids }) => {
     lab.edit(({ pools }) => Object.assign(pools.master, change));
     succeeded(await lab.up());
     expectOneAtATime(lab, "k3s-master", "k3s-master-2", "k3s-master-3");
-    // Each was Ready again before the next one went.
+    // Each was Ready again before the next one left.
     expect(lab.journal.inOrder("k3s-master-ready create", "k3s-master-2-leave delete")).toBe(true);
     expect(lab.journal.inOrder("k3s-master-2-ready create", "k3s-master-3-leave delete")).toBe(true);
     expect([etcd(lab), guests(lab)]).toEqual([SERVERS.slice(0, 3), [102, ...vmids.slice(0, 3)].sort((a, b) => a - b)]);
@@ -188,12 +188,12 @@ const die = (at: number): Promise<void> => lab.machines.stop(VMIDS[at]!);
 /** `pct start`. */
 const revive = (at: number): Promise<void> =>
   lab.machines.start(VMIDS[at]!, lab.host.conf(String(VMIDS[at]))!, () => {});
-/** What a row says of a node is seen. */
+/** Expects what a row says about a node. */
 const expectRow = (row: Row, at: number, run: PulumiResult): void =>
   expectSeen({ row, node: SERVERS[at]!, vmid: VMIDS[at]! }, run);
 
 describe("a dead server", () => {
-  it("makes room for the one in its place, which etcd would not take beside it", async () => {
+  it("is removed before its replacement joins, because etcd would not accept one more", async () => {
     await die(1);
     serversOf(lab, 3, 2);
     succeeded(await lab.up());
@@ -226,7 +226,7 @@ describe("a dead server", () => {
     expect((await lab.up()).changes).toEqual({});
   });
 
-  it("does not keep a destroy, not even beside a second one", async () => {
+  it("does not stop a destroy, and neither do two", async () => {
     await die(1);
     await die(2);
     lab.journal.clear();
@@ -237,7 +237,7 @@ describe("a dead server", () => {
 });
 
 it(titleOf(deadServers.all), async () => {
-  // Its machine is made anew; meanwhile the others end.
+  // Its machine is rebuilt; meanwhile the others stop.
   const machine = (await lab.state()).find(({ name, type }) => name === "k3s-master" && type.startsWith("proxmoxve:"));
   lab.host.delay = async ({ step }) => {
     if (step === "k3s-master-join") for (const at of [1, 2]) await die(at);
@@ -253,7 +253,7 @@ it(titleOf(deadServers.all), async () => {
 });
 
 describe("five servers, two of them dead", () => {
-  it(`let no third one go; the dead ones may (${titleOf(deadServers.twoOfFive)})`, async () => {
+  it(`block the removal of a third one, but not their own (${titleOf(deadServers.twoOfFive)})`, async () => {
     serversOf(lab, 5);
     succeeded(await lab.up());
     for (const at of [1, 2]) await die(at);

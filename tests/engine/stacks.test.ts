@@ -3,7 +3,7 @@ import { nameOf, type PreviewStep, unknowns } from "../support/previewSteps";
 import { stackCluster } from "../support/program";
 
 /*
- * The first preview of the stacks for S4 and S5, without a credential and with nothing in reach. Those of Pulumi.homelab.yaml and
+ * The first preview of the stacks for S4 and S5, without a credential and without a network. Those of Pulumi.homelab.yaml and
  * Pulumi.mixed.yaml are in preview.test.ts and vms.test.ts.
  */
 
@@ -30,7 +30,7 @@ async function stepsOf(file: string): Promise<PreviewStep[]> {
 const machine = (steps: readonly PreviewStep[], name: string): Record<string, unknown> =>
   steps.find((step) => nameOf(step) === name && step.newState.type === MACHINE)!.newState.inputs!;
 
-test("Pulumi.onboarding.yaml: two machines with a disk each that outlives it", async () => {
+test("Pulumi.onboarding.yaml: two machines, each with a disk that survives it", async () => {
   const steps = await stepsOf("Pulumi.onboarding.yaml");
   expect(new Set(steps.map(({ op }) => op))).toEqual(new Set(["create"]));
   const named = steps.map(nameOf);
@@ -43,7 +43,7 @@ test("Pulumi.onboarding.yaml: two machines with a disk each that outlives it", a
   }
 });
 
-test("Pulumi.mizar.yaml: VM 136 as S5 has it, and its whole NixOS module", async () => {
+test("Pulumi.mizar.yaml: VM 136 as in S5, and its whole NixOS module", async () => {
   const steps = await stepsOf("Pulumi.mizar.yaml");
   expect(machine(steps, "mizar")).toMatchObject({
     ...{ nodeName: "pve", vmId: 136, name: "mizar", agent: { enabled: true } },

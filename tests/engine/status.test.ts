@@ -6,7 +6,7 @@ import { Homelab, type HomelabSnapshot } from "../support/homelab";
 import { homelabAtRest } from "../support/homelabAtRest";
 import { selfSigned } from "../../lab/support/selfSigned";
 
-/** `status` and `kubeconfig` on a real stack, machines simulated: a cluster that is as planned, and each difference by its line. */
+/** `status` and `kubeconfig` on a real stack with simulated machines: a cluster as planned, and a line for each difference. */
 
 jest.setTimeout(600_000);
 
@@ -28,7 +28,7 @@ afterAll(() => {
 interface Shown {
   readonly code: number;
   readonly verdict: string;
-  /** What differs or could not be looked at, with the command. */
+  /** Every difference and everything that could not be checked, with the command. */
   readonly lines: readonly string[];
 }
 
@@ -42,14 +42,14 @@ async function status(...args: string[]): Promise<Shown> {
   return { code, verdict, lines };
 }
 
-/** A Node as the cluster has it. */
+/** A Node object in the cluster. */
 function node(name: string): SimulatedNode {
   const [cluster] = [...lab.host.clusters.all.values()];
   return cluster!.nodes.get(name)!;
 }
 const caHash = (): string => [...lab.host.clusters.all.keys()][0]!;
 
-it("is all green where all is as planned, in text and page too, and changes nothing", async () => {
+it("is all green if everything matches the plan, in the text and on the page too, and changes nothing", async () => {
   const state = (await lab.pulumi("stack", "export")).stdout;
   lab.journal.clear();
   lab.exchanges.length = 0;
@@ -67,7 +67,7 @@ it("is all green where all is as planned, in text and page too, and changes noth
   expect((await lab.pulumi("stack", "export")).stdout).toBe(state);
 });
 
-it("names what differs in Kubernetes", async () => {
+it("names differences in Kubernetes", async () => {
   node("k3s-worker-01").unschedulable = true;
   delete node("k3s-worker-01").labels["tier"];
   node("k3s-worker-01").taints = [];
@@ -89,7 +89,7 @@ it("names what differs in Kubernetes", async () => {
   });
 });
 
-it("names what differs in what runs in the cluster, and what the API did not say", async () => {
+it("names differences of the add-ons, and what the API did not answer", async () => {
   const [cluster] = [...lab.host.clusters.all.values()];
   installLonghorn(cluster!);
   const evicted = addLonghornNode(cluster!, "k3s-worker-01", 100);
@@ -115,7 +115,7 @@ it("names what differs in what runs in the cluster, and what the API did not say
   ]);
 });
 
-it("names what differs on Proxmox VE, and a certificate near its end", async () => {
+it("names differences on Proxmox VE, and a certificate near its end", async () => {
   await lab.machines.stop(102);
   const elsewhere = path.join(path.dirname(lab.host.confFile(103)), "../nodes/pve2/lxc");
   fs.mkdirSync(elsewhere, { recursive: true });
@@ -134,7 +134,7 @@ it("names what differs on Proxmox VE, and a certificate near its end", async () 
   });
 });
 
-it("names an up that is due, and a server that does not answer", async () => {
+it("names a change that up still has to make, and a server that does not answer", async () => {
   lab.edit(({ pools }) => (pools.worker.memory = "9GB"));
   lab.machines.disk(100).endK3s();
   expect(await status()).toEqual({
@@ -153,7 +153,7 @@ it("names an up that is due, and a server that does not answer", async () => {
   });
 });
 
-it("says what it could not look at, and never calls that well", async () => {
+it("names what it could not check, and never reports that as good", async () => {
   lab.env["PROXMOX_VE_API_TOKEN"] = lab.env["PROXMOX_VE_API_TOKEN"]!.replace(
     /=.*/,
     `=${"0".repeat(8)}-0000-0000-0000-${"0".repeat(12)}`,
@@ -173,7 +173,7 @@ it("says what it could not look at, and never calls that well", async () => {
   expect(stderr).toContain("error: cluster.pools.worker.count: must be a whole number");
 });
 
-it("kubeconfig prints the one that a server has now, by the cluster's name and endpoint", async () => {
+it("kubeconfig prints the server's current one, with the cluster's name and endpoint", async () => {
   const { code, stdout } = await lab.command("kubeconfig", "--stack", "homelab");
   expect(code).toBe(0);
   const output = await lab.pulumi("stack", "output", "kubeconfig", "--show-secrets");

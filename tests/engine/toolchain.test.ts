@@ -1,4 +1,4 @@
-/** What the rest of the tool chain must do: random and dynamic plugins, the proxmoxve bridge's schema, the language host's end. */
+/** Requirements on the rest of the tool chain: random and dynamic plugins, proxmoxve's schema, the end of the language host. */
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
@@ -22,7 +22,7 @@ afterEach(() => stack.dispose());
 
 jest.setTimeout(120_000);
 
-/** A secret in a stack's state is an envelope with ciphertext. */
+/** A secret in a stack's state is an envelope with the ciphertext. */
 const isEncrypted = (value: unknown): boolean => typeof value === "object" && value !== null && "ciphertext" in value;
 
 describe("random", () => {
@@ -36,7 +36,7 @@ describe("random", () => {
     },
   ];
 
-  test("values are made once, kept, and made again for a changed keeper alone", async () => {
+  test("values are made once, kept, and made again only for a changed keeper", async () => {
     await stack.up(program("one"));
     const made = stack.state();
     const id = made["id"]?.outputs as { hex: string; dec: string; b64Std: string; b64Url: string };
@@ -52,7 +52,7 @@ describe("random", () => {
     expect(made["password"]?.id).toBe("none");
     expect(isEncrypted(made["password"]?.outputs["result"])).toBe(true);
     expect(isEncrypted(made["password"]?.outputs["bcryptHash"])).toBe(true);
-    // Defaults stand in the outputs, not in the inputs.
+    // Defaults are in the outputs, not in the inputs.
     expect(made["password"]?.inputs).not.toHaveProperty("upper");
     expect(made["password"]?.outputs).toMatchObject({ upper: true, numeric: true, number: true, minLower: 0 });
 
@@ -78,13 +78,13 @@ describe("random", () => {
     ],
     ["must be at least 1", "random.RandomId", { byteLength: 0 }],
   ];
-  test.each(impossible)("inputs that nothing satisfies are refused: %s", async (message, type, args) => {
+  test.each(impossible)("impossible inputs are refused: %s", async (message, type, args) => {
     expect(await stack.upFails([{ name: "impossible", type, args }])).toContain(message);
   });
 });
 
 describe("proxmoxve", () => {
-  test("the bridge has every property of the npm package's resources, under the same names", () => {
+  test("the bridge has every property of the npm package's resources, with the same names", () => {
     const folder = path.join(toolchain.pluginsDir, `resource-proxmoxve-v${pluginVersion("proxmoxve")}`);
     const schema = JSON.parse(fs.readFileSync(path.join(folder, "schema.json"), "utf8")) as {
       resources: Record<string, { properties: Record<string, unknown> }>;
@@ -102,7 +102,7 @@ describe("proxmoxve", () => {
 });
 
 describe("dynamic providers", () => {
-  test("a failed check stops a preview and an up before anything that depends on it; a destroy asks nothing", async () => {
+  test("a failed check stops a preview and an up before anything that depends on it; a destroy does not check", async () => {
     const journal = path.join(stack.folder, "journal");
     const timesAsked = () => fs.readFileSync(journal, "utf8").split("\n").length - 1;
     const program = (values: Record<string, string>): ProgramResource[] => [
@@ -113,7 +113,7 @@ describe("dynamic providers", () => {
         args: { byteLength: 8, keepers: { one: { $output: ["kept", "one"] } } },
       },
     ];
-    // There is nothing yet that could change. The engine warns where it finds the plugin beside another CLI.
+    // Nothing exists yet that could change. The engine would warn if it found the plugin next to another CLI.
     expect(await stack.up(program({ one: "1", two: "2" }))).not.toContain("warning:");
     const made = stack.state();
     expect(await stack.preview(program({ one: "1", two: "2" }))).toMatchObject({ kept: "same", follows: "same" });
@@ -155,7 +155,7 @@ describe("the language host", () => {
     throw new Error(`not seen within 20 s: ${probe.toString()}`);
   };
 
-  test.each(["SIGINT", "SIGKILL"] as const)("it and its program end when the engine gets %s", async (signal) => {
+  test.each(["SIGINT", "SIGKILL"] as const)("ends with its program when the engine gets %s", async (signal) => {
     const pidFile = path.join(stack.folder, "pids");
     fs.writeFileSync(
       path.join(stack.folder, "index.cjs"),

@@ -2,8 +2,8 @@ import { Homelab } from "../support/homelab";
 import { succeeded } from "../support/succeeded";
 
 /**
- * A change is judged by the state before it happens: what the preview says is what `up` then does, and what cannot be done
- * stops both before anything is touched. The tests build on each other.
+ * The state decides whether a change is possible. `up` does what the preview says, and an impossible change stops both before
+ * anything is touched. The tests build on each other.
  */
 
 jest.setTimeout(600_000);
@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 afterAll(() => lab?.dispose());
 
-/** What a preview says of nodes. */
+/** A preview's lines about nodes. */
 const announced = async (): Promise<string[]> => {
   const run = await lab.preview();
   succeeded(run);
@@ -28,7 +28,7 @@ const announced = async (): Promise<string[]> => {
 };
 const scripts = (): string[] => lab.journal.whats("script");
 
-/** Neither Proxmox VE nor a machine was asked for anything. */
+/** Expects these problems, and no request to Proxmox VE or a machine. */
 async function expectRefused(...problems: string[]): Promise<void> {
   for (const run of [await lab.preview(), await lab.up()]) {
     expect(run.code).not.toBe(0);
@@ -39,7 +39,7 @@ async function expectRefused(...problems: string[]): Promise<void> {
 }
 
 describe("a first up that fails before a guest is made", () => {
-  it("binds nobody to what it was told", async () => {
+  it("does not fix its settings", async () => {
     lab.host.failAt("homelab-preflight create", "the host is not ready");
     expect((await lab.up()).code).not.toBe(0);
     lab.host.clearFailures();
@@ -50,13 +50,13 @@ describe("a first up that fails before a guest is made", () => {
   });
 });
 
-describe("on a cluster that stands", () => {
-  it("nothing is said where nothing changes", async () => {
+describe("on an existing cluster", () => {
+  it("nothing is announced if nothing changes", async () => {
     expect(await announced()).toEqual([]);
     expect((await lab.up()).changes).toEqual({});
   });
 
-  it("every problem is named at once, in the preview as in up, and nothing is touched", async () => {
+  it("every problem is named at once, in the preview and in up, and nothing is touched", async () => {
     const before = structuredClone(lab.cluster);
     lab.edit((cluster) => {
       cluster.name = "lab2";
@@ -75,7 +75,7 @@ describe("on a cluster that stands", () => {
     expect((await lab.up()).changes).toEqual({});
   });
 
-  it("what counts at the creation alone changes nothing: a slip in the storage, another distribution", async () => {
+  it("a setting that counts only at the creation changes nothing: a wrong storage, another distribution", async () => {
     const before = structuredClone(lab.cluster);
     lab.edit(({ proxmox, pools }) => {
       proxmox.template = "local:vztmpl/debian-12-standard_12.7-1_amd64.tar.zst";
@@ -91,7 +91,7 @@ describe("on a cluster that stands", () => {
     succeeded(await lab.up());
   });
 
-  it("rebuilds are announced, and take turns", async () => {
+  it("rebuilds are announced, and happen one after another", async () => {
     lab.edit(({ pools }) => (pools.worker.vmIds = { from: 202 }));
     expect(await announced()).toEqual(
       [1, 2].map((index) => `k3s-worker-0${index}: drain and rebuild, for its VMID; one node at a time`),
@@ -117,13 +117,13 @@ describe("on a cluster that stands", () => {
     const replace = (...names: string[]): string[] => names.flatMap((name) => ["--replace", `**Legacy::${name}`]);
     const machines = (): string[] => lab.journal.whats("machine");
     beforeEach(() => {
-      // Both removals begin before one of them looks.
+      // Both leaves begin before one of them checks the other node.
       const begun = NODES.map((name) => `${name}-leave delete`);
       lab.host.delay = ({ step }) => (step.endsWith("-leave") ? lab.once(...begun) : 0);
     });
     afterEach(() => (lab.host.delay = () => 0));
 
-    it("are refused, more of them than rollout.concurrency, before one is disturbed", async () => {
+    it("are refused before a node is disturbed, if there are more of them than rollout.concurrency", async () => {
       const refused = await lab.up(...replace(...NODES));
       expect([refused.code, machines()]).toEqual([1, []]);
       const [, next = ""] = /pulumi up --replace '([^']+)'/.exec(refused.errors.join("\n")) ?? [];
@@ -139,7 +139,7 @@ describe("on a cluster that stands", () => {
       expect((await lab.up()).changes).toEqual({});
     });
 
-    it("go at the same time where the config allows it", async () => {
+    it("happen at the same time if the config allows it", async () => {
       lab.edit((cluster) => (cluster.rollout = { concurrency: 2 }));
       succeeded(await lab.up(...replace(...NODES)));
       expect(lab.journal.overlap("k3s-worker-01-leave delete", "k3s-worker-02-leave delete")).toBe(true);
@@ -149,7 +149,7 @@ describe("on a cluster that stands", () => {
     });
   });
 
-  it("a rebuild comes after a restart and a reboot, and a new node waits for none of them", async () => {
+  it("a rebuild comes after a restart and a reboot; a new node does not wait for them", async () => {
     lab.edit(({ pools }) => {
       pools.worker.count = 3;
       pools.worker.vmIds = [202, 213, 204];
@@ -165,7 +165,7 @@ describe("on a cluster that stands", () => {
     expect((await lab.up()).changes).toEqual({});
   });
 
-  it("a removal is announced, and a version as the restart of each node", async () => {
+  it("a removal is announced, and so is each node's restart for a new version", async () => {
     lab.edit((cluster) => {
       cluster.version = "v1.36.4+k3s1";
       cluster.pools.worker.count = 2;
@@ -189,7 +189,7 @@ describe("on a cluster that stands", () => {
     ]);
   });
 
-  it("a destroy asks nothing of it", async () => {
+  it("a destroy does not check the change", async () => {
     lab.edit((cluster) => (cluster.version = "v1.35.3+k3s1"));
     succeeded(await lab.destroy());
     expect(await lab.state()).toEqual([]);

@@ -12,8 +12,8 @@ import { answers, downloadCli, downloadPlugin, type Vendors } from "../../lab/to
 import { cliVersion, pluginVersion } from "../../lab/toolchain/versions";
 
 /**
- * The vendors' downloads, which are taken where they answer. Their sites are a double on loopback, with archives of the same names and
- * form; the CLI that is downloaded, and that downloads its plugins, is the real one.
+ * The vendors' downloads, which are used if their sites answer. The sites are a double on loopback, with archives of the same names
+ * and form. The CLI that is downloaded, and that downloads its plugins, is real.
  */
 
 jest.setTimeout(1_800_000);
@@ -31,7 +31,7 @@ beforeAll(async () => {
   toolchain = await ensureToolchain(console.error);
   const [os_, arch] = [process.platform, process.arch === "x64" ? "x64" : "arm64"];
   fs.mkdirSync(at("site", k3sVersion), { recursive: true });
-  // As in the vendor's archive: a folder `pulumi` with all that the CLI needs.
+  // As in the vendor's archive: a folder `pulumi` with all files of the CLI.
   fs.mkdirSync(at("pulumi"));
   fs.symlinkSync(path.join(toolchain.binDir, "pulumi"), at("pulumi", "pulumi"));
   archive(at("site", `pulumi-v${cliVersion}-${os_}-${arch}.tar.gz`), folder, "pulumi");
@@ -59,20 +59,20 @@ function archive(file: string, dir: string, member: string): void {
 }
 
 describe("Pulumi's", () => {
-  test("are asked for within a few seconds, and not taken where they are not to be had", async () => {
+  test("are tried for a few seconds, and not used if they are unavailable", async () => {
     expect(await answers(vendors)).toBe(true);
     expect(await answers({ ...vendors, cli: `${url}/elsewhere` })).toBe(false);
     expect(await answers({ ...vendors, cli: "http://127.0.0.1:1" })).toBe(false);
   });
 
-  test("give the CLI of the pinned version", async () => {
+  test("contain the CLI of the pinned version", async () => {
     fs.mkdirSync(at("cli"));
     await downloadCli(at("cli"), log, vendors);
     expect(execFileSync(at("cli", "pulumi"), ["version"], { encoding: "utf8" }).trim()).toBe(`v${cliVersion}`);
     expect(fs.readdirSync(at("cli"))).toEqual(["pulumi"]);
   });
 
-  test("give a plugin through the CLI, and leave nothing else in its folder", async () => {
+  test("include a plugin, which the CLI installs, with nothing else in its folder", async () => {
     fs.mkdirSync(at("random"));
     await downloadPlugin(path.join(toolchain.binDir, "pulumi"), "random", at("random"), log, vendors);
     expect(fs.readdirSync(at("random"))).toContain("pulumi-resource-random");
@@ -92,7 +92,7 @@ describe("K3s'", () => {
     return `${createHash("sha256").update(content).digest("hex")}  ${name}\n`;
   };
 
-  test("are files that are held against the release's own list", async () => {
+  test("are checked against the release's own checksums", async () => {
     expect(await releaseAnswers(url)).toBe(false);
     const list = put(releaseFiles.binary, "the binary") + put(releaseFiles.images, "the images");
     put(releaseFiles.sums, list);
@@ -103,7 +103,7 @@ describe("K3s'", () => {
     expect(fs.statSync(at("k3s", releaseFiles.binary)).mode & 0o777).toBe(0o755);
   });
 
-  test("are refused where one differs from it", async () => {
+  test("are refused if a file does not match", async () => {
     put(releaseFiles.binary, "another binary");
     await expect(downloadRelease(at("k3s"), log, url)).rejects.toThrow(
       `${releaseFiles.binary} of K3s ${k3sVersion} has the SHA-256`,

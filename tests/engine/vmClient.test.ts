@@ -9,8 +9,8 @@ import { qcow2, type SimulatedNode } from "../support/pveNode";
 import { PulumiRun } from "../support/pulumiRun";
 import { startVmNode, VM_PRIVILEGES } from "../support/vmNode";
 
-// What the real client sends to make virtual machines: of a vendor's image, and of a template. As pveClient.test.ts for
-// containers.
+// The real client's requests to make virtual machines: from a vendor's image and from a template. pveClient.test.ts does the same
+// for containers.
 
 jest.setTimeout(900_000);
 
@@ -28,7 +28,7 @@ beforeAll(async () => {
     response.end(request.method === "HEAD" ? undefined : image);
   });
   await new Promise<void>((resolve) => source.listen(0, "127.0.0.1", resolve));
-  // Slow enough that the client sees tasks running, and an agent that does not answer yet.
+  // Slow enough for the client to see running tasks, and an agent that does not answer yet.
   pve = await startVmNode({}, { delayMs: 200, agentDelayMs: 1500 });
   const more = [
     "Datastore.Allocate",
@@ -59,7 +59,7 @@ function vmArgs(vmId: number, name: string, change: VmArgs): proxmox.VmLegacyArg
     cpu: { cores: 2, type: "x86-64-v2-AES" },
     memory: { dedicated: 4096 },
     scsiHardware: "virtio-scsi-single",
-    // Without it the client puts the host's own CD drive in, which takes Sys.Console.
+    // Without it the client adds the host's CD drive, which needs Sys.Console.
     cdrom: { fileId: "none" },
     networkDevices: [{ bridge: "vmbr0" }],
     initialization: {
@@ -81,10 +81,10 @@ const disk = (size: number, change: object = {}) => ({
   ...change,
 });
 
-/** The client gives each disk limits of 0 that it does not read back: without this every run changes every machine. */
+/** The client sends limits of 0 for each disk and does not read them back: without this option every run changes every machine. */
 const options = { ignoreChanges: ["disks[0].speed"] };
 
-/** A template and a machine of a downloaded image, and a linked clone of the template. */
+/** A template and a machine from a downloaded image, and a linked clone of the template. */
 function machines(changed: VmArgs = {}, size = 8): PulumiFn {
   return async () => {
     const { port } = source.address() as AddressInfo;
@@ -121,7 +121,7 @@ const changing = () =>
       `${method} ${target} ${status === 200 ? "" : `${status} ${reason}`}`.trim(),
     );
 
-test("downloads an image, makes a template and a machine of it, and clones the template", async () => {
+test("downloads an image, makes a template and a machine from it, and clones the template", async () => {
   const { changes } = await run.up(machines());
   expect(changes).toEqual({ create: 5 });
   expect(changing().filter((line) => /\d{3} /.test(line))).toEqual([]);
@@ -173,13 +173,13 @@ test("changes cores, memory and tags in place; the client shuts the machines dow
   }
 });
 
-test("grows a disk", async () => {
+test("enlarges a disk", async () => {
   await run.up(machines(changed, 12));
   for (const vmid of [120, 121]) expect(pve.vmConf(vmid)).toMatch(/^scsi0: .*size=12G/m);
   expect((await run.up(machines(changed, 12))).changes).toEqual({ same: 5 });
 });
 
-test("a machine that stands is imported", async () => {
+test("an existing machine is imported", async () => {
   const other = await PulumiRun.create("importer", env);
   try {
     expect(await other.import("proxmoxve:index/vmLegacy:VmLegacy", "pve/120")).toMatchObject({

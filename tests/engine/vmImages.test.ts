@@ -8,7 +8,7 @@ import { nameOf, type PreviewStep } from "../support/previewSteps";
 import { qcow2 } from "../support/pveNode";
 
 /**
- * Virtual machines that are made of a vendor's image: a machine has a guest agent only if cloud-init installed it. The tests build
+ * Virtual machines from a vendor's image: a machine has a guest agent only if cloud-init has installed it. The tests build
  * on each other.
  */
 
@@ -68,7 +68,7 @@ const members = (): string[] => [...lab.host.members.keys()].sort();
 const ours = (content: Buffer): string => `import/proxmox-k3s-ID-${sumOf(content).slice(0, 12)}.qcow2`;
 const THEIRS = ["import/mine.qcow2", "snippets/mine.yaml"];
 
-it("the first preview shows one download, one snippet, and machines of no template", async () => {
+it("the first preview shows one download, one snippet, and machines without a template", async () => {
   const { code, errors, stdout } = await lab.preview();
   expect([code, errors]).toEqual([0, []]);
   const steps: PreviewStep[] = JSON.parse(stdout).steps;
@@ -84,7 +84,7 @@ it("the first preview shows one download, one snippet, and machines of no templa
   expect(vm["disks"]).toMatchObject([{ interface: "scsi0", datastoreId: "local-lvm", size: 20 }]);
 });
 
-it("a wrong sum is refused before a machine is made, and the error says what to compare", async () => {
+it("a wrong checksum is refused before a machine is made, and the error says what to compare", async () => {
   lab.edit(({ pools }) => (pools.vms.image.sha256 = "0".repeat(64)));
   const { code, failed, stdout } = await lab.up();
   lab.edit(({ pools }) => (pools.vms.image.sha256 = sumOf(image)));
@@ -94,7 +94,7 @@ it("a wrong sum is refused before a machine is made, and the error says what to 
   expect([files().filter((file) => file.startsWith("import")), lab.vms.guests.size]).toEqual([[THEIRS[0]], 0]);
 });
 
-it("downloads the image once, and makes machines of it that install their guest agent and become nodes", async () => {
+it("downloads the image once; the machines from it install their guest agent and become nodes", async () => {
   downloads = 0;
   const run = await lab.up();
   expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
@@ -109,18 +109,18 @@ it("downloads the image once, and makes machines of it that install their guest 
     expect(conf(vmid)).toMatch(/^boot: order=.*scsi0/m);
     expect(conf(vmid)).not.toContain("import-from");
   }
-  // The run before, which failed at the image, has written the snippet.
+  // The earlier run, which failed at the image, has already written the snippet.
   expect(lab.journal.inOrder("k3s-vm-1-claim create", "guest 120 create", "k3s-vm-1-vm create")).toBe(true);
 });
 
-it("a second up changes nothing and asks nothing of Proxmox VE; nor does one after a refresh", async () => {
+it("a second up changes nothing and sends no change to Proxmox VE; nor does one after a refresh", async () => {
   const { code, changes } = await lab.up();
   expect([code, changes, lab.asked]).toEqual([0, {}, []]);
   const refreshed = await lab.up("--refresh");
   expect([refreshed.code, refreshed.changes]).toEqual([0, {}]);
 });
 
-it("another image is downloaded for new nodes; those that stand do not change, and the former file goes", async () => {
+it("another image is downloaded for new nodes; existing nodes do not change, and the old file is removed", async () => {
   lab.edit(({ pools }) => {
     pools.vms.image = { url: url("debian-14.img"), sha256: sumOf(other) };
     pools.vms.count = 3;
@@ -133,7 +133,7 @@ it("another image is downloaded for new nodes; those that stand do not change, a
   expect(lab.vms.disks.get("local-lvm:vm-122-disk-0")?.from).toContain(`-${sumOf(other).slice(0, 12)}.qcow2`);
 });
 
-it("an image that somebody put there is used as it is; the snippet stays for the machines that name it", async () => {
+it("an image that somebody has uploaded is used as it is; the snippet stays for the machines that name it", async () => {
   lab.edit(({ pools }) => {
     pools.vms.image = { volume: "local:import/mine.qcow2" };
     pools.vms.installAgent = false;
@@ -143,7 +143,7 @@ it("an image that somebody put there is used as it is; the snippet stays for the
   expect(files()).toEqual([...THEIRS, "snippets/proxmox-k3s-ID.yaml"].sort());
 });
 
-it("the snippet goes with the last machine that names it", async () => {
+it("the snippet is removed with the last machine that names it", async () => {
   lab.edit(({ pools }) => (pools.vms.count = 0));
   const { code, changes, stdout } = await lab.up();
   expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);

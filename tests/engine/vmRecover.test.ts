@@ -5,8 +5,8 @@ import type { PulumiResult } from "../support/pulumiResult";
 import { succeeded } from "../support/succeeded";
 
 /*
- * A virtual machine whose creation is cut off, at moment after moment, and one that a refresh has lost. For containers:
- * interruption.test.ts and byHand.test.ts. The tests build on each other.
+ * A virtual machine whose creation is interrupted at different moments, and one that a refresh has removed from the state. For
+ * containers: interruption.test.ts and byHand.test.ts. The tests build on each other.
  */
 
 jest.setTimeout(600_000);
@@ -44,7 +44,7 @@ async function killedAt(moment: string): Promise<void> {
   await lab.idle();
 }
 
-it("before the clone begins, the next run goes on by itself", async () => {
+it("before the clone begins: the next run continues by itself", async () => {
   await killedAt("k3s-vm-1-claim create");
   expect(vmids()).toEqual([]);
 });
@@ -52,7 +52,7 @@ it("before the clone begins, the next run goes on by itself", async () => {
 it.each([
   ["the clone", `guest ${VMID} clone`],
   ["the first start", `guest ${VMID} start`],
-])("inside %s, recover names the machine and removes it", async (_, moment) => {
+])("inside %s: recover names the machine and removes it", async (_, moment) => {
   await killedAt(moment);
   expect(vmids()).toEqual([VMID]);
   const { code, stdout, stderr } = await recover();
@@ -61,7 +61,7 @@ it.each([
   expect([vmids(), isThere()]).toEqual([[], false]);
 });
 
-it("inside a copy of which nothing is known yet, recover names its VMID with what to do, and does not touch it", async () => {
+it("inside a clone without a name yet: recover names its VMID and the remedy, and does not touch it", async () => {
   await killedAt(`guest ${VMID} clone`);
   const made = text();
   lab.host.put(confFile, "lock: clone\n");
@@ -82,12 +82,12 @@ it("inside a copy of which nothing is known yet, recover names its VMID with wha
 it.each([
   ["the first boot", "k3s-vm-1-vm create"],
   ["the read of its host key", "k3s-vm-1-host-key create"],
-])("inside %s, the next run goes on by itself", async (_, moment) => {
+])("inside %s: the next run continues by itself", async (_, moment) => {
   await killedAt(moment);
   expect(vmids()).toEqual([VMID]);
 });
 
-it("ends in the same place as an up that nobody interrupted", async () => {
+it("ends with the same result as an up without an interruption", async () => {
   succeeded(await lab.up());
   expect([...lab.host.members.keys()].sort()).toEqual(["k3s-master", "k3s-vm-1"]);
   unchanged(await lab.up());
@@ -96,7 +96,7 @@ it("ends in the same place as an up that nobody interrupted", async () => {
 it.each([
   ["a new one", []],
   ["one that is rebuilt", ["--replace", "**VmLegacy::k3s-vm-2"]],
-])("after a copy that never got its settings, the next run makes the machine anew: %s", async (_, options) => {
+])("after a clone that never got its settings, the next run makes the machine again: %s", async (_, options) => {
   const [second, file] = ["k3s-vm-2", VMID + 1];
   const settings = (): string => fs.readFileSync(lab.host.confFile(file), "utf8");
   lab.edit(({ pools }) => (pools.vms.count = 2));
@@ -118,7 +118,7 @@ it.each([
   unchanged(await lab.up());
 });
 
-it("a machine that a refresh has lost is taken into the state again, and nothing else changes", async () => {
+it("a machine that a refresh has removed from the state is put back, and nothing else changes", async () => {
   const conf = text();
   const elsewhere = confFile.replace("/pve/qemu-server", "/pve2/qemu-server");
   lab.host.put(elsewhere, conf);

@@ -45,7 +45,7 @@ async function previewOf(file: string): Promise<PulumiResult> {
   return run;
 }
 
-describe("the first preview of Pulumi.mixed.yaml, without a credential and with nothing in reach", () => {
+describe("the first preview of Pulumi.mixed.yaml, without a credential and without a network", () => {
   const steps = (): PreviewStep[] => JSON.parse(preview.stdout).steps;
 
   it("creates the resources of each kind, and nothing else", () => {
@@ -87,7 +87,7 @@ describe("the first preview of Pulumi.mixed.yaml, without a credential and with 
     });
   });
 
-  it("knows everything of the machines but what is random or assigned later", () => {
+  it("knows all values of the machines that are not random or assigned later", () => {
     const found = steps()
       .filter((step) => nameOf(step).startsWith("mixed-worker-"))
       .flatMap((step) => unknowns(step.newState.inputs ?? {}).map((at) => `${nameOf(step).slice(14)} ${at}`.trim()));
@@ -105,15 +105,15 @@ const conf = (vmid: number): string => {
   const options = lab.host.conf(String(vmid))?.options ?? new Map<string, string>();
   return [...options].map(([key, value]) => `${key}: ${value}\n`).join("");
 };
-/** The machines of nodes, and the guests that keep disks. */
+/** The machines of nodes; {@link keepers} are the guests that keep disks. */
 const vmids = (): number[] => [...lab.vms.guests.keys()].filter((vmid) => vmid < 300).sort();
 const keepers = (): number[] => [...lab.vms.guests.keys()].filter((vmid) => vmid >= 300 && vmid !== TEMPLATE).sort();
 const members = (): string[] => [...lab.host.members.keys()].sort();
-/** What is done to a guest itself; its firewall follows every node that comes or goes. */
+/** Changes of a guest itself, without its firewall, which changes with every node that joins or leaves. */
 const actsOn = (vmid: number): string[] =>
   lab.journal.whats("machine").filter((what) => what.startsWith(`guest ${vmid} `) && !what.endsWith(" firewall"));
 
-it("makes clones of the template that become nodes beside the containers", async () => {
+it("makes clones of the template, which become nodes together with the containers", async () => {
   const run = await lab.up();
   expect([run.code, run.code === 0 ? "" : run.stdout]).toEqual([0, ""]);
   expect(members()).toEqual(["k3s-master", "k3s-vm-1", "k3s-vm-2", "k3s-worker-01"]);
@@ -123,12 +123,12 @@ it("makes clones of the template that become nodes beside the containers", async
   expect(conf(120)).toContain("cpu: x86-64-v2-AES\n");
   expect(conf(120)).toMatch(/^net0: virtio=02(:[0-9A-F]{2}){5}/m);
   expect(conf(120)).toContain("balloon: 0\n");
-  // The machines are made after nothing but the checks, but their K3s after the server's.
+  // The machines wait only for the checks, but their K3s waits for the server's.
   expect(lab.journal.inOrder("k3s-master-k3s create", "k3s-vm-1-k3s create")).toBe(true);
   expect(lab.journal.inOrder("k3s-vm-1-claim create", "guest 120 clone", "k3s-vm-1-vm create")).toBe(true);
 });
 
-it("a second up changes nothing and asks nothing of Proxmox VE", async () => {
+it("a second up changes nothing and sends no change to Proxmox VE", async () => {
   const { code, changes } = await lab.up();
   expect([code, changes]).toEqual([0, {}]);
   expect(lab.asked).toEqual([]);
@@ -136,7 +136,7 @@ it("a second up changes nothing and asks nothing of Proxmox VE", async () => {
   expect([refreshed.code, refreshed.changes]).toEqual([0, {}]);
 });
 
-it("more memory reboots the machines in turns, and their nodes are Ready again", async () => {
+it("more memory reboots the machines one after another, and their nodes become Ready again", async () => {
   lab.edit(({ pools }) => (pools.vms.memory = "6GB"));
   const { code, changes, stdout } = await lab.up();
   expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
@@ -149,12 +149,12 @@ it("more memory reboots the machines in turns, and their nodes are Ready again",
   expect(lab.journal.inOrder(...turns)).toBe(true);
 });
 
-it("a larger disk grows while the machine runs, and its file system with it", async () => {
+it("a disk and its file system grow while the machine runs", async () => {
   lab.vms.grown.length = 0;
   lab.edit(({ pools }) => (pools.vms.nodes = { 2: { disk: "30GB" } }));
   const { code, changes, stdout } = await lab.up();
   expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
-  // The client, which would take away other disks, changes nothing.
+  // Not through the client, which would remove other disks.
   expect(changes).toEqual({ "homelab-preflight": ["update"], "k3s-vm-2-vm": ["update"] });
   expect(actsOn(121)).toEqual([]);
   expect(conf(121)).toMatch(/^scsi0: .*size=30G/m);
@@ -162,7 +162,7 @@ it("a larger disk grows while the machine runs, and its file system with it", as
   expect((await lab.up("--refresh")).changes).toEqual({});
 });
 
-it("another template and another region change nothing that stands", async () => {
+it("another template and another region do not change existing machines", async () => {
   lab.edit(({ pools, proxmox }) => {
     pools.vms.template = 9001;
     proxmox.region = "lab";
@@ -172,7 +172,7 @@ it("another template and another region change nothing that stands", async () =>
   expect(changes).toEqual({ "homelab-preflight": ["update"] });
 });
 
-it("the middle machine of three is retired: it is drained and leaves, and no other one changes", async () => {
+it("if the middle machine of three is retired, it is drained and leaves, and no other one changes", async () => {
   lab.edit(({ pools }) => (pools.vms.count = 3));
   expect((await lab.up()).code).toBe(0);
   lab.edit(({ pools }) => {
@@ -186,7 +186,7 @@ it("the middle machine of three is retired: it is drained and leaves, and no oth
   expect(members()).toEqual(["k3s-master", "k3s-vm-1", "k3s-vm-3", "k3s-worker-01"]);
   expect(lab.journal.inOrder("k3s-vm-2-leave delete", "k3s-vm-2-guard delete", "guest 121 destroy")).toBe(true);
   expect([...actsOn(120), ...actsOn(122)]).toEqual([]);
-  // Each keeps the region that it was made in.
+  // Each keeps the region in which it was made.
   for (const [vmid, region] of [
     [120, "pve"],
     [122, "lab"],
@@ -194,7 +194,7 @@ it("the middle machine of three is retired: it is drained and leaves, and no oth
     expect(lab.machines.disk(vmid).k3s?.config).toContain(`- provider-id=proxmox://${region}/${vmid}\n`);
 });
 
-it("a stranger's machine on a VMID of ours is named and not touched", async () => {
+it("another person's machine with a VMID of ours is named and not touched", async () => {
   const theirs = "name: nas\nmemory: 512\nscsi0: local-lvm:vm-123-disk-0,size=8G\n";
   lab.host.put("etc/pve/nodes/pve/qemu-server/123.conf", theirs);
   lab.edit(({ pools }) => (pools.vms.count = 3));
@@ -207,7 +207,7 @@ it("a stranger's machine on a VMID of ours is named and not touched", async () =
   expect((await lab.up()).code).toBe(0);
 });
 
-describe("a machine that does not come up", () => {
+describe("a machine that does not start properly", () => {
   const add = async (): Promise<string> => {
     lab.edit(({ pools }) => (pools.vms.count = 3));
     const { code, failed, stdout } = await lab.up();
@@ -215,7 +215,7 @@ describe("a machine that does not come up", () => {
     return stdout;
   };
 
-  it("has no guest agent: one error says what to do, and the machine can be taken out again", async () => {
+  it("without a guest agent: one error says what to do, and the machine can be removed again", async () => {
     lab.vms.withoutAgent.add(123);
     expect(await add()).toMatch(
       /the guest agent of k3s-vm-4 \(123\) does not answer 300 s after its start\s+next: +look at its console with qm terminal 123/,
@@ -226,7 +226,7 @@ describe("a machine that does not come up", () => {
     lab.vms.withoutAgent.clear();
   });
 
-  it("has a cloud-init that ends in error: the error names the module and the line, and once it is mended, up goes on", async () => {
+  it("with a failed cloud-init: the error names the module and the line, and after a fix up continues", async () => {
     lab.vms.cloudInit = (vmid) => {
       if (vmid !== 123) return "done";
       const disk = lab.machines.disk(vmid);
@@ -250,7 +250,7 @@ describe("further disks", () => {
   const DATA = "local-lvm:vm-323-disk-0";
   const line = (vmid: number): string | undefined => /^scsi\d+: .*serial=data.*$/m.exec(conf(vmid))?.[0];
 
-  it("come while the machines run, each on a guest of its own that cannot be started", async () => {
+  it("are added while the machines run, each on its own guest, which cannot be started", async () => {
     lab.edit(({ pools }) =>
       Object.assign(pools.vms, { disks: [{ serial: "data", size: "10GB" }], disksVmIds: { from: 320 } }),
     );
@@ -262,7 +262,7 @@ describe("further disks", () => {
         ...[1, 3, 4].flatMap((index) => [
           [`k3s-vm-${index}-disks`, ["create"]],
           [`k3s-vm-${index}-vm`, ["update"]],
-          // Longhorn may take long to give one of them back.
+          // Longhorn may need long to release one of them.
           [`k3s-vm-${index}-ready`, ["update"]],
         ]),
       ]),
@@ -275,7 +275,7 @@ describe("further disks", () => {
     expect((await lab.up("--refresh")).changes).toEqual({});
   });
 
-  it("grow while the machine runs, beside a root disk that grows and a disk that somebody added", async () => {
+  it("grow while the machine runs, together with the root disk; a disk that somebody added stays", async () => {
     await lab.qm("set", "123", "--scsi5", "local-lvm:3,serial=theirs");
     lab.edit(({ pools }) => (pools.vms.nodes[4] = { disks: [{ serial: "data", size: "15GB" }], disk: "25GB" }));
     const { code, changes, stdout } = await lab.up();
@@ -300,7 +300,7 @@ describe("further disks", () => {
     expect(lab.vms.disks.get(DATA)).toBe(disk);
   });
 
-  it("stay when the node leaves, are named, and are its own again when it comes back", async () => {
+  it("stay when the node leaves, are named, and belong to the node again when it comes back", async () => {
     lab.edit(({ pools }) => (pools.vms.count = 2));
     const { code, stdout, errors } = await lab.up();
     expect([code, code === 0 ? "" : stdout]).toEqual([0, ""]);
@@ -320,7 +320,7 @@ describe("further disks", () => {
   });
 });
 
-it("destroy needs no machine that is alive, and deletes further disks if the config says so", async () => {
+it("destroy needs no running machine, and deletes further disks if the config says so", async () => {
   lab.edit((cluster) => (cluster.removal = { onDisks: "delete" }));
   expect((await lab.up()).changes).toEqual({ "homelab-roster": ["update"] });
   await lab.vms.stop(122);

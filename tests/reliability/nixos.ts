@@ -63,7 +63,7 @@ export const nixosRows: readonly NixosRow[] = [
     ...{ step: "nixos-trial", fault: "the switch fails" },
     sees: "NODE went back to its former system: its switch failed",
     next: "fix what the lines above say, or take the change back; then pulumi up",
-    test: ["engine/nixos", "because its switch fails: it is taken back"],
+    test: ["engine/nixos", "because its switch fails: it is undone"],
   },
   {
     ...{ step: "nixos-trial", fault: "the switch takes too long" },
@@ -75,7 +75,7 @@ export const nixosRows: readonly NixosRow[] = [
     ...{ step: "nixos-trial", fault: "the new system cannot be reached" },
     sees: "with its new system this machine does not reach NODE by SSH; the node goes back to its former system within 7 minutes",
     next: "look at it with the guest agent or qm terminal on the Proxmox host, fix the cause, then pulumi up",
-    test: ["engine/nixos", "because it is out of reach: it is not kept"],
+    test: ["engine/nixos", "because it cannot be reached: it is not kept"],
   },
   {
     ...{ step: "nixos-keep", fault: "the machine went back before the new system was kept" },
