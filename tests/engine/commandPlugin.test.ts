@@ -368,6 +368,6 @@ describe("CopyToRemote", () => {
     expect(read("made/text")).toBe("two");
     expect(server.dials).toHaveLength(1); // only the key is new, so nothing is copied
     await stack.destroy();
-    expect(read("made/text")).toBe("two"); // a copy outlives its resource
+    expect(read("made/text")).toBe("two"); // a copy stays after its resource is deleted
   });
 });

@@ -95,7 +95,7 @@ describe("inside a guest's creation", () => {
     );
     expect(code).toBe(1);
     expect(guests()).not.toContain(102);
-    // The failing `up` may have made others, in order.
+    // The failed `up` may have made other guests, in order.
     expect(guests().map((vmid) => NODES[vmid as keyof typeof NODES])).toEqual(await machinesInState());
     expect(fs.readFileSync(lab.host.confFile(COPY), "utf8")).toBe(copy);
     expect(fs.readFileSync(lab.host.confFile(STRANGER), "utf8")).toBe(stranger);

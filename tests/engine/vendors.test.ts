@@ -58,7 +58,7 @@ function archive(file: string, dir: string, member: string): void {
   execFileSync("tar", ["--use-compress-program=gzip -1", "--dereference", "-cf", file, "-C", dir, member]);
 }
 
-describe("Pulumi's", () => {
+describe("Pulumi's downloads", () => {
   test("are tried for a few seconds, and not used if they are unavailable", async () => {
     expect(await answers(vendors)).toBe(true);
     expect(await answers({ ...vendors, cli: `${url}/elsewhere` })).toBe(false);
@@ -86,7 +86,7 @@ describe("Pulumi's", () => {
   });
 });
 
-describe("K3s'", () => {
+describe("K3s' files", () => {
   const put = (name: string, content: string): string => {
     fs.writeFileSync(at("site", k3sVersion, name), content);
     return `${createHash("sha256").update(content).digest("hex")}  ${name}\n`;

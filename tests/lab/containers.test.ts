@@ -148,12 +148,12 @@ describe("raw lines", () => {
 });
 
 describe("pct", () => {
-  it("hands over arguments, standard input and the exit code", async () => {
+  it("passes arguments, standard input and the exit code", async () => {
     expect(await lab.hostWithInput(`pct exec 110 -- sh -c 'cat; echo "$1"' sh "a  b"`, "in\n")).toBe("in\na  b\n");
     await expect(lab.host("pct exec 110 -- sh -c 'exit 7'")).rejects.toThrow("ended with 7");
   }, 30_000);
 
-  it("pushes and pulls files with the mode asked for, and leaves the source as it is", async () => {
+  it("pushes and pulls files with the given mode, and does not change the source", async () => {
     await lab.hostWithInput("umask 022; cat >/tmp/source", "text\n");
     await lab.host(
       "pct push 110 /tmp/source /root/pushed --perms 0600; pct pull 110 /root/pushed /tmp/pulled --perms 640",

@@ -50,7 +50,7 @@ export class PreflightHost {
   };
   /** API paths that fail. */
   readonly deaf: string[] = [];
-  /** Whether nft can ask the kernel. */
+  /** Whether nft can read rules from the kernel. */
   nft = false;
 
   constructor() {

@@ -137,7 +137,7 @@ export class VmRoots extends SimulatedVms {
     return super.agent(-1, command, args);
   }
 
-  /** In the machine's root, with its programs. */
+  /** Runs the command in the machine's root, with its programs. */
   override async run(vmid: number, command: readonly string[], input = ""): Promise<ProcessResult> {
     const [program, ...args] = [...this.processes.enter, "chroot", this.machines.disk(vmid).root, ...command];
     const child = spawn(program!, args, { cwd: "/", env: { PATH: process.env["PATH"] }, stdio: "pipe" });

@@ -27,7 +27,7 @@ export async function playGame<Step>(
     for (const step of steps) await game.step(step);
     await game.end();
   } catch (error) {
-    throw new Error(`${(error as Error).message}\n\nThe story:\n${game.story.join("\n")}`, { cause: error });
+    throw new Error(`${(error as Error).message}\n\nWhat happened:\n${game.story.join("\n")}`, { cause: error });
   } finally {
     await lab.dispose();
   }
