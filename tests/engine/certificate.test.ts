@@ -3,7 +3,7 @@ import { Homelab } from "../support/homelab";
 import { selfSigned } from "../../lab/support/selfSigned";
 
 /*
- * An API whose certificate comes from no CA in proxmox.caFile: the real Proxmox provider sends no request, so no token is sent and
+ * An API whose certificate no CA in proxmox.caFile has signed: the real Proxmox provider sends no request, so no token is sent and
  * no guest is made. The program's own checks before that: tests/program/caFile.test.ts.
  */
 

@@ -138,7 +138,7 @@ export class Homelab {
     fs.writeFileSync(this.stackFile, stringify(content));
   }
 
-  /** For `host.delay`: lets a script end only after these entries have begun; it waits a minute at most. */
+  /** For `host.delay`: a script runs only after these entries have begun; it waits a minute at most. */
   async once(...whats: readonly string[]): Promise<number> {
     const deadline = Date.now() + 60_000;
     while (Date.now() < deadline && !whats.every((what) => this.journal.whats().includes(what)))
