@@ -24,7 +24,7 @@ export interface ClusterContext {
   /** What nodes get for K3s' `registries.yaml`; undefined if the config names no registry. */
   readonly registries: RegistryFiles | undefined;
   readonly proxmox: proxmoxve.Provider;
-  /** What a new virtual machine is made of, beside its template. */
+  /** What a new virtual machine is created from, in addition to its template. */
   readonly bootFiles: (node: VmNodePlan) => BootFiles;
   /** Limits how many copies of one template or image are made at the same time. */
   readonly clones: Clones;
@@ -36,22 +36,25 @@ export interface ClusterContext {
   readonly repairs: RepairCounts;
   /** The nodes as the state records them, by name. */
   readonly former: ReadonlyMap<string, NodeRecord>;
-  /** By name, the ids of creations that failed half-way, of virtual machines that are made anew. */
+  /**
+   * By name, the virtual machines whose creation failed half-way, with the id of that creation. They are destroyed and created
+   * again.
+   */
   readonly halfMade: Readonly<Partial<Record<string, string>>>;
   /** Logs a hint if an operation on a machine fails. */
   readonly machineFailure: pulumi.ErrorHook;
-  /** Before a change of a container: its disk is no larger than the config says. */
+  /** Runs before a change of a container. It fails if the container's disk is larger than the config says. */
   readonly diskFits: pulumi.ResourceHook;
-  /** The resource that exists exactly as long as the cluster. With it, a full destroy runs no leave. */
+  /** The resource that exists exactly as long as the cluster. Because of it, a full destroy runs no leave. */
   readonly anchor: pulumi.Resource;
   readonly roster: pulumi.Resource;
-  /** All nodes let in those of the plan: every K3s waits for it. Undefined if the nodes have no firewall of the program's. */
+  /** All running nodes let in the nodes of the plan; every K3s waits for it. Undefined if the firewall is off. */
   readonly firewall: pulumi.Resource | undefined;
   /** The Proxmox host is ready: every machine waits for it. */
   readonly preflight: pulumi.Resource;
   /**
-   * A script's own options together with those of every script: the hint if its machine cannot be reached, and that a preview
-   * with placeholders shows no change of credentials.
+   * A script's own options, merged with those of every script: a hint if its machine cannot be reached, and no shown change of
+   * credentials in a preview with placeholders.
    */
   readonly scriptOptions: (own: pulumi.CustomResourceOptions) => pulumi.CustomResourceOptions;
 }

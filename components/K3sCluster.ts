@@ -21,42 +21,45 @@ export interface K3sClusterArgs {
   readonly credentials: Credentials;
   /** What the stack's state records of the cluster. */
   readonly former: ClusterRecord;
-  /** What the plan means for the nodes that stand, and what is repaired of them. */
+  /** What the plan changes on existing nodes, and what is repaired on them. */
   readonly change: Transitions;
   readonly repairs: RepairCounts;
 }
 
-/** What a stack tells of a node; `addons/` and other stacks read it. */
+/** What a stack outputs about a node; `addons/` and other stacks read it. */
 export interface NodeOutput extends Pick<
   NodePlan,
   "role" | "kind" | "pool" | "index" | "vmId" | "address" | "proxmoxNode" | "labels" | "taints"
 > {
   /**
-   * The further disks of a virtual machine, which has each as `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>`. One for Longhorn
-   * also has the path where it is mounted.
+   * The further disks of a virtual machine. Each is `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>` in it. A disk for
+   * Longhorn also has the path where it is mounted.
    */
   readonly disks?: readonly (Pick<DiskPlan, "serial"> & { readonly path?: string })[];
 }
 
 /**
- * The whole cluster. Order: the anchor, the roster and the checks of the host; the servers, strictly one at a time; the
- * agents in parallel, their machines and files from the start and their K3s once that of all servers answers; in a new
- * cluster, once one server answers. Names,
- * numbers and addresses come from the plan, so a preview is exact with Proxmox and the cluster off.
+ * The whole cluster. Order: first the anchor, the roster and the checks of the host; then the servers, strictly one at a time;
+ * then the agents, in parallel. Agents get their machines and files from the start, and their K3s once the K3s of all servers
+ * answers; in a new cluster, once one server answers. Names, numbers and addresses come from the plan, so a preview is exact
+ * even if Proxmox and the cluster are off.
  */
 export class K3sCluster extends pulumi.ComponentResource {
   /** A kubeconfig of the cluster's admin with the first server's address; a secret. */
   readonly kubeconfig: pulumi.Output<string>;
-  /** The server token in K10 form; a secret that is worth the whole cluster. */
+  /** The server token in K10 form; a secret: whoever has it controls the whole cluster. */
   readonly token: pulumi.Output<string>;
   /** The agents' token in K10 form; a secret. */
   readonly agentToken: pulumi.Output<string>;
   readonly apiEndpoint: string;
-  /** The anchor's id: it stays the same for the cluster's whole life, whatever the address of its API is. Known after the first `up`. */
+  /**
+   * The anchor's id. It stays the same for the cluster's whole life, even if the address of its API changes. Known after the
+   * first `up`.
+   */
   readonly clusterId: pulumi.Output<string>;
   /** Known when all nodes are Ready. */
   readonly ready: pulumi.Output<unknown>;
-  /** By name, so that a node that goes or comes moves no other in a diff. */
+  /** By name, so that a node that joins or leaves moves no other node in a diff. */
   readonly nodes: Readonly<Record<string, NodeOutput>>;
 
   constructor(name: string, args: K3sClusterArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -124,7 +127,10 @@ export class K3sCluster extends pulumi.ComponentResource {
   }
 }
 
-/** What a stack tells of its packet filter: whether there is one, and the ports that the config opens beside the cluster's own. */
+/**
+ * What a stack outputs about its packet filter: whether it is on, and the ports that the config opens in addition to the
+ * cluster's own.
+ */
 export function firewallOutput({ firewall }: Pick<ClusterPlan, "firewall">) {
   const extra = (firewall?.extra ?? []).map(({ protocol, ports, networks }) => ({ protocol, ports, networks }));
   return { enabled: firewall !== undefined, extra };

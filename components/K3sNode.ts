@@ -85,7 +85,7 @@ export class K3sNode extends pulumi.ComponentResource {
         parent: this,
         dependsOn: [this.leave, this.files, ...shown, ...installed, ...(firewalled ? [firewalled] : [])],
         ...livesWith(machine.guest),
-        // They are in the same text as the script.
+        // The credentials are in the same text as the script.
         ...(context.registries?.placeholder ? { ignoreChanges: ["stdin"] } : {}),
         hooks: {
           beforeCreate: [...(node.role === "server" ? [join(node, context)] : []), ...systemTrial(node, context)],

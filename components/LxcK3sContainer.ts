@@ -19,13 +19,13 @@ import { type Connection, RemoteScript } from "../remote/RemoteScript";
 export interface LxcK3sContainerArgs {
   readonly node: LxcNodePlan;
   readonly context: ClusterContext;
-  /** The container is made after these. */
+  /** The container is created after these. */
   readonly after: readonly pulumi.Resource[];
 }
 
 /**
- * A container that can run K3s: claimed, created, given what only root on the host may set (features, raw lines), and
- * open to SSH by key with a known host key.
+ * A container that can run K3s. It is claimed and created, gets the settings that only root on the host may set (features, raw
+ * lines), and accepts SSH by key with a known host key.
  */
 export class LxcK3sContainer extends pulumi.ComponentResource implements Machine {
   readonly connection: Connection;
@@ -38,7 +38,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
     super("proxmox-k3s:index:LxcK3sContainer", name, { vmId: node.vmId, address: node.address }, opts);
     const onHost = { connection: context.host, lock: `guest-${node.vmId}`, boundSeconds: STEP_BOUNDS.guest };
     const guestArgs = { VMID: node.vmId, NAME: node.name };
-    // The client changes or adopts whatever guest has the VMID, so each change is preceded by a look at whose it is.
+    // The client changes or adopts any guest that has the VMID. So before each change, the claim checks whose guest it is.
     const claimed = claim(name, node, context);
     const reboots = context.reboots.hooks;
 
@@ -55,9 +55,9 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
           afterUpdate: [reboots.afterUpdate],
           onError: [context.machineFailure, reboots.onError],
         },
-        // The VMID and the address are fixed: the old one must have gone before the new one comes.
+        // The VMID and the address are fixed: the old container must be gone before the new one is created.
         deleteBeforeReplace: true,
-        // etcd knows its members by their addresses: such a server leaves and joins anew.
+        // etcd knows its members by their addresses, so a server with a new address leaves and joins again.
         replaceOnChanges: isEtcdMember(node, context.plan) ? ["initialization.ipConfigs[*].ipv4.address"] : [],
         ignoreChanges: ignoredChanges(node),
       },
@@ -80,7 +80,7 @@ export class LxcK3sContainer extends pulumi.ComponentResource implements Machine
         inputs: { MARK: context.mark },
         triggers: [this.creation],
       },
-      // What depends on this goes before the guard: while a leave has not ended well, the guard is still to come.
+      // The engine deletes what depends on this before the guard. So while a leave has not succeeded, the guard still has to run.
       context.scriptOptions({ parent: this, dependsOn: [container, guarded], ...livesWith(container) }),
     );
 

@@ -20,13 +20,13 @@ import { vmSettings } from "./machine/vmSettings";
 export interface VmK3sMachineArgs {
   readonly node: VmNodePlan;
   readonly context: ClusterContext;
-  /** The machine is made after these. */
+  /** The machine is created after these. */
   readonly after: readonly pulumi.Resource[];
 }
 
 /**
- * A virtual machine that can run K3s: claimed, made of its template or image, set up by cloud-init, and open to SSH by key with a
- * known host key.
+ * A virtual machine that can run K3s. It is claimed, created from its template or image, set up by cloud-init, and accepts SSH by
+ * key with a known host key.
  */
 export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
   readonly connection: Connection;
@@ -38,7 +38,7 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
     const { node, context } = args;
     super("proxmox-k3s:index:VmK3sMachine", name, { vmId: node.vmId, address: node.address }, opts);
     const { clones, reboots } = context;
-    // The client changes or adopts whatever guest has the VMID, so each change is preceded by a look at whose it is.
+    // The client changes or adopts any guest that has the VMID. So before each change, the claim checks whose guest it is.
     const claimed = claim(name, node, context, (check) => clones.take(name, node.source, check));
     const files = context.bootFiles(node);
 
@@ -49,7 +49,7 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
         this,
       );
     const kept = node.disksVmId === undefined ? [] : [furtherDisks(name, node, node.disksVmId, context, this)];
-    // The engine destroys it as soon as it has the inputs.
+    // The engine destroys the incomplete machine as soon as it knows the inputs, so the check of the guest is part of them.
     const description =
       failed === undefined || pulumi.runtime.isDryRun()
         ? describe(context.mark)
@@ -68,15 +68,15 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
           afterUpdate: [reboots.hooks.afterUpdate],
           onError: [context.machineFailure, clones.hooks.onError, reboots.hooks.onError],
         },
-        // The VMID and the address are fixed: the old one must have gone before the new one comes.
+        // The VMID and the address are fixed: the old machine must be gone before the new one is created.
         deleteBeforeReplace: true,
         replaceOnChanges: [
-          // It tells one creation from the next.
+          // The description has the id of the creation, so a change of it replaces the machine.
           ...(failed === undefined ? [] : ["description"]),
-          // etcd knows its members by their addresses: such a server leaves and joins anew. A NixOS machine boots with the
-          // address in its module, so only a new one gets another.
+          // etcd knows its members by their addresses, so a server with a new address leaves and joins again. A NixOS machine
+          // boots with the address in its module, so only a new machine can have another one.
           ...(isEtcdMember(node, context.plan) || isNixos(node) ? ["initialization.ipConfigs[*].ipv4.address"] : []),
-          // cloud-init has tied the address to it.
+          // cloud-init has tied the address to the MAC address.
           ...(node.mac === undefined ? [] : ["networkDevices[0].macAddress"]),
         ],
         ignoreChanges: failed === undefined ? ignoredChanges(node) : [],
@@ -106,7 +106,7 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
         inputs: { MARK: context.mark, URN: vm.urn },
         triggers: [this.creation],
       },
-      // What depends on this goes before the guard: while a leave has not ended well, the guard is still to come.
+      // The engine deletes what depends on this before the guard. So while a leave has not succeeded, the guard still has to run.
       context.scriptOptions({ parent: this, dependsOn: [vm, guarded], ...livesWith(vm) }),
     );
     const { connection, usable } = reach(

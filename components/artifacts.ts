@@ -17,7 +17,7 @@ export interface ReleaseSums {
   readonly images: pulumi.Input<string>;
 }
 
-/** The folder on a node for the release's files; `scripts/host/push-artifacts.sh` also has it. */
+/** The folder on a node for the release's files; `scripts/host/push-artifacts.sh` uses it too. */
 export const ARTIFACTS_FOLDER = "/var/lib/proxmox-k3s/artifacts";
 
 /** Folder of the release below the base URL; `+` of the version must be escaped in a URL. */
@@ -80,7 +80,7 @@ function byDownload({ node, machine, context: { plan }, sums }: ArtifactsArgs): 
   };
 }
 
-/** @param file the binary's path on the Proxmox host; the images are beside it */
+/** @param file the binary's path on the Proxmox host; the images are in the same folder */
 function fromHost({ node, context: { plan, host, mark } }: ArtifactsArgs, file: string): Source {
   const files = [binaryName(plan.arch)];
   if (plan.k3s.airgapImages) files.push(imagesName(plan.arch));

@@ -39,10 +39,10 @@ export function buildContext(
     hooks: { onError: [scriptFailure(name, plan.proxmox.host)] },
     ...(credentials.placeholder ? { ignoreChanges: ["connection"] } : {}),
   };
-  // mergeOptions changes the hooks of its first argument, so that gets a copy.
+  // mergeOptions changes the hooks of its first argument, so it gets a copy.
   const scriptOptions: ClusterContext["scriptOptions"] = (own) =>
     pulumi.mergeOptions({ ...own, hooks: { ...own.hooks } }, ofAll);
-  // No other input, never protected, never replaced: it is deleted only together with the whole cluster.
+  // It has no other input, and is never protected or replaced: it is deleted only together with the whole cluster.
   const anchor = new random.RandomId(clusterStepName(name, "anchor"), { byteLength: 8 }, { parent });
   const proxmox = new proxmoxve.Provider(
     name,

@@ -12,12 +12,16 @@ import { sshAnswers } from "../remote/sshAnswers";
 import type { ClusterContext } from "./ClusterContext";
 import { livesWith, type Machine } from "./machine/Machine";
 
-/** How long a new connection to a node is tried. Its former rules are back some seconds later (scripts/lib/firewall.sh). */
+/**
+ * How long the program tries a new connection to a node. The node goes back to its former rules some seconds later
+ * (scripts/lib/firewall.sh).
+ */
 const TRY_SECONDS = 20;
 
 /**
- * The firewall of all nodes, or nothing if it is off. The Proxmox host gives it to the nodes that run. Every K3s waits for it,
- * so the others let a node in before it joins. No machine waits for it, and it waits for none (docs/decisions/0018).
+ * The firewall of all nodes, or nothing if it is off. The Proxmox host gives it to all running nodes. Every K3s waits for it, so
+ * the other nodes let a node in before it joins. Machines do not wait for it, and it does not wait for machines
+ * (docs/decisions/0018).
  */
 export function firewall(
   name: string,
@@ -68,7 +72,7 @@ interface RulesArgs {
   readonly context: ClusterContext;
 }
 
-/** A node's own firewall, before its K3s starts. Nothing in it says who the other nodes are, so it does not change with them. */
+/** A node's own firewall, before its K3s starts. It does not name the other nodes, so it does not change with them. */
 export function rules(
   name: string,
   { node, machine, context }: RulesArgs,
@@ -110,8 +114,9 @@ export function rules(
 const hasFirewall = (plan: ClusterPlan): plan is Parameters<typeof nftables>[0] => plan.firewall !== undefined;
 
 /**
- * Runs before rules are kept: nodes apply them for a minute, and this machine connects to each anew. So rules that lock out whoever
- * runs `pulumi up` do not last. A hook, because only a failure before the step fails it.
+ * Runs before rules are kept. The nodes apply the rules for a minute, and this machine opens a new connection to each of them. So
+ * rules that lock out the machine that runs `pulumi up` do not last. It is a hook, because only a failure before the step makes
+ * the step fail.
  */
 function trial(host: ClusterContext["host"], task: HostTask): pulumi.ResourceHook {
   return new pulumi.ResourceHook(task.step, async () => {

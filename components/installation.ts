@@ -8,7 +8,10 @@ import type { RemoteScriptArgs } from "../remote/RemoteScript";
 import { ARTIFACTS_FOLDER, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
 
-/** The script that brings K3s to a node, by the system of its machine. Whatever it is, the state records the same arguments. */
+/**
+ * The script that installs K3s on a node; it depends on the operating system. The state records the same arguments for every
+ * system.
+ */
 export function installation(
   node: NodePlan,
   { plan, former, repairs }: ClusterContext,
@@ -24,7 +27,7 @@ export function installation(
     REPAIRS: repairs(stepName(node.name, "k3s")),
   };
   if (isNixos(node)) {
-    // The step that builds the system has the whole module. An error of this one repeats its arguments.
+    // The step that builds the system has the whole module. Here the sum is enough: an error of this step repeats its arguments.
     const module = { MODULE_SHA256: nixosModuleSum(node, plan, recorded) };
     return { task: "nixos-k3s", args: { ...identity, ...options, ...module } };
   }

@@ -12,10 +12,13 @@ import { sshAnswers } from "../remote/sshAnswers";
 import type { ClusterContext } from "./ClusterContext";
 import type { Machine } from "./machine/Machine";
 
-/** How long a new connection to a node with its new system is tried: its network may start anew. The trial lasts longer. */
+/**
+ * How long the program tries a new connection to a node with its new system, because its network may restart. The trial lasts
+ * longer.
+ */
 const TRY_SECONDS = 60;
 
-/** The step that gives a machine with NixOS its configuration and builds it, by SSH. It changes nothing that runs. */
+/** The step that gives a machine with NixOS its configuration and builds it, by SSH. It does not change the running system. */
 export function builtByNixos(
   node: VmNodePlan,
   machine: Machine,
@@ -38,10 +41,11 @@ export function builtByNixos(
 }
 
 /**
- * What comes before a step of K3s on a machine with NixOS: the machine switches to the system that was built, this machine connects to
- * it anew, and only then it boots with that system from then on. So a system that is out of reach does not last. It is a hook,
- * because only a failure before the step fails it, and it goes through the guest agent, as the network may be what fails. For other
- * machines there is none. At an update it comes in the node's turn (K3sChanges.ts).
+ * What runs before a step of K3s on a machine with NixOS. The machine switches to the new system, and this machine opens a new
+ * connection to it. Only if that works, the machine also boots with the new system from then on. So a system that cannot be
+ * reached does not last. It is a hook, because only a failure before the step makes the step fail. It uses the guest agent,
+ * because the network may be what fails. Other machines have no such hook. In an update it runs in the node's turn
+ * (K3sChanges.ts).
  */
 export function systemTrial(node: NodePlan, context: ClusterContext): pulumi.ResourceHook[] {
   if (!isNixos(node)) return [];

@@ -14,7 +14,10 @@ interface OnboardingArgs {
   readonly context: ClusterContext;
 }
 
-/** The Debian packages of the node's pool, and iscsid where its storage needs it; no step for a node that asks for neither. */
+/**
+ * Installs the Debian packages of the node's pool, and enables iscsid if its storage needs it. No step for a node that needs
+ * neither.
+ */
 export function packages(
   name: string,
   { node, machine, context }: OnboardingArgs,
@@ -69,8 +72,8 @@ export function storage(
 }
 
 /**
- * The page that shows the node's progress, if the config asks for it. If it no longer does, the page closes. The Proxmox host
- * asks the node for both, so a node that does not run holds up nothing.
+ * The page that shows the node's progress, if the config asks for it. If the config no longer does, the page is closed. Both go
+ * through the Proxmox host, so a node that is down does not block the run.
  */
 export function page(
   name: string,

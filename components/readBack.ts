@@ -18,7 +18,10 @@ interface ReadBackArgs {
 /** Title of the task `ca-hash`. */
 export const CA_HASH = "the CA hash that joining nodes check";
 
-/** A value read from a live server, by a command of its own: any changed input would make it unknown in a preview. */
+/**
+ * A value that is read from a running server. It has its own command, because any changed input would make the value unknown in a
+ * preview.
+ */
 export function readBack(
   name: string,
   { task, title, context, servers, secretOutput = false }: ReadBackArgs,
@@ -36,12 +39,12 @@ export function readBack(
       args: { TIMEOUT: 60, ...(task === "kubeconfig" ? { REPAIRS: context.repairs(step) } : {}) },
       inputs: { CLUSTER_ID: context.clusterId },
       secretOutput,
-      // The CA lives and dies with the first server's machine as long as it is the only one.
+      // As long as there is only one server, a new machine for it means a new CA.
       triggers: servers.slice(0, 1).map((server) => server.machine.creation),
     },
     context.scriptOptions({
       parent,
-      // Not on their `ready`, which takes some seconds more.
+      // Not their `ready`, which takes some seconds more.
       dependsOn: servers.map((server) => server.k3s),
     }),
   );

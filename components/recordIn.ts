@@ -24,12 +24,13 @@ export function recordIn(state: Resources): ClusterRecord {
     entries
       .filter(({ type, outputs }) => kindOfResource(type) === "vm" && !isRead(outputs))
       .map(({ name, outputs }) => [name, creationIn(outputs)] as const)
-      // The guard comes right after the machine, and names its creation. It stays where somebody has changed the machine's record.
+      // The guard is created right after the machine and has the id of its creation as trigger. It is still there if somebody has
+      // changed the machine's record.
       .filter(([name, creation]) => creation !== "" && !hasTrigger(commands.get(stepName(name, "guard")), creation)),
   );
   const nodes = entries.flatMap(({ name, type, outputs }) => {
     const kind = kindOfResource(type);
-    // Another guest may have taken the VMID, and a refresh may have seen it. That is for the claim and the guard.
+    // Another guest may have taken the VMID, and a refresh may have seen it. The claim and the guard handle that.
     if (kind === undefined || creationIn(outputs) === "") return [];
     if (halfMade.has(name)) return [];
     const guest = recordedGuest(kind, name, outputs);
@@ -47,7 +48,7 @@ export function recordIn(state: Resources): ClusterRecord {
   return { clusters, nodes, ...(halfMade.size === 0 ? {} : { halfMade: Object.fromEntries(halfMade) }) };
 }
 
-/** The client reads what a virtual machine has at the end of its creation, and not before. */
+/** The client reads these values at the end of a virtual machine's creation, and not before. */
 const isRead = (outputs: unknown): boolean =>
   z.looseObject({ macAddresses: z.array(z.unknown()) }).safeParse(outputs).success;
 
@@ -105,8 +106,8 @@ function nodeIn(identity: Pick<NodeRecord, "name" | "kind">, guest: RecordedGues
 }
 
 /**
- * The disks of a virtual machine: its step grows the root disk, and the client sees that only by a refresh. The guest that keeps
- * the others has a step of its own.
+ * The disks of a virtual machine. Its step grows the root disk, and the client learns that only by a refresh. The guest that
+ * keeps the other disks has its own step.
  */
 function disksIn(
   { disks: [root] }: RecordedGuest,
@@ -128,13 +129,13 @@ function packagesIn({ PACKAGES = "" }: Readonly<Partial<Record<string, string>>>
   return PACKAGES === "" ? {} : { packages: PACKAGES.split("\n") };
 }
 
-/** The step that sees the node Ready gives Longhorn its disks. */
+/** The step that waits until the node is Ready gives Longhorn its disks. */
 function longhornIn({ LONGHORN_DISKS = "" }: Readonly<Partial<Record<string, string>>>): Pick<NodeRecord, "longhorn"> {
   if (LONGHORN_DISKS === "") return {};
   return { longhorn: LONGHORN_DISKS.split("\n").map((line) => line.split(" ")[0] ?? "") };
 }
 
-/** The client records -1 for what a guest's `startup` does not say. */
+/** The client records -1 for each part of a guest's `startup` that is not set. */
 const unlessUnset = (value: number | null | undefined): number | undefined =>
   value == null || value < 0 ? undefined : value;
 

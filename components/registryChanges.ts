@@ -15,8 +15,8 @@ export interface RecordedRegistries {
 }
 
 /**
- * What the state records of it, by node; a node without K3s is not in it. The engine hands the program its stack's secrets, so it is
- * the only one who knows: an export of the state has them encrypted.
+ * The `registries.yaml` of each node as the state records it; a node without K3s is not in it. Only the program can read this,
+ * because the engine gives it the secrets of its stack: in an export of the state they are encrypted.
  */
 export function registriesIn(state: Resources): ReadonlyMap<string, RecordedRegistries> {
   return new Map(
@@ -32,13 +32,13 @@ export function registriesIn(state: Resources): ReadonlyMap<string, RecordedRegi
   );
 }
 
-/** The nodes of the plan that stand, and get another `registries.yaml` or another CA. */
+/** The existing nodes of the plan that get another `registries.yaml` or another CA. */
 export async function nodesWithOtherRegistries(
   recorded: ReadonlyMap<string, RecordedRegistries>,
   { nodes }: Pick<ClusterPlan, "nodes">,
   wanted: RegistryFiles | undefined,
 ): Promise<ReadonlySet<string>> {
-  // Nobody knows what they are in truth.
+  // The real values are not known.
   if (wanted?.placeholder) return new Set();
   const [yaml, cas] = wanted === undefined ? [] : [await known(wanted.yaml), wanted.cas];
   const names = nodes.map(({ name }) => name);

@@ -5,7 +5,7 @@ import { RemoteScript } from "../remote/RemoteScript";
 import { releaseUrl, type ReleaseSums } from "./artifacts";
 import type { ClusterContext } from "./ClusterContext";
 
-/** From the config or the repo's pins; else read once from the release's own list. */
+/** The sums from the config or the repository's pins; otherwise read once from the release's own list. */
 export function releaseSums(name: string, context: ClusterContext, parent: pulumi.Resource): ReleaseSums {
   const { plan } = context;
   const binary = plan.k3s.sha256[plan.arch];

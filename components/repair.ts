@@ -26,8 +26,8 @@ interface Asked {
 }
 
 /**
- * What this `up` puts right in the cluster besides (docs/decisions/0014). It is the run's first question to the Proxmox host,
- * so its answer also proves that the host runs this program's scripts. A preview asks nothing.
+ * What this `up` repairs in the cluster in addition to the changes of the config (docs/decisions/0014). It is the run's first
+ * request to the Proxmox host, so its answer also proves that the host runs this program's scripts. A preview asks nothing.
  * @throws RunError with the cause and the next step if the host answers, but does not run this program's scripts
  */
 export async function findRepairs({ plan, credentials, former, change, repaired }: Asked): Promise<Repairs> {
@@ -48,7 +48,7 @@ export async function findRepairs({ plan, credentials, former, change, repaired 
   return found;
 }
 
-/** @returns undefined if there is no cluster yet, or if it could not be looked at: the steps that need the host report that */
+/** @returns undefined if there is no cluster yet, or if the look failed: the steps that need the host report that */
 async function lookAt(
   target: ShellTarget,
   { name, nodes, rollout }: ClusterPlan,
@@ -56,7 +56,7 @@ async function lookAt(
 ): Promise<ClusterSight | undefined> {
   let cause: string | undefined;
   try {
-    // The removal of a node on the host has to know whether the node comes back (docs/decisions/0012).
+    // When the host removes a node, it has to know whether the node comes back (docs/decisions/0012).
     const run = [rollout.concurrency, ...nodes.map((node) => node.name)].join("\n");
     if (clusterId !== undefined) return await askCluster(target, name, clusterId, run);
   } catch (error) {
@@ -77,7 +77,7 @@ async function requireGate(target: ShellTarget, name: string): Promise<void> {
   }
 }
 
-/** Counts on from what the state records, so that a run without repairs changes nothing. */
+/** Counts on from the counts in the state, so that a run without repairs changes nothing. */
 export function repairCounts(
   name: string,
   { counts }: RepairRecord,

@@ -6,11 +6,11 @@ import { endOf } from "../remote/askCluster";
 import { readArguments } from "../remote/script";
 import { entriesIn, type Resources } from "./stateResources";
 
-/** What a run needs of its stack's state to put a cluster right. */
+/** What a run needs from its stack's state to repair a cluster. */
 export interface RepairRecord {
   /** The anchor's random id; undefined before the first `up`. */
   readonly clusterId: string | undefined;
-  /** How often each step was repaired, by its name; none is not in it. */
+  /** How often each step was repaired, by its name; a step that was never repaired is not in it. */
   readonly counts: ReadonlyMap<string, number>;
   /** The end of the certificate in the stack's kubeconfig; undefined if there is none to read. */
   readonly kubeconfigEnds: Date | undefined;
@@ -32,10 +32,10 @@ export function repairRecordIn(state: Resources): RepairRecord {
   };
 }
 
-/** The command of a step that runs at deletions alone has no such text. */
+/** The command of a step that runs only at deletions has no such text. */
 const command = z.looseObject({ create: z.string().catch(""), stdout: z.string().catch("") });
 
-/** Of the first client certificate in a kubeconfig. */
+/** The end of the first client certificate in a kubeconfig. */
 function certificateEnd(kubeconfig: string): Date | undefined {
   const [, base64 = ""] = /client-certificate-data: *"?([A-Za-z0-9+/=]+)/.exec(kubeconfig) ?? [];
   return endOf(Buffer.from(base64, "base64"));

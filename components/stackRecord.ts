@@ -6,7 +6,7 @@ import { type RecordedRegistries, registriesIn } from "./registryChanges";
 import { type RepairRecord, repairRecordIn } from "./repairRecordIn";
 import { resources } from "./stateResources";
 
-/** The engine's own function that reads what a stack's state holds: type and outputs by URN. */
+/** The engine's own function that reads the resources in a stack's state: type and outputs by URN. */
 const READ = "pulumi:pulumi:readStackResourceOutputs";
 
 export interface StackRecord {

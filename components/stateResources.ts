@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { nameOf } from "../plan/urn";
 
-/** What a stack's state holds: type and outputs by URN. */
+/** The resources in a stack's state: type and outputs by URN. */
 export const resources = z.record(z.string(), z.object({ type: z.string(), outputs: z.unknown() }));
 export type Resources = Readonly<z.infer<typeof resources>>;
 

@@ -8,13 +8,13 @@ export interface Machine {
   readonly connection: Connection;
   /** The guest itself. Resources inside the guest are deleted and replaced together with it. */
   readonly guest: pulumi.Resource;
-  /** A value that changes whenever the guest is created again, also after a refresh has found that it no longer exists. */
+  /** A value that changes whenever the guest is created again, also after a refresh found that the guest no longer exists. */
   readonly creation: pulumi.Output<string>;
   /** Done when the machine is ready for K3s. */
   readonly usable: pulumi.Resource;
 }
 
-/** Options of a resource that is deleted and made anew together with a guest. */
+/** Options of a resource that is deleted and replaced together with a guest. */
 export const livesWith = (
   guest: pulumi.Resource,
 ): Pick<pulumi.CustomResourceOptions, "deletedWith" | "replaceWith"> => ({
@@ -22,7 +22,7 @@ export const livesWith = (
   replaceWith: [guest],
 });
 
-/** The same of a resource inside a machine that is ready for K3s. */
+/** The same options for a resource inside a machine that is ready for K3s. */
 export const inside = ({ guest, usable }: Machine, parent: pulumi.Resource): pulumi.CustomResourceOptions => ({
   ...{ parent, dependsOn: [usable] },
   ...livesWith(guest),

@@ -8,13 +8,13 @@ import { clusterStepName, hookName } from "../../plan/steps";
 import { advice } from "../../remote/advice";
 import { type Connection, RemoteScript } from "../../remote/RemoteScript";
 
-/** What a new virtual machine is made of, beside a template. */
+/** What a new virtual machine is created from, in addition to a template. */
 export interface BootFiles {
   /** Volume id of the image that becomes its root disk. */
   readonly image?: pulumi.Input<string>;
-  /** Volume id of what cloud-init reads beside the machine's own settings. */
+  /** Volume id of the file that cloud-init reads in addition to the machine's own settings. */
   readonly vendorData?: pulumi.Input<string>;
-  /** The machine is made after these, and they are removed after it. */
+  /** The machine is created after these, and they are removed after it. */
   readonly resources: readonly pulumi.Resource[];
 }
 
@@ -24,7 +24,7 @@ interface BootFilesArgs {
   readonly proxmox: proxmoxve.Provider;
   readonly host: Connection;
   readonly clusterId: pulumi.Output<string>;
-  /** The checks of the host come before. */
+  /** The checks of the host, which run first. */
   readonly after: readonly pulumi.Resource[];
   readonly scriptOptions: (own: pulumi.CustomResourceOptions) => pulumi.CustomResourceOptions;
 }
@@ -55,7 +55,7 @@ export function bootFiles(name: string, args: BootFilesArgs, parent: pulumi.Reso
   });
 }
 
-/** A preview knows the volume that the config names; a download has the cluster's id in its name. */
+/** A preview knows a volume that the config names. The name of a downloaded image contains the cluster's id. */
 function imageOf(node: VmNodePlan, clusterId: pulumi.Output<string>): Pick<BootFiles, "image"> {
   if (!("image" in node.source)) return {};
   const { image } = node.source;
@@ -86,7 +86,7 @@ function download(
       parent,
       provider: proxmox,
       dependsOn: [...after],
-      // A file with the same sum from another place is the same file.
+      // The same sum means the same file, wherever it comes from.
       ignoreChanges: ["url"],
       hooks: { onError: [failure] },
     },
@@ -119,8 +119,9 @@ function imageFailure(cluster: string): pulumi.ErrorHook {
 }
 
 /**
- * The storages for snippets that machines need. A machine names its file as long as it exists, and Proxmox VE does not start
- * one whose file is gone. So the file goes with the last machine that names it, whatever the config says by now.
+ * The storages on which machines need a snippet. A machine names its snippet as long as it exists, and Proxmox VE does not start
+ * a machine whose snippet is missing. So a snippet is removed with the last machine that names it, whatever the config says by
+ * then.
  */
 function snippetStorages(plan: ClusterPlan, { nodes }: ClusterRecord): string[] {
   const kept = nodes
@@ -137,7 +138,7 @@ function snippet(
   parent: pulumi.Resource,
 ): RemoteScript {
   return new RemoteScript(
-    // A step's name has no dots.
+    // The name of a step has no dots.
     clusterStepName(`${name}-${storage.replaceAll(".", "-")}`, "snippet"),
     {
       task: "snippet",

@@ -5,29 +5,29 @@ import { hookName } from "../../plan/steps";
 import { advice } from "../../remote/advice";
 
 /**
- * Inputs of a guest that count at its creation. A change must not rebuild every node at once, so a rebuild is asked
- * for per node. Nor may one by hand: a disk is moved and a guest put into another pool on the host. The description tells
- * one creation from the next.
+ * Inputs of a guest that apply only when it is created. A change must not rebuild all nodes at once, so a person rebuilds node by
+ * node. A change by hand must not rebuild the node either: on the host, people move disks and put guests into other pools. The
+ * description tells one creation from the next.
  */
 const AT_CREATION = {
   lxc: ["operatingSystem.templateFileId", "disk.datastoreId", "poolId", "description"],
   vm: [
     ...["clone", "poolId", "description"],
-    // The client would detach each disk that its inputs do not have. The program's own step grows and attaches disks (host/vm.sh).
+    // The client would detach each disk that is not in its inputs. The program's own step grows and attaches disks (host/vm.sh).
     "disks",
-    // A new user would rebuild the machine; keys are kept by the program's own scripts.
+    // The client would rebuild the machine for a new user. The program's own scripts keep the keys up to date.
     ...["initialization.datastoreId", "initialization.interface", "initialization.userAccount"],
     "initialization.vendorDataFileId",
   ],
 } as const;
 
 /**
- * What the config has no key for is for people to set on the host. A refresh takes it into the state, and without this the
- * client would take it away again: a mount point by a new container, most others by a reboot.
+ * Settings without a key in the config: people may set them on the host. A refresh takes them into the state. Without this list,
+ * the client would then remove them again: a mount point by a new container, most others by a reboot.
  */
 const FOR_PEOPLE = {
   lxc: [
-    // Features other than nesting are root@pam's alone: the program writes them over SSH.
+    // Only root@pam may set features other than nesting, so the program writes them over SSH.
     "features",
     ...["mountPoints", "devicePassthroughs", "idmaps", "hookScriptFileId", "tags", "protection"],
     ...["console", "environmentVariables", "initialization.entrypoint"],
@@ -55,7 +55,7 @@ export function ignoredChanges(node: NodePlan): string[] {
   return [
     ...AT_CREATION[node.kind],
     ...FOR_PEOPLE[node.kind],
-    // The machine keeps the one that it was made with, as long as the config gives none.
+    // If the config gives no MAC address, the machine keeps the one that it was created with.
     ...(node.kind === "vm" && node.mac === undefined ? ["networkDevices[0].macAddress"] : []),
     ...(node.startup === undefined ? ["startup"] : []),
     ...(node.cpuUnits === undefined ? ["cpu.units"] : []),
@@ -66,7 +66,7 @@ export function ignoredChanges(node: NodePlan): string[] {
 const diskGiB = ({ disk }: Record<string, unknown> = {}): number | undefined =>
   (disk as { readonly size?: number } | undefined)?.size;
 
-/** Why a disk stays as it is that is larger than the config says, with both ways out. */
+/** Says why a disk that is larger than the config says is not changed, and names both ways out. */
 export function diskTooLarge(node: string, is: number, wanted: number): string {
   return advice(
     `${node}: its disk has ${is}GB, the config says ${wanted}GB, and a disk cannot shrink; it was not changed`,
@@ -75,9 +75,9 @@ export function diskTooLarge(node: string, is: number, wanted: number): string {
 }
 
 /**
- * Before a change, in the preview too: a container's disk as a refresh in the same run sees it is no larger than the config's.
- * Somebody may have grown it on the host; the client would only say that it cannot shrink it, and not before the `up`. What
- * the state knew before the run is judged earlier (plan/refusals.ts).
+ * Fails if a container's disk is larger than the config says. It runs before a change, also in a preview, and sees what a refresh
+ * in the same run has found: somebody may have grown the disk on the host. The client would only say that it cannot shrink the
+ * disk, and not before the `up`. For what the state knew before the run, see plan/refusals.ts.
  */
 export function diskFits(cluster: string): pulumi.ResourceHook {
   return new pulumi.ResourceHook(

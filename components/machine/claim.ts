@@ -19,10 +19,10 @@ export interface HostAccess {
 /**
  * The claim: before each creation and each change of a guest, it checks on the Proxmox host that the VMID is free or ours.
  *
- * It is a hook and not a resource, because a resource runs again only if *its* inputs change, not if the guest's state does.
- * Then three cases would not be checked: a creation that is tried again, a guest that a refresh removed from the state, and
- * another person's guest that a refresh took for ours (docs/decisions/0003). It does not run in a preview.
- * @param takeTurn waits until the guest may be created, then runs the check, which is the last thing before the creation
+ * It is a hook and not a resource, because a resource runs again only if *its* inputs change, not if the guest's state does. A
+ * resource would miss three cases: a creation that is tried again, a guest that a refresh removed from the state, and another
+ * person's guest that a refresh took for ours (docs/decisions/0003). It does not run in a preview.
+ * @param takeTurn waits until the guest may be created, then runs the check, directly before the creation
  */
 export function claim(
   name: string,
@@ -60,8 +60,8 @@ async function checkChange(
 }
 
 /**
- * Before a machine is destroyed because its creation failed: it has no guard yet. It may have gone; but not have been finished
- * since, by another copy of the state, or be anybody else's.
+ * Checks a machine before it is destroyed because its creation failed, as it has no guard yet. The guest may be gone. It must not
+ * be somebody else's, and another copy of the state must not have completed it since.
  * @param creation the id of the creation that failed
  * @throws Error that names the guest that has the VMID, and the next step
  */
@@ -70,13 +70,13 @@ export const checkHalfMade = (name: string, node: NodePlan, access: HostAccess, 
 
 interface Change {
   /**
-   * The number of the creation that is about to begin, which the host keeps until the guest is prepared; without one the
-   * guest is to be changed.
+   * The id of the creation that is about to begin. The host keeps it until the guest is prepared. Absent if the guest is to be
+   * changed.
    */
   readonly creation?: string;
-  /** The id of the creation that failed; the guest is to be destroyed. */
+  /** The id of the creation that failed, if the guest is to be destroyed. */
   readonly failed?: string;
-  /** The change would take away interfaces that the config does not know. */
+  /** The change would remove interfaces that the config does not know. */
   readonly writesNetworks?: boolean;
 }
 

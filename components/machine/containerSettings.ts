@@ -5,7 +5,7 @@ import { MACHINE_TIMEOUTS } from "../../plan/machineTimeouts";
 import type { ClusterPlan, LxcNodePlan } from "../../plan/model";
 import { dns, type FormerGuest, NO_DEVICES, startup, units } from "./settings";
 
-/** The container as Proxmox VE is asked for it, but for the mark; plain values that every preview knows. */
+/** The container's settings for Proxmox VE, without the mark; plain values that every preview knows. */
 export function containerSettings(
   node: LxcNodePlan,
   plan: ClusterPlan,

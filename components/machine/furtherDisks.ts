@@ -6,13 +6,13 @@ import { stepName } from "../../plan/steps";
 import { RemoteScript } from "../../remote/RemoteScript";
 import type { ClusterContext } from "../ClusterContext";
 
-/** A node's further disks as the scripts read them: "serial storage GiB". */
+/** A node's further disks in the form that the scripts read: "serial storage GiB". */
 export const diskLines = ({ disks }: Pick<VmNodePlan, "disks">): string =>
   disks.map(({ serial, storage, sizeGiB }) => `${serial} ${storage} ${sizeGiB}`).join("\n");
 
 /**
- * The guest that keeps a node's further disks. The machine depends on it, so it comes first and goes last, and a rebuild of the
- * machine leaves it alone (docs/decisions/0016).
+ * The guest that keeps a node's further disks. The machine depends on it, so it is created first and deleted last, and a rebuild
+ * of the machine does not touch it (docs/decisions/0016).
  */
 export function furtherDisks(
   name: string,

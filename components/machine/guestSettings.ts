@@ -3,7 +3,7 @@ import type { ClusterPlan, NodePlan } from "../../plan/model";
 import { containerSettings } from "./containerSettings";
 import { vmSettings } from "./vmSettings";
 
-/** A guest of any kind as Proxmox VE is asked for it, but for the mark; with the names of what was downloaded for it. */
+/** A guest's settings for Proxmox VE, of any kind, without the mark; with the names of the files that were downloaded for it. */
 export function guestSettings(node: NodePlan, plan: ClusterPlan, clusterId: string): object {
   if (node.kind === "lxc") return containerSettings(node, plan);
   const [image, vendorData] = [imageVolume(clusterId, node), vendorDataVolume(clusterId, node, plan)];

@@ -23,16 +23,16 @@ export interface MachineFailure {
 
 /* The provider's errors have no code, so the text says what failed. */
 
-/** The provider does not know how its request ended: it asked for a task and did not learn its result. */
+/** The provider does not know how its request ended: it started a task and did not learn the result. */
 const UNKNOWN = /(error|timeout) while waiting for task|failed to perform HTTP (POST|PUT) request/;
 /** The same, after the request to destroy the guest. Before that request, the guest still exists. */
 const UNKNOWN_REMOVAL =
   /(error|timeout) while waiting for task "[^"]*:(vz|qm)destroy:|failed to perform HTTP DELETE request/;
 
-/** It did not come to a request: nothing was done. */
+/** No request was sent, so nothing was done. */
 const UNTRUSTED = /tls: failed to verify certificate|x509: /;
 
-/** The guest is not in the pool on which the token has its privileges. */
+/** The guest is not in the pool for which the token has its privileges. */
 const FORBIDDEN = /Permission check failed \(\/vms\/\d+, VM\./;
 
 /** The token has no privileges on the template of a virtual machine. */
@@ -41,7 +41,10 @@ const NO_CLONE = /Permission check failed \(\/vms\/(\d+), VM\.Clone\)/;
 /** Somebody grew the disk on the host, and no refresh has seen it. */
 const TOO_LARGE = /new disk size \((\d+)G\) has to be greater than the current disk \((\d+)G\)/;
 
-/** Why Proxmox VE keeps a guest or a disk as it is, and what ends that; a removal has looked at it before (scripts/lib/guest.sh). */
+/**
+ * Why Proxmox VE does not remove or change a guest or a disk, and the command that ends that. A removal has checked this before
+ * (scripts/lib/guest.sh).
+ */
 const KEPT: readonly (readonly [words: RegExp, cause: string, end: (vmId: number, command: "pct" | "qm") => string])[] =
   [
     [/protection mode/, "is protected", (vmId, command) => `${command} set ${vmId} --protection 0`],
@@ -119,8 +122,8 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
 }
 
 /**
- * A guest that is not ours must not be moved into the pool. Only before a change has the claim just checked that the guest
- * is ours.
+ * A guest that is not ours must not be moved into the pool. Only before a change, the claim has just checked that the guest is
+ * ours.
  */
 function wayToPool({ operation, kind, vmId, urn, pool }: Omit<MachineFailure, "node" | "message">): string {
   const move = `pveum pool modify ${pool} --allow-move 1 --vms ${vmId} on the Proxmox host, then pulumi up`;

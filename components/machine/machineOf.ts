@@ -9,7 +9,7 @@ import type { Machine } from "./Machine";
 export interface MachineArgs {
   readonly node: NodePlan;
   readonly context: ClusterContext;
-  /** The machine is made after these. */
+  /** The machine is created after these. */
   readonly after: readonly pulumi.Resource[];
 }
 

@@ -18,8 +18,8 @@ interface ReachArgs {
 }
 
 /**
- * Reads the guest's SSH host key on the Proxmox host, so that no connection trusts a key that it has not seen before. It is the
- * same for every kind of machine.
+ * Reads the guest's SSH host key on the Proxmox host, so that no connection has to trust an unknown key. It is the same for every
+ * kind of machine.
  */
 export function reach(
   name: string,

@@ -4,7 +4,7 @@ import { OS_TYPES } from "../../config/template";
 import type { MachineKind } from "../../plan/machineKinds";
 import { fitting } from "../stateResources";
 
-/** What the Proxmox provider records of a guest of any kind. Zero, an empty text and an absent value mean the same there. */
+/** What the Proxmox provider records of a guest of any kind. In it, zero, an empty text and an absent value mean the same. */
 const guestForm = {
   vmId: z.number(),
   nodeName: z.string(),

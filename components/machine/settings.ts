@@ -6,10 +6,10 @@ import type { ClusterContext } from "../ClusterContext";
 
 export const NO_DEVICES: FurtherDevices = { networkInterfaces: [], ipConfigs: [] };
 
-/** What stays as the state records it, whatever the config says now. */
+/** Settings that stay as the state records them, whatever the config says now. */
 export type FormerGuest = Partial<NodeRecord>;
 
-/** A guest that is made anew has nothing of the former one. */
+/** A guest that is created again keeps nothing of the former one. */
 export function formerGuest(
   { name, vmId }: { readonly name: string; readonly vmId: number },
   { former }: Pick<ClusterContext, "former">,

@@ -19,7 +19,7 @@ function cloneOf(node: VmNodePlan): Pick<proxmoxve.VmLegacyArgs, "clone"> {
 /** Proxmox VE's names of the chipsets. */
 const MACHINE_TYPES = { i440fx: "pc", q35: "q35" } as const;
 
-/** The machine as Proxmox VE is asked for it, but for the mark; plain values that every preview knows. */
+/** The machine's settings for Proxmox VE, without the mark; plain values that every preview knows. */
 export function vmSettings(
   node: VmNodePlan,
   plan: ClusterPlan,
@@ -34,11 +34,11 @@ export function vmSettings(
     poolId: plan.proxmox.resourcePool,
     tags: [tag],
     ...cloneOf(node),
-    // The program asks the agent itself, with a bound and words of its own. The client would wait a quarter of an hour.
+    // The program asks the guest agent itself, with its own time limit and messages. The client would wait a quarter of an hour.
     agent: { enabled: true, waitForIp: { disabled: true } },
     cpu: { cores: node.cores, type: node.cpuType, ...units(node) },
     ...(node.bios === undefined ? {} : { bios: node.bios }),
-    // UEFI keeps its variables on a disk of its own. A clone has that of its template.
+    // UEFI keeps its variables on a separate disk. A clone has the disk of its template.
     ...(node.bios === "ovmf" && "image" in node.source ? { efiDisk: { datastoreId: node.storage, type: "4m" } } : {}),
     ...(node.machine === undefined ? {} : { machine: MACHINE_TYPES[node.machine] }),
     memory: { dedicated: node.memoryMiB, floating: 0 },
@@ -50,12 +50,12 @@ export function vmSettings(
         ...(files.image === undefined ? {} : { importFrom: files.image }),
       },
     ],
-    // Otherwise the client gives the machine the host's own CD drive, which takes a privilege more.
+    // Otherwise the client gives the machine the host's own CD drive, which needs one more privilege.
     cdrom: { fileId: "none" },
     initialization: {
       datastoreId: node.storage,
       interface: "ide2",
-      // Packages change when a person wants it, not while a node is made.
+      // Packages are upgraded when a person decides it, not while a node is created.
       upgrade: false,
       dns: dns(network),
       ipConfigs: [

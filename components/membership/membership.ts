@@ -9,9 +9,9 @@ import { RemoteScript } from "../../remote/RemoteScript";
 import { stepName } from "../../plan/steps";
 
 /**
- * The upper limit for a removal, and for a step that may wait for Longhorn, in seconds. It is stored with the leave, so it does not depend on `removal.drainTimeout`: a
- * new timeout would not reach the leave of a node that was just removed from the program. The limits that matter are those
- * of the removal script's steps; they come from the roster.
+ * The upper limit for a removal, and for a step that may wait for Longhorn, in seconds. It is stored with the leave, so it does
+ * not depend on `removal.drainTimeout`: a new timeout would not reach the leave of a node that was just removed from the program.
+ * The steps of the removal script have limits of their own, which come from the roster.
  */
 const LEAVE_BOUND = 24 * 3600;
 
@@ -51,10 +51,10 @@ export function leave(name: string, args: MembershipArgs, parent: pulumi.Resourc
   );
 }
 
-/** It keeps them for good, so it is what tells whether Longhorn may have had one of them. */
+/** A node keeps its further disks for good. So if it has such disks, Longhorn may have used one of them. */
 const hasFurtherDisks = (node: NodePlan): boolean => node.kind === "vm" && node.disksVmId !== undefined;
 
-/** The disks that Longhorn gets, as the scripts read them: "serial GiB". */
+/** The disks that Longhorn gets, in the form that the scripts read: "serial GiB". */
 export const longhornLines = (node: NodePlan): string =>
   longhornDisks(node)
     .map(({ serial, sizeGiB }) => `${serial} ${sizeGiB}`)

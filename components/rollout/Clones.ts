@@ -4,15 +4,18 @@ import { Semaphore } from "async-mutex";
 import type { VmSource } from "../../plan/model";
 import { hookName } from "../../plan/steps";
 
-/** How many copies of one template or image are made at the same time. Each reads all of it, and Proxmox VE locks a template meanwhile. */
+/**
+ * How many copies of one template or image are made at the same time. Each copy reads all of it, and Proxmox VE locks a template
+ * while it is copied.
+ */
 const AT_A_TIME = 4;
 
 /** Limits how many copies of one template or image are made at the same time, whatever the engine's parallelism is. */
 export class Clones {
-  /** They end a machine's turn. One set for all machines of a cluster. */
+  /** The hooks that end a machine's turn. One set for all machines of a cluster. */
   readonly hooks: { readonly afterCreate: pulumi.ResourceHook; readonly onError: pulumi.ErrorHook };
   private readonly sources = new Map<string, Semaphore>();
-  /** For each machine that is being made: the function that ends its turn. */
+  /** For each machine that is being created: the function that ends its turn. */
   private readonly taken = new Map<string, () => void>();
 
   constructor(cluster: string) {
@@ -26,7 +29,7 @@ export class Clones {
   }
 
   /**
-   * Resolves when the machine may be made.
+   * Resolves when the machine may be created.
    * @param check a last check; if it throws, the machine's turn ends
    * @throws the error of `check`
    */

@@ -38,7 +38,7 @@ export class K3sChanges {
     };
   }
 
-  /** A change that fails in a node's trial is not made, and no further node is changed. */
+  /** If a change fails in a node's trial, it is not applied, and no further node is changed. */
   tryFirst(node: string, trial: () => Promise<void>): void {
     this.trials.set(node, trial);
   }
@@ -68,7 +68,9 @@ export class K3sChanges {
     });
   }
 
-  /** If a node rejects a change, the others would reject it too. If a node was not reached, that says nothing about the others. */
+  /**
+   * If a node rejects a change, the others would reject it too. A node that could not be reached says nothing about the others.
+   */
   private failed(resource: string, message: string): void {
     const name = this.nodeOf(resource)?.name;
     if (name === undefined || !this.turns.has(name)) return;

@@ -8,15 +8,16 @@ import { hookName } from "../../plan/steps";
 import { requireQuorumWithout } from "./quorumGate";
 import type { TurnHooks, RollingTurns } from "./RollingTurns";
 
-/** What a look at whose guest it is needs, and one at its node afterwards. */
+/** What is needed to check whose guest it is, and to check its node afterwards. */
 export type RebootsArgs = HostAccess & ClusterAccess;
 
 /**
- * Guests that a change reboots take turns: the next one goes when the node of the last one is Ready again, and none once
- * one is not.
+ * Guests that a change reboots take turns. The next guest is changed when the node of the last one is Ready again. If a node does
+ * not become Ready, no further guest is changed.
  *
- * Hooks and not dependencies: nodes are made all at once, and the engine knows one order for makings and changes. One
- * set of hooks for all machines, because those of a node that has gone from the program would be missing at its deletion.
+ * These are hooks and not dependencies: nodes are created all at once, and the engine has one order for creations and changes.
+ * There is one set of hooks for all machines, because a node that was removed from the program has no hooks of its own at its
+ * deletion.
  */
 export class Reboots {
   readonly hooks: TurnHooks;
@@ -30,7 +31,7 @@ export class Reboots {
       beforeUpdate: new pulumi.ResourceHook(hookName(cluster, "reboot"), (change) => this.before(change)),
       afterUpdate: new pulumi.ResourceHook(hookName(cluster, "rebooted"), ({ name }) => this.after(name)),
       onError: new pulumi.ErrorHook(hookName(cluster, "reboot-failed"), async ({ name }) => {
-        // The client has spoken; what counts here is whether the next one may go.
+        // The client has already reported the error. This check only decides whether the next guest may be changed.
         await this.after(name).catch(() => {});
         return false;
       }),
@@ -41,13 +42,13 @@ export class Reboots {
     const node = this.nodeOf(name);
     if (!node || !reboots(node.kind, oldInputs, newInputs)) return;
     await this.turns.take(name, "reboot it", async () => {
-      // The wait may have been long.
+      // The wait may have been long, so check again.
       await checkOwnership(name, node, this.args);
       await requireQuorumWithout(node, "reboot it", this.args);
     });
   }
 
-  /** Whatever the change has come to, its node is to be Ready before the next guest goes. */
+  /** However the change ended, the node must be Ready before the next guest is changed. */
   private async after(name: string): Promise<void> {
     if (!this.turns.has(name)) return;
     await this.turns.endWhen(name, "its own reboot", () =>

@@ -28,7 +28,7 @@ export class RollingTurns {
   }
 
   /**
-   * Resolves when it is the node's turn, in the order in which they came.
+   * Resolves when it is the node's turn; nodes take turns in the order of their calls.
    * @param effect what the change would do, for the error: "reboot it"
    * @param check a last check; if it throws, the node's turn ends
    * @throws Error if no further node may be changed, and the error of `check`
