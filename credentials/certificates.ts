@@ -5,7 +5,7 @@ import * as tls from "node:tls";
 
 import type { ProxmoxPlan } from "../plan/model";
 
-/** A relative path in the config is below the program's folder, wherever a command was started. */
+/** A relative path in the config is below the program's folder, whatever folder a command was started in. */
 const PROGRAM = path.join(__dirname, "..");
 
 type Trust = Pick<ProxmoxPlan, "caFile" | "host">;
@@ -21,7 +21,7 @@ export interface CaProblem {
 export const caPath = (caFile: string): string => path.resolve(PROGRAM, caFile);
 
 /**
- * The CAs for a connection to the API: those of `proxmox.caFile` alone, else those that the Proxmox provider trusts.
+ * The CAs for a connection to the API: only those of `proxmox.caFile` if it is set, else those that the Proxmox provider trusts.
  * @throws Error if the file has no certificate
  */
 export function apiCas({ caFile }: Pick<Trust, "caFile">): string[] {
@@ -31,8 +31,9 @@ export function apiCas({ caFile }: Pick<Trust, "caFile">): string[] {
 /**
  * What is wrong with `proxmox.caFile`; undefined if there is none, or if the Proxmox provider trusts it too.
  *
- * The provider is a process that Pulumi starts, and it takes its CAs from the system and the environment alone. So the program
- * cannot hand it the file, but sees whether it will trust it: both have the environment of Pulumi (docs/decisions/0020).
+ * The provider is a process that Pulumi starts. It takes its CAs only from the system and the environment, so the program cannot
+ * give it the file. But the program can tell whether the provider will trust the CA, because both have Pulumi's environment
+ * (docs/decisions/0020).
  */
 export function caProblem({ caFile, host }: Trust, platform: string = process.platform): CaProblem | undefined {
   if (caFile === undefined) return undefined;
@@ -49,7 +50,7 @@ export function caProblem({ caFile, host }: Trust, platform: string = process.pl
   return { kind: "untrusted", seen, remedy: trustCommand(caPath(caFile), platform) };
 }
 
-/** How the Proxmox provider comes to trust the CAs in a file, beside those that it trusts now. */
+/** The command with which the Proxmox provider trusts the CAs in a file, in addition to those that it trusts now. */
 export function trustCommand(file: string, platform: string = process.platform): string {
   if (platform === "darwin")
     return `sudo security add-trusted-cert -d -r trustRoot -k /Library/Keychains/System.keychain ${file}`;
@@ -58,7 +59,7 @@ export function trustCommand(file: string, platform: string = process.platform):
   return `export SSL_CERT_DIR=${path.dirname(file)}${others}, and put this line into your shell's profile`;
 }
 
-/** What Go's crypto/x509 trusts: on Linux, by `SSL_CERT_FILE` instead of the system's file, and `SSL_CERT_DIR` beside it. */
+/** The CAs that Go's crypto/x509 trusts. On Linux, `SSL_CERT_FILE` replaces the system's file, and `SSL_CERT_DIR` adds to it. */
 function providerCas(platform: string = process.platform): string[] {
   const { SSL_CERT_FILE: file, SSL_CERT_DIR: folders } = process.env;
   if (platform !== "linux") return tls.getCACertificates("system");
@@ -81,7 +82,7 @@ export function certificatesIn(caFile: string, key = "proxmox.caFile"): string[]
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** The certificates in a file; none if it cannot be read, as Go does it. */
+/** The certificates in a file; none if it cannot be read, like Go does it. */
 function blocksOf(file: string): string[] {
   try {
     return fs.readFileSync(file, "utf8").match(BLOCK) ?? [];

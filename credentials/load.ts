@@ -16,7 +16,7 @@ export interface RegistryFiles {
   readonly placeholder: boolean;
 }
 
-/** The credentials for a Proxmox host. In a preview, placeholders stand in for missing ones. */
+/** The credentials for a Proxmox host. In a preview, placeholders replace missing ones. */
 export interface Credentials {
   readonly apiToken: pulumi.Output<string>;
   /** Private key for root on the Proxmox host. */
@@ -30,11 +30,11 @@ export interface Credentials {
 }
 
 /**
- * Reads the three credentials, and the logins of registries if the config names one with a login, from secret config, else from
- * the environment.
+ * Reads the three credentials from secret config, else from the environment. Also reads the logins of registries, if the config
+ * names a registry with a login.
  *
- * A preview works without them: it uses placeholders and warns once. An `up` fails with one message that lists all missing
- * and unusable credentials.
+ * A preview works without them: it uses placeholders and warns once. An `up` fails with one message that lists all missing and
+ * unusable credentials.
  */
 export function loadCredentials({ ssh, k3s }: Pick<ClusterPlan, "ssh" | "k3s">): Credentials {
   const config = ownConfig();

@@ -13,7 +13,7 @@ export interface StackConfig {
 }
 
 export interface FoundCredentials {
-  /** The usable ones. */
+  /** The usable credentials. */
   readonly values: Readonly<Partial<Record<CredentialName, string>>>;
   readonly missing: readonly CredentialSource[];
   readonly problems: readonly CredentialProblem[];
@@ -21,7 +21,7 @@ export interface FoundCredentials {
 
 /**
  * The text of a credential, from the stack's secret config, else from the environment; undefined if neither has it.
- * @throws SourceError if it is there and must not be used
+ * @throws SourceError if the credential exists, but must not be used
  */
 export function readSource(config: StackConfig, source: CredentialSource): string | undefined {
   const configured = config.get(source.configKey);
@@ -37,7 +37,7 @@ export function readSource(config: StackConfig, source: CredentialSource): strin
   }
 }
 
-/** A credential that is there and must not be used. */
+/** A credential that exists, but must not be used. */
 export class SourceError extends Error {
   constructor(readonly found: CredentialProblem) {
     super(found.problem);

@@ -8,17 +8,17 @@ import { readSource, SourceError, type StackConfig } from "./read";
 import { type CredentialSource, hint, REGISTRY_AUTH } from "./sources";
 
 export interface FoundRegistries {
-  /** K3s' `registries.yaml` with the logins: a secret. With placeholders in their place if they are missing or unusable. */
+  /** K3s' `registries.yaml` with the logins; a secret. Missing or unusable logins are replaced by placeholders. */
   readonly yaml: string;
-  /** The CAs of registries, as the script takes them; no secret. */
+  /** The CAs of registries in the form that the script reads; not a secret. */
   readonly cas: string;
   readonly missing: readonly CredentialSource[];
   readonly problems: readonly CredentialProblem[];
 }
 
 /**
- * What the nodes get for the registries of the config: the file for K3s, with the logins of the secret `registryAuth`, and the CAs.
- * No message shows a character of the secret.
+ * The files that nodes get for the registries of the config: the file for K3s, with the logins from the secret `registryAuth`,
+ * and the CAs. No message shows a character of the secret.
  */
 export function readRegistries(config: StackConfig, registries: RegistriesPlan): FoundRegistries {
   const logins = readLogins(config, registries);
@@ -114,7 +114,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // Its message repeats a part of the text.
+    // The parser's message repeats a part of the text.
     return undefined;
   }
 }
@@ -131,10 +131,10 @@ function loginOf({
   return user && secret ? { username: user, password: secret } : undefined;
 }
 
-/** Docker's names for its Hub, and that of K3s. */
+/** Docker's names for Docker Hub; K3s calls it docker.io. */
 const HUB = new Set(["index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"]);
 
-/** Docker and others write a URL with a path for some registries. */
+/** For some registries, Docker and others write a URL with a path. */
 function hostOf(registry: string): string {
   const host = registry.replace(/^https?:\/\//, "").replace(/\/.*$/s, "");
   return HUB.has(host) ? "docker.io" : host;

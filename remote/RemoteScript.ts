@@ -31,7 +31,7 @@ export interface RemoteScriptArgs {
   readonly triggers?: pulumi.Input<string>[];
 }
 
-/** The last run was one of these. The state does not say which. */
+/** The last run was one of these; the state does not say which. */
 const APPLY = ["create", "update"] as const;
 
 /**
@@ -42,7 +42,9 @@ const APPLY = ["create", "update"] as const;
  * limit, so the script has one. A deletion uses the old text, so a text that may need a fix is kept on the machine.
  */
 export class RemoteScript extends command.remote.Command {
-  /** Its answer, in the shape that its task gives; a secret if `secretOutput` is set. Empty if it runs only at deletion. */
+  /**
+   * The answer, in the shape that its task gives; a secret if `secretOutput` is set. Empty if the script runs only at deletion.
+   */
   readonly answer: pulumi.Output<string>;
 
   constructor(name: string, args: RemoteScriptArgs, opts: pulumi.CustomResourceOptions) {
@@ -84,7 +86,7 @@ export class RemoteScript extends command.remote.Command {
   }
 }
 
-/** Secret if it has a secret; otherwise readable, so that the preview shows a changed script. */
+/** A secret if the script has a secret. Otherwise readable, so that the preview shows a changed script. */
 function stdin(args: RemoteScriptArgs): pulumi.Output<string> {
   const text = pulumi
     .all([pulumi.all(args.inputs ?? {}), pulumi.all(args.secrets ?? {})])

@@ -33,10 +33,10 @@ const JOB = /^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,126}[A-Za-z0-9])?$/;
 const INSTANCE = /^[A-Za-z0-9[][A-Za-z0-9.:[\]_/-]{0,127}$/;
 
 /**
- * Asks a cluster what it says of storage, GitOps, monitoring and the ingress; the script runs on the Proxmox host and changes nothing.
+ * Asks a cluster about its storage, GitOps, monitoring and ingress. The script runs on the Proxmox host and changes nothing.
  * @param clusterId the anchor's random id
  * @returns undefined if no server answers
- * @throws ConnectionError if the host cannot be reached; Error with the cause and the next step if it could not look
+ * @throws ConnectionError if the host cannot be reached; Error with the cause and the next step if the script failed
  */
 export async function askAddons(
   target: ShellTarget,
@@ -54,8 +54,8 @@ export async function askAddons(
 type Words = readonly string[];
 
 /**
- * Reads what `scripts/host/addons.sh` answers. What an add-on says in another form than it must have makes this add-on unknown.
- * @returns undefined where no server answered
+ * Reads the answer of `scripts/host/addons.sh`. If a value of an add-on does not have its form, the add-on is unknown.
+ * @returns undefined if no server answered
  */
 export function parseAddons(text: string): AddonsSight | undefined {
   const lines = text
@@ -186,7 +186,7 @@ const vector = z.looseObject({
   }),
 });
 
-/** @returns undefined for what is no answer of Prometheus */
+/** @returns undefined if the text is not an answer of Prometheus */
 function jobsOf(text: string): JobSight[] | undefined {
   try {
     const { result } = vector.parse(JSON.parse(text)).data;

@@ -15,9 +15,10 @@ export interface NodeFinding {
 }
 
 /**
- * Asks the nodes that stand for what K3s needs of them (`before`), or whether they reach each other and the services (`after`).
+ * Checks on the existing nodes whether K3s has what it needs (`before`), or whether they reach each other and the services
+ * (`after`).
  * @param clusterId the anchor's random id
- * @throws ConnectionError if the host cannot be reached; Error with the cause and the next step if it could not look
+ * @throws ConnectionError if the host cannot be reached; Error with the cause and the next step if the script failed
  */
 export async function askChecks(
   target: ShellTarget,
@@ -33,7 +34,7 @@ export async function askChecks(
   return parseChecks(answer);
 }
 
-/** Reads what `scripts/host/check.sh` answers. A node writes its words itself: no sign in them acts on a terminal. */
+/** Reads the answer of `scripts/host/check.sh`. Nodes write its words, so no character in them may act on a terminal. */
 export function parseChecks(answer: string): NodeFinding[] {
   const lines = answer.split("\n").filter(Boolean);
   return lines.map((line) => {

@@ -29,10 +29,10 @@ const addresses = z.array(z.looseObject({ type: z.string(), address: z.string() 
 const nodeInfo = z.looseObject({ kubeletVersion: z.string() });
 
 /**
- * Asks a cluster what it says of itself; the script runs on the Proxmox host and changes nothing in it.
+ * Asks for the state of a cluster. The script runs on the Proxmox host and changes nothing in the cluster.
  * @param clusterId the anchor's random id
- * @param run what the host is to know of an `up` (the argument RUN); a look outside of one has none
- * @throws ConnectionError if the host cannot be reached; Error with the cause and the next step if it could not look
+ * @param run what the host must know about an `up` (the argument RUN); absent outside of an `up`
+ * @throws ConnectionError if the host cannot be reached; Error with the cause and the next step if the script failed
  */
 export async function askCluster(
   target: ShellTarget,
@@ -49,8 +49,8 @@ export async function askCluster(
 }
 
 /**
- * Reads what `scripts/host/status.sh` answers.
- * @throws Error where a line has another form; its text is not shown, as a node may have written it
+ * Reads the answer of `scripts/host/status.sh`.
+ * @throws Error if a line does not have its form; the text is not shown, because a node may have written it
  */
 export function parseCluster(text: string): ClusterSight {
   const lines = text
@@ -99,7 +99,7 @@ function k3sOf([name = "", state]: readonly string[]): ClusterSight["k3s"][numbe
   return { node: nameOf(name), runs: state === "runs" };
 }
 
-/** The end of a certificate in PEM or DER; undefined for what is none. */
+/** The end of a certificate in PEM or DER; undefined if it is not a certificate. */
 export function endOf(certificate: Buffer): Date | undefined {
   try {
     return new Date(new X509Certificate(certificate).validTo);

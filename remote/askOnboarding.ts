@@ -10,13 +10,13 @@ import {
 import { lookAtCluster } from "./clusterLook";
 import type { ShellTarget } from "./sshClient";
 
-/** What each guest says of its onboarding, by the name that the guest has on the Proxmox host; undefined if it says nothing. */
+/** The report of each guest about its onboarding, by the guest's name on the Proxmox host; undefined if it has none. */
 export type OnboardingReports = ReadonlyMap<string, OnboardingReport | undefined>;
 
 /**
- * Asks all nodes how far their onboarding is, at the same time.
+ * Asks all nodes at the same time how far their onboarding is.
  * @param clusterId the anchor's random id
- * @throws ConnectionError if the host cannot be reached; Error with the cause and the next step if it could not look
+ * @throws ConnectionError if the host cannot be reached; Error with the cause and the next step if the script failed
  */
 export async function askOnboarding(
   target: ShellTarget,
@@ -31,7 +31,7 @@ export async function askOnboarding(
   return parseOnboarding(answer);
 }
 
-/** Reads what `scripts/host/onboarding.sh` answers. A node writes its report itself: one of another form counts as none. */
+/** Reads the answer of `scripts/host/onboarding.sh`. A node writes its report itself; a report of another form counts as none. */
 export function parseOnboarding(answer: string): OnboardingReports {
   const lines = answer.split("\n").filter(Boolean);
   return new Map(
@@ -46,7 +46,7 @@ export function parseOnboarding(answer: string): OnboardingReports {
 const step = z.object({
   state: z.enum(STEP_STATES),
   time: z.union([z.literal(""), z.iso.datetime()]).transform((time) => time || undefined),
-  // Printable ASCII: it goes to a terminal.
+  // Printable ASCII, because it is shown on a terminal.
   message: z.string().regex(/^[ -~]{0,600}$/),
 });
 const report = z.object({ steps: z.object(Object.fromEntries(onboardingSteps.map((name) => [name, step]))) });

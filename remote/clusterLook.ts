@@ -4,7 +4,7 @@ import type { TaskName } from "./tasks";
 
 /** A task about a whole cluster that changes nothing. */
 export interface ClusterLook extends Pick<ShellTask, "title" | "boundSeconds" | "args"> {
-  /** The step has its name. */
+  /** The step has the same name. */
   readonly task: TaskName & ClusterStep;
   readonly cluster: string;
   /** The anchor's random id. */
@@ -12,9 +12,9 @@ export interface ClusterLook extends Pick<ShellTask, "title" | "boundSeconds" | 
 }
 
 /**
- * Has the Proxmox host look at a cluster.
+ * Looks at a cluster from the Proxmox host.
  * @returns the task's answer
- * @throws ConnectionError if the host cannot be reached; Error with the cause and the next step if it could not look
+ * @throws ConnectionError if the host cannot be reached; Error with the cause and the next step if the script failed
  */
 export function lookAtCluster(target: ShellTarget, { cluster, clusterId, ...look }: ClusterLook): Promise<string> {
   const step = clusterStepName(cluster, look.task);

@@ -32,7 +32,7 @@ function read(file: string): string {
   return file.endsWith(".sh") ? text.replace(/^[ \t]*#(?!!).*\n/gm, "") : text;
 }
 
-/** The text of a task, without the runner; `kept-leave` is the removal script that the roster keeps on the host. */
+/** The text of a task, without the runner. `kept-leave` is the removal script that the roster keeps on the host. */
 export function taskText(task: TaskName | "kept-leave"): string {
   const parts = task === "kept-leave" ? ["lib/task", ...KEPT_LEAVE] : taskOf(task).parts;
   return parts.map((part) => read(`${part}.sh`)).join("\n");
@@ -79,8 +79,8 @@ export function renderCommand(text: CommandText): string {
 }
 
 /**
- * The arguments in a command that {@link renderCommand} made: the way back, for what the state records.
- * A text of another form has none.
+ * Reads the arguments back from a command of {@link renderCommand}, for the record in the state. Empty for a text of another
+ * form.
  */
 export function readArguments(command: string): Partial<Record<string, string>> {
   const exports = command.matchAll(/^export ([A-Z0-9_]+)='((?:[^']|'\\'')*)'$/gm);
@@ -108,7 +108,7 @@ export function renderStdin(task: TaskName, values: StdinValues = {}): string {
 }
 
 /**
- * A secret in a text that {@link renderStdin} made: the way back, for what the state records.
+ * Reads a secret back from a text of {@link renderStdin}, for the record in the state.
  * @returns undefined if the text has no secret of this name
  */
 export function readSecret(stdin: string, name: string): string | undefined {

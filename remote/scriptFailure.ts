@@ -27,8 +27,8 @@ const EXITED = "Process exited with status";
 export const wasReached = (message: string): boolean => message.includes(EXITED) || !UNREACHED.test(message);
 
 /**
- * The error that a script printed (`fail` in scripts/lib/task.sh), up to its next step; undefined if it printed none. The plugin's
- * message has it below the whole command, which nobody reads.
+ * The error that a script printed (`fail` in scripts/lib/task.sh), up to its next step; undefined if it printed none. In the
+ * plugin's message it comes after the whole command, where nobody reads it.
  */
 function ownError(step: string, message: string): string | undefined {
   const lines = message.split("\n");

@@ -12,7 +12,7 @@ export const LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 export const IPV4 = "[0-9]{1,3}(?:[.][0-9]{1,3}){3}";
 const STORAGE = "[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]";
 const TEMPLATE = `${STORAGE}:vztmpl/[A-Za-z0-9_.+~-]+`;
-/** A disk image on a storage, or the place of one that is downloaded. */
+/** A disk image on a storage, or only the place of an image that is downloaded. */
 const IMAGE = `${STORAGE}:import(?:/[A-Za-z0-9_.+=-]+)?`;
 /** Serial number of a disk. */
 const SERIAL = "[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?";
@@ -24,10 +24,10 @@ const KUBE_NAME = "[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?";
 const KUBE_KEY = `(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?${KUBE_NAME}`;
 const PUBLIC_KEY = "[a-z0-9@.-]+ [A-Za-z0-9+/]+=*(?: [^\\x00-\\x1f\\x7f]*)?";
 const FOLDER = "/[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_.+-]+)*";
-/** It has no character with a meaning for a shell, and cannot start an option. */
+/** It has no character with a meaning for a shell, and cannot be read as an option. */
 const URL = "https?://[A-Za-z0-9][A-Za-z0-9.:-]*(?:/[A-Za-z0-9._~%+=,:-]*)*";
 const NAMED = "[A-Za-z0-9_.-]+";
-/** A file for nft that replaces the program's own table: no line of it can begin another command or read another file. */
+/** A file for nft that replaces only the program's own table: no line can start another command or include another file. */
 const NFTABLES = [
   "table inet k3smesh\\ndelete table inet k3smesh\\ntable inet k3smesh \\{",
   '(?:\\n +(?:\\}|(?:set|chain) [a-z]+ \\{|(?!set|chain|include|define|redefine|undefine)[a-z][A-Za-z0-9_@.,:/ ={}"-]*))*',
@@ -88,7 +88,7 @@ export const SHAPES = {
   MODULES: "(?:[a-z0-9_]{1,32}(?: [a-z0-9_]{1,32})*)?",
   NAME: LABEL,
   NETWORK: "keep|change",
-  /** Those of pods and services. */
+  /** The networks of pods and services. */
   NETWORKS: lines(`${IPV4}/[0-9]{1,2}`),
   /** The template of a virtual machine is a VMID. */
   NODES: lines(`${VMID} ${LABEL} ${IPV4} ${STORAGE} ${NUMBER} (?:${TEMPLATE}|${IMAGE}|${VMID})`),
@@ -104,7 +104,7 @@ export const SHAPES = {
   PVE_NODE: "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?",
   /** K3s' registries.yaml without a secret; only for nodes. */
   REGISTRIES: "[^\\x00]*",
-  /** How often `up` has repaired what the step made; another number runs it again. */
+  /** How often `up` has repaired the result of the step. A new number runs the step again. */
   REPAIRS: NUMBER,
   ROLE: "server|agent",
   RULES: NFTABLES,
@@ -119,7 +119,7 @@ export const SHAPES = {
   STEP: WORD,
   STORAGE,
   TAINTS: lines(`${KUBE_KEY}(?:=(?:${KUBE_NAME})?)?:(?:NoSchedule|PreferNoSchedule|NoExecute)`),
-  /** Empty if the guest is no clone of a template. */
+  /** Empty if the guest is not a clone of a template. */
   TEMPLATE: `(?:${VMID})?`,
   TIMEOUT: NUMBER,
   TO: FOLDER,

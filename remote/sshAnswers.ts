@@ -7,9 +7,9 @@ import { DIAL_SECONDS } from "./dialing";
 const SSH_PORT = 22;
 
 /**
- * Whether a new connection from this machine reaches the SSH server at one of the addresses: it greets first, so no login is
- * needed to know.
- * @param seconds how long it is tried
+ * Whether a new connection from this machine reaches the SSH server at one of the addresses. The server sends its greeting first,
+ * so no login is needed.
+ * @param seconds how long it tries
  */
 export async function sshAnswers(addresses: readonly string[], seconds: number): Promise<boolean> {
   const until = Date.now() + seconds * 1000;

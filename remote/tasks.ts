@@ -28,13 +28,13 @@ interface AnyTask {
 /** A task of the Proxmox host. */
 interface HostTask extends AnyTask {
   readonly runsOn: "host";
-  /** It also runs at deletions, whose text is stored in the state until the next `up`. */
+  /** It also runs at deletions. The state keeps the deletion's text until the next `up`. */
   readonly deletes?: true;
 }
 
 /**
- * A task of a node itself. It carries secrets or writes files, so the gate does not run it on the host. It has no deletion: that would need
- * the node, and a node that is down must hold up nothing.
+ * A task of a node itself. It carries secrets or writes files, so the gate does not run it on the host. It has no deletion: a
+ * deletion would need the node, and a node that is down must not block a run.
  */
 interface NodeTask extends AnyTask {
   readonly runsOn: "node";
@@ -60,7 +60,7 @@ const ACTS = ["lib/task", "lib/guest", "lib/acts"];
 const CLUSTER = [...ACTS, "lib/cluster"];
 /** Of tasks that run on a node and report its onboarding. */
 const ONBOARDING = ["lib/task", "lib/progress", "lib/doing"];
-/** What a guest shows its progress with. */
+/** The files with which a guest shows its progress. */
 const GUEST_PAGE = {
   "guest-page.sh": ["lib/progress.sh", "host/files/guest-page.sh"],
   "style.css": { text: PAGE_STYLE },
@@ -69,13 +69,13 @@ const GUEST_PAGE = {
   "k3s-onboarding.socket": ["host/files/k3s-onboarding.socket"],
   "k3s-onboarding@.service": ["host/files/k3s-onboarding@.service"],
 };
-/** What allows SSH by key in a guest. */
+/** The files that allow SSH by key in a guest. */
 const GUEST_SSH = {
   "guest-ssh.sh": ["host/files/guest-ssh.sh"],
   "sshd.conf": ["host/files/sshd.conf"],
   "sshd-tmpfiles.conf": ["host/files/sshd-tmpfiles.conf"],
 };
-/** What a guest needs to apply the rules of its firewall. */
+/** The files with which a guest applies the rules of its firewall. */
 const GUEST_FIREWALL = {
   "guest-firewall.sh": ["host/files/guest-firewall.sh"],
   "k3smesh.service": ["host/files/k3smesh.service"],
@@ -375,7 +375,7 @@ export type AnswerOf<Name extends TaskName> = (typeof TASKS)[Name] extends { wor
   ? Word
   : string;
 
-/** A task of the table, with its optional fields. */
+/** A task from the table, with its optional fields. */
 export const taskOf = (name: TaskName): Task => TASKS[name];
 
 /**
