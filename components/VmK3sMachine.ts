@@ -45,7 +45,7 @@ export class VmK3sMachine extends pulumi.ComponentResource implements Machine {
     const failed = context.halfMade[name];
     if (failed !== undefined)
       void pulumi.log.warn(
-        `${name}: the creation of guest ${node.vmId} failed before it had all its settings, so it is destroyed and made anew`,
+        `${name}: the creation of guest ${node.vmId} failed before it had all its settings, so it is destroyed and created again`,
         this,
       );
     const kept = node.disksVmId === undefined ? [] : [furtherDisks(name, node, node.disksVmId, context, this)];

@@ -1,18 +1,20 @@
-/* What the cluster says of what runs in it beside K3s, read by `remote/askAddons.ts`. */
+/** What runs in the cluster in addition to K3s, read by `remote/askAddons.ts`. */
 
-/** `absent`: the API has no kind or no object of it. `unknown`: the API did not say, which is neither there nor absent. */
+/**
+ * `absent`: the API does not have the kind, or has no object of it. `unknown`: the API did not say; it may be there or absent.
+ */
 export type AddonSight<T> =
   { readonly is: "there"; readonly seen: T } | { readonly is: "absent" } | { readonly is: "unknown" };
 
-/** A condition of an object. What has not its form is left out. */
+/** A condition of an object. Conditions without the right form are left out. */
 export interface Condition {
   readonly type: string;
   readonly status: "True" | "False" | "Unknown";
-  /** One word in CamelCase; undefined where it is something else. */
+  /** One word in CamelCase; undefined if it is something else. */
   readonly reason: string | undefined;
 }
 
-/** What a person or Longhorn may stop on a node, and on a disk. */
+/** What a person or Longhorn may stop on a node or a disk. */
 interface Scheduling {
   /** It gets new replicas. */
   readonly allowScheduling: boolean;
@@ -23,7 +25,7 @@ interface Scheduling {
 
 export interface LonghornDiskSight extends Scheduling {
   readonly name: string;
-  /** Where it is mounted, without a slash at its end. */
+  /** Where the disk is mounted, without a slash at the end. */
   readonly path: string;
 }
 
@@ -37,7 +39,7 @@ export type Robustness = "degraded" | "faulted";
 
 export interface LonghornSight {
   readonly nodes: readonly LonghornNodeSight[];
-  /** How many there are. */
+  /** How many volumes there are. */
   readonly volumes: { readonly all: number } & Readonly<Record<Robustness, number>>;
   /** The first few of those that are not healthy. */
   readonly unwell: readonly {
@@ -47,12 +49,12 @@ export interface LonghornSight {
   }[];
 }
 
-/** What Flux fetches from, or applies. */
+/** An object that Flux fetches from, or applies. */
 export interface FluxObjectSight {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
-  /** The program `addons/` has made it. */
+  /** The program `addons/` has created it. */
   readonly isOfAddons: boolean;
   readonly isSuspended: boolean;
   /** Its conditions are about the object as it is now. */
@@ -60,9 +62,9 @@ export interface FluxObjectSight {
   readonly conditions: readonly Condition[];
 }
 
-/** What Prometheus says of the targets that it scrapes. */
+/** What Prometheus reports about the targets that it scrapes. */
 export interface JobSight {
-  /** Undefined if the name has not the form of one. */
+  /** Undefined if the name does not have the form of a job's name. */
   readonly job: string | undefined;
   readonly up: number;
   readonly down: number;
@@ -73,7 +75,7 @@ export interface JobSight {
 export interface PrometheusSight {
   readonly namespace: string;
   readonly name: string;
-  /** Pods that it is to have. */
+  /** How many pods it should have. */
   readonly wanted: number;
   /** Undefined if its operator has not said. */
   readonly available: number | undefined;
@@ -86,11 +88,11 @@ export interface IngressSight {
   readonly namespace: string;
   readonly name: string;
   readonly nodePorts: readonly number[];
-  /** Of each node that could be asked for. */
+  /** For each node that could be checked. */
   readonly ports: readonly { readonly node: string; readonly port: number; readonly answers: boolean }[];
 }
 
-/** What the cluster says of storage, GitOps, monitoring and the ingress: `scripts/host/addons.sh`. */
+/** The state of storage, GitOps, monitoring and the ingress, from `scripts/host/addons.sh`. */
 export interface AddonsSight {
   readonly longhorn: AddonSight<LonghornSight>;
   readonly flux: AddonSight<readonly FluxObjectSight[]>;

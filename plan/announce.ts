@@ -38,8 +38,8 @@ export function fateOfDisks({ serials, vmId }: NonNullable<NodeChange["disks"]>,
 }
 
 /**
- * The plan's warnings that a preview should say. Who reads the same warnings at each run skips them, so those about new nodes are
- * said when a node comes.
+ * The plan's warnings that a preview shows. Some warnings are only about new nodes, so they are shown only if a node joins:
+ * nobody reads a warning that appears in every run.
  */
 export function notices({ changes }: Transitions, { warnings }: ClusterPlan): string[] {
   const comes = changes.some(({ effect }) => WITH_NEW_MACHINE.includes(effect));
@@ -52,13 +52,13 @@ export function notices({ changes }: Transitions, { warnings }: ClusterPlan): st
 /** Effects after which the program has seen that the node is Ready. */
 const SEEN_READY: ReadonlySet<NodeEffect> = new Set([...WITH_NEW_MACHINE, "reboot", "k3sRestart"]);
 
-/** The last line of an `up` that succeeded: which nodes it has seen Ready, and what to do next. */
+/** The last line of a successful `up`: which nodes it has seen Ready, and what to do next. */
 export function closing(former: ClusterRecord, { changes }: Transitions, plan: ClusterPlan): string {
   const { name, version, nodes } = plan;
   const seen = changes.filter(({ effect }) => SEEN_READY.has(effect)).map(({ node }) => node);
   if (seen.length === 0)
-    // Nobody has looked at them. What a refresh or --replace did, the program does not know.
-    return `${name}: the config disturbs no node. next: ${ownCommand("status")}, which looks whether all ${nodes.length} are Ready`;
+    // No node was checked in this run. The program does not know what a refresh or --replace did.
+    return `${name}: the config disturbs no node. next: ${ownCommand("status")}, which checks whether all ${nodes.length} are Ready`;
   const who = `${seen.length === nodes.length ? `all ${seen.length} nodes` : seen.join(", ")} ${seen.length === 1 ? "is" : "are"}`;
   const next =
     former.nodes.length > 0

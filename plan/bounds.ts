@@ -1,14 +1,12 @@
 import { MACHINE_TIMEOUTS, VM_TIMEOUTS } from "./machineTimeouts";
 import { type ClusterPlan, isNixos, type NodePlan } from "./model";
 
-/*
- * How long a step may take at most. Scripts are ended after it; a preview adds it up.
- */
+/** Time limits of the steps. A script is ended after its limit; a preview adds the limits up. */
 
-/** What of the plan the bounds follow from. */
+/** The part of the plan that the limits depend on. */
 export type Bounded = Pick<ClusterPlan, "k3s" | "removal">;
 
-/** Seconds of steps whose bound is the same for every cluster. */
+/** Seconds for the steps whose limit is the same for every cluster. */
 export const STEP_BOUNDS = {
   claim: 300,
   guard: 300,
@@ -22,7 +20,7 @@ export const STEP_BOUNDS = {
   page: 60,
 } as const;
 
-/** Seconds in which packages are installed, all tries together; the rest of the bound is for the last one to end. */
+/** Seconds for the installation of packages, all tries together. The rest of the limit is left for the last try to end. */
 export const PACKAGES_DEADLINE = 420;
 
 /** Seconds to destroy a machine, to create one, and to set it up. */
@@ -35,27 +33,27 @@ const MACHINE_BOUNDS = {
   vm: { destroy: VM_TIMEOUTS.timeoutStopVm, create: VM_TIMEOUTS.timeoutClone, setUp: STEP_BOUNDS.firstBoot },
 } as const;
 
-/** Seconds in which K3s restarts: its start, and a return to what it had if it refuses a change. */
+/** Seconds for a restart of K3s: its start, and the return to the former config if K3s rejects a change. */
 const k3sStart = ({ k3s }: Pick<Bounded, "k3s">): number => k3s.startTimeoutSeconds + 120;
 
-/** Seconds that a new node waits until the server that it joins answers (`scripts/node/k3s-onboarding.sh`). */
+/** Seconds that a new node waits for an answer of the server that it joins (`scripts/node/k3s-onboarding.sh`). */
 export const SERVER_TIMEOUT = 100;
 
 /** Seconds for the step that installs K3s, or restarts it. */
 export const k3sBound = (plan: Pick<Bounded, "k3s">): number => SERVER_TIMEOUT + k3sStart(plan);
 
-/** Seconds for a look whether a node is Ready, its labels and its place in etcd among them. */
+/** Seconds for the check whether a node is Ready, including its labels and its place in etcd. */
 export const readyBound = ({ k3s }: Pick<Bounded, "k3s">): number => 2 * k3s.startTimeoutSeconds + 60;
 
 /** Seconds that a joining server waits until another server answers: about the time of a restart. */
 export const OTHERS_TIMEOUT = 120;
 export const joinBound = OTHERS_TIMEOUT + 300;
 
-/** Seconds in which a removed server leaves etcd, and in which a Node is deleted (`scripts/host/leave.sh`). */
+/** Seconds for a removed server to leave etcd, and for the deletion of a Node (`scripts/host/leave.sh`). */
 const LEAVE_ETCD = 120;
 const DELETE_NODE = 130;
 
-/** Seconds in which the pods of a node have moved, or the removal stops. */
+/** Seconds for the pods of a node to move; after that the removal stops. */
 export const drainBound = ({ removal }: Pick<Bounded, "removal">): number =>
   removal.drainTimeoutSeconds * (removal.onBlocked === "force" ? 2 : 1);
 
@@ -67,7 +65,7 @@ export const rebootBound = ({ kind }: Pick<NodePlan, "kind">, plan: Bounded): nu
   (kind === "lxc" ? MACHINE_TIMEOUTS.timeoutUpdate : VM_TIMEOUTS.timeoutShutdownVm + VM_TIMEOUTS.timeoutStartVm) +
   readyBound(plan);
 
-/** Seconds from the drain of a node until the node that was made anew is Ready. */
+/** Seconds from the drain of a node until it is created again and Ready. */
 export function rebuildBound(node: NodePlan, plan: Bounded): number {
   const isServer = node.role === "server";
   const { destroy, create, setUp } = MACHINE_BOUNDS[node.kind];

@@ -9,31 +9,31 @@ import type { NodeEffect } from "./transitions";
 
 /** A part of a node that an `up` changes. */
 export interface Difference {
-  /** As a person calls it: "memory". */
+  /** The name that a person uses: "memory". */
   readonly words: string;
   readonly effect: Exclude<NodeEffect, "join" | "leave">;
-  /** What it is, from what to what: "memory 8GB → 9GB". */
+  /** What changes, from what to what: "memory 8GB → 9GB". */
   readonly change: string;
 }
 
 interface Aspect extends Pick<Difference, "words"> {
   readonly of: (node: NodeRecord) => unknown;
   readonly effect: (wanted: NodeRecord) => Difference["effect"];
-  /** Of what, if other words than the aspect's say it better. */
+  /** The name to show, if another one than the aspect's is better. */
   readonly name?: string;
   readonly change: (former: NodeRecord, wanted: NodeRecord) => string;
 }
 
 /**
- * What the program and the Proxmox provider do with a change of each setting. The storage, the template and the system's type
- * are not in the list: they apply only when a guest is created, so a later change has no effect on it.
+ * What the program and the Proxmox provider do when a setting changes. The storage, the template and the system's type are not in
+ * the list: they apply only when a guest is created, so a later change has no effect.
  */
 const ASPECTS: readonly Aspect[] = [
   { words: "VMID", of: ({ vmId }) => vmId, effect: () => "rebuild", change: each(({ vmId }) => `${vmId}`) },
   {
     words: "address",
     of: ({ address, prefix }) => [address, prefix],
-    // etcd knows its members by their addresses, and a NixOS machine boots with the one in its module.
+    // etcd knows its members by their addresses, and a NixOS machine boots with the address in its module.
     effect: (wanted) => (isEtcdRecord(wanted) || wanted.os !== undefined ? "rebuild" : "reboot"),
     change: each(({ address, prefix }) => `${address}/${prefix}`),
   },
@@ -48,7 +48,7 @@ const ASPECTS: readonly Aspect[] = [
   {
     words: "network interface",
     of: ({ bridge, vlan }) => [bridge, vlan],
-    // The interface of a virtual machine moves while it runs.
+    // The interface of a virtual machine moves to another network while it runs.
     effect: ({ kind }) => (kind === "vm" ? "live" : "reboot"),
     change: each(({ bridge, vlan }) => (vlan === undefined ? bridge : `${bridge} with VLAN ${vlan}`)),
   },
@@ -90,7 +90,7 @@ const ASPECTS: readonly Aspect[] = [
       ["registries", registryChanges(former.k3s?.registries, wanted.k3s?.registries)].filter(Boolean).join(" "),
   },
   {
-    // Its name, address and options of K3s are in it too, and then another line says more.
+    // The module also has the name, the address and K3s' options. If these change, another line says so.
     words: "SSH keys, DNS or firewall",
     name: "",
     of: ({ moduleSum }) => moduleSum,
@@ -150,8 +150,8 @@ const ASPECTS: readonly Aspect[] = [
 ];
 
 /**
- * What an `up` changes of a node. If the config sets no MAC address, the one that the guest has does not change. If it
- * sets no place in the order of starts or no CPU units, those that the guest has do not change: somebody may have set them by hand.
+ * What an `up` changes of a node. If the config sets no MAC address, the guest's does not change. The same applies to its
+ * position in the start order and its CPU units: somebody may have set them by hand.
  * @param cluster what the state records of all nodes
  */
 export function differences(
@@ -165,9 +165,9 @@ export function differences(
     ...(node.startup === undefined ? { startup: former.startup } : {}),
     ...(node.cpuUnits === undefined ? { cpuUnits: former.cpuUnits } : {}),
   };
-  // That a new machine has other birth marks goes without saying.
+  // A new machine always has other birth marks, so they are not shown as a change.
   const wanted = { ...recordOf(node, plan, { ...former, vmId: node.vmId }), ...kept };
-  // If K3s was never installed, its version alone says so.
+  // If K3s was never installed, only its version is shown.
   const aspects = ASPECTS.filter(({ name }) => former.k3s !== undefined || name !== "");
   const own = aspects
     .filter(({ of }) => !isDeepStrictEqual(of(former), of(wanted)))
@@ -180,7 +180,7 @@ export function differences(
   return former.k3s?.role === "agent" && losesServer(cluster, plan) ? [...own, server] : own;
 }
 
-/** Agents know only one server, and it gets another address or begins a new cluster: they have to be told. */
+/** Agents know only one server. If it gets another address or starts a new cluster, they need the new address. */
 function losesServer({ nodes }: ClusterRecord, plan: ClusterPlan): boolean {
   const [only, ...others] = nodes.filter(isServerRecord);
   if (only === undefined || others.length > 0) return false;
@@ -195,7 +195,7 @@ function losesServer({ nodes }: ClusterRecord, plan: ClusterPlan): boolean {
 const sizes = (disks: NodeRecord["disks"]): Readonly<Record<string, number>> =>
   Object.fromEntries((disks ?? []).map(({ serial, sizeGiB }) => [serial, sizeGiB]));
 
-/** Memory in the config's words: "512MB", "9GB". */
+/** Memory in the form of the config: "512MB", "9GB". */
 export const formatMiB = (mebibytes: number): string =>
   mebibytes % 1024 === 0 ? `${mebibytes / 1024}GB` : `${mebibytes}MB`;
 
@@ -211,13 +211,13 @@ function startupWords({ order, upDelaySeconds, downDelaySeconds }: StartupPlan =
   ];
 }
 
-/** An agent that runs knows all servers: it keeps the one that it was told, whichever the plan's first is by now. */
+/** A running agent knows all servers. It keeps the server that it was given, even if the plan now has another first server. */
 function restartingOptions({ k3s }: NodeRecord): K3sOptions {
   const { server: _, ...others } = k3s?.options ?? {};
   return k3s?.role === "server" ? k3s.options : others;
 }
 
-/** What came and what went, by key of K3s' config file: "node-label +tier=1 −disk=ssd". */
+/** What was added and removed, by key of K3s' config file: "node-label +tier=1 −disk=ssd". */
 function optionChanges(former: K3sOptions, wanted: K3sOptions): string {
   const keys = [...new Set([...Object.keys(former), ...Object.keys(wanted)])].sort();
   const changes = keys.flatMap((key) => {
@@ -227,7 +227,7 @@ function optionChanges(former: K3sOptions, wanted: K3sOptions): string {
   return changes.length === 0 ? "order of options" : changes.join(", ");
 }
 
-/** The registries whose mirror or config is another one: what came with a plus, what went with a minus. */
+/** The registries whose mirror or config changes: added ones with a plus, removed ones with a minus. */
 function registryChanges(former = "", wanted = ""): string {
   const [was, is] = [former, wanted].map((text) => (parse(text) ?? {}) as Record<string, Record<string, unknown>>);
   const sections = ["mirrors", "configs"] as const;

@@ -11,8 +11,8 @@ export interface AgentTurn {
 }
 
 /**
- * The order of the agents: each comes after those that it waits for, so that no more than `rollout.concurrency` nodes are away
- * at the same time. Servers change one after another and before the agents. Reboots and restarts of K3s take turns in their
+ * The order of the agents: each comes after the nodes that it waits for, so that no more than `rollout.concurrency` nodes are
+ * away at the same time. Servers change one after another and before the agents. Reboots and restarts of K3s take turns in their
  * hooks. A rebuild consists of several resources, and a turn cannot span several resources. So rebuilt agents come last, each
  * after the one whose place it takes. Pure.
  */
@@ -31,7 +31,7 @@ export function disturbanceOrder(
   const disturbed = names([...servers, ...others].filter(isDisturbed));
   return [
     ...others.map((node) => ({ node, after: isDisturbed(node) ? disturbedServers : [] })),
-    // The agent that is `concurrency` places before it, if there is one.
+    // The agent that is `concurrency` places before it, if there is one, must be Ready first.
     ...rebuilt.map((node, at) => ({
       node,
       after: [...disturbed, ...names(rebuilt.filter((_, place) => place === at - concurrency))],

@@ -4,7 +4,7 @@ import { type ClusterPlan, exposesEtcdMetrics, type K3sConfigValue } from "./mod
 /** A group of sources. `pods` are those of the node itself; `services` are `firewall.nodePorts`. */
 export type Source = "admins" | "servers" | "nodes" | "pods" | "services" | { readonly networks: readonly string[] };
 
-/** A door in the packet filter of the nodes: who may reach which port of whom, and why. */
+/** A door in the packet filter of the nodes: who may reach which port of which nodes, and why. */
 export interface Door {
   readonly from: Source;
   readonly to: "nodes" | "servers" | "agents";
@@ -12,13 +12,13 @@ export interface Door {
   /** `6443`, `2379-2380`; for ICMP the type. */
   readonly ports: readonly string[];
   readonly why: string;
-  /** kube-proxy or a CNI plugin may hand it on to a pod, so the port is the one that the packet had at first. */
+  /** kube-proxy or a CNI plugin may forward it to a pod. So `ports` are those that the packet had at first. */
   readonly forwarded?: true;
 }
 
-/** A door that the program knows; the plan says whether it is open. */
+/** A door that the program knows. The plan decides whether it is open. */
 interface KnownDoor extends Omit<Door, "ports"> {
-  /** As with K3s' defaults, for people. */
+  /** The ports with K3s' defaults, for the docs. */
   readonly ports: readonly string[];
   readonly portsIn?: (plan: ClusterPlan) => readonly string[];
   /** Absent if it is always open. */
@@ -28,7 +28,7 @@ interface KnownDoor extends Omit<Door, "ports"> {
 /** kube-apiserver's own range for NodePorts. */
 const NODE_PORTS = "30000-32767";
 
-/** The ports of a cluster: the only list of them. The rules, docs/firewall.md and the tests are made from it. */
+/** The ports of a cluster. This is the only list: the rules, docs/firewall.md and the tests are made from it. */
 export const DOORS: readonly KnownDoor[] = [
   { from: "admins", to: "nodes", protocol: "tcp", ports: ["22"], why: "SSH" },
   { from: "admins", to: "servers", protocol: "tcp", ports: [`${API_PORT}`], why: "Kubernetes API" },
@@ -79,7 +79,7 @@ export const DOORS: readonly KnownDoor[] = [
     ...{ from: "admins", to: "nodes", protocol: "tcp", ports: ["8080"], why: "progress of the onboarding" },
     when: { words: "`onboarding.http` is `true`", holds: ({ onboarding }) => onboarding.http },
   },
-  // Nodes too: a pod of another node comes with that node's address (docs/decisions/0018).
+  // Nodes too: a pod of another node arrives with that node's address (docs/decisions/0018).
   ...(["tcp", "udp"] as const).flatMap((protocol): KnownDoor[] =>
     (["services", "nodes", "pods"] as const).map((from) => ({
       ...{ from, to: "nodes", protocol, why: "services", forwarded: true },
@@ -92,7 +92,7 @@ export const DOORS: readonly KnownDoor[] = [
   }),
 ];
 
-/** All open doors of a plan, its own ones last; none if the firewall is off. */
+/** All open doors of a plan, those from the config last; none if the firewall is off. */
 export function doorsOf(plan: ClusterPlan): Door[] {
   if (plan.firewall === undefined) return [];
   const known = DOORS.filter(({ when }) => when?.holds(plan) ?? true).map(({ portsIn, when: _, ...door }): Door => ({
@@ -110,11 +110,11 @@ export type Backend = "vxlan" | "host-gw" | "wireguard-native";
 
 export const BACKENDS: readonly Backend[] = ["vxlan", "host-gw", "wireguard-native"];
 
-/** The flannel backend; the rules refuse a plan with another one. */
+/** The flannel backend. The rules refuse a plan with another backend. */
 export const backendOf = ({ k3s }: Pick<ClusterPlan, "k3s">): Backend =>
   (k3s.extraServerConfig["flannel-backend"] ?? "vxlan") as Backend;
 
-/** The interface on which packets of other nodes' pods arrive; undefined if that is the node's own one. */
+/** The interface on which packets of other nodes' pods arrive; undefined if it is the node's own interface. */
 export const tunnelOf = (plan: ClusterPlan): string | undefined =>
   ({ vxlan: "flannel.1", "wireguard-native": "flannel-wg", "host-gw": undefined })[backendOf(plan)];
 

@@ -12,7 +12,7 @@ interface MachineFacts {
   readonly resourceType: string;
   /** Proxmox VE's command for such guests. */
   readonly command: "pct" | "qm";
-  /** Folder of their configurations below `/etc/pve/nodes/NODE`; the scripts on the host call the kind by it. */
+  /** Folder of their configurations below `/etc/pve/nodes/NODE`. The scripts on the host use its name for the kind. */
   readonly folder: "lxc" | "qemu-server";
   /** The command that destroys such a guest, running or not. */
   readonly destroy: (vmId: number) => string;
@@ -41,7 +41,7 @@ export const MACHINE_KINDS: Readonly<Record<MachineKind, MachineFacts>> = {
   },
 };
 
-/** The command that destroys a guest that keeps the further disks of a node; it is protected. */
+/** The command that destroys a guest that keeps a node's further disks. Such a guest is protected. */
 export const destroyKeeper = (vmId: number): string => `qm set ${vmId} --protection 0 && qm destroy ${vmId}`;
 
 const kinds = Object.keys(MACHINE_KINDS) as MachineKind[];

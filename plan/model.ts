@@ -34,7 +34,7 @@ interface NodeBase {
   /** MAC address in upper case that the config gives. */
   readonly mac?: string;
   readonly cores: number;
-  /** Weight of its processor time; absent if the guest keeps the one that it has. */
+  /** Weight of its processor time; absent if the guest keeps its current weight. */
   readonly cpuUnits?: number;
   readonly memoryMiB: number;
   readonly diskGiB: number;
@@ -42,12 +42,12 @@ interface NodeBase {
   readonly storage: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
-  /** Debian packages that it gets before K3s. */
+  /** Debian packages that are installed before K3s. */
   readonly packages: readonly string[];
-  /** Its storage comes by iSCSI, so iscsid is enabled. */
+  /** Its storage uses iSCSI, so iscsid is enabled. */
   readonly iscsi: boolean;
   readonly startOnBoot: boolean;
-  /** Absent if the guest has no place in the start order. */
+  /** Absent if the guest has no position in the start order. */
   readonly startup?: StartupPlan;
   /** Pulumi's `protect` for all of the node's resources. */
   readonly protect: boolean;
@@ -59,7 +59,7 @@ export interface LxcNodePlan extends NodeBase {
   readonly swapMiB: number;
   /** Volume id of the container template, `<storage>:vztmpl/<file>`. */
   readonly template: string;
-  /** Proxmox VE's `ostype`; never `unmanaged`, with which it writes neither network, hostname nor keys. */
+  /** Proxmox VE's `ostype`. Never `unmanaged`: Proxmox VE then writes neither network, hostname nor keys. */
   readonly osType: string;
 }
 
@@ -75,27 +75,27 @@ export type ImagePlan =
       readonly sha256: string;
       /** Proxmox VE storage of the file. */
       readonly storage: string;
-      /** The ending of its name, by which Proxmox VE knows its format. */
+      /** The ending of its file name, from which Proxmox VE takes the format. */
       readonly format: "qcow2" | "raw" | "vmdk";
     };
 
 /** Where the root disk of a new virtual machine comes from. */
 export type VmSource =
   | {
-      /** VMID of the template that it is a clone of. */
+      /** VMID of the template that it is cloned from. */
       readonly template: number;
-      /** A linked clone has only the differences to the template's disk. */
+      /** A linked clone stores only the differences to the template's disk. */
       readonly clone: "full" | "linked";
     }
   | { readonly image: ImagePlan };
 
-/** A disk of a virtual machine beside its root disk. */
+/** A disk of a virtual machine, in addition to its root disk. */
 export interface DiskPlan {
-  /** It tells the disks of a machine apart, in the machine too: `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>`. */
+  /** Identifies the disk, also in the machine: `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>`. */
   readonly serial: string;
   readonly storage: string;
   readonly sizeGiB: number;
-  /** It is mounted at `/mnt/longhorn/<serial>`, and Longhorn gets it. */
+  /** It is mounted at `/mnt/longhorn/<serial>` and given to Longhorn. */
   readonly longhorn?: true;
 }
 
@@ -103,7 +103,7 @@ export interface DiskPlan {
 export interface VmNodePlan extends NodeBase {
   readonly kind: "vm";
   readonly source: VmSource;
-  /** Absent for a system like Debian or Ubuntu, whose files scripts can write. */
+  /** Absent for a system like Debian or Ubuntu, whose files the scripts write. */
   readonly os?: "nixos";
   /** cloud-init installs the guest agent at the first boot. */
   readonly installAgent: boolean;
@@ -144,7 +144,7 @@ export interface NetworkPlan {
 export interface ProxmoxPlan {
   /** Name of the Proxmox VE node. */
   readonly node: string;
-  /** Where new nodes are, as Kubernetes calls it: by default the node's name. */
+  /** The region of new nodes in Kubernetes; by default the Proxmox VE node's name. */
   readonly region: string;
   /** Address or DNS name of its SSH server. */
   readonly host: string;
@@ -171,13 +171,13 @@ export type Datastore = "sqlite" | "etcd";
 export interface MirrorPlan {
   /** URLs, asked in this order before the registry itself. */
   readonly endpoints: readonly string[];
-  /** Go's regular expressions for the path of an image, each with what takes the place of its match. */
+  /** Go's regular expressions for the path of an image, each with the replacement for its match. */
   readonly rewrites: Readonly<Record<string, string>>;
 }
 
 /** How nodes connect to a registry or a mirror. */
 export interface RegistryConfigPlan {
-  /** They log in with what the secret `registryAuth` has for it. */
+  /** They log in with the login in the secret `registryAuth`. */
   readonly auth: boolean;
   /** File with its CA, absolute or below the program's folder; absent for the CAs of the node's system. */
   readonly caFile?: string;
@@ -187,11 +187,11 @@ export interface RegistryConfigPlan {
 
 /** K3s' `registries.yaml`, without a secret. */
 export interface RegistriesPlan {
-  /** By the registry as images name it; `*` for all. */
+  /** By the name of the registry in image names; `*` for all. */
   readonly mirrors: Readonly<Record<string, MirrorPlan>>;
   /** By host name, with its port if the URL has one. */
   readonly configs: Readonly<Record<string, RegistryConfigPlan>>;
-  /** Nodes give each other the images of `mirrors` (K3s' `embedded-registry`, since v1.31.4 no experiment any more). */
+  /** Nodes give each other the images of `mirrors` (K3s' `embedded-registry`, no longer experimental since v1.31.4). */
   readonly embedded: boolean;
 }
 
@@ -237,12 +237,12 @@ export interface FirewallPlan {
 export type OnBlocked = "stop" | "force";
 
 /**
- * What happens if a removed node has volumes that no other node has: the removal stops before it drains the node, or destroys
- * them with the node's disk.
+ * What happens if the only copy of a volume is on a removed node: the removal stops before it drains the node, or the volume is
+ * destroyed with the node's disk.
  */
 export type OnLocalData = "stop" | "delete";
 
-/** What happens to the further disks of a virtual machine whose node leaves for good. */
+/** What happens to the further disks of a virtual machine whose node is removed for good. */
 export type OnDisks = "keep" | "delete";
 
 /** A warning about a valid plan. */
@@ -251,7 +251,7 @@ export interface Warning {
   readonly path?: string;
   /** One sentence, complete without the path. */
   readonly text: string;
-  /** It is worth saying only if nodes are created, or also if they get another release. By default in every preview. */
+  /** When the warning is shown: only if nodes are created, or also if they get another release. By default in every preview. */
   readonly about?: "new nodes" | "a new release";
 }
 
@@ -268,11 +268,11 @@ export interface ClusterPlan {
   readonly network: NetworkPlan;
   readonly proxmox: ProxmoxPlan;
   readonly k3s: K3sPlan;
-  /** Absent if the nodes have no packet filter of the program's. */
+  /** Absent if the nodes have no packet filter from the program. */
   readonly firewall?: FirewallPlan;
   readonly removal: {
     readonly drainTimeoutSeconds: number;
-    /** In which Longhorn moves the replicas of a node. */
+    /** Time in which Longhorn must move the replicas of a node. */
     readonly evictionTimeoutSeconds: number;
     readonly onBlocked: OnBlocked;
     readonly onLocalData: OnLocalData;
@@ -310,7 +310,7 @@ export const longhornPath = (serial: string): string => `/mnt/longhorn/${serial}
 export const longhornDisks = (node: NodePlan): readonly DiskPlan[] =>
   node.kind === "vm" ? node.disks.filter(({ longhorn }) => longhorn) : [];
 
-/** Whether the servers give etcd's metrics to others, at port 2381. */
+/** Whether the servers show etcd's metrics to others, at port 2381. */
 export const exposesEtcdMetrics = ({ k3s }: Pick<ClusterPlan, "k3s">): boolean =>
   k3s.datastore === "etcd" && k3s.extraServerConfig["etcd-expose-metrics"] === true;
 

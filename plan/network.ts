@@ -26,7 +26,7 @@ export function prefixOf(cidr: string): number {
   return ipaddr.IPv4.parseCIDR(cidr)[1];
 }
 
-/** What the checks of nodes are told: the networks of pods and services, one a line. */
+/** The networks of pods and services, one per line, for the checks on the nodes. */
 export const clusterNetworks = ({ podCidr, serviceCidr }: NetworkPlan): string => `${podCidr}\n${serviceCidr}`;
 
 /** First and last address of a network in CIDR form. */

@@ -1,6 +1,6 @@
 /* A node's onboarding, as `scripts/lib/progress.sh` writes it on the node. */
 
-/** Its steps, in their order, each with the head of its column. */
+/** Its steps in their order, each with the heading of its column. */
 export const ONBOARDING_STEPS = {
   packages_installed: "PACKAGES",
   iscsi_enabled: "ISCSI",
@@ -16,12 +16,12 @@ export const STEP_STATES = ["pending", "running", "done", "skipped", "failed"] a
 
 export interface StepReport {
   readonly state: (typeof STEP_STATES)[number];
-  /** As the node's clock says; undefined while it is pending. */
+  /** By the node's clock; undefined while the step is pending. */
   readonly time: string | undefined;
   readonly message: string;
 }
 
-/** What a node says of its steps. */
+/** What a node reports about its steps. */
 export type OnboardingReport = Readonly<Record<OnboardingStep, StepReport>>;
 
 /** `done`: nothing is left to do; `failed`: a step has failed, and a person has to act. */
@@ -34,8 +34,8 @@ export function progressOf(report: OnboardingReport | undefined): Progress {
 }
 
 /**
- * The report of a node on which K3s has once started. A node that joined before there were reports never says so of its first steps:
- * while none of them runs, those that it says nothing of are behind it. One that joins now always has a step that runs.
+ * The report of a node on which K3s has started once. A node that joined with an older version of the program has no report of
+ * its first steps. So if no step runs, pending steps count as done. A node that joins now always has a running step.
  */
 export function joinedReport(report: OnboardingReport | undefined): OnboardingReport {
   const passed: StepReport = {

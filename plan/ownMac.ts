@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 
 /**
- * The MAC address of a virtual machine for which the config gives none, in upper case. It follows from the node alone, so that
- * a machine that is created again has the same one, and a preview knows it. The first octet, 02, makes it a locally
- * administered unicast address. Two nodes in one network have different addresses, so they have different MAC addresses.
+ * The MAC address of a virtual machine for which the config gives none, in upper case. It is computed only from the node's own
+ * values. So a machine that is created again has the same address, and a preview knows it. The first octet, 02, makes it a
+ * locally administered unicast address. Two nodes in one network have different IP addresses, so they have different MAC
+ * addresses.
  */
 export function ownMac(
   cluster: string,

@@ -150,7 +150,7 @@ function planPool(settings: Settings, poolName: string, pool: PoolSettings): Nod
   });
 }
 
-/** Its services are the program's to enable; those of NixOS are its configuration's. */
+/** On Debian the program enables services. On NixOS the machine's configuration does. */
 const isDebian = (pool: PoolSettings): boolean => pool.kind !== "vm" || pool.os !== "nixos";
 
 function vmSource({ template, clone = "full", image }: VmPoolSettings): VmSource {
@@ -190,7 +190,7 @@ function registriesOf({
   return { registries: { mirrors, configs: Object.fromEntries(planned) as RegistriesPlan["configs"], embedded } };
 }
 
-/** An empty map changes nothing: the provider would send nothing for it. */
+/** An empty map changes nothing, because the provider would send nothing for it. */
 function startupOf({ startup = {} }: PoolSettings): Pick<NodePlan, "startup"> {
   if (Object.values(startup).every((value) => value === undefined)) return {};
   const { order, upDelay, downDelay } = startup;

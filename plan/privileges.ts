@@ -33,7 +33,7 @@ export const REQUIRED_PRIVILEGES: Privileges = {
     why: "the disk on its storage; reading the template from its own",
   },
   "SDN.Use": { scope: "bridge", why: "attaching to a bridge" },
-  "Sys.Modify": { scope: "root", why: "a privileged container (since Proxmox VE 9.0); a place in the order of starts" },
+  "Sys.Modify": { scope: "root", why: "a privileged container (since Proxmox VE 9.0); a position in the start order" },
 };
 
 /** What a virtual machine needs in addition. The program asks its guest agent on the host, so the token needs nothing for that. */
@@ -58,7 +58,7 @@ export interface Role {
   readonly privileges: readonly string[];
 }
 
-/** The privileges whose scope is, or is not, one of these. */
+/** The privileges whose scope is one of these; with `are` false, the others. */
 const within = (privileges: Privileges, scopes: readonly Scope[], are = true): string[] =>
   Object.keys(privileges).filter((name) => scopes.includes(privileges[name]!.scope) === are);
 
@@ -66,19 +66,22 @@ const within = (privileges: Privileges, scopes: readonly Scope[], are = true): s
 export const POOL_ROLE: Role = { name: "PulumiK3s", privileges: within(REQUIRED_PRIVILEGES, ["pool"]) };
 /** Reads guests and uses the host's storages and bridges; granted at `/`. */
 export const HOST_ROLE: Role = { name: "PulumiK3sHost", privileges: within(REQUIRED_PRIVILEGES, ["pool"], false) };
-/** What virtual machines need beside {@link POOL_ROLE}; granted on the cluster's resource pool. */
+/** What virtual machines need in addition to {@link POOL_ROLE}; granted on the cluster's resource pool. */
 export const VM_ROLE: Role = { name: "PulumiK3sVm", privileges: within(VM_PRIVILEGES, ["pool"]) };
-/** What virtual machines need beside {@link HOST_ROLE}; granted at the same path, because roles below `/` replace those at `/`. */
+/**
+ * What virtual machines need in addition to {@link HOST_ROLE}; granted at the same path, because roles below `/` replace those at
+ * `/`.
+ */
 export const STORAGE_ROLE: Role = { name: "PulumiK3sStorage", privileges: within(VM_PRIVILEGES, ["storage"]) };
-/** Granted on each template of virtual machines, and nowhere else: who may copy a guest may read its disk. */
+/** Granted on each template of virtual machines, and nowhere else: whoever may copy a guest can read its disk. */
 export const TEMPLATE_ROLE: Role = {
   name: "PulumiK3sTemplate",
   privileges: [...within(VM_PRIVILEGES, ["templates"]), ...within(REQUIRED_PRIVILEGES, ["guests"])],
 };
 
 /**
- * Granted on the storage of the downloaded images alone: who may remove a volume may remove any volume there. It has again
- * what the roles at `/` give on a storage.
+ * Granted only on the storage of the downloaded images: whoever may remove a volume there may remove all of them. It repeats the
+ * privileges that the roles at `/` give on a storage.
  */
 export const IMAGE_ROLE: Role = {
   name: "PulumiK3sImages",
@@ -120,7 +123,7 @@ export function rolesOf(plan: ClusterPlan): { readonly role: Role; readonly path
           { role: STORAGE_ROLE, path: "/" },
         ]
       : []),
-    // The token has VM.Audit at `/` too, so that says nothing about this role.
+    // The token has VM.Audit at `/` too, so VM.Audit does not prove that this role was granted.
     ...vmTemplates(plan).map((vmId) => ({
       role: { ...TEMPLATE_ROLE, privileges: within(VM_PRIVILEGES, ["templates"]) },
       path: templatePath(vmId),
@@ -155,7 +158,7 @@ export function privilegePaths(plan: ClusterPlan): ReadonlyMap<string, readonly 
   return needed;
 }
 
-/** The storages of a guest's disk, and of the template or the image that it is made of. */
+/** The storages of a guest's disks, and of its template or image. */
 function storagesOf(node: NodePlan): string[] {
   if (node.kind === "lxc") return [node.storage, storageOfVolume(node.template)];
   const disks = [node.storage, ...node.disks.map(({ storage }) => storage)];

@@ -4,29 +4,29 @@ import { nixosModuleSum } from "./render/nixosModule";
 import { registriesYaml } from "./render/registries";
 import type { Architecture } from "./sums";
 
-/** What K3s was told on a node the last time that its step succeeded. */
+/** The settings of K3s on a node, as its last successful step applied them. */
 export interface K3sRecord {
   readonly role: NodePlan["role"];
   /** K3s release, `v1.36.3+k3s1`. */
   readonly version: string;
-  /** Of the binary that runs there. */
+  /** The architecture of the binary that runs there. */
   readonly arch: Architecture;
-  /** What `/etc/rancher/k3s/config.yaml` holds, without a secret. */
+  /** The content of `/etc/rancher/k3s/config.yaml`, without a secret. */
   readonly options: K3sOptions;
-  /** The same of `/etc/rancher/k3s/registries.yaml`; absent if the program writes none. */
+  /** The content of `/etc/rancher/k3s/registries.yaml`, without a secret; absent if the program writes none. */
   readonly registries?: string;
 }
 
 /**
- * What somebody added to a guest by hand and a refresh has seen, as the Proxmox provider records it; the program hands it back
- * as it is.
+ * Devices that somebody added to a guest by hand and a refresh has seen, as the Proxmox provider records them. The program sends
+ * them back unchanged.
  */
 export interface FurtherDevices {
   readonly networkInterfaces: readonly object[];
   readonly ipConfigs: readonly object[];
 }
 
-/** A node as the stack's state records it: what was applied, not what was asked for. */
+/** A node as the stack's state records it: what was applied, not what was requested. */
 export interface NodeRecord {
   readonly name: string;
   readonly kind: NodePlan["kind"];
@@ -40,14 +40,14 @@ export interface NodeRecord {
   readonly searchDomain?: string | undefined;
   readonly bridge: string;
   readonly vlan?: number | undefined;
-  /** The one that the config gives, or that Proxmox VE assigned. */
+  /** The address from the config, or the one that Proxmox VE assigned. */
   readonly mac?: string | undefined;
   readonly cores: number;
-  /** Absent where neither the config nor the state gives one. */
+  /** Absent if neither the config nor the state has one. */
   readonly cpuUnits?: number | undefined;
-  /** Absent for a system like Debian or Ubuntu, and where K3s was never installed. */
+  /** Absent for a system like Debian or Ubuntu, and if K3s was never installed. */
   readonly os?: "nixos" | undefined;
-  /** SHA-256 of the NixOS module of the system that K3s was started with. */
+  /** SHA-256 of the NixOS module of the system with which K3s was started. */
   readonly moduleSum?: string | undefined;
   /** Of virtual machines only. */
   readonly cpuType?: string | undefined;
@@ -55,24 +55,24 @@ export interface NodeRecord {
   /** 0 for a virtual machine: Proxmox VE gives it no swap. */
   readonly swapMiB: number;
   readonly diskGiB: number;
-  /** Proxmox VE storage of the root file system; absent where the state does not name it. */
+  /** Proxmox VE storage of the root file system; absent if the state does not name it. */
   readonly storage?: string | undefined;
-  /** Proxmox VE's `ostype` as it was at creation; absent where Proxmox VE has none that this program knows. */
+  /** Proxmox VE's `ostype` as it was at creation; absent if Proxmox VE has none that this program knows. */
   readonly osType?: string | undefined;
-  /** Debian packages that its step has installed; absent if it has no such step. */
+  /** Debian packages that the node's step has installed; absent if there is no such step. */
   readonly packages?: readonly string[] | undefined;
   readonly startOnBoot: boolean;
   readonly startup?: StartupPlan | undefined;
-  /** Volume id of what cloud-init got beside the node's own settings; of virtual machines only. */
+  /** Volume id of the file that cloud-init read in addition to the node's own settings; only for virtual machines. */
   readonly vendorData?: string | undefined;
   /** Disks that outlive the machine, and the VMID of the guest that keeps them; absent if there are none. */
   readonly disks?: readonly DiskPlan[] | undefined;
   readonly disksVmId?: number | undefined;
-  /** Serials of the disks that Longhorn has got; absent if there are none. */
+  /** Serials of the disks that Longhorn uses; absent if there are none. */
   readonly longhorn?: readonly string[] | undefined;
-  /** Network interfaces beside the node's own. */
+  /** Network interfaces in addition to the node's own. */
   readonly further?: FurtherDevices | undefined;
-  /** Absent where K3s was never installed. */
+  /** Absent if K3s was never installed. */
   readonly k3s?: K3sRecord | undefined;
 }
 
@@ -82,15 +82,16 @@ export interface ClusterRecord {
   readonly clusters: readonly string[];
   readonly nodes: readonly NodeRecord[];
   /**
-   * By name, virtual machines whose creation failed after the copy of the template, with the id of that creation. They are no nodes
-   * yet, and the state takes settings for theirs that Proxmox VE never got, so they are made anew. Absent if there are none.
+   * Virtual machines whose creation failed after the copy of the template: the id of that creation, by name. They are not nodes
+   * yet, and the state has settings of them that Proxmox VE never got. So they are destroyed and created again. Absent if there
+   * are none.
    */
   readonly halfMade?: Readonly<Record<string, string>>;
 }
 
 /**
  * What the state will record of a node when the plan has been applied.
- * @param former what it records before; undefined for a new node
+ * @param former what it records now; undefined for a new node
  */
 export function recordOf(node: NodePlan, plan: ClusterPlan, former?: NodeRecord): NodeRecord {
   const { network } = plan;

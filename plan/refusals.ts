@@ -84,7 +84,7 @@ function checkDatastore({ nodes }: ClusterRecord, { k3s, servers }: ClusterPlan)
   ];
 }
 
-/** Kubernetes upgrades one minor release at a time, and no minor release reads what a later one has written. */
+/** Kubernetes upgrades one minor release at a time, and no minor release can read data of a later one. */
 function checkVersion({ nodes }: ClusterRecord, { version }: ClusterPlan): Problem[] {
   const versions = nodes.flatMap((node) => (isServerRecord(node) && node.k3s ? [node.k3s.version] : []));
   if (versions.length === 0) return [];
@@ -151,7 +151,7 @@ function checkDisk({ diskGiB }: NodeRecord, node: NodePlan): Problem[] {
   ];
 }
 
-/** Disks that outlive their machine: what is on them must not be lost by a slip, and a mounted disk cannot go. */
+/** Disks that outlive their machine: a mistake in the config must not lose their data, and a mounted disk cannot be removed. */
 function checkFurtherDisks({ nodes }: ClusterRecord, plan: ClusterPlan): Problem[] {
   const wanted = new Map(plan.nodes.map((node) => [node.name, node]));
   return nodes.flatMap((former) => {
@@ -223,8 +223,8 @@ function checkSystem({ kind, os, k3s }: NodeRecord, node: NodePlan): Problem[] {
 }
 
 /**
- * A VMID or an address that another node has until this `up` ends. Nodes are created and changed before others are removed, so
- * both would have it at the same time.
+ * A VMID or an address that another node uses until this `up` ends. Nodes are created and changed before others are removed, so
+ * two nodes would use it at the same time.
  */
 function checkTaken({ nodes }: ClusterRecord, plan: ClusterPlan, changes: readonly NodeChange[]): Problem[] {
   const formerOf = new Map(nodes.map((node) => [node.name, node]));
@@ -262,7 +262,10 @@ function checkTaken({ nodes }: ClusterRecord, plan: ClusterPlan, changes: readon
   });
 }
 
-/** Whether the last server goes: with it all objects of the cluster are lost, unless etcd has copied them to another server before. */
+/**
+ * Whether the last server is removed. All objects of the cluster are then lost, unless etcd has copied them to another server
+ * before.
+ */
 export function losesObjects({ nodes }: ClusterRecord, plan: ClusterPlan, changes: readonly NodeChange[]): boolean {
   const servers = nodes.filter(isServerRecord);
   const effects = new Map(changes.map(({ node, effect }) => [node, effect]));

@@ -2,14 +2,12 @@ import type { CertificateSight, ClusterSight } from "./clusterSight";
 import { type ClusterPlan, isEtcdMember, type NodePlan } from "./model";
 import { type NodeEffect, type Transitions, WITH_NEW_MACHINE } from "./transitions";
 
-/*
- * What an `up` puts right though nothing in the config has changed: what it sees of a cluster against its plan. Pure.
- */
+/** What an `up` repairs even if the config has not changed. It compares what it sees of the cluster with the plan. Pure. */
 
-/** K3s makes a certificate anew when it starts in the last 90 days, since v1.33 in the last 120. */
+/** K3s renews a certificate if it starts in the certificate's last 90 days; since v1.33, in the last 120 days. */
 export const RENEWAL_DAYS = 30;
 
-/** A node whose K3s is started again. */
+/** A node whose K3s is started or restarted. */
 export interface NodeRepair {
   readonly node: string;
   /** What is wrong and what is done about it, for people. */
@@ -20,11 +18,11 @@ export interface Repairs {
   readonly nodes: readonly NodeRepair[];
   /** The stack's kubeconfig is read again. */
   readonly kubeconfig: boolean;
-  /** Nodes that get the rules of their firewall, because they did not run when the others got them. */
+  /** Nodes that get the rules of their firewall now, because they did not run when the others got them. */
   readonly firewall: readonly string[];
-  /** Nodes that a removal which did not end has kept from new pods and from Longhorn's replicas, and that stay: they get both again. */
+  /** Nodes that stay although a removal of them began and did not end. They get new pods and replicas of Longhorn again. */
   readonly staying: readonly string[];
-  /** What a run cannot put right, each with what a person does. */
+  /** What a run cannot repair, each with what a person must do. */
   readonly notices: readonly string[];
 }
 
@@ -37,14 +35,14 @@ interface Seen {
   readonly kubeconfigEnds: Date | undefined;
 }
 
-/** @param change what the run does anyway: a node that it makes or makes anew needs no repair */
+/** @param change what the run does anyway: a node that it creates, or creates again, needs no repair */
 export function repairs(plan: ClusterPlan, { changes }: Transitions, { cluster, at, kubeconfigEnds }: Seen): Repairs {
   const made = new Set(changes.filter(({ effect }) => WITH_NEW_MACHINE.includes(effect)).map(({ node }) => node));
   const standing = plan.nodes.filter(({ name }) => !made.has(name));
   const lost = new Set(standing.filter((node) => isMissing(node, cluster)).map(({ name }) => name));
-  // etcd goes by the Nodes of its servers: whose Node is gone is no member any more, and only a machine made anew is one again.
+  // etcd removes the member of a server whose Node is gone. Only a new machine can become a member again.
   const members = standing.filter((node) => lost.has(node.name) && isEtcdMember(node, plan));
-  // Which cluster would it be that lists the Nodes?
+  // If a member is lost, it is not known whether the listed Nodes are those of this cluster.
   const nodes = members.length > 0 ? [] : standing.flatMap((node) => repairOf(node, lost, cluster, at));
   const repaired = new Set(nodes.map(({ node }) => node));
   return {
@@ -59,12 +57,12 @@ export function repairs(plan: ClusterPlan, { changes }: Transitions, { cluster, 
     kubeconfig: kubeconfigEnds !== undefined && isRenewed(cluster, repaired, kubeconfigEnds, at),
     notices: members.map(
       ({ name }) =>
-        `${name}: its Node is missing, so etcd has dropped it, and no node is repaired. If it does not come back by itself: pulumi up --replace '**::${name}', which makes it anew`,
+        `${name}: its Node is missing, so etcd has dropped it, and no node is repaired. If it does not come back by itself: pulumi up --replace '**::${name}', which creates it again`,
     ),
   };
 }
 
-/** Those that are disturbed by a repair take turns with all others. */
+/** Nodes that a repair disturbs take turns with all others. */
 export function withRepairs(change: Transitions, { nodes }: Repairs): Transitions {
   const runsOn: readonly NodeEffect[] = ["live", "systemTrial"];
   const disturbed = new Set(change.changes.filter(({ effect }) => !runsOn.includes(effect)).map(({ node }) => node));
@@ -84,7 +82,7 @@ const k3sOf = ({ name }: NodePlan, { k3s }: ClusterSight): boolean | undefined =
 const isReady = (name: string, { nodes }: ClusterSight): boolean =>
   nodes?.some((node) => node.name === name && node.isReady) === true;
 
-/** Its K3s runs, and Kubernetes does not have it: somebody deleted its Node, which only a start of K3s makes again. */
+/** Its K3s runs, but Kubernetes has no Node for it: somebody deleted the Node. Only a start of K3s registers it again. */
 function isMissing(node: NodePlan, cluster: ClusterSight): boolean {
   return k3sOf(node, cluster) === true && cluster.nodes?.some(({ name }) => name === node.name) === false;
 }
@@ -106,7 +104,7 @@ function repairOf(node: NodePlan, lost: ReadonlySet<string>, cluster: ClusterSig
 const DAY = 86_400_000;
 const endsSoon = (ends: Date, at: Date): boolean => ends.getTime() - at.getTime() <= RENEWAL_DAYS * DAY;
 
-/** The server that the kubeconfig is read from has a certificate that is good for longer, or gets one in this run. */
+/** The server that the kubeconfig is read from has a certificate that lasts longer, or gets a new one in this run. */
 function isRenewed(
   { servers, certificates }: ClusterSight,
   repaired: ReadonlySet<string>,

@@ -1,16 +1,16 @@
 import type { ClusterPlan } from "./model";
 import type { NodeEffect, Transitions } from "./transitions";
 
-/** Effects without a start of K3s. */
+/** Effects that do not restart K3s. */
 const RUNS_ON: readonly NodeEffect[] = ["live", "systemTrial"];
 
-/** As in `differences.ts`. */
+/** The same word as in `differences.ts`. */
 const REGISTRIES = "registries";
 
 /**
- * The same change, if nodes also get another password or CA for a registry. The plan has neither, so {@link transitions} cannot see it.
- * Pure.
- * @param nodes whose `registries.yaml` or CAs are others than those in the state
+ * Adds the nodes that get another password or CA for a registry to a change. The plan has neither, so {@link transitions} cannot
+ * see this. Pure.
+ * @param nodes whose `registries.yaml` or CAs differ from those in the state
  */
 export function withRegistryChanges(
   change: Transitions,

@@ -52,7 +52,7 @@ export const CLUSTER_STEPS = [
 ] as const;
 export type ClusterStep = (typeof CLUSTER_STEPS)[number];
 
-/** Hooks that are one for all nodes of a cluster; what the engine says of a failed one carries its name. */
+/** Hooks that exist once for all nodes of a cluster. If one fails, the engine's message contains its name. */
 export type ClusterHook =
   | ("script-failure" | "machine-failure" | "image-failure" | "disk" | "cloned" | "clone-failed")
   | ("reboot" | "rebooted" | "reboot-failed")

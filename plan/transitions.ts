@@ -50,7 +50,7 @@ function leave({ name, disks, disksVmId }: NodeRecord): NodeChange {
   return { ...left, disks: { serials: disks.map(({ serial }) => serial), vmId: disksVmId } };
 }
 
-/** The engine and the CLI list the nodes of a state in different orders, and both are to say the same. */
+/** The engine and the CLI list the nodes of a state in different orders, but both must show the same text. */
 const inOrder = (nodes: readonly NodeRecord[]): NodeRecord[] =>
   [...nodes].sort(({ name: a }, { name: b }) => a.localeCompare(b, "en", { numeric: true }));
 

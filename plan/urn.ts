@@ -4,5 +4,5 @@ export const nameOf = (urn: string): string => urn.slice(urn.lastIndexOf("::") +
 /** Type of a step that runs by SSH. */
 export const COMMAND_TYPE = "command:remote:Command";
 
-/** Type of a cluster's anchor, the resource that carries its random id. */
+/** Type of a cluster's anchor, the resource that has its random id. */
 export const ANCHOR_TYPE = "random:index/randomId:RandomId";

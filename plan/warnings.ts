@@ -73,7 +73,7 @@ function registryWarnings({ k3s: { registries } }: Unwarned): Warning[] {
         ? [
             {
               path: `${path}.auth`,
-              text: `the nodes send the password for ${registry} over http: anybody on the way can read it`,
+              text: `the nodes send the password for ${registry} over http: anybody on the network path can read it`,
             },
           ]
         : []),
@@ -95,7 +95,7 @@ function lossWarnings({ removal }: Unwarned): Warning[] {
   return [{ path, text: `${path} is set: replacing the only server deletes everything that is stored in the cluster` }];
 }
 
-/** A retired index above all nodes is correct after scaling down. Otherwise it is probably a mistake. */
+/** A retired index above all nodes is normal after scaling down. Otherwise it is probably a mistake. */
 function idleRetirements(pool: string, count: number, retired: readonly number[]): Warning[] {
   const highest = indicesOf(count, retired).at(-1) ?? 0;
   const path = `cluster.pools.${pool}.retired`;

@@ -7,7 +7,7 @@ const ZONE = "topology.kubernetes.io/zone";
 const PROVIDER_ID = "provider-id";
 const SCHEME = "proxmox://";
 
-/** Where a Node's machine was made, in the form in which Kubernetes and storage drivers for Proxmox VE read it. */
+/** Where a Node's machine was created, in the form that Kubernetes and storage drivers for Proxmox VE read. */
 interface BirthMarks {
   /** Arguments of the kubelet. */
   readonly kubelet: readonly string[];
@@ -19,9 +19,9 @@ const NONE: BirthMarks = { kubelet: [], labels: [] };
 
 /**
  * K3s' options `kubelet-arg` and `node-label` with the marks that the node registers with. Kubernetes never changes the provider
- * ID of a Node, so a node that stands keeps its marks, or has none if it was made without. What the config itself sets under
- * such a name takes precedence.
- * @param own what the config sets of both
+ * ID of a Node. So an existing node keeps its marks, or has none if it was created without them. Values from the config take
+ * precedence.
+ * @param own the values of both from the config
  * @param former what the state records of the node; undefined for a new one
  */
 export function markedOptions(
@@ -34,7 +34,7 @@ export function markedOptions(
   const marks = isSame ? marksIn(former.k3s.options) : marksOf(node, plan);
   const allArguments = joined(own.kubelet, marks.kubelet);
   return {
-    // Where there is nothing to add, the config's own value stays as it was written.
+    // If nothing is added, the config's own value stays exactly as written.
     ...(allArguments.length > own.kubelet.length ? { "kubelet-arg": allArguments } : {}),
     "node-label": joined(own.labels, marks.labels),
   };
@@ -53,7 +53,7 @@ function marksIn(options: K3sOptions): BirthMarks {
   return { kubelet, labels: texts(options["node-label"]).filter((text) => [REGION, ZONE].includes(keyOf(text))) };
 }
 
-/** The config's own, and those of the marks whose key it does not have. */
+/** The values from the config, and those marks whose key the config does not have. */
 function joined(own: readonly string[], marks: readonly string[]): string[] {
   const keys = own.map(keyOf);
   return [...own, ...marks.filter((mark) => !keys.includes(keyOf(mark)))];

@@ -10,19 +10,19 @@ import { markedOptions } from "./birthMarks";
 const TOKEN_FILE = "/etc/rancher/k3s/token";
 const AGENT_TOKEN_FILE = "/etc/rancher/k3s/agent-token";
 
-/** Options of K3s by its own names. */
+/** Options of K3s, by K3s' own names. */
 export type K3sOptions = Readonly<Record<string, K3sConfigValue>>;
 
 /**
- * The node's `/etc/rancher/k3s/config.yaml`. It has all options of K3s; none is in a flag or in the environment. So a preview
- * shows all of them, and the Node's annotations repeat no secret. Keys are sorted: equal plans give equal text.
+ * The node's `/etc/rancher/k3s/config.yaml`. It has all options of K3s; no option is a flag or an environment variable. So a
+ * preview shows all of them, and the Node's annotations contain no secret. Keys are sorted: equal plans give equal text.
  * @param former what the state records of the node; undefined for a new one
  */
 export function k3sConfig(node: NodePlan, plan: ClusterPlan, former?: NodeRecord): string {
   return stringify(k3sOptions(node, plan, former), { sortMapEntries: true, lineWidth: 0 }).trimEnd();
 }
 
-/** What that file holds. A list without values is not set. */
+/** The content of that file. A list without values is left out. */
 export function k3sOptions(node: NodePlan, plan: ClusterPlan, former?: NodeRecord): K3sOptions {
   const set = Object.entries(allOptions(node, plan, former)).filter(
     ([, value]) => !Array.isArray(value) || value.length > 0,
@@ -57,7 +57,8 @@ function allOptions(node: NodePlan, plan: ClusterPlan, former: NodeRecord | unde
         "agent-token-file": AGENT_TOKEN_FILE,
         ...(plan.k3s.datastore === "etcd" ? { "cluster-init": true } : {}),
         ...(plan.k3s.registries?.embedded ? { "embedded-registry": true } : {}),
-        // Only the server's own names, so that a new server does not restart it: K3s itself adds the addresses of all servers.
+        // Only the server's own names, so that a new server does not restart the others: K3s itself adds the addresses of all
+        // servers.
         "tls-san": [node.address, node.name, ...plan.k3s.tlsSans],
         "write-kubeconfig-mode": plan.k3s.kubeconfigMode.padStart(4, "0"),
         "cluster-cidr": plan.network.podCidr,

@@ -1,11 +1,11 @@
 import { type Document, isMap, isSeq, parseDocument } from "yaml";
 
 /**
- * Puts a cluster's kubeconfig into one that may have others. Entries of the same name are replaced; everything else stays, with its
- * comments. The current context stays too, if there is one.
- * @param into the person's file; empty if there is none
+ * Puts a cluster's kubeconfig into one that may have others. Entries of the same name are replaced; everything else stays, with
+ * its comments. The current context stays too, if there is one.
+ * @param into the user's file; empty if there is none
  * @param fresh as {@link renameKubeconfig} gives it: cluster, user and context have the cluster's name
- * @throws Error if the file is no kubeconfig, or if an entry of this name is another cluster's
+ * @throws Error if the file is not a kubeconfig, or if an entry of this name belongs to another cluster
  */
 export function mergeKubeconfig(into: string, fresh: string): string {
   const [from, doc] = [parseDocument(fresh), parseDocument(into.trim() === "" ? EMPTY : into)];

@@ -1,10 +1,10 @@
-/* Values in the Nix language. Names of options and packages are the program's own and need no quoting. */
+/** Values in the Nix language. The names of options and packages come from the program and need no quoting. */
 
-/** A string in double quotes. Only a quote, a backslash and the start of an expression have a meaning in it. */
+/** A string in double quotes. Only a quote, a backslash and the start of an expression are special in it. */
 export const nixText = (value: string): string =>
   `"${value.replace(/["\\]|\$(?=\{)/g, "\\$&").replaceAll("\n", "\\n")}"`;
 
-/** A list of strings, one a line, for a place that is indented by so many blanks. */
+/** A list of strings, one per line, indented by this many blanks. */
 export function nixTexts(values: readonly string[], indent: number): string {
   if (values.length < 2) return `[ ${values.map((value) => `${nixText(value)} `).join("")}]`;
   const blanks = " ".repeat(indent);
@@ -12,8 +12,8 @@ export function nixTexts(values: readonly string[], indent: number): string {
 }
 
 /**
- * A text of many lines, as Nix has it in doubled single quotes: it takes the common indentation away. A single quote there also has to be
- * apart from the two that keep `${` from being an expression.
+ * A text of several lines in doubled single quotes, as Nix writes it. Nix removes the common indentation. A single quote in the
+ * text must also be kept apart from the two quotes that escape `${`.
  */
 export function nixLines(text: string, indent: number): string {
   const blanks = " ".repeat(indent);

@@ -8,9 +8,10 @@ import { nftables } from "./nftables";
 import { nixLines, nixText, nixTexts } from "./nix";
 
 /**
- * A machine's NixOS module. Beside it lie `config.yaml`, all options of K3s (k3sConfig.ts), and the machine's own
- * `hardware-configuration.nix` (scripts/node/nixos-build.sh). It holds no secret, because everybody on the machine can read the Nix
- * store: K3s reads its tokens from files outside of it. Equal plans give equal text, and another node changes no text.
+ * A machine's NixOS module. The same folder has `config.yaml` with all options of K3s (k3sConfig.ts), and the machine's own
+ * `hardware-configuration.nix` (scripts/node/nixos-build.sh). The module has no secret, because everybody on the machine can read
+ * the Nix store: K3s reads its tokens from files outside of it. Equal plans give equal text, and a new node does not change the
+ * text of the others.
  * @param former what the state records of the node; undefined for a new one
  */
 export function nixosModule(node: VmNodePlan, plan: ClusterPlan, former?: NodeRecord): string {
@@ -27,7 +28,7 @@ ${parts.join("\n\n")}
 }`;
 }
 
-/** Tells whether a module is another one, where its text would be too long. */
+/** Shows whether a module has changed, for places where its text would be too long. */
 export const nixosModuleSum = (...of: Parameters<typeof nixosModule>): string =>
   createHash("sha256")
     .update(nixosModule(...of))
@@ -37,7 +38,7 @@ const hasFirewall = (plan: ClusterPlan): plan is ClusterPlan & { readonly firewa
   plan.firewall !== undefined;
 
 function machine(node: VmNodePlan, { network }: ClusterPlan, former: NodeRecord | undefined): string {
-  // As components/machine/vmSettings.ts has it: a machine keeps the address that it has, if the config gives none.
+  // The same rule as in components/machine/vmSettings.ts: if the config gives no MAC address, a machine keeps its own.
   const mac = node.mac ?? former?.mac ?? node.ownMac;
   return `  networking = {
     # Images for Proxmox VE force an empty name, which cloud-init fills.
@@ -110,8 +111,9 @@ function k3s(node: VmNodePlan, { version }: ClusterPlan, options: K3sOptions): s
 }
 
 /**
- * The doors of the cluster. Who its nodes are is not in it: a node that joins or leaves changes no machine, and the Proxmox host has
- * the last word, as one that leaves needs the others until it has left (docs/decisions/0018, 0019).
+ * The doors of the cluster, without the addresses of its nodes. So a node that joins or leaves changes no machine's module. The
+ * rules that the Proxmox host keeps take precedence, because a leaving node needs the others until it has left
+ * (docs/decisions/0018, 0019).
  */
 function firewall(plan: ClusterPlan & { readonly firewall: FirewallPlan }): string {
   const doors = nftables({ ...plan, servers: [], agents: [], nodes: [] });

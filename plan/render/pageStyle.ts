@@ -1,4 +1,7 @@
-/** The style of every page: of the commands, and of the one that a node shows during its onboarding. It follows the reader's choice of light or dark. */
+/**
+ * The style of every page: of the commands' pages, and of the page that a node shows during its onboarding. It follows the
+ * reader's setting of light or dark.
+ */
 export const PAGE_STYLE = `
 :root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --text: #1c2430; --dim: #566173; --line: #cdd4de;
   --ok: #14733b; --warn: #8a5300; --fail: #b3261e; --skip: #566173; }

@@ -3,8 +3,8 @@ import { SNAPSHOTTERS_FOR_ZFS } from "../snapshotters";
 import { k3sOptions } from "./k3sConfig";
 
 /**
- * The arguments of the checks on the Proxmox host (`scripts/host/preflight.sh`): the host's node, bridge and pool, and what
- * each machine needs there. Nothing else, so that the checks run again only if one of these has changed.
+ * The arguments of the checks on the Proxmox host (`scripts/host/preflight.sh`): the host's node, bridge and pool, and what each
+ * machine needs there. They have nothing else, so the checks run again only if one of these values changes.
  */
 export function preflightArgs(plan: ClusterPlan): Readonly<Record<string, string>> {
   const onOverlayfs = plan.nodes.filter((node) => needsOverlayfs(node, plan)).map(({ storage }) => storage);
@@ -37,7 +37,7 @@ export function preflightArgs(plan: ClusterPlan): Readonly<Record<string, string
   };
 }
 
-/** What the guest is made of: a container's template, a VMID, an image, or the place of an image that is downloaded. */
+/** What the guest is created from: a container's template, a VMID, an image, or the place of an image that is downloaded. */
 function sourceOf(node: NodePlan): string | number {
   if (node.kind === "lxc") return node.template;
   return "image" in node.source ? imageSource(node.source.image) : node.source.template;
@@ -45,7 +45,7 @@ function sourceOf(node: NodePlan): string | number {
 
 const imageSource = (image: ImagePlan): string => ("volume" in image ? image.volume : `${image.storage}:import`);
 
-/** A virtual machine has a file system of its own. */
+/** Only for containers: a virtual machine has its own file system. */
 const needsOverlayfs = (node: NodePlan, plan: ClusterPlan): boolean =>
   node.kind === "lxc" && !SNAPSHOTTERS_FOR_ZFS.includes(String(k3sOptions(node, plan)["snapshotter"]));
 

@@ -2,22 +2,25 @@ import { stringify } from "yaml";
 
 import type { MirrorPlan, RegistriesPlan, RegistryConfigPlan } from "../model";
 
-/** What a node logs in to a registry with. */
+/** The login of a node at a registry. */
 export type RegistryLogin =
   { readonly username: string; readonly password: string } | { readonly identityToken: string };
 
-/** Where a node has the copies of the registries' CAs; `scripts/node/registries.sh` writes them. */
+/** The folder on a node for the CAs of the registries; `scripts/node/registries.sh` writes them. */
 const CAS = "/etc/rancher/k3s/registries";
 
-/** Agents learn it from a server when they start: with this line another answer is another file, so they restart. */
+/**
+ * Agents learn the setting from a server when they start. With this line, a new setting changes the file, so the agents restart.
+ */
 const SHARED = "# The nodes give each other these images (embedded-registry of the servers).\n";
 
-/** In the place of a login, for people and for the state. */
+/** Written instead of a login, for people and for the state. */
 const SECRET = "a secret";
 
 /**
  * K3s' `/etc/rancher/k3s/registries.yaml`, with K3s' names. Keys are sorted: equal plans give equal text.
- * @param logins by registry. Without them the text has no secret: it only says where a login is, and no node gets it.
+ * @param logins by registry. Without them the text has no secret. It then only shows for which registries there is a login, and
+ * no node gets it.
  */
 export function registriesYaml(
   { mirrors, configs, embedded }: RegistriesPlan,
@@ -58,7 +61,7 @@ function authOf(login: RegistryLogin | undefined, registry: string): object {
 }
 
 /**
- * The CAs of the registries, in the form in which the script takes them: each after a line `# REGISTRY`.
+ * The CAs of the registries in the form that the script reads: each after a line `# REGISTRY`.
  * @param cas PEM blocks by registry
  */
 export const registryCas = (cas: Readonly<Record<string, readonly string[]>>): string =>

@@ -4,10 +4,10 @@ import { allocatePool, disksOf } from "../allocate";
 import { labelStep } from "./labels";
 import { DEFAULT_DISK_LABEL } from "./storageLabels";
 
-/** The guest that keeps a node's disks is `<node>-disks`, and Proxmox VE takes a name of 63 characters. */
+/** The guest that keeps a node's disks is named `<node>-disks`, and Proxmox VE allows a name of 63 characters. */
 const LONGEST_NAME = 57;
 
-/** Disks beside the root disk: only of virtual machines, told apart by their serials, and with a guest that keeps them. */
+/** Disks in addition to the root disk: only for virtual machines, with unique serials, and with a guest that keeps them. */
 export function checkDisks(path: string, pool: PoolSettings): Problem[] {
   const overrides = Object.entries(pool.nodes);
   if (pool.kind === "lxc")
@@ -34,7 +34,7 @@ export function checkDisks(path: string, pool: PoolSettings): Problem[] {
   ];
 }
 
-/** Longhorn keeps a part of each disk free, so a small one holds nothing. */
+/** Longhorn keeps a part of each disk free, so a smaller disk could hold nothing. */
 const LEAST_LONGHORN_GIB = 10;
 
 function checkLonghorn(path: string, disks: readonly DiskSettings[], { os }: VmPoolSettings): Problem[] {
@@ -56,7 +56,7 @@ function checkLonghorn(path: string, disks: readonly DiskSettings[], { os }: VmP
   });
 }
 
-/** The label that a disk for Longhorn brings is not the config's to set otherwise. */
+/** A disk for Longhorn sets this label, so the config must not set another value. */
 function checkDiskLabels(path: string, pool: VmPoolSettings): Problem[] {
   const labelled = [
     { at: path, labels: pool.labels, isMeant: pool.disks.some(({ longhorn }) => longhorn) },

@@ -5,7 +5,7 @@ import type { Draft, FirewallSettings } from "../../config/schema";
 
 const PATH = "cluster.firewall";
 
-/** What would lock everybody out, or let pods in as if they were people. */
+/** Settings that would lock everybody out, or give pods the rights of people. */
 export function checkFirewall(draft: Draft): Problem[] {
   const { firewall } = draft;
   if (!firewall) return [];
@@ -38,7 +38,7 @@ function checkAdmins({ network }: Draft, { adminNetworks }: FirewallSettings): P
   );
 }
 
-/** K3s options that bring a pod network whose ports and interfaces the program does not know. */
+/** K3s options for a pod network whose ports and interfaces the program does not know. */
 function checkBackend({ k3s }: Draft): Problem[] {
   if (!k3s) return [];
   const backend = k3s.serverConfig["flannel-backend"];

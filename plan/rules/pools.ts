@@ -74,7 +74,12 @@ function checkVmSource(path: string, { template, clone, image }: VmPoolSettings)
   const ofUrl = (key: string, value: unknown): Problem[] =>
     beside(key, value, "is for image.url, but the pool has image.volume", "remove it");
   return [
-    ...beside("image", template, "stands beside template, but a disk has one source", "remove one of the two"),
+    ...beside(
+      "image",
+      template,
+      "cannot be set together with template: a disk has one source",
+      "remove one of the two",
+    ),
     ...beside("clone", clone, "is for a template, but the pool has an image", "remove it"),
     ...(volume === undefined && url === undefined
       ? [{ path: `${path}.image`, problem: "has neither url nor volume", hint: "set one of the two" }]
@@ -97,7 +102,7 @@ function checkVmSource(path: string, { template, clone, image }: VmPoolSettings)
   ];
 }
 
-/** A node would destroy the template that it is a clone of, if it had its VMID. */
+/** If a node had the VMID of the template that it is cloned from, it would destroy the template. */
 function checkVmTemplate(path: string, pool: VmPoolSettings): Problem[] {
   if (pool.template === undefined) return [];
   const own = allocatePool("cluster", "pool", pool).find(({ vmId }) => vmId.value === pool.template);
@@ -106,7 +111,7 @@ function checkVmTemplate(path: string, pool: VmPoolSettings): Problem[] {
   return [{ path: `${path}.template`, problem, hint: "give the nodes other VMIDs: vmIds of the pool" }];
 }
 
-/** Features and raw lines are written over SSH on the host that runs the guest, and the config names only one host. */
+/** The program writes features and raw lines over SSH on the guest's host, and the config names only one host. */
 function checkPlace(proxmox: ProxmoxSettings, path: string, pool: PoolSettings): Problem[] {
   const places = [
     { at: `${path}.proxmoxNode`, node: pool.proxmoxNode },

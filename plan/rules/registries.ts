@@ -3,7 +3,7 @@ import type { Draft, K3sSettings } from "../../config/schema";
 
 const PATH = "cluster.k3s.registries";
 
-/** What K3s would take, and then do something else than the config says. */
+/** Settings that K3s accepts, but then does something else than the config says. */
 export function checkRegistries({ k3s }: Draft): Problem[] {
   if (!k3s) return [];
   return [
@@ -39,7 +39,7 @@ function checkTls({ registries: { configs } }: K3sSettings): Problem[] {
     }));
 }
 
-/** K3s reads one file. */
+/** K3s reads only one such file. */
 function checkOtherFile(k3s: K3sSettings): Problem[] {
   return SECTIONS.filter((section) => "private-registry" in k3s[section]).map((section) => ({
     path: `cluster.k3s.${section}.private-registry`,
@@ -48,7 +48,7 @@ function checkOtherFile(k3s: K3sSettings): Problem[] {
   }));
 }
 
-/** Options of K3s that bring another container runtime than its own containerd. */
+/** Options of K3s that use another container runtime than K3s' own containerd. */
 const RUNTIMES = ["container-runtime-endpoint", "docker"];
 
 function checkRuntime(k3s: K3sSettings): Problem[] {

@@ -1,10 +1,10 @@
 import type { Problem } from "../../config/problems";
 import { labelStep } from "./labels";
 
-/** By this label Longhorn takes the disks of a node that an annotation names, and no others. */
+/** With this label, Longhorn uses only those disks of a node that an annotation names. */
 export const DEFAULT_DISK_LABEL = "node.longhorn.io/create-default-disk";
 
-/** Labels by which people choose the nodes that Longhorn keeps volumes on, and whether a value does. */
+/** Labels with which people choose the nodes for Longhorn's volumes, each with a test of its value. */
 const ASKS: Readonly<Record<string, (value: string) => boolean>> = {
   storage: (value) => value === "longhorn",
   [DEFAULT_DISK_LABEL]: (value) => value !== "false",
@@ -12,7 +12,7 @@ const ASKS: Readonly<Record<string, (value: string) => boolean>> = {
 
 const asks = (key: string, value: string): boolean => Object.hasOwn(ASKS, key) && ASKS[key]!(value);
 
-/** Whether a node's labels ask for volumes that come by iSCSI. */
+/** Whether a node's labels ask for volumes that use iSCSI. */
 export const asksForStorage = (labels: Readonly<Record<string, string>>): boolean =>
   Object.entries(labels).some(([key, value]) => asks(key, value));
 
@@ -33,7 +33,7 @@ export const checkStoragePackages = (path: string, packages: readonly string[]):
       : [],
   );
 
-/** Labels of a pool of containers, or of one of its nodes, that ask for storage which no container can give. */
+/** Labels of a pool of containers, or of one of its nodes, that ask for storage that no container can have. */
 export const checkStorageLabels = (path: string, labels: Readonly<Record<string, string>>): Problem[] =>
   Object.entries(labels)
     .filter(([key, value]) => asks(key, value))

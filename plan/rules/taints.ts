@@ -2,7 +2,7 @@ import type { Problem } from "../../config/problems";
 import { parseTaint } from "../taints";
 import { isLabelValue, isQualifiedName } from "./labels";
 
-/** Taints under these prefixes are set and removed by Kubernetes itself. */
+/** Kubernetes itself sets and removes the taints under these prefixes. */
 export const MANAGED_TAINT = /^node\.(?:cloudprovider\.)?kubernetes\.io\//;
 
 export function checkTaints(path: string, taints: readonly string[]): Problem[] {

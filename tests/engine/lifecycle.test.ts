@@ -109,7 +109,7 @@ describe("a second up", () => {
     expect(second.changes).toEqual({});
     expect(second.warnings).toEqual([]);
     expect(lastWord(second)).toBe(
-      "homelab: the config disturbs no node. next: npx proxmox-k3s status, which looks whether all 3 are Ready",
+      "homelab: the config disturbs no node. next: npx proxmox-k3s status, which checks whether all 3 are Ready",
     );
     expect(lab.journal.whats()).toEqual([LOOK]);
     expect(lab.network.connections).toBe(1);

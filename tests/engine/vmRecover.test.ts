@@ -111,7 +111,7 @@ it.each([
   succeeded(run);
   expect(run.changes[second]).toEqual(["delete-replaced", "replace", "create-replacement"]);
   expect(run.warnings.join("\n")).toContain(
-    `${second}: the creation of guest ${file} failed before it had all its settings, so it is destroyed and made anew`,
+    `${second}: the creation of guest ${file} failed before it had all its settings, so it is destroyed and created again`,
   );
   for (const setting of ["ipconfig0: gw=192.168.2.1,ip=192.168.2.41/24\n", "balloon: 0\n", "net0: virtio=02:"])
     expect(settings()).toContain(setting);

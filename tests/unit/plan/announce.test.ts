@@ -55,7 +55,7 @@ describe("the last line of an up", () => {
       "nothing that the program looked at",
       standing,
       { pools: { worker: { cores: 6 } } },
-      "homelab: the config disturbs no node. next: npx proxmox-k3s status, which looks whether all 3 are Ready",
+      "homelab: the config disturbs no node. next: npx proxmox-k3s status, which checks whether all 3 are Ready",
     ],
   ])("%s", (_, former, change, expected) => expect(line(former, change)).toBe(expected));
 });

@@ -151,7 +151,7 @@ test("a preview warns of registries that anybody could stand in for, and of a pa
   const of = "anybody who can answer in its place gives the nodes other images";
   const path = (registry: string) => `cluster.k3s.registries.configs.${registry}.tls.insecureSkipVerify`;
   expect(warnings.filter(({ path = "" }) => path.includes("registries")).map(({ text }) => text)).toEqual([
-    "the nodes send the password for registry.lan:5000 over http: anybody on the way can read it",
+    "the nodes send the password for registry.lan:5000 over http: anybody on the network path can read it",
     `the TLS certificate of other.lan is not verified (${path("other.lan")}): ${of}`,
     `the TLS certificate of third.lan is not verified (${path("third.lan")}): ${of}, and gets the password`,
   ]);

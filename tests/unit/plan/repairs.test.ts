@@ -104,7 +104,7 @@ describe("a server with etcd", () => {
     const { nodes, notices } = found((good) => ({ ...withoutNode("k3s-2", "k3s-worker-01")(good) }), { plan });
     expect(nodes).toEqual([]);
     expect(notices).toEqual([
-      "k3s-2: its Node is missing, so etcd has dropped it, and no node is repaired. If it does not come back by itself: pulumi up --replace '**::k3s-2', which makes it anew",
+      "k3s-2: its Node is missing, so etcd has dropped it, and no node is repaired. If it does not come back by itself: pulumi up --replace '**::k3s-2', which creates it again",
     ]);
   });
 });
