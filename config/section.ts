@@ -6,7 +6,7 @@ import { isHidden } from "./secretForms";
 import { closest } from "./suggest";
 import { along, isLeaf, isOptional, keysOf, metaOf, unwrap } from "./walk";
 
-/** A hint about a key that the map at `path` does not have; undefined if there is none but the keys that it has. */
+/** A hint about a key that the map at `path` does not have; undefined if there is no better hint than the list of known keys. */
 export type Explain = (unknown: {
   readonly path: string;
   readonly key: string;
@@ -16,7 +16,7 @@ export type Explain = (unknown: {
 /**
  * Reads one value by its schema, and adds what is wrong with it to `problems`.
  * @param path of the value, for the messages
- * @param explain says more about an unknown key than which keys are known
+ * @param explain gives a better hint about an unknown key than the list of known keys
  * @returns the value with its defaults. If it has problems: undefined, or the value without the wrong keys that no rule needs
  */
 export function readSection<T extends Schema>(
@@ -72,13 +72,13 @@ function toProblems(schema: Schema, raw: unknown, base: string, issue: z.core.$Z
   ];
 }
 
-/** True for a number or a boolean in quotes that is right without them. */
+/** True for a number or a boolean in quotes that would be valid without them. */
 function isQuoted(schema: Schema, value: unknown): boolean {
   if (typeof value !== "string" || !/^(?:-?\d+|true|false)$/.test(value)) return false;
   return metaOf(schema).must?.includes("quotes") !== true && schema.safeParse(JSON.parse(value)).success;
 }
 
-/** For a list or a map of values; other keys have words for their form. */
+/** For a list or a map of values; other keys have a `must` text with their form. */
 const exampleOf = ({ must, example }: KeyMeta): string | undefined =>
   must !== undefined || example === undefined ? undefined : `for example ${inFlow(example)}`;
 
@@ -91,7 +91,7 @@ function container(schema: Schema, path: string): string {
 
 /**
  * The problem of a key that a map does not have.
- * @param hint by default a key that the word is near to, or all keys
+ * @param hint by default a similar key, or all keys
  */
 export function unknownKey(path: string, key: string, known: readonly string[], hint?: string): Problem {
   const near = closest(key, known);

@@ -43,9 +43,9 @@ const isPool = (value: unknown): boolean =>
   isMap(value) && ["role", "kind", "count"].some((key) => Object.hasOwn(value, key));
 
 /**
- * A map that is empty because its keys stand beside it: they have too little indentation.
- * @param path of the map that has them all
- * @returns undefined if the map is not empty, or if nothing of it stands beside it
+ * Finds a map that is empty because its keys are at the same level as the map: they have too little indentation.
+ * @param path of the map that contains them all
+ * @returns undefined if the map is not empty, or if none of its keys is at the same level
  */
 function outdentedBelow(
   holder: Readonly<Record<string, unknown>>,
@@ -96,8 +96,8 @@ function readPools(raw: unknown, problems: Problem[]): Pick<Draft, "pools" | "al
 }
 
 /**
- * The pool if only its role or its size is wrong or missing, as an agent's, with one node. So its VMIDs and addresses are checked
- * too. Nobody counts servers then.
+ * The pool with placeholders, if only its role or its size is wrong or missing: as an agent pool with one node. So its VMIDs and
+ * addresses are still checked. The servers are then not counted.
  */
 function withGuesses(schema: z.ZodType<PoolSettings>, raw: unknown): PoolSettings | undefined {
   if (!isMap(raw)) return undefined;

@@ -8,7 +8,7 @@ const BODY = " [A-Za-z0-9+/]+=*(?: [^\\n]*)?$";
 /** The form of a key line. `publicKeyType` checks the content. */
 const LINE = new RegExp(`^[a-z0-9@.-]+${BODY}`);
 
-/** A key of the right form that belongs to nobody. */
+/** A valid example of a key. Nobody has its private key. */
 export const EXAMPLE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /** The type of an OpenSSH public key line (`ssh-ed25519 AAAA… comment`); `undefined` if it is not one. */

@@ -35,7 +35,7 @@ export const firewallSchema = z
       .meta({
         description: "Whether the nodes drop every packet that the cluster and these networks do not need.",
         change: "live",
-        changeNote: "connections that stand are kept",
+        changeNote: "existing connections are kept",
       })
       .default(false),
     adminNetworks: networks(

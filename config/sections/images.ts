@@ -61,7 +61,7 @@ export const image = z
   })
   .meta({ description: "A cloud image that becomes the root disk of new machines, instead of a template." });
 
-/** Where the program writes what cloud-init reads. */
+/** The storage for the file that cloud-init reads. */
 export const snippets = storage.meta({
   description:
     "The storage for the file with which cloud-init installs the guest agent (`installAgent`). It must allow the content type `snippets`.",
@@ -74,7 +74,7 @@ export const snippets = storage.meta({
 /** cloud-init installs the guest agent. */
 export const installAgent = boolean.meta({
   description:
-    "Whether cloud-init installs the QEMU guest agent at the first boot, because the image has none, as Debian's and Ubuntu's cloud images. It needs a storage for snippets (`proxmox.snippets`), and a package mirror that the machine reaches.",
+    "Whether cloud-init installs the QEMU guest agent at the first boot, because the image has none, for example Debian's and Ubuntu's cloud images. It needs a storage for snippets (`proxmox.snippets`), and a package mirror that the machine reaches.",
   otherwise: "true with an `image`, false with a `template` or `os: nixos`",
   change: "newNodes",
   independent: true,

@@ -77,7 +77,7 @@ export const k3sSchema = z
     embeddedRegistry: boolean
       .meta({
         description:
-          "Whether the nodes give each other the images that they have, before they ask a mirror or a registry (Spegel in K3s). It concerns the registries in `registries.mirrors`. With a firewall the nodes also reach each other's ports 5001 and 6443.",
+          "Whether the nodes give each other the images that they have, before they ask a mirror or a registry (Spegel in K3s). It applies to the registries in `registries.mirrors`. With a firewall the nodes also reach each other's ports 5001 and 6443.",
         change: "k3sRestart",
         changeNote: "all nodes",
       })

@@ -3,7 +3,7 @@ import { disk, hostname, integer, ipv4, looseText, mac, memory, text } from "../
 import { furtherDisks, KEEPER } from "./disks";
 import { protect, proxmoxNode } from "./placement";
 
-/* Keys that a pool has for all of its nodes and a node of its own, and the nodes of a pool. */
+/** Keys that a pool sets for all of its nodes and that a single node can also set, and the nodes of a pool. */
 
 /** Proxmox VE's range (`pve-vmid`). */
 export const VMIDS = { least: 100, most: 999_999_999 } as const;
@@ -27,7 +27,7 @@ export const LABELLED = {
 
 export const labels = z.record(z.string().meta({ placeholder: "<label>" }), looseText);
 
-/** The Proxmox client shuts a virtual machine down for new cores, and starts it again. */
+/** For a new number of cores, the Proxmox client shuts a virtual machine down and starts it again. */
 export const CORES = { change: "live", changeNote: "a virtual machine reboots" } as const;
 export const cores = integer(1, 8192, { example: 4, unit: "processor threads" }).meta({
   description: "Processor cores of a node.",
@@ -77,7 +77,7 @@ const nodeSchema = z
     mac: mac
       .meta({
         description: "MAC address of its network interface.",
-        otherwise: "Proxmox VE assigns one; a virtual machine has a stable one of its own",
+        otherwise: "Proxmox VE assigns one; a virtual machine gets a stable one from the program",
         change: "reboot",
         changeNote: "a virtual machine is rebuilt",
       })

@@ -19,7 +19,7 @@ export const removalSchema = z
     onBlocked: oneOf(["stop", "force"])
       .meta({
         description:
-          "What a removal does if pods cannot be evicted in time: `stop` keeps the node, `force` deletes the pods and goes on. The same of Longhorn's replicas that cannot move: with `force` their volumes have fewer copies, and a volume's last copy still stops it.",
+          "What a removal does if pods cannot be evicted in time: `stop` keeps the node, `force` deletes the pods and goes on. The same applies to Longhorn's replicas that cannot move: with `force` their volumes have fewer copies, but a volume's last copy still stops the removal.",
         change: "none",
         independent: true,
       })
@@ -27,7 +27,7 @@ export const removalSchema = z
     onLocalData: oneOf(["stop", "delete"])
       .meta({
         description:
-          "What a removal or a rebuild does when volumes of the cluster are on that node's disk alone (local-path, hostPath, local, the last copy of a Longhorn volume that cannot move): stop before the drain and list them, or destroy them with the node.",
+          "What a removal or a rebuild does if volumes of the cluster are only on that node's disk (local-path, hostPath, local, the last copy of a Longhorn volume that cannot move): stop before the drain and list them, or destroy them with the node.",
         change: "none",
         independent: true,
       })
@@ -67,13 +67,13 @@ export const rolloutSchema = z
   })
   .meta({ description: "How changes roll out to the nodes." });
 
-/** `cluster.onboarding`: what a person sees of it. */
+/** `cluster.onboarding`: what a person can see of the onboarding. */
 export const onboardingSchema = z
   .strictObject({
     http: boolean
       .meta({
         description:
-          "Whether a node shows its progress on port 8080 of its address while it joins, for everybody who reaches it. The page can only be read, and goes away when the node is done.",
+          "Whether a node shows its progress on port 8080 of its address while it joins, for everybody who reaches it. The page is read-only, and closes when the node is done.",
         change: "none",
         changeNote: "nodes that join later show it",
         independent: true,

@@ -1,7 +1,7 @@
 import { boolean, oneOf, text } from "../fields";
 import { OS_TYPES } from "../template";
 
-/** Storage, template and place of a guest. In `proxmox` they apply to all pools, in a pool to that pool only. */
+/** Storage, template and Proxmox VE node of a guest. In `proxmox` they apply to all pools, in a pool only to that pool. */
 
 /** Proxmox VE's `pve-storage-id`. */
 export const STORAGE = "[A-Za-z][A-Za-z0-9\\-_.]*[A-Za-z0-9]";
@@ -13,7 +13,7 @@ export const storage = text("the name of a Proxmox VE storage", new RegExp(`^${S
   description: "The storage of the guests' disks.",
   change: "newNodes",
   changeNote:
-    "move the disk of a node that stands by `pct move-volume VMID rootfs STORAGE`, or `qm disk move VMID scsi0 STORAGE`, on the host",
+    "to move the disk of an existing node, run `pct move-volume VMID rootfs STORAGE`, or `qm disk move VMID scsi0 STORAGE`, on the host",
 });
 
 export const template = text(

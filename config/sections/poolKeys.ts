@@ -153,7 +153,7 @@ export const poolBase = {
     .array(packageName)
     .meta({
       description:
-        "Debian packages that the nodes get by apt before K3s, each with what it needs. `open-iscsi` needs `kind: vm`; its service is enabled, as Longhorn wants it.",
+        "Debian packages that apt installs on the nodes before K3s, with their dependencies. `open-iscsi` needs `kind: vm`; its service is also enabled, because Longhorn needs it.",
       example: ["open-iscsi", "nfs-common"],
       change: "live",
       changeNote: "a package that is no longer in the list stays installed",

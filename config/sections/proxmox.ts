@@ -84,7 +84,7 @@ export const proxmoxSchema = z
     })
       .meta({
         description:
-          "File with the CA that signs the API's TLS certificate. A CA is public: keep the file in version control. The commands trust this CA alone; `pulumi up` stops if the Proxmox provider does not trust it, and names the command.",
+          "File with the CA that signs the API's TLS certificate. A CA is public: keep the file in version control. The commands trust only this CA; `pulumi up` stops if the Proxmox provider does not trust it, and names the command.",
         otherwise: "the CAs that your machine trusts",
         change: "none",
         independent: true,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { boolean, LABEL, pemFile, text } from "../fields";
 
-/** `cluster.k3s.registries`: K3s' `registries.yaml`, in this config's way of writing. */
+/** `cluster.k3s.registries`: K3s' `registries.yaml`, in the style of this config. */
 
 const RESTART = { change: "k3sRestart", changeNote: "all nodes" } as const;
 
@@ -9,7 +9,7 @@ const PORT = ":(?:[1-9]\\d{0,3}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\
 const REGISTRY = `${LABEL}(?:\\.${LABEL})*(?:${PORT})?`;
 const BARE = "without https:// and without a path";
 
-/** As images name it. */
+/** A registry as image names have it. */
 const mirrored = text(
   'the host name of a registry, with its port if it has one, or "*" for all registries',
   new RegExp(`^(?:\\*|${REGISTRY})$`),
@@ -27,13 +27,13 @@ const endpoint = text(
   { hint: "for example https://registry.lan:5000", example: "https://registry.lan:5000" },
 );
 
-/** What JavaScript has in regular expressions, and Go does not: lookarounds and references back. */
+/** Parts of regular expressions that JavaScript has and Go does not: lookarounds and backreferences. */
 const FOREIGN = /\(\?<?[=!]|\\[1-9]/;
 
 function isGoPattern(pattern: string): boolean {
   if (pattern === "" || FOREIGN.test(pattern)) return false;
   try {
-    // How Go writes flags and names of groups.
+    // Go's syntax for flags and names of groups.
     new RegExp(pattern.replace(/^\(\?[imsU]+\)/, "").replaceAll("(?P<", "(?<"));
     return true;
   } catch {
@@ -42,7 +42,7 @@ function isGoPattern(pattern: string): boolean {
 }
 
 const pattern = z.string().refine(isGoPattern).meta({
-  must: "a regular expression of Go, which has no lookarounds and no references back",
+  must: "a regular expression of Go, which has no lookarounds and no backreferences",
   hint: 'for example "^library/(.*)"',
   example: "^library/(.*)",
   placeholder: "<pattern>",
@@ -70,7 +70,7 @@ const mirror = z
       )
       .meta({
         description:
-          "Other paths of images at the endpoints: regular expressions of Go, and what takes the place of what they match.",
+          "Other paths of images at the endpoints: Go regular expressions, each with the replacement for its match.",
         example: { "^library/(.*)": "mirror/library/$1" },
         ...RESTART,
       })
@@ -90,7 +90,7 @@ const config = z
         hint: "set auth: true, and pulumi config set --secret registryAuth < FILE (docs/registries.md). A password that was in this file is known to others: replace it",
         hidden: true,
         description:
-          "Whether nodes log in to the registry, with what the stack's secret `registryAuth` has for it ([docs/registries.md](registries.md)).",
+          "Whether nodes log in to the registry, with the login in the stack's secret `registryAuth` ([docs/registries.md](registries.md)).",
         ...RESTART,
         independent: true,
       })

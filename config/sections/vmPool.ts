@@ -73,7 +73,7 @@ export const vmPoolSchema = z
     disksVmIds: vmIds
       .meta({
         description:
-          "VMIDs of the guests that keep the further disks, one for each node, in the form of `vmIds`. Such a guest never runs: Proxmox VE deletes with a machine all disks that it owns, and these disks belong to another guest.",
+          "VMIDs of the guests that keep the further disks, one for each node, in the form of `vmIds`. Such a guest never runs. It owns the disks, because Proxmox VE deletes a machine together with all disks that it owns.",
         example: { from: 320 },
         otherwise: "needed only with `disks`",
         ...KEEPER,
