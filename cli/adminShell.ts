@@ -3,7 +3,7 @@ import * as path from "node:path";
 
 import { advice, readAdvice } from "../remote/advice";
 
-/** Root on the Proxmox host, over the person's own SSH client and its configuration. */
+/** Root on the Proxmox host, over the user's own SSH client and its configuration. */
 export class AdminShell {
   private readonly ssh: readonly string[];
 
@@ -12,7 +12,7 @@ export class AdminShell {
     ssh: string,
     private readonly target: string,
   ) {
-    // ssh would take it for an option.
+    // ssh would read it as an option.
     if (!/^[^-\s]\S*$/.test(target))
       throw new Error(advice(`"${target}" is not the name or address of a host`, "name the Proxmox host: root@HOST"));
     this.ssh = ssh.split(/\s+/).filter(Boolean);
@@ -23,7 +23,7 @@ export class AdminShell {
   }
 
   /**
-   * Runs a whole script, after all of it has arrived. Its output may hold a secret, so no error shows it.
+   * Runs a script once all of it has arrived. Its output may contain a secret, so no error shows it.
    * @param onLine is given each line of the output at once
    * @throws Error with the script's own cause and next step
    */
@@ -31,7 +31,7 @@ export class AdminShell {
     return this.exec([this.target, 'sh -c "$(cat)" proxmox-k3s-init </dev/null'], text, ({ stderr }) => stderr, onLine);
   }
 
-  /** Address and port of the host, whose name may come from the person's SSH configuration. */
+  /** Address and port of the host. Its name may come from the user's SSH configuration. */
   async resolve(): Promise<{ address: string; port: number }> {
     const settings = await this.exec(["-G", this.target], "", ({ stderr }) => stderr);
     const value = (key: string): string | undefined => new RegExp(`^${key} (\\S+)$`, "m").exec(settings)?.[1];

@@ -21,12 +21,12 @@ export function fileBackend(url: string): string | undefined {
 const word = z.string().regex(/^[ -~]{1,200}$/);
 const lock = z.object({ pid: z.int(), username: word, hostname: word, timestamp: z.iso.datetime({ offset: true }) });
 
-/** A run of Pulumi that holds a stack, or was killed before it let the stack go. */
+/** A run of Pulumi that holds a stack, or that was killed before it released the stack. */
 export type StackLock = z.infer<typeof lock>;
 
 /**
- * Who holds a stack in a file backend: Pulumi keeps one file for each lock. The CLI has no command that shows them.
- * @param root what {@link fileBackend} answered
+ * The locks of a stack in a file backend: Pulumi keeps one file for each. The CLI has no command that shows them.
+ * @param root the result of {@link fileBackend}
  */
 export function locksOf(root: string, project: string, stack: string): StackLock[] {
   const folder = path.join(root, "locks/organization", project, stack);

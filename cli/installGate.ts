@@ -21,11 +21,11 @@ export interface GateCommandOptions {
   readonly artifacts: readonly string[];
   /** Files with the nodes' public keys. */
   readonly nodeKey: readonly string[];
-  /** The person's SSH command, with its options. */
+  /** The user's SSH command, with its options. */
   readonly ssh: string;
 }
 
-/** Where docs/by-hand.md makes the key, before there is a stack. */
+/** The key that docs/by-hand.md creates before there is a stack. */
 const BEFORE_A_STACK = "~/.ssh/proxmox-k3s-host";
 
 /**
@@ -58,7 +58,7 @@ export async function gate(options: GateCommandOptions): Promise<void> {
   if (hostKey !== "") console.log(`proxmox.hostKey: "${hostKey}"`);
 }
 
-/** @throws Error if there is a stack, and it or its key cannot be read: another key would get root on the host in its place */
+/** @throws Error if there is a stack, and it or its key cannot be read: a wrong key would then get root on the host */
 async function usualKey(): Promise<string> {
   const stack = await readStack().catch((error: unknown) => {
     if (error instanceof StackError && error.isNoStack) return undefined;
@@ -86,8 +86,8 @@ function readKey(file: string): string {
 }
 
 /**
- * The command for the administrator's shell on the host; the gate is on its stdin. It replaces nothing before the whole
- * gate has arrived and Perl can read it. Afterwards `authorized_keys` has exactly one line with the program's key.
+ * The command for the administrator's shell on the host; the gate is on its stdin. It replaces nothing until the whole gate has
+ * arrived and Perl can read it. Afterwards `authorized_keys` has exactly one line with the program's key.
  */
 function installCommand(gateText: string, publicKey: string): string {
   const sum = createHash("sha256").update(gateText).digest("hex");

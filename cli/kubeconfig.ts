@@ -16,7 +16,7 @@ import { lookAtCluster } from "../remote/clusterLook";
 import { hostTarget, markOf, readStack } from "./stack";
 import { writeWhole } from "./wholeFile";
 
-/** `proxmox-k3s kubeconfig`: the one that a server has now, where the state's may have ended. */
+/** `proxmox-k3s kubeconfig`: a fresh kubeconfig from a server, because the one in the state may have expired. */
 export const kubeconfigCommand = new Command("kubeconfig")
   .description(
     "Print a fresh kubeconfig of the cluster's admin, read from a server now. It is a secret: send it to a file that only " +
@@ -44,8 +44,8 @@ function ownKubeconfig({ KUBECONFIG }: NodeJS.ProcessEnv = process.env): string 
 }
 
 /**
- * Merges a kubeconfig into a file that only the person can read. It is replaced as a whole.
- * @throws Error with the cause and the next step; the file stays as it is then
+ * Merges a kubeconfig into a file that only the user can read. It is replaced as a whole.
+ * @throws Error with the cause and the next step; the file then stays unchanged
  */
 export function mergeInto(file: string, fresh: string): { file: string; context: string; ends: string } {
   const target = fs.existsSync(file) ? fs.realpathSync(file) : file;
@@ -65,7 +65,7 @@ export function mergeInto(file: string, fresh: string): { file: string; context:
   return { file, context: String(doc.get("current-context")), ends: ends.toISOString().slice(0, 10) };
 }
 
-/** @throws Error with the cause and the next command where no server gives one */
+/** @throws Error with the cause and the next command if no server gives one */
 async function readKubeconfig(stackName: string | undefined): Promise<string> {
   const stack = await readStack(stackName);
   const plan = loadPlan(stack.cluster);

@@ -18,7 +18,7 @@ import { previewCommand } from "./preview/command";
 import { recoverCommand } from "./recover/command";
 import { statusCommand } from "./status/command";
 
-/** `proxmox-k3s COMMAND`: commands that a cluster needs from time to time, in addition to `pulumi up`. */
+/** `proxmox-k3s COMMAND`: commands for a cluster, in addition to `pulumi up`. */
 export const program = new Command("proxmox-k3s")
   .description("Commands for a K3s cluster on Proxmox VE, in addition to pulumi up.")
   .addHelpText("after", `\nExample:\n  ${ownCommand("doctor && pulumi up")}`)

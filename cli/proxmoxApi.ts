@@ -3,17 +3,17 @@ import * as https from "node:https";
 import { apiCas } from "../credentials/certificates";
 import type { ProxmoxPlan } from "../plan/model";
 
-/** What Proxmox VE answered. */
+/** An answer of Proxmox VE. */
 export interface Answer {
   readonly status: number;
   readonly reason: string;
-  /** Not checked; null where there is none. */
+  /** Not checked; null if there is none. */
   readonly data: unknown;
 }
 
 /** Reads from Proxmox VE's API. It trusts `proxmox.caFile`, else the CAs of the Proxmox provider. */
 export interface ProxmoxApi {
-  /** @throws Error where nothing answers, or by another certificate */
+  /** @throws Error if nothing answers, or if the certificate is another one */
   readonly get: (path: string) => Promise<Answer>;
   readonly close: () => void;
 }
@@ -23,7 +23,7 @@ type Where = Pick<ProxmoxPlan, "endpoint" | "insecure" | "caFile">;
 /** Seconds to wait for one answer. */
 const TIMEOUT = 10;
 
-/** @param token `user@realm!name=uuid`; without one only the version can be asked for */
+/** @param token `user@realm!name=uuid`; without a token, only the version can be read */
 export function openApi(proxmox: Where, token: string | undefined): ProxmoxApi {
   const agent = new https.Agent({ keepAlive: true, maxSockets: 4 });
   return {

@@ -5,7 +5,7 @@ import * as path from "node:path";
 export const PROGRAM = path.join(__dirname, "..");
 
 /**
- * Runs the Pulumi CLI on the program, with the person's own backend and secrets provider.
+ * Runs the Pulumi CLI on the program, with the user's own backend and secrets provider.
  * @param input its stdin
  * @returns its stdout
  * @throws Error with Pulumi's own message, or if `pulumi` is not on PATH
@@ -16,7 +16,7 @@ export function pulumi(args: readonly string[], input = ""): Promise<string> {
     const child = execFile("pulumi", [...args, "--non-interactive"], options, (error, stdout, stderr) => {
       if (!error) return resolve(stdout);
       if (error.code === "ENOENT") return reject(new Error("pulumi is not on PATH", { cause: error }));
-      // The command line has only words. Pulumi prints warnings before the error.
+      // The command line has only fixed words. Pulumi prints warnings before the error.
       const said = /^error: ([^]*)/m.exec(stderr)?.[1]?.trim();
       reject(new Error(said ?? (stderr.trim() || error.message), { cause: error }));
     });

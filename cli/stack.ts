@@ -41,7 +41,7 @@ export async function pulumiVersion(): Promise<{ version: string; isEnough: bool
 }
 
 /**
- * Reads a stack's config and state through the CLI, so that the person's own backend and secrets provider are used.
+ * Reads a stack's config and state through the CLI, so that the user's own backend and secrets provider are used.
  * @param name the selected stack by default
  * @throws StackError with the cause and the next step
  */
@@ -74,7 +74,7 @@ async function read(name: string | undefined): Promise<Stack> {
 
 type ConfigEntry = [key: string, { readonly value?: string; readonly secret: boolean }];
 
-/** @throws Error that shows nothing of the text, because it holds the decrypted secrets */
+/** @throws Error that shows nothing of the text, because the text contains the decrypted secrets */
 function parseConfig(text: string): ConfigEntry[] {
   try {
     return Object.entries(JSON.parse(text) as Record<string, ConfigEntry[1]>);
@@ -85,7 +85,7 @@ function parseConfig(text: string): ConfigEntry[] {
 
 /**
  * The mark of the stack's cluster.
- * @throws Error with the next step where no `pulumi up` has made one
+ * @throws Error with the next step if no `pulumi up` has created one
  */
 export function markOf({ state }: Pick<Stack, "state">, { name }: ClusterPlan): string {
   const mark = state.mark(name);
@@ -97,8 +97,8 @@ export const unusableHostKey = (problems: readonly CredentialProblem[]): Error =
   new Error([`there is no usable ${hint(SOURCES.hostKey)}`, ...problems.map(({ problem }) => problem)].join("\n  - "));
 
 /**
- * The way to the Proxmox host.
- * @throws Error where there is no usable key for it
+ * The connection to the Proxmox host.
+ * @throws Error if there is no usable key for it
  */
 export function hostTarget({ config }: Pick<Stack, "config">, { proxmox, ssh }: ClusterPlan): ShellTarget {
   const { values, problems } = readCredentials(config, ssh.authorizedKeys);
@@ -108,5 +108,5 @@ export function hostTarget({ config }: Pick<Stack, "config">, { proxmox, ssh }: 
   return { host, port, user, privateKey, hostKey };
 }
 
-/** The same for a command that only looks: a person waits for it, so it connects once. */
+/** The same for a command that only looks. A person waits for it, so it tries to connect only once. */
 export const lookTarget = (...of: Parameters<typeof hostTarget>): ShellTarget => ({ ...hostTarget(...of), dials: 1 });

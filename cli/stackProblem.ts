@@ -17,7 +17,7 @@ export class StackError extends Error {
     super(advice(seen, remedy), { cause });
   }
 
-  /** Whether there is none to be read, rather than one that cannot be read. */
+  /** Whether there is no stack at all, rather than one that cannot be read. */
   get isNoStack(): boolean {
     return NO_LOGIN.test(this.seen) || NO_STACK.test(this.seen);
   }
@@ -49,13 +49,13 @@ const REMEDIES: readonly (readonly [words: RegExp, remedy: string])[] = [
 
 /**
  * Explains why Pulumi could not read a stack.
- * @param error Pulumi's own
+ * @param error Pulumi's own error
  * @param name the selected stack by default
  */
 export async function stackProblem(error: Error, name: string | undefined): Promise<StackError> {
   const { message } = error;
   if (/invalid YAML file|could not unmarshal/.test(message)) {
-    // Pulumi's line is that of the mapping that holds the mistake, which may be far above it.
+    // Pulumi names the line of the mapping that contains the mistake, which may be far above it.
     const file = `Pulumi.${((name ?? (await selectedStack())) || "").split("/").at(-1)}.yaml`;
     const text = path.join(PROGRAM, file);
     const found = fs.existsSync(text) ? yamlProblem(file, fs.readFileSync(text, "utf8")) : undefined;

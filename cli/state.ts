@@ -15,7 +15,7 @@ export interface StateGuest {
   readonly vmId: number;
 }
 
-/** A pending operation: an interrupted run had begun it. */
+/** A pending operation: an interrupted run had started it. */
 export interface OpenOperation {
   readonly urn: string;
   /** The engine's word: `creating`, `updating`, `deleting` … */
@@ -27,7 +27,7 @@ export interface StackState {
   readonly open: readonly OpenOperation[];
   /** The mark of a cluster's guests; undefined before its first `up`. */
   mark(cluster: string): string | undefined;
-  /** The cluster that the state holds, without resources that were replaced and are still to be deleted. */
+  /** The cluster in the state, without resources that were replaced and are still to be deleted. */
   readonly record: () => ClusterRecord;
   /** The export, unchanged. */
   readonly text: string;
@@ -48,7 +48,7 @@ const exported = z.object({
   }),
 });
 
-/** @param text what `pulumi stack export` printed */
+/** @param text the output of `pulumi stack export` */
 export function parseState(text: string): StackState {
   const { deployment } = exported.parse(JSON.parse(text));
   const [resources, open] = [deployment.resources ?? [], deployment.pending_operations ?? []];
@@ -78,7 +78,7 @@ function guestOf({ urn, type, inputs }: z.infer<typeof resource>): StateGuest | 
   return { urn, name: nameOf(urn), vmId: inputs.vmId };
 }
 
-/** URL of the backend that holds the person's stacks. */
+/** URL of the backend that has the user's stacks. */
 export async function backendUrl(): Promise<string> {
   return (JSON.parse(await pulumi(["whoami", "--json"])) as { url: string }).url;
 }
@@ -90,7 +90,7 @@ export async function exportState(stack: readonly string[]): Promise<StackState>
 /**
  * Writes a state, without its pending operations: `pulumi stack import` always drops them. Takes the stack's lock.
  * @param text as `pulumi stack export` prints it
- * @throws Error with Pulumi's own message, for example if somebody else holds the lock
+ * @throws Error with Pulumi's own message, for example if another run holds the lock
  */
 export async function writeState(stack: readonly string[], text: string): Promise<void> {
   await pulumi(["stack", "import", ...stack], text);

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 
-/** Writes a file whole or not at all: beside it first, where a run that was killed may have left one. */
+/** Writes a file whole or not at all. It first writes another file beside it; a killed run may have left one there. */
 export function writeWhole(file: string, text: string, mode: number): void {
   const fresh = `${file}.new`;
   fs.rmSync(fresh, { force: true });

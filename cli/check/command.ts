@@ -13,15 +13,15 @@ interface CheckOptions extends Partial<Record<Phase, boolean>> {
   readonly report?: string;
 }
 
-/** `proxmox-k3s check`: what an onboarding needs, how it goes, and what it led to. */
+/** `proxmox-k3s check`: what an onboarding needs, how far it is, and its result. */
 export const checkCommand = new Command("check")
   .description(
     "Check all that an onboarding needs before it, how it goes, or what it led to, and print a remedy below each problem. Changes " +
       "nothing. The exit code is 0 if nothing failed, 1 if a check failed, 2 if the checks could not run.",
   )
-  .option("--before", "this machine, the stack, the Proxmox host, and the nodes that stand")
+  .option("--before", "this machine, the stack, the Proxmox host, and the existing nodes")
   .option("--during", "how far each node is")
-  .option("--after", "the cluster beside its plan, its pods, the pod network and services")
+  .option("--after", "the cluster compared with its plan, its pods, the pod network and services")
   .option("--stack <name>", "the stack to check (default: the selected one)")
   .option("--json", "print the result as JSON")
   .option("--report <file>", "also write it as a page, one file that needs no network")

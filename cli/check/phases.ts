@@ -12,14 +12,14 @@ import { lookTarget, readStack } from "../stack";
 import { compare } from "../status/compare";
 import { attempt, look } from "../status/look";
 
-/** The phases of an onboarding, and what each is checked by. */
+/** The phases of an onboarding, each with its checks. */
 export const PHASES = { before: checkBefore, during: checkDuring, after: checkAfter } as const;
 export type Phase = keyof typeof PHASES;
 
-/** This machine, the stack and the Proxmox host as `doctor` does, and the nodes that stand as `pulumi up` does. */
+/** This machine, the stack and the Proxmox host like `doctor`, and the existing nodes like `pulumi up`. */
 async function checkBefore(stack?: string): Promise<Finding[]> {
   const findings = await diagnose(stack);
-  // Without a config there is no way to the nodes, and the doctor has said so.
+  // Without a config the nodes cannot be reached, and the doctor has already reported that.
   if (findings.some(({ check, level }) => ["stack", "config"].includes(check) && level !== "ok")) return findings;
   return [
     ...findings,
@@ -34,7 +34,7 @@ function checkDuring(stack?: string): Promise<Finding[]> {
   );
 }
 
-/** The cluster as `status` compares it with its plan, and whether its nodes reach each other and the services. */
+/** The cluster compared with its plan like `status`, and whether its nodes reach each other and the services. */
 async function checkAfter(stack?: string): Promise<Finding[]> {
   const { plan, sight } = await look(stack);
   const nodes = await askNodes(stack, (target, _, id) => askChecks(target, "after", plan, id).then(told));
@@ -48,12 +48,12 @@ async function askNodes(
   const stack = await readStack(stackName);
   const plan = loadPlan(stack.cluster);
   const mark = stack.state.mark(plan.name);
-  if (mark === undefined) return [skip("nodes", "no node stands yet")];
+  if (mark === undefined) return [skip("nodes", "no node exists yet")];
   const nodes = await attempt(() => ask(lookTarget(stack, plan), plan, clusterIdOf(mark)));
   return "seen" in nodes ? nodes.seen : [{ ...skip("nodes", nodes.why), remedy: nodes.remedy }];
 }
 
-/** One line for all that is well on a node, and a line for each other finding. Pure. */
+/** One line for all checks that passed on a node, and a line for each other finding. Pure. */
 export function told(findings: readonly NodeFinding[]): Finding[] {
   const nodes = [...new Set(findings.map(({ node }) => node))];
   return nodes.flatMap((node) => {

@@ -16,7 +16,10 @@ const SHELLS = {
 } as const;
 export type Shell = keyof typeof SHELLS;
 
-/** A script for a shell. It has the words of all commands, and asks the program only for the names of nodes, pools and stacks. */
+/**
+ * A script for a shell. It contains the words of all commands, and asks the program only for the names of nodes, pools and
+ * stacks.
+ */
 export function renderCompletion(shell: Shell, program: Command): string {
   const read = (file: string): string => fs.readFileSync(path.join(__dirname, file), "utf8");
   return read(`completion.${shell}`)
@@ -34,7 +37,7 @@ const names = new Command("names")
   .addArgument(new Argument("<kind>").choices(Object.keys(NAMES)))
   .action(async (kind: keyof typeof NAMES) => console.log((await NAMES[kind]()).join("\n")));
 
-/** `proxmox-k3s completion`: what a shell needs to complete our commands with Tab. */
+/** `proxmox-k3s completion`: a script with which a shell completes these commands with Tab. */
 export const completionCommand = new Command("completion")
   .description("Print a script that lets your shell complete these commands, also after npx.")
   .addHelpText("after", `\nExample:\n  ${Object.values(SHELLS).join("\n  ")}`)

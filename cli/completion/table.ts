@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 
-/** Whose names these are is known by how commander calls an argument or an option. */
+/** Commander's name of an argument or option says whose names it takes. */
 const NAMES: Readonly<Record<string, string>> = { node: "nodes", pool: "pools", stack: "stacks" };
 
 /**
- * What commander knows, as lines for `answers.awk`: place, word, kind, text. The place of a command's words is its path. The place
- * of an answer is the path and the option, or the path and the argument's number.
+ * Commander's table of commands, as lines for `answers.awk`: place, word, kind, text. The place of a command's words is its path.
+ * The place of an answer is the path and the option, or the path and the argument's number.
  */
 export function completionTable(command: Command, path = ""): string {
   const help = command.createHelp();
@@ -35,6 +35,6 @@ function answers(place: string, name: string, choices: readonly string[] = []): 
   return names === undefined ? choices.map((choice) => row(place, choice, "answer")) : [row(place, names, "names")];
 }
 
-/** The text is its first words: shells show it on one line, and have it in single quotes. */
+/** The text is only its first words: shells show it on one line, and the script has it in single quotes. */
 const row = (place: string, word: string, kind: string, text = ""): string =>
   [place, word, kind, text.split(/[.:;](?: |$)| \(/)[0]!.replaceAll("'", "’")].join("\t");

@@ -14,7 +14,7 @@ export interface ChangeOptions {
   readonly stack?: string;
   readonly dryRun?: boolean;
   readonly yes?: boolean;
-  /** What to try if the change is refused. */
+  /** What to try instead if the change is refused. */
   readonly otherWay?: string;
 }
 
@@ -32,7 +32,7 @@ export async function subjectOf(stack: string | undefined): Promise<Subject> {
   return { stack: name, file, plan: loadPlan(clusterIn(file)) };
 }
 
-/** @throws Error that names the nodes if there is none of that name */
+/** @throws Error that lists the nodes if there is none of that name */
 export function nodeNamed(name: string, { nodes }: ClusterPlan): NodePlan {
   const found = nodes.find((node) => node.name === name);
   if (found) return found;
@@ -43,7 +43,7 @@ export function nodeNamed(name: string, { nodes }: ClusterPlan): NodePlan {
 
 /**
  * Shows what `pulumi up` would do with a changed stack file, asks, and writes the file. It does not run `pulumi up`.
- * @throws Error if the change is refused; the file stays as it is then
+ * @throws Error if the change is refused; the file then stays unchanged
  */
 export async function applyEdit(
   { stack, file }: Subject,
@@ -68,14 +68,14 @@ export async function applyEdit(
 
 /**
  * Writes a file whole or not at all.
- * @param text what the file had when the change was made of it
- * @throws Error if it has something else by now
+ * @param text the file's content from which the change was made
+ * @throws Error if the file now has another content
  */
 export function replace(file: string, text: string, changed: string): void {
   const target = fs.realpathSync(file);
   if (fs.readFileSync(target, "utf8") !== text)
     throw new Error(
-      `${path.basename(file)} has changed meanwhile, and was left so\nnext:  see what changed in it, then try again`,
+      `${path.basename(file)} has changed in the meantime, so it was not written\nnext:  check what has changed in it, then try again`,
     );
   writeWhole(target, changed, fs.statSync(target).mode);
 }

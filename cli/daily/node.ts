@@ -19,7 +19,7 @@ const retire = new Command("retire")
   .option("--yes", "do not ask")
   .addHelpText(
     "after",
-    `\nExample:\n  ${ownCommand("node retire k3s-worker-1")}\n\nThe same without it: add the node's index to its pool's retired, and lower count by one.`,
+    `\nExample:\n  ${ownCommand("node retire k3s-worker-1")}\n\nThe same without this command: add the node's index to its pool's retired, and lower count by one.`,
   )
   .action(async (name: string, options: ChangeOptions & { replace?: boolean }) => {
     const subject = await subjectOf(options.stack);
@@ -41,7 +41,7 @@ const rebuild = new Command("rebuild")
   .option("--yes", "do not ask")
   .addHelpText(
     "after",
-    `\nExample:\n  ${ownCommand("node rebuild k3s-worker-1")}\n\nThe same without it: pulumi up --replace '**::k3s-worker-1'`,
+    `\nExample:\n  ${ownCommand("node rebuild k3s-worker-1")}\n\nThe same without this command: pulumi up --replace '**::k3s-worker-1'`,
   )
   .action(async (name: string, options: ChangeOptions) => {
     const { stack, plan } = await subjectOf(options.stack);
@@ -56,7 +56,7 @@ const rebuild = new Command("rebuild")
     });
   });
 
-/** `proxmox-k3s node`: what is done with one node. */
+/** `proxmox-k3s node`: actions on one node. */
 export const nodeCommand = new Command("node")
   .description("Retire or rebuild one node.")
   .addCommand(retire)

@@ -24,7 +24,7 @@ export const sshCommand = new Command("ssh")
   .option("--stack <name>", "the stack (default: the selected one)")
   .addHelpText(
     "after",
-    `\nExample:\n  ${ownCommand("ssh k3s-worker-1 -- journalctl -u k3s-agent -n 50")}\n\nThe same without it: ssh root@ADDRESS with a key of ssh.authorizedKeys`,
+    `\nExample:\n  ${ownCommand("ssh k3s-worker-1 -- journalctl -u k3s-agent -n 50")}\n\nThe same without this command: ssh root@ADDRESS with a key of ssh.authorizedKeys`,
   )
   .action(async (name: string, command: string[], { stack }: { stack?: string }) => {
     process.exitCode = await login(name, command, stack);
@@ -53,7 +53,7 @@ async function login(name: string, command: readonly string[], stackName: string
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Runs the person's `ssh`. A signal ends it and not this process, so the file with the key is removed in each case.
+ * Runs the user's `ssh`. A signal ends `ssh` and not this process, so the file with the key is always removed.
  * @returns its exit code
  */
 export async function openSession(login: Omit<Login, "folder">, command: readonly string[]): Promise<number> {
@@ -74,14 +74,14 @@ export async function openSession(login: Omit<Login, "folder">, command: readonl
 }
 
 interface Login {
-  /** Only the person can read it. */
+  /** Only the user can read it. */
   readonly folder: string;
   readonly address: string;
   readonly hostKey: string;
   readonly nodeKey: string;
 }
 
-/** The key is in a file, never in an argument. Nothing of the person's own SSH configuration counts. */
+/** The key is in a file, never in an argument. The user's own SSH configuration is not used. */
 export function sshArguments({ folder, address, hostKey, nodeKey }: Login, command: readonly string[]): string[] {
   const [key, known] = [path.join(folder, "key"), path.join(folder, "known-hosts")];
   fs.writeFileSync(key, `${nodeKey.trimEnd()}\n`, { mode: 0o600 });

@@ -3,13 +3,13 @@ import { isMap, isNode, isScalar, isSeq, parseDocument, type YAMLMap, type YAMLS
 import type { NodePlan } from "../../plan/model";
 import { PROJECT } from "../stack";
 
-/*
- * Changes of a stack file. The parsed document says where a value is, and only its characters are replaced: comments, quotes and
- * all other lines stay as the person wrote them. Pure.
+/**
+ * Changes of a stack file. The parsed document says where a value is, and only its characters are replaced. So comments, quotes
+ * and all other lines stay as the user wrote them. Pure.
  */
 
 /**
- * Gives a pool another number of nodes.
+ * Changes the number of nodes in a pool.
  * @returns the whole file
  * @throws Error if the file has no such pool
  */
@@ -18,8 +18,8 @@ export function scaled(text: string, pool: string, count: number): string {
 }
 
 /**
- * Takes one node out of its pool: its index is retired, so that no other node changes. The last index of a pool goes by the
- * count alone.
+ * Takes one node out of its pool: its index is retired, so that no other node changes. For the last index of a pool, a lower
+ * count is enough.
  * @param nodes all nodes of the cluster
  * @param isReplaced a new node of the pool, with the next index, takes its place
  */
@@ -50,7 +50,7 @@ function poolIn(text: string, pool: string): YAMLMap {
 }
 
 /**
- * The text with another value of a key. A key that is not there comes before the count, or first.
+ * The text with another value of a key. A missing key is added before the count, or as the first key.
  * @throws Error if the value is not written at this place, but elsewhere
  */
 function withValue(text: string, map: YAMLMap, key: string, value: string): string {
@@ -58,7 +58,7 @@ function withValue(text: string, map: YAMLMap, key: string, value: string): stri
   const found = map.get(key, true);
   if (isScalar(found) && found.range) {
     const [from, to] = found.range;
-    // A key may have no value yet, with a comment behind it.
+    // A key may have no value yet, but a comment after it.
     const [before, after] = [/\S/.test(text.slice(from - 1, from)), /\S/.test(text.slice(to, to + 1))];
     return put(from, to, from < to ? value : `${before ? " " : ""}${value}${after ? " " : ""}`);
   }
@@ -70,7 +70,7 @@ function withValue(text: string, map: YAMLMap, key: string, value: string): stri
   return put(at, at, `${key}: ${value}${map.flow ? ", " : `\n${indent}`}`);
 }
 
-/** The text with one more item at the end of a list, in the form that the list has; all comments stay. */
+/** The text with one more item at the end of a list, in the list's own style; all comments stay. */
 function withItem(text: string, list: YAMLSeq, value: string): string {
   const put = (at: number, written: string): string => text.slice(0, at) + written + text.slice(at);
   const start = list.range![0];

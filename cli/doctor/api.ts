@@ -4,7 +4,7 @@ import { POOL_ROLE, poolPath, privilegePaths, type Role, rolesOf } from "../../p
 import { type Answer, openApi } from "../proxmoxApi";
 import { fail, type Finding, ok, skip, warn } from "./finding";
 
-/** Checks the Proxmox VE API in the way that the Proxmox provider uses it: address, certificate, token and privileges. */
+/** Checks the Proxmox VE API as the Proxmox provider uses it: address, certificate, token and privileges. */
 export async function checkApi(plan: ClusterPlan, token: string | undefined): Promise<Finding[]> {
   const { endpoint, insecure } = plan.proxmox;
   const trust = insecure ? undefined : caProblem(plan.proxmox);
@@ -44,7 +44,7 @@ const CERTIFICATE_REMEDIES: Readonly<Record<string, string>> = {
   CERT_NOT_YET_VALID: "set the clock: compare date on this machine and on the Proxmox host",
 };
 
-/** Why the API cannot be used: nothing answers, or its certificate does not prove that it is the right one. */
+/** Why the API cannot be used: nothing answers, or its certificate does not prove its identity. */
 export function noAnswer(
   { code = "", message }: NodeJS.ErrnoException,
   { endpoint, host, caFile }: Pick<ProxmoxPlan, "endpoint" | "host" | "caFile">,
@@ -104,7 +104,7 @@ async function checkPrivileges(plan: ClusterPlan, id: string, held: Held): Promi
   );
 }
 
-/** What a token needs at a path and does not have. */
+/** The privileges that a token needs at a path and does not have. */
 interface Lacking {
   readonly path: string;
   readonly privileges: readonly string[];
@@ -129,13 +129,14 @@ export function judgePrivileges(
 function grant({ name, privileges }: Role, path: string, id: string, lacking: ReadonlySet<string>): string {
   const missing = privileges.filter((privilege) => lacking.has(privilege));
   if (missing.length === 0) return "";
-  // A token with privilege separation needs the role itself, beside its user. For one without, its own entry has no effect.
+  // A token with privilege separation needs the role itself, in addition to its user. For a token without it, an entry of its own
+  // has no effect.
   return missing.length === privileges.length
     ? `pveum acl modify ${path} --users '${id.split("!")[0]}' --tokens '${id}' --roles ${name}`
     : `pveum role modify ${name} --append 1 --privs "${missing.join(" ")}"`;
 }
 
-/** Whether the token can change guests outside the cluster's pool: then Proxmox VE would not protect them from a mistake. */
+/** Whether the token can change guests outside the cluster's pool. Proxmox VE would then not protect them from a mistake. */
 async function checkReach({ proxmox }: ClusterPlan, id: string, held: Held): Promise<Finding> {
   const everywhere = await held("/vms");
   const reaching = POOL_ROLE.privileges.filter((privilege) => everywhere.has(privilege));

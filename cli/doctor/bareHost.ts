@@ -9,7 +9,7 @@ import { fail, type Finding, ok } from "./finding";
 
 /**
  * Whether a Proxmox host is ready for a first cluster, before there is a stack. Changes nothing.
- * @param target `root@HOST`, over the person's own SSH
+ * @param target `root@HOST`, over the user's own SSH
  */
 export async function checkBareHost(target: string, ssh: string): Promise<Finding[]> {
   const shell = new AdminShell(ssh, target);
@@ -22,7 +22,7 @@ export async function checkBareHost(target: string, ssh: string): Promise<Findin
   }
 }
 
-/** What `init` would make of it: the smallest cluster in containers. */
+/** Checks the host as if `init` made the smallest cluster in containers there. */
 export function judgeBareHost(facts: HostFacts, at: { address: string; port: number }, target: string): Finding[] {
   const here = [
     ok("ssh", `${target} lets you in`),

@@ -13,7 +13,7 @@ import { LEAST_PULUMI, pulumiVersion, readStack, type Stack } from "../stack";
 import { StackError } from "../stackProblem";
 
 /**
- * Checks everything that `pulumi up` needs, from the person's machine to the Proxmox host, and changes nothing.
+ * Checks everything that `pulumi up` needs, from the user's machine to the Proxmox host, and changes nothing.
  * @param stackName the selected stack by default
  */
 export async function diagnose(stackName?: string): Promise<Finding[]> {

@@ -8,7 +8,7 @@ export interface Finding {
   readonly seen: string;
   /** One command or one sentence; with every warning and failure. */
   readonly remedy?: string;
-  /** The guest that an interrupted creation left. */
+  /** The guest that an interrupted creation left behind. */
   readonly vmId?: number;
 }
 
@@ -55,7 +55,7 @@ export function parseFindings(text: string): Finding[] {
 }
 
 /**
- * A guest whose set-up never finished needs `recover` only if the state does not know it. Otherwise the next `up` finishes it.
+ * A guest whose set-up never finished needs `recover` only if it is not in the state. Otherwise the next `up` finishes it.
  * @param inState VMIDs of the guests in the state
  */
 export function withState(findings: readonly Finding[], inState: ReadonlySet<number>): Finding[] {

@@ -6,8 +6,8 @@ import { backendUrl } from "../state";
 import { type Finding, warn } from "./finding";
 
 /**
- * Whether a run of Pulumi holds the stack: then much of what the doctor sees is about to change.
- * @returns nothing if none does, or if the backend does not say
+ * Whether a run of Pulumi holds the stack: the run may soon change much of what the doctor sees.
+ * @returns nothing if there is none, or if the backend does not say
  */
 export async function checkRuns(name: string | undefined): Promise<Finding[]> {
   const root = fileBackend(await backendUrl());

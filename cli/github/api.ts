@@ -10,7 +10,7 @@ export class GitHubApi {
     private readonly token: string,
   ) {}
 
-  /** @throws Error that names the variable which is missing */
+  /** @throws Error that names a missing variable */
   static fromEnvironment(env: NodeJS.ProcessEnv = process.env): GitHubApi {
     const value = (name: string): string => {
       const text = env[name] ?? "";
@@ -38,9 +38,7 @@ export class GitHubApi {
     const text = await response.text();
     if (!response.ok) {
       const problem = `GitHub answers ${method} ${path} with ${response.status}: ${text.slice(0, 300)}`;
-      throw new Error(
-        advice(problem, "see that the token may do it: the workflow's permissions; docs/ci.md lists them"),
-      );
+      throw new Error(advice(problem, "check the token's permissions in the workflow; docs/ci.md lists them"));
     }
     return form.parse(JSON.parse(text));
   }
@@ -60,16 +58,16 @@ export class GitHubApi {
 /** The most that GitHub puts on a page. */
 const PAGE = 100;
 
-/** GitHub takes 65,536 characters. */
+/** GitHub accepts 65,536 characters. */
 const LONGEST = 65_000;
 
-/** Who writes with a workflow's own token. */
+/** The author of everything that is written with a workflow's own token. */
 export const WORKFLOW_AUTHOR = "github-actions[bot]";
 
-/** The first line of a text of ours, by which a later run finds it; nobody sees it. */
+/** The first line of our texts, by which a later run finds them; GitHub does not show it. */
 const marker = (key: string): string => `<!-- proxmox-k3s ${key} -->`;
 
-/** The text under its marker, cut to what GitHub takes. */
+/** The text with its marker, cut to the length that GitHub accepts. */
 export function marked(key: string, text: string): string {
   const cut = text.length > LONGEST ? `${text.slice(0, LONGEST)}\n\nThe rest was cut off: it is too long.` : text;
   return `${marker(key)}\n${cut}`;
@@ -80,6 +78,6 @@ export const written = z.looseObject({
   user: z.looseObject({ login: z.string() }).nullish(),
 });
 
-/** Whether it is ours: anybody may write a marker, so its author counts too. */
+/** Whether the text is ours. Anybody may write a marker, so the author is checked too. */
 export const isOurs = ({ body, user }: z.infer<typeof written>, key: string): boolean =>
   user?.login === WORKFLOW_AUTHOR && (body ?? "").startsWith(`${marker(key)}\n`);

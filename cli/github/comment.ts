@@ -6,7 +6,7 @@ export interface CommentArgs {
   readonly pullRequest: number;
   /** The commit that the text is about. */
   readonly head: string;
-  /** What tells this comment from others of ours. */
+  /** Tells this comment from our other ones. */
   readonly key: string;
   readonly text: string;
 }

@@ -3,10 +3,10 @@ import { z } from "zod";
 import { type GitHubApi, isOurs, marked, WORKFLOW_AUTHOR, written } from "./api";
 
 export interface IssueArgs {
-  /** What tells this issue from others of ours. */
+  /** Tells this issue from our other ones. */
   readonly key: string;
   readonly title: string;
-  /** What was printed, as it is. */
+  /** The output of a command, unchanged. */
   readonly text: string;
 }
 
@@ -40,7 +40,7 @@ async function openIssue(api: GitHubApi, key: string): Promise<number | undefine
   return open.find((each) => each.pull_request === undefined && isOurs(each, key))?.number;
 }
 
-/** A block that no line of the text can end: what a node or a guest says is no Markdown. */
+/** A block that no line of the text can end, so that the words of a node or a guest are never read as Markdown. */
 function fenced(text: string): string {
   const runs = text.match(/`+/g) ?? [];
   const fence = "`".repeat(Math.max(3, ...runs.map(({ length }) => length + 1)));

@@ -14,8 +14,8 @@ const whole = (value: string): number => {
 export const initCommand = new Command("init")
   .description(
     "Prepare a Proxmox host and this machine for a new cluster: resource pool, roles, user, API token, SSH keys, gate, " +
-      "template, stack and stack file. It asks the host what the host knows and you for the rest, shows what it will do, and asks. " +
-      "What stands is left as it is, so it can be run again.",
+      "template, stack and stack file. It reads what it can from the host, asks you for the rest, shows what it will do, and asks first. " +
+      "It does not change what already exists, so you can run it again.",
   )
   .argument("<root@HOST>", "the Proxmox host, over your own SSH access as root")
   .option("--name <name>", "the cluster's name, and the stack's")
@@ -42,7 +42,7 @@ export const initCommand = new Command("init")
   .option("--ssh <command>", "the SSH command to use", "ssh")
   .addHelpText(
     "after",
-    `\nExample:\n  ${ownCommand("init root@192.168.2.167 --dry-run")}\n\nWithout it: docs/by-hand.md has the same steps one by one.`,
+    `\nExample:\n  ${ownCommand("init root@192.168.2.167 --dry-run")}\n\nWithout this command: docs/by-hand.md has the same steps one by one.`,
   )
   .action((target: string, options: InitOptions & { undo?: boolean }) =>
     options.undo ? undo(target, options) : init(target, options),

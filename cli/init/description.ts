@@ -5,7 +5,7 @@ import { apiUserOf, TOKEN } from "./hostPlan";
 import type { Setup } from "./setup";
 
 /**
- * What `init` is about to make, for the person who is asked.
+ * What `init` is about to create, for the question to the user.
  * @param download a template that the host downloads
  */
 export function description({ plan, proposal }: Setup, facts: HostFacts, download: string | undefined): string {

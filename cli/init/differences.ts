@@ -2,7 +2,7 @@ import type { ClusterPlan } from "../../plan/model";
 import type { HostFacts } from "./facts";
 
 /**
- * What a stack file that stands says otherwise than the host or the keys on this machine. `init` does not change such a file.
+ * Where an existing stack file differs from the host or from the keys on this machine. `init` does not change such a file.
  * @param nodePublicKey the public half of the program's key for the nodes
  */
 export function differences(plan: ClusterPlan, facts: HostFacts, nodePublicKey: string | undefined): string[] {

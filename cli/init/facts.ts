@@ -7,7 +7,7 @@ import { advice } from "../../remote/advice";
 export interface StorageFact {
   readonly name: string;
   readonly type: string;
-  /** Kinds of volumes that it takes: `rootdir`, `images`, `vztmpl`, … */
+  /** Kinds of volumes that it accepts: `rootdir`, `images`, `vztmpl`, … */
   readonly content: readonly string[];
   readonly availBytes: number;
 }
@@ -20,7 +20,7 @@ export interface BridgeFact {
   readonly gateway?: string;
 }
 
-/** What a Proxmox host said of itself (`scripts/admin/facts.sh`). */
+/** The facts about a Proxmox host (`scripts/admin/facts.sh`). */
 export interface HostFacts {
   readonly node: string;
   /** Of pve-manager, for example `9.2.3`. */
@@ -40,7 +40,7 @@ export interface HostFacts {
   readonly nameservers: readonly string[];
   readonly usedVmIds: ReadonlySet<number>;
   readonly usedAddresses: ReadonlySet<string>;
-  /** Addresses that answered when they were about to be proposed. */
+  /** Addresses that answered when they were checked before they were proposed. */
   readonly answering: readonly string[];
   /** VMIDs of the guests in the pool with the cluster's name, and in the pools of its record. */
   readonly members: readonly string[];
@@ -51,13 +51,13 @@ export interface HostFacts {
   /** PEM of the API's certificate; empty if it cannot be read. */
   readonly certificate: string;
   readonly gate: "none" | "ours" | "foreign";
-  /** What the gate limits beside the tasks: lines of its table. */
+  /** The limits of the gate in addition to the tasks: lines of its table. */
   readonly gateLimits: readonly string[];
 }
 
 type Entry = Readonly<Record<string, unknown>>;
 
-/** Reads what `scripts/admin/facts.sh` printed. @throws Error if the answer is not complete */
+/** Reads the output of `scripts/admin/facts.sh`. @throws Error if it is not complete */
 export function parseFacts(text: string): HostFacts {
   const sections = new Map(
     text
@@ -116,7 +116,7 @@ export function parseFacts(text: string): HostFacts {
 
 function bridge(entry: Entry, route: string): BridgeFact {
   const name = word(entry["iface"]);
-  // A bridge with DHCP has its gateway in the routes alone.
+  // If a bridge uses DHCP, its gateway is only in the routes.
   const [, routed] = new RegExp(`^default via ([\\d.]+) dev ${name.replaceAll(".", "\\.")}\\b`, "m").exec(route) ?? [];
   const [cidr, gateway] = [word(entry["cidr"]), word(entry["gateway"]) || routed];
   return { name, ...(cidr && { cidr }), ...(gateway && { gateway }) };
@@ -124,7 +124,7 @@ function bridge(entry: Entry, route: string): BridgeFact {
 
 const word = (value: unknown): string => (typeof value === "string" || typeof value === "number" ? String(value) : "");
 
-/** @throws Error if it is no list: what is on the host is not known then */
+/** @throws Error if it is not a list: without it, nothing is known about the host */
 function parseList(json: string): Entry[] {
   if (json === "") return [];
   try {
@@ -137,15 +137,18 @@ function parseList(json: string): Entry[] {
   }
 }
 
-/** How the API's certificate is to be trusted. */
+/** How to trust the API's certificate. */
 export interface CertificateFact {
-  /** PEM of the CA that signed it, or of itself; absent if neither is on the host, as with a public CA. */
+  /**
+   * PEM of the CA that signed the certificate, or of the certificate itself. Absent if neither is on the host, as with a public
+   * CA.
+   */
   readonly ca?: string;
-  /** A name or address in it, no wildcard, that is not the one that the host was reached by. */
+  /** A name or address in the certificate that is not the one by which the host was reached; never a wildcard. */
   readonly otherName?: string;
 }
 
-/** @param host the address or name that the API will be called by */
+/** @param host the address or name with which the API will be called */
 export function judgeCertificate(
   { ca, certificate }: Pick<HostFacts, "ca" | "certificate">,
   host: string,

@@ -1,12 +1,12 @@
 import ipaddr from "ipaddr.js";
 
-/** The first addresses and VMIDs of servers and workers, in one piece each, so that a pool can grow. */
+/** The first addresses and VMIDs of servers and workers. Each is one block, so that a pool can grow. */
 export interface Blocks<T> {
   readonly servers: T;
   readonly workers: T;
 }
 
-/** Most servers of a cluster, and how many workers a block has room for at least. */
+/** The most servers of a cluster, and the least number of workers that a block has room for. */
 const [SERVERS, WORKERS] = [5, 10];
 
 interface Counts {
@@ -14,13 +14,13 @@ interface Counts {
   readonly workers: number;
 }
 
-/** Whether the numbers from `first` on are all free. */
+/** Whether all numbers from `first` on are free. */
 type IsFree = (first: number, count: number) => boolean;
 
 /**
- * VMIDs for both pools: the workers' are ten above the servers'.
- * @param from the first, if the person names it
- * @returns undefined if there are none; with `from`, if one that is needed is taken
+ * VMIDs for both pools: the workers' start ten above the servers'.
+ * @param from the first one, if the user names it
+ * @returns undefined if there is no free block; with `from`, if one of the VMIDs is taken
  */
 export function freeVmIds(used: ReadonlySet<number>, counts: Counts, from?: number): Blocks<number> | undefined {
   const isFree: IsFree = (first, count) => range(first, count).every((id) => !used.has(id));
@@ -35,9 +35,9 @@ export function freeVmIds(used: ReadonlySet<number>, counts: Counts, from?: numb
 }
 
 /**
- * Addresses for both pools: the workers' are five above the servers', or follow them in a small network.
+ * Addresses for both pools: the workers' start five above the servers', or follow them directly in a small network.
  * @param cidr the network, or an address in it with its prefix
- * @param from the first, if the person names it
+ * @param from the first one, if the user names it
  */
 export function freeAddresses(
   cidr: string,
@@ -58,7 +58,7 @@ export function freeAddresses(
   if (from !== undefined) return fit(toNumber(from), counts, SERVERS) ?? close(toNumber(from));
   const roomy = { servers: SERVERS, workers: Math.max(WORKERS, counts.workers) };
   const starts = range(first, last - first + 1);
-  // Low addresses are often the router's and other machines', so begin at .20.
+  // Routers and other machines often have low addresses, so start at .20.
   const tens = starts.filter((start) => (start - first + 1) % 10 === 0 && start >= first + 19);
   return firstOf(tens, (start) => fit(start, roomy, SERVERS)) ?? firstOf(starts, close);
 }
@@ -78,7 +78,7 @@ export const addressesFrom = (first: string, count: number): string[] => range(t
 export const networkOf = (cidr: string): string =>
   `${ipaddr.IPv4.networkAddressFromCIDR(cidr).toString()}/${cidr.split("/")[1]}`;
 
-/** The first and the last address for hosts; at most 65,536 are looked at. */
+/** The first and the last address for hosts; at most 65,536 are checked. */
 function hostRange(cidr: string): [first: number, last: number] {
   const network = toNumber(ipaddr.IPv4.networkAddressFromCIDR(cidr).toString());
   const broadcast = toNumber(ipaddr.IPv4.broadcastAddressFromCIDR(cidr).toString());

@@ -13,14 +13,14 @@ import {
 import { GATE_FILE } from "../../remote/hostGate";
 import type { AdminValues } from "./adminScript";
 
-/* What a plan needs on the Proxmox host, as the values of the administrator's scripts. */
+/** The needs of a plan on the Proxmox host, as values for the administrator's scripts. */
 
 const ROLES: readonly Role[] = [
   ...[POOL_ROLE, HOST_ROLE, VM_ROLE, STORAGE_ROLE],
   ...[TEMPLATE_ROLE, IMAGE_ROLE, DOWNLOAD_ROLE],
 ];
 
-/** Each cluster has a user of its own, so that its token reaches no other cluster's guests. */
+/** Each cluster has its own user, so its token cannot reach guests of another cluster. */
 export const apiUserOf = (name: string): string => `k3s-${name}@pve`;
 export const TOKEN = "pulumi";
 
@@ -29,7 +29,7 @@ export const TOKEN = "pulumi";
  * @param download a template that is to be downloaded, `<storage>:vztmpl/<file>`
  */
 export function makeValues(plan: ClusterPlan, publicKey: string, download?: string): AdminValues["make"] {
-  // A plan's roles may leave out what its token has at `/` already; here the roles are made in full.
+  // A plan's roles may leave out privileges that its token has at `/` already. Here the roles are complete.
   const complete = ({ name, privileges }: Role): readonly string[] =>
     ROLES.find((role) => role.name === name)?.privileges ?? privileges;
   const grants = rolesOf(plan).map(({ role, path }) => `${path} ${role.name} ${complete(role).join(",")}`);
@@ -44,13 +44,13 @@ export function makeValues(plan: ClusterPlan, publicKey: string, download?: stri
   };
 }
 
-/** @param hasSecret whether the stack has a secret of this token */
+/** @param hasSecret whether the stack has the secret of this token */
 export const tokenValues = ({ name, proxmox }: ClusterPlan, hasSecret = false): AdminValues["token"] => ({
   ...{ CLUSTER: name, POOL: proxmox.resourcePool, API_USER: apiUserOf(name), TOKEN },
   HAS_SECRET: hasSecret ? "yes" : "no",
 });
 
-/** The templates of containers that a plan needs, and the host does not have. */
+/** The container templates that a plan needs and the host does not have. */
 export const missingTemplates = ({ nodes }: ClusterPlan, there: readonly string[]): string[] => [
   ...new Set(nodes.flatMap((node) => (node.kind === "lxc" && !there.includes(node.template) ? [node.template] : []))),
 ];

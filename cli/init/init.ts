@@ -27,7 +27,7 @@ import { askName, newSetup, type Setup } from "./setup";
 import { renderStackFile } from "./stackFile";
 import { step, tell } from "./tell";
 
-/** The person's wishes as far as they are given, and how to go about them. */
+/** The values that the user has given, and the options of the run. */
 export interface InitOptions extends Partial<Omit<Wishes, "vmId">> {
   readonly vmid?: number;
   readonly dryRun?: boolean;
@@ -36,9 +36,9 @@ export interface InitOptions extends Partial<Omit<Wishes, "vmId">> {
 }
 
 /**
- * Prepares a Proxmox host and this machine for a cluster, up to the doctor's table. Each part finds what stands and leaves it, so
- * a run that was cut off is gone on with by the next one.
- * @throws Error with the cause and the next step; what was made before stays
+ * Prepares a Proxmox host and this machine for a cluster, up to the doctor's table. Each part keeps what already exists, so the
+ * next run continues after an interruption.
+ * @throws Error with the cause and the next step; what was created before stays
  */
 export async function init(target: string, options: InitOptions): Promise<void> {
   const person = options.yes || options.dryRun ? nobody : atTerminal();
@@ -59,7 +59,9 @@ export async function init(target: string, options: InitOptions): Promise<void> 
   await make({ name, target, ssh: options.ssh, shell, facts, setup, at, ...(download !== undefined && { download }) });
 }
 
-/** A stack file that stands is the person's. @throws InitError if it is for another host, or if the host has trouble */
+/**
+ * Reads an existing stack file; it belongs to the user. @throws InitError if it is for another host, or if the host has a problem
+ */
 function standing(file: string, facts: HostFacts): Setup {
   const problems = new Problems();
   checkHost(facts, problems);
@@ -75,7 +77,7 @@ function standing(file: string, facts: HostFacts): Setup {
   return { plan };
 }
 
-/** `--dry-run`: the stack file and the script for the host, as they would be. */
+/** `--dry-run`: prints the stack file and the script for the host as they would be. */
 function show({ plan, proposal }: Setup, download: string | undefined): void {
   const key = local.publicKeyOf(local.keyFile(plan.name, "host")) ?? EXAMPLE_KEY;
   const nodeKey = local.publicKeyOf(local.keyFile(plan.name, "node")) ?? EXAMPLE_KEY;
@@ -121,7 +123,7 @@ async function make(making: Making): Promise<void> {
   await finish(name, exports);
 }
 
-/** A gate that runs the program's scripts is left as it is. */
+/** A gate that runs the program's scripts is not changed. */
 async function ensureGate({ target, ssh, facts, at }: Making, key: string): Promise<void> {
   const privateKey = fs.readFileSync(key, "utf8");
   const reach = { host: at.address, port: at.port, user: "root", privateKey, hostKey: facts.hostKey, dials: 1 };
@@ -141,8 +143,8 @@ async function ensureGate({ target, ssh, facts, at }: Making, key: string): Prom
 }
 
 /**
- * The CA's file, the passphrase, the stack file and the stack.
- * @returns what the person's shell needs: lines without secrets
+ * Creates the CA's file, the passphrase, the stack file and the stack.
+ * @returns lines for the user's shell, without secrets
  */
 async function prepareStack({ name, facts, setup: { plan, proposal } }: Making, nodeKey: string): Promise<string[]> {
   const exports: string[] = [];

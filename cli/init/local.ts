@@ -9,9 +9,11 @@ import { pulumi } from "../pulumi";
 import { PROJECT } from "../stack";
 import { writeWhole } from "../wholeFile";
 
-/* What `init` makes on the person's machine. Each part finds what stands and leaves it. Secrets travel by files and stdin. */
+/**
+ * The parts that `init` creates on the user's machine. Each keeps what already exists. Secrets go only through files and stdin.
+ */
 
-/** Whether it was made now, or stood already. */
+/** Whether it was created now, or already existed. */
 export type Outcome = "MADE" | "STANDS";
 
 /** The private keys of a cluster: one for the Proxmox host, one for its nodes. */
@@ -30,7 +32,7 @@ export async function ensureKey(file: string, comment: string): Promise<Outcome>
     fs.writeFileSync(`${file}.pub`, stdout);
     return "MADE";
   }
-  // Under another name first: a run that is killed leaves no half a pair.
+  // Under another name first, so that a killed run never leaves half a pair.
   const fresh = `${file}.new`;
   for (const rest of [fresh, `${fresh}.pub`]) fs.rmSync(rest, { force: true });
   await promisify(execFile)("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", fresh]);
@@ -39,7 +41,7 @@ export async function ensureKey(file: string, comment: string): Promise<Outcome>
   return "MADE";
 }
 
-/** Writes a file that is not there yet. */
+/** Writes a file that does not exist yet. */
 export function ensureFile(file: string, text: string, mode = 0o644): Outcome {
   if (fs.existsSync(file)) return "STANDS";
   fs.mkdirSync(path.dirname(file), { recursive: true });
@@ -47,7 +49,7 @@ export function ensureFile(file: string, text: string, mode = 0o644): Outcome {
   return "MADE";
 }
 
-/** The file with the passphrase of the stack's secrets; undefined if the person gives the passphrase another way. */
+/** The file with the passphrase of the stack's secrets; undefined if the user gives the passphrase in another way. */
 export function passphraseFile(env: NodeJS.ProcessEnv = process.env): string | undefined {
   if (env["PULUMI_CONFIG_PASSPHRASE"] !== undefined) return undefined;
   return env["PULUMI_CONFIG_PASSPHRASE_FILE"] || path.join(os.homedir(), ".config/proxmox-k3s-passphrase");
@@ -55,7 +57,7 @@ export function passphraseFile(env: NodeJS.ProcessEnv = process.env): string | u
 
 export const newPassphrase = (): string => `${randomBytes(24).toString("base64")}\n`;
 
-/** A backend for the state: the person's own, or files in the home folder, which only they can read. */
+/** A backend for the state: the user's own, or files in the home folder that only the user can read. */
 export async function ensureLogin(): Promise<Outcome> {
   try {
     await pulumi(["whoami"]);
@@ -64,7 +66,7 @@ export async function ensureLogin(): Promise<Outcome> {
     if (!/must be set for login|not logged in/.test((error as Error).message)) throw error;
     const state = path.join(os.homedir(), ".pulumi");
     fs.mkdirSync(state, { recursive: true });
-    fs.chmodSync(state, 0o700); // Pulumi made it for its plugins perhaps, for all to read
+    fs.chmodSync(state, 0o700); // Pulumi may have created it for its plugins, readable for all
     await pulumi(["login", `file://${os.homedir()}?metadata=skip`]);
     return "MADE";
   }
@@ -80,13 +82,13 @@ export async function ensureStack(stack: string): Promise<Outcome> {
   return "MADE";
 }
 
-/** The keys that the stack's config has. */
+/** The keys in the stack's config. */
 export async function configKeys(stack: string): Promise<ReadonlySet<string>> {
   const entries = JSON.parse(await pulumi(["config", "--json", "--stack", stack])) as Record<string, unknown>;
   return new Set(Object.keys(entries).map((key) => key.slice(key.indexOf(":") + 1)));
 }
 
-/** A secret of the stack that is there. */
+/** An existing secret of the stack. */
 export const secretOf = async (stack: string, key: string): Promise<string> =>
   (await pulumi(["config", "get", `${PROJECT}:${key}`, "--stack", stack])).trimEnd();
 

@@ -7,7 +7,7 @@ import { clusterIn } from "../preview/former";
 import type { HostFacts } from "./facts";
 
 /**
- * The facts, with the VMIDs and addresses of the other stack files for this host: their nodes need not be there yet.
+ * The facts, plus the VMIDs and addresses in the other stack files for this host: their nodes may not exist yet.
  * @param own the stack file of the new cluster
  */
 export function besideStacks(facts: HostFacts, folder: string, own: string): HostFacts {
@@ -27,7 +27,7 @@ export function besideStacks(facts: HostFacts, folder: string, own: string): Hos
   };
 }
 
-/** Undefined for a file that cannot be planned: nobody runs `pulumi up` with it. */
+/** Undefined for a file without a valid plan: `pulumi up` does not work with it. */
 function planIn(file: string): ClusterPlan | undefined {
   try {
     return loadPlan(clusterIn(file));

@@ -6,13 +6,13 @@ import { InitError } from "./problem";
 export interface Person {
   /**
    * @param otherwise the answer if it is empty
-   * @param read makes a value of the answer; if it throws an InitError, the question is asked again
+   * @param read turns the answer into a value; if it throws an InitError, the question is asked again
    */
   ask<T>(question: string, otherwise: string, read: (answer: string) => T | Promise<T>): Promise<T>;
   confirm(question: string): Promise<boolean>;
 }
 
-/** Takes every default and agrees: `--yes`, and `--dry-run`, which changes nothing. */
+/** Takes every default and agrees to everything: for `--yes`, and for `--dry-run`, which changes nothing. */
 export const nobody: Person = {
   ask: async (_, otherwise, read) => read(otherwise),
   confirm: () => Promise.resolve(true),
@@ -20,13 +20,13 @@ export const nobody: Person = {
 
 const HOW_WITHOUT = "add --yes to take every default, or --dry-run to see them";
 
-/** @throws Error if nobody is there to answer */
+/** @throws Error if there is no terminal */
 export function atTerminal(): Person {
   if (!process.stdin.isTTY) throw new Error(`there is no terminal to ask at\nnext:  ${HOW_WITHOUT}`);
   return personAt(process.stdin, process.stdout);
 }
 
-/** Its questions fail if the input ends. */
+/** Its questions fail when the input ends. */
 export function personAt(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Person {
   const put = async (question: string): Promise<string> => {
     const lines = readline.createInterface({ input, output });

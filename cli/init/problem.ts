@@ -1,6 +1,6 @@
 import { advice } from "../../remote/advice";
 
-/** Why `init` cannot go on, and what to do. */
+/** Why `init` cannot continue, and what to do. */
 export interface InitProblem {
   readonly cause: string;
   readonly next: string;
@@ -13,11 +13,11 @@ export class InitError extends Error {
   }
 }
 
-/** Collects problems, so that a person sees all of them at once. */
+/** Collects problems, so that the user sees all of them at once. */
 export class Problems {
   private readonly found: InitProblem[] = [];
 
-  /** Adds one, and gives a value to go on with. */
+  /** Adds a problem, and returns a value to continue with. */
   add<T>(cause: string, next: string, instead: T): T {
     this.found.push({ cause, next });
     return instead;

@@ -16,7 +16,7 @@ export const KINDS = ["lxc", "vm", "mixed"] as const;
 /** Containers, virtual machines, or the servers in containers and the workers in virtual machines. */
 export type Kind = (typeof KINDS)[number];
 
-/** What only the person knows. */
+/** Values that only the user knows. */
 export interface Wishes {
   /** The cluster's name, which is also the stack's. */
   readonly name: string;
@@ -26,7 +26,7 @@ export interface Wishes {
   /** First address and first VMID; by default free ones. */
   readonly address?: string;
   readonly vmId?: number;
-  /** What to take if the host has several, or none that can be seen. */
+  /** The choice if the host has several, or if none is visible. */
   readonly bridge?: string;
   readonly gateway?: string;
   readonly nameserver?: string;
@@ -45,7 +45,7 @@ export interface ProposedPool {
   readonly storage: string;
 }
 
-/** What `init` would make, complete. */
+/** Everything that `init` would create. */
 export interface Proposal {
   readonly name: string;
   readonly node: string;
@@ -55,7 +55,7 @@ export interface Proposal {
   readonly architecture: string;
   /** Set if the API's certificate does not have the name or address of `host`. */
   readonly endpoint?: string;
-  /** PEM of the CA for `proxmox.caFile`; absent if the machine's own CAs do. */
+  /** PEM of the CA for `proxmox.caFile`; absent if the machine's own CAs are enough. */
   readonly ca?: string;
   readonly network: { readonly cidr: string; readonly gateway: string; readonly bridge: string };
   readonly nameservers: readonly string[];
@@ -70,8 +70,8 @@ export interface Proposal {
 const LEAST_PVE = "8.4.0";
 
 /**
- * Makes a proposal of what the host said and the person wants. Pure.
- * @param at where the host was reached
+ * Makes a proposal from the host's facts and the user's wishes. Pure.
+ * @param at the address where the host was reached
  * @throws InitError with all problems
  */
 export function propose(facts: HostFacts, wanted: Wishes, at: { address: string; port: number }): Proposal {
@@ -109,13 +109,13 @@ export function propose(facts: HostFacts, wanted: Wishes, at: { address: string;
   };
 }
 
-/** The addresses of all nodes: whether one of them answers is asked before they are proposed. */
+/** The addresses of all nodes. Before they are proposed, `init` checks whether one of them answers. */
 export const candidatesOf = ({ pools: { control, worker } }: Proposal): string[] => [
   ...addressesFrom(control.address, control.count),
   ...addressesFrom(worker.address, worker.count),
 ];
 
-/** What is wrong with how many there shall be. */
+/** The problem with a number of servers or workers. */
 export const COUNT_PROBLEM = {
   servers: (count: number): InitProblem | undefined =>
     [1, 3, 5].includes(count)
@@ -127,7 +127,7 @@ export const COUNT_PROBLEM = {
       : { cause: "the number of workers must be from 0 to 200", next: "choose another with --workers" },
 };
 
-/** Names what cannot be. @returns the wishes without it, so that the other problems are found too */
+/** Reports wishes that are impossible. @returns the wishes without them, so that the other problems are found too */
 function checkWishes(wanted: Wishes, problems: Problems): Wishes {
   const { address, gateway, nameserver, vmId, ...rest } = wanted;
   const servers = COUNT_PROBLEM.servers(wanted.servers);
@@ -135,10 +135,11 @@ function checkWishes(wanted: Wishes, problems: Problems): Wishes {
   const workers = COUNT_PROBLEM.workers(wanted.workers);
   if (workers) problems.add(workers.cause, workers.next, undefined);
   const isVmId = vmId === undefined || (vmId >= 100 && vmId <= 999_999_000);
-  if (!isVmId) problems.add(`${vmId} is no VMID`, "choose one from 100 to 999999000 with --vmid", undefined);
+  if (!isVmId) problems.add(`${vmId} is not a VMID`, "choose one from 100 to 999999000 with --vmid", undefined);
   const given = Object.entries({ address, gateway, nameserver }).filter(([, value]) => value !== undefined);
   for (const [key, value] of given)
-    if (!isIPv4(value!)) problems.add(`"${value}" is no IPv4 address`, `write --${key} like 192.168.2.20`, undefined);
+    if (!isIPv4(value!))
+      problems.add(`"${value}" is not an IPv4 address`, `write --${key} like 192.168.2.20`, undefined);
   return {
     ...rest,
     ...(isVmId && vmId !== undefined && { vmId }),
@@ -148,7 +149,7 @@ function checkWishes(wanted: Wishes, problems: Problems): Wishes {
   };
 }
 
-/** What must be true of a host, whatever is made there. */
+/** Requirements for every host, whatever is created there. */
 export function checkHost(facts: HostFacts, problems: Problems): void {
   const version = semver.coerce(facts.version);
   if (!version || semver.lt(version, LEAST_PVE))
@@ -159,8 +160,8 @@ export function checkHost(facts: HostFacts, problems: Problems): void {
     );
   if (!facts.nodes.includes(facts.node))
     problems.add(
-      `the host calls itself ${facts.node}, but Proxmox VE lists ${facts.nodes.join(", ") || "no node"}`,
-      "on the host: see that /etc/hostname is the node's name, and that pvecm status or systemctl status pve-cluster shows no error",
+      `the host's name is ${facts.node}, but Proxmox VE lists ${facts.nodes.join(", ") || "no node"}`,
+      "on the host: check that /etc/hostname is the node's name, and that pvecm status or systemctl status pve-cluster shows no error",
       undefined,
     );
   if (!/^(ssh-ed25519|ecdsa-sha2-nistp\d+) \S+$/.test(facts.hostKey))
@@ -168,7 +169,7 @@ export function checkHost(facts: HostFacts, problems: Problems): void {
   if (facts.gate === "foreign")
     problems.add(
       "/usr/local/sbin/proxmox-k3s-gate on the host is not a gate of this program",
-      "see on the host what it is, and move it away",
+      "check on the host what it is, and move it away",
       undefined,
     );
 }
@@ -197,14 +198,14 @@ function chooseNetwork({ bridges }: HostFacts, wishes: Wishes, problems: Problem
   const gateway = wishes.gateway ?? chosen.gateway;
   if (gateway === undefined)
     return problems.add(
-      `the host knows no gateway on ${chosen.name} (${chosen.cidr})`,
+      `the host has no gateway on ${chosen.name} (${chosen.cidr})`,
       "name the nodes' gateway with --gateway, for example your router",
       nothing,
     );
   return { cidr: networkOf(chosen.cidr!), gateway, bridge: chosen.name };
 }
 
-const NO_BRIDGE = "make one in the web interface (the node, System, Network), with the host's address on it";
+const NO_BRIDGE = "create one in the web interface (the node, System, Network), with the host's address on it";
 
 /** Nodes cannot use a resolver that listens on the host's own loopback. */
 function chooseNameservers({ nameservers }: HostFacts, { nameserver }: Wishes, gateway: string): string[] {

@@ -9,7 +9,7 @@ import * as local from "./local";
 import { tell } from "./tell";
 
 interface Subject {
-  /** The stack's. */
+  /** The stack's name. */
   readonly name: string;
   readonly shell: AdminShell;
   readonly plan: ClusterPlan;
@@ -17,9 +17,9 @@ interface Subject {
 }
 
 /**
- * The stack's three secrets. One that is still good stays.
+ * Sets the stack's three secrets. A secret that is still valid stays.
  * @param keys files of the private keys
- * @param fresh those that were made in this run, so that no secret can be of them yet
+ * @param fresh the keys that this run created: no existing secret can contain them
  */
 export async function setSecrets(
   { name, shell, plan, facts }: Subject,
@@ -34,11 +34,11 @@ export async function setSecrets(
   const setKey = async (key: string, file: string): Promise<void> =>
     there.has(key) && !fresh.has(file) ? tell(`STANDS\tsecret ${key}`) : set(key, fs.readFileSync(file, "utf8"));
   await setKey("hostPrivateKey", keys.host);
-  // Nodes that stand know the former key and no other.
+  // Existing nodes accept only the former key.
   if (there.has("nodePrivateKey") && fresh.has(keys.node) && plan.nodes.some(({ vmId }) => facts.usedVmIds.has(vmId)))
     tell(`DIFFERS\tsecret nodePrivateKey is not the key ${keys.node}: the nodes that stand know the secret's key`);
   else await setKey("nodePrivateKey", keys.node);
-  // A token of the person's own choice stays. Of its own, the host says whether it is still there.
+  // A token that the user has chosen stays. For the program's own token, the host says whether it still exists.
   const token = `${apiUserOf(plan.name)}!${TOKEN}`;
   const former = there.has("proxmoxApiToken") ? await local.secretOf(name, "proxmoxApiToken") : undefined;
   const isOther = former !== undefined && !former.startsWith(`${token}=`);

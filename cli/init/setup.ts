@@ -13,11 +13,11 @@ import { renderStackFile } from "./stackFile";
 /** A cluster that `init` prepares: its plan, and the stack file that it writes if there is none yet. */
 export interface Setup {
   readonly plan: ClusterPlan;
-  /** Undefined if the stack file stands. */
+  /** Undefined if the stack file already exists. */
   readonly proposal?: Proposal;
 }
 
-/** Where the host was reached. */
+/** The address where the host was reached. */
 interface At {
   readonly address: string;
   readonly port: number;
@@ -37,7 +37,7 @@ function readName(name: string): string {
 function readKind(text: string): Kind {
   const kind = KINDS.find((each) => each === text);
   if (kind) return kind;
-  throw problem(`"${text}" is no kind of nodes`, `choose one of ${KINDS.join(", ")}`);
+  throw problem(`"${text}" is not a kind of node`, `choose one of ${KINDS.join(", ")}`);
 }
 
 const readCount =
@@ -48,7 +48,7 @@ const readCount =
     return Number(text);
   };
 
-/** The person's answers, complete. What came as an option is checked with the proposal. */
+/** The user's answers, complete. Values from options are checked with the proposal. */
 async function askWishes(name: string, options: InitOptions, person: Person): Promise<Wishes> {
   const kinds = "Nodes in containers (lxc), virtual machines (vm) or mixed";
   const kind = options.kind ?? (await person.ask(kinds, "lxc", readKind));
@@ -61,7 +61,7 @@ async function askWishes(name: string, options: InitOptions, person: Person): Pr
 }
 
 /**
- * Asks for what only the person knows, and proposes addresses that nobody has: the host does not know them, and none answers.
+ * Asks for what only the user knows, and proposes free addresses: the host does not know them, and none of them answers.
  * @param answering asks the host which of these addresses answer
  */
 export async function newSetup(
@@ -77,7 +77,7 @@ export async function newSetup(
   if (facts.members.length > 0)
     throw problem(
       `the cluster ${name} has guests on the host (${facts.members.join(", ")}), and this machine has no stack file for it`,
-      "choose another --name; or take the stack from the machine where that cluster was made (docs/second-machine.md)",
+      "choose another --name; or use the stack from the machine where that cluster was created (docs/second-machine.md)",
     );
   const wishes = await askWishes(name, options, person);
   const free = await proposeFree(facts, wishes, at, answering);
@@ -101,9 +101,9 @@ async function proposeFree(
   return proposeFree({ ...facts, answering: [...facts.answering, ...taken] }, wishes, at, answering);
 }
 
-/** @throws ConfigError if the rules of the config refuse it */
+/** @throws ConfigError if the config breaks a rule */
 export function setupOf(proposal: Proposal): Setup {
-  // The key for the nodes is made later, and changes nothing in the plan.
+  // The key for the nodes is created later, and does not change the plan.
   return {
     proposal,
     plan: loadPlan(clusterInText("the new stack file", () => renderStackFile(proposal, EXAMPLE_KEY))),

@@ -6,14 +6,14 @@ import type { Proposal, ProposedPool } from "./propose";
 /** The K3s release of a new stack file: the one of Pulumi.homelab.yaml. */
 export const DEFAULT_VERSION = "v1.36.3+k3s1";
 
-/** A text as YAML on one line: with quotes only if it needs them. What a host says of itself is data. */
+/** A text as YAML on one line, in quotes only if it needs them. The host's words are data. */
 const word = (text: string): string => stringify(text, { lineWidth: 0, blockQuote: false }).trim();
 
 /** The CA's file, below the program's folder. */
 export const caFileOf = (name: string): string => `certificates/${name}.pem`;
 
 /**
- * The stack file of a new cluster, with comments for the person who owns it from then on.
+ * The stack file of a new cluster, with comments for the user, who owns it from then on.
  * @param nodePublicKey `ssh-ed25519 AAAA… comment`
  */
 export function renderStackFile(proposal: Proposal, nodePublicKey: string): string {

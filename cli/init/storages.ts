@@ -8,7 +8,7 @@ export interface TemplateChoice {
   readonly isThere: boolean;
 }
 
-/** What the root disk of virtual machines is made of. */
+/** The source of the root disk of virtual machines. */
 export type VmSourceChoice =
   | { readonly template: number }
   | { readonly volume: string }
@@ -23,7 +23,7 @@ interface StorageWishes {
 
 const DISKS = { lxc: { content: "rootdir", what: "containers" }, vm: { content: "images", what: "virtual machines" } };
 
-/** Storages by how well they suit as disks of nodes: thin volumes first. K3s in containers does not run on ZFS. */
+/** Ranks storages for the disks of nodes: thin volumes first. K3s in containers does not run on ZFS. */
 function rank({ type }: StorageFact, kind: "lxc" | "vm"): number {
   if (type === "zfspool") return kind === "lxc" ? 9 : 0;
   return ["lvmthin", "rbd", "btrfs"].includes(type) ? 0 : 1;
@@ -57,16 +57,16 @@ export function chooseDiskStorage(
   return problems.add(`no storage of the host takes disks of ${what}`, allow(storages, content), "");
 }
 
-/** How a storage comes to take a content. Its list replaces the old one. */
+/** The command that adds a content type to a storage. The list in it replaces the old one. */
 function allow(storages: readonly StorageFact[], content: string): string {
   const one = storages.find(({ name }) => name === "local") ?? storages[0];
   if (!one) return "add a storage in the web interface: Datacenter, Storage";
   return `on the host: pvesm set ${one.name} --content ${[...one.content, content].join(",")}`;
 }
 
-/** Templates that the program is tested with, the best first. */
+/** Templates that the program is tested with, best first. */
 const KNOWN = [/^ubuntu-22\.04-standard/, /^ubuntu-24\.04-standard/, /^debian-12-standard/, /^debian-13-standard/];
-/** The one to download. */
+/** The template to download. */
 const DEFAULT_TEMPLATE = "ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
 
 const fileOf = (volume: string): string => volume.slice(volume.indexOf("/") + 1);

@@ -15,8 +15,8 @@ import { askName } from "./setup";
 import { tell } from "./tell";
 
 /**
- * Takes back what `init` made on the host for a cluster, by the record that it kept there.
- * @throws Error if the cluster still has guests, with the next step
+ * Removes what `init` created on the host for a cluster, by the record that it kept there.
+ * @throws Error with the next step if the cluster still has guests
  */
 export async function undo(target: string, options: InitOptions): Promise<void> {
   if (options.name === undefined)
@@ -32,12 +32,12 @@ export async function undo(target: string, options: InitOptions): Promise<void> 
   const left = [file, keyFile(name, "host"), keyFile(name, "node")].filter((each) => fs.existsSync(each));
   if (left.length > 0) console.log(`\nOn this machine these stay: ${left.join(", ")}, and the stack ${name}`);
   if (fs.existsSync(file))
-    console.log(`next:  pulumi stack rm ${name} --preserve-config, and remove the files that you need no longer`);
+    console.log(`next:  pulumi stack rm ${name} --preserve-config, and remove the files that you no longer need`);
 }
 
 /**
- * The cluster and its resource pool by the stack file; undefined if there is none.
- * @throws Error if it is not valid: in another pool than the cluster's, no guest would be seen
+ * The cluster and its resource pool from the stack file; undefined if there is none.
+ * @throws Error if the file is not valid: with a wrong pool, the cluster's guests would not be found
  */
 export function namesIn(file: string): { cluster: string; pool: string } | undefined {
   if (!fs.existsSync(file)) return undefined;

@@ -12,9 +12,9 @@ import { lookTarget, markOf, readStack } from "../stack";
 import { renderOnboardingPage } from "./page";
 import { clusterProgress, type ClusterProgress, renderProgress } from "./progress";
 
-/** What programs go by. */
+/** Exit codes for programs. */
 const EXIT_CODES: Readonly<Record<Progress, number>> = { done: 0, failed: 1, unfinished: 2 };
-/** Between two looks: each asks every guest. */
+/** Between two looks, because each look asks every guest. */
 const PAUSE_MS = 3000;
 /** Moves the cursor home and clears the rest of a terminal. */
 const CLEAR = "\x1b[H\x1b[J";
@@ -62,7 +62,7 @@ async function show({ stack, watch, json, report }: OnboardingOptions): Promise<
   }
 }
 
-/** Without a terminal only news are printed; the time of a look is none. */
+/** Without a terminal only changes are printed. A new time alone is not a change. */
 function isSame(text: string, shown: string, json = false): boolean {
   const withoutTime = (each: string): string => (json ? each.replace(/"at":"[^"]*"/, "") : each);
   return withoutTime(text) === withoutTime(shown);
@@ -70,7 +70,8 @@ function isSame(text: string, shown: string, json = false): boolean {
 
 /**
  * Reads the stack once, and again only while it has no cluster.
- * @returns what looks at the nodes; with `isPatient` what cannot be asked yet is no error, because the first node has still to come
+ * @returns a function that looks at the nodes. With `isPatient` it is no error if the nodes cannot be asked yet, because the
+ * first node may not exist yet
  */
 async function looker(stackName?: string): Promise<(isPatient: boolean) => Promise<ClusterProgress>> {
   let stack = await readStack(stackName);

@@ -6,7 +6,7 @@ import { type ClusterProgress, openSteps, STATE_SIGNS, summaryOf } from "./progr
 const LEVELS = { pending: "skip", running: "warn", done: "ok", skipped: "skip", failed: "fail" } as const;
 const PROGRESS_LEVELS = { done: "ok", failed: "fail", unfinished: "warn" } as const;
 
-/** The onboarding as a page, in the form of the status page. */
+/** The onboarding as a page, in the style of the status page. */
 export function renderOnboardingPage(progress: ClusterProgress): string {
   const { cluster, at, nodes, unasked } = progress;
   const head = ["NODE", "ADDRESS", ...onboardingSteps.map((step) => ONBOARDING_STEPS[step])];

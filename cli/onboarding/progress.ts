@@ -11,12 +11,12 @@ import type { ClusterPlan } from "../../plan/model";
 import type { OnboardingReports } from "../../remote/askOnboarding";
 import { alignRows } from "../status/table";
 
-/** A node of the plan and how far it is. */
+/** A node of the plan and its progress. */
 export interface NodeProgress {
   readonly name: string;
   readonly address: string;
   readonly progress: Progress;
-  /** Undefined while the node has none: it is not made yet, does not answer, or has no report and no K3s. */
+  /** Undefined while there is no report: the node does not exist yet, does not answer, or has no report and no K3s. */
   readonly steps: OnboardingReport | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface ClusterProgress {
 }
 
 /**
- * The plan's nodes and what they say. Pure.
+ * The plan's nodes and their reports. Pure.
  * @param asked the reports, or why there are none
  */
 export function clusterProgress(plan: ClusterPlan, asked: OnboardingReports | Error, at: Date): ClusterProgress {
@@ -60,7 +60,7 @@ export function summaryOf({ nodes }: ClusterProgress): string {
   return failed === 0 ? done : `${done}, ${failed} ${failed === 1 ? "has" : "have"} failed`;
 }
 
-/** What a person waits for or has to act on: the step that runs, and those that failed. */
+/** The steps that a person waits for or has to fix: running and failed ones. */
 export function openSteps({ steps }: NodeProgress): (StepReport & { readonly step: OnboardingStep })[] {
   if (!steps) return [];
   return onboardingSteps
@@ -68,7 +68,7 @@ export function openSteps({ steps }: NodeProgress): (StepReport & { readonly ste
     .filter(({ state }) => state === "running" || state === "failed");
 }
 
-/** For a person: a line a node, a sign a step, then what runs and what has failed. */
+/** For a person: a line for each node with a sign for each step, then the running and the failed steps. */
 export function renderProgress(progress: ClusterProgress): string {
   const rows = progress.nodes.map(({ name, steps }) => [
     name,

@@ -44,7 +44,7 @@ async function fetchList(url: string): Promise<string | undefined> {
 
 /**
  * The pins, with those of one release added.
- * @throws Error if a recorded sum would change: published files do not change, so something is wrong
+ * @throws Error if a recorded sum would change: published files never change, so something is wrong
  */
 export function withRelease(pins: Pins, version: string, release: ReleasePins): Pins {
   for (const arch of ARCHITECTURES) {

@@ -6,11 +6,11 @@ import type { NodeEffect, Transitions } from "../../plan/transitions";
 export interface ControlPlane {
   readonly servers: number;
   readonly datastore: "etcd" | "sqlite" | "none";
-  /** How many servers may fail while the others still hold the majority. */
+  /** How many servers may fail while the others still have the majority. */
   readonly spares: number;
 }
 
-/** What guests of the cluster are given on one Proxmox VE node. */
+/** The resources that guests of the cluster get on one Proxmox VE node. */
 export interface Capacity {
   readonly proxmoxNode: string;
   readonly guests: number;
@@ -18,14 +18,17 @@ export interface Capacity {
   readonly threads: number;
   readonly memoryMiB: number;
   readonly swapMiB: number;
-  /** GiB by storage. */
+  /** GiB, by storage. */
   readonly disks: Readonly<Record<string, number>>;
 }
 
-/** Where the state does not name a guest's storage. */
+/** Used if the state does not name a guest's storage. */
 export const UNKNOWN_STORAGE = "unknown storage";
 
-/** The nodes as they will stand: a node that stays keeps its place and its storage, which count when a guest is made. */
+/**
+ * The nodes after the change. An existing node keeps its Proxmox VE node and its storage, which apply only when a guest is
+ * created.
+ */
 export function nodesAfter(former: ClusterRecord, plan: ClusterPlan, { changes }: Transitions): NodeRecord[] {
   const standing = new Map(former.nodes.map((node) => [node.name, node]));
   const effects = new Map<string, NodeEffect>(changes.map(({ node, effect }) => [node, effect]));
@@ -46,7 +49,7 @@ export function controlPlane(nodes: readonly NodeRecord[]): ControlPlane {
   };
 }
 
-/** By the names of Proxmox VE nodes. */
+/** By Proxmox VE node. */
 export function capacities(nodes: readonly NodeRecord[]): Capacity[] {
   const places = [...new Set(nodes.map(({ proxmoxNode }) => proxmoxNode))].sort();
   return places.map((proxmoxNode) => {

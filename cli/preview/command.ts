@@ -13,7 +13,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `proxmox-k3s preview`: what an `up` would do to each node, for a person who reviews the change. */
+/** `proxmox-k3s preview`: what an `up` would do to each node, for the reviewer of a change. */
 export const previewCommand = new Command("preview")
   .description(
     "Say what pulumi up would do to each node, in its order: why, what it disturbs and for how long at most, and what " +

@@ -14,7 +14,7 @@ import type { Former } from "./review";
 
 /**
  * The cluster as the stack's state records it. The export leaves secrets encrypted, so no passphrase is needed.
- * @throws Error in Pulumi's words
+ * @throws Error with Pulumi's message
  */
 export async function formerByState(stack: string): Promise<Former> {
   const { record, open } = await exportState(["--stack", stack]);
@@ -42,18 +42,18 @@ function planIn(file: string, cluster: unknown): ClusterPlan {
   }
 }
 
-/** The stack's file; the name of a stack may begin with its organization and project. */
+/** The stack's file. The name of a stack may start with its organization and project. */
 export const stackFile = (stack: string): string =>
   path.join(PROGRAM, `Pulumi.${stack.slice(stack.lastIndexOf("/") + 1)}.yaml`);
 
 /**
  * The object under `<project>:cluster` in a stack file, not checked; undefined if it has none.
- * @throws Error if the file cannot be read, or holds the cluster as a secret
+ * @throws Error if the file cannot be read, or has the cluster as a secret
  */
 export const clusterIn = (file: string): unknown =>
   clusterInText(path.basename(file), () => fs.readFileSync(file, "utf8"));
 
-/** The same of a text. @param name what errors call it */
+/** The same for a text. @param name the name of the text in errors */
 export function clusterInText(name: string, text: () => string): unknown {
   let content: unknown;
   try {

@@ -5,7 +5,7 @@ import { type ClusterPlan, isEtcdMember, type NodePlan } from "../../plan/model"
 import { isEtcdRecord, isServerRecord, type NodeRecord } from "../../plan/record";
 import type { NodeEffect } from "../../plan/transitions";
 
-/** What cannot be undone after the step, a sentence each. */
+/** What cannot be undone after the step, one sentence each. */
 export function lossesOf(
   effect: NodeEffect,
   former: NodeRecord | undefined,

@@ -14,7 +14,7 @@ import {
   whyOf,
 } from "./words";
 
-/** For a terminal: one line a node, in the order in which it will happen. */
+/** For a terminal: one line for each node, in the order of the changes. */
 export function renderText(review: Review): string {
   const parts = [
     [headline(review), sourceOf(review.source), ...(hasTimes(review) ? [BOUNDS] : [])],

@@ -7,15 +7,15 @@ import { transitions } from "../../plan/transitions";
 import { capacities, type Capacity, type ControlPlane, controlPlane, nodesAfter } from "./cluster";
 import { type Step, stepsOf } from "./steps";
 
-/** Where the former cluster was read. */
+/** Where the former cluster was read from. */
 export type Source =
   { readonly kind: "state"; readonly stack: string } | { readonly kind: "file"; readonly file: string };
 
-/** The former cluster, and what of it could not be known. */
+/** The former cluster, and what is not known about it. */
 export interface Former {
   readonly record: ClusterRecord;
   readonly source: Source;
-  /** Resources that an interrupted run was at work on, by name. */
+  /** Resources that an interrupted run was changing, by name. */
   readonly unfinished: readonly string[];
 }
 
@@ -24,7 +24,7 @@ export interface BeforeAfter<T> {
   readonly after: T;
 }
 
-/** What a reviewer of a change wants to know. Plain data: `--json` prints it as it is. */
+/** What a reviewer wants to know about a change. Plain data: `--json` prints it as it is. */
 export interface Review {
   readonly cluster: string;
   readonly source: Source;
@@ -33,13 +33,13 @@ export interface Review {
   readonly concurrency: number;
   /** What a removal does if pods cannot be evicted in time. */
   readonly onBlocked: OnBlocked;
-  /** In the order in which they will happen; none if the change is refused. */
+  /** In the order of the changes; empty if the change is refused. */
   readonly steps: readonly Step[];
   readonly controlPlane: BeforeAfter<ControlPlane>;
   readonly capacity: BeforeAfter<readonly Capacity[]>;
-  /** What a reviewer should know besides, a sentence each. */
+  /** More information for a reviewer, one sentence each. */
   readonly notes: readonly string[];
-  /** What could not be known, a sentence each. */
+  /** What is not known, one sentence each. */
   readonly unknown: readonly string[];
   readonly refusals: readonly Problem[];
 }
@@ -79,7 +79,7 @@ export function reviewOf(former: Former, plan: ClusterPlan): Review {
   };
 }
 
-/** Of a change that cannot be done, or of a config that cannot be planned: the cluster stays as it is. Pure. */
+/** The review of a change that is not possible, or of a config without a valid plan: the cluster does not change. Pure. */
 export function refused({ record, source, unfinished }: Former, cluster: string, problems: readonly Problem[]): Review {
   const [plane, capacity] = [controlPlane(record.nodes), capacities(record.nodes)];
   return {
@@ -101,7 +101,7 @@ function notes(former: ClusterRecord, plan: ClusterPlan, steps: readonly Step[])
   return [
     ...Object.keys(former.halfMade ?? {}).map(
       (name) =>
-        `The creation of ${name} failed half-way: what there is of its guest is destroyed, and made anew if it is still a node.`,
+        `The creation of ${name} failed half-way: what there is of its guest is destroyed, and created again if it is still a node.`,
     ),
     ...keptStorages(former, plan, steps),
     ...goneAddresses(former, plan, steps),
@@ -109,7 +109,7 @@ function notes(former: ClusterRecord, plan: ClusterPlan, steps: readonly Step[])
   ];
 }
 
-/** A sentence for each storage that the config exchanges for another, and nodes do not follow. */
+/** A sentence for each storage that the config replaces and that nodes do not change to. */
 function keptStorages({ nodes }: ClusterRecord, plan: ClusterPlan, steps: readonly Step[]): string[] {
   const rebuilt = new Set(steps.filter(({ effect }) => effect === "rebuild").map(({ node }) => node));
   const wanted = new Map(plan.nodes.map((node) => [node.name, node.storage]));
@@ -120,7 +120,7 @@ function keptStorages({ nodes }: ClusterRecord, plan: ClusterPlan, steps: readon
   });
   return [...new Set(exchanges.map(({ storages }) => storages))].map((storages) => {
     const names = exchanges.filter((each) => each.storages === storages).map(({ name }) => name);
-    return `${names.join(", ")} ${names.length === 1 ? "stays" : "stay"} ${storages}: a storage counts when a guest is made.`;
+    return `${names.join(", ")} ${names.length === 1 ? "stays" : "stay"} ${storages}: a storage applies only to new guests.`;
   });
 }
 
@@ -151,7 +151,7 @@ function unknown(
       : []),
     ...(Object.values(plan?.k3s.registries?.configs ?? {}).some(({ auth, caFile }) => auth || caFile !== undefined)
       ? [
-          "Whether a password or a CA of a registry is another one, with which K3s restarts: passwords are secrets. `pulumi preview` says it.",
+          "Whether a password or a CA of a registry changes, which restarts K3s: passwords are secrets. `pulumi preview` shows it.",
         ]
       : []),
     ...nodes

@@ -7,7 +7,7 @@ import { losesObjects } from "../../plan/refusals";
 import type { NodeChange, NodeEffect, Transitions } from "../../plan/transitions";
 import { lossesOf } from "./losses";
 
-/** Parts of an `up`, in the order in which they come; `live` changes disturb nothing and have no turn. */
+/** Parts of an `up`, in their order. `live` changes disturb nothing and take no turn. */
 export const PHASES = ["servers", "joins", "turns", "rebuilds", "live", "removals"] as const;
 export type Phase = (typeof PHASES)[number];
 
@@ -18,24 +18,24 @@ export interface Step {
   /** Absent for a node on which K3s was never installed. */
   readonly role?: NodeRole;
   readonly vmId: number;
-  /** The pool of a node that the config has. */
+  /** The node's pool; absent if the node is no longer in the config. */
   readonly pool?: string;
   readonly effect: NodeEffect;
-  /** It reboots, and K3s restarts after that, in a turn of its own. */
+  /** The node reboots, and then K3s restarts in a separate turn. */
   readonly restartsToo: boolean;
   /** What changes, and how: "memory 8GB → 9GB". */
   readonly why: readonly string[];
   /** Nodes that must be Ready before. */
   readonly after: readonly string[];
-  /** Seconds in which its pods have moved at most; absent if it is not drained. */
+  /** Seconds until its pods have moved, at most; absent if it is not drained. */
   readonly drainSeconds?: number;
-  /** Seconds that it is away at most; absent if it is not, or does not come back. */
+  /** Seconds that it is away, at most; absent if it is not away, or does not come back. */
   readonly awaySeconds?: number;
-  /** What cannot be undone, a sentence each. */
+  /** What cannot be undone, one sentence each. */
   readonly losses: readonly string[];
 }
 
-/** One step a node, in the order in which they will happen. Pure. */
+/** One step for each node, in the order of the changes. Pure. */
 export function stepsOf(former: ClusterRecord, plan: ClusterPlan, change: Transitions): Step[] {
   const changes = new Map(change.changes.map((each) => [each.node, each]));
   const standing = new Map(former.nodes.map((node) => [node.name, node]));
@@ -44,11 +44,11 @@ export function stepsOf(former: ClusterRecord, plan: ClusterPlan, change: Transi
     const its = changes.get(node.name);
     return its ? [stepOf(its, node, standing.get(node.name), { cluster: former, plan, after, allLost })] : [];
   };
-  // No server is touched before the one before it is Ready.
+  // A server changes only when the one before it is Ready.
   const servers = plan.servers.flatMap((node) => of(node, []));
   const agents = disturbanceOrder(change, plan).flatMap(({ node, after }) => of(node, after));
   const steps = [...servers.map(afterTheOneBefore), ...agents, ...removals(former, plan, change, allLost)];
-  // Sorting is stable: the order inside a phase stays.
+  // Sorting is stable, so the order inside a phase stays.
   return steps.sort((a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase));
 }
 
@@ -104,7 +104,7 @@ function timesOf(
     case "reboot":
       return { awaySeconds: rebootBound(node, plan) + (restartsToo ? restartBound(plan) : 0) };
     case "rebuild":
-      // Nothing is drained without a server that stays.
+      // Without a server that stays, nothing is drained.
       return {
         ...(allLost && node.role === "server" ? {} : { drainSeconds: drainBound(plan) }),
         awaySeconds: rebuildBound(node, plan),
@@ -122,7 +122,7 @@ function timesOf(
   }
 }
 
-/** Agents at the same time; then servers, the last one first, each once the one after it has gone. */
+/** Agents at the same time; then servers, the last one first, each after the next one has left. */
 function removals(former: ClusterRecord, plan: ClusterPlan, change: Transitions, allLost: boolean): Step[] {
   const goes = new Set(change.changes.filter(({ effect }) => effect === "leave").map(({ node }) => node));
   const leaving = former.nodes.filter(({ name }) => goes.has(name));

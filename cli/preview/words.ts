@@ -4,7 +4,7 @@ import type { ControlPlane } from "./cluster";
 import type { Review, Source } from "./review";
 import { type Phase, PHASES, type Step } from "./steps";
 
-/* What a review says, in the words that text and Markdown share. */
+/** The words of a review that text and Markdown share. */
 
 /** A group of steps, with how they follow each other. */
 export interface Group {
@@ -12,7 +12,7 @@ export interface Group {
   readonly steps: readonly { readonly place: number; readonly step: Step }[];
 }
 
-/** The steps in groups, numbered through. */
+/** The steps in groups, with continuous numbers. */
 export function groupsOf({ steps, concurrency }: Review): Group[] {
   const numbered = steps.map((step, at) => ({ place: at + 1, step }));
   return PHASES.flatMap((phase) => {
@@ -52,7 +52,7 @@ export function whyOf({ effect, why, pool }: Step): string {
   return effect === "leave" ? "no longer in the config" : why.join("; ");
 }
 
-/** What a step disturbs, and for how long at most, a sentence each; none if it disturbs nothing. */
+/** What a step disturbs, and for how long at most, one sentence each; empty if it disturbs nothing. */
 export function disturbanceOf(step: Step, { controlPlane, onBlocked }: Review): string[] {
   const away = step.awaySeconds === undefined ? "" : `at most ${formatSeconds(step.awaySeconds)}`;
   const isDrained = step.drainSeconds !== undefined;
@@ -85,7 +85,7 @@ export function disturbanceOf(step: Step, { controlPlane, onBlocked }: Review): 
   }
 }
 
-/** The first line: what kinds of steps there are, or why there are none. */
+/** The first line: the kinds of steps, or why there are none. */
 export function headline({ cluster, outcome, steps, refusals }: Review): string {
   if (outcome === "unchanged") return `${cluster}: no node changes`;
   if (outcome === "refused")
@@ -120,7 +120,7 @@ function planeWords({ servers, datastore, spares }: ControlPlane): string {
   return `${servers} on ${place}, ${spares === 0 ? "none" : spares} may fail`;
 }
 
-/** A Proxmox VE node, and what guests of the cluster get there before and after. */
+/** A Proxmox VE node, and what the cluster's guests use there before and after. */
 export interface CapacityRow {
   readonly proxmoxNode: string;
   readonly what: string;
@@ -155,6 +155,6 @@ export function capacityRows({ capacity: { before, after } }: Review): CapacityR
 
 const fromTo = (from: string, to: string): string => (from === to ? to : `${from} → ${to}`);
 
-/** "90 s", "12 min": rounded up, as it is a bound. */
+/** "90 s", "12 min": rounded up, because it is a limit. */
 export const formatSeconds = (seconds: number): string =>
   seconds < 120 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;

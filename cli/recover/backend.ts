@@ -4,10 +4,10 @@ import * as path from "node:path";
 import { fileBackend } from "../fileBackend";
 
 /**
- * Removes the empty `.attrs` files that an interrupted run left in a file backend. For each of its files the backend writes
- * a second one with attributes, in place and in two steps. If it is killed in between, that file stays empty and the stack
- * cannot be read (`failed to load checkpoint: EOF`), though its state is complete. The backend works without the file.
- * @param url the backend's URL, as `pulumi whoami` prints it; other backends are left alone
+ * Removes the empty `.attrs` files that an interrupted run left in a file backend. For each of its files the backend writes a
+ * second one with attributes, in place and in two steps. If it is killed in between, that file stays empty and the stack cannot
+ * be read (`failed to load checkpoint: EOF`), though its state is complete. The backend works without the file.
+ * @param url the backend's URL, as `pulumi whoami` prints it; nothing happens for other backends
  * @returns the removed files
  */
 export function repairFileBackend(url: string): string[] {

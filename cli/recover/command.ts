@@ -7,7 +7,7 @@ import { recover } from "./recover";
 export const recoverCommand = new Command("recover")
   .description(
     "Clean up after an interrupted run: remove guests of this stack that are not in its state, and pending operations; take " +
-      "nodes into the state again that a refresh has lost. Shows what it will do, and asks first.",
+      "nodes that a refresh has lost into the state again. Shows what it will do, and asks first.",
   )
   .option("--stack <name>", "the stack to recover (default: the selected one)")
   .option("--wait <seconds>", "how long to wait for a creation that is still running on the host", seconds, 120)

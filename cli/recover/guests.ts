@@ -2,7 +2,7 @@ import { kindOfFolder, type MachineKind } from "../../plan/machineKinds";
 import { runTask, type ShellTarget } from "../../remote/sshClient";
 import { clusterStepName, stepName } from "../../plan/steps";
 
-/** A guest on the Proxmox host that carries the cluster's mark. */
+/** A guest on the Proxmox host that has the cluster's mark. */
 export interface HostGuest {
   readonly vmId: number;
   readonly pveNode: string;
@@ -11,20 +11,20 @@ export interface HostGuest {
   readonly lock: string;
   /** Id of its creation; empty if its description has none. */
   readonly creation: string;
-  /** This program began its creation, and no later step was done. */
+  /** This program began its creation, and completed no later step. */
   readonly unfinished: boolean;
-  /** It is no node: it keeps the further disks of one (docs/decisions/0016). */
+  /** It is not a node: it keeps a node's further disks (docs/decisions/0016). */
   readonly keepsDisks?: true;
-  /** Its creation began here, and it has no name and no mark yet: it may be made at this moment, or was cut off. */
+  /** Its creation began here, and it has no name and no mark yet. It is being created now, or its creation was interrupted. */
   readonly begun?: true;
   readonly name: string;
 }
 
 /** Guests on the Proxmox host, on every node of the Proxmox cluster. */
 export interface HostGuests {
-  /** Those with the cluster's mark. */
+  /** The guests with the cluster's mark. */
   readonly ours: readonly HostGuest[];
-  /** Those that the cluster has in another Pulumi state: they are named, and nothing else is done with them. */
+  /** Guests of the cluster in another Pulumi state. They are only listed, never changed. */
   readonly ofAnotherState: readonly HostGuest[];
 }
 
@@ -70,12 +70,12 @@ export class ClusterHost {
   }
 }
 
-/** What is said of a guest that the cluster has in another Pulumi state. */
+/** The text about a guest of the cluster in another Pulumi state. */
 export const IN_ANOTHER_STATE = "is a node of this cluster in another Pulumi state";
 
 const LINE = /^(\d+) (\S+) (\S+) (\S+) (\S+) (unfinished|begun|disks|another-state|-) (\S*)$/;
 
-/** @param answer what `scripts/host/guests.sh` printed */
+/** @param answer the output of `scripts/host/guests.sh` */
 export function parseGuests(answer: string): HostGuests {
   const guests = answer.split("\n").filter(Boolean).map(parseGuest);
   const of = (isOurs: boolean) => guests.filter((each) => each.isOurs === isOurs).map(({ guest }) => guest);

@@ -4,10 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { advice } from "../../remote/advice";
 
-/** Selects the Pulumi runs to look for. */
+/** Selects the Pulumi runs to wait for. */
 export interface Project {
   readonly folder: string;
-  /** Environment of the person's shell: one folder may be used with several backends. */
+  /** Environment of the user's shell: one folder may be used with several backends. */
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -17,7 +17,7 @@ interface PulumiProcess {
   readonly program: string;
 }
 
-/** Variables that distinguish the runs of different people, or tests, in one folder. */
+/** Variables that tell apart the runs of different people, or tests, in one folder. */
 const BACKEND = ["PULUMI_HOME", "PULUMI_BACKEND_URL"];
 
 /**

@@ -28,8 +28,8 @@ export interface RecoverOptions {
 const ORPHAN_SECONDS = 60;
 
 /**
- * Makes the state and the Proxmox host agree again after an interrupted run, so that `pulumi up` can go on. Shows what it
- * will do, and asks. It never breaks a lock: while somebody holds the stack's lock, it does nothing.
+ * Makes the state and the Proxmox host agree again after an interrupted run, so that `pulumi up` can continue. Shows what it will
+ * do, and asks. It never breaks a lock: while another run holds the stack's lock, it does nothing.
  * @returns the exit code: 0 if nothing is left that a person must decide
  */
 export async function recover({ stack, wait, yes }: RecoverOptions): Promise<number> {
@@ -69,11 +69,11 @@ interface OpenedCluster {
   readonly state: StackState;
 }
 
-/** The leftovers, with those guests apart that only the state has lost. */
+/** The leftovers, without the guests that only the state has lost. */
 interface Sorted extends Leftovers {
-  /** Where the config has them: they are taken into the state again. */
+  /** Lost guests that are where the config says. They are taken into the state again. */
   readonly lost: readonly Lost[];
-  /** On another Proxmox node. */
+  /** Lost guests on another Proxmox node. */
   readonly elsewhere: readonly { readonly guest: HostGuest; readonly node: NodePlan }[];
 }
 
@@ -87,7 +87,7 @@ function sort({ unclear, begun, ...left }: Leftovers, { plan, state }: OpenedClu
   });
   return {
     ...left,
-    // The host's records are of all clusters.
+    // The host has records of all clusters.
     begun: begun.filter(({ vmId }) => plan.nodes.some((node) => node.vmId === vmId)),
     lost: sorted.flatMap(({ lost, isThere }) => (lost && isThere ? [lost] : [])),
     elsewhere: sorted.flatMap(({ guest, node, lost, isThere }) => (lost && node && !isThere ? [{ guest, node }] : [])),
@@ -95,7 +95,7 @@ function sort({ unclear, begun, ...left }: Leftovers, { plan, state }: OpenedClu
   };
 }
 
-/** The state with the lost guests again. */
+/** The state with the lost guests added again. */
 function withLost(lost: readonly Lost[], { plan, mark, state }: OpenedCluster): string {
   if (lost.length === 0 || mark === undefined) return state.text;
   return lost.reduce((text, each) => {
@@ -116,8 +116,8 @@ async function openCluster(name: string | undefined): Promise<OpenedCluster> {
 }
 
 /**
- * Writes the state, without the pending operations. This also proves that nobody else is working on the stack: only
- * then may a guest be destroyed that is not in the state.
+ * Writes the state, without the pending operations. This also proves that no other run is using the stack. Only then may a guest
+ * be destroyed that is not in the state.
  */
 async function takeTurn(selected: readonly string[], before: StackState, text: string): Promise<void> {
   const now = await exportState(selected);
@@ -125,7 +125,7 @@ async function takeTurn(selected: readonly string[], before: StackState, text: s
   await writeState(selected, text);
 }
 
-/** Goes on with the next guest if one fails. @returns the failures */
+/** Continues with the next guest if one fails. @returns the failures */
 async function discardAll(
   host: ClusterHost | undefined,
   guests: readonly HostGuest[],
@@ -144,7 +144,7 @@ async function discardAll(
 
 function describe({ open, discard, unclear, begun, kept, vanished, lost, elsewhere }: Sorted): string[] {
   return [
-    // A run that is interrupted again records the same operation a second time.
+    // If a run is interrupted again, the same operation is recorded twice.
     ...new Set(open.map(({ type, urn }) => `${nameOf(urn)} (${typeOf(urn)}): interrupted while ${type}`)),
     ...discard.map((guest) => `${guestText(guest)}: its creation was interrupted, and it is not in the state`),
     ...[...lost, ...elsewhere].map(

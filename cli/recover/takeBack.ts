@@ -16,7 +16,7 @@ const exported = z.looseObject({
   deployment: z.looseObject({ resources: z.array(resource).nullish() }),
 });
 
-/** What the state says of a guest that it does not hold any more. */
+/** What the state still knows about a guest that is no longer in it. */
 export interface Lost {
   readonly guest: HostGuest;
   /** URN that its resource had. */
@@ -24,9 +24,9 @@ export interface Lost {
 }
 
 /**
- * Whether the state has lost exactly this guest: a refresh that did not find it takes its resource out and leaves the node's
- * steps, and these name the guest's creation. A copy has another VMID; a guest that was made anew has another creation.
- * @param text what `pulumi stack export` printed
+ * Whether the state has lost exactly this guest. A refresh that did not find the guest removes its resource, but not the node's
+ * steps, and these have the id of the guest's creation. A copy has another VMID; a guest that was created again has another id.
+ * @param text the output of `pulumi stack export`
  */
 export function findLost(text: string, guest: HostGuest): Lost | undefined {
   const guard = guardOf(resourcesIn(text), guest);
@@ -35,16 +35,16 @@ export function findLost(text: string, guest: HostGuest): Lost | undefined {
 }
 
 /**
- * The state with the guest's resource again, right before what depends on it.
- * @param inputs what the program asks Proxmox VE for; a refresh after it reads what the guest has
- * @throws Error if the state does not hold what the resource needs
+ * The state with the guest's resource added again, directly before what depends on it.
+ * @param inputs the guest's inputs from the config; a refresh afterwards reads the guest's real values
+ * @throws Error if the state does not have what the resource needs
  */
 export function takeBack(text: string, { guest, urn }: Lost, inputs: object): string {
   const state = exported.parse(JSON.parse(text));
   const resources = state.deployment.resources ?? [];
   const guard = guardOf(resources, guest);
   const provider = resources.find(({ type }) => type === "pulumi:providers:proxmoxve");
-  if (!guard || !provider) throw new Error(`the state does not hold what guest ${guest.vmId} belongs to`);
+  if (!guard || !provider) throw new Error(`the state does not have what guest ${guest.vmId} belongs to`);
   const type = urn.split("::").at(-2)!.split("$").at(-1)!;
   const made = {
     ...{ urn, custom: true, id: String(guest.vmId), type, inputs, outputs: { ...inputs, id: String(guest.vmId) } },
@@ -63,7 +63,7 @@ type Resource = z.infer<typeof resource>;
 
 const resourcesIn = (text: string): readonly Resource[] => exported.parse(JSON.parse(text)).deployment.resources ?? [];
 
-/** The step that depends on the guest alone, if it is the one of this very creation. */
+/** The step that depends only on the guest, if it has the id of this creation. */
 function guardOf(resources: readonly Resource[], { name, creation }: HostGuest): Resource | undefined {
   const guard = resources.find(({ urn, type }) => type === COMMAND_TYPE && nameOf(urn) === stepName(name, "guard"));
   const triggers = guard?.inputs?.triggers;

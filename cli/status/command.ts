@@ -8,7 +8,7 @@ import { renderPage } from "./page";
 import { look } from "./look";
 import { renderStatus, renderStatusJson } from "./table";
 
-/** What programs go by. */
+/** Exit codes for programs. */
 const EXIT_CODES: Readonly<Record<Verdict, number>> = { "as planned": 0, differs: 1, unknown: 2 };
 
 interface StatusOptions {
@@ -17,7 +17,7 @@ interface StatusOptions {
   readonly report?: string;
 }
 
-/** `proxmox-k3s status`: the plan beside what Proxmox VE and Kubernetes have, each difference with its command. */
+/** `proxmox-k3s status`: the plan compared with Proxmox VE and Kubernetes, with a command for each difference. */
 export const statusCommand = new Command("status")
   .description(
     "Compare the plan with Proxmox VE and Kubernetes, and print the command below each difference. Changes nothing. The " +
@@ -28,7 +28,7 @@ export const statusCommand = new Command("status")
   .option("--report <file>", "also write it as a page, one file that needs no network")
   .addHelpText("after", `\nExample:\n  ${ownCommand("status --stack mine --report status.html")}`)
   .action(async ({ stack, json, report }: StatusOptions) => {
-    // Whatever ends it early: it could not look.
+    // Whatever ends the command early, the status is then unknown.
     process.exitCode = EXIT_CODES.unknown;
     try {
       const { plan, sight } = await look(stack);

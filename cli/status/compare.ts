@@ -8,24 +8,24 @@ import { checkGuests, checkState, checkStorages, type Place, placesOf } from "./
 import { checkCluster } from "./nodes";
 import type { Sight } from "./sight";
 
-/** `differs`: at least one difference; `unknown`: none was seen, and not all could be checked. */
+/** `differs`: at least one difference. `unknown`: no difference was found, but not everything could be checked. */
 export type Verdict = "as planned" | "differs" | "unknown";
 
-/** A node in the table and in the picture: the plan's, then what Kubernetes has besides. */
+/** A node in the table and in the picture: first the plan's nodes, then other Nodes in Kubernetes. */
 export interface NodeStatus {
   readonly name: string;
-  /** `leaving`: gone from the plan, and in the state; `foreign`: in neither. */
+  /** `leaving`: no longer in the plan, but in the state; `foreign`: in neither. */
   readonly role: NodePlan["role"] | "leaving" | "foreign";
   readonly vmId: number | undefined;
   readonly address: string | undefined;
-  /** The Proxmox VE node that its guest is on; empty for one that is foreign. */
+  /** The Proxmox VE node of its guest; empty for a foreign node. */
   readonly proxmoxNode: string;
   /** `running`, `stopped`, `missing` … */
   readonly guest: string;
   /** `Ready`, `NotReady`, `Ready, cordoned`, `no Node` … */
   readonly kubernetes: string;
   readonly version: string;
-  /** The worst that was found about it. */
+  /** The worst finding about it. */
   readonly level: Finding["level"];
 }
 
@@ -35,12 +35,12 @@ export interface Status {
   readonly at: Date;
   readonly verdict: Verdict;
   readonly nodes: readonly NodeStatus[];
-  /** Which of them the cluster has. */
+  /** Which add-ons the cluster has. */
   readonly addons: Readonly<Record<AddonName, AddonSight<unknown>["is"]>>;
   readonly findings: readonly Difference[];
 }
 
-/** The plan against what was seen. Pure. */
+/** Compares the plan with what was seen. Pure. */
 export function compare(plan: ClusterPlan, sight: Sight): Status {
   const places = placesOf(plan, sight);
   const findings = [
@@ -71,7 +71,7 @@ function levelOf({ name, guest, kubernetes }: Omit<NodeStatus, "level">, all: re
   return worst ?? (guest === "unknown" || kubernetes === UNSEEN ? "skip" : "ok");
 }
 
-/** What stands for the Node of one that could not be checked. */
+/** Shown for a Node that could not be checked. */
 const UNSEEN = "not checked";
 
 function nodesOf(plan: ClusterPlan, sight: Sight, places: ReadonlyMap<string, Place>): Omit<NodeStatus, "level">[] {

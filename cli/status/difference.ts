@@ -1,7 +1,7 @@
 import { fail, type Finding, skip, warn } from "../doctor/finding";
 import type { Look } from "./sight";
 
-/** A finding about one node of the cluster, or about none in particular. */
+/** A finding about one node of the cluster, or about no single node. */
 export interface Difference extends Finding {
   readonly node?: string;
 }
@@ -12,13 +12,13 @@ export const broken = (check: string, node: string, seen: string, remedy: string
   node,
 });
 
-/** It works for now, and a person should know. */
+/** It works for now, but a person should know. */
 export const odd = (check: string, node: string, seen: string, remedy: string): Difference => ({
   ...warn(check, `${node} ${seen}`, remedy),
   node,
 });
 
-/** The finding of a check that had nothing to look at. */
+/** The finding of a check that could not run. */
 export const unseen = (check: string, { why, remedy }: { why: string; remedy?: string }): Difference => ({
   ...skip(check, why),
   ...(remedy === undefined ? {} : { remedy }),

@@ -29,7 +29,7 @@ export function checkCertificates(plan: ClusterPlan, { cluster, at }: Sight): re
   return [ok("certificates", `the first ends on ${dateOf(first)}`)];
 }
 
-/** The kubeconfig that the stack hands out. */
+/** The kubeconfig in the stack's outputs. */
 export function checkKubeconfig({ kubeconfig, at }: Sight): Difference {
   if (!("seen" in kubeconfig)) return unseen("kubeconfig", kubeconfig);
   const { ends } = kubeconfig.seen;

@@ -17,13 +17,13 @@ import { lookTarget, readStack } from "../stack";
 import { seenOf } from "./difference";
 import type { ListedGuest, Look, Sight, StorageSight } from "./sight";
 
-const DOCTOR = `${ownCommand("doctor")} says what is wrong on the way there`;
+const DOCTOR = `${ownCommand("doctor")} finds the cause`;
 
 /**
- * Looks at the stack's state, at Proxmox VE and at the cluster, all at the same time, and changes nothing. What cannot be looked
- * at says why, and does not stop the other checks.
+ * Looks at the stack's state, at Proxmox VE and at the cluster, all at the same time, and changes nothing. If one of them fails,
+ * the result says why, and the other checks still run.
  * @param stackName the selected stack by default
- * @throws Error where the stack or its config cannot be read
+ * @throws Error if the stack or its config cannot be read
  */
 export async function look(stackName?: string): Promise<{ readonly plan: ClusterPlan; readonly sight: Sight }> {
   const at = new Date();
@@ -58,7 +58,7 @@ export async function look(stackName?: string): Promise<{ readonly plan: Cluster
   }
 }
 
-/** What was seen, or why nothing was, with what to do. */
+/** The result, or why there is none and what to do. */
 export async function attempt<T>(ask: () => Promise<T>): Promise<Look<T>> {
   try {
     return { seen: await ask() };
@@ -84,13 +84,13 @@ const storage = z.looseObject({
   avail: z.number().default(0),
 });
 
-/** Those that the plan's guests have their disks on. */
+/** The storages of the disks of the plan's guests. */
 async function readStorages({ get }: ProxmoxApi, plan: ClusterPlan): Promise<StorageSight[]> {
   const names = [...new Set(plan.nodes.map((node) => node.storage))];
   return Promise.all(
     names.map(async (name) => {
       const answer = await get(`/nodes/${plan.proxmox.node}/storage/${name}/status`);
-      // What Proxmox VE says of a storage that is not there, which is a difference.
+      // Proxmox VE's answer for a missing storage, which is a difference.
       const isGone = answer.status === 400 || answer.status === 500;
       const { active, total, avail } = storage.parse(isGone ? {} : dataOf(answer));
       return { name, isActive: Boolean(active), totalBytes: total, freeBytes: avail };
@@ -107,7 +107,7 @@ const kubeconfigForm = z.looseObject({
   users: z.array(z.looseObject({ user: z.looseObject({ "client-certificate-data": z.string() }) })).min(1),
 });
 
-/** Nothing of the kubeconfig is shown but the end of its certificate. */
+/** Shows nothing of the kubeconfig except the end of its certificate. */
 async function lookAtKubeconfig(stackName: string | undefined): Promise<Sight["kubeconfig"]> {
   const stack = stackName === undefined ? [] : ["--stack", stackName];
   try {
@@ -116,7 +116,7 @@ async function lookAtKubeconfig(stackName: string | undefined): Promise<Sight["k
     const ends = endOf(Buffer.from(certificate, "base64"));
     if (ends) return { seen: { ends } };
   } catch {
-    // Its own words may hold some of the secret.
+    // Pulumi's own message may contain a part of the secret.
   }
-  return { why: "the stack hands out no kubeconfig that can be read", remedy: "pulumi up" };
+  return { why: "the stack has no readable kubeconfig", remedy: "pulumi up" };
 }

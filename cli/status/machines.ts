@@ -10,8 +10,8 @@ import type { Sight, StorageSight } from "./sight";
 
 const RECOVER = ownCommand("recover");
 const OTHER_STATE =
-  "use the state that has it, if that is the right one (docs/second-machine.md); this one never touches it";
-/** Free space below which a storage is told of, and below which it counts as full. */
+  "use the state that has it, if that is the right one (docs/second-machine.md); this one never changes it";
+/** Free space of a storage below which there is a warning, and below which it counts as full. */
 const LITTLE = 0.1;
 const NONE = 0.02;
 
@@ -21,7 +21,7 @@ export type Place =
   | { readonly is: "foreign"; readonly name: string }
   | { readonly is: "elsewhere"; readonly on: string };
 
-/** Whether the state records what the plan says: what an `up` would change. */
+/** Whether the state matches the plan, that is, what an `up` would change. */
 export function checkState(plan: ClusterPlan, { record, state, marked, ofAnotherState }: Sight): Difference[] {
   const { changes, refusals } = transitions(record, plan);
   const left = findLeftovers(state, seenOf(marked) ?? []);
@@ -41,7 +41,7 @@ export function checkState(plan: ClusterPlan, { record, state, marked, ofAnother
       ),
     ),
     ...[...left.discard, ...left.unclear].map(({ vmId, name }) =>
-      fail("state", `guest ${vmId} (${name}) carries the cluster's mark, and the state does not know it`, RECOVER),
+      fail("state", `guest ${vmId} (${name}) has the cluster's mark, but is not in the state`, RECOVER),
     ),
     ...ofAnotherState.map(({ vmId, name }) =>
       warn("state", `guest ${vmId} (${name}) ${IN_ANOTHER_STATE}`, OTHER_STATE),
@@ -53,9 +53,9 @@ export function checkState(plan: ClusterPlan, { record, state, marked, ofAnother
 function describe(effect: NodeEffect, reasons: readonly string[]): string {
   switch (effect) {
     case "join":
-      return "is in the plan and is not made yet";
+      return "is in the plan, but does not exist yet";
     case "leave":
-      return "is gone from the plan and still stands";
+      return "is no longer in the plan, but still exists";
     default:
       return `differs from the plan in ${reasons.join(" and ")}`;
   }
@@ -73,13 +73,13 @@ export function placesOf(plan: ClusterPlan, sight: Sight): ReadonlyMap<string, P
     if (!ours) return there ? { is: "foreign", name: there.name } : { is: "missing" };
     if (ours.pveNode !== proxmoxNode) return { is: "elsewhere", on: ours.pveNode };
     if (!listed) return { is: "unknown" };
-    // The token may see all guests; one that it does not see has just gone.
+    // The token can see all guests, so a missing one has just been removed.
     return there ? { is: there.isRunning ? "running" : "stopped" } : { is: "missing" };
   };
   return new Map(plan.nodes.map((node) => [node.name, placeOf(node)]));
 }
 
-/** Each guest is where the plan has it, and runs. */
+/** Whether each guest is on the Proxmox VE node of the plan, and runs. */
 export function checkGuests(plan: ClusterPlan, sight: Sight, places: ReadonlyMap<string, Place>): Difference[] {
   const found = plan.nodes.flatMap((node) => guestProblem(node, places.get(node.name)!));
   const blind = [sight.marked, sight.listed].flatMap((look) => ("seen" in look ? [] : [unseen("guests", look)]));
@@ -93,7 +93,7 @@ function guestProblem({ name, vmId, proxmoxNode, kind }: NodePlan, place: Place)
   const { command, migrate } = MACHINE_KINDS[kind];
   switch (place.is) {
     case "missing":
-      return [broken("guests", name, `has no guest ${vmId} any more`, "pulumi up --refresh, which makes it again")];
+      return [broken("guests", name, `has no guest ${vmId} any more`, "pulumi up --refresh, which creates it again")];
     case "foreign":
       return [
         broken(
@@ -121,7 +121,7 @@ function guestProblem({ name, vmId, proxmoxNode, kind }: NodePlan, place: Place)
   }
 }
 
-/** Each storage that the plan uses is there and has space left. */
+/** Whether each storage of the plan exists and has free space. */
 export function checkStorages({ storages }: Sight): Difference[] {
   const seen = seenOf(storages);
   if (!seen) return "why" in storages ? [unseen("storages", storages)] : [];

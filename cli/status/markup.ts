@@ -2,7 +2,7 @@ import { PAGE_STYLE } from "../../plan/render/pageStyle";
 import type { Finding } from "../doctor/finding";
 import { SIGNS } from "../doctor/report";
 
-/** A text in HTML or SVG, between tags or in an attribute. */
+/** Escapes a text for HTML or SVG, between tags or in an attribute. */
 export function escape(text: string | number): string {
   return String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }
@@ -15,7 +15,7 @@ interface Head {
   readonly at: Date;
 }
 
-/** A page: one file, which loads nothing and follows the reader's choice of light or dark. */
+/** A page: one file, which loads nothing and follows the reader's setting of light or dark. */
 export function renderDocument({ name, verdict, note, at }: Head, parts: readonly string[]): string {
   const policy = `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">`;
   return [
@@ -30,7 +30,7 @@ export function renderDocument({ name, verdict, note, at }: Head, parts: readonl
   ].join("\n");
 }
 
-/** Findings as a list with a title; nothing where there are none. */
+/** Findings as a list with a title; empty if there are none. */
 export function renderFindings(title: string, findings: readonly Finding[]): string {
   if (findings.length === 0) return "";
   const items = findings.map(({ level, check, seen, remedy }) => {

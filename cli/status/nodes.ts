@@ -7,10 +7,10 @@ import { broken, type Difference, odd, unseen } from "./difference";
 import type { Place } from "./machines";
 import type { Sight } from "./sight";
 
-/** What is asked of the Nodes. */
+/** The checks of the Nodes. */
 const CHECKS = ["nodes", "versions", "labels"];
 
-/** Kubernetes' side of the cluster against the plan. */
+/** Compares Kubernetes' side of the cluster with the plan. */
 export function checkCluster(plan: ClusterPlan, sight: Sight, places: ReadonlyMap<string, Place>): Difference[] {
   const { cluster } = sight;
   const checks = plan.k3s.datastore === "etcd" ? [...CHECKS, "etcd"] : CHECKS;
@@ -19,7 +19,7 @@ export function checkCluster(plan: ClusterPlan, sight: Sight, places: ReadonlyMa
   const servers = checkServers(plan, cluster.seen, places);
   if (!nodes) return [...servers, ...checks.map((check) => unseen(check, { why: "no server answers" }))];
   const byName = new Map(nodes.map((node) => [node.name, node]));
-  // A guest that does not run has its own line, and what is not made yet is in none.
+  // A guest that does not run has its own line, and so has a node that does not exist yet.
   const expected = plan.nodes.filter(({ name }) => ["running", "unknown", "elsewhere"].includes(places.get(name)!.is));
   const pairs = expected.map((planned) => [planned, byName.get(planned.name)] as const);
   const there = pairs.flatMap(([planned, node]) => (node ? [[planned, node] as const] : []));
@@ -41,7 +41,7 @@ export function checkCluster(plan: ClusterPlan, sight: Sight, places: ReadonlyMa
   ];
 }
 
-/** A node that did not run when the others got their rules may shut out a node that has joined since. */
+/** A node that did not run when the others got their rules may block a node that has joined since. */
 function checkFirewall(plan: ClusterPlan, { oldFirewall }: ClusterSight): readonly Difference[] {
   if (plan.firewall === undefined) return [];
   const found = plan.nodes
@@ -72,8 +72,9 @@ function checkServers(
   const silent = servers.filter(({ answers }) => !answers);
   const found = silent.flatMap(({ name, vmId }) => {
     const planned = plan.servers.find((node) => node.name === name);
-    if (!planned) return [fail("servers", `${name} (${vmId}) is gone from the plan and does not answer`, "pulumi up")];
-    // One whose guest does not run has a line for that.
+    if (!planned)
+      return [fail("servers", `${name} (${vmId}) is no longer in the plan, and does not answer`, "pulumi up")];
+    // A guest that does not run has its own line.
     if (!["running", "unknown"].includes(places.get(name)!.is)) return [];
     return [
       broken(
@@ -93,7 +94,7 @@ function checkServers(
   ];
 }
 
-/** The Node is there, Ready, and at its address. */
+/** The Node exists, is Ready, and has its address. */
 function presence(
   planned: NodePlan,
   node: NodeSight | undefined,
@@ -108,7 +109,7 @@ function presence(
         "nodes",
         name,
         `is not in Kubernetes, though guest ${vmId} runs`,
-        // etcd has dropped the member of a server whose Node is gone.
+        // etcd has removed the member of a server whose Node is gone.
         isEtcdMember(planned, plan)
           ? `pulumi up --replace '**::${name}', if it does not come back by itself`
           : "pulumi up, which restarts its K3s, and that registers it again",
@@ -136,7 +137,7 @@ function cordon({ name, isCordoned }: NodeSight, plan: ClusterPlan, { leaving }:
   ];
 }
 
-/** A Node that neither plan nor state has. */
+/** A Node that is neither in the plan nor in the state. */
 function foreign({ name }: NodeSight, plan: ClusterPlan, { record }: Sight): Difference[] {
   if ([...plan.nodes, ...record.nodes].some((node) => node.name === name)) return [];
   const remedy = `kubectl delete node ${name}, if nobody wants it; a machine that still runs its K3s registers it again`;
@@ -146,7 +147,7 @@ function foreign({ name }: NodeSight, plan: ClusterPlan, { record }: Sight): Dif
 function version([planned, node]: readonly [NodePlan, NodeSight], plan: ClusterPlan, { record }: Sight): Difference[] {
   if (node.version === plan.version) return [];
   const applied = record.nodes.find(({ name }) => name === planned.name)?.k3s?.version;
-  // An `up` sees a version that the state does not have, and no other.
+  // An `up` sees only a version that differs from the state.
   const remedy =
     applied === plan.version
       ? `${restart(planned)}; if it stays so, somebody installed another K3s there`
@@ -156,7 +157,7 @@ function version([planned, node]: readonly [NodePlan, NodeSight], plan: ClusterP
   ];
 }
 
-/** Labels and taints: what others added is theirs. */
+/** Labels and taints of the plan. Those that others added stay. */
 function marks([{ name, labels, taints }, node]: readonly [NodePlan, NodeSight]): Difference[] {
   const lostLabels = Object.entries(labels).filter(([key, value]) => node.labels[key] !== value);
   const lostTaints = taints.map(formatTaint).filter((taint) => !node.taints.includes(taint));
@@ -171,7 +172,7 @@ function marks([{ name, labels, taints }, node]: readonly [NodePlan, NodeSight])
   ];
 }
 
-/** Where the servers have etcd: each is a member, and each member has its Node. */
+/** If the servers have etcd: each is a member, and each member has its Node. */
 function checkEtcd(
   plan: ClusterPlan,
   { withEtcd }: ClusterSight,
@@ -184,7 +185,7 @@ function checkEtcd(
   const found = lacking.map(([planned]) => {
     const seen = withEtcd.includes(planned.name)
       ? "has a member of etcd that its Node does not name: it cannot leave"
-      : "is no member of etcd";
+      : "is not a member of etcd";
     return broken("etcd", planned.name, seen, `${restart(planned)}; ${journal(planned)} says why`);
   });
   return orWell("etcd", `${members.size} members`, found);

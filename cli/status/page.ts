@@ -7,7 +7,7 @@ import { COLUMNS, verdictText } from "./table";
 /** Level of the verdict, for its colour. */
 const LEVELS = { "as planned": "ok", differs: "fail", unknown: "skip" } as const;
 
-/** The status as a page: one file, which loads nothing and follows the reader's choice of light or dark. */
+/** The status as a page: one file, which loads nothing and follows the reader's setting of light or dark. */
 export function renderPage(status: Status): string {
   const isWell = ({ level }: Finding): boolean => level === "ok";
   const verdict = { text: verdictText(status), level: LEVELS[status.verdict] };

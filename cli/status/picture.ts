@@ -2,11 +2,11 @@ import { SIGNS } from "../doctor/report";
 import type { NodeStatus, Status } from "./compare";
 import { escape } from "./markup";
 
-/** Sizes, in the picture's own units. */
+/** Sizes, in units of the picture. */
 const CARD = { width: 210, height: 96, gap: 16 };
 const FRAME = { side: 20, head: 44, between: 24 };
 const COLUMNS = 4;
-/** What fits into a card's line. */
+/** How many letters fit into a line of a card. */
 const LETTERS = 24;
 
 interface Drawn {
@@ -15,12 +15,15 @@ interface Drawn {
   readonly height: number;
 }
 
-/** The cluster as an SVG picture: a frame for each Proxmox VE node, a card for each guest, and who is in Kubernetes alone. */
+/**
+ * The cluster as an SVG picture: a frame for each Proxmox VE node, a card for each guest, and one frame for Nodes that are only
+ * in Kubernetes.
+ */
 export function renderPicture({ nodes, cluster }: Status): string {
   const places = [...new Set(nodes.map(({ proxmoxNode }) => proxmoxNode))].sort((a, b) => order(a) - order(b));
   const frames = places.map((place) => {
     const here = nodes.filter(({ proxmoxNode }) => proxmoxNode === place);
-    return drawFrame(place === "" ? "In Kubernetes alone" : `Proxmox VE node ${place}`, here);
+    return drawFrame(place === "" ? "Only in Kubernetes" : `Proxmox VE node ${place}`, here);
   });
   const width = Math.max(...frames.map((frame) => frame.width), 0);
   const height = frames.reduce((sum, frame) => sum + frame.height + FRAME.between, -FRAME.between);
@@ -34,7 +37,7 @@ export function renderPicture({ nodes, cluster }: Status): string {
   return `<svg viewBox="-1 -1 ${width + 2} ${height + 2}" width="${width + 2}" role="img" aria-label="${label}">${parts.join("")}</svg>`;
 }
 
-/** What is nowhere on Proxmox VE comes last. */
+/** Nodes that are not on Proxmox VE come last. */
 const order = (place: string): number => (place === "" ? 1 : 0);
 
 function drawFrame(title: string, nodes: readonly NodeStatus[]): Drawn {

@@ -4,10 +4,10 @@ import type { ClusterRecord } from "../../plan/record";
 import type { HostGuest } from "../recover/guests";
 import type { OpenOperation, StateGuest } from "../state";
 
-/** What was seen, or why it could not be looked at and what to do about that. */
+/** What was seen, or why it could not be seen and what to do about it. */
 export type Look<T> = { readonly seen: T } | { readonly why: string; readonly remedy: string };
 
-/** A guest as Proxmox VE lists it, anybody's. */
+/** A guest in the list of Proxmox VE, whoever owns it. */
 export interface ListedGuest {
   readonly vmId: number;
   readonly name: string;
@@ -21,21 +21,21 @@ export interface StorageSight {
   readonly freeBytes: number;
 }
 
-/** All that was looked at. */
+/** Everything that was looked at. */
 export interface Sight {
   readonly at: Date;
   readonly state: { readonly guests: readonly StateGuest[]; readonly open: readonly OpenOperation[] };
   readonly record: ClusterRecord;
-  /** Guests with the cluster's mark, by the Proxmox host. */
+  /** Guests with the cluster's mark, from the Proxmox host. */
   readonly marked: Look<readonly HostGuest[]>;
-  /** Guests that the cluster has in another Pulumi state, by the Proxmox host. */
+  /** Guests of the cluster in another Pulumi state, from the Proxmox host. */
   readonly ofAnotherState: readonly HostGuest[];
-  /** All guests that the API token may see. */
+  /** All guests that the API token can see. */
   readonly listed: Look<readonly ListedGuest[]>;
   readonly storages: Look<readonly StorageSight[]>;
   readonly cluster: Look<ClusterSight>;
-  /** What runs in the cluster beside K3s; undefined where no server answers. */
+  /** What runs in the cluster in addition to K3s; undefined if no server answers. */
   readonly addons: Look<AddonsSight | undefined>;
-  /** The end of the certificate in the kubeconfig that the stack hands out. */
+  /** The end of the certificate in the stack's kubeconfig. */
   readonly kubeconfig: Look<{ readonly ends: Date }>;
 }

@@ -21,7 +21,7 @@ export const COLUMNS: readonly (readonly [head: string, of: (node: NodeStatus) =
   ["VERSION", ({ version }) => version],
 ];
 
-/** The status for a person: a line a node, then the findings with their commands. */
+/** The status for a person: a line for each node, then the findings with their commands. */
 export function renderStatus(status: Status): string {
   const rows = [COLUMNS.map(([head]) => head), ...status.nodes.map((node) => COLUMNS.map(([, of]) => of(node) || "-"))];
   const head = `${status.cluster}, K3s ${status.version}: ${verdictText(status)}`;

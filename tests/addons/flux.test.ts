@@ -181,7 +181,7 @@ describe("a node", () => {
     workers(2);
     await timed("the third worker leaves", clusterUp);
     expect(await flux.status()).toEqual([
-      expect.stringContaining(`${NEW} is no node any more, and Flux still applies node-${NEW}`),
+      expect.stringContaining(`${NEW} is no longer a node, but Flux still applies node-${NEW}`),
     ]);
     expect(await flux.configMaps()).toContain(`agent-${NEW}`);
     const changes = await timed("its folder is deleted", () => addons.result("up"));

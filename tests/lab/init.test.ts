@@ -51,7 +51,7 @@ it("the doctor names problems before there is a stack", async () => {
   const { code, stdout } = await world.own("doctor", "--host", `root@${world.host}`, ...ssh);
   expect([code, stdout]).toEqual([
     1,
-    expect.stringMatching(/✗ host +the host knows no gateway on vmbr0[^]*→ .*--gateway/),
+    expect.stringMatching(/✗ host +the host has no gateway on vmbr0[^]*→ .*--gateway/),
   ]);
   expect(await world.hostState()).toBe(bare);
 });

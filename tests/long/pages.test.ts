@@ -44,7 +44,7 @@ it("moving: the host is checked, and what would be made is shown; nothing change
   const before = await world.hostState();
   const checked = await page.run("npx proxmox-k3s doctor --host root@HOST");
   // The one thing that a lab's host lacks.
-  expect([checked.code, checked.stdout]).toEqual([1, expect.stringMatching(/✗ host +the host knows no gateway/)]);
+  expect([checked.code, checked.stdout]).toEqual([1, expect.stringMatching(/✗ host +the host has no gateway/)]);
   expect(await well(page.run("npx proxmox-k3s init root@HOST --dry-run"))).toMatch(/vmIds: [^]*addresses: /);
   expect(await world.hostState()).toBe(before);
   expect(page.next(1)).toEqual([]);

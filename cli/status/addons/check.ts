@@ -12,7 +12,7 @@ import { wellNodes } from "./words";
 const NAMES: readonly AddonName[] = ["longhorn", "flux", "prometheus", "ingress"];
 const CHECK = "add-ons";
 
-/** Storage, GitOps, monitoring and the ingress. Of what is not in the cluster, nothing is said. */
+/** Storage, GitOps, monitoring and the ingress. Add-ons that are not in the cluster have no line. */
 export function checkAddons(plan: ClusterPlan, sight: Sight, places: ReadonlyMap<string, Place>): Difference[] {
   const { addons } = sight;
   if (!("seen" in addons)) return [unseen(CHECK, addons)];
@@ -38,7 +38,7 @@ function checkUnknown(seen: AddonsSight): Difference[] {
   return [unseen(CHECK, { why, remedy: "kubectl get crds,services -A says what the API answers" })];
 }
 
-/** What programs see of it: each add-on is there, absent, or not known. */
+/** The add-ons for programs: each is there, absent, or unknown. */
 export function presenceOf({ addons }: Sight): Readonly<Record<AddonName, AddonSight<unknown>["is"]>> {
   const seen = "seen" in addons ? addons.seen : undefined;
   const is = (name: AddonName) => seen?.[name].is ?? "unknown";

@@ -9,10 +9,10 @@ import { conditionOf, firstOf, isTrue, reasonOf } from "./words";
 
 const CHECK = "flux";
 const KUSTOMIZATION = "Kustomization";
-/** What puts the objects of the program `addons/` right. */
+/** The command that repairs the objects of the program `addons/`. */
 const ADDONS_UP = "pulumi up in the folder addons/";
 
-/** Sources and what is applied from them; and the Kustomization of each node, if the add-ons have them. */
+/** Flux's sources and what it applies from them; and the Kustomization of each node, if the add-ons have them. */
 export function checkFlux(seen: readonly FluxObjectSight[], plan: ClusterPlan, sight: Sight): Difference[] {
   const found = seen.flatMap((object) => checkObject(object, plan));
   const failed = found.filter(({ level }) => level === "fail");
@@ -43,11 +43,11 @@ function checkObject(object: FluxObjectSight, plan: ClusterPlan): Difference[] {
     const resume = `${kubectl("patch")} --type=merge -p '{"spec":{"suspend":false}}'`;
     const remedy =
       node === undefined
-        ? `${resume}, if nobody wants it so`
+        ? `${resume}, unless it should stay suspended`
         : `take ${node} out of flux.nodes.suspended in the add-ons' config, then ${ADDONS_UP}; if somebody did it by hand: ${resume}`;
-    return of(warn(CHECK, `${title} is suspended: Flux leaves it as it is`, remedy));
+    return of(warn(CHECK, `${title} is suspended: Flux does not change it`, remedy));
   }
-  // A Helm repository in an OCI registry is only an address: Flux says nothing of it.
+  // A Helm repository in an OCI registry is only an address, so Flux reports nothing about it.
   if (kind === "HelmRepository" && conditions.length === 0) return [];
   if (isTrue("Ready", conditions) && isCurrent) return [];
   const why = `${kubectl("describe")} says why`;
@@ -70,13 +70,13 @@ function checkNodes(seen: readonly FluxObjectSight[], plan: ClusterPlan, { recor
   if (names.length === 0) return [];
   const planned = plan.nodes.map(({ name }) => name);
   const made = record.nodes.map(({ name }) => name);
-  // One that is not made yet has a line for that, and one that has yet to leave still needs what it has.
+  // A node that does not exist yet has its own line. A node that is still leaving needs its Kustomization.
   const lacking = planned.filter((name) => made.includes(name) && !names.includes(name));
   const gone = names.filter((name) => !planned.includes(name) && !made.includes(name));
   return [
     ...lacking.map((name) => broken(CHECK, name, `has no Kustomization ${nodeKustomizationName(name)}`, ADDONS_UP)),
     ...gone.map((name) =>
-      odd(CHECK, name, `is no node any more, and Flux still applies ${nodeKustomizationName(name)}`, ADDONS_UP),
+      odd(CHECK, name, `is no longer a node, but Flux still applies ${nodeKustomizationName(name)}`, ADDONS_UP),
     ),
   ];
 }

@@ -6,7 +6,7 @@ import { firstOf, someOf } from "./words";
 
 const CHECK = "ingress";
 
-/** @param nodes those of the plan that run and are Ready */
+/** @param nodes the nodes of the plan that run and are Ready */
 export function checkIngress({ namespace, nodePorts, ports }: IngressSight, nodes: readonly NodePlan[]): Difference[] {
   const names = nodes.map(({ name }) => name);
   const silent = names.flatMap((name) => {

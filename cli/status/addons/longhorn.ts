@@ -6,11 +6,11 @@ import type { Sight } from "../sight";
 import { firstOf, isTrue, reasonOf, someOf } from "./words";
 
 const CHECK = "longhorn";
-/** Where its chart installs it. */
+/** The namespace in which its chart installs it. */
 const NAMESPACE = "longhorn-system";
 const KIND = "nodes.longhorn.io";
 
-/** @param nodes those of the plan that run and are Ready */
+/** @param nodes the nodes of the plan that run and are Ready */
 export function checkLonghorn(seen: LonghornSight, nodes: readonly NodePlan[], sight: Sight): Difference[] {
   const namespace = seen.nodes[0]?.namespace ?? NAMESPACE;
   const withDisks = nodes.filter((node) => longhornDisks(node).length > 0);
@@ -38,7 +38,7 @@ const patch = ({ namespace, name }: Pick<LonghornNodeSight, "namespace" | "name"
   `kubectl -n ${namespace} patch ${KIND} ${name} --type=merge -p '${JSON.stringify({ spec })}'`;
 const TAKES_REPLICAS = { allowScheduling: true, evictionRequested: false };
 
-/** A node to which the config gives disks for Longhorn. */
+/** Checks a node to which the config gives disks for Longhorn. */
 function checkNode(planned: NodePlan, { nodes }: LonghornSight, namespace: string, sight: Sight): Difference[] {
   const { name } = planned;
   const own = nodes.find((node) => node.name === name);
@@ -59,7 +59,7 @@ function checkNode(planned: NodePlan, { nodes }: LonghornSight, namespace: strin
   ];
 }
 
-/** Whether a removal or a withdrawal of this program has begun with it: that has a line of its own. */
+/** Whether this program has begun to remove the node, or a disk of it, from Longhorn. Another line reports that. */
 const isLeaving = (name: string, { cluster }: Sight): boolean => seenOf(cluster)?.leaving.includes(name) === true;
 
 function checkScheduling(own: LonghornNodeSight, sight: Sight): Difference[] {
@@ -125,7 +125,7 @@ function checkDisk(serial: string, own: LonghornNodeSight, sight: Sight): Differ
   ];
 }
 
-/** Longhorn moves replicas away, and no removal of this program goes on. */
+/** Longhorn moves replicas away, but no removal by this program is running. */
 function checkEvictions(own: LonghornNodeSight, sight: Sight): Difference[] {
   const { name } = own;
   if (isLeaving(name, sight)) return [];
@@ -142,12 +142,12 @@ function checkEvictions(own: LonghornNodeSight, sight: Sight): Difference[] {
   );
 }
 
-/** Longhorn forgets a node after Kubernetes does. */
+/** Longhorn removes a node later than Kubernetes does. */
 function checkGone(own: LonghornNodeSight, { cluster, record }: Sight): Difference[] {
   const { name, namespace } = own;
   const nodes = seenOf(cluster)?.nodes;
   if (nodes === undefined || [...nodes, ...record.nodes].some((node) => node.name === name)) return [];
-  // Longhorn deletes no Node that takes replicas.
+  // Longhorn does not delete a Node that accepts replicas.
   const first = own.allowScheduling ? `${patch(own, { allowScheduling: false })}, then ` : "";
   return [
     odd(

@@ -5,12 +5,12 @@ import { firstOf, reasonOf, someOf } from "./words";
 
 const CHECK = "prometheus";
 
-/** Its own manifests and the chart kube-prometheus-stack give it different names. */
+/** Prometheus Operator's own manifests and the chart kube-prometheus-stack give it different names. */
 const OPERATOR = "app.kubernetes.io/name in (prometheus-operator,kube-prometheus-stack-prometheus-operator)";
 
-/** Whether each Prometheus runs, and reaches what it watches. */
+/** Whether each Prometheus runs, and reaches its targets. */
 export function checkPrometheus(seen: readonly PrometheusSight[]): Difference[] {
-  // Nobody wants a pod of one that has none.
+  // A Prometheus with no replicas should have no pod.
   return seen.filter(({ wanted }) => wanted > 0).flatMap(checkOne);
 }
 
@@ -36,7 +36,7 @@ function checkOne(own: PrometheusSight): Difference[] {
 
 const notAsked = ({ namespace, name }: PrometheusSight): Difference =>
   unseen(CHECK, {
-    why: `${namespace}/${name} did not tell its targets`,
+    why: `${namespace}/${name} did not report its targets`,
     remedy: `kubectl -n ${namespace} logs prometheus-${name}-0 -c prometheus; a NetworkPolicy there must let the servers reach port 9090`,
   });
 

@@ -88,12 +88,12 @@ describe("Flux", () => {
     [
       "one that somebody suspended",
       flux(object("apps", { isOfAddons: false, isSuspended: true })),
-      `warn flux: Kustomization flux-system/apps is suspended: Flux leaves it as it is → kubectl -n flux-system patch kustomization apps --type=merge -p '{"spec":{"suspend":false}}', if nobody wants it so`,
+      `warn flux: Kustomization flux-system/apps is suspended: Flux does not change it → kubectl -n flux-system patch kustomization apps --type=merge -p '{"spec":{"suspend":false}}', unless it should stay suspended`,
     ],
     [
       "the folder of a node that the config suspends",
       flux(...NODES.slice(1), { ...NODES[0]!, isSuspended: true }),
-      `warn flux: Kustomization flux-system/node-k3s-master is suspended: Flux leaves it as it is → take k3s-master out of flux.nodes.suspended in the add-ons' config, then pulumi up in the folder addons/; if somebody did it by hand: kubectl -n flux-system patch kustomization node-k3s-master --type=merge -p '{"spec":{"suspend":false}}'`,
+      `warn flux: Kustomization flux-system/node-k3s-master is suspended: Flux does not change it → take k3s-master out of flux.nodes.suspended in the add-ons' config, then pulumi up in the folder addons/; if somebody did it by hand: kubectl -n flux-system patch kustomization node-k3s-master --type=merge -p '{"spec":{"suspend":false}}'`,
     ],
     [
       "a node without its folder",
@@ -103,7 +103,7 @@ describe("Flux", () => {
     [
       "the folder of a node that is gone",
       flux(...NODES, object("node-vm-9")),
-      "warn flux: vm-9 is no node any more, and Flux still applies node-vm-9 → pulumi up in the folder addons/",
+      "warn flux: vm-9 is no longer a node, but Flux still applies node-vm-9 → pulumi up in the folder addons/",
     ],
   ])("%s", (_, sight, line) => expect(said(sight)).toEqual([line]));
 
@@ -200,7 +200,7 @@ describe("Prometheus", () => {
       "does not tell its targets",
       prometheus({ jobs: undefined }),
       [
-        "skip prometheus: not checked: monitoring/main did not tell its targets → kubectl -n monitoring logs prometheus-main-0 -c prometheus; a NetworkPolicy there must let the servers reach port 9090",
+        "skip prometheus: not checked: monitoring/main did not report its targets → kubectl -n monitoring logs prometheus-main-0 -c prometheus; a NetworkPolicy there must let the servers reach port 9090",
       ],
     ],
   ])("that %s", (_, sight, lines) => expect(said(sight)).toEqual(lines));

@@ -114,7 +114,9 @@ it("a stack file that somebody changed while the person was asked is left as it 
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "daily-"));
   const file = path.join(folder, "Pulumi.a.yaml");
   fs.writeFileSync(file, "changed by another\n");
-  expect(() => replace(file, "read before\n", "ours\n")).toThrow(/^Pulumi\.a\.yaml has changed meanwhile.*\nnext: /);
+  expect(() => replace(file, "read before\n", "ours\n")).toThrow(
+    /^Pulumi\.a\.yaml has changed in the meantime.*\nnext: /,
+  );
   expect(fs.readFileSync(file, "utf8")).toBe("changed by another\n");
   replace(file, "changed by another\n", "ours\n");
   expect([fs.readFileSync(file, "utf8"), fs.readdirSync(folder)]).toEqual(["ours\n", ["Pulumi.a.yaml"]]);

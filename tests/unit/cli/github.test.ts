@@ -67,6 +67,6 @@ test("what is missing, or refused, is an error that says what to do", async () =
   expect(() => GitHubApi.fromEnvironment({ GITHUB_REPOSITORY: "a/b" })).toThrow(/^GITHUB_TOKEN is not set\nnext: /);
   const stranger = GitHubApi.fromEnvironment({ ...github.env, GITHUB_TOKEN: "another" });
   await expect(closesIssue(stranger, "status")).rejects.toThrow(
-    /^GitHub answers GET \/issues\S* with 401: .*Bad credentials.*\nnext: {2}see that the token may do it/,
+    /^GitHub answers GET \/issues\S* with 401: .*Bad credentials.*\nnext: {2}check the token's permissions in the workflow/,
   );
 });

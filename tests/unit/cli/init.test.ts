@@ -155,7 +155,7 @@ describe("a host with trouble is named with its remedy, all at once", () => {
   it.each<[string, Partial<HostFacts>, Partial<Wishes>, RegExp[]]>([
     ["nothing wrong", {}, {}, []],
     ["an old Proxmox VE", { version: "8.3.5" }, {}, [/^Proxmox VE 8\.3\.5 is too old.* → on the host: apt update/]],
-    ["another name", { node: "pve9" }, {}, [/calls itself pve9, but Proxmox VE lists pve → .*\/etc\/hostname/]],
+    ["another name", { node: "pve9" }, {}, [/host's name is pve9, but Proxmox VE lists pve → .*\/etc\/hostname/]],
     ["a gate that is another's", { gate: "foreign" }, {}, [/is not a gate of this program → .*move it away/]],
     [
       "no storage for containers, and none for templates",
@@ -172,7 +172,7 @@ describe("a host with trouble is named with its remedy, all at once", () => {
       {},
       [/the only storage for containers is ZFS \(zfs\)/],
     ],
-    ["no bridge", { bridges: [{ name: "vmbr0" }] }, {}, [/no bridge with a network → make one/]],
+    ["no bridge", { bridges: [{ name: "vmbr0" }] }, {}, [/no bridge with a network → create one/]],
     [
       "two bridges",
       { bridges: [...facts().bridges, { name: "vmbr1", cidr: "10.0.0.2/24", gateway: "10.0.0.1" }] },
@@ -183,7 +183,7 @@ describe("a host with trouble is named with its remedy, all at once", () => {
       "no gateway",
       { bridges: [{ name: "vmbr0", cidr: "10.0.0.2/24" }] },
       {},
-      [/knows no gateway on vmbr0 .* → .*--gateway/],
+      [/has no gateway on vmbr0 .* → .*--gateway/],
     ],
     [
       "full VMIDs",
@@ -217,9 +217,9 @@ describe("a host with trouble is named with its remedy, all at once", () => {
       [
         /1, 3 or 5 servers → /,
         /workers must be from 0 to 200 → /,
-        /^5 is no VMID → .*--vmid/,
-        /^"foo" is no IPv4 address → write --address like/,
-        /^"10\.0\.0" is no IPv4 address → write --gateway like/,
+        /^5 is not a VMID → .*--vmid/,
+        /^"foo" is not an IPv4 address → write --address like/,
+        /^"10\.0\.0" is not an IPv4 address → write --gateway like/,
       ],
     ],
     [

@@ -51,7 +51,7 @@ it("takes the default for Enter, asks again after a wrong answer, and makes noth
   await terminal.shows('the name "My Cluster" must be');
   await terminal.answer("Name of the cluster [k3s]: ", `${NAME}${ENTER}`);
   await terminal.answer("or mixed [lxc]: ", `docker${ENTER}`);
-  await terminal.shows('"docker" is no kind of nodes');
+  await terminal.shows('"docker" is not a kind of node');
   await terminal.answer("or mixed [lxc]: ", ENTER);
   await terminal.answer("Servers (1, 3 or 5) [1]: ", `2${ENTER}`);
   await terminal.shows("there must be 1, 3 or 5 servers");

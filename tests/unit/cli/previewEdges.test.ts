@@ -42,7 +42,7 @@ test("mirrors and registries are in the state, their passwords are not: the prev
   expect(after.steps.map(({ effect, why }) => [effect, why])).toEqual(
     Array(5).fill(["k3sRestart", ["registries registry.lan:5000"]]),
   );
-  const sentence = "Whether a password or a CA of a registry is another one";
+  const sentence = "Whether a password or a CA of a registry changes";
   expect(after.unknown).toContainEqual(expect.stringContaining(sentence));
   expect(reviewOf(before, plan(registries({}))).unknown).not.toContainEqual(expect.stringContaining(sentence));
 });
@@ -50,7 +50,7 @@ test("mirrors and registries are in the state, their passwords are not: the prev
 test("a machine whose creation failed half-way is destroyed, and that is said", () => {
   const record = { ...clusterRecordOf(plan()), halfMade: { "k3s-vm-01": "0123456789abcdef" } };
   expect(reviewOf({ ...former, record }, plan()).notes).toContain(
-    "The creation of k3s-vm-01 failed half-way: what there is of its guest is destroyed, and made anew if it is still a node.",
+    "The creation of k3s-vm-01 failed half-way: what there is of its guest is destroyed, and created again if it is still a node.",
   );
 });
 

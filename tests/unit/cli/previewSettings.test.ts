@@ -231,7 +231,7 @@ test("storage", () => {
       pve: disk on local-lvm  196GB
 
     Note
-      - k3s-master-1, k3s-master-2, k3s-master-3, k3s-worker-01, k3s-worker-02 stay on the storage local-lvm, not local-lmv: a storage counts when a guest is made.
+      - k3s-master-1, k3s-master-2, k3s-master-3, k3s-worker-01, k3s-worker-02 stay on the storage local-lvm, not local-lmv: a storage applies only to new guests.
 
     Not known
       - What is on the Proxmox VE host and in the cluster: free memory and space, pods, volumes, disruption budgets, and changes that somebody made by hand.
@@ -252,7 +252,7 @@ test("storage", () => {
 
     **Note**
 
-    - k3s-master-1, k3s-master-2, k3s-master-3, k3s-worker-01, k3s-worker-02 stay on the storage local-lvm, not local-lmv: a storage counts when a guest is made.
+    - k3s-master-1, k3s-master-2, k3s-master-3, k3s-worker-01, k3s-worker-02 stay on the storage local-lvm, not local-lmv: a storage applies only to new guests.
 
     **Not known**
 

@@ -63,7 +63,7 @@ describe("each difference is a line with its command", () => {
     [
       "a guest that is missing",
       { ...good, listed: { seen: without(listed, W1) }, marked: { seen: without(marked, W1) } },
-      "fail guests: k3s-worker-01 has no guest 102 any more → pulumi up --refresh, which makes it again",
+      "fail guests: k3s-worker-01 has no guest 102 any more → pulumi up --refresh, which creates it again",
     ],
     [
       "a guest on another Proxmox VE node",
@@ -179,12 +179,12 @@ describe("each difference is a line with its command", () => {
     [
       "a guest with the mark that no state knows",
       { ...good, marked: { seen: [...marked, { ...marked[0]!, vmId: 555, name: "copy" }] } },
-      "fail state: guest 555 (copy) carries the cluster's mark, and the state does not know it → npx proxmox-k3s recover",
+      "fail state: guest 555 (copy) has the cluster's mark, but is not in the state → npx proxmox-k3s recover",
     ],
     [
       "a guest that another state has",
       { ...good, ofAnotherState: [{ ...marked[0]!, vmId: 555, name: "old" }] },
-      "warn state: guest 555 (old) is a node of this cluster in another Pulumi state → use the state that has it, if that is the right one (docs/second-machine.md); this one never touches it",
+      "warn state: guest 555 (old) is a node of this cluster in another Pulumi state → use the state that has it, if that is the right one (docs/second-machine.md); this one never changes it",
     ],
   ])("%s", (_, sight, line) => {
     expect(differences(sight)).toEqual([line]);
@@ -206,7 +206,9 @@ describe("an up that is due", () => {
 
   test("a node that is not made yet is looked for nowhere", () => {
     const more = planOf({ pools: { worker: { count: 3 } } });
-    expect(shown(planOf(), more)).toEqual(["fail state: k3s-worker-03 is in the plan and is not made yet → pulumi up"]);
+    expect(shown(planOf(), more)).toEqual([
+      "fail state: k3s-worker-03 is in the plan, but does not exist yet → pulumi up",
+    ]);
     const status = compare(more, goodSight(planOf()));
     expect(status.nodes.find(({ name }) => name === "k3s-worker-03")).toMatchObject({
       guest: "not made",
@@ -217,7 +219,7 @@ describe("an up that is due", () => {
   test("a node that has yet to leave is no foreign one", () => {
     const fewer = planOf({ pools: { worker: { count: 1 } } });
     expect(shown(planOf(), fewer)).toEqual([
-      "fail state: k3s-worker-02 is gone from the plan and still stands → pulumi up",
+      "fail state: k3s-worker-02 is no longer in the plan, but still exists → pulumi up",
     ]);
     expect(compare(fewer, goodSight(planOf())).nodes.at(-1)).toMatchObject({ name: "k3s-worker-02", role: "leaving" });
   });
@@ -295,7 +297,7 @@ describe("several servers", () => {
         THREE,
       );
     const remedy = "pct exec 202 -- systemctl restart k3s on pve; pct exec 202 -- journalctl -u k3s on pve says why";
-    expect(lines(["k3s-1", "k3s-2"])).toEqual([`fail etcd: k3s-3 is no member of etcd → ${remedy}`]);
+    expect(lines(["k3s-1", "k3s-2"])).toEqual([`fail etcd: k3s-3 is not a member of etcd → ${remedy}`]);
     expect(lines(["k3s-1", "k3s-2", "k3s-3"])).toEqual([
       `fail etcd: k3s-3 has a member of etcd that its Node does not name: it cannot leave → ${remedy}`,
     ]);

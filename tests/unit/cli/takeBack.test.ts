@@ -53,7 +53,7 @@ it("is put back before what depends on it, with its provider and its parent; not
 });
 
 it.each([
-  ["has no provider", exported(component, guard), "does not hold what guest 103 belongs to"],
+  ["has no provider", exported(component, guard), "does not have what guest 103 belongs to"],
   ["has it too late", exported(component, guard, provider), "has the provider of guest 103 after it"],
 ])("a state that %s is left as it is", (_, state, words) => {
   expect(() => takeBack(state, { guest: guest(), urn: URN }, INPUTS)).toThrow(words);
