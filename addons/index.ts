@@ -11,7 +11,7 @@ import { ConfigError, loadSettings, type Problem } from "./plan/load";
 import { planAddons, releasesOf } from "./plan/plan";
 import { requiredSecrets, type SecretName } from "./plan/secrets";
 
-/** Everything that is read and decided before the first resource is made. */
+/** Everything that is read and decided before the first resource is created. */
 async function prepare() {
   const { secrets, problemsOf } = readSecrets();
   const settings = loadSettings(new pulumi.Config().getObject("addons"), (draft) => problemsOf(requiredSecrets(draft)));
@@ -23,7 +23,7 @@ async function prepare() {
     if (problems.length > 0) throw new ConfigError(problems);
   };
   refuse(archiveProblems(releases));
-  // A preview never asks the cluster.
+  // A preview sends no request to the cluster.
   if (!pulumi.runtime.isDryRun() && api) {
     const say = (line: string) => void pulumi.log.info(line);
     refuse(await freeReleases(releases, { api, standing, timeout: plan.timeout, say }));
@@ -35,7 +35,7 @@ export = async function main() {
   const { plan, kubeconfig, secrets, api } = await prepare().catch((error: unknown) => {
     throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;
   });
-  // An `up` with its preview would say it twice.
+  // Only in a preview, because an `up` with its preview would print it twice.
   if (pulumi.runtime.isDryRun()) for (const warning of plan.warnings) void pulumi.log.warn(warning);
   const { clusterName, apiEndpoint } = plan.cluster;
   new Addons(clusterName, { plan, secrets, api, provider: clusterProvider(plan.cluster, kubeconfig) });

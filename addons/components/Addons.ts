@@ -18,7 +18,7 @@ export interface AddonsArgs {
   readonly plan: AddonsPlan;
   readonly provider: Provider;
   readonly secrets: Secrets;
-  /** The cluster's API, which is asked why something failed; undefined if the program has no access of its own. */
+  /** The cluster's API, which can say why something failed; undefined if the program has no access of its own. */
   readonly api: KubernetesApi | undefined;
 }
 

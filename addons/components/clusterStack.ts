@@ -12,7 +12,7 @@ export interface ClusterStack {
 }
 
 /**
- * Reads the outputs of the cluster's stack. They are in the state, so a preview has them, too; the cluster is not asked.
+ * Reads the outputs of the cluster's stack. They are in the state, so a preview has them too; no request goes to the cluster.
  * @throws ConfigError if outputs are missing or have another shape
  */
 export async function readClusterStack(name: string): Promise<ClusterStack> {

@@ -7,12 +7,13 @@ import * as pulumi from "@pulumi/pulumi";
  */
 export const FIELD_MANAGER = "proxmox-k3s-addons";
 
-/** Has no metadata of its own: Helm makes the objects. */
+/** Has no metadata of its own, because Helm creates the objects. */
 const RELEASE = "kubernetes:helm.sh/v3:Release";
 
 /**
- * What every Kubernetes object of the program gets, in one place: the field manager, the label of its maker, and a bounded wait.
- * @param seconds how long to wait for a resource; a resource may have a wait of its own
+ * Settings of every Kubernetes object of the program, in one place: the field manager, a label with the program's name, and a
+ * time limit.
+ * @param seconds how long to wait for a resource; a resource may have its own limit
  */
 export function objectDefaults(seconds: number): pulumi.ResourceTransformation {
   const bound = `${seconds}s`;

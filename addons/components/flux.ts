@@ -9,8 +9,9 @@ import { makeRelease, type ReleaseContext } from "./release";
 import { makeSecrets, type Secrets } from "./secretObjects";
 
 /**
- * Flux, its secrets, its source, and what it applies: first for the whole cluster, then for the nodes, whose objects may be in namespaces of
- * the cluster's. Deletions run the other way, so the controllers still prune what a Kustomization has applied.
+ * Flux, its secrets, its source, and what it applies: first for the whole cluster, then for the nodes, because their objects may
+ * be in namespaces from the cluster's folder. Deletions run in the reverse order, so the controllers can still prune what a
+ * Kustomization has applied.
  */
 export function makeFlux(
   plan: FluxPlan,

@@ -5,20 +5,20 @@ import { describeFailure, isTrying } from "../plan/fluxFailure";
 import type { ApiObject } from "../plan/object";
 import type { KubernetesApi } from "./kubernetesApi";
 
-/** What the API calls many of a kind. */
+/** The plural of each kind in the API's paths. */
 const PLURALS: Readonly<Record<string, string>> = { GitRepository: "gitrepositories", Kustomization: "kustomizations" };
 
-/** How long a try of Flux' may go on, in seconds, until its result is not waited for. */
+/** For how many seconds to wait until Flux has finished a try and reports its result. */
 const PATIENCE = 20;
 
 /**
- * Says what Flux says of an object that did not become ready in time. Pulumi's own error is only `timed out waiting for the condition`, and what
- * the provider shows meanwhile is gone from a terminal when it ends.
- * @param api undefined if the program has no access of its own: then only the next command is said
+ * Prints Flux' own message about an object that did not become ready in time. Pulumi's own error is only `timed out waiting for
+ * the condition`, and the terminal no longer shows the provider's messages when it ends.
+ * @param api undefined if the program has no access of its own: it then prints only the next command
  */
 export function fluxFailure(api: KubernetesApi | undefined): pulumi.ErrorHook {
   return new pulumi.ErrorHook("flux-failure", async ({ newInputs }) => {
-    // A deletion has none: what it waits for is no condition.
+    // A deletion has no new inputs, and does not wait for a condition.
     if (newInputs === undefined) return false;
     const { apiVersion, kind, metadata } = newInputs as Omit<ApiObject, "spec">;
     const { namespace, name } = metadata;

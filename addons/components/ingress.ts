@@ -13,7 +13,7 @@ export function makeIngress(plan: IngressPlan, context: ReleaseContext): pulumi.
     {
       apiVersion: "helm.cattle.io/v1",
       kind: "HelmChartConfig",
-      // K3s gives its chart the config of the same name.
+      // K3s gives this config to its chart of the same name.
       metadata: { name: "traefik", namespace: plan.namespace },
       spec: { valuesContent: stringify(plan.values) },
     },

@@ -4,7 +4,7 @@ import { z } from "zod";
 
 const base64 = z.string().transform((text) => Buffer.from(text, "base64"));
 
-/** As K3s writes a kubeconfig: one cluster, and one user with a client certificate. */
+/** The form of a kubeconfig from K3s: one cluster, and one user with a client certificate. */
 const kubeconfigSchema = z.object({
   clusters: z.tuple([z.object({ cluster: z.object({ server: z.url(), "certificate-authority-data": base64 }) })]),
   users: z.tuple([z.object({ user: z.object({ "client-certificate-data": base64, "client-key-data": base64 }) })]),
@@ -14,18 +14,18 @@ export interface Answer {
   readonly status: number;
   /** The server's clock. */
   readonly at: Date;
-  /** Parsed JSON; undefined if it is none. */
+  /** Parsed JSON; undefined if it is not JSON. */
   readonly body: unknown;
 }
 
-/** The little that the program asks the cluster itself. Everything that it makes goes through the provider. */
+/** The few requests that the program sends to the cluster itself. Everything that it creates goes through the provider. */
 export class KubernetesApi {
   private constructor(
     private readonly server: URL,
     private readonly options: https.RequestOptions,
   ) {}
 
-  /** With the rights of a kubeconfig; undefined if it has another form than K3s'. */
+  /** Uses the rights of a kubeconfig; undefined if it has another form than K3s'. */
   static of(kubeconfig: string): KubernetesApi | undefined {
     const read = readKubeconfig(kubeconfig);
     if (read === undefined) return undefined;
@@ -36,13 +36,13 @@ export class KubernetesApi {
       cert: user["client-certificate-data"],
       key: user["client-key-data"],
       timeout: 10_000,
-      // Each request has a connection of its own, so that none holds up the program's end.
+      // Each request has its own connection, so that an open one does not delay the end of the program.
       agent: false,
     });
   }
 
   /**
-   * An object, to say more of a failure.
+   * Reads an object, to explain a failure.
    * @returns undefined if the API does not have it, or does not answer
    */
   async find(path: string): Promise<unknown> {
@@ -55,7 +55,7 @@ export class KubernetesApi {
    * @param path with its query, `/api/v1/…`
    * @param body sent as JSON
    * @returns the answer, whatever its status
-   * @throws Error if there is none
+   * @throws Error if there is no answer
    */
   request(method: "GET" | "DELETE", path: string, body?: unknown): Promise<Answer> {
     const sent = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
@@ -77,7 +77,7 @@ export class KubernetesApi {
   }
 }
 
-/** An error would show lines of it. */
+/** The parser's error would show lines of the kubeconfig. */
 function readKubeconfig(text: string): z.output<typeof kubeconfigSchema> | undefined {
   try {
     return kubeconfigSchema.safeParse(parse(text)).data;

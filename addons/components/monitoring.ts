@@ -6,10 +6,10 @@ import { makeObject } from "./object";
 import { makeRelease, type ReleaseContext } from "./release";
 import { makeSecrets, type Secrets } from "./secretObjects";
 
-/** The chart's sidecar gives Grafana the ConfigMaps with this label. */
+/** The chart's sidecar gives ConfigMaps with this label to Grafana. */
 const DASHBOARD_LABEL = { grafana_dashboard: "1" };
 
-/** The monitoring: its chart brings the kinds of its objects, so these come after it. */
+/** The monitoring. The chart installs the kinds of its objects, so these objects are created after it. */
 export function makeMonitoring(plan: MonitoringPlan, secrets: Secrets, context: ReleaseContext): pulumi.Resource {
   const { parent, dependsOn = [] } = context;
   const { namespace } = plan;

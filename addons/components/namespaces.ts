@@ -4,7 +4,9 @@ import type * as pulumi from "@pulumi/pulumi";
 
 import { type NamespacePlan, podSecurityLabels } from "../plan/namespaces";
 
-/** Makes the namespaces with their policies. Returns the namespaces by name, because what runs in one has to wait for it. */
+/**
+ * Creates the namespaces with their policies. Returns the namespaces by name, because whatever runs in one has to wait for it.
+ */
 export function makeNamespaces(
   plans: readonly NamespacePlan[],
   parent: pulumi.ComponentResource,
@@ -17,7 +19,7 @@ function makeNamespace(plan: NamespacePlan, parent: pulumi.ComponentResource): N
   const labels = podSecurityLabels(podSecurity);
   const namespace = new Namespace(name, { metadata: { name, labels } }, { parent, protect });
   for (const { name: policy, pods, ...rules } of policies) {
-    // Only the directions that a policy names are denied by it.
+    // A policy denies only the directions that it names.
     const policyTypes = [...("ingress" in rules ? ["Ingress"] : []), ...("egress" in rules ? ["Egress"] : [])];
     new NetworkPolicy(
       `${name}-${policy}`,

@@ -8,8 +8,9 @@ import type { Cluster } from "../plan/cluster";
  * - `clusterIdentifier`: the cluster's id decides whether this is another cluster. Without it, another address of the API would
  *   replace every object.
  * - ConfigMaps and Secrets change in place; by default the provider replaces them.
- * - `deleteUnreachable` is not set: a `destroy` or a `refresh` while the API cannot be reached would forget what a cluster that lives
- *   still has. If the cluster is gone, a person says so with `PULUMI_K8S_DELETE_UNREACHABLE` (docs/addons.md).
+ * - `deleteUnreachable` is not set: a `destroy` or a `refresh` while the API cannot be reached would forget objects that still
+ *   exist in a living cluster. If the cluster is gone, a person confirms it with `PULUMI_K8S_DELETE_UNREACHABLE`
+ *   (docs/addons.md).
  * @param kubeconfig must be a secret: it has a private key
  */
 export function clusterProvider(cluster: Cluster, kubeconfig: pulumi.Output<string>): Provider {

@@ -12,13 +12,13 @@ export interface ReleaseContext {
   /** How long Helm waits, in seconds. */
   readonly timeout: number;
   readonly parent: pulumi.ComponentResource;
-  /** What must stand first, for example the namespace. */
+  /** Resources that must exist first, for example the namespace. */
   readonly dependsOn?: pulumi.Resource[];
 }
 
 /**
- * A Helm release. An install or an upgrade that fails is undone, so that the next `up` starts from what stood; with `keepsFailed`
- * it stays, and the next `up` upgrades it.
+ * A Helm release. A failed install or upgrade is undone, so that the next `up` starts from the former state. With `keepsFailed`
+ * it is not undone, and the next `up` upgrades it.
  */
 export function makeRelease(plan: ReleasePlan, context: ReleaseContext): Release {
   const { name, namespace, chart, values, keepsFailed = false, protect = false } = plan;
@@ -34,8 +34,9 @@ export function makeRelease(plan: ReleasePlan, context: ReleaseContext): Release
 }
 
 /**
- * Archives that are missing or have another content. Helm checks the digest of a chart in a registry; an archive's is checked here.
- * @param folder that the paths are relative to, as Pulumi starts the program in it
+ * Finds archives that are missing or have another content. Helm checks the digest of a chart in a registry; the program checks
+ * that of an archive.
+ * @param folder the base of relative paths: the folder in which Pulumi starts the program
  */
 export function archiveProblems(plans: readonly ReleasePlan[], folder = process.cwd()): Problem[] {
   return plans

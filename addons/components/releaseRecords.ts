@@ -11,19 +11,19 @@ import type { KubernetesApi } from "./kubernetesApi";
 export interface RecordsContext {
   readonly api: Pick<KubernetesApi, "request">;
   readonly standing: Standing;
-  /** Helm's, in seconds. */
+  /** Helm's timeout, in seconds. */
   readonly timeout: number;
-  /** Says something to a person. */
+  /** Prints a line for the user. */
   readonly say: (line: string) => void;
 }
 
-/** How often a run that may still be at work is looked at, in seconds. */
+/** The seconds between two looks at a run that may still be working. */
 const PERIOD = 5;
 
 /**
- * Makes Helm ready for the releases that the program is about to make: removes what runs of Helm that were killed have left.
- * Waits while such a run may still be at work. What the API does not tell is left as it is; Helm then says what it lacks.
- * @returns what stands in the way and is not the program's to remove
+ * Prepares Helm for the releases that the program is about to create: removes records of killed runs of Helm. It waits while such
+ * a run may still be working. If the API gives no answer, nothing changes, and Helm reports the problem itself.
+ * @returns problems that the program must not remove
  */
 export async function freeReleases(plans: readonly ReleasePlan[], context: RecordsContext): Promise<Problem[]> {
   return (await Promise.all(plans.map((plan) => freeRelease(plan, context)))).flat();
@@ -51,10 +51,10 @@ async function freeRelease(plan: ReleasePlan, context: RecordsContext): Promise<
         for (const { name: secret, precondition } of step.records) {
           const path = `${secrets}/${secret}`;
           const answer = await api.request("DELETE", path, { preconditions: precondition }).catch(() => undefined);
-          // 404 and 409: it has gone or changed in between, so the next look decides.
+          // 404 and 409: it was deleted or changed in the meantime, so the next look decides.
           if (![200, 404, 409].includes(answer?.status ?? 0)) return [];
         }
-        say(`${name}: removed what Helm had noted of a run that was killed`);
+        say(`${name}: removed Helm's record of a run that was killed`);
     }
   }
 }
@@ -62,8 +62,8 @@ async function freeRelease(plan: ReleasePlan, context: RecordsContext): Promise<
 function waits({ name, namespace }: ReleasePlan, { seconds, records }: Extract<NextStep, { kind: "wait" }>): string {
   const secrets = records.map((record) => record.name).join(" ");
   return [
-    `${name}: Helm may still be at work, by a \`pulumi up\` that was killed: waiting for up to ${Math.ceil(seconds)} s.`,
-    `If you know that nothing runs any more: kubectl -n ${namespace} delete secret ${secrets}`,
+    `${name}: Helm may still be at work for a \`pulumi up\` that was killed: waiting for up to ${Math.ceil(seconds)} s.`,
+    `If you know that it no longer runs: kubectl -n ${namespace} delete secret ${secrets}`,
   ].join(" ");
 }
 
@@ -72,13 +72,13 @@ function obstacle({ name, namespace }: ReleasePlan, kind: "foreign" | "removal")
   if (kind === "removal")
     return {
       path,
-      problem: "was being removed when that was cut off",
-      hint: "take it out of the config and run `pulumi up`, which ends the removal; then put it back",
+      problem: "was being removed when the removal was interrupted",
+      hint: "remove it from the config and run `pulumi up`, which completes the removal; then put it back",
     };
   return {
     path,
     problem: `is in the namespace ${namespace} already, and this stack has not installed it`,
-    hint: `to have the program take it over, make Helm forget it, which stops nothing: kubectl -n ${namespace} delete secret -l owner=helm,name=${name}`,
+    hint: `to let the program take it over, delete Helm's records of it, which stops nothing: kubectl -n ${namespace} delete secret -l owner=helm,name=${name}`,
   };
 }
 
@@ -94,7 +94,7 @@ const secretSchema = z.object({
 });
 const listSchema = z.object({ items: z.array(secretSchema) });
 
-/** Helm's records of a release; undefined if the API does not tell. */
+/** Helm's records of a release; undefined if the API gives no answer. */
 async function readRecords(
   api: RecordsContext["api"],
   secrets: string,

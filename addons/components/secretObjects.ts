@@ -7,12 +7,15 @@ import type { ReleaseContext } from "./release";
 /** The secret config that is set. */
 export type Secrets = Readonly<Partial<Record<SecretName, pulumi.Output<string>>>>;
 
-/** As the API server keeps it. With `stringData`, server-side apply never takes a key out: a token would stay in the cluster for ever. */
+/**
+ * In the form that the API server keeps. With `stringData`, server-side apply never removes a key, so a token would stay in the
+ * cluster for ever.
+ */
 const encoded = (value: pulumi.Input<string>): pulumi.Output<string> =>
   pulumi.output(value).apply((text) => Buffer.from(text).toString("base64"));
 
 /**
- * Makes Secrets.
+ * Creates Secrets.
  * @param prefix of the resources' names
  */
 export function makeSecrets(

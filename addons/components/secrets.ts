@@ -4,7 +4,7 @@ import type { Problem } from "../plan/load";
 import type { SecretName } from "../plan/secrets";
 import type { Secrets } from "./secretObjects";
 
-/** What each secret is, and the form by which a wrong one is found before it is in the cluster. */
+/** What each secret is, and its form, so that a wrong value is found before it reaches the cluster. */
 const FORMS: Readonly<Record<SecretName, { readonly what: string; readonly form: RegExp; readonly command: string }>> =
   {
     sopsAgeKey: {
@@ -37,7 +37,7 @@ const FORMS: Readonly<Record<SecretName, { readonly what: string; readonly form:
 export interface SecretConfig {
   readonly secrets: Secrets;
   /**
-   * What is wrong with the secret config. It shows no value.
+   * The problems of the secret config, without any value.
    * @param required names that must be set
    */
   readonly problemsOf: (required: readonly SecretName[]) => readonly Problem[];

@@ -24,7 +24,7 @@ export function makeTailscale(plan: TailscalePlan, secrets: Secrets, context: Re
   );
   const auth = makeSecrets("tailscale", namespace, plan.secrets, secrets, context);
   for (const { name, state, spec } of plan.routers) {
-    // Its data are Tailscale's: this program applies none, so it changes none.
+    // The data belong to Tailscale: this program sets none, so it changes none.
     const own = new Secret(`tailscale-${state}`, { metadata: { name: state, namespace } }, { parent, dependsOn });
     new Deployment(
       `tailscale-${name}`,

@@ -7,18 +7,18 @@ export interface ReleasePlan {
   readonly namespace: string;
   readonly chart: ChartSettings;
   readonly values: Readonly<Record<string, unknown>>;
-  /** An install or an upgrade that fails is not undone, because what it installs cannot go back. */
+  /** A failed install or upgrade is not undone, because the software cannot go back to an older version. */
   readonly keepsFailed?: true;
   /** Pulumi refuses to delete it. */
   readonly protect?: boolean;
 }
 
-/** True for a chart in an archive of the repository; its digest is the program's to check, because Helm takes any archive. */
+/** True for a chart in an archive of the repository. The program must check its digest, because Helm accepts any archive. */
 export const isArchive = ({ source }: ChartSettings): boolean => !source.startsWith("oci://");
 
 /**
- * How Helm is told what to install. It compares an OCI chart's digest itself, and refuses a version that the registry has under
- * another digest (helm 3.18, `registry.Client.ValidateReference`).
+ * The arguments with which Helm finds a chart. Helm compares the digest of an OCI chart itself, and refuses a version that has
+ * another digest in the registry (helm 3.18, `registry.Client.ValidateReference`).
  */
 export function helmChart(chart: ChartSettings): { readonly chart: string; readonly version: string } {
   const { source, version, digest } = chart;

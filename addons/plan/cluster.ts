@@ -3,7 +3,7 @@ import { boolean, cidr, hostname, integer, ipv4, oneOf, text } from "../../confi
 import { ConfigError, type Problem } from "../../config/problems";
 import { readSection } from "../../config/section";
 
-/** What the cluster's stack says of itself in its outputs, and what of it this program trusts: texts of a known shape. */
+/** The outputs of the cluster's stack, and which of them this program trusts: only texts of a known shape. */
 
 const path = text("an absolute path", /^\/[\w./-]+$/, { example: "/mnt/longhorn/data-1" });
 const taint = z.object({
@@ -22,7 +22,7 @@ const nodeSchema = z.object({
   proxmoxNode: name,
   labels: z.record(z.string(), z.string().meta({ must: "a text" })),
   taints: z.array(taint),
-  /** Further disks of a virtual machine: their serial and, if they are prepared for storage, where they are mounted. */
+  /** Further disks of a virtual machine: their serial, and their mount point if they are prepared for storage. */
   disks: z.array(z.object({ serial: name, path: path.optional() })).default([]),
 });
 
@@ -33,9 +33,9 @@ const outputsSchema = z.object({
   podCidr: cidr,
   serviceCidr: cidr,
   disabled: z.array(name),
-  /** The servers give etcd's metrics to others, at port 2381. */
+  /** The servers show etcd's metrics to others, at port 2381. */
   etcdMetrics: boolean,
-  /** `extra`: the ports that the cluster's config opens beside the cluster's own. */
+  /** `extra`: the ports that the cluster's config opens in addition to the cluster's own. */
   firewall: z.object({
     enabled: boolean,
     extra: z.array(
@@ -72,7 +72,7 @@ export const storageNodes = ({ nodes }: Cluster): readonly ClusterNode[] =>
 /**
  * Checks the outputs of the cluster's stack.
  * @param stack its name, for the messages
- * @param outputs by name; a secret one is given in the clear and appears in no message
+ * @param outputs by name; a secret one is passed in plain text, and no message shows it
  * @throws ConfigError with everything that is missing or has another shape
  */
 export function readCluster(stack: string, outputs: Readonly<Record<string, unknown>>): Cluster {

@@ -39,7 +39,7 @@ export function planFlux({ flux }: Settings, cluster: Cluster, hasGitToken: bool
 
 export const isSsh = ({ git }: Pick<FluxSettings, "git">): boolean => git.url.startsWith("ssh://");
 
-/** How source-controller logs in, and whom it trusts. A token's user may have any name. */
+/** The login of source-controller, and the server that it trusts. A token works with any user name. */
 function gitSecret(flux: FluxSettings, hasGitToken: boolean): SecretPlan[] {
   const { knownHosts = "", ca } = flux.git;
   const data: SecretPlan["data"] = isSsh(flux)
@@ -52,12 +52,12 @@ function gitSecret(flux: FluxSettings, hasGitToken: boolean): SecretPlan[] {
 }
 
 /**
- * By default Flux waits up to 15 minutes until it asks again a Git server that did not let it in: longer than `pulumi up` waits, so that one
- * with the right token would fail, too.
+ * By default, Flux waits up to 15 minutes before it retries a Git server that refused the login. This is longer than `pulumi up`
+ * waits, so an `up` with the right token would fail too.
  */
 const RETRY = { container: { additionalArgs: ["--max-retry-delay=1m"] } };
 
-/** The two controllers that the program uses, of the chart's six. */
+/** The two controllers that the program uses; the chart has six. */
 const FLUX_VALUES = {
   sourceController: RETRY,
   kustomizeController: RETRY,

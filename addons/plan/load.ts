@@ -8,9 +8,9 @@ import { checkNamespaces } from "./rules/namespaces";
 export { ConfigError, type Problem } from "../../config/problems";
 
 /**
- * Reads and checks what needs no cluster. Pure.
+ * Reads the settings, and makes all checks that need no cluster. Pure.
  * @param raw the object under `proxmox-k3s-addons:addons`
- * @param check finds more problems, in what has the right shape
+ * @param check finds more problems in the sections that have the right shape
  * @throws ConfigError with all problems, not only the first
  */
 export function loadSettings(raw: unknown, check: (draft: Draft) => readonly Problem[] = () => []): Settings {

@@ -8,7 +8,7 @@ import { tolerationsOf } from "./render/tolerations";
 /** The name of the release too. Longhorn's own tools and pages expect this namespace. */
 export const LONGHORN_NAMESPACE = "longhorn-system";
 export const LONGHORN_RELEASE = "longhorn";
-/** The StorageClass that the chart makes. */
+/** The StorageClass that the chart creates. */
 export const LONGHORN_CLASS = "longhorn";
 
 export interface LonghornPlan {
@@ -16,7 +16,7 @@ export interface LonghornPlan {
   readonly release: ReleasePlan;
 }
 
-/** By this label of a node, people and the cluster's program say that it has what volumes need. */
+/** With this label, people and the cluster's program mark a node that is prepared for volumes. */
 const STORAGE_LABEL = { key: "storage", value: "longhorn" };
 /** The cluster's program sets it on nodes with a disk for Longhorn. */
 const DISK_LABEL = { key: "node.longhorn.io/create-default-disk", value: "config" };
@@ -30,7 +30,7 @@ export function planLonghorn({ longhorn }: Settings, cluster: Cluster): Longhorn
     namespace,
     chart: longhorn.chart,
     values: longhornValues(longhorn, longhornPlacement(longhorn, cluster)),
-    // Longhorn refuses to start with objects of a newer release, and a failed install is not to run its uninstall.
+    // Longhorn refuses to start with objects of a newer release, and a failed install must not run its uninstall.
     keepsFailed: true as const,
     protect: keepsVolumes(longhorn),
   };
@@ -40,7 +40,7 @@ export function planLonghorn({ longhorn }: Settings, cluster: Cluster): Longhorn
 /** Whether a deletion of Longhorn is refused. */
 export const keepsVolumes = ({ onDeletion }: LonghornSettings): boolean => onDeletion === "refuse";
 
-/** Where Longhorn runs, and so where pods can use its volumes. */
+/** Where Longhorn runs, and where pods can use its volumes. */
 export function longhornPlacement({ nodes }: LonghornSettings, cluster: Cluster): Placement {
   const onDisks = nodes === "disks";
   const own = onDisks ? storageNodes(cluster) : cluster.nodes.filter(isLabelled);

@@ -20,7 +20,7 @@ export interface MonitoringPlan {
   readonly secrets: readonly SecretPlan[];
   /** Dashboards as JSON, by the name of their ConfigMap. */
   readonly dashboards: Readonly<Record<string, string>>;
-  /** Of the kinds that the chart brings. */
+  /** Objects of the kinds that the chart installs. */
   readonly objects: readonly ApiObject[];
   /** Prometheus' volume comes from Longhorn. */
   readonly needsLonghorn: boolean;
@@ -58,13 +58,13 @@ export function planMonitoring(settings: Settings, cluster: Cluster): Monitoring
   };
 }
 
-/** Servers whose etcd is asked: only several have a quorum, and only if they show its metrics. */
+/** Servers whose etcd is watched. Only several servers have a quorum, and only if they show its metrics. */
 export function watchedEtcd(cluster: Cluster): readonly ClusterNode[] {
   const all = servers(cluster);
   return cluster.etcdMetrics && all.length > 1 ? all : [];
 }
 
-/** Of the add-ons that the config names. */
+/** The monitors of the add-ons that the config names. */
 function monitors(settings: Settings, cluster: Cluster): MonitorPlan[] {
   const traefik = settings.ingress && ingressNamespace(settings, cluster);
   return [

@@ -9,10 +9,10 @@ import { longhornPolicies, monitoringPolicies, routerPolicies } from "./render/a
 import { type NetworkPolicyPlan, networkPolicies } from "./render/networkPolicies";
 import { TAILSCALE_NAMESPACE } from "./tailscale";
 
-/** A namespace that the program makes. */
+/** A namespace that the program creates. */
 export interface NamespacePlan {
   readonly name: string;
-  /** What the API server enforces. */
+  /** The level that the API server enforces. */
   readonly podSecurity: PodSecurity;
   /** Its NetworkPolicies. */
   readonly policies: readonly NetworkPolicyPlan[];
@@ -20,10 +20,10 @@ export interface NamespacePlan {
   readonly protect?: boolean;
 }
 
-/** Namespaces that Kubernetes and K3s make themselves. */
+/** Namespaces that Kubernetes and K3s create themselves. */
 export const SYSTEM_NAMESPACES = ["default", "kube-node-lease", "kube-public", "kube-system"] as const;
 
-/** The namespaces of the add-ons, and those that a person named. */
+/** The namespaces of the add-ons, and those in the config. */
 export function planNamespaces(settings: Settings, cluster: Cluster): NamespacePlan[] {
   const ingress = ingressNamespace(settings, cluster);
   const named = Object.entries(settings.namespaces).map(([name, namespace]) => ({
@@ -38,7 +38,7 @@ export function planNamespaces(settings: Settings, cluster: Cluster): NamespaceP
   return [...addons, ...named];
 }
 
-/** The policies of an add-on's namespace; none of those whose chart brings them, or that need none. */
+/** The policies of an add-on's namespace; empty if its chart has its own, or if it needs none. */
 function policiesOf(namespace: string, settings: Settings, cluster: Cluster): NetworkPolicyPlan[] {
   const { longhorn, monitoring } = settings;
   if (namespace === TAILSCALE_NAMESPACE) return routerPolicies(cluster);
@@ -54,17 +54,19 @@ export function addonNamespaces({ ingress, flux, longhorn, monitoring, tailscale
   const own = (name: string, podSecurity: PodSecurity): NamespacePlan => ({ name, podSecurity, policies: [] });
   return [
     ...(ingress?.traefik === "release" ? [own(TRAEFIK_NAMESPACE, "baseline")] : []),
-    // A Flux that is there already has its namespace.
+    // An existing Flux already has its namespace.
     ...(flux?.install === "chart" ? [own(FLUX_NAMESPACE, "restricted")] : []),
-    // It mounts volumes on the nodes.
+    // Longhorn mounts volumes on the nodes.
     ...(longhorn ? [{ ...own(LONGHORN_NAMESPACE, "privileged"), protect: keepsVolumes(longhorn) }] : []),
-    // node-exporter shares the network and the processes of its node, and nothing else of the monitoring does.
+    // Only node-exporter shares the network and the processes of its node.
     ...(monitoring ? [own(MONITORING_NAMESPACE, "baseline"), own(EXPORTER_NAMESPACE, "privileged")] : []),
     ...(tailscale ? [own(TAILSCALE_NAMESPACE, "restricted")] : []),
   ];
 }
 
-/** The labels by which the API server's PodSecurity admission knows a namespace's level (Kubernetes: Pod Security Admission). */
+/**
+ * The labels with which the API server's PodSecurity admission reads a namespace's level (Kubernetes: Pod Security Admission).
+ */
 export function podSecurityLabels(level: PodSecurity): Record<string, string> {
   const modes = ["enforce", "audit", "warn"];
   return Object.fromEntries(modes.map((mode) => [`pod-security.kubernetes.io/${mode}`, level]));

@@ -1,6 +1,6 @@
 import ipaddr from "ipaddr.js";
 
-/** True if one of the networks has all addresses of the other. Each has its prefix. */
+/** True if the networks together contain all addresses of the other. Each is in CIDR form. */
 export function covers(networks: readonly string[], other: string): boolean {
   const [address, length] = ipaddr.IPv4.parseCIDR(other);
   return networks.some((network) => {

@@ -1,4 +1,4 @@
-/** An object of a kind that a chart brings, as a `CustomResource` makes it. */
+/** An object of a kind that a chart installs, with the form of a `CustomResource`. */
 export interface ApiObject {
   readonly apiVersion: string;
   readonly kind: string;

@@ -18,7 +18,7 @@ import type { SecretName } from "./secrets";
 import type { Standing } from "./standing";
 import { planTailscale, type TailscalePlan } from "./tailscale";
 
-/** Everything that the program makes. Components read it and decide nothing. */
+/** Everything that the program creates. Components read it and decide nothing. */
 export interface AddonsPlan {
   readonly cluster: Cluster;
   /** How long the program waits for a resource, in seconds. */
@@ -30,15 +30,15 @@ export interface AddonsPlan {
   readonly longhorn: LonghornPlan | undefined;
   readonly monitoring: MonitoringPlan | undefined;
   readonly tailscale: TailscalePlan | undefined;
-  /** What is left out, and why; for people. */
+  /** What is left out, and why; for the user. */
   readonly warnings: readonly string[];
 }
 
 /**
- * What the settings mean on this cluster. Pure.
+ * The plan of the settings for this cluster. Pure.
  * @param secrets names of the secret config that is set
  * @param standing what was applied last
- * @throws ConfigError with everything that this cluster cannot have
+ * @throws ConfigError with everything that is not possible on this cluster
  */
 export function planAddons(
   settings: Settings,

@@ -1,12 +1,12 @@
-/** One of Helm's records of a release: it keeps a Secret for each revision. */
+/** One of Helm's records of a release. Helm keeps a Secret for each revision. */
 export interface ReleaseRecord {
   /** The Secret's name. */
   readonly name: string;
-  /** Which version of the Secret this is, so that nothing is deleted that has changed since. */
+  /** The exact version of the Secret, so that a Secret that has changed since is not deleted. */
   readonly precondition: { readonly uid: string; readonly resourceVersion: string };
   /** Helm's own word: `deployed`, `superseded`, `failed`, `uninstalling`, `pending-install` … */
   readonly status: string;
-  /** Since the revision began, in seconds. */
+  /** Seconds since the revision began. */
   readonly age: number;
   /** Whether this program has installed it. */
   readonly isOurs: boolean;
@@ -15,25 +15,25 @@ export interface ReleaseRecord {
 /** What must happen before Helm can work on a release. */
 export type NextStep =
   | { readonly kind: "go" }
-  /** Helm may still be at work, by an `up` that was killed: on these records, and for how many seconds at most. */
+  /** Helm may still be working on these records, for an `up` that was killed; at most for this many seconds. */
   | { readonly kind: "wait"; readonly seconds: number; readonly records: readonly ReleaseRecord[] }
-  /** Nobody is at work, and the records hold up the next run. */
+  /** No run is working, and the records would block the next run. */
   | { readonly kind: "remove"; readonly records: readonly ReleaseRecord[] }
   /** Somebody else has installed a release of this name. */
   | { readonly kind: "foreign" }
-  /** Its removal was cut off half-way, and Helm upgrades no such release. */
+  /** Its removal was interrupted, and Helm cannot upgrade such a release. */
   | { readonly kind: "removal" };
 
-/** Helm shows it in `helm history`. Only a run that has ended well has it. */
+/** `helm history` shows it. Only a successful run has it. */
 export const RELEASE_DESCRIPTION = "applied by proxmox-k3s-addons";
 
 /**
- * A run of Helm that is killed leaves a record that holds up every later run: `another operation is in progress` for an upgrade,
- * `cannot re-use a name that is still in use` for an install. If it is removed, the next run takes over what the killed one has
- * made, because Helm's own annotations are on the objects.
+ * A killed run of Helm leaves a record that blocks every later run: `another operation is in progress` for an upgrade, `cannot
+ * re-use a name that is still in use` for an install. If the record is removed, the next run takes over the objects of the killed
+ * one, because they have Helm's annotations.
  *
- * The provider may outlive a `pulumi` that is killed, and so end its run, well or not. Helm gives up after the timeout, and
- * may take as long again to undo an install. Until then a record is left alone.
+ * The provider may outlive a killed `pulumi`, and complete its run, successfully or not. Helm gives up after the timeout, and may
+ * need the same time again to undo an install. Until then, a record is not removed.
  * @param isInState whether the stack's state has the release
  * @param timeout Helm's, in seconds
  */

@@ -4,13 +4,13 @@ import { isSsh } from "./flux";
 /** Secret config of the add-ons, by the name under `proxmox-k3s-addons:`. */
 export type SecretName = "sopsAgeKey" | "gitToken" | "gitIdentity" | "grafanaPassword" | "tailscaleAuthKey";
 
-/** A Secret in the namespace of an add-on. The values of some keys are in the secret config. */
+/** A Secret in the namespace of an add-on. Some of its values come from the secret config. */
 export interface SecretPlan {
   readonly name: string;
   readonly data: Readonly<Record<string, string | { readonly secret: SecretName }>>;
 }
 
-/** Secret config that the settings need, whatever else. */
+/** Secret config that the settings always need. */
 export function requiredSecrets({ flux, monitoring, tailscale }: Draft): SecretName[] {
   return [
     ...(flux?.sops ? ["sopsAgeKey" as const] : []),

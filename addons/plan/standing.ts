@@ -1,4 +1,4 @@
-/** What the state of the add-ons' own stack records: what was applied last. */
+/** What the state of the add-ons' own stack records: what was last applied. */
 export interface Standing {
   /** The values of the Helm releases, by name. */
   readonly releases: Readonly<Record<string, Readonly<Record<string, unknown>>>>;

@@ -9,7 +9,7 @@ export interface TailscalePlan {
   readonly namespace: string;
   readonly secrets: readonly SecretPlan[];
   readonly routers: readonly RouterPlan[];
-  /** Of the routers' Role. */
+  /** The rules of the routers' Role. */
   readonly rules: ReturnType<typeof routerRules>;
 }
 

@@ -35,7 +35,7 @@ afterAll(async () => {
 
 jest.setTimeout(300_000);
 
-const SAID_REMOVED = "traefik: removed what Helm had noted of a run that was killed";
+const SAID_REMOVED = "traefik: removed Helm's record of a run that was killed";
 const SAID_WAITS = "traefik: Helm may still be at work";
 
 const setPort = (http: number): void => addons.edit((config) => (config.ingress.nodePorts = { http }));
@@ -163,7 +163,9 @@ describe("a removal that is killed", () => {
   it("must be ended before the release comes back, and the next up without it does so", async () => {
     await killRemoval();
     addons.edit((config) => (config.ingress = { traefik: "release", chart }));
-    expect(await addons.failure("up")).toContain("the release traefik: was being removed when that was cut off");
+    expect(await addons.failure("up")).toContain(
+      "the release traefik: was being removed when the removal was interrupted",
+    );
     addons.edit((config) => delete config.ingress);
     await hold(null);
     expect(await addons.result("up")).toEqual({ traefik: ["delete", "delete"] });

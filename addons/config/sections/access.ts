@@ -3,7 +3,7 @@ import { text } from "../../../config/fields";
 
 const DNS = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 
-/** Who may do something, as Kubernetes knows them. */
+/** A subject of a role binding. */
 const subject = text(
   "user:NAME, group:NAME or serviceaccount:NAMESPACE/NAME",
   new RegExp(`^(?:(?:user|group):(?!system:)[^\\s:][^\\s]*|serviceaccount:${DNS}/${DNS}(?:\\.${DNS})*)$`),

@@ -8,9 +8,9 @@ const digest = text("sha256: and 64 hex digits in lowercase letters", /^sha256:[
 });
 
 /**
- * A Helm chart, pinned: nobody can change what a version means after it was reviewed. The program has no default for it, because a
- * default would have to follow the charts' releases.
- * @param reference of the chart in its vendor's registry, for the examples; an archive's path if it is in none
+ * A Helm chart, pinned: after a review, nobody can change the content of a version. The program has no default, because it would
+ * have to follow the charts' releases.
+ * @param reference of the chart in its vendor's registry, for the examples; the path of an archive if it is in no registry
  * @param version of the chart, for the examples
  */
 export const chartSchema = (reference: string, version: string) =>

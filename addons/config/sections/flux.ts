@@ -4,7 +4,7 @@ import { chartSchema } from "./chart";
 
 const DNS = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*";
 
-/** A folder of the Git repository; of a node's, also with the node's name or pool in it. */
+/** A folder of the Git repository. A node's folder may contain placeholders for the node's name or pool. */
 const folder = (must: string, placeholders: string) =>
   text(must, new RegExp(`^\\./(?:(?:[\\w-]|${placeholders})(?:[\\w.-]|${placeholders})*/?)*$`));
 
@@ -85,7 +85,7 @@ export const fluxSchema = z
         path: folder("a folder of the repository, from ./, with {name} or {pool} or without", "\\{name\\}|\\{pool\\}")
           .meta({
             description:
-              "The folder that Flux applies once for each node. {name} and {pool} stand for the node's. In its files, ${node_name}, ${node_address}, ${node_pool} and ${node_role} are replaced.",
+              "The folder that Flux applies once for each node. {name} and {pool} are replaced by those of the node. In its files, ${node_name}, ${node_address}, ${node_pool} and ${node_role} are replaced.",
             example: "./nodes/{name}",
             independent: true,
           })
@@ -93,7 +93,7 @@ export const fluxSchema = z
         suspended: z
           .array(hostname)
           .meta({
-            description: "Nodes whose folder Flux leaves as it is for now. What it has applied stays.",
+            description: "Nodes whose folder Flux does not apply for now. What it has already applied stays.",
             example: ["k3s-worker-02"],
             independent: true,
           })

@@ -17,40 +17,40 @@ export const longhornSchema = z
     nodes: oneOf(["disks", "labelled"])
       .meta({
         description:
-          "Where Longhorn runs, and so where pods can use its volumes. `disks`: on the nodes with a disk for it. `labelled`: on the nodes with the label `storage: longhorn`, to which the cluster's program gives what volumes need.",
+          "Where Longhorn runs, and where pods can use its volumes. `disks`: on the nodes with a disk for it. `labelled`: on the nodes with the label `storage: longhorn`, which the cluster's program prepares for volumes.",
       })
       .default("disks"),
     defaultClass: boolean
       .meta({
         description:
-          "Whether `longhorn` is the StorageClass of volumes that name none. Needs `disable: [local-storage]` in the cluster's config, as K3s' own class is the default, too.",
+          "Whether claims that name no StorageClass get `longhorn`. Needs `disable: [local-storage]` in the cluster's config, because K3s' own class is also a default.",
       })
       .default(false),
     reclaimPolicy: oneOf(["Delete", "Retain"])
       .meta({
         description:
-          "What becomes of a volume of the class `longhorn` whose claim is deleted: `Delete` deletes its data, `Retain` keeps it.",
+          "What happens to a volume of the class `longhorn` whose claim is deleted: `Delete` deletes its data, `Retain` keeps it.",
         independent: true,
       })
       .default("Delete"),
     reservedPercent: integer(0, 90, { example: 10 })
       .meta({
         description:
-          "How much of a disk Longhorn leaves free, in percent. It counts when Longhorn gets the disk; later, change it in Longhorn.",
+          "How much of a disk Longhorn leaves free, in percent. It applies when Longhorn gets the disk; later, change it in Longhorn.",
         independent: true,
       })
       .default(10),
     networkPolicies: boolean
       .meta({
         description:
-          "Whether NetworkPolicies keep other pods away from Longhorn's API and its page, which ask for no password.",
+          "Whether NetworkPolicies keep other pods away from Longhorn's API and its page, which have no password.",
         independent: true,
       })
       .default(true),
     onDeletion: oneOf(["refuse", "deleteVolumes"])
       .meta({
         description:
-          "What happens if Longhorn is taken out of this config, or destroyed. `refuse`: nothing. `deleteVolumes`: it goes, and all volumes with their data. Run `pulumi up` between setting it and taking Longhorn out.",
+          "What happens if Longhorn is removed from this config, or destroyed. `refuse`: the program refuses it. `deleteVolumes`: Longhorn is deleted, and all volumes with their data. After you set it, run `pulumi up` once before you remove Longhorn.",
       })
       .default("refuse"),
   })

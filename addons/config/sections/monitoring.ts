@@ -2,7 +2,7 @@ import { z } from "zod";
 import { boolean, disk, domain, integer, text } from "../../../config/fields";
 import { chartSchema } from "./chart";
 
-/** `addons.monitoring`: Prometheus and what it asks, by the chart kube-prometheus-stack. */
+/** `addons.monitoring`: Prometheus and its targets, by the chart kube-prometheus-stack. */
 export const monitoringSchema = z
   .strictObject({
     chart: chartSchema("oci://ghcr.io/prometheus-community/charts/kube-prometheus-stack", "88.5.3").meta({
@@ -32,14 +32,14 @@ export const monitoringSchema = z
     alertmanager: boolean
       .meta({
         description:
-          "Whether Alertmanager sends alerts on. Who gets them is said by `AlertmanagerConfig` objects, which are yours. Without it, alerts are shown by Prometheus and Grafana.",
+          "Whether Alertmanager sends alerts. Your own `AlertmanagerConfig` objects say who gets them. Without Alertmanager, only Prometheus and Grafana show the alerts.",
       })
       .default(false),
     grafana: z
       .strictObject({
         host: domain
           .meta({
-            description: "The name at which the ingress shows Grafana.",
+            description: "The host name at which the ingress serves Grafana.",
             example: "grafana.lan.example.org",
             otherwise: "none: `kubectl port-forward` shows it",
           })

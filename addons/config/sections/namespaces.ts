@@ -20,7 +20,7 @@ const destination = z.strictObject({
     .optional(),
 });
 
-/** What passes the default denial. */
+/** Connections that are allowed in spite of the default denial. */
 const allowSchema = z.strictObject({
   ingress: boolean
     .meta({ description: "Whether the ingress controller (Traefik) may connect to the pods.", independent: true })
@@ -64,7 +64,7 @@ const allowSchema = z.strictObject({
 
 export type AllowSettings = z.output<typeof allowSchema>;
 
-/** `addons.namespaces`: namespaces for a person's own applications. */
+/** `addons.namespaces`: namespaces for the user's own applications. */
 export const namespacesSchema = z
   .record(
     namespaceName.meta({ placeholder: "<namespace>" }),
@@ -87,7 +87,7 @@ export const namespacesSchema = z
   )
   .meta({
     description:
-      "Namespaces for your applications. `pulumi up` makes them. Taking one out of the config deletes it with everything in it.",
+      "Namespaces for your applications. `pulumi up` creates them. If you remove one from the config, it is deleted with everything in it.",
   });
 
 export type NamespaceSettings = z.output<typeof namespacesSchema>[string];

@@ -3,16 +3,19 @@ import type { Cluster } from "../cluster";
 import { inNamespace, labelled, type NetworkPolicyPlan, networkPolicies } from "./networkPolicies";
 
 const TCP = (port: number) => ({ protocol: "TCP", port });
-/** Of prometheus-operator, which checks rules for the API, and of Prometheus, which `status` asks by the API's proxy. */
+/**
+ * The ports of prometheus-operator, which checks rules for the API, and of Prometheus, which `status` queries through the API's
+ * proxy.
+ */
 const OPERATOR_PORT = 10_250;
 const PROMETHEUS_PORT = 9090;
-/** At which Longhorn's managers have their API and their metrics. */
+/** The port of Longhorn's managers for their API and their metrics. */
 const LONGHORN_PORT = 9500;
 
 /**
- * The policies of the monitoring: it may ask every pod and every node, nothing outside, and nobody may ask it, but the ingress and the
- * API server. That one comes from its node with an address of the pod network, which Kubernetes gives to the node when it joins, so no plan
- * knows it: these two ports have no list of sources.
+ * The policies of the monitoring. It may connect to every pod and every node, but not outside. Only the ingress and the API
+ * server may connect to it. The API server connects with an address of the pod network that Kubernetes gives to its node when the
+ * node joins. No plan knows this address, so these two ports have no list of sources.
  * @param ingress the namespace of Traefik
  */
 export function monitoringPolicies(
@@ -24,7 +27,7 @@ export function monitoringPolicies(
   const allow = {
     ...{ from: [], to: [], destinations: everyone, api: true },
     ingress: grafana?.host !== undefined,
-    // Alerts go to mail servers and chats.
+    // Alerts go to mail servers and chat services.
     outside: alertmanager,
   };
   return [
@@ -34,8 +37,8 @@ export function monitoringPolicies(
 }
 
 /**
- * Beside the chart's own policies (1.12: restrictInternalTraffic), which let only Longhorn's pods ask the managers. They say nothing about its page,
- * which hands every request on to the managers, and neither asks for a password.
+ * In addition to the chart's own policies (1.12: restrictInternalTraffic), which let only Longhorn's pods connect to the
+ * managers. They do not cover Longhorn's page, which forwards every request to the managers; neither has a password.
  * @param monitoring the namespace of Prometheus; undefined if there is none
  */
 export const longhornPolicies = (monitoring: string | undefined): NetworkPolicyPlan[] => [
@@ -57,8 +60,8 @@ export const longhornPolicies = (monitoring: string | undefined): NetworkPolicyP
 ];
 
 /**
- * Of the subnet routers: to the pods, the API and the rest of the tailnet, which may be anywhere. Nobody in the cluster asks them
- * anything. A pod of another namespace answers only if its own policies let the routers in.
+ * The policies of the subnet routers. They may connect to the pods, the API and the rest of the tailnet, which may be anywhere.
+ * Nothing in the cluster may connect to them. A pod of another namespace is reachable only if its own policies allow the routers.
  */
 export function routerPolicies(cluster: Cluster): NetworkPolicyPlan[] {
   const allow = {

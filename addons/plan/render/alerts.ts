@@ -15,15 +15,15 @@ interface Alert {
 
 export interface Watched {
   readonly nodes: readonly ClusterNode[];
-  /** Servers whose etcd is asked. */
+  /** Servers whose etcd is watched. */
   readonly etcd: readonly ClusterNode[];
   readonly longhorn: boolean;
 }
 
-/** K3s makes certificates anew at a start in their last 120 days (k3s, pkg/daemons/config: CertificateRenewDays). */
+/** K3s renews a certificate if it starts in the certificate's last 120 days (k3s, pkg/daemons/config: CertificateRenewDays). */
 const CERTIFICATE_DAYS = 30;
 
-/** Alerts about what the plan knows and the chart's own rules do not, as a PrometheusRule. */
+/** Alerts that need the plan and that the chart's own rules do not have, as a PrometheusRule. */
 export function alerts({ nodes, etcd, longhorn }: Watched, namespace: string): ApiObject {
   const rules = [...nodeAlerts(nodes), certificates, ...quorum(etcd), ...(longhorn ? volumes : [])];
   return {
@@ -40,13 +40,13 @@ const ruleOf = ({ severity, summary, description, ...rule }: Alert) => ({
   annotations: { summary, description },
 });
 
-/** A node of the plan that does not answer, or that Prometheus does not know at all. */
+/** A node of the plan that does not answer, or that Prometheus does not know. */
 function nodeAlerts(nodes: readonly ClusterNode[]): Alert[] {
   const missing = nodes.map(({ name }) => `absent(up{job="${NODE_JOB}",node="${name}"})`);
   return [
     {
       alert: "NodeDown",
-      // A node that this plan does not know yet is kept from Prometheus by the policies of its namespace.
+      // The policies of its namespace do not let Prometheus connect to a node that this plan does not know yet.
       expr: `up{job="${NODE_JOB}",node=~"${nodes.map(({ name }) => name).join("|")}"} == 0`,
       ...{ for: "5m", severity: "critical" },
       summary: "The node {{ $labels.node }} does not answer.",
@@ -69,10 +69,10 @@ const certificates: Alert = {
   ...{ for: "1h", severity: "warning" },
   summary:
     "A certificate of K3s on {{ $labels.instance }} expires in {{ $value | humanizeDuration }}: {{ $labels.subject }}.",
-  description: "Restart K3s on the node: it then makes its certificates anew. A CA's is rotated by hand.",
+  description: "Restart K3s on the node, which renews its certificates. Rotate the certificate of a CA by hand.",
 };
 
-/** With as many members as the quorum needs, the next one that fails stops the cluster. */
+/** If only as many members answer as the quorum needs, the next failure stops the cluster. */
 function quorum(etcd: readonly ClusterNode[]): Alert[] {
   if (etcd.length < 3) return [];
   const least = Math.floor(etcd.length / 2) + 1;
@@ -95,7 +95,7 @@ const volumes: readonly Alert[] = [
     summary:
       "The volume {{ $labels.volume }} ({{ $labels.pvc_namespace }}/{{ $labels.pvc }}) has fewer copies than it should have.",
     description:
-      "Longhorn makes the copy anew if a node has room. `kubectl -n longhorn-system get nodes.longhorn.io` shows the nodes.",
+      "Longhorn creates a new copy if a node has room. `kubectl -n longhorn-system get nodes.longhorn.io` shows the nodes.",
   },
   {
     alert: "LonghornVolumeFaulted",

@@ -16,7 +16,7 @@ interface Panel {
 const ROW_HEIGHT = 8;
 
 /**
- * A dashboard of Grafana: a row for each pool, with its nodes as the plan names them. Also a node that is gone keeps its place, as a gap.
+ * A dashboard of Grafana: a row for each pool, with the plan's nodes. A node that is down keeps its place, as a gap.
  * @returns the dashboard as JSON; equal plans give equal text
  */
 export function dashboard(cluster: string, nodes: readonly ClusterNode[], hasLonghorn: boolean): string {

@@ -11,19 +11,19 @@ const CLUSTER = "cluster";
 const seconds = (count: number): string => `${count}s`;
 
 /**
- * When Flux tries again to apply what it could not. Without it, that is after `interval`: a failure that is over in a moment, for example a
- * namespace that another Kustomization is about to make, would keep `pulumi up` waiting for ten minutes.
+ * How soon Flux retries after a failure. By default it waits for `interval`. A short failure, for example a namespace that
+ * another Kustomization is about to create, would then delay `pulumi up` by ten minutes.
  */
 const RETRY_SECONDS = 30;
 
 /**
- * `pulumi up` waits until Flux has done its part. It cannot wait for what is suspended: Flux does not look at it.
+ * `pulumi up` waits until Flux has done its part. It cannot wait for suspended objects, because Flux ignores them.
  * (pulumi.com/waitFor, pulumi.com/skipAwait of the Kubernetes provider)
  */
 const awaited = (isSuspended = false): Record<string, string> =>
   isSuspended ? { "pulumi.com/skipAwait": "true" } : { "pulumi.com/waitFor": "condition=Ready" };
 
-/** @param secret with which source-controller logs in */
+/** @param secret the Secret with which source-controller logs in */
 export function gitRepository({ git }: FluxSettings, namespace: string, secret: string | undefined): ApiObject {
   return {
     apiVersion: "source.toolkit.fluxcd.io/v1",
@@ -45,7 +45,7 @@ export function kustomization(flux: FluxSettings, namespace: string): ApiObject 
 
 type FluxWithNodes = FluxSettings & { readonly nodes: NonNullable<FluxSettings["nodes"]> };
 
-/** What Flux applies for a node. It exists as long as the node is in the plan, and its objects go with it. */
+/** What Flux applies for a node. It exists as long as the node is in the plan, and its objects are deleted with it. */
 export function nodeKustomization(flux: FluxWithNodes, namespace: string, node: ClusterNode): ApiObject {
   const { name, address, pool, role } = node;
   const { path, suspended } = flux.nodes;
@@ -76,7 +76,8 @@ function kustomizationOf(flux: FluxSettings, namespace: string, { name, path, is
       path,
       interval: seconds(flux.interval),
       retryInterval: seconds(Math.min(flux.interval, RETRY_SECONDS)),
-      // What leaves the repository leaves the cluster; and a deletion waits until all of it is gone.
+      // Objects that are removed from the repository are deleted from the cluster, and a deletion waits until all of them are
+      // gone.
       prune: true,
       deletionPolicy: "WaitForTermination",
       ...(isSuspended ? { suspend: true } : {}),

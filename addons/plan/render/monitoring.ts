@@ -2,7 +2,7 @@ import type { MonitoringSettings } from "../../config/sections/monitoring";
 import type { Cluster, ClusterNode } from "../cluster";
 import type { Placement } from "./longhorn";
 
-/** The job of K3s' metrics: the chart names the scrape of the kubelet so. */
+/** The job of K3s' metrics: the chart's name for the scrape of the kubelet. */
 export const K3S_JOB = "kubelet";
 /** The jobs that the chart gives to node-exporter and to etcd. */
 export const NODE_JOB = "node-exporter";
@@ -11,7 +11,7 @@ export const ETCD_JOB = "kube-etcd";
 /** The Secret with Grafana's first user, and its keys. */
 export const GRAFANA_SECRET = { name: "grafana-admin", user: "admin-user", password: "admin-password" };
 
-/** What Prometheus may write to the disk of its node. */
+/** How much Prometheus may write to the disk of its node. */
 const EPHEMERAL_GIB = 5;
 
 export interface MonitoringFacts {
@@ -19,19 +19,20 @@ export interface MonitoringFacts {
   readonly namespace: string;
   /** Where node-exporter runs. */
   readonly exporterNamespace: string;
-  /** Servers whose etcd is asked. */
+  /** Servers whose etcd is watched. */
   readonly etcd: readonly ClusterNode[];
-  /** Where Prometheus must run because of its volume; undefined if it may run anywhere. */
+  /** Where Prometheus must run because of its volume; undefined if it can run anywhere. */
   readonly placement: Placement | undefined;
 }
 
 /**
  * Values of the chart kube-prometheus-stack 88.
  *
- * All parts of K3s are one process with one set of metrics, which the kubelet's port shows. So that port is asked, and the chart's other
- * monitors of the control plane are off: they would count everything again. The chart's rules and dashboards choose a part by its job;
- * `jobNameOverride` has them look at the one that there is. (It does not rename a scrape: kubelet.jobNameOverride: k3s-server, which
- * the chart proposes, is for clusters that are scraped under that name, and would leave the rules without metrics here.)
+ * All parts of K3s are one process with one set of metrics, at the kubelet's port. So Prometheus scrapes that port, and the
+ * chart's other monitors of the control plane are off: they would count everything again. The chart's rules and dashboards select
+ * a part by its job; `jobNameOverride` makes them use the one existing job. (It does not rename a scrape. The chart proposes
+ * kubelet.jobNameOverride: k3s-server for clusters that are scraped under that name; here it would leave the rules without
+ * metrics.)
  */
 export function monitoringValues(
   monitoring: MonitoringSettings,
@@ -41,7 +42,8 @@ export function monitoringValues(
   const { alertmanager, grafana, retentionDays, storage } = monitoring;
   const ofK3s = { jobNameOverride: K3S_JOB, service: { enabled: false }, serviceMonitor: { enabled: false } };
   return {
-    // The operator makes a Service for the kubelets, and nobody deletes it: in kube-system, the default, it outlives the chart.
+    // The operator creates a Service for the kubelets, and nothing deletes it: in kube-system, the default, it would outlive the
+    // chart.
     kubelet: { namespace },
     prometheusOperator: { kubeletService: { namespace } },
     kubeApiServer: { jobNameOverride: K3S_JOB, serviceMonitor: { enabled: false } },
@@ -52,7 +54,7 @@ export function monitoringValues(
     coreDns: { enabled: !disabled.includes("coredns") },
     nodeExporter: { operatingSystems: { aix: { enabled: false }, darwin: { enabled: false } } },
     "prometheus-node-exporter": {
-      // It looks at the node itself, which a namespace of another level than privileged does not allow.
+      // It reads the node itself, which only a namespace with the level privileged allows.
       namespaceOverride: exporterNamespace,
       tolerations: [{ operator: "Exists" }],
       prometheus: {
@@ -67,7 +69,8 @@ export function monitoringValues(
         ...(placement
           ? { nodeSelector: { [placement.label.key]: placement.label.value }, tolerations: placement.tolerations }
           : {}),
-        // Monitors and rules count in every namespace, whoever made them; by default only those with the label of the release.
+        // Use the monitors and rules of every namespace, whoever created them; by default only those with the label of the
+        // release.
         ...Object.fromEntries(SELECTORS.map((selector) => [`${selector}SelectorNilUsesHelmValues`, false])),
       },
     },
@@ -78,15 +81,18 @@ export function monitoringValues(
 }
 
 /**
- * Alerts of the chart that tell of an instance of a part of Kubernetes. With one process of all parts, a worker that is down would be
- * told as an API server, a scheduler and two more, each three times; the kubelet's alert and NodeDown tell it once.
+ * Alerts of the chart about an instance of a part of Kubernetes. Here all parts are one process, so a worker that is down would
+ * be reported as an API server, a scheduler and two more, each three times. The kubelet's alert and NodeDown report it once.
  */
 const OF_ONE_PROCESS = {
   ...{ KubeAPIInstanceUnreachable: true, KubeControllerManagerInstanceUnreachable: true },
   ...{ KubeSchedulerInstanceUnreachable: true, KubeProxyInstanceUnreachable: true },
 };
 
-/** Alerts of the chart that always fire if nobody gets alerts: two to show that they arrive, and one that says that they do not. */
+/**
+ * Alerts of the chart that always fire if nobody receives alerts: two to show that alerts arrive, and one to say that they do
+ * not.
+ */
 const WITHOUT_ALERTMANAGER = { Watchdog: true, InfoInhibitor: true, PrometheusNotConnectedToAlertmanagers: true };
 
 const SELECTORS = ["serviceMonitor", "podMonitor", "probe", "rule", "scrapeConfig"];
@@ -105,7 +111,7 @@ function grafanaValues({ host }: NonNullable<MonitoringSettings["grafana"]>): Re
       userKey: GRAFANA_SECRET.user,
       passwordKey: GRAFANA_SECRET.password,
     },
-    // Nothing about the cluster is sent to the vendor. The version is the chart's.
+    // Nothing about the cluster is sent to the vendor. The chart pins the version.
     "grafana.ini": {
       analytics: { check_for_updates: false, check_for_plugin_updates: false, reporting_enabled: false },
     },

@@ -1,17 +1,17 @@
 import type { ApiObject } from "../object";
 
-/** What Prometheus asks of the other add-ons: the port and path that a monitor names. */
+/** A target of Prometheus in another add-on: the port and path for a monitor. */
 export interface MonitorPlan {
   readonly name: string;
   readonly kind: "PodMonitor" | "ServiceMonitor";
-  /** Of the pods or services. */
+  /** The namespace of the pods or services. */
   readonly namespace: string;
   readonly selector: Readonly<Record<string, unknown>>;
   /** The name of the port. */
   readonly port: string;
 }
 
-/** A monitor of prometheus-operator, in the namespace of the monitoring, whose chart brings the kind. */
+/** A monitor of prometheus-operator. It is in the namespace of the monitoring, whose chart installs the kind. */
 export function monitor({ name, kind, namespace, selector, port }: MonitorPlan, own: string): ApiObject {
   return {
     apiVersion: "monitoring.coreos.com/v1",
@@ -39,7 +39,7 @@ export const fluxMonitor = (namespace: string): MonitorPlan => ({
   },
 });
 
-/** Longhorn's managers, one a node (chart 1.12: services.yaml). Each tells of the volumes that it owns. */
+/** Longhorn's managers, one on each node (chart 1.12: services.yaml). Each reports the volumes that it owns. */
 export const longhornMonitor = (namespace: string): MonitorPlan => ({
   ...{ name: "longhorn", kind: "ServiceMonitor", namespace, port: "manager" },
   selector: { matchLabels: { app: "longhorn-manager" } },

@@ -4,7 +4,7 @@ import { type Cluster, servers } from "../cluster";
 /** The `spec` of a NetworkPolicy (networking.k8s.io/v1). */
 export interface NetworkPolicyPlan {
   readonly name: string;
-  /** Labels of the pods that it is about; all pods of the namespace if there are none. */
+  /** Labels of the pods that it selects; without labels, all pods of the namespace. */
   readonly pods?: Readonly<Record<string, string>>;
   readonly ingress?: Rule[];
   readonly egress?: Rule[];
@@ -31,13 +31,15 @@ export const labelled = (key: string, value: string) => ({ podSelector: { matchL
 
 /** Both protocols of DNS. */
 const DNS_PORTS = ["UDP", "TCP"].map((protocol) => ({ protocol, port: 53 }));
-/** The port at which a server's API answers. It counts, not that of the Service: the address is rewritten before the rules apply. */
+/**
+ * The port of a server's API. The port of the Service does not matter, because the address is rewritten before the rules apply.
+ */
 const API_PORT = [{ protocol: "TCP", port: 6443 }];
 
 /**
- * The policies of a namespace: all is denied, then what is needed and what is allowed. K3s' policy controller always lets a node
- * reach the pods that it runs, so probes need no rule.
- * @param ingressNamespace where Traefik runs; undefined if it does not
+ * The policies of a namespace: deny everything, then allow what is needed and what the config allows. K3s' policy controller
+ * always lets a node reach its own pods, so probes need no rule.
+ * @param ingressNamespace the namespace of Traefik; undefined if it does not run
  */
 export function networkPolicies(
   { isolated, allow }: NamespaceSettings,

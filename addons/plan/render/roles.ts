@@ -38,7 +38,10 @@ const rule = (apiGroup: string, resources: string[], verbs = READ): RoleRule => 
   verbs,
 });
 
-/** What Kubernetes' own role `view` lacks: what belongs to no namespace, and what the add-ons and K3s bring. None of it is a secret. */
+/**
+ * Rights that Kubernetes' own role `view` lacks: objects without a namespace, and objects of the add-ons and of K3s. None of them
+ * is a secret.
+ */
 const VIEWER: readonly RoleRule[] = [
   rule("", ["nodes", "persistentvolumes", "events"]),
   rule("storage.k8s.io", ["storageclasses", "volumeattachments", "csinodes"]),
@@ -51,8 +54,8 @@ const VIEWER: readonly RoleRule[] = [
 ];
 
 /**
- * The daily work that changes no workload. Deliberately not: `patch` on workloads, which is as good as any secret that they may
- * mount, and a shell in a pod (`pods/exec`).
+ * The daily work that changes no workload. It excludes two rights on purpose: `patch` on workloads, which gives access to any
+ * secret that they can mount, and a shell in a pod (`pods/exec`).
  */
 const OPERATOR: readonly RoleRule[] = [
   rule("", ["pods"], ["delete"]),
@@ -63,7 +66,7 @@ const OPERATOR: readonly RoleRule[] = [
 
 const PREFIX = "proxmox-k3s";
 
-/** The roles, and who has them. A role that nobody has is made too, so that a binding by hand can use it. */
+/** The roles, and who has them. A role that nobody has is created too, so that a binding by hand can use it. */
 export function planAccess({ viewers, operators }: AccessSettings): AccessPlan {
   const everybody = [...new Set([...viewers, ...operators])].map(subjectOf);
   const roles = [

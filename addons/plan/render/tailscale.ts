@@ -1,20 +1,21 @@
 import type { TailscaleSettings } from "../../config/sections/tailscale";
 import type { Cluster } from "../cluster";
 
-/** The Secret with the key by which a router logs in for the first time. */
+/** The Secret with the key with which a router logs in for the first time. */
 export const AUTH_SECRET = { name: "auth", key: "TS_AUTHKEY" };
 
-/** Tailscale tells at this port whether it is in the tailnet. */
+/** At this port, Tailscale answers whether it is in the tailnet. */
 const HEALTH_PORT = 9002;
-/** Of nobody, on any node: tailscaled needs no rights there. */
+/** A user id without rights on any node: tailscaled needs none. */
 const USER = 1000;
 /** How long a pod stays bound to a node that does not answer; five minutes by default. */
 const PATIENCE_SECONDS = 60;
 
 /**
- * A subnet router in user space: tailscaled makes the connections to pods and services itself, so it needs no device of the node, no right
- * and no forwarding, and runs in containers as well (tailscale 1.102: docs/k8s/userspace-sidecar.yaml; cmd/tailscaled/netstack.go:
- * ProcessSubnets; cmd/containerboot/settings.go). Each has a state of its own, by which the tailnet knows it again.
+ * A subnet router in user space: tailscaled opens the connections to pods and services itself, so it needs no device of the node,
+ * no rights and no forwarding, and also runs in containers (tailscale 1.102: docs/k8s/userspace-sidecar.yaml;
+ * cmd/tailscaled/netstack.go: ProcessSubnets; cmd/containerboot/settings.go). Each router has its own state, with which the
+ * tailnet recognizes it.
  * @returns its name, the name of the Secret with its state, and the `spec` of its Deployment (apps/v1)
  */
 export function router(index: number, { image, tags, loginServer }: TailscaleSettings, cluster: Cluster) {
@@ -28,7 +29,7 @@ export function router(index: number, { image, tags, loginServer }: TailscaleSet
   const env = {
     TS_USERSPACE: "true",
     TS_KUBE_SECRET: state,
-    // An expired key is no problem for a router that the tailnet knows.
+    // A router that the tailnet knows also works with an expired key.
     TS_AUTH_ONCE: "true",
     TS_HOSTNAME: `${cluster.clusterName}-${name}`,
     TS_ROUTES: [cluster.podCidr, cluster.serviceCidr].join(","),
@@ -37,7 +38,7 @@ export function router(index: number, { image, tags, loginServer }: TailscaleSet
   };
   const spec = {
     replicas: 1,
-    // Two pods with one state would be one device twice.
+    // Two pods with one state would be the same device twice.
     strategy: { type: "Recreate" },
     selector: { matchLabels: labels },
     template: {
@@ -62,7 +63,7 @@ export function router(index: number, { image, tags, loginServer }: TailscaleSet
                 name: AUTH_SECRET.key,
                 valueFrom: { secretKeyRef: { name: AUTH_SECRET.name, key: AUTH_SECRET.key } },
               },
-              // It writes events about its own pod.
+              // Tailscale writes events about its own pod.
               { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
               { name: "POD_UID", valueFrom: { fieldRef: { fieldPath: "metadata.uid" } } },
             ],
@@ -94,7 +95,7 @@ const apart = (name: string) => ({
   },
 });
 
-/** What a router may do in its namespace: read and write its state, and write events. */
+/** The rights of a router in its namespace: read and write its state, and write events. */
 export const routerRules = (routers: readonly RouterPlan[]) => [
   {
     apiGroups: [""],

@@ -7,7 +7,7 @@ export interface Toleration {
   readonly effect?: ClusterNode["taints"][number]["effect"];
 }
 
-/** One toleration for each taint of the nodes, each once, in the order of their names. */
+/** One toleration for each different taint of the nodes, sorted by name. */
 export function tolerationsOf(nodes: readonly ClusterNode[]): Toleration[] {
   const taints = nodes.flatMap((node) => node.taints);
   const named = taints.map(({ key, effect }) => [`${key} ${effect}`, { key, operator: "Exists", effect }] as const);

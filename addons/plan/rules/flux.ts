@@ -17,30 +17,30 @@ export function checkFlux({ flux }: Draft): Problem[] {
     problems.push({
       path: "addons.flux.chart",
       problem: "does nothing: install is none",
-      hint: "take it out, or set install: chart",
+      hint: "remove it, or set install: chart",
     });
   if (isSsh(flux) && flux.git.knownHosts === undefined)
     problems.push({
       path: "addons.flux.git.knownHosts",
-      problem: "is missing: Flux connects by ssh only to a server whose host keys it knows",
+      problem: "is missing: Flux connects by ssh only to a server with known host keys",
       hint: "set the lines of known_hosts that the Git server publishes",
     });
   if (!isSsh(flux) && flux.git.knownHosts !== undefined)
     problems.push({
       path: "addons.flux.git.knownHosts",
-      problem: "does nothing: the URL is not one of ssh",
-      hint: "take it out, or use an ssh URL",
+      problem: "does nothing: the URL is not an ssh URL",
+      hint: "remove it, or use an ssh URL",
     });
   if (isSsh(flux) && flux.git.ca !== undefined)
     problems.push({
       path: "addons.flux.git.ca",
       problem: "does nothing: an ssh server has no certificate",
-      hint: "take it out; knownHosts says which server it is",
+      hint: "remove it; knownHosts identifies the server",
     });
   return problems;
 }
 
-/** What this cluster cannot have. */
+/** Settings that are not possible on this cluster. */
 export function checkFluxOn({ flux }: Draft, { nodes }: Cluster): Problem[] {
   const names = nodes.map(({ name }) => name);
   return (flux?.nodes?.suspended ?? [])

@@ -4,7 +4,7 @@ import type { Problem } from "../../../config/problems";
 import type { Draft } from "../../config/schema";
 import type { Cluster } from "../cluster";
 
-/** The oldest release of K3s of which we know that its Traefik chart has the values' form of version 40: chart 40.1.4. */
+/** The oldest release of K3s that is known to have a Traefik chart with the values of version 40: it has chart 40.1.4. */
 const CHART_40_SINCE = "1.36.3";
 
 /** Rules between the values of `ingress`. */
@@ -22,7 +22,7 @@ export function checkIngress({ ingress }: Draft): Problem[] {
     problems.push({
       path: "addons.ingress.chart",
       problem: "does nothing: K3s brings the chart of its own Traefik",
-      hint: "take it out, or set traefik: release",
+      hint: "remove it, or set traefik: release",
     });
   if (nodePorts.http === nodePorts.https)
     problems.push({
@@ -33,7 +33,7 @@ export function checkIngress({ ingress }: Draft): Problem[] {
   return problems;
 }
 
-/** What this cluster cannot have. */
+/** Settings that are not possible on this cluster. */
 export function checkIngressOn({ ingress }: Draft, { disabled, version }: Cluster): Problem[] {
   if (ingress === undefined) return [];
   const problems: Problem[] = [];

@@ -8,7 +8,7 @@ import type { Standing } from "../standing";
 const PATH = "addons.longhorn";
 const DISK = "disks: [{ serial: data, size: 100GB, longhorn: true }]";
 
-/** What this cluster cannot have. */
+/** Settings that are not possible on this cluster. */
 export function checkLonghornOn({ longhorn }: Draft, cluster: Cluster): Problem[] {
   if (longhorn === undefined) return [];
   return [...checkDisks(longhorn, cluster), ...checkLabels(longhorn, cluster), ...checkClass(longhorn, cluster)];
@@ -37,7 +37,7 @@ function checkDisks({ replicas }: LonghornSettings, cluster: Cluster): Problem[]
   return [
     {
       path: `${PATH}.replicas`,
-      problem: `is ${replicas}, and each copy is on a node of its own, but ${count === 1 ? "one node has" : `${count} nodes have`} a disk for Longhorn`,
+      problem: `is ${replicas}, and each copy needs its own node, but ${count === 1 ? "one node has" : `${count} nodes have`} a disk for Longhorn`,
       hint: `set at most ${count}, or give a disk to more nodes in the cluster's config`,
     },
   ];
@@ -57,7 +57,7 @@ function checkLabels({ nodes }: LonghornSettings, cluster: Cluster): Problem[] {
     ...containers.map(({ name }) => ({
       path,
       problem: `includes ${name}, a container: Linux has no iSCSI there`,
-      hint: "take the label storage: longhorn from it, or set disks",
+      hint: "remove the label storage: longhorn from it, or set disks",
     })),
   ];
 }
@@ -73,7 +73,7 @@ function checkClass({ defaultClass }: LonghornSettings, { disabled }: Cluster): 
   ];
 }
 
-/** A Longhorn that stands, keeps volumes, and is no longer in the config. */
+/** An installed Longhorn that keeps volumes and is no longer in the config. */
 export function checkLonghornGone({ longhorn }: Draft, standing: Standing): Problem[] {
   const former = standing.releases[LONGHORN_RELEASE];
   if (longhorn !== undefined || former === undefined || mayBeDeleted(former)) return [];
@@ -81,12 +81,12 @@ export function checkLonghornGone({ longhorn }: Draft, standing: Standing): Prob
     {
       path: PATH,
       problem: "is missing, but Longhorn is in the cluster: without it, all its volumes are lost, with their data",
-      hint: "put it back; to lose the volumes, set onDeletion: deleteVolumes in it, run `pulumi up`, and then take it out",
+      hint: "put it back; to lose the volumes, set onDeletion: deleteVolumes in it, run `pulumi up`, and then remove it",
     },
   ];
 }
 
-/** Longhorn's own flag, as it was applied last. */
+/** Longhorn's own flag, as it was last applied. */
 function mayBeDeleted(values: Readonly<Record<string, unknown>>): boolean {
   const settings = values["defaultSettings"] as Readonly<Record<string, unknown>> | undefined;
   return settings?.["deletingConfirmationFlag"] === true;

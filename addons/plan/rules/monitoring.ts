@@ -5,12 +5,12 @@ import { ingressNamespace } from "../ingress";
 import { covers } from "../networks";
 
 const PATH = "addons.monitoring";
-/** At which node-exporter answers, on the node itself. */
+/** The port of node-exporter on the node itself. */
 const EXPORTER_PORT = 9100;
 /** The StorageClass that K3s brings. */
 const LOCAL_CLASS = "local-path";
 
-/** What this cluster cannot have. */
+/** Settings that are not possible on this cluster. */
 export function checkMonitoringOn(settings: Settings, cluster: Cluster): Problem[] {
   const { monitoring } = settings;
   if (monitoring === undefined) return [];
@@ -25,12 +25,15 @@ export function checkMonitoringOn(settings: Settings, cluster: Cluster): Problem
     problems.push({
       path: `${PATH}.grafana.host`,
       problem: "has no ingress controller: the cluster's config disables traefik, and ingress installs none",
-      hint: "set ingress.traefik: release; or take it out, and use kubectl port-forward",
+      hint: "set ingress.traefik: release; or remove it, and use kubectl port-forward",
     });
   return problems;
 }
 
-/** Prometheus asks each node under its own address. A pod comes to its own node as a pod, and to others with its node's address. */
+/**
+ * Prometheus connects to each node at its own address. A pod connects to its own node with the pod's address, and to other nodes
+ * with its node's address.
+ */
 function checkFirewall({ firewall, nodes, podCidr }: Cluster): Problem[] {
   if (!firewall.enabled) return [];
   const open = firewall.extra
@@ -57,6 +60,6 @@ function includes(ports: string, port: number): boolean {
 export function monitoringWarnings({ monitoring }: Settings, cluster: Cluster): string[] {
   if (monitoring === undefined || cluster.etcdMetrics || servers(cluster).length === 1) return [];
   return [
-    "monitoring: the quorum of etcd is not watched, because the servers keep etcd's metrics to themselves (set k3s.serverConfig: { etcd-expose-metrics: true } in the cluster's config, which restarts the servers in turns, and run `pulumi up` there)",
+    "monitoring: the quorum of etcd is not watched, because the servers do not show etcd's metrics (set k3s.serverConfig: { etcd-expose-metrics: true } in the cluster's config, which restarts the servers in turns, and run `pulumi up` there)",
   ];
 }

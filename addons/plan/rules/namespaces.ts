@@ -5,7 +5,7 @@ import type { Cluster } from "../cluster";
 import { ingressNamespace } from "../ingress";
 import { addonNamespaces, SYSTEM_NAMESPACES } from "../namespaces";
 
-/** Namespaces that a person names must be free: an existing one would become the program's, and be deleted with it. */
+/** Namespaces in the config must be free: the program would take over an existing one, and delete it later. */
 export function checkNamespaces(draft: Draft): Problem[] {
   const named = Object.keys(draft.namespaces ?? {});
   const taken = addonNamespaces(draft).map(({ name }) => name);
@@ -13,7 +13,7 @@ export function checkNamespaces(draft: Draft): Problem[] {
     .filter((name) => taken.includes(name))
     .map((name) => ({
       path: `addons.namespaces.${name}`,
-      problem: "is the namespace of an add-on, which the program makes itself",
+      problem: "is the namespace of an add-on, which the program creates itself",
       hint: "choose another name",
     }));
   const ofKubernetes = named
@@ -26,7 +26,7 @@ export function checkNamespaces(draft: Draft): Problem[] {
   return [...ofAddons, ...ofKubernetes, ...checkAllowed(draft)];
 }
 
-/** An `allow` in a namespace that is not isolated would look like a limit, and be none. */
+/** Without isolation, an `allow` would look like a limit, but it would limit nothing. */
 function checkAllowed({ namespaces = {} }: Draft): Problem[] {
   const isUsed = (allow: AllowSettings): boolean =>
     Object.values(allow).some((value) => (Array.isArray(value) ? value.length > 0 : value));
@@ -35,11 +35,11 @@ function checkAllowed({ namespaces = {} }: Draft): Problem[] {
     .map(([name]) => ({
       path: `addons.namespaces.${name}.allow`,
       problem: "limits nothing: isolated is false, so every connection is allowed",
-      hint: "take it out, or set isolated: true",
+      hint: "remove it, or set isolated: true",
     }));
 }
 
-/** What this cluster cannot have. */
+/** Settings that are not possible on this cluster. */
 export function checkNamespacesOn(settings: Settings, cluster: Cluster): Problem[] {
   if (ingressNamespace(settings, cluster) !== undefined) return [];
   return Object.entries(settings.namespaces)

@@ -3,10 +3,10 @@ import type { Settings } from "../../config/schema";
 import type { Cluster } from "../cluster";
 import { overlap } from "../networks";
 
-/** From which Tailscale gives addresses to its devices. */
+/** The network from which Tailscale gives addresses to its devices. */
 const TAILNET = "100.64.0.0/10";
 
-/** What this cluster cannot have. */
+/** Settings that are not possible on this cluster. */
 export function checkTailscaleOn({ tailscale }: Settings, { podCidr, serviceCidr }: Cluster): Problem[] {
   if (tailscale === undefined) return [];
   return [["pods", podCidr] as const, ["services", serviceCidr] as const]
@@ -14,6 +14,6 @@ export function checkTailscaleOn({ tailscale }: Settings, { podCidr, serviceCidr
     .map(([what, network]) => ({
       path: "addons.tailscale",
       problem: `cannot route to the network of the ${what}, ${network}: it has addresses of Tailscale's own network, ${TAILNET}`,
-      hint: "take tailscale out; a network of the cluster is chosen for its whole life",
+      hint: "remove tailscale; the networks of a cluster cannot change",
     }));
 }

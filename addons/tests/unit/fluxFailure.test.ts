@@ -31,14 +31,14 @@ test.each([
   ["a message of another form", of(ready("", { reason: "a reason; no word", message: { text: "x" } }))],
 ])("%s: where to look", (_, object) => {
   expect(failure(object)).toEqual([
-    "Kustomization flux-system/cluster is not Ready. Flux has said nothing of it yet.",
+    "Kustomization flux-system/cluster is not Ready. Flux has not reported anything about it yet.",
     `Run \`kubectl -n flux-system get pods\` to see whether its controllers run, and ${LOOK}.`,
   ]);
 });
 
 test("what came too late: how to wait longer", () => {
   expect(failure(of(ready("Applied revision: main", { status: "True" })))).toEqual([
-    "Kustomization flux-system/cluster is Ready by now, but not in time.",
+    "Kustomization flux-system/cluster is Ready now, but it was not in time.",
     "Set a longer `timeout` in the stack file, then run `pulumi up`.",
   ]);
 });

@@ -83,7 +83,7 @@ describe("its deletion", () => {
   test("is refused in a preview, with what is lost, if it was not allowed before", () => {
     const { values } = longhornOf().release;
     expect(() => planOf(without, {}, standing(values))).toThrow(
-      "addons.longhorn: is missing, but Longhorn is in the cluster: without it, all its volumes are lost, with their data (put it back; to lose the volumes, set onDeletion: deleteVolumes in it, run `pulumi up`, and then take it out)",
+      "addons.longhorn: is missing, but Longhorn is in the cluster: without it, all its volumes are lost, with their data (put it back; to lose the volumes, set onDeletion: deleteVolumes in it, run `pulumi up`, and then remove it)",
     );
     expect(() => planOf(without, {}, standing({}))).toThrow(/^addons\.longhorn: is missing/);
   });

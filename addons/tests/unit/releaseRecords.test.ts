@@ -46,8 +46,8 @@ test("a removal that was cut off must be ended first, because Helm upgrades no s
   const { problems } = await free(new SecretsDouble([kept("v1", "uninstalling", "Deletion in progress")]), true);
   expect(problems).toEqual([
     expect.objectContaining({
-      problem: "was being removed when that was cut off",
-      hint: expect.stringContaining("take it out of the config and run `pulumi up`"),
+      problem: "was being removed when the removal was interrupted",
+      hint: expect.stringContaining("remove it from the config and run `pulumi up`"),
     }),
   ]);
 });
