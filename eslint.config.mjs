@@ -1,8 +1,8 @@
 import tseslint from "typescript-eslint";
 
 /**
- * What may import what: config <- plan <- remote <- credentials <- components <- index, cli; the lab and the tests stand on
- * top and nothing of the program knows them.
+ * The layers: config <- plan <- remote <- credentials <- components <- index, cli. The lab and the tests are on top, and the
+ * program does not import them. A folder may import only from folders below it.
  */
 const LAYERS = ["config", "plan", "remote", "credentials", "components", "cli", "addons", "lab", "tests"];
 const PURE = { regex: "^(@pulumi/|@muhlba91/|node:(fs|net|child_process|https?)$)", message: "this folder is pure" };
@@ -15,7 +15,7 @@ const layer = (name, { pure = false } = {}) => ({
         patterns: [
           {
             regex: `^(\\.\\./)+(${LAYERS.slice(LAYERS.indexOf(name) + 1).join("|")})/`,
-            message: `${name}/ must not import what stands above it (docs/architecture.md)`,
+            message: `${name}/ must not import from a folder above it (docs/architecture.md)`,
           },
           ...(pure ? [PURE] : []),
         ],
@@ -24,7 +24,10 @@ const layer = (name, { pure = false } = {}) => ({
   },
 });
 
-/** The add-ons are a program of their own with the same layers. Of the cluster's program they import what knows no cluster: config/. */
+/**
+ * The add-ons are a separate program with the same layers. From the cluster's program they import only config/, which does not
+ * depend on a cluster.
+ */
 const ADDONS_LAYERS = ["config", "plan", "components", "tests"];
 const addonsLayer = (name, { pure = false } = {}) => {
   const above = ADDONS_LAYERS.slice(ADDONS_LAYERS.indexOf(name) + 1).join("|");
@@ -38,7 +41,7 @@ const addonsLayer = (name, { pure = false } = {}) => {
           patterns: [
             {
               regex: `^${up}(${above})/`,
-              message: `addons/${name}/ must not import what stands above it (docs/architecture.md)`,
+              message: `addons/${name}/ must not import from a folder above it (docs/architecture.md)`,
             },
             {
               regex: `^${up}\\.\\./(${foreign})/`,
@@ -73,12 +76,12 @@ export default tseslint.config(
     files: ["lab/**/*.ts"],
     rules: {
       "@typescript-eslint/no-require-imports": "off",
-      // What implements an asynchronous interface is async without an await: a throw becomes a rejection.
+      // A function that implements an asynchronous interface is async even without an await, so that a throw becomes a rejection.
       "@typescript-eslint/require-await": "off",
     },
   },
   {
-    // Tests read the JSON of foreign programs without types.
+    // Tests read JSON of other programs without types.
     files: ["tests/**/*.ts", "addons/tests/**/*.ts"],
     rules: {
       "@typescript-eslint/no-require-imports": "off",

@@ -17,7 +17,7 @@ import { withRepairs } from "./plan/repairs";
 import { withRegistryChanges } from "./plan/secretChanges";
 import { type Transitions, transitions } from "./plan/transitions";
 
-/** Reads the stack's config. All its problems are reported at once, before any resource is created. */
+/** Reads the stack's config. It reports all problems at once, before any resource is created. */
 function readPlan(): ClusterPlan {
   try {
     return loadPlan(new pulumi.Config().requireObject("cluster"));
@@ -39,13 +39,13 @@ interface Judged {
   readonly change: Transitions;
 }
 
-/** Says what the change means, and refuses what cannot be done, before any resource is made. */
+/** Announces what the change does, and refuses what is impossible, before any resource is created. */
 async function judge(plan: ClusterPlan, { registries }: Credentials): Promise<Judged> {
   const { former, repaired, registries: recorded } = await readStackRecord();
   const others = await nodesWithOtherRegistries(recorded, plan, registries);
   const change = withRegistryChanges(transitions(former, plan), plan, others);
   if (change.refusals.length > 0) throw new pulumi.RunError(new ConfigError(change.refusals).message);
-  // An `up` with its preview would say it twice.
+  // Only in a preview, because an `up` with its preview would print it twice.
   if (pulumi.runtime.isDryRun())
     for (const line of [...notices(change, plan), ...announcements(change, plan)]) void pulumi.log.warn(line);
   return { former, repaired, change };

@@ -1,4 +1,4 @@
-/** One project a level, so that `--selectProjects unit` is quick and the order of `npm test` is from fast to real. */
+/** One project for each level, so that `--selectProjects unit` is quick and `npm test` runs from fast to real. */
 const level = (displayName, extra = {}) => ({
   displayName,
   testMatch: [`<rootDir>/{,addons/}tests/${displayName}/**/*.test.ts`],

@@ -35,7 +35,7 @@ async function main(rounds: number, name: string): Promise<void> {
     await lab.up();
     for (let round = 1; round <= rounds; round++) {
       console.log(`round ${round} of ${rounds}`);
-      // They alternate which runs first, so that neither always profits from the page cache.
+      // They take turns in running first, so that neither always profits from the page cache.
       const turns = [runByHand, runProgram];
       for (const turn of round % 2 === 1 ? turns : turns.reverse()) await turn(lab);
       for (const nodes of PREVIEWS) note(`preview of ${nodes} nodes`, await timePreview(lab, nodes));
@@ -73,7 +73,7 @@ async function firstUp(lab: Lab): Promise<PulumiResult> {
   return result;
 }
 
-/** Both have created the same: three nodes, all Ready. */
+/** Both must have created the same: three nodes, all Ready. */
 async function expectReady(lab: Lab): Promise<void> {
   const { nodes } = JSON.parse((await lab.cli("status", "--json")).stdout) as { nodes: { ready: boolean }[] };
   const ready = nodes.filter((node) => node.ready).length;
@@ -82,7 +82,7 @@ async function expectReady(lab: Lab): Promise<void> {
 
 function summarize(rounds: number): void {
   console.log(
-    `\n${machine()}\nmedians of ${rounds} rounds; in parentheses each value, with the load average as it began`,
+    `\n${machine()}\nmedians of ${rounds} rounds; in parentheses each value, with the load average at its start`,
   );
   for (const [what, timings] of results) {
     const middle = median(timings.map(({ seconds }) => seconds)).toFixed(1);

@@ -1,9 +1,9 @@
 # shellcheck shell=sh
-# What the program's first `up` makes of the lab's stack, by hand, for `npm run bench`: three containers made and set up at
-# once, and K3s started everywhere at once, as an agent waits for its server by itself. It knows no plan, no mark, no
+# The same work as the program's first `up` of the lab's stack, but by hand, for `npm run bench`: three containers are created and
+# set up at once, and K3s starts everywhere at once, because an agent waits for its server by itself. It has no plan, no mark, no
 # check, no second run and no way back.
-# Runs on the Proxmox host, on stdin of `sh -s`. Arguments: NETWORK (first three numbers), VERSION, KEY (public, of who may
-# log in to the nodes).
+# Runs on the Proxmox host, on stdin of `sh -s`. Arguments: NETWORK (first three numbers), VERSION, KEY (a public key that may log
+# in to the nodes).
 set -eu
 network=$1 version=$2 key=$3
 token=$(tr -dc a-f0-9 </dev/urandom | head -c 48)

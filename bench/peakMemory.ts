@@ -1,13 +1,13 @@
 import * as fs from "node:fs";
 import { descendants } from "../tests/support/processTree";
 
-/** The most memory (MiB) that each of these had in use at once. */
+/** The most memory (MiB) that each of these used at once. */
 export interface PeakMemory {
   engine: number;
   program: number;
 }
 
-/** Of the Pulumi processes that this process starts while the work lasts. */
+/** Measures the Pulumi processes that this process starts during the work. */
 export async function peakMemory(work: () => Promise<unknown>): Promise<PeakMemory> {
   const peak: PeakMemory = { engine: 0, program: 0 };
   const look = setInterval(() => {

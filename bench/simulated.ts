@@ -10,10 +10,10 @@ export interface LargeUp extends Timing, PeakMemory {
 }
 
 /**
- * An `up` from nothing with the real engine and the real scripts, but with simulated machines: what it takes is the program's,
- * the engine's and the shells' own.
+ * An `up` from nothing with the real engine and the real scripts, but with simulated machines, so the time is only that of the
+ * program, the engine and the shells.
  * @param nodes servers and workers together
- * @throws Error with the output of an `up` that failed
+ * @throws Error with the output if the `up` fails
  */
 export async function timeLargeUp(nodes: number): Promise<LargeUp> {
   const lab = await Homelab.start();

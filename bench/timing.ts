@@ -1,6 +1,6 @@
 import * as os from "node:os";
 
-/** Seconds of one piece of work, and the machine's load (average of a minute) as it began. */
+/** Seconds of a piece of work, and the machine's load at its start (average over one minute). */
 export interface Timing {
   readonly seconds: number;
   readonly load: number;
@@ -13,7 +13,7 @@ export async function time(work: () => Promise<unknown>): Promise<Timing> {
   return { seconds: Number(process.hrtime.bigint() - began) / 1e9, load };
 }
 
-/** The middle one of an odd number of values, the mean of the two in the middle of an even number. */
+/** The middle value of an odd number of values, or the mean of the two middle values of an even number. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

@@ -8,7 +8,7 @@ import { Command } from "commander";
 import prettier from "prettier";
 import { parseAllDocuments } from "yaml";
 
-/** A JSON schema, as far as it is read. */
+/** A JSON schema, only the parts that are read. */
 interface Node {
   readonly type?: string | readonly string[];
   readonly enum?: readonly unknown[];
@@ -18,8 +18,8 @@ interface Node {
 }
 
 /**
- * Types by path; `*` stands for any key of a map, `[]` for the entries of a list. An `object` without keys of its own is free. The
- * words of an enumeration stand as `=word` in the place of their type.
+ * Types by path; `*` is any key of a map, `[]` is an entry of a list. An `object` without its own keys accepts any key. The words
+ * of an enumeration are written as `=word` instead of their type.
  */
 function keysOf(node: Node, at: string): Record<string, string[]> {
   const { type = [], properties = {}, additionalProperties, items } = node;
@@ -30,7 +30,7 @@ function keysOf(node: Node, at: string): Record<string, string[]> {
   return Object.assign({ [at]: types }, ...below) as Record<string, string[]>;
 }
 
-/** A CustomResourceDefinition, as far as it is read. */
+/** A CustomResourceDefinition, only the parts that are read. */
 interface Definition {
   readonly spec?: {
     readonly names?: { readonly kind: string };
@@ -38,11 +38,13 @@ interface Definition {
   };
 }
 
-/** The schema of what a file describes: a JSON schema, CustomResourceDefinitions with that of a kind, or a chart's default values. */
+/**
+ * The schema in a file: a JSON schema, the schema of a kind in CustomResourceDefinitions, or one from a chart's default values.
+ */
 function schemaOf(file: string, kind: string): Node {
   const text = fs.readFileSync(file, "utf8");
   if (file.endsWith(".json")) return JSON.parse(text) as Node;
-  // Charts keep their CRDs as templates.
+  // Charts have their CRDs as templates.
   const documents = parseAllDocuments(text.replaceAll(/^.*\{\{.*$/gm, "")).map((each) => each.toJS() as Definition);
   const definition = documents.find(({ spec }) => spec?.names?.kind === kind)?.spec;
   if (definition === undefined) return schemaOfValue(documents[0]);
@@ -59,8 +61,8 @@ function schemaOfValue(value: unknown): Node {
 }
 
 new Command("chart-facts")
-  .argument("<name>", "of the chart or of the kind")
-  .argument("<version>", "of the chart or of the controller")
+  .argument("<name>", "name of the chart or of the kind")
+  .argument("<version>", "version of the chart or of the controller")
   .argument("<file>", "values.schema.json or values.yaml of the chart, or a CustomResourceDefinition")
   .argument("<sections...>", "the keys at the top that the program sets")
   .action(async (name: string, version: string, file: string, sections: string[]) => {

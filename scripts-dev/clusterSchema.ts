@@ -8,7 +8,7 @@ export const SCHEMA_FILE = "schema/cluster.schema.json";
 
 type Json = Record<string, unknown>;
 
-/** A JSON schema (draft 7) of a stack file, for editors: `# yaml-language-server: $schema=…` in its first line names it. */
+/** A JSON schema (draft 7) of a stack file, for editors. The file's first line names it: `# yaml-language-server: $schema=…`. */
 export function stackFileSchema(): Json {
   const cluster = z.toJSONSchema(clusterSchema, { io: "input", target: "draft-7", override: speak }) as Json;
   const { $schema, ...body } = cluster;
@@ -37,12 +37,12 @@ function valuesAt(schema: Json, path: string): Json[] {
     );
 }
 
-/** Replaces our own metadata with what an editor shows: the description, with what a change does, and an example. */
+/** Replaces our own metadata with what an editor shows: the description, what a change does, and an example. */
 export function speak({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: object }): void {
   const meta = metaOf(zodSchema as z.ZodType);
   const json = jsonSchema as Json;
   for (const key of Object.keys(meta)) delete json[key];
-  // Editors know few formats, and the pattern already says it.
+  // Editors know few formats, and the pattern already says the same.
   if (json["pattern"] !== undefined) delete json["format"];
   // Bounds that zod itself adds to each whole number.
   if (json["minimum"] === Number.MIN_SAFE_INTEGER) delete json["minimum"];
@@ -57,7 +57,7 @@ export function speak({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchem
   if (meta.example !== undefined) json["examples"] = [meta.example];
 }
 
-/** What Pulumi writes for `pulumi config set --secret`. */
+/** The values that Pulumi writes for `pulumi config set --secret`. */
 function secrets(): Json {
   const descriptions = {
     proxmoxApiToken: "API token of Proxmox VE, user@realm!name=uuid.",

@@ -5,7 +5,7 @@ import { code, type Key, keysBelow, renderTables } from "./configTables";
 
 export const CONFIG_PAGE = "docs/config.md";
 
-/** It has one test for each key. */
+/** The file that has one test for each key. */
 export const KEY_TESTS = "tests/unit/plan/effects.test.ts";
 
 /** The text of `docs/config.md`, not formatted yet. */
@@ -19,13 +19,13 @@ function renderTests(keys: readonly Key[]): string {
     "## Changes and their tests",
     "",
     `Each row is a test in \`${KEY_TESTS}\` (\`npx jest ${KEY_TESTS} -t 'TITLE'\`): it changes the key on a cluster and compares`,
-    "what the program makes of it with this page.",
+    "what the program does with this page.",
     "",
     "| key | a change | what the preview shows | title of its test |",
     "| --- | --- | --- | --- |",
     ...keys.map((key) => {
       const { change } = metaOf(key.schema);
-      if (change === undefined) throw new Error(`${key.path.join(".")} does not say what a change does`);
+      if (change === undefined) throw new Error(`${key.path.join(".")} has no text about a change`);
       const { label, announced } = EFFECTS[change];
       return `| ${[code(key.path.join(".")), label, announced, code(keyTest(key))].join(" | ")} |`;
     }),

@@ -26,7 +26,7 @@ export function keysBelow(schema: Schema, path: readonly string[] = []): Key[] {
 }
 
 /**
- * The keys of a map whose kinds have keys of their own: first those that all kinds have. The placeholder of the others names the
+ * The keys of a map whose kinds have different keys: first the keys that all kinds have. For the others the placeholder names the
  * kind, `pools.<vm pool>.clone`.
  */
 function keysOfUnion(union: z.ZodDiscriminatedUnion, path: readonly string[]): Key[] {
@@ -55,7 +55,7 @@ function sectionOf(path: readonly string[]): string {
 /**
  * The tables of all keys, a heading for each.
  * @param root the schema of the whole config
- * @param title of the keys that are in no section
+ * @param title the title for keys that are in no section
  */
 export function renderTables(root: Schema, title: string): string {
   const keys = keysBelow(root);
@@ -122,7 +122,7 @@ function valueOf(schema: Schema): string {
   if (at instanceof z.ZodArray) return `a list; each entry ${valueOf(at.element as Schema)}`;
   if (at instanceof z.ZodRecord) return `a map; each value ${valueOf(at.valueType as Schema)}`;
   if (at instanceof z.ZodObject) return `a map of ${Object.keys(at.shape).join(", ")}`;
-  throw new Error("a key of the config has neither words nor a type that the page knows");
+  throw new Error("a key of the config has neither a text for `must` nor a known type");
 }
 
 function defaultWords(schema: Schema): string {

@@ -33,7 +33,7 @@ async function textOf(name: string, render: () => string | Promise<string>): Pro
   return prettier.format(await render(), { ...(await prettier.resolveConfig(file)), filepath: file });
 }
 
-/** Every page that people read. A decision's text does not change later, so it may name what was there then. */
+/** Every page that people read. The text of a decision does not change later, so it may name things that no longer exist. */
 function pages(): string[] {
   const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "*.md"], {
     cwd: REPOSITORY,

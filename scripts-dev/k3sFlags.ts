@@ -1,4 +1,4 @@
-/** Reading the options that K3s' servers and agents know from the Go source that declares them, `pkg/cli/cmds` of K3s. */
+/** Reads the options of K3s' servers and agents from the Go source that declares them, `pkg/cli/cmds` of K3s. */
 
 export interface K3sFlags {
   /** Names of the server's options, sorted. */
@@ -13,14 +13,14 @@ interface Flag {
   readonly short: readonly string[];
 }
 
-/** A flag of its own, `VLevel = &cli.IntFlag{ … }`, which lists name by its variable. */
+/** A flag that is declared separately, `VLevel = &cli.IntFlag{ … }`; lists name it by its variable. */
 const DECLARED = /(\w+)\s*=\s*&cli\.\w+Flag(\{[^]*?\n\t\})/g;
-/** An entry of a list: a variable, or a flag on the spot. */
+/** An entry of a list: a variable, or a flag declared there. */
 const ENTRY = /^\t+(?:(\w+),|&cli\.\w+Flag(\{[^]*?\n\t+\}),)$/gm;
 
 /**
  * @param sources contents of the Go files
- * @throws Error when a list is missing or names a flag that no file declares: the source has another form than was known
+ * @throws Error if a list is missing or names a flag that no file declares: the form of the source has changed
  */
 export function readK3sFlags(sources: readonly string[]): K3sFlags {
   const all = sources.join("\n");

@@ -5,14 +5,14 @@ import { program as lab } from "../lab/cli";
 import manifest from "../package.json";
 import { pulumi } from "./pulumiCommands";
 
-/* The commands in a page's code: ours against commander's own description of them, npm's scripts, and those of Pulumi. */
+/** Checks the commands in a page's code: ours against commander's description of them, npm's scripts, and Pulumi's commands. */
 
-/** @returns what is wrong with each command that does not exist, or has no such option or argument */
+/** @returns the problem of each command that does not exist, or that has no such option or argument */
 export function wrongCommands(text: string): string[] {
   return commandsIn(text).flatMap((words) => problem(words) ?? []);
 }
 
-/** Each command of a page that we know, as words. */
+/** Each command of a page that we can check, as words. */
 export function commandsIn(text: string): string[][] {
   return codeIn(text)
     .flatMap((code) => code.replaceAll("\\\n", " ").split("\n"))
@@ -32,13 +32,13 @@ export function commandsIn(text: string): string[][] {
     });
 }
 
-/** Where a redirection begins. */
+/** Where a redirection starts. */
 function endOf(words: readonly string[]): number {
   const at = words.findIndex((word) => /^\d?[<>]/.test(word));
   return at === -1 ? words.length : at;
 }
 
-/** Code blocks, and code inside of sentences. */
+/** Code blocks, and code inside sentences. */
 function codeIn(text: string): string[] {
   const blocks = [...text.matchAll(/^ *```[^\n]*\n([^]*?)\n *```$/gm)].map(([, block = ""]) => block);
   const sentences = text.replace(/^ *```[^]*?\n *```$/gm, "");

@@ -14,7 +14,7 @@ function anchors(text: string): string[] {
 }
 
 /**
- * The links of a page that lead to no file of the repository, or to no heading of it.
+ * The links of a page to a file of the repository, or to a heading, that does not exist.
  * @param page its path in the repository
  */
 export function deadLinks(page: string, text: string): string[] {

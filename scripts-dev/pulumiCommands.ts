@@ -4,8 +4,8 @@ const STACK = "-s, --stack <name>";
 const RUN = [STACK, "--debug", "--refresh", "--target <urn>", "--diff", "--json"];
 
 /**
- * The commands and options of Pulumi that our pages name, held to the real Pulumi by tests/engine/pulumiCommands.test.ts.
- * `--non-interactive` belongs to all.
+ * The commands and options of Pulumi that our pages name. tests/engine/pulumiCommands.test.ts compares them with the real Pulumi.
+ * All commands have `--non-interactive`.
  */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   up: [
@@ -33,7 +33,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   "state unprotect [urn]": [STACK, "--all", "-y, --yes"],
 };
 
-/** Pulumi's command line, as far as our pages use it. */
+/** Pulumi's command line, only the parts that our pages use. */
 export const pulumi = new Command("pulumi");
 
 for (const [usage, options] of Object.entries(COMMANDS)) {
