@@ -6,7 +6,7 @@ import { readCluster } from "../../plan/cluster";
 import { baseOutputs } from "../support/config";
 import { CHART, FLUX, recordAddons, type Recording, SSH_KEY } from "../support/program";
 
-/** One of everything. */
+/** A recording of a config with every add-on. */
 let base: Recording;
 beforeAll(async () => {
   base = await recordAddons();
@@ -25,7 +25,7 @@ test("nothing is deployed by default: only the connection to the cluster", async
 });
 
 describe("the connection", () => {
-  test("the cluster's id decides which cluster it is, and one that cannot be reached is not taken for gone", () => {
+  test("the cluster's id identifies the cluster, and an unreachable cluster does not count as deleted", () => {
     const { inputs } = base.find("pulumi:providers:kubernetes", "homelab");
     expect(inputs).toMatchObject({
       clusterIdentifier: "0123456789abcdef",
@@ -44,7 +44,7 @@ describe("the connection", () => {
 });
 
 describe("every object", () => {
-  test("is set by a field manager of a fixed name, so that a create that was cut off conflicts with nothing", () => {
+  test("has a field manager with a fixed name, so that an interrupted creation causes no conflict", () => {
     const { resources } = base;
     const objects = resources.filter(({ type }) => type.startsWith("kubernetes:") && !type.includes("Release"));
     expect(objects.length).toBeGreaterThan(1);
@@ -58,7 +58,7 @@ describe("every object", () => {
     }
   });
 
-  test("has a bounded wait, and the cluster's connection", async () => {
+  test("has a time limit, and the cluster's connection", async () => {
     const { resources, find } = await recordAddons({
       addons: { ...MINIMAL, timeout: "90s", namespaces: { apps: {} } },
     });
@@ -93,7 +93,7 @@ const RELEASES = {
 const SECRETS = { gitIdentity: SSH_KEY };
 const WITHOUT_TRAEFIK = { ...baseOutputs(), disabled: ["traefik"] };
 
-test("an isolated namespace has its policies, which name the directions that they deny", () => {
+test("an isolated namespace has policies, which name the directions that they deny", () => {
   const policy = (name: string) => base.find("kubernetes:networking.k8s.io/v1:NetworkPolicy", name);
   expect(policy("apps-deny-all").inputs).toMatchObject({
     metadata: { name: "deny-all", namespace: "apps" },
@@ -116,7 +116,7 @@ test("roles are bound for the whole cluster", () => {
   expect(role.inputs).toHaveProperty("rules");
 });
 
-test("every chart is pinned by its digest; an install that fails is undone, if it can be, within the bound", async () => {
+test("every chart is pinned by its digest; a failed install is undone if possible, within the time limit", async () => {
   const addons = { ...MINIMAL, timeout: "5m", ...RELEASES };
   const { resources } = await recordAddons({ addons, cluster: WITHOUT_TRAEFIK, secrets: SECRETS });
   const releases = resources.filter(({ type }) => type === "kubernetes:helm.sh/v3:Release");
@@ -142,7 +142,7 @@ describe("Helm's records of runs that were killed", () => {
     urn: { type: "kubernetes:helm.sh/v3:Release", outputs: { name: "flux", namespace: "flux-system" } },
   };
   const freed: unknown[][] = [];
-  /** With a double that answers for the cluster. */
+  /** The program with a double that answers in place of the cluster. */
   async function record(preview: boolean, problems: readonly object[] = []) {
     freed.length = 0;
     const freeReleases = (plans: readonly { name: string }[], context: { standing: object; timeout: number }) => {
@@ -156,24 +156,24 @@ describe("Helm's records of runs that were killed", () => {
   }
   afterEach(() => jest.dontMock("../../components/releaseRecords"));
 
-  test("are looked at in an up, for each release, with what the state has", async () => {
+  test("are checked in an up, for each release, against the state", async () => {
     await record(false);
     const names = ["traefik", "flux", "longhorn", "kube-prometheus-stack"];
     expect(freed).toEqual([[names, { releases: { flux: {} } }, 300]]);
   });
 
-  test("are not looked at in a preview, which asks no cluster", async () => {
+  test("are not checked in a preview, which asks no cluster", async () => {
     await record(true);
     expect(freed).toEqual([]);
   });
 
-  test("stop an up before a resource is made, if they are somebody else's", async () => {
+  test("stop an up before a resource is created, if they belong to somebody else", async () => {
     const problem = { path: "addons: the release flux", problem: "is somebody else's" };
     await expect(record(false, [problem])).rejects.toThrow(/^addons: the release flux: is somebody else's/);
   });
 });
 
-test("an archive that is not there is refused before a resource is made", async () => {
+test("a missing archive is refused before a resource is created", async () => {
   const chart = { ...CHART, source: "charts/lost.tgz" };
   const addons = { ...MINIMAL, ingress: { traefik: "release", chart } };
   await expect(recordAddons({ addons, cluster: WITHOUT_TRAEFIK })).rejects.toThrow(
@@ -182,7 +182,7 @@ test("an archive that is not there is refused before a resource is made", async 
 });
 
 describe("the ingress", () => {
-  test("K3s' Traefik gets its values by the HelmChartConfig of its chart's name", () => {
+  test("K3s' Traefik gets its values from the HelmChartConfig with its chart's name", () => {
     const { find, outputs } = base;
     const { inputs } = find("kubernetes:helm.cattle.io/v1:HelmChartConfig", "traefik");
     expect(inputs).toMatchObject({ metadata: { name: "traefik", namespace: "kube-system" } });
@@ -191,7 +191,7 @@ describe("the ingress", () => {
     expect(outputs).toMatchObject({ nodePorts: { http: 30080, https: 30443 } });
   });
 
-  test("a release waits for its namespace, which the program makes", async () => {
+  test("a release waits for its namespace, which the program creates", async () => {
     const { find } = await recordAddons({
       addons: { ...MINIMAL, ...RELEASES },
       cluster: WITHOUT_TRAEFIK,
@@ -204,15 +204,15 @@ describe("the ingress", () => {
   });
 });
 
-test("a config with mistakes, or a cluster that says too little, makes no resource", async () => {
+test("with mistakes in the config, or outputs missing, no resource is created", async () => {
   await expect(recordAddons({ addons: { ...MINIMAL, timeout: "soon" } })).rejects.toThrow(/^addons\.timeout: must be/);
   const { version: _, ...cluster } = baseOutputs();
   await expect(recordAddons({ cluster })).rejects.toThrow(/^addons\.cluster: outputs\.version: is missing/);
 });
 
-test("what the cluster's program exports is what the add-ons read", async () => {
+test("the cluster's program exports what the add-ons read", async () => {
   const { outputs } = await recordProgram({ preview: true });
-  // Those that it makes of a machine's answer are the fixture's.
+  // Outputs that come from the answer of a machine are those of the fixture.
   const known = Object.entries(outputs).filter(([, value]) => !Output.isInstance(value));
   const cluster = readCluster("homelab", { ...baseOutputs(), ...Object.fromEntries(known) });
   expect(cluster.apiEndpoint).toBe("https://192.168.2.20:6443");

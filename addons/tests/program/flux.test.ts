@@ -5,13 +5,13 @@ const SECRETS = { gitIdentity: SSH_KEY };
 
 const KUSTOMIZATION = "kubernetes:kustomize.toolkit.fluxcd.io/v1:Kustomization";
 
-/** One of everything. */
+/** A recording of a config with every add-on. */
 let base: Recording;
 beforeAll(async () => {
   base = await recordAddons();
 });
 
-test("Flux comes before its source, and its source before what it applies: they go in the other order", () => {
+test("Flux is created before its source, and the source before what it applies; deletions go in the reverse order", () => {
   const release = base.find("kubernetes:helm.sh/v3:Release", "flux");
   const source = base.find("kubernetes:source.toolkit.fluxcd.io/v1:GitRepository", "flux-source");
   const key = base.find("kubernetes:core/v1:Secret", "flux-sops-age");
@@ -24,13 +24,13 @@ test("Flux comes before its source, and its source before what it applies: they 
   ]);
   for (const { options } of applied)
     expect(options.dependencies).toEqual(expect.arrayContaining([source.urn, release.urn, key.urn]));
-  // What belongs to a node may be in a namespace of the cluster's.
+  // The objects of a node may be in a namespace from the cluster's folder.
   const cluster = base.find(KUSTOMIZATION, "flux-cluster");
   for (const { name, options } of applied.filter((each) => each !== cluster))
     expect([name, options.dependencies]).toEqual([name, expect.arrayContaining([cluster.urn])]);
 });
 
-test("if one of Flux' objects fails, Flux' own words are asked for", () => {
+test("if an object of Flux fails, Flux' own message is read", () => {
   const ofFlux = base.resources.filter(({ type }) => /[.]toolkit[.]fluxcd[.]io/.test(type));
   expect(ofFlux).toHaveLength(5);
   for (const { options } of ofFlux) expect(options.onError).toEqual(["flux-failure"]);
@@ -46,14 +46,14 @@ test("Flux gets its secrets as secrets", async () => {
   expect(leaked(recording, SSH_KEY, AGE_KEY)).toEqual([]);
 });
 
-test("a key that a Secret has no more leaves the cluster: server-side apply keeps what came by stringData", () => {
+test("a key that is removed from a Secret leaves the cluster: server-side apply would keep one that came by stringData", () => {
   const secrets = base.resources.filter(({ type }) => type === "kubernetes:core/v1:Secret");
   expect(secrets.length).toBeGreaterThan(2);
   for (const { name, inputs } of secrets)
     expect([name, Object.keys(inputs).includes("stringData")]).toEqual([name, false]);
 });
 
-test("Flux is not made while a secret is missing, in plain text or something else; no message shows one", async () => {
+test("Flux is not created while a secret is missing, in plain text or has another form; no message shows a secret", async () => {
   const addons = { ...MINIMAL, timeout: "soon", flux: { ...FLUX, sops: true } };
   const error = await recordAddons({
     addons,

@@ -5,7 +5,7 @@ const RELEASE = "kubernetes:helm.sh/v3:Release";
 
 const record = (longhorn: object) => recordAddons({ addons: { ...MINIMAL, longhorn: { chart: CHART, ...longhorn } } });
 
-test("Longhorn waits for its namespace, and neither is deleted without a word of the config", async () => {
+test("Longhorn waits for its namespace, and neither is deleted unless the config allows it", async () => {
   const { find } = await record({ replicas: 1 });
   const namespace = find("kubernetes:core/v1:Namespace", "longhorn-system");
   const release = find(RELEASE, "longhorn");
@@ -14,18 +14,18 @@ test("Longhorn waits for its namespace, and neither is deleted without a word of
   expect([namespace.options.protect, release.options.protect]).toEqual([true, true]);
 });
 
-test("with the word, both may go", async () => {
+test("if the config allows it, both may be deleted", async () => {
   const { find } = await record({ replicas: 1, onDeletion: "deleteVolumes" });
   expect(find(RELEASE, "longhorn").options.protect).toBe(false);
   expect(find("kubernetes:core/v1:Namespace", "longhorn-system").options.protect).toBe(false);
 });
 
-test("Pulumi owns no object of Longhorn's", async () => {
+test("Pulumi owns no object of Longhorn", async () => {
   const { resources } = await record({ replicas: 1 });
   expect(resources.filter(({ type }) => type.includes("longhorn.io"))).toEqual([]);
 });
 
-test("a config that loses Longhorn with its volumes makes no resource", async () => {
+test("a config that would delete Longhorn with its volumes creates no resource", async () => {
   const state = {
     "urn:pulumi:homelab::proxmox-k3s-addons::kubernetes:helm.sh/v3:Release::longhorn": {
       type: RELEASE,

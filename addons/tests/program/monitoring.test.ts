@@ -24,7 +24,7 @@ test("the chart waits for both namespaces, the password, and Longhorn, whose vol
   for (const { urn } of awaited) expect(dependencies).toContain(urn);
 });
 
-test("objects of the kinds that the chart brings come after it", () => {
+test("objects of the kinds that the chart installs are created after it", () => {
   const release = recording.find(RELEASE, "kube-prometheus-stack");
   const objects = recording.resources.filter(({ type }) => type.startsWith("kubernetes:monitoring.coreos.com/"));
   expect(objects.map(({ name }) => name).sort()).toEqual([
@@ -46,7 +46,7 @@ test("Grafana's password is a secret", () => {
   expect(leaked(recording, PASSWORD)).toEqual([]);
 });
 
-test("Grafana is not made without it, nor with a short one, which no message shows", async () => {
+test("Grafana is not created without a password or with a short one, and no message shows the password", async () => {
   await expect(recordAddons({ addons, secrets: {} })).rejects.toThrow(
     "proxmox-k3s-addons:grafanaPassword: is missing: it must be a password of at least 12 characters, in one line (`pulumi config set --secret grafanaPassword`)",
   );

@@ -1,6 +1,6 @@
 import { AUTH_KEY, leaked, recordAddons, type Recording, secretText } from "../support/program";
 
-/** One of everything. */
+/** A recording of a config with every add-on. */
 let base: Recording;
 beforeAll(async () => {
   base = await recordAddons();
@@ -18,7 +18,7 @@ test("a router waits for its state, its key and its rights", () => {
     expect(options.dependencies).toContain(find(type, name).urn);
 });
 
-test("the state is Tailscale's: the program makes the Secret without data", () => {
+test("the state belongs to Tailscale: the program creates the Secret without data", () => {
   const { inputs } = base.find("kubernetes:core/v1:Secret", "tailscale-state-1");
   expect(Object.keys(inputs)).not.toEqual(expect.arrayContaining(["data"]));
   expect(Object.keys(inputs)).not.toEqual(expect.arrayContaining(["stringData"]));

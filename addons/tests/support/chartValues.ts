@@ -11,7 +11,7 @@ export interface ChartFacts {
 export const readFacts = (name: string): ChartFacts =>
   JSON.parse(fs.readFileSync(path.join(__dirname, `../fixtures/charts/${name}.json`), "utf8")) as ChartFacts;
 
-/** Those of kube-prometheus-stack with the charts that it brings, which have more keys than it repeats. */
+/** The keys of kube-prometheus-stack and of the charts in it, because these have keys that it does not list. */
 export function readMonitoringFacts(): ChartFacts {
   const chart = readFacts("kube-prometheus-stack");
   const below = (at: string) =>
@@ -20,8 +20,8 @@ export function readMonitoringFacts(): ChartFacts {
 }
 
 /**
- * What kube-prometheus-stack writes into objects of other kinds as it is: labels of nodes, a claim, names of alerts, Grafana's own
- * config.
+ * Values that kube-prometheus-stack copies unchanged into objects of other kinds: labels of nodes, a claim, names of alerts,
+ * Grafana's own config.
  */
 export const monitoringFree: readonly string[] = [
   ...["prometheus.prometheusSpec.nodeSelector", "prometheus.prometheusSpec.storageSpec"],
@@ -29,8 +29,8 @@ export const monitoringFree: readonly string[] = [
 ];
 
 /**
- * The values that a chart does not know, or knows with another type. A chart's schema is not enough: most of its maps accept any
- * key, and the chart ignores those that it does not know.
+ * The values whose key a chart does not have, or has with another type. A chart's schema is not enough: most of its maps accept
+ * any key, and the chart ignores unknown keys.
  * @param free paths whose content the chart passes on as it is
  */
 export function wrongValues({ keys }: ChartFacts, values: unknown, free: readonly string[], at = ""): string[] {
@@ -39,9 +39,9 @@ export function wrongValues({ keys }: ChartFacts, values: unknown, free: readonl
   if (at !== "" && types === undefined) return [`${at}: it has no such key`];
   const found = typeOf(values);
   const isOf = (type: string) =>
-    // A number may be whole.
+    // The type "number" also accepts a whole number.
     type === found || type === `=${String(values)}` || (type === "number" && found === "integer");
-  // The vendor's file gives no type where the default is null.
+  // The vendor's file gives no type if the default is null.
   const fits = types?.length === 0 || types?.some(isOf);
   if (types && !fits) return [`${at}: ${found} instead of ${types.join(" or ")}`];
   if (Array.isArray(values)) {

@@ -12,15 +12,15 @@ export { changed };
 
 const FIXTURES = path.join(__dirname, "../fixtures");
 
-/** A mistake: a config by its difference from `base.yaml`, and every line that it is refused with. */
+/** A mistake: the config's difference from `base.yaml`, and every line of the refusal. */
 export interface Mistake {
   readonly file: string;
   readonly mistake: string;
-  /** JSON merge patch (RFC 7396) on the base config: null removes. */
+  /** JSON merge patch (RFC 7396) on the base config; null removes a key. */
   readonly change?: unknown;
   /** The whole config instead of a change. */
   readonly config?: unknown;
-  /** The same on the outputs of the cluster's stack. */
+  /** The same for the outputs of the cluster's stack. */
   readonly outputs?: unknown;
   /** False if the JSON schema accepts it, because the mistake is not in a single value. */
   readonly schema?: false;
@@ -29,7 +29,7 @@ export interface Mistake {
 
 const read = (file: string): unknown => parse(fs.readFileSync(path.join(FIXTURES, file), "utf8")) as unknown;
 
-/** A valid config with one of everything. */
+/** A valid config with every add-on. */
 export const baseConfig = (): unknown => read("base.yaml");
 
 /** The outputs of a cluster's stack. */
@@ -49,7 +49,7 @@ export const clusterOf = (outputs: unknown = {}): Cluster =>
 /**
  * The plan of a config on a cluster.
  * @param outputs merge patch on the cluster's outputs
- * @param standing what was applied last
+ * @param standing what was last applied
  */
 export const planOf = (config: unknown, outputs: unknown = {}, standing: Standing = NOTHING): AddonsPlan =>
   planAddons(loadSettings(config), clusterOf(outputs), [], standing);

@@ -6,7 +6,7 @@ const { roles, bindings } = planAccess({
 });
 const rbac = { apiGroup: "rbac.authorization.k8s.io" };
 
-test("viewers and operators may read, operators alone may operate", () => {
+test("viewers and operators may read, only operators may operate", () => {
   const everybody = [
     { kind: "Group", name: "family", ...rbac },
     { kind: "ServiceAccount", name: "dashboard", namespace: "tools" },
@@ -33,7 +33,7 @@ test("a role that nobody has is not bound", () => {
   ]);
 });
 
-test("what each role may do besides reading", () => {
+test("what each role may do in addition to reading", () => {
   const verbs = roles.flatMap(({ name, rules }) =>
     rules.flatMap(({ resources, verbs }) =>
       resources.flatMap((resource) =>
@@ -59,7 +59,7 @@ test("no role reads secrets, runs commands in pods, or gives itself more", () =>
     rules.flatMap(({ apiGroups, resources }) => resources.map((resource) => `${apiGroups.join()}/${resource}`)),
   );
   expect(named.filter((name) => /secrets|rbac|helm|\/(exec|attach|portforward|proxy|token)$/.test(name))).toEqual([]);
-  // A star in a group of Kubernetes itself could mean any of these.
+  // A star in a group of Kubernetes itself could mean any of these rights.
   const stars = named.filter((name) => name.includes("*"));
   expect(stars.filter((name) => !/^[a-z.]*(fluxcd\.io|longhorn\.io|coreos\.com)\/\*$/.test(name))).toEqual([]);
 });

@@ -11,7 +11,7 @@ test("the cluster's outputs are read without the kubeconfig, and its nodes in th
   ]);
 });
 
-test("no message shows what stands in the place of the kubeconfig", () => {
+test("no message shows the value of the kubeconfig output", () => {
   const outputs = { ...baseOutputs(), kubeconfig: ["PRIVATE"], version: "latest" };
   expect(() => readCluster("organization/proxmox-k3s/homelab", outputs)).toThrow(
     [

@@ -22,7 +22,7 @@ function fluxOf(flux: object, hasGitToken = false) {
   return planFlux(settings, clusterOf(), hasGitToken)!;
 }
 
-/** One with everything. */
+/** A config with every key of `flux`. */
 const FULL = {
   git: SSH,
   path: "./cluster",
@@ -30,13 +30,13 @@ const FULL = {
   nodes: { path: "./nodes/{name}", suspended: ["k3s-worker-01"] },
 };
 
-test("of the chart's controllers, the two that the program uses", () => {
+test("only the two controllers that the program uses are installed", () => {
   expect(fluxOf({}).release).toEqual({
     name: "flux",
     namespace: "flux-system",
     chart: CHART,
     values: {
-      // What is put right is tried within a minute.
+      // After a fix, Flux retries within a minute.
       sourceController: { container: { additionalArgs: ["--max-retry-delay=1m"] } },
       kustomizeController: { container: { additionalArgs: ["--max-retry-delay=1m"] } },
       helmController: { create: false },
@@ -47,7 +47,7 @@ test("of the chart's controllers, the two that the program uses", () => {
   });
 });
 
-test("a Flux that is there already is not installed, but told what to apply", () => {
+test("an existing Flux is not installed again, but gets what to apply", () => {
   const plan = fluxOf({ install: "none", chart: undefined });
   expect(plan.release).toBeUndefined();
   expect([plan.cluster.metadata.name, plan.nodes]).toEqual(["cluster", []]);
@@ -76,7 +76,7 @@ test("the source and what it applies for the cluster", () => {
   });
 });
 
-test("a failure is tried again soon, but not more often than what works", () => {
+test("a failure is retried soon, but not more often than a success is repeated", () => {
   expect(fluxOf({ interval: "10s" }).cluster.spec).toMatchObject({ interval: "10s", retryInterval: "10s" });
 });
 
@@ -108,17 +108,17 @@ describe("the login of the Git server", () => {
   });
 });
 
-test("with SOPS, everything that Flux applies is decrypted with the one key", () => {
+test("with SOPS, everything that Flux applies is decrypted with the same key", () => {
   const { secrets, cluster, nodes } = fluxOf(FULL);
   expect(secrets).toContainEqual({ name: "sops-age", data: { "age.agekey": { secret: "sopsAgeKey" } } });
   for (const { spec } of [cluster, ...nodes])
     expect(spec).toMatchObject({ decryption: { provider: "sops", secretRef: { name: "sops-age" } } });
 });
 
-describe("of each node of the plan", () => {
+describe("for each node of the plan", () => {
   const { nodes } = fluxOf(FULL);
 
-  test("there is one Kustomization, with what it may say about the node", () => {
+  test("there is one Kustomization, with the values of the node", () => {
     expect(nodes.map(({ metadata, spec }) => [metadata.name, spec["path"]])).toEqual([
       ["node-k3s-master", "./nodes/k3s-master"],
       ["node-k3s-storage-01", "./nodes/k3s-storage-01"],
@@ -132,7 +132,7 @@ describe("of each node of the plan", () => {
     });
   });
 
-  test("a suspended one stays as it is, and nobody waits for it", () => {
+  test("a suspended one does not change, and pulumi up does not wait for it", () => {
     expect(nodes.filter(({ spec }) => spec["suspend"] === true).map(({ metadata }) => metadata)).toEqual([
       { name: "node-k3s-worker-01", namespace: "flux-system", annotations: { "pulumi.com/skipAwait": "true" } },
     ]);
@@ -147,7 +147,7 @@ describe("of each node of the plan", () => {
   });
 });
 
-describe("what is sent fits what Flux knows", () => {
+describe("the objects fit Flux' CRDs", () => {
   test.each([
     ["the least", {}],
     ["everything", FULL],
@@ -160,7 +160,7 @@ describe("what is sent fits what Flux knows", () => {
 
   test.each([
     ["an unknown key", { spec: { prun: true } }, "spec.prun: it has no such key"],
-    ["a word that is none of the enumeration", { spec: { deletionPolicy: "Wait" } }, /^spec\.deletionPolicy: string/],
+    ["a word that is not in the enumeration", { spec: { deletionPolicy: "Wait" } }, /^spec\.deletionPolicy: string/],
     ["a wrong entry of a list", { spec: { dependsOn: [{ nam: "x" }] } }, "spec.dependsOn[].nam: it has no such key"],
   ])("%s is found", (_, object, problem) => {
     expect(wrongValues(readFacts("Kustomization"), object, [])).toEqual([

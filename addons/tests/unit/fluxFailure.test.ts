@@ -10,7 +10,7 @@ const failure = (object: unknown) => describeFailure(OBJECT, object).split("\n")
 
 const LOOK = "`kubectl -n flux-system describe kustomization cluster`";
 
-test("what Flux says, where to fix it, and the next command", () => {
+test("the message has Flux' own words, where to fix it, and the next command", () => {
   expect(
     failure(of({ type: "Reconciling", status: "True", message: "x" }, ready("path not found: ./clustre"))),
   ).toEqual([
@@ -36,7 +36,7 @@ test.each([
   ]);
 });
 
-test("what came too late: how to wait longer", () => {
+test("for an object that was ready too late, the message says how to wait longer", () => {
   expect(failure(of(ready("Applied revision: main", { status: "True" })))).toEqual([
     "Kustomization flux-system/cluster is Ready now, but it was not in time.",
     "Set a longer `timeout` in the stack file, then run `pulumi up`.",
@@ -48,7 +48,7 @@ test("while Flux tries again, it does not say what is wrong", () => {
   expect([trying, of(ready("path not found")), of(), undefined].map(isTrying)).toEqual([true, false, false, false]);
 });
 
-test("words of others stay on their line, and are not endless", () => {
+test("another program's words stay on one line, and are cut", () => {
   const [title] = failure(of(ready(`one\ntwo\u001b[2J\u202ethree ${"x".repeat(2000)}`)));
   expect(title).toMatch(/Flux says: one two \[2J three x{900,} …$/);
   expect(title!.length).toBeLessThan(1200);

@@ -22,7 +22,7 @@ function valuesOf(ingress: object, outputs: unknown = {}): unknown {
   return plan.kind === "release" ? plan.release.values : plan.values;
 }
 
-/** Every form that the values have. */
+/** All forms of the values. */
 const FORMS: readonly [string, object][] = [
   ["the default", { traefik: "helmChartConfig" }],
   ["with the load balancer", { traefik: "helmChartConfig", loadBalancer: true }],
@@ -48,7 +48,7 @@ test("with the load balancer, the service keeps the chart's type", () => {
   expect(valuesOf({ traefik: "helmChartConfig", loadBalancer: true })).not.toHaveProperty("service");
 });
 
-test("so that each node answers to its own clients, Traefik runs in spite of every taint of the plan", () => {
+test("Traefik tolerates every taint of the plan, so that each node answers its own clients", () => {
   const outputs = { nodes: { "k3s-storage-01": { taints: [{ key: "storage", value: "only", effect: "NoExecute" }] } } };
   expect(valuesOf({ traefik: "helmChartConfig", externalTrafficPolicy: "Local" }, outputs)).toMatchObject({
     service: { spec: { type: "NodePort", externalTrafficPolicy: "Local" } },
@@ -60,7 +60,7 @@ test("so that each node answers to its own clients, Traefik runs in spite of eve
   });
 });
 
-test("a release is pinned by version and digest, and has a namespace of its own", () => {
+test("a release is pinned by version and digest, and has its own namespace", () => {
   expect(ingressOf({ traefik: "release", chart: CHART })).toMatchObject({
     kind: "release",
     namespace: "traefik",
@@ -70,7 +70,7 @@ test("a release is pinned by version and digest, and has a namespace of its own"
 
 describe("the values fit the chart", () => {
   const facts = readFacts("traefik");
-  // The chart writes it into the Service's spec; Kubernetes knows its keys.
+  // The chart writes it into the Service's spec, whose keys are Kubernetes' own.
   const free = ["service.spec"];
 
   test.each(FORMS)("%s: every key is one of the chart's, with its type", (_, ingress) => {

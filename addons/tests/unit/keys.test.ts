@@ -10,7 +10,7 @@ import { keysBelow } from "../../../scripts-dev/configTables";
 import { addonsSchema } from "../../config/schema";
 import { planOf } from "../support/config";
 
-/* Every key says what a person must know of it: `docs/addons-config.md` and the editor's schema are made of these words. */
+/** Every key has the texts that a person needs: `docs/addons-config.md` and the editor's schema are made from them. */
 
 const keys = keysBelow(addonsSchema).map((key) => [key.path.join("."), key.schema] as const);
 
@@ -24,7 +24,7 @@ test.each(keys)("%s has an example that it accepts", (_, schema) => {
   expect(schema.safeParse(example).error).toBeUndefined();
 });
 
-test.each(keys)("%s is required, has a default, or says what counts in its place", (_, schema) => {
+test.each(keys)("%s is required, has a default, or says what applies instead", (_, schema) => {
   const hasOther = defaultOf(schema) !== undefined || metaOf(schema).otherwise !== undefined;
   expect(isOptional(schema)).toBe(hasOther);
 });

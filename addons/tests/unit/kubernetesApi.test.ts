@@ -6,7 +6,7 @@ import { stringify } from "yaml";
 import { selfSigned } from "../../../lab/support/selfSigned";
 import { KubernetesApi } from "../../components/kubernetesApi";
 
-/* The connection alone. The server is Node's, and tests/addons/helm.test.ts asks a real API server. */
+/** Only the connection. The server is Node's; tests/addons/helm.test.ts uses a real API server. */
 
 const server = selfSigned({ name: "kube-apiserver", altNames: "IP:127.0.0.1" });
 const client = selfSigned({ name: "system:admin" });
@@ -42,7 +42,7 @@ beforeEach(() => {
 });
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
-/** As K3s writes it. */
+/** In the form that K3s writes. */
 const kubeconfig = (ca = server.cert, at = url): string =>
   stringify({
     ...{ apiVersion: "v1", kind: "Config", "current-context": "homelab", preferences: {} },
@@ -56,7 +56,7 @@ const kubeconfig = (ca = server.cert, at = url): string =>
     ],
   });
 
-test("the API is asked as the kubeconfig's user", async () => {
+test("requests use the kubeconfig's user", async () => {
   const api = KubernetesApi.of(kubeconfig())!;
   const at = new Date("2026-11-30T03:00:00Z");
   expect(await api.request("GET", "/api/v1/secrets?labelSelector=a%3Db")).toEqual({
@@ -74,13 +74,13 @@ test("the API is asked as the kubeconfig's user", async () => {
   ]);
 });
 
-test("a server that another authority has signed is not asked", async () => {
+test("a server with a certificate of another CA gets no request", async () => {
   const api = KubernetesApi.of(kubeconfig(client.cert))!;
   await expect(api.request("GET", "/x")).rejects.toThrow(/certificate/);
   expect(seen).toEqual([]);
 });
 
-test("an object that is not there, or an API that does not answer, is no error where it only tells more", async () => {
+test("a missing object, or an API that does not answer, is not an error if the answer only explains a failure", async () => {
   const api = KubernetesApi.of(kubeconfig())!;
   expect(await api.find("/apis/there")).toEqual({ items: [] });
   answer = { status: 404, text: '{"kind":"Status"}' };
@@ -94,7 +94,7 @@ test("no answer is an error", async () => {
 });
 
 test.each(["", "apiVersion: v1", "clusters: [", kubeconfigWithToken()])(
-  "a kubeconfig of another form is left to the provider, and shown nowhere: %#",
+  "a kubeconfig of another form is left to the provider, and no message shows it: %#",
   (text) => {
     expect(KubernetesApi.of(text)).toBeUndefined();
   },

@@ -6,7 +6,7 @@ import { baseConfig, changed, clusterOf, planOf } from "../support/config";
 
 const CHART = { source: "charts/longhorn-1.12.1.tgz", version: "1.12.1", digest: `sha256:${"ab".repeat(32)}` };
 
-/** A second node with a disk, beside that of the fixture. */
+/** A second node with a disk, in addition to the one in the fixture. */
 const SECOND = {
   nodes: {
     "k3s-storage-02": {
@@ -26,7 +26,7 @@ function longhornOf(longhorn: object = {}, outputs: unknown = SECOND) {
 }
 const valuesOf = (longhorn?: object, outputs?: unknown) => longhornOf(longhorn, outputs).release.values;
 
-test("only the disks that the cluster's config gives it, two copies, and no default class beside K3s' own", () => {
+test("only the disks that the cluster's config gives it, two copies, and no default class in addition to K3s' own", () => {
   expect(valuesOf()).toMatchObject({
     persistence: { defaultClass: false, defaultClassReplicaCount: 2, reclaimPolicy: "Delete" },
     defaultSettings: {
@@ -38,7 +38,7 @@ test("only the disks that the cluster's config gives it, two copies, and no defa
   });
 });
 
-test("all of it runs on the nodes with disks, and in spite of their taints alone", () => {
+test("all parts run on the nodes with disks, and tolerate only their taints", () => {
   const values = valuesOf();
   expect(values["global"]).toEqual({
     nodeSelector: { "node.longhorn.io/create-default-disk": "config" },
@@ -60,12 +60,12 @@ test("with nodes: labelled, it runs on every node with the label, also without a
   });
 });
 
-test("a setting without a value is given as such, because Longhorn keeps one that leaves the values", () => {
+test("a setting without a value is written as empty, because Longhorn keeps the old value of one that is removed", () => {
   const values = valuesOf({}, { nodes: { "k3s-storage-02": null } });
   expect(values["defaultSettings"]).toMatchObject({ taintToleration: "", deletingConfirmationFlag: false });
 });
 
-test("the release stays as it is if an upgrade fails, because Longhorn does not go back to an older version", () => {
+test("a failed upgrade is not undone, because Longhorn does not go back to an older version", () => {
   expect(longhornOf().release).toMatchObject({ name: "longhorn", namespace: "longhorn-system", keepsFailed: true });
 });
 
@@ -73,14 +73,14 @@ describe("its deletion", () => {
   const standing = (values: object): Standing => ({ releases: { longhorn: values as Record<string, unknown> } });
   const without = changed(baseConfig(), { longhorn: null });
 
-  test("is refused, by Pulumi and by Longhorn's own flag, unless the config says what is lost", () => {
+  test("is refused by Pulumi and by Longhorn's own flag, unless the config allows it", () => {
     expect(longhornOf().release.protect).toBe(true);
     const release = longhornOf({ onDeletion: "deleteVolumes" }).release;
     expect(release.protect).toBe(false);
     expect(release.values["defaultSettings"]).toMatchObject({ deletingConfirmationFlag: true });
   });
 
-  test("is refused in a preview, with what is lost, if it was not allowed before", () => {
+  test("is refused in a preview, and the error says what would be lost, if it was not allowed before", () => {
     const { values } = longhornOf().release;
     expect(() => planOf(without, {}, standing(values))).toThrow(
       "addons.longhorn: is missing, but Longhorn is in the cluster: without it, all its volumes are lost, with their data (put it back; to lose the volumes, set onDeletion: deleteVolumes in it, run `pulumi up`, and then remove it)",
@@ -88,13 +88,13 @@ describe("its deletion", () => {
     expect(() => planOf(without, {}, standing({}))).toThrow(/^addons\.longhorn: is missing/);
   });
 
-  test("is done if the last `up` allowed it, and nothing is said if it never stood", () => {
+  test("is done if the last `up` allowed it, and there is no message if Longhorn was never installed", () => {
     const { values } = longhornOf({ onDeletion: "deleteVolumes" }).release;
     expect(() => planOf(without, {}, standing(values))).not.toThrow();
     expect(() => planOf(without)).not.toThrow();
   });
 
-  test("keeps the namespace as long as the volumes", () => {
+  test("does not delete the namespace while the volumes are kept", () => {
     const protectedIn = (onDeletion: string) =>
       planOf(changed(baseConfig(), { longhorn: { onDeletion } })).namespaces.find(
         ({ name }) => name === "longhorn-system",
@@ -104,7 +104,7 @@ describe("its deletion", () => {
   });
 });
 
-test("no other pod asks its API or its page, which have no password, unless the config allows it", () => {
+test("no other pod can reach its API or its page, which have no password, unless the config allows it", () => {
   const policiesOf = (networkPolicies: boolean) =>
     planOf(changed(baseConfig(), { longhorn: { networkPolicies }, monitoring: null })).namespaces.find(
       ({ name }) => name === "longhorn-system",
@@ -130,7 +130,7 @@ describe("the values fit the chart", () => {
     expect(wrongValues(facts, valuesOf(longhorn), free)).toEqual([]);
   });
 
-  test("a setting by its name in Longhorn, not in the chart, is found", () => {
+  test("a setting with Longhorn's name instead of the chart's is found", () => {
     expect(wrongValues(facts, { defaultSettings: { "node-drain-policy": "always-allow" } }, free)).toEqual([
       "defaultSettings.node-drain-policy: it has no such key",
     ]);

@@ -4,7 +4,7 @@ import { addonsStackFileSchema } from "../../../scripts-dev/addonsSchema";
 import { ConfigError } from "../../plan/load";
 import { baseConfig, configOf, planOf, readMistakes } from "../support/config";
 
-/* One fixture a mistake, with the exact lines that a person sees. */
+/** One fixture for each mistake, with the exact lines that a person sees. */
 
 const mistakes = readMistakes();
 const accepts = new Ajv({ allErrors: true, strict: true, strictTypes: false }).compile(addonsStackFileSchema());

@@ -40,28 +40,28 @@ function rulesOf(objects: readonly ApiObject[]): Rule[] {
   return (spec["groups"] as { rules: Rule[] }[]).flatMap(({ rules }) => rules);
 }
 
-describe("K3s is asked once, at the port that shows all its parts", () => {
+describe("K3s is scraped once, at the port with the metrics of all its parts", () => {
   const values = valuesOf();
 
   test.each(["kubeApiServer", "kubeControllerManager", "kubeScheduler", "kubeProxy"])(
-    "%s has no monitor of its own, and the chart's rules look at the kubelet's job",
+    "%s has no own monitor, and the chart's rules use the kubelet's job",
     (part) => {
       expect(values[part]).toMatchObject({ jobNameOverride: "kubelet", serviceMonitor: { enabled: false } });
     },
   );
 
-  test("a worker that is down is not told as an API server, nor as another part of a server", () => {
+  test("a worker that is down is not reported as an API server or another part of a server", () => {
     const { disabled } = values["defaultRules"] as { disabled: Record<string, boolean> };
     for (const part of ["KubeAPI", "KubeControllerManager", "KubeScheduler", "KubeProxy"])
       expect(disabled).toHaveProperty(`${part}InstanceUnreachable`, true);
     expect(disabled).not.toHaveProperty("KubeletInstanceUnreachable");
   });
 
-  test("the kubelet's monitor is the chart's, whose job the rules name already", () => {
+  test("the kubelet's monitor comes from the chart, and the rules already name its job", () => {
     expect(values["kubelet"]).not.toHaveProperty("jobNameOverride");
   });
 
-  test("the Service of the kubelets, which the operator never deletes, goes with the namespace", () => {
+  test("the Service of the kubelets, which the operator never deletes, is deleted with the namespace", () => {
     expect(values).toMatchObject({
       kubelet: { namespace: "monitoring" },
       prometheusOperator: { kubeletService: { namespace: "monitoring" } },
@@ -69,7 +69,7 @@ describe("K3s is asked once, at the port that shows all its parts", () => {
   });
 });
 
-test("node-exporter runs on every node, in spite of every taint, in a namespace that lets it, and tells the node's name", () => {
+test("node-exporter runs on every node, tolerates every taint, has a namespace that allows it, and reports the node's name", () => {
   expect(valuesOf()["prometheus-node-exporter"]).toEqual({
     namespaceOverride: "node-exporter",
     tolerations: [{ operator: "Exists" }],
@@ -83,13 +83,13 @@ describe("the metrics", () => {
   const prometheusOf = (...args: Parameters<typeof valuesOf>) =>
     (valuesOf(...args)["prometheus"] as { prometheusSpec: Record<string, unknown> }).prometheusSpec;
 
-  test("are bounded on the disk of a node, if there is no volume", () => {
+  test("have a size limit on the disk of a node, if there is no volume", () => {
     const spec = prometheusOf();
     expect(spec).toMatchObject({ retention: "10d", retentionSize: "5GiB" });
     expect(spec).not.toHaveProperty("storageSpec");
   });
 
-  test("are on a volume, and leave a part of it free", () => {
+  test("are on a volume, and use only a part of it", () => {
     const spec = prometheusOf({ retentionDays: 30, storage: { class: "local-path", size: "20GB" } });
     expect(spec).toMatchObject({
       ...{ retention: "30d", retentionSize: "16GiB" },
@@ -111,7 +111,7 @@ describe("the metrics", () => {
       tolerations: [{ key: "storage", operator: "Exists", effect: "NoSchedule" }],
     });
     expect(monitoringOf({ storage }, { longhorn: LONGHORN }).needsLonghorn).toBe(true);
-    // Somebody else's Longhorn is where they say.
+    // A Longhorn of somebody else may be on other nodes.
     expect(prometheusOf({ storage })).not.toHaveProperty("nodeSelector");
     expect(monitoringOf({ storage }).needsLonghorn).toBe(false);
   });
@@ -125,7 +125,7 @@ describe("the metrics", () => {
   });
 });
 
-describe("the other add-ons are asked if the config names them", () => {
+describe("the other add-ons are scraped if the config names them", () => {
   const monitorsOf = (others: object) =>
     monitoringOf({}, others)
       .objects.filter(({ kind }) => kind !== "PrometheusRule")
@@ -178,7 +178,7 @@ describe("alerts", () => {
     ]);
   });
 
-  test("a node of the plan is missed by its name", () => {
+  test("a missing node of the plan is reported by its name", () => {
     const missing = rulesOf(monitoringOf().objects).find(({ alert }) => alert === "NodeMissing")!;
     expect(missing.expr.split(" or ")).toEqual([
       'absent(up{job="node-exporter",node="k3s-master"})',
@@ -194,12 +194,12 @@ describe("alerts", () => {
       { ...THREE, nodes: { ...THREE.nodes, "k3s-master-4": server(4), "k3s-master-5": server(5) } },
       "<= 3",
     ],
-  ])("with %s, the last one that etcd can lose is told", (_, outputs, bound) => {
+  ])("with %s, there is an alert for the last server that etcd can lose", (_, outputs, bound) => {
     const quorum = rulesOf(monitoringOf({}, {}, outputs).objects).find(({ alert }) => alert.startsWith("Etcd"))!;
     expect(quorum.expr).toBe(`(count(up{job="kube-etcd"} == 1) or vector(0)) ${bound}`);
   });
 
-  test("etcd is asked at the servers' own addresses; a single server has no quorum", () => {
+  test("etcd is scraped at the servers' own addresses; a single server has no quorum", () => {
     expect(valuesOf({}, {}, THREE)["kubeEtcd"]).toEqual({
       enabled: true,
       endpoints: ["192.168.2.20", "192.168.2.22", "192.168.2.23"],
@@ -208,7 +208,7 @@ describe("alerts", () => {
     expect(namesOf({}, { etcdMetrics: true })).not.toContain("EtcdHasNoSpareServer");
   });
 
-  test("several servers that hide etcd's metrics are not watched, and a preview says so", () => {
+  test("several servers that do not show etcd's metrics are not watched, and a preview says so", () => {
     const hidden = { ...THREE, etcdMetrics: false };
     expect(namesOf({}, hidden)).not.toContain("EtcdHasNoSpareServer");
     expect(planOf(baseConfig(), hidden).warnings).toEqual([
@@ -225,7 +225,7 @@ describe("alerts", () => {
     }
   });
 
-  test("that always fire are off, if nobody gets alerts", () => {
+  test("that always fire are off if nobody receives alerts", () => {
     expect(valuesOf()).toMatchObject({
       alertmanager: { enabled: false },
       defaultRules: {
@@ -294,12 +294,12 @@ describe("its namespaces", () => {
   const policyOf = (namespace: string, policy: string, change?: object) =>
     namespaceOf(namespace, change).policies.find(({ name }) => name === policy);
 
-  test("only node-exporter's may do what it must", () => {
+  test("only node-exporter's namespace is privileged", () => {
     expect(namespaceOf("node-exporter")).toMatchObject({ podSecurity: "privileged", policies: [] });
     expect(namespaceOf("monitoring").podSecurity).toBe("baseline");
   });
 
-  test("Prometheus may ask every pod and node, and the API; nothing outside", () => {
+  test("Prometheus may connect to every pod and node and to the API, but not outside", () => {
     expect(policyOf("monitoring", "allow-destinations")!.egress).toEqual(
       ["10.42.0.0/16", "192.168.2.20/32", "192.168.2.30/32", "192.168.2.21/32"].map((cidr) => ({
         to: [{ ipBlock: { cidr } }],
@@ -310,7 +310,7 @@ describe("its namespaces", () => {
     expect(policyOf("monitoring", "allow-outside", { monitoring: { alertmanager: true } })).toBeDefined();
   });
 
-  test("nobody asks it but the ingress, for Grafana, and the API server", () => {
+  test("only the ingress, for Grafana, and the API server may connect to it", () => {
     const ingress = namespaceOf("monitoring").policies.filter((policy) => "ingress" in policy);
     expect(ingress.map(({ name }) => name)).toEqual(["deny-all", "allow-within", "allow-ingress", "allow-api-server"]);
     expect(policyOf("monitoring", "allow-ingress", { monitoring: { grafana: { host: null } } })).toBeUndefined();
@@ -324,7 +324,7 @@ describe("its namespaces", () => {
     ]);
   });
 
-  test("Longhorn's own policies let Prometheus in by one more, for its managers alone", () => {
+  test("one more policy lets Prometheus in to Longhorn, but only to its managers", () => {
     expect(policyOf("longhorn-system", "allow-monitoring")).toEqual({
       name: "allow-monitoring",
       pods: { app: "longhorn-manager" },
@@ -344,7 +344,7 @@ describe("its namespaces", () => {
   });
 });
 
-describe("what is sent fits what the charts know", () => {
+describe("the values fit the charts", () => {
   const facts = readMonitoringFacts();
   const FULL = {
     ...{ retentionDays: 30, alertmanager: true, grafana: { host: "grafana.example.org" } },
@@ -360,7 +360,7 @@ describe("what is sent fits what the charts know", () => {
   });
 
   test.each([
-    ["a key of the chart's in another place", { prometheus: { retention: "10d" } }, "prometheus.retention"],
+    ["a key of the chart in another place", { prometheus: { retention: "10d" } }, "prometheus.retention"],
     ["a key of no chart", { grafana: { password: "x" } }, "grafana.password"],
   ])("%s is found", (_, values, at) => {
     expect(wrongValues(facts, values, monitoringFree)).toEqual([`${at}: it has no such key`]);

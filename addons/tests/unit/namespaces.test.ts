@@ -13,7 +13,7 @@ function policiesOf(namespace: object, change: object = {}, outputs: object = {}
 
 const DENIED = ["deny-all", "allow-within", "allow-dns"];
 
-test("a namespace is isolated: its own pods and DNS alone pass", () => {
+test("a namespace is isolated: only its own pods and DNS are allowed", () => {
   expect(policiesOf({})).toEqual({
     "deny-all": { ingress: [], egress: [] },
     "allow-within": { ingress: [{ from: [{ podSelector: {} }] }], egress: [{ to: [{ podSelector: {} }] }] },
@@ -36,9 +36,9 @@ test("a namespace is isolated: its own pods and DNS alone pass", () => {
   });
 });
 
-test("one that is not isolated has no policy", () => expect(policiesOf({ isolated: false })).toEqual({}));
+test("a namespace that is not isolated has no policy", () => expect(policiesOf({ isolated: false })).toEqual({}));
 
-describe("Traefik passes from where it runs", () => {
+describe("Traefik is allowed from its namespace", () => {
   const from = (namespace: string) => ({
     ingress: [
       {
@@ -62,14 +62,14 @@ describe("Traefik passes from where it runs", () => {
   });
 });
 
-test("other namespaces pass in the directions that are named", () => {
+test("other namespaces are allowed in the directions that the config names", () => {
   const policies = policiesOf({ allow: { from: ["monitoring"], to: ["databases"] } });
   const peer = (name: string) => ({ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": name } } });
   expect(policies["allow-from"]).toEqual({ ingress: [{ from: [peer("monitoring")] }] });
   expect(policies["allow-to"]).toEqual({ egress: [{ to: [peer("databases")] }] });
 });
 
-test("outside is all but pods, services and every node of the plan", () => {
+test("outside is everything except pods, services and the nodes of the plan", () => {
   expect(policiesOf({ allow: { outside: true } })["allow-outside"]).toEqual({
     egress: [
       {
@@ -89,7 +89,7 @@ test("outside is all but pods, services and every node of the plan", () => {
   });
 });
 
-test("single destinations pass with their ports, or with all", () => {
+test("single destinations are allowed with their ports, or with all ports", () => {
   const destinations = [{ cidr: "192.168.2.40/32", ports: [5432] }, { cidr: "10.9.0.0/24" }];
   expect(policiesOf({ allow: { destinations } })["allow-destinations"]).toEqual({
     egress: [
@@ -99,7 +99,7 @@ test("single destinations pass with their ports, or with all", () => {
   });
 });
 
-test("the API is that of the servers, at their own address and port", () => {
+test("the API is allowed at the servers' own addresses and port", () => {
   const policies = policiesOf({ allow: { api: true } });
   expect(policies["allow-api"]).toEqual({
     egress: [{ to: [{ ipBlock: { cidr: "192.168.2.20/32" } }], ports: [{ protocol: "TCP", port: 6443 }] }],

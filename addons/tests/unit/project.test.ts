@@ -21,7 +21,7 @@ test("the project runs as the cluster's does: the same engine, the same SDK, the
   expect(manifest.dependencies["@pulumi/pulumi"]).toBe(rootManifest.dependencies["@pulumi/pulumi"]);
 });
 
-test("versions are pinned, and no package runs a script of its own when it is installed", () => {
+test("versions are pinned, and no package runs a script when it is installed", () => {
   for (const version of Object.values(manifest.dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
   expect(read(".npmrc")).toBe(read("../.npmrc"));
 });
@@ -47,6 +47,6 @@ describe("`npm ci --omit=dev` in both folders is enough", () => {
   });
 });
 
-test("index.ts loads, plans and makes, and nothing else", () => {
+test("index.ts only loads, plans and creates", () => {
   expect(read("index.ts").split("\n").length).toBeLessThanOrEqual(60);
 });

@@ -9,7 +9,7 @@ import { planMonitoring } from "../../plan/monitoring";
 import { loadSettings } from "../../plan/load";
 import { clusterOf } from "../support/config";
 
-/* Alerts and dashboard by Prometheus' own judgement, with its tool. */
+/** Prometheus' own tool checks the alerts and the dashboard. */
 
 const CHART = { source: "charts/x.tgz", version: "1.12.1", digest: `sha256:${"ab".repeat(32)}` };
 const server = (index: number) => ({
@@ -27,7 +27,7 @@ const plan = planMonitoring(
 const { spec: rules } = plan.objects.find(({ kind }) => kind === "PrometheusRule")!;
 const NODES = ["k3s-master", "k3s-master-2", "k3s-master-3", "k3s-storage-01", "k3s-worker-01"];
 
-/** The expressions of the dashboard, with a value for Grafana's own variable. */
+/** The expressions of the dashboard, with a value for Grafana's variable. */
 function dashboardQueries(): string[] {
   const { panels } = JSON.parse(plan.dashboards["dashboard-nodes"]!) as { panels: { targets?: { expr: string }[] }[] };
   const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
@@ -47,7 +47,7 @@ const nodesUp = (down?: string): Series[] =>
 const etcdUp = (count: number): Series[] =>
   Array.from({ length: 3 }, (_, at) => up("kube-etcd", "instance", `192.168.2.2${at}:2381`, at < count ? 1 : 0));
 
-/** What is seen, after two hours, and what it is called. */
+/** The metrics for two hours, and the alert that they must cause. */
 const SEEN: readonly [string, readonly Series[], string, object | undefined, string?][] = [
   ["a node that answers", nodesUp(), "NodeDown", undefined],
   [
@@ -59,7 +59,7 @@ const SEEN: readonly [string, readonly Series[], string, object | undefined, str
   ],
   ["a node that does not, but is known", nodesUp("k3s-worker-01"), "NodeMissing", undefined],
   [
-    "a node that has joined, and that Prometheus may not ask before the next up",
+    "a new node that Prometheus may not scrape before the next up",
     [...nodesUp(), up("node-exporter", "node", "k3s-worker-02", 0)],
     "NodeDown",
     undefined,
@@ -100,7 +100,7 @@ const SEEN: readonly [string, readonly Series[], string, object | undefined, str
     "A certificate of K3s on 192.168.2.20:10250 expires in 20d 0h 0m 0s: CN=kube-proxy.",
   ],
   [
-    "a volume with a copy too few",
+    "a volume with one copy too few",
     [
       {
         series: 'longhorn_volume_robustness{volume="pvc-1",pvc="data",pvc_namespace="apps",state="degraded",node="a"}',
@@ -129,7 +129,7 @@ describe("promtool", () => {
   afterAll(() => fs.rmSync(folder, { recursive: true }));
   const run = (...args: string[]) => execFileSync(tool, args, { cwd: folder, encoding: "utf8" });
 
-  test("knows the form of the alerts, and every query of the dashboard", () => {
+  test("accepts the form of the alerts, and every query of the dashboard", () => {
     const recorded = dashboardQueries().map((expr, at) => ({ record: `panel:${at}`, expr }));
     fs.writeFileSync(
       path.join(folder, "queries.yaml"),

@@ -8,7 +8,7 @@ import { helmChart } from "../../plan/charts";
 
 const digest = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`;
 
-test("Helm is told the digest of a chart in a registry, so that it refuses another content of the same version", () => {
+test("Helm gets the digest of a chart in a registry, so that it refuses another content of the same version", () => {
   const source = "oci://ghcr.io/traefik/helm/traefik";
   expect(helmChart({ source, version: "41.3.0", digest: digest("x") })).toEqual({
     chart: `${source}@${digest("x")}`,
@@ -29,7 +29,7 @@ describe("an archive", () => {
       folder,
     );
 
-  test("is taken as it is, if it has the digest", () => {
+  test("is used if it has the digest", () => {
     expect(helmChart({ source: "own-1.0.0.tgz", version: "1.0.0", digest: digest("reviewed") })).toEqual({
       chart: "own-1.0.0.tgz",
       version: "1.0.0",

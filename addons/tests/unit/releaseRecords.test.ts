@@ -3,8 +3,8 @@ import { gzipSync } from "node:zlib";
 import { freeReleases } from "../../components/releaseRecords";
 import { nextStep, RELEASE_DESCRIPTION, type ReleaseRecord } from "../../plan/releaseRecords";
 
-/*
- * What is done about Helm's records before an `up`. The API server here is a double that keeps Secrets and knows preconditions;
+/**
+ * What happens to Helm's records before an `up`. The API server here is a double that keeps Secrets and supports preconditions;
  * tests/addons/helm.test.ts kills real runs of Helm on a cluster.
  */
 
@@ -32,7 +32,7 @@ describe("a release that the state has", () => {
     },
   );
 
-  test("is left alone as long as a run may be at work", () => {
+  test("does not change as long as a run may be at work", () => {
     const pending = record("pending-upgrade", { age: 70 });
     expect(nextStep([record("deployed"), pending], true, TIMEOUT)).toEqual({
       ...{ kind: "wait", seconds: 30 },
@@ -41,7 +41,7 @@ describe("a release that the state has", () => {
   });
 });
 
-test("a removal that was cut off must be ended first, because Helm upgrades no such release", async () => {
+test("an interrupted removal must be completed first, because Helm cannot upgrade such a release", async () => {
   expect(nextStep([record("uninstalling", { age: 1 })], true, TIMEOUT)).toEqual({ kind: "removal" });
   const { problems } = await free(new SecretsDouble([kept("v1", "uninstalling", "Deletion in progress")]), true);
   expect(problems).toEqual([
@@ -53,16 +53,16 @@ test("a removal that was cut off must be ended first, because Helm upgrades no s
 });
 
 describe("a release that the state does not have", () => {
-  test("is installed if Helm knows none", () => {
+  test("is installed if Helm has no record", () => {
     expect(nextStep([], false, TIMEOUT)).toEqual({ kind: "go" });
   });
 
-  test.each(["pending-install", "uninstalling", "failed"])("is installed anew after a killed run: %s", (status) => {
+  test.each(["pending-install", "uninstalling", "failed"])("is installed again after a killed run: %s", (status) => {
     const records = [record(status)];
     expect(nextStep(records, false, TIMEOUT)).toEqual({ kind: "remove", records });
   });
 
-  test("is taken over if the killed run has ended well after all", () => {
+  test("is taken over if the killed run has succeeded after all", () => {
     const records = [record("superseded", { isOurs: true }), record("deployed")];
     expect(nextStep(records, false, TIMEOUT)).toEqual({ kind: "remove", records });
   });
@@ -71,14 +71,14 @@ describe("a release that the state does not have", () => {
     expect(nextStep([record("deployed")], false, TIMEOUT)).toEqual({ kind: "foreign" });
   });
 
-  test("is left alone as long as a run may be at work, which may take as long again to undo an install", () => {
+  test("does not change as long as a run may be at work, which may need the same time again to undo an install", () => {
     const age = 70;
     expect(nextStep([record("pending-install", { age })], false, TIMEOUT)).toMatchObject({ kind: "wait", seconds: 30 });
     expect(nextStep([record("uninstalling", { age })], false, TIMEOUT)).toMatchObject({ kind: "wait", seconds: 130 });
   });
 });
 
-/** A Secret of Helm's. */
+/** A Secret of Helm. */
 interface Kept {
   readonly metadata: {
     readonly name: string;
@@ -104,7 +104,7 @@ function kept(name: string, status: string, description: string, seconds = 1000)
 /** A double of the API server: the Secrets of one release. */
 class SecretsDouble {
   readonly requests: string[] = [];
-  /** Happens before an answer. */
+  /** Runs before each answer. */
   before: (method: string) => void = () => {};
   constructor(public secrets: Kept[]) {}
 
@@ -136,14 +136,14 @@ async function free(api: Pick<SecretsDouble, "request">, isInState = false) {
 }
 
 describe("before an up", () => {
-  test("nothing is removed if nothing is in the way", async () => {
+  test("nothing is removed if no record blocks the run", async () => {
     const api = new SecretsDouble([kept("v1", "deployed", RELEASE_DESCRIPTION)]);
     expect(await free(api, true)).toEqual({ problems: [], said: [] });
     const selector = "labelSelector=owner%3Dhelm%2Cname%3Dtraefik";
     expect(api.requests).toEqual([`GET /api/v1/namespaces/traefik/secrets?${selector}`]);
   });
 
-  test("only the record of the killed run is removed, and the person is told", async () => {
+  test("only the record of the killed run is removed, and a message says so", async () => {
     const before = kept("v1", "deployed", RELEASE_DESCRIPTION);
     const api = new SecretsDouble([before, kept("v2", "pending-upgrade", "Preparing upgrade")]);
     const { problems, said } = await free(api, true);
@@ -151,13 +151,13 @@ describe("before an up", () => {
     expect(api.secrets).toEqual([before]);
   });
 
-  test("an install that has ended in the meantime is taken over, with all its records", async () => {
+  test("an install that has completed in the meantime is taken over, with all its records", async () => {
     const api = new SecretsDouble([kept("v1", "deployed", RELEASE_DESCRIPTION)]);
     expect((await free(api)).problems).toEqual([]);
     expect(api.secrets).toEqual([]);
   });
 
-  test("a release of somebody else is left as it is, and the way to give it over is named", async () => {
+  test("a release of somebody else does not change, and the error says how to hand it over", async () => {
     const api = new SecretsDouble([kept("v1", "deployed", "Install complete")]);
     const { problems } = await free(api);
     expect(problems).toEqual([
@@ -170,7 +170,7 @@ describe("before an up", () => {
     expect(api.requests).toHaveLength(1);
   });
 
-  test("a run that may be at work is waited for, and what it then says counts", async () => {
+  test("the program waits for a run that may be at work, and then uses its result", async () => {
     const api = new SecretsDouble([kept("v1", "pending-install", "Initial install underway", TIMEOUT - 0.2)]);
     api.before = () => {
       if (api.requests.length === 2) api.secrets = [kept("v1", "deployed", RELEASE_DESCRIPTION)];
@@ -186,7 +186,7 @@ describe("before an up", () => {
     expect(api.secrets).toEqual([]);
   });
 
-  test("a record that changes while it is removed is judged anew", async () => {
+  test("a record that changes while it is removed is checked again", async () => {
     const api = new SecretsDouble([kept("v1", "deployed", RELEASE_DESCRIPTION), kept("v2", "pending-upgrade", "x")]);
     let isFirst = true;
     api.before = (method) => {
@@ -203,7 +203,7 @@ describe("before an up", () => {
     ["does not answer", () => Promise.reject(new Error("connect ECONNREFUSED"))],
     ["refuses", () => Promise.resolve({ status: 403, at: NOW, body: {} })],
     ["answers something else", () => Promise.resolve({ status: 200, at: NOW, body: "x" })],
-  ])("an API that %s holds up nothing: Helm says itself what it lacks", async (_, request) => {
+  ])("an API that %s does not block the run: Helm reports the problem itself", async (_, request) => {
     expect(await free({ request })).toEqual({ problems: [], said: [] });
   });
 });

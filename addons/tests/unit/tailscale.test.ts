@@ -13,14 +13,14 @@ const podOf = (tailscale?: object, at = 0) => tailscaleOf(tailscale).routers[at]
 const envOf = (tailscale?: object, at = 0) =>
   Object.fromEntries(podOf(tailscale, at).containers[0]!.env.map(({ name, ...from }) => [name, from]));
 
-test("a router offers both networks of the cluster to the tailnet, under a name of the cluster", () => {
+test("a router offers both networks of the cluster to the tailnet, under a name with the cluster's name", () => {
   expect(envOf()).toMatchObject({
     TS_ROUTES: { value: "10.42.0.0/16,10.43.0.0/16" },
     TS_HOSTNAME: { value: "homelab-router-1" },
   });
 });
 
-test("it has no right on its node: user space, nobody's user, no capability", () => {
+test("it has no rights on its node: user space, an unprivileged user, no capability", () => {
   const { securityContext, containers } = podOf();
   expect(envOf()["TS_USERSPACE"]).toEqual({ value: "true" });
   expect(securityContext).toEqual({
@@ -36,7 +36,7 @@ test("it has no right on its node: user space, nobody's user, no capability", ()
   ]);
 });
 
-test("it logs in by a secret, and only as long as the tailnet does not know it", () => {
+test("it logs in with a secret, and only as long as the tailnet does not know it", () => {
   expect(tailscaleOf().secrets).toEqual([{ name: "auth", data: { TS_AUTHKEY: { secret: "tailscaleAuthKey" } } }]);
   expect(envOf()).toMatchObject({
     TS_AUTHKEY: { valueFrom: { secretKeyRef: { name: "auth", key: "TS_AUTHKEY" } } },
@@ -46,7 +46,7 @@ test("it logs in by a secret, and only as long as the tailnet does not know it",
   expect(envOf()).not.toHaveProperty("TS_EXTRA_ARGS");
 });
 
-test("tags and a control server of one's own are asked for when it logs in", () => {
+test("it asks for tags and uses another control server when it logs in", () => {
   const tailscale = { tags: ["tag:k3s", "tag:lab"], loginServer: "https://headscale.example.org:8443" };
   expect(envOf(tailscale)["TS_EXTRA_ARGS"]).toEqual({
     value: "--advertise-tags=tag:k3s,tag:lab --login-server=https://headscale.example.org:8443",
@@ -61,7 +61,7 @@ test("it is ready when it is in the tailnet, so that `pulumi up` waits for that"
 describe("several routers", () => {
   const { routers, rules } = tailscaleOf({ replicas: 2 });
 
-  test("are devices of their own, with a state of their own, and replace their pod without a second one beside it", () => {
+  test("are separate devices, each with its own state, and replace their pod without a second one at the same time", () => {
     expect(routers.map(({ name, state }) => [name, state])).toEqual([
       ["router-1", "state-1"],
       ["router-2", "state-2"],
