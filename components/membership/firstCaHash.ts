@@ -15,9 +15,9 @@ interface FirstCaHash {
 }
 
 /**
- * The hash of a new cluster's CA, as soon as one server answers. That is some seconds before the server's own step ends, which also
- * waits for its kubelet. The program itself asks, and not a resource: a resource that waits for another one keeps a place of the
- * engine's parallelism, and with `--parallel 1` both would wait for ever.
+ * The hash of a new cluster's CA, as soon as one server answers. That is some seconds before the server's own step ends, because
+ * the step also waits for the kubelet. The program itself asks, not a resource: a waiting resource uses one of the engine's
+ * parallel operations, so with `--parallel 1` both would wait for ever.
  */
 export function firstCaHash(
   { plan, host, clusterId }: ClusterContext,
@@ -36,7 +36,7 @@ export function firstCaHash(
       args: { TIMEOUT: plan.k3s.startTimeoutSeconds },
       inputs: { CLUSTER_ID: clusterId },
     });
-  // K3s' first step begins when its files are there. If nobody answers, the step itself says why.
+  // K3s' first step starts when its files exist. If no server answers, that step itself says why.
   const begun = pulumi.output(servers[0]!.files.urn);
   return begun.apply(() => Promise.race([known(recorded), ask().catch(() => known(recorded))]));
 }
