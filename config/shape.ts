@@ -54,8 +54,8 @@ function outdentedBelow(
   path = ROOT,
 ): { readonly problem: Problem; readonly keys: readonly string[] } | undefined {
   if (holder[name] !== null || keys.length === 0) return undefined;
-  const [stand, them] = keys.length === 1 ? ["stands", "it"] : ["stand", "them"];
-  const problem = `is empty, but ${keys.join(", ")} ${stand} beside it`;
+  const [are, them] = keys.length === 1 ? ["is", "it"] : ["are", "them"];
+  const problem = `is empty, but ${keys.join(", ")} ${are} at the same level`;
   return { problem: { path: `${path}.${name}`, problem, hint: `indent ${them} below ${name}` }, keys };
 }
 

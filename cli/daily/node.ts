@@ -13,7 +13,7 @@ const retire = new Command("retire")
       "and no other node changes.",
   )
   .argument("<node>", "the node's name")
-  .option("--replace", "a new node with the pool's next index takes its place: the way for one of several servers")
+  .option("--replace", "also add a new node with the pool's next index; use it for one of several servers")
   .option("--stack <name>", "the stack (default: the selected one)")
   .option("--dry-run", "only show what pulumi up would do")
   .option("--yes", "do not ask")

@@ -36,7 +36,7 @@ export async function setSecrets(
   await setKey("hostPrivateKey", keys.host);
   // Existing nodes accept only the former key.
   if (there.has("nodePrivateKey") && fresh.has(keys.node) && plan.nodes.some(({ vmId }) => facts.usedVmIds.has(vmId)))
-    tell(`DIFFERS\tsecret nodePrivateKey is not the key ${keys.node}: the nodes that stand know the secret's key`);
+    tell(`DIFFERS\tsecret nodePrivateKey is not the key ${keys.node}: the existing nodes accept only the secret's key`);
   else await setKey("nodePrivateKey", keys.node);
   // A token that the user has chosen stays. For the program's own token, the host says whether it still exists.
   const token = `${apiUserOf(plan.name)}!${TOKEN}`;

@@ -58,24 +58,24 @@ export function disturbanceOf(step: Step, { controlPlane, onBlocked }: Review): 
   const isDrained = step.drainSeconds !== undefined;
   const moved = step.drainSeconds === undefined ? "" : formatSeconds(step.drainSeconds);
   const pods = !isDrained
-    ? "Its pods end with it."
+    ? "Its pods stop with it."
     : onBlocked === "stop"
       ? `Its pods move within ${moved}, or pulumi up stops and keeps the node.`
-      : `Its pods move within ${moved}, at the end without regard to disruption budgets.`;
+      : `Its pods move within ${moved}; those that cannot are deleted.`;
   const isAlone = step.role === "server" && controlPlane.before.servers === 1;
-  const api = isAlone && step.awaySeconds !== undefined ? ["The Kubernetes API is away meanwhile."] : [];
+  const api = isAlone && step.awaySeconds !== undefined ? ["The Kubernetes API is down meanwhile."] : [];
   switch (step.effect) {
     case "live":
     case "join":
       return [];
     case "systemTrial":
-      return ["K3s runs on. If it does not come up, the former system is back within 5 min."];
+      return ["K3s keeps running. If the new system does not start, the former one is back within 5 min."];
     case "k3sRestart":
-      return [`Its pods run on. K3s is away for ${away}.`, ...api];
+      return [`Its pods keep running. K3s is down for ${away}.`, ...api];
     case "reboot":
-      return [`Its pods stop and start again with it, without a drain. It is away for ${away}.`, ...api];
+      return [`Its pods stop and start again with it, without a drain. It is down for ${away}.`, ...api];
     case "rebuild":
-      return [pods, `Then it is away for ${away}.`, ...api];
+      return [pods, `Then it is down for ${away}.`, ...api];
     case "leave":
       return [pods];
     default: {

@@ -85,7 +85,7 @@ export function checkGuests(plan: ClusterPlan, sight: Sight, places: ReadonlyMap
   const blind = [sight.marked, sight.listed].flatMap((look) => ("seen" in look ? [] : [unseen("guests", look)]));
   if (found.length > 0 || blind.length > 0) return [...blind, ...found];
   return [
-    ok("guests", `${[...places.values()].filter(({ is }) => is === "running").length} run where the plan has them`),
+    ok("guests", `${[...places.values()].filter(({ is }) => is === "running").length} run where the plan says`),
   ];
 }
 

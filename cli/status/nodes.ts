@@ -132,7 +132,7 @@ function cordon({ name, isCordoned }: NodeSight, plan: ClusterPlan, { leaving }:
       "nodes",
       name,
       `is ${isCordoned ? "cordoned" : "kept from Longhorn's replicas"} by a removal of this program that did not end`,
-      `pulumi up, which ${isPlanned ? "takes that back" : "goes on with the removal"}`,
+      `pulumi up, which ${isPlanned ? "undoes that" : "goes on with the removal"}`,
     ),
   ];
 }
@@ -150,7 +150,7 @@ function version([planned, node]: readonly [NodePlan, NodeSight], plan: ClusterP
   // An `up` sees only a version that differs from the state.
   const remedy =
     applied === plan.version
-      ? `${restart(planned)}; if it stays so, somebody installed another K3s there`
+      ? `${restart(planned)}; if that does not help, somebody installed another K3s there`
       : "pulumi up";
   return [
     broken("versions", planned.name, `runs ${node.version ?? "an unknown version"}, not ${plan.version}`, remedy),

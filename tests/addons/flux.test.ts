@@ -202,7 +202,7 @@ describe("a node", () => {
     expect(await flux.text(`agent-${last}`)).toMatch(/agent$/);
     expect(await flux.status()).toEqual([
       expect.stringMatching(
-        `^warn: .*Kustomization flux-system/node-${last} is suspended.* → take ${last} out of flux.nodes.suspended`,
+        `^warn: .*Kustomization flux-system/node-${last} is suspended.* → remove ${last} from flux.nodes.suspended`,
       ),
     ]);
     addons.edit((config) => delete config.flux.nodes.suspended);

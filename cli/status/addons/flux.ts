@@ -44,7 +44,7 @@ function checkObject(object: FluxObjectSight, plan: ClusterPlan): Difference[] {
     const remedy =
       node === undefined
         ? `${resume}, unless it should stay suspended`
-        : `take ${node} out of flux.nodes.suspended in the add-ons' config, then ${ADDONS_UP}; if somebody did it by hand: ${resume}`;
+        : `remove ${node} from flux.nodes.suspended in the add-ons' config, then ${ADDONS_UP}; if somebody did it by hand: ${resume}`;
     return of(warn(CHECK, `${title} is suspended: Flux does not change it`, remedy));
   }
   // A Helm repository in an OCI registry is only an address, so Flux reports nothing about it.
@@ -57,7 +57,7 @@ function checkObject(object: FluxObjectSight, plan: ClusterPlan): Difference[] {
     warn(
       CHECK,
       `${title} has no result yet${reasonOf("Ready", conditions)}`,
-      `wait for Flux; if it stays so, ${why}, and kubectl -n ${namespace} get pods whether its controllers run`,
+      `wait for Flux; if that does not help, ${why}, and kubectl -n ${namespace} get pods whether its controllers run`,
     ),
   );
 }

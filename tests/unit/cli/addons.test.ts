@@ -78,7 +78,7 @@ describe("Flux", () => {
     [
       "one that Flux has not come to",
       flux(object("apps", { isCurrent: false })),
-      "warn flux: Kustomization flux-system/apps has no result yet → wait for Flux; if it stays so, kubectl -n flux-system describe kustomization apps says why, and kubectl -n flux-system get pods whether its controllers run",
+      "warn flux: Kustomization flux-system/apps has no result yet → wait for Flux; if that does not help, kubectl -n flux-system describe kustomization apps says why, and kubectl -n flux-system get pods whether its controllers run",
     ],
     [
       "one that it works on",
@@ -93,7 +93,7 @@ describe("Flux", () => {
     [
       "the folder of a node that the config suspends",
       flux(...NODES.slice(1), { ...NODES[0]!, isSuspended: true }),
-      `warn flux: Kustomization flux-system/node-k3s-master is suspended: Flux does not change it → take k3s-master out of flux.nodes.suspended in the add-ons' config, then pulumi up in the folder addons/; if somebody did it by hand: kubectl -n flux-system patch kustomization node-k3s-master --type=merge -p '{"spec":{"suspend":false}}'`,
+      `warn flux: Kustomization flux-system/node-k3s-master is suspended: Flux does not change it → remove k3s-master from flux.nodes.suspended in the add-ons' config, then pulumi up in the folder addons/; if somebody did it by hand: kubectl -n flux-system patch kustomization node-k3s-master --type=merge -p '{"spec":{"suspend":false}}'`,
     ],
     [
       "a node without its folder",

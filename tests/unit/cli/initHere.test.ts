@@ -131,7 +131,7 @@ describe("the stack's secrets", () => {
   it("keep the key that the nodes know", () => {
     expect(secrets(["node"], { used: [100] })).toEqual([
       stands("hostPrivateKey"),
-      "! differs secret nodePrivateKey is not the key /node: the nodes that stand know the secret's key",
+      "! differs secret nodePrivateKey is not the key /node: the existing nodes accept only the secret's key",
       stands("proxmoxApiToken"),
     ]);
   });

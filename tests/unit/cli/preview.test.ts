@@ -116,16 +116,16 @@ test("mixed", () => {
     Each time is the longest that the timeouts allow; most steps are much faster.
 
     Servers, one after the other
-      1. k3s-master-1 (VMID 110): K3s restart, version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods run on. K3s is away for at most 33 min.
-      2. k3s-master-2 (VMID 111): drain and rebuild, VMID 111 → 211; version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 95 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
-      3. k3s-master-3 (VMID 112): K3s restart, version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods run on. K3s is away for at most 33 min.
+      1. k3s-master-1 (VMID 110): K3s restart, version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods keep running. K3s is down for at most 33 min.
+      2. k3s-master-2 (VMID 111): drain and rebuild, VMID 111 → 211; version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is down for at most 95 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
+      3. k3s-master-3 (VMID 112): K3s restart, version v1.36.3+k3s1 → v1.36.4+k3s1. Its pods keep running. K3s is down for at most 33 min.
 
     New agents, all at the same time, once K3s runs on all servers
       4. k3s-worker-03 (VMID 304): join, new in the pool worker. Disturbs nothing.
       5. k3s-worker-04 (VMID 105): join, new in the pool worker. Disturbs nothing.
 
     Agents that reboot or restart K3s, 2 nodes at a time, in any order
-      6. k3s-worker-01 (VMID 102): reboot, then K3s restart, memory 8GB → 9GB; version v1.36.3+k3s1 → v1.36.4+k3s1; cores 4 → 6. Its pods stop and start again with it, without a drain. It is away for at most 69 min.
+      6. k3s-worker-01 (VMID 102): reboot, then K3s restart, memory 8GB → 9GB; version v1.36.3+k3s1 → v1.36.4+k3s1; cores 4 → 6. Its pods stop and start again with it, without a drain. It is down for at most 69 min.
 
     Removals, at the end
       7. k3s-worker-02 (VMID 103): drain and removal, no longer in the config. Its pods move within 10 min, or pulumi up stops and keeps the node. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
@@ -149,14 +149,14 @@ test("mixed", () => {
     | # | node and step | why | disturbs | cannot be undone |
     | --: | --- | --- | --- | --- |
     | | **Servers, one after the other** | | | |
-    | 1 | \`k3s-master-1\` (VMID 110): K3s restart | version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods run on. K3s is away for at most 33 min. | – |
-    | 2 | \`k3s-master-2\` (VMID 111): drain and rebuild | VMID 111 → 211; version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 95 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
-    | 3 | \`k3s-master-3\` (VMID 112): K3s restart | version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods run on. K3s is away for at most 33 min. | – |
+    | 1 | \`k3s-master-1\` (VMID 110): K3s restart | version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods keep running. K3s is down for at most 33 min. | – |
+    | 2 | \`k3s-master-2\` (VMID 111): drain and rebuild | VMID 111 → 211; version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is down for at most 95 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
+    | 3 | \`k3s-master-3\` (VMID 112): K3s restart | version v1.36.3+k3s1 → v1.36.4+k3s1 | Its pods keep running. K3s is down for at most 33 min. | – |
     | | **New agents, all at the same time, once K3s runs on all servers** | | | |
     | 4 | \`k3s-worker-03\` (VMID 304): join | new in the pool worker | nothing | – |
     | 5 | \`k3s-worker-04\` (VMID 105): join | new in the pool worker | nothing | – |
     | | **Agents that reboot or restart K3s, 2 nodes at a time, in any order** | | | |
-    | 6 | \`k3s-worker-01\` (VMID 102): reboot, then K3s restart | memory 8GB → 9GB; version v1.36.3+k3s1 → v1.36.4+k3s1; cores 4 → 6 | Its pods stop and start again with it, without a drain. It is away for at most 69 min. | – |
+    | 6 | \`k3s-worker-01\` (VMID 102): reboot, then K3s restart | memory 8GB → 9GB; version v1.36.3+k3s1 → v1.36.4+k3s1; cores 4 → 6 | Its pods stop and start again with it, without a drain. It is down for at most 69 min. | – |
     | | **Removals, at the end** | | | |
     | 7 | \`k3s-worker-02\` (VMID 103): drain and removal | no longer in the config | Its pods move within 10 min, or pulumi up stops and keeps the node. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
 

@@ -63,7 +63,7 @@ test("the only server on SQLite moves to etcd, and reboots", () => {
     Each time is the longest that the timeouts allow; most steps are much faster.
 
     Servers, one after the other
-      1. k3s-master-1 (VMID 110): reboot, then K3s restart, memory 4GB → 5GB; cluster-init +true. Its pods stop and start again with it, without a drain. It is away for at most 69 min. The Kubernetes API is away meanwhile. Cannot be undone: The cluster's objects move to etcd and stay there.
+      1. k3s-master-1 (VMID 110): reboot, then K3s restart, memory 4GB → 5GB; cluster-init +true. Its pods stop and start again with it, without a drain. It is down for at most 69 min. The Kubernetes API is down meanwhile. Cannot be undone: The cluster's objects move to etcd and stay there.
       2. k3s-master-2 (VMID 111): join, new in the pool master. Disturbs nothing.
       3. k3s-master-3 (VMID 112): join, new in the pool master. Disturbs nothing.
 
@@ -91,11 +91,11 @@ test("the only server is rebuilt, and it is allowed", () => {
     Each time is the longest that the timeouts allow; most steps are much faster.
 
     Servers, one after the other
-      1. k3s-master-1 (VMID 110): drain and rebuild, VMID 110 → 300. Its pods end with it. Then it is away for at most 95 min. The Kubernetes API is away meanwhile. Cannot be undone: All objects of the cluster are lost. Its guest and disk are destroyed, with all data that is on this node alone.
+      1. k3s-master-1 (VMID 110): drain and rebuild, VMID 110 → 300. Its pods stop with it. Then it is down for at most 95 min. The Kubernetes API is down meanwhile. Cannot be undone: All objects of the cluster are lost. Its guest and disk are destroyed, with all data that is on this node alone.
 
     Agents that reboot or restart K3s, one node at a time, in any order
-      2. k3s-worker-01 (VMID 102): K3s restart, another server to connect to. Its pods run on. K3s is away for at most 33 min.
-      3. k3s-worker-02 (VMID 103): K3s restart, another server to connect to. Its pods run on. K3s is away for at most 33 min.
+      2. k3s-worker-01 (VMID 102): K3s restart, another server to connect to. Its pods keep running. K3s is down for at most 33 min.
+      3. k3s-worker-02 (VMID 103): K3s restart, another server to connect to. Its pods keep running. K3s is down for at most 33 min.
 
     The cluster
       servers                 1 on SQLite, none may fail; during the change 0 of 1 answer
@@ -126,7 +126,7 @@ test("what could not be known is said: no state was read, a run was interrupted,
     Each time is the longest that the timeouts allow; most steps are much faster.
 
     Agents that reboot or restart K3s, one node at a time, in any order
-      1. k3s-worker-02 (VMID 103): K3s restart, version none → v1.36.3+k3s1. Its pods run on. K3s is away for at most 33 min.
+      1. k3s-worker-02 (VMID 103): K3s restart, version none → v1.36.3+k3s1. Its pods keep running. K3s is down for at most 33 min.
 
     The cluster
       servers                          3 on etcd, 1 may fail

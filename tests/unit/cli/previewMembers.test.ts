@@ -167,8 +167,8 @@ test("rebuild", () => {
     Each time is the longest that the timeouts allow; most steps are much faster.
 
     Agents that are rebuilt, one node at a time
-      1. k3s-worker-01 (VMID 102): drain and rebuild, VMID 102 → 202. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 86 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
-      2. k3s-worker-02 (VMID 103): drain and rebuild, VMID 103 → 203. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 86 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
+      1. k3s-worker-01 (VMID 102): drain and rebuild, VMID 102 → 202. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is down for at most 86 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
+      2. k3s-worker-02 (VMID 103): drain and rebuild, VMID 103 → 203. Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is down for at most 86 min. Cannot be undone: Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has.
 
     The cluster
       servers                 3 on etcd, 1 may fail
@@ -189,8 +189,8 @@ test("rebuild", () => {
     | # | node and step | why | disturbs | cannot be undone |
     | --: | --- | --- | --- | --- |
     | | **Agents that are rebuilt, one node at a time** | | | |
-    | 1 | \`k3s-worker-01\` (VMID 102): drain and rebuild | VMID 102 → 202 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 86 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
-    | 2 | \`k3s-worker-02\` (VMID 103): drain and rebuild | VMID 103 → 203 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is away for at most 86 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
+    | 1 | \`k3s-worker-01\` (VMID 102): drain and rebuild | VMID 102 → 202 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is down for at most 86 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
+    | 2 | \`k3s-worker-02\` (VMID 103): drain and rebuild | VMID 103 → 203 | Its pods move within 10 min, or pulumi up stops and keeps the node. Then it is down for at most 86 min. | Its guest and disk are destroyed. Before that, pulumi up stops if there is data that no other node has. |
 
     | | before → after |
     | --- | --- |

@@ -63,13 +63,13 @@ test("memory", () => {
     Each time is the longest that the timeouts allow; most steps are much faster.
 
     Servers, one after the other
-      1. k3s-master-1 (VMID 110): reboot, memory 4GB → 5GB. Its pods stop and start again with it, without a drain. It is away for at most 36 min.
-      2. k3s-master-2 (VMID 111): reboot, memory 4GB → 5GB. Its pods stop and start again with it, without a drain. It is away for at most 36 min.
-      3. k3s-master-3 (VMID 112): reboot, memory 4GB → 5GB. Its pods stop and start again with it, without a drain. It is away for at most 36 min.
+      1. k3s-master-1 (VMID 110): reboot, memory 4GB → 5GB. Its pods stop and start again with it, without a drain. It is down for at most 36 min.
+      2. k3s-master-2 (VMID 111): reboot, memory 4GB → 5GB. Its pods stop and start again with it, without a drain. It is down for at most 36 min.
+      3. k3s-master-3 (VMID 112): reboot, memory 4GB → 5GB. Its pods stop and start again with it, without a drain. It is down for at most 36 min.
 
     Agents that reboot or restart K3s, one node at a time, in any order
-      4. k3s-worker-01 (VMID 102): reboot, memory 8GB → 9GB. Its pods stop and start again with it, without a drain. It is away for at most 36 min.
-      5. k3s-worker-02 (VMID 103): reboot, memory 8GB → 9GB. Its pods stop and start again with it, without a drain. It is away for at most 36 min.
+      4. k3s-worker-01 (VMID 102): reboot, memory 8GB → 9GB. Its pods stop and start again with it, without a drain. It is down for at most 36 min.
+      5. k3s-worker-02 (VMID 103): reboot, memory 8GB → 9GB. Its pods stop and start again with it, without a drain. It is down for at most 36 min.
 
     The cluster
       servers                 3 on etcd, 1 may fail; during the change 2 of 3 answer
@@ -90,12 +90,12 @@ test("memory", () => {
     | # | node and step | why | disturbs | cannot be undone |
     | --: | --- | --- | --- | --- |
     | | **Servers, one after the other** | | | |
-    | 1 | \`k3s-master-1\` (VMID 110): reboot | memory 4GB → 5GB | Its pods stop and start again with it, without a drain. It is away for at most 36 min. | – |
-    | 2 | \`k3s-master-2\` (VMID 111): reboot | memory 4GB → 5GB | Its pods stop and start again with it, without a drain. It is away for at most 36 min. | – |
-    | 3 | \`k3s-master-3\` (VMID 112): reboot | memory 4GB → 5GB | Its pods stop and start again with it, without a drain. It is away for at most 36 min. | – |
+    | 1 | \`k3s-master-1\` (VMID 110): reboot | memory 4GB → 5GB | Its pods stop and start again with it, without a drain. It is down for at most 36 min. | – |
+    | 2 | \`k3s-master-2\` (VMID 111): reboot | memory 4GB → 5GB | Its pods stop and start again with it, without a drain. It is down for at most 36 min. | – |
+    | 3 | \`k3s-master-3\` (VMID 112): reboot | memory 4GB → 5GB | Its pods stop and start again with it, without a drain. It is down for at most 36 min. | – |
     | | **Agents that reboot or restart K3s, one node at a time, in any order** | | | |
-    | 4 | \`k3s-worker-01\` (VMID 102): reboot | memory 8GB → 9GB | Its pods stop and start again with it, without a drain. It is away for at most 36 min. | – |
-    | 5 | \`k3s-worker-02\` (VMID 103): reboot | memory 8GB → 9GB | Its pods stop and start again with it, without a drain. It is away for at most 36 min. | – |
+    | 4 | \`k3s-worker-01\` (VMID 102): reboot | memory 8GB → 9GB | Its pods stop and start again with it, without a drain. It is down for at most 36 min. | – |
+    | 5 | \`k3s-worker-02\` (VMID 103): reboot | memory 8GB → 9GB | Its pods stop and start again with it, without a drain. It is down for at most 36 min. | – |
 
     | | before → after |
     | --- | --- |
@@ -120,13 +120,13 @@ test("version", () => {
     Each time is the longest that the timeouts allow; most steps are much faster.
 
     Servers, one after the other
-      1. k3s-master-1 (VMID 110): K3s restart, version v1.36.3+k3s1 → v1.37.0+k3s1. Its pods run on. K3s is away for at most 33 min. Cannot be undone: There is no way back to Kubernetes 1.36.
-      2. k3s-master-2 (VMID 111): K3s restart, version v1.36.3+k3s1 → v1.37.0+k3s1. Its pods run on. K3s is away for at most 33 min. Cannot be undone: There is no way back to Kubernetes 1.36.
-      3. k3s-master-3 (VMID 112): K3s restart, version v1.36.3+k3s1 → v1.37.0+k3s1. Its pods run on. K3s is away for at most 33 min. Cannot be undone: There is no way back to Kubernetes 1.36.
+      1. k3s-master-1 (VMID 110): K3s restart, version v1.36.3+k3s1 → v1.37.0+k3s1. Its pods keep running. K3s is down for at most 33 min. Cannot be undone: There is no way back to Kubernetes 1.36.
+      2. k3s-master-2 (VMID 111): K3s restart, version v1.36.3+k3s1 → v1.37.0+k3s1. Its pods keep running. K3s is down for at most 33 min. Cannot be undone: There is no way back to Kubernetes 1.36.
+      3. k3s-master-3 (VMID 112): K3s restart, version v1.36.3+k3s1 → v1.37.0+k3s1. Its pods keep running. K3s is down for at most 33 min. Cannot be undone: There is no way back to Kubernetes 1.36.
 
     Agents that reboot or restart K3s, one node at a time, in any order
-      4. k3s-worker-01 (VMID 102): K3s restart, version v1.36.3+k3s1 → v1.37.0+k3s1. Its pods run on. K3s is away for at most 33 min.
-      5. k3s-worker-02 (VMID 103): K3s restart, version v1.36.3+k3s1 → v1.37.0+k3s1. Its pods run on. K3s is away for at most 33 min.
+      4. k3s-worker-01 (VMID 102): K3s restart, version v1.36.3+k3s1 → v1.37.0+k3s1. Its pods keep running. K3s is down for at most 33 min.
+      5. k3s-worker-02 (VMID 103): K3s restart, version v1.36.3+k3s1 → v1.37.0+k3s1. Its pods keep running. K3s is down for at most 33 min.
 
     The cluster
       servers                 3 on etcd, 1 may fail; during the change 2 of 3 answer
@@ -147,12 +147,12 @@ test("version", () => {
     | # | node and step | why | disturbs | cannot be undone |
     | --: | --- | --- | --- | --- |
     | | **Servers, one after the other** | | | |
-    | 1 | \`k3s-master-1\` (VMID 110): K3s restart | version v1.36.3+k3s1 → v1.37.0+k3s1 | Its pods run on. K3s is away for at most 33 min. | There is no way back to Kubernetes 1.36. |
-    | 2 | \`k3s-master-2\` (VMID 111): K3s restart | version v1.36.3+k3s1 → v1.37.0+k3s1 | Its pods run on. K3s is away for at most 33 min. | There is no way back to Kubernetes 1.36. |
-    | 3 | \`k3s-master-3\` (VMID 112): K3s restart | version v1.36.3+k3s1 → v1.37.0+k3s1 | Its pods run on. K3s is away for at most 33 min. | There is no way back to Kubernetes 1.36. |
+    | 1 | \`k3s-master-1\` (VMID 110): K3s restart | version v1.36.3+k3s1 → v1.37.0+k3s1 | Its pods keep running. K3s is down for at most 33 min. | There is no way back to Kubernetes 1.36. |
+    | 2 | \`k3s-master-2\` (VMID 111): K3s restart | version v1.36.3+k3s1 → v1.37.0+k3s1 | Its pods keep running. K3s is down for at most 33 min. | There is no way back to Kubernetes 1.36. |
+    | 3 | \`k3s-master-3\` (VMID 112): K3s restart | version v1.36.3+k3s1 → v1.37.0+k3s1 | Its pods keep running. K3s is down for at most 33 min. | There is no way back to Kubernetes 1.36. |
     | | **Agents that reboot or restart K3s, one node at a time, in any order** | | | |
-    | 4 | \`k3s-worker-01\` (VMID 102): K3s restart | version v1.36.3+k3s1 → v1.37.0+k3s1 | Its pods run on. K3s is away for at most 33 min. | – |
-    | 5 | \`k3s-worker-02\` (VMID 103): K3s restart | version v1.36.3+k3s1 → v1.37.0+k3s1 | Its pods run on. K3s is away for at most 33 min. | – |
+    | 4 | \`k3s-worker-01\` (VMID 102): K3s restart | version v1.36.3+k3s1 → v1.37.0+k3s1 | Its pods keep running. K3s is down for at most 33 min. | – |
+    | 5 | \`k3s-worker-02\` (VMID 103): K3s restart | version v1.36.3+k3s1 → v1.37.0+k3s1 | Its pods keep running. K3s is down for at most 33 min. | – |
 
     | | before → after |
     | --- | --- |
@@ -177,8 +177,8 @@ test("label", () => {
     Each time is the longest that the timeouts allow; most steps are much faster.
 
     Agents that reboot or restart K3s, one node at a time, in any order
-      1. k3s-worker-01 (VMID 102): K3s restart, node-label +tier=1. Its pods run on. K3s is away for at most 33 min.
-      2. k3s-worker-02 (VMID 103): K3s restart, node-label +tier=1. Its pods run on. K3s is away for at most 33 min.
+      1. k3s-worker-01 (VMID 102): K3s restart, node-label +tier=1. Its pods keep running. K3s is down for at most 33 min.
+      2. k3s-worker-02 (VMID 103): K3s restart, node-label +tier=1. Its pods keep running. K3s is down for at most 33 min.
 
     The cluster
       servers                 3 on etcd, 1 may fail
@@ -199,8 +199,8 @@ test("label", () => {
     | # | node and step | why | disturbs | cannot be undone |
     | --: | --- | --- | --- | --- |
     | | **Agents that reboot or restart K3s, one node at a time, in any order** | | | |
-    | 1 | \`k3s-worker-01\` (VMID 102): K3s restart | node-label +tier=1 | Its pods run on. K3s is away for at most 33 min. | – |
-    | 2 | \`k3s-worker-02\` (VMID 103): K3s restart | node-label +tier=1 | Its pods run on. K3s is away for at most 33 min. | – |
+    | 1 | \`k3s-worker-01\` (VMID 102): K3s restart | node-label +tier=1 | Its pods keep running. K3s is down for at most 33 min. | – |
+    | 2 | \`k3s-worker-02\` (VMID 103): K3s restart | node-label +tier=1 | Its pods keep running. K3s is down for at most 33 min. | – |
 
     | | before → after |
     | --- | --- |

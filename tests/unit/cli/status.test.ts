@@ -105,7 +105,7 @@ describe("each difference is a line with its command", () => {
         nodes: nodes!.map((each) => ({ ...each, isCordoned: each.name === W1 })),
         leaving: [W1],
       })),
-      "warn nodes: k3s-worker-01 is cordoned by a removal of this program that did not end → pulumi up, which takes that back",
+      "warn nodes: k3s-worker-01 is cordoned by a removal of this program that did not end → pulumi up, which undoes that",
     ],
     [
       "a foreign Node",
@@ -115,7 +115,7 @@ describe("each difference is a line with its command", () => {
     [
       "a version that somebody installed",
       withNode(ONE, W1, { version: "v1.36.1+k3s1" }),
-      `fail versions: k3s-worker-01 runs v1.36.1+k3s1, not ${ONE.version} → pct exec 102 -- systemctl restart k3s-agent on pve; if it stays so, somebody installed another K3s there`,
+      `fail versions: k3s-worker-01 runs v1.36.1+k3s1, not ${ONE.version} → pct exec 102 -- systemctl restart k3s-agent on pve; if that does not help, somebody installed another K3s there`,
     ],
     [
       "a version of no known form",
