@@ -180,7 +180,7 @@ export function differences(
   return former.k3s?.role === "agent" && losesServer(cluster, plan) ? [...own, server] : own;
 }
 
-/** Agents know only one server. If it gets another address or starts a new cluster, they need the new address. */
+/** Agents know only one server. If it gets another address or starts a new cluster, K3s on the agents needs the new one. */
 function losesServer({ nodes }: ClusterRecord, plan: ClusterPlan): boolean {
   const [only, ...others] = nodes.filter(isServerRecord);
   if (only === undefined || others.length > 0) return false;

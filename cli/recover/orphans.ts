@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { advice } from "../../remote/advice";
 
-/** Selects the Pulumi runs to wait for. */
+/** Selects the Pulumi runs to look for. */
 export interface Project {
   readonly folder: string;
   /** Environment of the user's shell: one folder may be used with several backends. */

@@ -84,9 +84,7 @@ export function checkGuests(plan: ClusterPlan, sight: Sight, places: ReadonlyMap
   const found = plan.nodes.flatMap((node) => guestProblem(node, places.get(node.name)!));
   const blind = [sight.marked, sight.listed].flatMap((look) => ("seen" in look ? [] : [unseen("guests", look)]));
   if (found.length > 0 || blind.length > 0) return [...blind, ...found];
-  return [
-    ok("guests", `${[...places.values()].filter(({ is }) => is === "running").length} run where the plan says`),
-  ];
+  return [ok("guests", `${[...places.values()].filter(({ is }) => is === "running").length} run where the plan says`)];
 }
 
 function guestProblem({ name, vmId, proxmoxNode, kind }: NodePlan, place: Place): Difference[] {
