@@ -4,7 +4,7 @@ import { Document } from "yaml";
 import { addonsDir } from "./lab";
 import type { PushedChart } from "./registry/charts";
 
-/** Where Pulumi looks for the config of the add-ons' stack, which has the name of the cluster's; ignored by git. */
+/** Path of the config of the add-ons' stack, as Pulumi expects it. The stack has the cluster stack's name. Git ignores the file. */
 export function addonsStackFile(stack: string): string {
   return path.join(addonsDir, `Pulumi.${stack}.yaml`);
 }
@@ -24,7 +24,7 @@ function addonsConfig(stack: string, charts: ReadonlyMap<string, PushedChart>): 
   };
 }
 
-/** Writes the stack file of the add-ons; one that is there already is the person's to keep. */
+/** Writes the config of the add-ons' stack. A file that exists is kept: it may have the person's changes. */
 export function writeAddonsStackConfig(stack: string, charts: ReadonlyMap<string, PushedChart>): void {
   const file = addonsStackFile(stack);
   if (fs.existsSync(file)) return;

@@ -34,7 +34,7 @@ function command(usage: string, description: string): Command {
     .option("--name <name>", "which lab", checkLabName, defaultLabName);
 }
 
-/** A command whose further words are another program's, options included. */
+/** A command that passes all further arguments, options included, to another program. */
 function passing(usage: string, description: string): Command {
   return command(usage, description).passThroughOptions().allowUnknownOption();
 }
@@ -47,7 +47,7 @@ command("up", "raise the lab; the first time this builds what it needs")
   )
   .option(
     "--addons",
-    "what addons/ needs: the Kubernetes provider of Pulumi, a registry, and what runs in the cluster; it takes up to an hour to build the first time",
+    "add what addons/ needs: Pulumi's Kubernetes provider, a registry, and what runs in the cluster; building it takes up to an hour the first time",
   )
   .option("--json", "print the lab's record")
   .action(async ({ name, json, ...options }: Named & UpOptions & { json?: boolean }) => {
@@ -62,7 +62,7 @@ command("down", "end the lab and remove every trace of it").action(async ({ name
   await lower(name);
 });
 
-command("stop", "end the lab as a power cut would; up goes on from there").action(async ({ name }: Named) => {
+command("stop", "end the lab as a power cut would; up starts it again").action(async ({ name }: Named) => {
   runningLab(name);
   await halt(name);
 });
@@ -96,14 +96,14 @@ passing("host [command...]", "a shell or a command on the Proxmox host").action(
 );
 
 command("logs [log]", "logs of the Proxmox host: api, sshd, host, init, lxc-<vmid>, vm-<vmid>")
-  .option("-f, --follow", "go on as they grow")
+  .option("-f, --follow", "print new lines as they come")
   .action(async (log: string | undefined, { name, follow }: Named & { follow?: boolean }) => {
     process.exitCode = await showLogs(runningLab(name), log, follow ?? false);
   });
 
 const fault = command("fault", "make something go wrong, see docs/lab.md");
 
-/** The lab may be named before and after the word. */
+/** A subcommand of `fault`. The option `--name` may come before or after it. */
 function faultCommand(usage: string, description: string): Command {
   return fault.command(usage).description(description).option("--name <name>", "which lab", checkLabName);
 }
@@ -121,9 +121,9 @@ faultCommand("set <kind>", `set a fault: ${faultKinds.join(", ")}`)
   .option("--method <method>", "requests of this method")
   .option("--path <regexp>", "requests whose path below /api2/json matches")
   .option("--task <type>", "tasks of this type: vzcreate, vzstart …")
-  .option("--guest <vmid>", "what concerns this guest", Number)
+  .option("--guest <vmid>", "requests and tasks for this guest", Number)
   .option("--storage <storage>", "the storage that is full")
-  .option("--count <times>", "how often it strikes; until it is cleared when left out", Number)
+  .option("--count <times>", "how often it happens; until it is cleared by default", Number)
   .option("--status <status>", "HTTP status of an error", Number)
   .option("--text <text>", "text of an error, of a task's failure, or of a lock")
   .option("--seconds <seconds>", "how long something waits, or how far a clock is off", Number)

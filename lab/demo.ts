@@ -30,7 +30,7 @@ interface Phase {
 
 interface DemoOptions {
   readonly name: string;
-  /** With a container agent and an agent in a virtual machine in place of two container agents. */
+  /** With an agent in a container and one in a virtual machine instead of two in containers. */
   readonly mixed?: boolean;
   /** With what runs in the cluster, by the program in `addons/`. */
   readonly addons?: boolean;
@@ -79,7 +79,7 @@ async function demo({ name, mixed = false, addons = false }: DemoOptions): Promi
 /** Runs a part of the demo under its title, and notes its time. */
 type RunPhase = <T>(title: string, work: () => Promise<T>) => Promise<T>;
 
-/** What runs in the cluster, and what is seen of it by requests. @param up runs `pulumi up` in addons/ */
+/** Installs the add-ons and sends requests to them. @param up runs `pulumi up` in addons/ */
 async function demoAddons(name: string, phase: RunPhase, up: (...options: string[]) => Promise<void>): Promise<void> {
   const lab = runningLab(name);
   const shown = async (title: string, work: () => Promise<readonly string[]>): Promise<void> => {
@@ -106,7 +106,7 @@ function whatNext(option: string, pool: string, addons: boolean): string {
     `pulumi config set --path 'proxmox-k3s:cluster.pools.${pool}.count' ${nodes} && pulumi up`;
   return `
 === what to try next
-  eval "$(npm run -s lab -- env${option})"         this shell now speaks to the lab
+  eval "$(npm run -s lab -- env${option})"         this shell now uses the lab
   pulumi preview                             nothing to change
   ${count(pool === "vm" ? 2 : 3)}
   ${count(pool === "vm" ? 1 : 2)}

@@ -7,7 +7,7 @@ import { quote } from "./kubeconfig";
 import { run } from "../host/run";
 import { Lab, labNetwork, labPaths, RunningLab } from "../lab";
 
-/** kubectl on the first running server, in a virtual machine by SSH. Standard input, output and exit code are the caller's. */
+/** Runs kubectl on the first running server, in a virtual machine by SSH, on the caller's standard streams. Returns its exit code. */
 export async function kubectl(lab: RunningLab, args: readonly string[]): Promise<number> {
   const server = await firstServer(lab, await labGuests(lab));
   if (!server) throw new Error("No guest of the lab runs a K3s server: pulumi up makes one");
@@ -24,7 +24,7 @@ export function sshHost(lab: Lab, command: readonly string[]): Promise<number> {
   return handOver(["ssh", ...sshOptions, "-i", paths.hostKey, ...pinned, `root@${host}`, ...command]);
 }
 
-/** SSH as root on a guest, given by name or VMID. Its host key is taken from itself, not from the network. */
+/** SSH as root on a guest, given by name or VMID. Its host key is read inside the guest, not from the network. */
 export async function sshGuest(lab: RunningLab, node: string, command: readonly string[]): Promise<number> {
   const guests = await labGuests(lab);
   const guest = guests.find(({ name, vmid }) => name === node || String(vmid) === node);
@@ -44,7 +44,7 @@ export async function sshGuest(lab: RunningLab, node: string, command: readonly 
   }
 }
 
-/** From a container's file system, or by the guest agent of a virtual machine. */
+/** Reads it from a container's file system, or through a virtual machine's guest agent. */
 async function readHostKey(lab: RunningLab, { vmid, type }: LabGuest): Promise<string> {
   const file = "etc/ssh/ssh_host_ed25519_key.pub";
   if (type === "lxc") return fs.readFileSync(path.join(labPaths(lab.name).lxc, String(vmid), "rootfs", file), "utf8");
@@ -91,7 +91,7 @@ export function showLogs(lab: Lab, name: string | undefined, follow: boolean): P
   ]);
 }
 
-/** Runs a command in the caller's place and gives its exit code. */
+/** Runs a command on the caller's standard streams and returns its exit code. */
 function handOver([command, ...args]: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(command!, args, { stdio: "inherit" });

@@ -28,7 +28,7 @@ export function labExports(lab: Lab): Record<string, string> {
   };
 }
 
-/** An agent's keys would be tried before the lab's own, and a passphrase in the environment wins over the file. */
+/** SSH would try an agent's keys before the lab's. A passphrase in the environment would override the file. */
 const unset = ["SSH_AUTH_SOCK", "PULUMI_CONFIG_PASSPHRASE"];
 
 /** The environment of a command that works against the lab. */

@@ -2,7 +2,7 @@ import { applyHostFaults, hostFaultKinds, labFaults } from "../host/faults";
 import type { RunningLab } from "../lab";
 import { describeFault, type Fault, type FaultSpec } from "../pve/faults/fault";
 
-/** Sets a fault and returns when it is in force. @throws Error that lists all that is wrong with what was asked for. */
+/** Sets a fault and returns when it has an effect. @throws Error that lists every mistake in `spec`. */
 export async function setFault(lab: RunningLab, spec: FaultSpec): Promise<Fault> {
   const faults = labFaults(lab);
   const fault = faults.set(spec);
@@ -16,7 +16,7 @@ export async function setFault(lab: RunningLab, spec: FaultSpec): Promise<Fault>
   return faults.strike(fault.kind, "in force") ?? fault;
 }
 
-/** Ends one fault, or all, and returns when the lab is without. */
+/** Clears one fault, or all, and returns when it has no effect any more. */
 export async function clearFaults(lab: RunningLab, id?: number): Promise<void> {
   labFaults(lab).clear(id);
   await applyHostFaults(lab);

@@ -7,7 +7,7 @@ import { parseGuestConfig, type GuestConfig } from "../pve/guestConfig";
 import { guestKinds, type GuestKind } from "../pve/guests/kinds";
 import { qemuPid } from "../vms/process";
 
-/** How long a command in a guest may take; a processor in software is slow. */
+/** How long a command in a guest may take; an emulated processor is slow. */
 const answerMs = 60_000;
 
 /** A guest of the lab, as its configuration and its processes show it. */
@@ -24,8 +24,8 @@ export interface LabGuest {
 }
 
 /**
- * The command that enters the lab's Proxmox host, to be followed by the command to run there. The person's environment
- * is not passed on: `pct exec` would pass it into guests, where our KUBECONFIG does not exist.
+ * The command that enters the lab's Proxmox host; append the command to run there. The person's environment is not
+ * passed on: `pct exec` would pass it into guests, where our KUBECONFIG does not exist.
  */
 export function enterHost(init: ProcessId): string[] {
   const env = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"];
@@ -38,12 +38,12 @@ export function enterHost(init: ProcessId): string[] {
     "nsenter",
     `--target=${init.pid}`,
     ...namespaces,
-    // A folder that nsenter is given is the machine's own.
+    // Not by nsenter's `--wd`, which takes a folder of the machine.
     ...["env", "--chdir=/root"],
   ];
 }
 
-/** All guests by VMID, read from the files: true even while the API is down. Templates are none. */
+/** All guests by VMID, without templates. Read from the files, so it works even if the API is down. */
 export async function labGuests(lab: RunningLab): Promise<LabGuest[]> {
   const containers = await runningContainers(lab.init);
   const isRunning = ({ type }: GuestKind, vmid: number) =>
@@ -76,7 +76,7 @@ function configs(lab: Lab, { folder, syntax }: GuestKind): [vmid: number, config
     .filter(([, { options }]) => options.get("template") !== "1");
 }
 
-/** The address that a container's network has, or cloud-init gives a virtual machine. */
+/** The address in a container's network config, or in a virtual machine's cloud-init config. */
 function fixedAddress(config: GuestConfig): string | undefined {
   const ofVm = [...config.options].filter(([key]) => /^ipconfig\d+$/.test(key)).map(([, text]) => text);
   const addresses = [
@@ -104,7 +104,7 @@ async function isServer(lab: RunningLab, guest: LabGuest): Promise<boolean> {
   );
 }
 
-/** What a command in a guest prints, by `pct exec` or by the guest agent. @throws CommandError */
+/** Runs a command in a guest by `pct exec` or the guest agent and returns what it prints. @throws CommandError */
 export async function inGuest(
   { init }: RunningLab,
   { vmid, type }: Pick<LabGuest, "vmid" | "type">,

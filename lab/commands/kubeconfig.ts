@@ -4,10 +4,10 @@ import { labPaths, type RunningLab } from "../lab";
 import { enterHost } from "./guests";
 
 /**
- * Puts a `kubectl` into the lab's `bin`: K3s' own, with the first server's kubeconfig at its address.
+ * Writes a `kubectl` into the lab's `bin`: that of K3s, with the first server's kubeconfig and address.
  *
- * It reads the kubeconfig anew each time, because a cluster that was destroyed and made again has other certificates. The
- * data folder keeps a K3s release from unpacking itself on the machine.
+ * It reads the kubeconfig on each call, because a cluster that was destroyed and created again has other certificates. A
+ * K3s release unpacks itself when it runs: K3S_DATA_DIR keeps that in the lab's state.
  */
 export function writeKubectl(lab: RunningLab): void {
   const paths = labPaths(lab.name);
@@ -27,7 +27,7 @@ for file in ${quote(paths.lxc)}/*/rootfs/etc/rancher/k3s/k3s.yaml; do
   found=yes
   break
 done
-# A virtual machine is asked by its guest agent, so only if no container is a server.
+# Virtual machines only if no container is a server: the guest agent is slow.
 for conf in ${quote(paths.etcPve)}/nodes/pve/qemu-server/*.conf; do
   if [ -n "$found" ] || [ ! -f "$conf" ]; then break; fi
   answer=$(${enterHost(lab.init).map(quote).join(" ")} qm guest exec "$(basename "$conf" .conf)" -- cat /etc/rancher/k3s/k3s.yaml 2>/dev/null) || continue
@@ -42,7 +42,7 @@ exec ${quote(k3s)} kubectl "$@"
   fs.writeFileSync(path.join(paths.bin, "kubectl"), script, { mode: 0o755 });
 }
 
-/** A word of a shell's command line. */
+/** Quotes a word for a shell's command line. */
 export function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

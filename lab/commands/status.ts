@@ -20,7 +20,7 @@ export interface NodeStatus {
   roles: string[];
 }
 
-/** Guests and Kubernetes nodes of a lab; no nodes while no server answers. */
+/** Guests and Kubernetes nodes of a lab; no nodes if no server answers. */
 export async function labStatus(lab: RunningLab): Promise<LabStatus> {
   const guests = await labGuests(lab);
   const server = await firstServer(lab, guests);
@@ -62,7 +62,7 @@ async function nodes(lab: RunningLab, server: LabGuest): Promise<NodeStatus[]> {
   }));
 }
 
-/** The same for a person. */
+/** The same as text for a person. */
 export function printStatus(lab: Lab, status: LabStatus): string {
   const { endpoint, machine } = labNetwork(lab.subnet);
   const line = (key: string, value: string) => `${key.padEnd(10)}${value}`;

@@ -25,21 +25,21 @@ import { writeKubectl } from "./kubeconfig";
 export interface UpOptions {
   /** A K3s binary of the person's own. */
   readonly k3s?: string;
-  /** Whether it is to run virtual machines; a lab that has them keeps them. */
+  /** Whether to run virtual machines; a lab that has them keeps them. */
   readonly vms?: boolean;
-  /** Whether it is to have what the add-ons' program needs; a lab that has it keeps it. */
+  /** Whether to add what the add-ons' program needs; a lab that has it keeps it. */
   readonly addons?: boolean;
 }
 
 /**
- * Starts the lab `name`, with everything that it needs installed or built first, and its empty Pulumi stack. A lab that is
- * up is left as it is; one that was stopped goes on with all its records.
+ * Installs or builds all that the lab `name` needs, then starts it with an empty Pulumi stack. A lab that is up stays as
+ * it is. A stopped lab starts again with all its records.
  */
 export async function up(name: string, options: UpOptions, log: Log): Promise<Lab> {
   checkLabName(name);
   assertMachine();
   const old = findLab(name);
-  // Its cluster would not know the registry.
+  // Its cluster does not know the registry.
   if (options.addons && old?.init && !old.addons)
     throw new Error(`The lab '${name}' was raised without what add-ons need: npm run lab -- down, then up --addons`);
   if (old?.init && isAlive(old.init)) {
@@ -95,7 +95,7 @@ async function makeStack(lab: RunningLab): Promise<void> {
   await selectStack(lab, repoDir);
 }
 
-/** What the add-ons' program finds: images in the registry, and a stack of its own without resources. */
+/** Prepares what the add-ons' program needs: images in the registry, and its own stack, without resources. */
 async function prepareAddons(lab: RunningLab, log: Log): Promise<void> {
   writeAddonsStackConfig(lab.stack, await fillRegistry(lab, log));
   await selectStack(lab, addonsDir);
@@ -109,7 +109,7 @@ function k3sChoice({ k3s }: UpOptions): { path?: string } {
   return k3s === undefined ? {} : { path: k3s };
 }
 
-/** A lab that goes on serves what it served: its stack's config holds the sums of that. */
+/** The K3s of a stopped lab, which it must serve again: its stack's config has the checksums. */
 function servedBefore(lab: Lab | undefined): Lab["k3s"] | undefined {
   return lab?.init && fs.existsSync(lab.k3s.dir) ? lab.k3s : undefined;
 }

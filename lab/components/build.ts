@@ -4,8 +4,8 @@ import { goBuild } from "../toolchain/go";
 import { componentModule, type ComponentName, components } from "./table";
 
 /**
- * Returns the path of a component's program, which is built from its Go module and kept in the cache. The first build of
- * all takes half an hour and more on two processors.
+ * Returns the path of a component's program, which is built from its Go module and kept in the cache. Building all
+ * components the first time takes half an hour or more on two processors.
  *
  * @throws Error with the compiler's last lines, or if the module cannot be fetched
  */

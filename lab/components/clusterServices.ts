@@ -6,18 +6,18 @@ import type { Log } from "../support/cache";
 
 const manifest = (name: string): string => path.join(__dirname, "manifests", `${name}.yaml`);
 
-/** In the time of a busy machine. */
+/** Long enough for a busy machine. */
 const timeout = "--timeout=180s";
 
 /**
- * Gives the cluster of a lab for add-ons what a user's K3s has by itself: CoreDNS, which the lab's config turns off, and what enforces
- * NetworkPolicies, which the stand-in for K3s lacks. Waits until both run. It may be called twice, and again after nodes joined.
+ * Installs into the cluster of a lab for add-ons what a user's K3s brings: CoreDNS, which the lab's config turns off, and the
+ * NetworkPolicy controller, which the stand-in for K3s lacks. Waits until both run. May be called again, also after nodes joined.
  *
- * @throws CommandError with kubectl's words, if the cluster does not stand or a pod does not start
+ * @throws CommandError with kubectl's message, if the cluster does not run or a pod does not start
  */
 export async function installClusterServices(lab: Lab, log: Log): Promise<void> {
   const kubectl = (...args: string[]): Promise<string> => run("kubectl", args, { env: labEnv(lab) });
-  // Every other K3s has its own.
+  // Every real K3s brings its own controller.
   const hasPolicies = lab.k3s.kind !== "stand-in";
   const manifests = ["coredns", ...(hasPolicies ? [] : ["network-policies"])];
   await kubectl("apply", ...manifests.flatMap((name) => ["-f", manifest(name)]));

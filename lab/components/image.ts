@@ -10,8 +10,8 @@ import { ensureComponent } from "./build";
 import { type ComponentImage, type ComponentName, components } from "./table";
 
 /**
- * Pushes the images of components under their vendors' names. Each is built first if the cache lacks it; one that has no
- * image is left out.
+ * Pushes the images of components under their vendors' names. Builds those that the cache lacks. Leaves out components
+ * without an image.
  *
  * @returns each image's name and the digest of its manifest
  */
@@ -28,7 +28,7 @@ export async function pushComponents(
   return pushed;
 }
 
-/** Pushes one component under another name and tag than its own: a chart of the vendor's may ask for a version that the lab lacks. */
+/** Pushes one component under another name and tag than its own: a vendor's chart may ask for a version that the lab lacks. */
 export async function pushComponentAs(
   client: RegistryClient,
   name: ComponentName,
@@ -83,7 +83,7 @@ async function writeRootfs(rootfs: string, image: ComponentImage, program: strin
   for (const [file, target] of Object.entries(links)) fs.symlinkSync(target, path.join(rootfs, file));
   for (const folder of ["tmp", ...open]) {
     fs.mkdirSync(path.join(rootfs, folder), { recursive: true });
-    // Not by mkdir, whose mode is below the umask: containers that are not root write there.
+    // Not by mkdir, to whose mode the umask applies: containers that are not root write there.
     fs.chmodSync(path.join(rootfs, folder), 0o1777);
   }
   const place = path.join(rootfs, image.program);
@@ -92,7 +92,7 @@ async function writeRootfs(rootfs: string, image: ComponentImage, program: strin
   fs.chmodSync(place, 0o755);
 }
 
-/** The authorities of Debian's package in one file, as its script writes them. */
+/** All certificates of Debian's package `ca-certificates` as one file, as its install script writes it. */
 function certificatesIn(folder: string): string {
   const files = fs.readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".crt"));
   return files
@@ -107,7 +107,7 @@ function ensurePackages(names: readonly string[], log: Log): Promise<string> {
     const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "component-packages-"));
     try {
       await unpackDebianPackages(names, dir, scratch);
-      // What nobody reads in a container.
+      // Nobody reads these in a container.
       for (const folder of ["doc", "man", "locale"])
         fs.rmSync(path.join(dir, "usr/share", folder), { recursive: true, force: true });
     } finally {

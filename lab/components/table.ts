@@ -17,23 +17,23 @@ export interface Component {
   readonly image?: ComponentImage;
 }
 
-/** An image as the vendor's: its name, and the places of files in it that charts and manifests name. */
+/** An image with the vendor's name, and with files at the paths that charts and manifests name. */
 export interface ComponentImage {
   /** The vendor's name and tag. */
   readonly name: string;
-  /** Where the program is in it; it is the entry point. */
+  /** Path of the program in the image; it is the entry point. */
   readonly program: string;
   /** Number of the user that it runs as; root by default. */
   readonly user?: string;
-  /** Debian packages that are unpacked into it, with all that they need: nothing else is. */
+  /** All Debian packages that are unpacked into it; dependencies are not added. */
   readonly packages?: readonly string[];
   /** Links that these packages' scripts would make: path to target. */
   readonly links?: Readonly<Record<string, string>>;
-  /** Folders that belong to everybody, as /tmp does. */
+  /** Folders that everybody may write to, as /tmp. */
   readonly open?: readonly string[];
 }
 
-/** Where prometheus/common keeps what a program says of its version. */
+/** The variable of prometheus/common that has a program's version. */
 const versionOf = (version: string) => ({ "github.com/prometheus/common/version.Version": version });
 
 const NOBODY = "65534";
@@ -45,10 +45,10 @@ const table = {
     version: "v1.15.0",
     // A main of ours, with the plugins that K3s' Corefile names.
     package: ".",
-    // As root: another user needs a right on the file for port 53, which an archive does not carry. The manifest leaves root this right alone.
+    // As root: any other user needs a file capability for port 53, which an archive lacks. The manifest drops all others of root.
     image: { name: "docker.io/coredns/coredns:1.15.0", program: "/coredns" },
   },
-  /** K3s has a fork of its policy controller inside. */
+  /** K3s contains a fork of its policy controller. */
   "kube-router": {
     folder: "kube-router",
     module: "github.com/cloudnativelabs/kube-router/v2",
@@ -138,7 +138,7 @@ const table = {
       user: NOBODY,
     },
   },
-  /** Prometheus 3.16. Of its ways to find targets it has that by Kubernetes alone; the others double the build. */
+  /** Prometheus 3.16. Of its service discoveries it has only that of Kubernetes: the others double the build time. */
   prometheus: {
     folder: "prometheus",
     module: "github.com/prometheus/prometheus",
@@ -155,12 +155,12 @@ const table = {
   },
 } as const satisfies Readonly<Record<string, Component>>;
 
-/** Name of a component, the vendor's own. */
+/** The vendor's name of a component. */
 export type ComponentName = keyof typeof table;
 
 export const components: Readonly<Record<ComponentName, Component>> = table;
 
-/** In the order in which they are built: what most tests need comes first. */
+/** In the order in which they are built: those that most tests need come first. */
 export const componentNames = Object.keys(table) as ComponentName[];
 
 /** Folder of a component's go.mod. */

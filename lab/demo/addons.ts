@@ -36,7 +36,7 @@ export class AddonsDemo {
     return this.server.stop();
   }
 
-  /** Fills the repository, and writes what the add-ons are to be into their stack file. Other add-ons that it names stay. */
+  /** Fills the repository. Adds Flux, monitoring and the demo's namespaces to the config of the add-ons' stack. */
   async prepare(): Promise<void> {
     const { text, ageKey } = await encryptSecret(plainSecret(this.password), this.log);
     await this.repository.push(firstFiles(text));
@@ -64,7 +64,7 @@ export class AddonsDemo {
     await run("pulumi", ["config", "set", "--secret", "sopsAgeKey", "-C", addonsDir], { env: this.env, input: ageKey });
   }
 
-  /** What Flux has made of the repository: the secret in the clear, an object for each node, and a commit that arrives. */
+  /** Checks what Flux applied from the repository: the decrypted secret, an object for each node, and a new commit. */
   async seeFlux(): Promise<string[]> {
     const data = await this.kubectl(
       "-n",
@@ -92,7 +92,7 @@ export class AddonsDemo {
     ];
   }
 
-  /** An answer from each node on both ports. */
+  /** Checks that the ingress answers on each node's HTTP and HTTPS port. */
   async seeIngress(): Promise<string[]> {
     const lines: string[] = [];
     for (const { name, address } of await this.nodes())
@@ -106,7 +106,7 @@ export class AddonsDemo {
     return lines;
   }
 
-  /** All targets by job; each must be up, and each node asked. */
+  /** Checks that Prometheus scrapes each node and that all targets are up. Returns their number by job. */
   async seePrometheus(): Promise<string[]> {
     const nodes = (await this.nodes()).map(({ name }) => name);
     const path =
@@ -115,7 +115,7 @@ export class AddonsDemo {
       readonly labels: Readonly<Record<string, string>>;
       readonly health: string;
     }
-    // The operator looks for kubelets every three minutes.
+    // The operator updates its list of kubelets every three minutes.
     const targets = await until(300, "not all targets are up", async () => {
       const { data } = JSON.parse(await this.kubectl("get", "--raw", path)) as { data: { activeTargets: Target[] } };
       const asks = (job: string, node: string) =>
@@ -127,7 +127,7 @@ export class AddonsDemo {
     return jobs.map((job) => `${job}: ${targets.filter(({ labels }) => labels["job"] === job).length} targets, all up`);
   }
 
-  /** Requests that the policies let through, and others that they do not. */
+  /** Checks requests that the policies allow, and others that they block. */
   async seePolicies(): Promise<string[]> {
     const asked: readonly [from: DemoNamespace, to: DemoNamespace, isAllowed: boolean][] = [
       ["open", "open", true],
@@ -158,7 +158,7 @@ export class AddonsDemo {
       "jsonpath={.items[0].status.podIP}",
     );
     const get = ["timeout", "4", "get", `http://${address}:8080/`];
-    // A pod's command that fails, and nothing else, is a request without an answer.
+    // Only a command that failed in the pod means a request without an answer.
     const answer = await this.kubectl("-n", from, "exec", `deployment/${from}`, "--", ...get).catch((error: Error) => {
       if (!error.message.includes("command terminated with exit code")) throw error;
       return "";

@@ -2,7 +2,7 @@ import { testImage } from "../k3s/versions";
 
 /** What the demo's Git repository holds, for Flux to apply. */
 
-/** Of the config of the add-ons: a namespace that Traefik may reach, one that nobody may, and one without policies. */
+/** Namespaces for the add-ons' config: one that Traefik may reach, one that nobody may reach, and one without policies. */
 export const demoNamespaces = {
   shop: { podSecurity: "baseline", allow: { ingress: true } },
   closed: { podSecurity: "baseline" },
@@ -57,7 +57,7 @@ spec:
         paths: [{ path: /, pathType: Prefix, backend: { service: { name: shop, port: { number: 80 } } } }]
 `;
 
-/** A ConfigMap, by which the demo sees that a commit has arrived. */
+/** A ConfigMap that shows the demo that a commit has arrived. */
 export const motd = (text: string): string =>
   JSON.stringify({
     apiVersion: "v1",

@@ -15,7 +15,7 @@ export interface PodRequest {
 }
 
 /**
- * From a pod on each of two nodes to one on the other, and to the service.
+ * Sends requests from a pod on each node to a pod on the other, and to the service.
  *
  * @param kubectl runs `kubectl` and returns what it prints.
  * @throws Error if a node has no pod, or another pod answers than the one that was asked.

@@ -9,7 +9,7 @@ import * as path from "node:path";
 import { run } from "../host/run";
 import { selfSigned } from "../support/selfSigned";
 
-/** Nothing of this machine's own git config counts. */
+/** Keeps git from reading this machine's config. */
 const GIT_ENV = {
   ...process.env,
   GIT_CONFIG_GLOBAL: "/dev/null",
@@ -20,12 +20,12 @@ const GIT_ENV = {
 const git = (cwd: string, ...args: string[]): Promise<string> => run("git", args, { cwd, env: GIT_ENV });
 
 /**
- * A Git server over https, with a certificate of its own: git's `http-backend`, which speaks the smart HTTP protocol as hosted servers
- * do. Fetches only; who has started it pushes by a path on this machine.
+ * A Git server over HTTPS with a self-signed certificate: git's `http-backend`, which speaks the smart HTTP protocol as hosted
+ * servers do. It serves fetches only; pushes go to a path on this machine.
  */
 export class GitServer {
   private readonly repositories = new Map<string, { readonly token?: string }>();
-  /** Answers with which it refused somebody. */
+  /** Number of requests that it refused. */
   refused = 0;
 
   private constructor(
@@ -40,7 +40,7 @@ export class GitServer {
     );
   }
 
-  /** @param address one of this machine's, that clients can reach */
+  /** @param address an address of this machine that clients can reach */
   static async start(address: string): Promise<GitServer> {
     const { cert, key } = selfSigned({ name: "the lab's Git server", altNames: `IP:${address}` });
     const server = https.createServer({ cert, key });
@@ -116,7 +116,7 @@ function sendCgi(output: Buffer, response: http.ServerResponse): void {
   response.writeHead(Number.parseInt(status), Object.fromEntries(others)).end(output.subarray(end + 4));
 }
 
-/** Of HTTP's basic authentication; the user may have any name. */
+/** The password of HTTP basic authentication; any user name is accepted. */
 function passwordOf({ headers }: http.IncomingMessage): string | undefined {
   const basic = /^Basic (\S+)$/.exec(headers.authorization ?? "")?.[1];
   return basic === undefined
@@ -126,12 +126,12 @@ function passwordOf({ headers }: http.IncomingMessage): string | undefined {
         .replace(/^[^:]*:/, "");
 }
 
-/** A person's copy of a repository, from which each change is pushed at once. */
+/** A work tree of a repository, which pushes each change at once. */
 export class GitWorkTree {
   constructor(
     readonly folder: string,
     readonly url: string,
-    /** Where the server has it. */
+    /** Path of the server's repository. */
     readonly bare: string,
   ) {}
 

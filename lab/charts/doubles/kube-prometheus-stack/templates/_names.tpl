@@ -31,13 +31,13 @@ release: {{ .Release.Name }}
 jobLabel: node-exporter
 {{- end }}
 
-{{/* image: of a map with registry, repository and tag; the chart's own version if it has no tag. */}}
+{{/* image: an image from a map with registry, repository and tag; the tag is the chart's appVersion by default. */}}
 {{- define "image" -}}
 {{- $image := index . 0 -}}
 {{- printf "%s/%s:%s" $image.registry $image.repository ($image.tag | default (index . 1).Chart.AppVersion) -}}
 {{- end }}
 
-{{/* selector: what Prometheus looks at: all, or only what has the label of the release. */}}
+{{/* selector: the objects that Prometheus reads: all, or only those with the label of the release. */}}
 {{- define "selector" -}}
 {{- if index . 0 }}{ matchLabels: { release: {{ (index . 1).Release.Name }} } }{{ else }}{}{{ end -}}
 {{- end }}
