@@ -2,12 +2,12 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 /**
- * The Debian mirror that this machine installs from, so that the images come over the same way as its packages.
+ * The Debian mirror that this machine installs from, so that the images use the same mirror as its packages.
  *
- * Reads one-line and deb822 sources. An archive with a release (no security or backports suite) and the component `main`
- * counts; one whose address ends in `/debian`, as those of Debian do, goes before another vendor's.
+ * Reads one-line and deb822 sources. A source counts if it has a release (no security or backports suite) and the
+ * component `main`. One whose address ends in `/debian`, as Debian's own do, comes before another vendor's.
  *
- * @throws Error when no source names one.
+ * @throws Error if no source names one.
  */
 export function aptMirror(etcApt = "/etc/apt"): string {
   const archives = sourceFiles(etcApt)

@@ -4,7 +4,7 @@ import { cached, Log } from "../support/cache";
 import { run } from "../host/run";
 import { aptMirror } from "./aptMirror";
 
-/** Name under which the lab's storage `local` offers the guests' template: that of the real one, which the config asks for. */
+/** File name of the guests' template in the lab's storage `local`: the name of the real template, which the config asks for. */
 export const templateName = "ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
 
 /** What the file behind {@link templateName} really is. */
@@ -35,7 +35,7 @@ const hostPackages = [
 const vmPackages = "qemu-system-x86 qemu-utils genisoimage".split(" ");
 
 /**
- * Path of the guests' template, a `tar.zst` as Proxmox's own are.
+ * Path of the guests' template, a `tar.zst` like Proxmox's own.
  *
  * Like Proxmox's Ubuntu template it has no SSH host keys and no machine id (the set-up at creation makes them) and
  * nothing below `/run`.
@@ -47,7 +47,7 @@ export async function ensureGuestTemplate(log: Log): Promise<string> {
     async (building) => {
       const rootfs = path.join(building, "rootfs");
       await debootstrap(rootfs, guestPackages);
-      // Without udev networkd manages no link, and what waits for the network would wait for it for two minutes.
+      // Without udev, networkd manages no link, and each unit that waits for the network would wait two minutes.
       fs.symlinkSync("/dev/null", path.join(rootfs, "etc/systemd/system/systemd-networkd-wait-online.service"));
       const pack = ["--use-compress-program=zstd -3 -T0", "--numeric-owner", "--xattrs", "-C", rootfs, "-cf"];
       await run("tar", [...pack, path.join(building, templateName), "."]);
@@ -58,7 +58,7 @@ export async function ensureGuestTemplate(log: Log): Promise<string> {
   return path.join(dir, templateName);
 }
 
-/** Folder with the root file system of the Proxmox host, shared read-only by all labs; one of its own `withVms`. */
+/** Folder with the root file system of the Proxmox host, shared read-only by all labs; `withVms` has a separate one. */
 export async function ensureHostImage(withVms: boolean, log: Log): Promise<string> {
   const packages = [...hostPackages, ...(withVms ? vmPackages : [])];
   const dir = await cached(
@@ -80,7 +80,7 @@ async function debootstrap(rootfs: string, packages: readonly string[]): Promise
   }
   for (const folder of ["run", "var/cache/apt/archives", "var/lib/apt/lists", "var/log"])
     empty(path.join(rootfs, folder));
-  // The machine's own, copied by debootstrap: the guest's are written at its creation.
+  // debootstrap copies the machine's files; the guest's are written at its creation.
   for (const file of ["etc/machine-id", "var/lib/dbus/machine-id", "etc/resolv.conf", "etc/hostname"]) {
     fs.rmSync(path.join(rootfs, file), { force: true });
   }

@@ -22,9 +22,9 @@ export function limitLines({ options }: GuestConfig): RawLine[] {
 }
 
 /**
- * What a line for cgroup version 2 means on version 1, where LXC ignores it: the same settings under their old names.
+ * A line for cgroup version 2 as lines for version 1, where LXC ignores it: the same settings under their old names.
  *
- * Settings without a counterpart (`memory.high`, pressure, …) give none; neither does swap, which version 1 can only limit
+ * Settings without a counterpart (`memory.high`, pressure, …) give none. Nor does swap, which version 1 can limit only
  * together with memory.
  */
 export function v1Twin([key, value]: RawLine): RawLine[] {
@@ -39,7 +39,7 @@ export function v1Twin([key, value]: RawLine): RawLine[] {
       return [line("cpu.cfs_period_us", period), line("cpu.cfs_quota_us", quota === "max" ? "-1" : quota)];
     }
     case "cpu.weight":
-      // Defaults are 100 there and 1024 here.
+      // The default is 100 in version 2 and 1024 in version 1.
       return [line("cpu.shares", String(Math.max(2, Math.round((Number(value) * 1024) / 100))))];
     default:
       return /^(devices|cpuset|pids|freezer)\./.test(setting) ? [line(setting, value)] : [];
@@ -87,16 +87,16 @@ function readStat(controller: string, cgroup: string, file: string): Map<string,
 }
 
 /**
- * Sets what a line of LXC's configuration sets at the start, now. Lines of the other version are ignored.
+ * Applies a line of LXC's configuration to a running container. Lines of the other version are ignored.
  *
- * Written to the container's own cgroup; `lxc-cgroup` would write to the one below it, which the guest can change.
+ * It writes to the container's own cgroup: `lxc-cgroup` would write to the one below it, which the guest can change.
  */
 export function setLimit(cgroup: string, cgroupV1: boolean, [key, value]: RawLine): void {
   const match = (cgroupV1 ? /^lxc\.cgroup\.((\w+)\..*)$/ : /^lxc\.cgroup2\.((\w+)\..*)$/).exec(key);
   if (match) fs.writeFileSync(path.join(root, cgroupV1 ? match[2]! : "", cgroup, match[1]!), value);
 }
 
-/** Moves a process into a cgroup of its own, so that what it uses counts there. On version 1 where guests are counted. */
+/** Moves a process into its own cgroup, where its usage is counted. On version 1 only in the hierarchies that {@link usage} reads. */
 export function enterCgroup(cgroup: string, cgroupV1: boolean, pid: number): void {
   for (const controller of cgroupV1 ? ["cpu", "cpuacct", "memory"] : [""]) {
     const folder = path.join(root, controller, cgroup);

@@ -2,8 +2,8 @@ import * as os from "node:os";
 import type { GuestConfig } from "../pve/guestConfig";
 
 /**
- * Which CPUs each running guest may use. PVE picks them at random and moves guests as load changes; here a guest gets those
- * that serve the fewest others, and keeps them.
+ * Which CPUs each running guest may use. PVE picks them at random and moves guests as load changes; here a guest gets the
+ * CPUs with the fewest guests, and keeps them.
  */
 export class CpuAssignment {
   private readonly assigned = new Map<number, number[]>();

@@ -3,7 +3,7 @@ export class CpuLoad {
   private readonly samples = new Map<number, { at: number; cpuSeconds: number; cpu: number }>();
 
   /**
-   * Share of a guest's CPUs in use since the last look, 0 to 1; one second at least lies between two looks.
+   * Share of a guest's CPUs used since the last measurement, 0 to 1. It measures at most once a second.
    *
    * @param cpuSeconds CPU time that it has used so far.
    */

@@ -2,7 +2,7 @@ import { run } from "../host/run";
 
 const maxAgeMs = 60_000;
 
-/** How much each guest's root file system holds. Counted in the background, at most once a minute: it means reading every folder. */
+/** How much each guest's root file system uses. Counted in the background, at most once a minute: it reads every folder. */
 export class DiskUsage {
   private readonly known = new Map<number, { bytes: number; at: number }>();
 

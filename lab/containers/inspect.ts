@@ -22,7 +22,7 @@ interface IpAddressEntry {
   addr_info: { family: string; local: string; prefixlen: number }[];
 }
 
-/** Network interfaces of the container whose init is `pid`; empty when it ends meanwhile. */
+/** Network interfaces of the container whose init is `pid`; empty if it ends meanwhile. */
 export async function guestInterfaces(pid: number): Promise<GuestInterface[]> {
   const output = await run("nsenter", ["--net", `--target=${pid}`, "ip", "-json", "address"]).catch(() => "[]");
   return (JSON.parse(output) as IpAddressEntry[])

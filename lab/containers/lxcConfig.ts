@@ -11,13 +11,13 @@ export interface LxcPlace {
   /** cgroup of the lab's containers, below the root of each hierarchy. */
   readonly cgroup: string;
   readonly traits: MachineTraits;
-  /** CPUs that the container may use, `0-1`; all of them when undefined. */
+  /** CPUs that the container may use, `0-1`; all of them by default. */
   readonly cpus?: string;
 }
 
 /**
  * The LXC configuration of a privileged guest, computed as `PVE::LXC::update_lxc_config` does: PVE's defaults first, raw
- * lines of the guest last, so that they win.
+ * lines of the guest last, so that they override the defaults.
  *
  * Two things differ. On cgroup version 1 each `lxc.cgroup2.*` line, raw or not, has its twin for version 1 next to it. And
  * LXC itself sets the guest's addresses (PVE does so for `host-managed=1` only), because the base image has no udev
@@ -29,7 +29,7 @@ export function lxcConfig(vmid: number, config: GuestConfig, place: LxcPlace): s
   const lines: RawLine[] = [
     ["lxc.cgroup.relative", "0"],
     ["lxc.cgroup.dir.monitor", `${cgroup}/monitor/${vmid}`],
-    // Where the monitor goes while it clears up behind the container; by default a cgroup of its own that nobody removes.
+    // The cgroup of the monitor while it cleans up after the container; by default LXC makes one that nobody removes.
     ["lxc.cgroup.dir.monitor.pivot", `${cgroup}/pivot`],
     ["lxc.cgroup.dir.container", `${cgroup}/${vmid}`],
     ["lxc.cgroup.dir.container.inner", "ns"],
@@ -60,7 +60,7 @@ function commonConfig(ostype = "unmanaged"): string {
   return fs.existsSync(own) ? own : `${folder}/common.conf`;
 }
 
-/** `make_apparmor_config` and the device that `fuse` brings. keyctl and mknod change nothing for a privileged guest. */
+/** `make_apparmor_config` and the device that `fuse` adds. keyctl and mknod change nothing for a privileged guest. */
 function confinement({ options, raw }: GuestConfig, { appArmor }: MachineTraits): RawLine[] {
   const features = new Set((options.get("features") ?? "").split(",").filter((feature) => feature.endsWith("=1")));
   const lines: RawLine[] = [];
@@ -73,7 +73,7 @@ function confinement({ options, raw }: GuestConfig, { appArmor }: MachineTraits)
   return lines;
 }
 
-/** What PVE warns of at each start: features that a raw profile overrides. Undefined when there is nothing to say. */
+/** PVE's warning at each start about features that a raw profile overrides; undefined if there are none. */
 export function overriddenFeatures({ options, raw }: GuestConfig): string | undefined {
   if (!hasRaw(raw, "lxc.apparmor.profile")) return undefined;
   const enabled = (options.get("features") ?? "").split(",");
@@ -87,7 +87,7 @@ function hasRaw(raw: readonly RawLine[], wanted: string): boolean {
   return raw.some(([key]) => key === wanted);
 }
 
-/** Mount points that are folders of the host. Volumes are records only: the lab's storages hold no disks of their own. */
+/** Mount points that are folders of the host. Volumes are only recorded: the lab's storages hold no disks. */
 function bindMounts({ options }: GuestConfig): RawLine[] {
   return [...options].flatMap(([key, value]): RawLine[] => {
     const [folder = "", ...rest] = value.split(",");

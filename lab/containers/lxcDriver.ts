@@ -168,7 +168,7 @@ function isManaged({ options }: GuestConfig): boolean {
   return options.get("ostype") !== "unmanaged";
 }
 
-/** Refuses what a Proxmox node can do and this one cannot; it never ignores it. */
+/** Refuses what a Proxmox node can do and the lab cannot, instead of ignoring it. */
 function assertSupported({ options, raw }: GuestConfig): void {
   const refuse = (what: string) => {
     throw new Error(`the lab's containers have no ${what}`);
@@ -182,7 +182,7 @@ function assertSupported({ options, raw }: GuestConfig): void {
   if (raw.some(([key]) => key === "lxc.idmap")) refuse("user namespace (lxc.idmap)");
 }
 
-/** `check_systemd_nesting`: PVE warns of every systemd past 241, with the version of the one in the guest. */
+/** `check_systemd_nesting`: PVE warns of every systemd newer than 241, with the version in the guest. */
 function warnOfNesting({ options }: GuestConfig, log: TaskLog): void {
   if ((options.get("features") ?? "").split(",").includes("nesting=1")) return;
   log(`WARN: Systemd ${systemdVersion} detected. You may need to enable nesting.`);

@@ -8,7 +8,7 @@ export class LxcTools {
     private readonly logDir: string,
   ) {}
 
-  /** Process number of the container's init; undefined when it does not run. */
+  /** Process number of the container's init; undefined if it does not run. */
   async initPid(vmid: number): Promise<number | undefined> {
     if (!fs.existsSync(`${this.lxcPath}/${vmid}/config`)) return undefined;
     const info = await run("lxc-info", [...this.of(vmid), "-s", "-p"]);
@@ -30,7 +30,7 @@ export class LxcTools {
     }
   }
 
-  /** Signals the container's init to power off; false when it still runs after the time given. */
+  /** Signals the container's init to power off; false if it still runs after that time. */
   async shutdown(vmid: number, timeoutSeconds: number): Promise<boolean> {
     try {
       await run("lxc-stop", [...this.of(vmid), "--nokill", "--timeout", String(timeoutSeconds)]);
@@ -45,7 +45,7 @@ export class LxcTools {
     await run("lxc-stop", [...this.of(vmid), "--kill"]);
   }
 
-  /** Waits until LXC has cleaned up behind a container that was stopped. */
+  /** Waits until LXC has cleaned up after a container that was stopped. */
   async awaitStopped(vmid: number): Promise<void> {
     await run("lxc-wait", [...this.of(vmid), "-s", "STOPPED", "-t", "30"]);
   }

@@ -3,9 +3,9 @@ import * as path from "node:path";
 
 /** How the machine under the lab differs from a Proxmox VE 9 host. */
 export interface MachineTraits {
-  /** The controllers are in the version 1 hierarchies, where Proxmox VE 9 has version 2 only. */
+  /** The controllers are in the version 1 hierarchies; Proxmox VE 9 has only version 2. */
   readonly cgroupV1: boolean;
-  /** Processes may be protected from the out-of-memory killer (CAP_SYS_RESOURCE), as containerd and kubelet wish. */
+  /** Processes may be protected from the out-of-memory killer (CAP_SYS_RESOURCE), which containerd and kubelet do. */
   readonly canProtectFromOom: boolean;
   /** AppArmor confines containers. */
   readonly appArmor: boolean;
@@ -29,8 +29,8 @@ function readFlag(file: string): string | undefined {
 }
 
 /**
- * Writes into a guest what K3s needs there on a machine with such traits. On a machine like a Proxmox host that is only what
- * the lab's disks make necessary. This is only for the lab: on a person's own Proxmox the program's nodes have none of it.
+ * Writes into a guest what K3s needs on a machine with these traits. On a machine like a Proxmox host that is only what the
+ * lab's disks make necessary. Only the lab does this: nodes on a real Proxmox host get none of it.
  */
 export function writeTraits(rootfs: string, traits: MachineTraits): void {
   const files = [
@@ -94,8 +94,8 @@ WantedBy=sysinit.target
   {
     name: "usr/local/sbin/lab-cgroup-v1",
     mode: 0o755,
-    // systemd mounts cpu and cpuacct together, which fails if the machine has them apart: it leaves an empty folder
-    // and two links to it, and kubelet finds no cpu controller.
+    // systemd mounts cpu and cpuacct together. That fails if the machine has them apart: an empty folder and two links to
+    // it remain, and kubelet finds no cpu controller.
     text: `#!/bin/sh
 set -eu
 mount -o remount,rw /sys/fs/cgroup
@@ -112,7 +112,7 @@ mount -o remount,ro /sys/fs/cgroup
   { name: "etc/systemd/system/k3s.service.d/lab.conf", text: unsetInvocation },
   { name: "etc/systemd/system/k3s-agent.service.d/lab.conf", text: unsetInvocation },
   {
-    // kubelet refuses version 1 since 1.35 unless told otherwise (KEP-5573).
+    // Since 1.35 kubelet refuses version 1 by default (KEP-5573).
     name: "etc/rancher/k3s/config.yaml.d/99-lab.yaml",
     text: `kubelet-arg+:\n  - fail-cgroupv1=false\n`,
   },
@@ -120,7 +120,7 @@ mount -o remount,ro /sys/fs/cgroup
 
 const oomFiles: readonly TraitFile[] = [
   {
-    // Without it runc ends with "can't get final child's PID": it may not lower oom_score_adj.
+    // Without it, runc fails with "can't get final child's PID", because it may not lower oom_score_adj.
     name: "var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.d/99-lab.toml",
     text: `version = 3\n[plugins.'io.containerd.cri.v1.runtime']\n  restrict_oom_score_adj = true\n`,
   },

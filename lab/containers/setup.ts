@@ -7,11 +7,11 @@ import type { GuestConfig } from "../pve/guestConfig";
 import { guestNetworks } from "./network";
 
 /*
- * What `PVE::LXC::Setup` writes into a guest's root file system, for Debian and Ubuntu. Callers leave all of it out for
- * ostype `unmanaged`, as PVE does.
+ * What `PVE::LXC::Setup` writes into a guest's root file system, for Debian and Ubuntu. Callers skip all of it for ostype
+ * `unmanaged`, as PVE does.
  */
 
-/** `post_create_hook`: machine id, password, keys, then all that a start rewrites, then fresh SSH host keys. */
+/** `post_create_hook`: machine id, password, keys, then all that each start writes, then new SSH host keys. */
 export async function setUpNewGuest(
   rootfs: string,
   config: GuestConfig,
@@ -27,8 +27,8 @@ export async function setUpNewGuest(
 }
 
 /**
- * `post_clone_hook`: a machine id of its own. Emptied and not removed, so that the next boot is no first boot; an id that
- * the source left `uninitialized` stays so.
+ * `post_clone_hook`: clears the machine id, so that the clone gets its own. The file is emptied, not removed, so that the
+ * next boot is no first boot. An id that is `uninitialized` in the source stays so.
  */
 export function setUpClone(rootfs: string): void {
   if (readGuestFile(rootfs, "var/lib/dbus/machine-id") !== undefined)
@@ -70,7 +70,7 @@ function hostsSection(rootfs: string, config: GuestConfig, hostname: string): st
   ].join("\n");
 }
 
-/** A guest without a nameserver of its own takes the host's. */
+/** A guest without a configured nameserver gets the host's. */
 function hostNameservers(): string {
   const file = "/etc/resolv.conf";
   const text = fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
@@ -84,7 +84,7 @@ function clearMachineId(rootfs: string): void {
 
 /**
  * `setup_systemd_preset`, as for Debian 12: without a machine id the first boot enables every unit but these. networkd would
- * hold `network-online.target` for two minutes, as it does not manage the link. The base image would also listen by
+ * delay `network-online.target` for two minutes, because it does not manage the link. The base image would also listen with
  * ssh.socket, which excludes ssh.service.
  */
 const disabledUnits = [
@@ -154,7 +154,7 @@ function readGuestFile(rootfs: string, name: string): string | undefined {
   return fs.lstatSync(file, { throwIfNoEntry: false })?.isFile() ? fs.readFileSync(file, "utf8") : undefined;
 }
 
-/** A link in the guest's file system would lead into the host's: it is replaced by a file. */
+/** A link in the guest's file system could lead into the host's, so it is replaced by a file. */
 function writeGuestFile(rootfs: string, name: string, text: string, mode = 0o644): void {
   const file = path.join(rootfs, name);
   if (fs.lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) fs.rmSync(file);

@@ -16,8 +16,8 @@ import { faultDir } from "./faultDir";
 const gib = 1024 ** 3;
 
 /**
- * The lab stands for a host on version 2, whatever its machine runs: the guests get what they need to bear version 1
- * (machineTraits). A file makes it a host that says otherwise.
+ * The cgroup version that the host reports: 2, whatever the machine runs, because guests get what they need to run on
+ * version 1 (machineTraits). A file sets another answer.
  */
 function cgroupMode(): number {
   const file = "/var/lib/pve-api/cgroup-mode";
@@ -26,7 +26,7 @@ function cgroupMode(): number {
 
 const hasVms = process.env["LAB_VM_IMAGE"] !== undefined;
 
-/** What its own guests' disks lie on; a file adds storages that only a real host has, as `lab/pve` describes them. */
+/** The storages of the lab's guests. A file adds storages that only a real host has, in the form of `lab/pve`. */
 function storages(): Storages {
   const file = "/var/lib/pve-api/further-storages.json";
   return {

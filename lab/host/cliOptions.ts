@@ -3,8 +3,8 @@ import type { Parameters } from "./pctApi";
 /**
  * Options as `PVE::JSONSchema::get_options` takes them: `--key value`, `--key=value`, one dash or two, a bare flag is 1.
  *
- * @param words names of the words that stand without a dash, all required.
- * @throws Error with PVE's text if words are missing or too many.
+ * @param words names of the positional arguments, all required.
+ * @throws Error with PVE's text if there are too few or too many.
  */
 export function parseOptions(args: readonly string[], words: readonly string[]): Parameters {
   const parameters: Record<string, string> = {};

@@ -23,12 +23,12 @@ export interface Command<Host extends CommandHost> {
 /** Commands by name, which may be two words: `guest exec`. */
 export type CommandTable<Host extends CommandHost> = Readonly<Record<string, Command<Host>>>;
 
-/** What a call to a guest's own path is given: all but the VMID, which is in the path. */
+/** The parameters of a call to a guest's path: all but the VMID, which is in the path. */
 export function withoutVmid(parameters: Parameters): Parameters {
   return Object.fromEntries(Object.entries(parameters).filter(([name]) => name !== "vmid"));
 }
 
-/** A command whose call answers with a task, which is followed to its end. */
+/** A command whose call returns a task; follows the task to its end. */
 export function taskCommand(
   method: string,
   pathOf: (parameters: Parameters) => string,
@@ -41,7 +41,7 @@ export function taskCommand(
   };
 }
 
-/** A command whose call answers with nothing. */
+/** A command whose call returns nothing. */
 export function plainCommand(method: string, pathOf: (parameters: Parameters) => string): Command<CommandHost> {
   return {
     words: ["vmid"],
@@ -68,7 +68,7 @@ export function configCommand(pathOf: (parameters: Parameters) => string): Comma
   };
 }
 
-/** The API has no call for it: `unlock` takes the line out of the file. @param folder of the files below the node's. */
+/** `unlock` removes the line from the file: the API has no call for it. @param folder of the files, below the node's. */
 export function unlockCommand(folder: string, pathOf: (parameters: Parameters) => string): Command<CommandHost> {
   return {
     words: ["vmid"],
@@ -112,7 +112,7 @@ export async function runCommand<Host extends CommandHost>(
   }
   const command = table[name]!;
   const args = words.slice(name.split(" ").length);
-  // What follows `--` is not ours.
+  // Words after `--` are for the command in the guest.
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   await command.run(parseOptions(args.slice(0, end), command.words), host, args.slice(end + 1));
 }

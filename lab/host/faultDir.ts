@@ -1,2 +1,2 @@
-/** Folder of the Proxmox host in which the lab's faults are; the machine sees it in the lab's state. */
+/** Folder of the lab's faults on the Proxmox host. On the machine it is in the lab's state. */
 export const faultDir = "/var/lib/pve-api/faults";

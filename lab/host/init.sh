@@ -1,5 +1,5 @@
 #!/bin/sh
-# First process of a lab, in mount, network, PID, UTS and IPC namespaces of its own: makes the Proxmox host's root file
+# First process of a lab, in its own mount, network, PID, UTS and IPC namespaces: makes the Proxmox host's root file
 # system and network, then becomes the host's init. Everything of the lab ends with this process.
 #
 # LAB_STATE     state folder            LAB_IMAGE     the Proxmox host's root file system, read-only
@@ -10,7 +10,7 @@
 # LAB_NAME      the lab's name          LAB_ADDRESS   the Proxmox host's address      LAB_UPLINK  link to the machine
 set -eu
 
-# Out of the cgroups of whoever raised the lab: LXC makes a container's below those of its caller, and the lab has its own.
+# Leave the caller's cgroups: LXC makes a container's cgroup below those of its caller, and the lab has its own.
 # 0 is the process that writes.
 for procs in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do
   if [ -e "$procs" ]; then echo 0 >"$procs"; fi
@@ -19,7 +19,7 @@ done
 root=$LAB_STATE/host/root
 mount -t overlay -o "lowerdir=$LAB_IMAGE,upperdir=$LAB_STATE/host/upper,workdir=$LAB_STATE/host/work" lab "$root"
 
-bind() { # bind SOURCE TARGET [OPTION]: TARGET is made where it is missing, as what SOURCE is
+bind() { # bind SOURCE TARGET [OPTION]: makes TARGET if it is missing, a folder or a file as SOURCE
   if [ -d "$1" ]; then mkdir -p "$root$2"; else mkdir -p "$root${2%/*}" && touch "$root$2"; fi
   mount --bind "$1" "$root$2"
   if [ -n "${3:-}" ]; then mount -o "remount,bind,$3" "$root$2"; fi
@@ -48,7 +48,7 @@ mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
 # sysfs shows the network namespace in which it was mounted; LXC reads bridges there. The cgroup tree is the machine's.
 mount -t sysfs -o nosuid,nodev,noexec sysfs "$root/sys"
 mount --rbind /sys/fs/cgroup "$root/sys/fs/cgroup"
-# A /dev of its own: what is removed there by mistake is not the machine's. The devices are the machine's own nodes.
+# Its own /dev, so that a mistake there removes nothing of the machine's. The device nodes are copies of the machine's.
 mount -t tmpfs -o nosuid,mode=0755 tmpfs "$root/dev"
 mkdir -p "$root/dev/pts" "$root/dev/shm" "$root/dev/net"
 for device in null zero full random urandom tty kmsg fuse net/tun; do
@@ -75,22 +75,22 @@ hostname pve
 grep -qx 'Package: pve-manager' /var/lib/dpkg/status || cat /usr/share/lab/dpkg-status >>/var/lib/dpkg/status
 ip link set lo up
 ip link add vmbr0 type bridge
-# An address of its own: else the bridge takes the lowest of its ports, another whenever a guest comes or goes, and who
-# speaks to the host loses it for a minute.
+# A fixed MAC address: otherwise the bridge takes the lowest one of its ports. That changes when a guest starts or stops, and
+# then clients cannot reach the host for a minute.
 ip link set vmbr0 address "$(cat /sys/class/net/vmbr0/address)"
 ip address add "$LAB_ADDRESS/24" dev vmbr0
 ip link set vmbr0 up
-# As the README asks of a Proxmox host; this network namespace has no way out to forward to.
+# The README asks for this on a Proxmox host. This network namespace has no route out to forward to.
 echo 1 >/proc/sys/net/ipv4/ip_forward
-# The machine moves its end here as soon as it knows this process.
+# The machine moves one end of the link into this namespace as soon as it knows this process.
 waited=0
 until ip link show "$LAB_UPLINK" >/dev/null 2>&1; do
-  [ "$waited" -lt 100 ] || { echo "the link $LAB_UPLINK did not come" >&2; exit 1; }
+  [ "$waited" -lt 100 ] || { echo "the link $LAB_UPLINK did not appear" >&2; exit 1; }
   waited=$((waited + 1))
   sleep 0.1
 done
 ip link set "$LAB_UPLINK" master vmbr0 up
 
 cd /opt/lab
-# Containers and sessions are left to process 1 when their parent ends, and Node reaps no strangers.
+# tini, because process 1 inherits containers and sessions when their parent ends, and Node reaps only its own children.
 exec tini -- node --import tsx lab/host/supervisor.ts

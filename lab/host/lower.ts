@@ -10,7 +10,7 @@ const deadlineMs = 30_000;
 
 /**
  * Ends a lab and removes every trace of it: processes, containers, namespaces, links, cgroups, files. May be run twice, and
- * for a lab that never came up.
+ * for a lab that never started.
  */
 export async function lower(name: string): Promise<void> {
   await halt(name);
@@ -23,8 +23,8 @@ export async function lower(name: string): Promise<void> {
 }
 
 /**
- * Ends a lab as a power cut does: its host and guests with all their processes. The state folder stays, for `up` to go on
- * from.
+ * Ends a lab as a power cut does: its host and guests with all their processes. The state folder stays, so that `up` can
+ * start the lab again.
  */
 export async function halt(name: string): Promise<void> {
   const lab = findLab(name);
@@ -41,7 +41,7 @@ async function end(init: ProcessId): Promise<void> {
   });
 }
 
-/** The kernel needs a moment to let go of what killed processes held. */
+/** The kernel needs a moment to release what killed processes used. */
 async function eventually(attempt: () => void): Promise<void> {
   for (const deadline = Date.now() + deadlineMs; ;) {
     try {
@@ -53,7 +53,7 @@ async function eventually(attempt: () => void): Promise<void> {
   }
 }
 
-/** The lab mounts in its own namespace only; were it otherwise, removing the state folder would empty the project's. */
+/** The lab mounts only in its own namespace. With a mount in this one, removing the state folder would empty the project's. */
 function assertUnmounted(state: string): void {
   const mounted = fs
     .readFileSync("/proc/self/mountinfo", "utf8")
@@ -63,7 +63,7 @@ function assertUnmounted(state: string): void {
   if (found) throw new Error(`${found} is mounted: unmount it, then run down again`);
 }
 
-/** After the last lab the machine is as it was. */
+/** Restores the machine after the last lab. */
 function leaveRoot(): void {
   const root = labRoot();
   if (!fs.existsSync(root)) return;

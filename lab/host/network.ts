@@ -4,10 +4,10 @@ import { CommandError, run } from "./run";
 const lastSubnet = 250;
 
 /**
- * HostAccess a free network for a lab by making its veth pair: the name of the outer end can exist once only, so two labs
- * that are raised at the same moment never get the same. The lab's name stands on it as its alias.
+ * Reserves a free network for a lab by making its veth pair: the name of the outer end can exist only once, so two labs
+ * that start at the same moment never get the same. Its alias is the lab's name.
  *
- * @param wanted the only one that will do.
+ * @param wanted the only N to try; any by default.
  * @returns N of 198.18.N.0/24.
  */
 export async function claimSubnet(lab: string, wanted?: number): Promise<number> {
@@ -40,8 +40,8 @@ export async function connectLab(subnet: number, initPid: number): Promise<void>
 const GONE = /Cannot find device|No such device|does not exist/;
 
 /**
- * Removes the lab's veth pair, which also goes with its namespace; none there is fine. One of that name may be another
- * lab's: a lab that is off holds no network.
+ * Removes the lab's veth pair, if it is still there: it also disappears with its namespace. A pair of that name may be
+ * another lab's, because a stopped lab keeps no network.
  */
 export async function releaseSubnet(lab: string, subnet: number): Promise<void> {
   const { outerLink } = labNetwork(subnet);

@@ -1,12 +1,12 @@
 import { Log } from "../support/cache";
 import { hasCommand, run } from "./run";
 
-/** A Debian package that the lab needs on the person's machine, and what shows that it is there: a command, or a look. */
+/** A Debian package that the lab needs on the person's machine, and what shows that it is installed: a command, or a check. */
 export type MachinePackage = { name: string } & ({ command: string } | { isThere: () => boolean });
 
 /**
- * All that is installed on the machine itself. Whatever runs a daemon (LXC, sshd) is in the lab's own host image
- * instead, so that raising a lab starts no service and opens no port on the machine.
+ * All that is installed on the machine itself. Packages with a daemon (LXC, sshd) are in the lab's host image instead, so
+ * that a lab starts no service and opens no port on the machine.
  */
 export const machinePackages: readonly MachinePackage[] = [
   { name: "debootstrap", command: "debootstrap" },

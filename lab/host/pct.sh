@@ -1,6 +1,6 @@
 #!/bin/sh
-# pct of the lab's Proxmox host. What is called most, and what must hand over stdin, terminal and exit code untouched, is
-# done here; the rest is pct.ts, which speaks to the API.
+# pct of the lab's Proxmox host. This script has the most frequent commands, and those that must pass on stdin, terminal and
+# exit code unchanged. pct.ts has the rest, by calls of the API.
 set -eu
 
 fail() {
@@ -23,7 +23,7 @@ case ${1:-} in
     shift
     env=--keep-env
     vmid=
-    # Options may stand before and after the VMID; the command begins at `--` or at the second word.
+    # Options may come before and after the VMID; the command begins at `--` or at the second word.
     while [ $# -gt 0 ]; do
       case $1 in
         --keep-env | -keep-env)

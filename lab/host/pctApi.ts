@@ -17,7 +17,7 @@ interface Answer {
  */
 export type CallApi = (...call: CallArguments) => Promise<unknown>;
 
-/** A list is sent as a parameter repeated. */
+/** A list is sent as a repeated parameter. */
 type CallArguments = [method: string, path: string, parameters: Readonly<Record<string, string | readonly string[]>>];
 
 /** The API at the socket of the Proxmox host that this runs on. */
@@ -70,7 +70,7 @@ export async function followTask(callApi: CallApi, upid: string, print: (line: s
   for (let shown = 0; ;) {
     const { status, exitstatus } = (await callApi("GET", `${path}/status`, {})) as TaskStatus;
     const lines = (await callApi("GET", `${path}/log`, { start: String(shown), limit: "500" })) as { t: string }[];
-    // The API answers an empty log with one line that says so.
+    // The API returns this one line for an empty log.
     const fresh = lines.map((line) => line.t).filter((line) => line !== "no content");
     for (const line of fresh) if (!/^TASK (OK|ERROR|WARNINGS)/.test(line)) print(line);
     shown += fresh.length;

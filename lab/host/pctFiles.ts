@@ -5,13 +5,13 @@ import { pipeline } from "node:stream/promises";
 import type { Parameters } from "./pctApi";
 
 /*
- * `pct push` and `pct pull`. The file in the guest is opened by a process in the guest's own namespaces, so that a link
- * there cannot lead into the host's files and names of users are the guest's.
+ * `pct push` and `pct pull`. A process in the guest's namespaces opens the file in the guest, so that a link there cannot
+ * lead into the host's files, and user names are the guest's.
  */
 
 /**
- * Ownership and mode are set while the file is still empty; a new file has no permissions until then, so that nobody reads
- * what is meant for root. $1 file, $2 mode or empty, $3 owner or empty, $4 group or empty.
+ * Sets owner and mode while the file is still empty. A new file has no permissions until then, so that nobody else can
+ * read what is meant for root. $1 file, $2 mode or empty, $3 owner or empty, $4 group or empty.
  */
 const receive = `set -eu
 if [ ! -e "$1" ]; then ( umask 0777; : >"$1" ); mode=\${2:-0644}; else mode=$2; fi
@@ -76,13 +76,13 @@ function assertRunning(vmid: string, problem: string): void {
   if (!/^\d+$/.test(vmid) || !fs.existsSync(`/etc/pve/lxc/${vmid}.conf`)) {
     throw new Error(`Configuration file 'nodes/pve/lxc/${vmid}.conf' does not exist`);
   }
-  // LXC gives each container that runs a cgroup namespace and a monitor; its command socket is the proof.
+  // A running container has a monitor with this command socket.
   if (!fs.readFileSync("/proc/net/unix", "utf8").includes(`@/var/lib/lxc/${vmid}/command`)) throw new Error(problem);
 }
 
 /**
- * Runs a command in the guest. Files are copied through pipes: lxc-attach changes the mode of what it is given as standard
- * input or output to 0700.
+ * Runs a command in the guest. Files are copied through pipes: lxc-attach would change the mode of a file that is its
+ * standard input or output to 0700.
  */
 async function attach(
   vmid: string,
@@ -94,7 +94,7 @@ async function attach(
   });
   const ended = new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
   const copied = from ? pipeline(from, child.stdin) : (child.stdin.end(), pipeline(child.stdout, to!));
-  // When the command fails the pipe breaks; its exit code says more.
+  // If the command fails, the pipe breaks too; the exit code is the better error.
   const [code] = await Promise.all([ended, copied.catch(() => {})]);
   if (code !== 0) throw new Error(`copying failed with exit code ${code}`);
 }

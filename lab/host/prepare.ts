@@ -9,8 +9,8 @@ import { run } from "./run";
 import { createCertificates, writeCaBundle } from "./tls";
 
 /**
- * Makes all that a lab needs before its first process runs: keys, certificates, API token, the files that the Proxmox host
- * has beyond its image, and the person's own. Returns the public keys.
+ * Makes all that a lab needs before its first process runs: keys, certificates, API token, the Proxmox host's files that
+ * are not in its image, and the person's own. Returns the public keys.
  */
 export async function prepareState(
   name: string,
@@ -49,7 +49,7 @@ async function writeHostFiles(name: string, subnet: number): Promise<string> {
   };
   write("etc/hostname", "pve\n");
   write("etc/hosts", `127.0.0.1 localhost\n::1 localhost\n${host} pve.lab pve ${artifactHost}\n${machine} machine\n`);
-  // The lab's own name server: it knows these names and refuses all others at once.
+  // The lab's name server, which knows these names and refuses all others at once.
   write("etc/resolv.conf", `nameserver ${host}\n`);
   write("etc/ssh/sshd_config.d/lab.conf", sshdConfig);
   await createKey(path.join(hostUpper, "etc/ssh/ssh_host_ed25519_key"), "root@pve");
@@ -74,7 +74,7 @@ PrintMotd no
 UsePAM no
 `;
 
-/** One file without dependencies: what scripts call again and again must start at once. */
+/** Bundles a program into one file without dependencies. Scripts call it often, so it must start fast. */
 async function bundle(entry: string, outfile: string): Promise<void> {
   const target = "node22";
   await build({

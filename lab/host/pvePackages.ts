@@ -1,9 +1,9 @@
 import { pveVersion } from "../pve/node";
 
-/** Version of LXC that Proxmox VE brings in the release that the lab's API simulates; the lab's own LXC is Debian's. */
+/** Version of LXC in the Proxmox VE release that the lab's API simulates. The lab itself runs Debian's LXC. */
 const lxcVersion = "6.0.5-4";
 
-/** Entries of Proxmox VE's packages for dpkg's status file: they are what a script on the host knows a release by. */
+/** Entries of Proxmox VE's packages for dpkg's status file, from which scripts on the host read the release. */
 export const pvePackages = [
   entry("pve-manager", pveVersion.version, "the lab's double of Proxmox VE: its API, pct, qm and pvesh"),
   entry("lxc-pve", lxcVersion, "the lab's double: Debian's LXC in its place"),

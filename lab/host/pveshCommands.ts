@@ -2,7 +2,7 @@ import { parseOptions } from "./cliOptions";
 import type { CallApi } from "./pctApi";
 
 /*
- * The lab's `pvesh`: the API as root@pam from the Proxmox host's shell. Of the output formats it has only JSON, as
+ * The lab's `pvesh`: the API as root@pam from the Proxmox host's shell. Its only output format is JSON, as
  * PVE::CLIFormatter writes it: one line, keys sorted.
  */
 
@@ -21,8 +21,8 @@ export async function runPvesh(
   if (!method)
     throw new Error(`ERROR: unknown command 'pvesh ${command}'\nUSAGE: pvesh ${Object.keys(methods).join("|")}`);
   const { api_path: path, "output-format": format, ...parameters } = parseOptions(args, ["api_path"]);
-  if (format !== "json") throw new Error("the lab's pvesh writes nothing but --output-format json");
-  // Below `content` nothing is divided by slashes: a volume id has some of its own (PVE::API2::Storage::Status).
+  if (format !== "json") throw new Error("the lab's pvesh has only --output-format json");
+  // All that follows `content/` is one volume id, which may have slashes (PVE::API2::Storage::Status).
   const encoded = path!.replace(/(?<=\/content\/).+$/, encodeURIComponent);
   const data = await callApi(method, encoded, parameters);
   if (data !== null) print(JSON.stringify(data, sortedKeys));

@@ -11,7 +11,7 @@ import {
 import { followTask, type Parameters } from "./pctApi";
 
 /*
- * The lab's `qm`, which speaks to the API. Arguments and output are those of PVE/CLI/qm.pm.
+ * The lab's `qm`, which calls the API. Arguments and output are those of PVE/CLI/qm.pm.
  */
 
 /** The host that `qm` runs on. */
@@ -107,10 +107,10 @@ async function ask(parameters: Parameters, host: QmHost): Promise<void> {
   printResult(host, result);
 }
 
-/** What `qm` reads of its standard input at most; the API takes less. */
+/** How much of its standard input `qm` reads; the API accepts less. */
 const maxInputBytes = 1024 * 1024;
 
-/** Runs a command by the guest agent and waits for its end: its exit code is in what is printed, and is not that of `qm`. */
+/** Runs a command by the guest agent and waits for its end. The command's exit code is printed; `qm` does not exit with it. */
 async function exec(parameters: Parameters, host: QmHost, command: readonly string[]): Promise<void> {
   const { callApi, input } = host;
   if (command.length === 0) throw new Error("400 not enough arguments");

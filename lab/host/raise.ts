@@ -23,7 +23,7 @@ import { awaitReady } from "./ready";
 import { startInit } from "./startInit";
 import { raiseSysctls } from "./sysctls";
 
-/** All that a new lab is raised from. */
+/** All parts of a new lab. */
 export interface LabParts {
   /** The Proxmox host's root file system. */
   readonly image: string;
@@ -34,16 +34,16 @@ export interface LabParts {
   readonly toolchainBin: string;
   /** Node.js for the program and the lab's own services. */
   readonly node: string;
-  /** The image of virtual machines, if the lab is to run some. */
+  /** The image of virtual machines, if the lab runs some. */
   readonly vmImage?: string;
-  /** Path of docker-registry, if the lab is to have what add-ons need. */
+  /** Path of docker-registry, if the lab has what add-ons need. */
   readonly registry?: string;
 }
 
 /**
- * Raises a new lab and waits until its host answers. What a failed attempt has made is removed again.
+ * Raises a new lab and waits until its host answers. If that fails, removes all that it made.
  *
- * @throws Error when a lab of that name is up, stopped, or being raised.
+ * @throws Error if a lab of that name is up, stopped, or being raised.
  */
 export async function raise(name: string, parts: LabParts, log: Log): Promise<RunningLab> {
   const { state } = labPaths(name);
@@ -54,7 +54,7 @@ export async function raise(name: string, parts: LabParts, log: Log): Promise<Ru
     const subnet = await claimSubnet(name);
     const { prefix } = labNetwork(subnet);
     const base = { name, stack: stackOf(name), subnet, prefix, ...lastingParts(parts) };
-    // From here on `lower` knows what there is to remove.
+    // From here on `lower` knows what to remove.
     writeLab({ ...base, hostPublicKey: "", nodePublicKey: "" });
     const keys = await prepareState(name, subnet);
     return await boot({ ...base, ...keys }, parts);
@@ -67,13 +67,13 @@ export async function raise(name: string, parts: LabParts, log: Log): Promise<Ru
 }
 
 /**
- * Brings a stopped lab back as it was: same addresses, keys and records. Guests with `onboot: 1` are started.
+ * Starts a stopped lab with the same addresses, keys and records. Guests with `onboot: 1` are started.
  *
- * @throws Error when another lab has taken its network meanwhile.
+ * @throws Error if another lab has taken its network meanwhile.
  */
 export async function resume(lab: Lab, parts: LabParts): Promise<RunningLab> {
   try {
-    // A lab that ended by itself has left its link and its cgroups, and LXC makes no container in an old cgroup.
+    // A lab that ended by itself has left its link and cgroups, and LXC makes no container in an old cgroup.
     await halt(lab.name);
     raiseSysctls(labRoot());
     await claimSubnet(lab.name, lab.subnet);
@@ -86,7 +86,7 @@ export async function resume(lab: Lab, parts: LabParts): Promise<RunningLab> {
   }
 }
 
-/** What the lab's record keeps of its parts. */
+/** The parts that are in the lab's record. */
 function lastingParts({ k3s, toolchainBin, node, vmImage, registry }: LabParts) {
   const has = { ...(vmImage !== undefined && { vms: true }), ...(registry !== undefined && { addons: true }) };
   return { k3s, toolchainBin, node, ...has };
@@ -98,12 +98,12 @@ async function boot(lab: Lab, parts: LabParts): Promise<RunningLab> {
   writeLab(running);
   await connectLab(lab.subnet, init.pid);
   await awaitReady(lab.name, lab.subnet, init, parts.registry !== undefined);
-  // Those of a lab that was stopped, now that nothing waits for its services any more.
+  // A stopped lab may have faults. They come after awaitReady, which they would disturb.
   await applyHostFaults(running);
   return running;
 }
 
-/** Makes the state folder this process's own. Removes the rest of an interrupted attempt first. */
+/** Reserves the state folder for this process. Removes the rest of an interrupted attempt first. */
 async function reserve(name: string, log: Log): Promise<void> {
   const { state } = labPaths(name);
   const raising = fs.existsSync(raisingFile(state)) ? fs.readFileSync(raisingFile(state), "utf8") : undefined;

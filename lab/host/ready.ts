@@ -33,7 +33,7 @@ export async function awaitReady(name: string, subnet: number, init: ProcessId, 
   }
 }
 
-/** Any answer will do, as long as it comes under the lab's certificate. */
+/** Any answer counts, if it comes with the lab's certificate. */
 function apiAnswers(host: string, ca: string): Promise<boolean> {
   return new Promise((resolve) => {
     const request = https.get({ host, port: 8006, path: "/api2/json/access/domains", ca, timeout: 1000, agent: false });
@@ -46,7 +46,7 @@ function apiAnswers(host: string, ca: string): Promise<boolean> {
   });
 }
 
-/** sshd says its version as soon as it is asked. */
+/** sshd sends its version on each connection. */
 function speaks(host: string, port: number): Promise<boolean> {
   return connect(host, port, (socket, done) => socket.once("data", () => done(true)));
 }

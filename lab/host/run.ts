@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from "node:child_process";
 
-/** What a command may be given besides its arguments. */
+/** Options of {@link run} besides the arguments. */
 export interface RunOptions {
   /** Text for its standard input; nothing by default. */
   input?: string;
@@ -11,7 +11,7 @@ export interface RunOptions {
   timeout?: number;
 }
 
-/** A command that did not end with 0. `message` holds the command and what it said on stderr. */
+/** A command that did not end with 0. `message` has the command and its stderr. */
 export class CommandError extends Error {
   constructor(
     readonly command: string,
@@ -26,7 +26,7 @@ export class CommandError extends Error {
 /**
  * Runs a command without a shell and returns its standard output.
  *
- * @throws CommandError when it cannot be started or does not end with 0.
+ * @throws CommandError if it cannot be started or does not end with 0.
  */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const { input, ...rest } = options;
@@ -36,7 +36,7 @@ export function run(command: string, args: readonly string[], options: RunOption
       const exitCode = typeof error.code === "number" ? error.code : undefined;
       reject(new CommandError([command, ...args].join(" "), exitCode, stdout, stderr || error.message));
     });
-    // A command that does not read its input may close the pipe first: not an error of ours.
+    // A command that does not read its input may close the pipe first. That is no error.
     child.stdin?.on("error", () => {});
     child.stdin?.end(input ?? "");
   });

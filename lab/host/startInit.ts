@@ -20,9 +20,9 @@ export interface HostParts {
 }
 
 /**
- * Starts a lab's first process, in namespaces of its own, and leaves it running when the caller ends.
+ * Starts a lab's first process, in its own namespaces, and leaves it running when the caller ends.
  *
- * It is given only what it needs of the environment: no credential of the person's gets into the lab.
+ * It gets only the environment variables that it needs, so that no credential of the person's gets into the lab.
  */
 export async function startInit(name: string, subnet: number, parts: HostParts): Promise<ProcessId> {
   const paths = labPaths(name);
@@ -45,7 +45,7 @@ export async function startInit(name: string, subnet: number, parts: HostParts):
       LAB_VM_IMAGE_NAME: path.basename(parts.vmImage),
     }),
     ...(parts.registry !== undefined && { LAB_REGISTRY: parts.registry }),
-    // For tests: what the API was asked and answered is kept with its logs, without secrets.
+    // For tests: keeps the API's requests and answers with its logs, without secrets.
     ...(process.env["PROXMOX_K3S_LAB_EXCHANGES"] && { LAB_EXCHANGES: "1" }),
   };
   const namespaces = ["--mount", "--net", "--pid", "--uts", "--ipc", "--fork"];
@@ -80,7 +80,7 @@ async function firstChild(parent: number | undefined): Promise<ProcessId> {
   }
 }
 
-/** The end of what the host's services have said: the cause when the lab does not come up. */
+/** The last lines of the host's services' logs: the cause, if the lab does not start. */
 export function lastLines(logDir: string): string {
   const logs = ["init.log", "host.log", "api.log", "sshd.log", "registry.log"].map((log) => path.join(logDir, log));
   return logs

@@ -5,8 +5,8 @@ import { registryPort } from "../lab";
 import { serveFolder } from "./artifactServer";
 
 /*
- * Runs the Proxmox host's services: the API, sshd, a name server, the server of K3s artifacts, and a registry if the lab has one. A service that ends is written to the
- * log and ends the lab: a lab that runs only in part would be confusing.
+ * Runs the Proxmox host's services: the API, sshd, a name server, the server of K3s artifacts, and a registry if the lab has
+ * one. If a service ends, it logs that and ends the lab: a lab that runs only in part would be confusing.
  */
 
 const logDir = "/var/log/lab";
@@ -29,7 +29,7 @@ function end(why: string): void {
 const address = process.env["LAB_ADDRESS"]!;
 service("api", process.execPath, ["--import", "tsx", "lab/host/apiMain.ts"]);
 service("sshd", "/usr/sbin/sshd", ["-D", "-e"]);
-// Answers with the names of /etc/hosts and asks nobody else.
+// Answers with the names of /etc/hosts and forwards no query.
 service("dns", "/usr/sbin/dnsmasq", [
   ...["--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--pid-file", "--user=root"],
   ...["--no-resolv", "--bind-interfaces", `--listen-address=${address}`],
@@ -38,7 +38,7 @@ if (process.env["LAB_REGISTRY"])
   service("registry", "/usr/local/bin/docker-registry", ["serve", "lab/registry/config.yml"], {
     REGISTRY_HTTP_ADDR: `${address}:${registryPort}`,
   });
-// A mirror without TLS is used with known sums alone; one with TLS has the host's own certificate here.
+// The program uses a mirror without TLS only with known checksums. With TLS, the mirror has the host's certificate.
 const tls = {
   cert: fs.readFileSync("/etc/pve/nodes/pve/pve-ssl.pem"),
   key: fs.readFileSync("/etc/pve/nodes/pve/pve-ssl.key"),

@@ -2,11 +2,11 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 /*
- * Kernel settings that are the whole machine's and change while labs run: the lab raises the first itself, kubelet sets
- * the others from within its privileged container. The last lab that goes puts them back.
+ * Kernel settings of the whole machine that change while labs run: the lab raises the first ones, kubelet sets the others
+ * from its privileged container. The last lab that is removed restores them.
  */
 
-/** Each systemd, kubelet and containerd takes several; the default of 128 is used up by a handful of nodes. */
+/** Each systemd, kubelet and containerd uses several; a few nodes use up the default of 128. */
 const raised: Readonly<Record<string, number>> = {
   "fs.inotify.max_user_instances": 8192,
   "fs.inotify.max_user_watches": 524288,
@@ -21,7 +21,7 @@ const changedByKubelet = [
 const file = (setting: string) => `/proc/sys/${setting.replaceAll(".", "/")}`;
 const read = (setting: string) => fs.readFileSync(file(setting), "utf8").trim();
 
-/** Notes the machine's values, unless another lab has, and raises what the lab needs. Never lowers anything. */
+/** Records the machine's values, unless another lab has done so, and raises what the lab needs. Never lowers anything. */
 export function raiseSysctls(labRoot: string): void {
   const record = recordFile(labRoot);
   if (!fs.existsSync(record)) {
@@ -33,7 +33,7 @@ export function raiseSysctls(labRoot: string): void {
   }
 }
 
-/** Puts the machine's own values back. */
+/** Restores the machine's values. */
 export function restoreSysctls(labRoot: string): void {
   const record = recordFile(labRoot);
   if (!fs.existsSync(record)) return;

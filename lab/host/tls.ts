@@ -6,8 +6,8 @@ import { run } from "./run";
 const ecKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"];
 
 /**
- * Makes a certificate authority of the lab's own and the API's certificate by it, under the names that a Proxmox host has
- * in `/etc/pve`: `pve-root-ca.pem`, `nodes/pve/pve-ssl.{pem,key}`. The authority's key is thrown away.
+ * Makes the lab's certificate authority and the API's certificate, which it signs, under the names that a Proxmox host has
+ * in `/etc/pve`: `pve-root-ca.pem`, `nodes/pve/pve-ssl.{pem,key}`. The authority's key is not kept.
  */
 export async function createCertificates(etcPve: string, address: string): Promise<void> {
   const node = path.join(etcPve, "nodes/pve");
@@ -59,7 +59,7 @@ export async function createCertificates(etcPve: string, address: string): Promi
   }
 }
 
-/** Writes the authorities that this machine trusts, and the lab's, as one file: what `SSL_CERT_FILE` takes. */
+/** Writes the authorities that this machine trusts, and the lab's, as one file for `SSL_CERT_FILE`. */
 export function writeCaBundle(file: string, etcPve: string): void {
   const system = process.env["SSL_CERT_FILE"] || "/etc/ssl/certs/ca-certificates.crt";
   const trusted = fs.existsSync(system) ? fs.readFileSync(system, "utf8") : "";

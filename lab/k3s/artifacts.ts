@@ -27,7 +27,7 @@ export interface K3sArtifacts {
 
 /** Which K3s to take. */
 export interface K3sChoice {
-  /** Any K3s binary. Its archive of images is taken from the file of the release's name beside it, if there. */
+  /** Any K3s binary. Its archive of images is the file with the release's name in the same folder, if there is one. */
   readonly path?: string;
 }
 
@@ -35,7 +35,7 @@ export interface K3sChoice {
  * Makes the artifact folder: of the binary given by path, else of the vendor's release if it answers within a few
  * seconds, else of the stand-in. Built once and kept in the cache.
  *
- * @throws Error when the binary does not say its version, or a download or build fails.
+ * @throws Error if the binary does not print its version, or a download or build fails.
  */
 export async function ensureK3s(choice: K3sChoice, log: Log): Promise<K3sArtifacts> {
   if (process.arch !== "x64") throw new Error(`The lab's K3s is for amd64; this machine is ${process.arch}`);
@@ -85,7 +85,7 @@ async function ofStandIn(log: Log): Promise<K3sArtifacts> {
   return describe(dir, k3sVersion, "stand-in");
 }
 
-/** A cache entry whose content is made in `<entry>/<version>`, with a scratch folder that goes afterwards. */
+/** A cache entry whose content is made in `<entry>/<version>`, with a scratch folder that is removed afterwards. */
 function make(
   name: string,
   key: readonly string[],

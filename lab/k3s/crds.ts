@@ -6,8 +6,8 @@ import { moduleDir } from "../toolchain/go";
 const controller = "github.com/k3s-io/helm-controller";
 
 /**
- * The folder with the CRDs of K3s' Helm controller (HelmChart, HelmChartConfig). K3s brings them; the stand-in does not, because it
- * has no such controller.
+ * The folder with the CRDs of K3s' Helm controller (HelmChart, HelmChartConfig). K3s brings them; the stand-in does not,
+ * because it has no such controller.
  *
  * @throws Error if the module cannot be fetched
  */

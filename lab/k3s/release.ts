@@ -12,7 +12,7 @@ const probeMs = 4_000;
 const RELEASES = "https://github.com/k3s-io/k3s/releases/download";
 const releaseUrl = (releases: string): string => `${releases}/${encodeURIComponent(k3sVersion)}`;
 
-/** Whether K3s' releases can be had from here within a few seconds. */
+/** Whether the server of K3s' releases answers within a few seconds. */
 export function releaseAnswers(releases = RELEASES): Promise<boolean> {
   return fetch(`${releaseUrl(releases)}/${releaseFiles.sums}`, { signal: AbortSignal.timeout(probeMs) }).then(
     async (response) => response.ok && (await response.text()).includes(releaseFiles.binary),
@@ -21,9 +21,9 @@ export function releaseAnswers(releases = RELEASES): Promise<boolean> {
 }
 
 /**
- * Downloads a release's files into a folder, each held against the release's own list.
+ * Downloads a release's files into a folder and checks each against the release's list of checksums.
  *
- * @throws Error when a file does not come or differs from its sum.
+ * @throws Error if a download fails or a checksum differs.
  */
 export async function downloadRelease(dir: string, log: Log, releases = RELEASES): Promise<void> {
   for (const file of [releaseFiles.sums, releaseFiles.images, releaseFiles.binary]) {
@@ -42,7 +42,7 @@ export async function downloadRelease(dir: string, log: Log, releases = RELEASES
   fs.chmodSync(path.join(dir, releaseFiles.binary), 0o755);
 }
 
-/** Reads a release's `sha256sum-*.txt`: file name to sum. */
+/** Reads a release's `sha256sum-*.txt`: file name to checksum. */
 export function readSums(file: string): Map<string, string> {
   const lines = fs.readFileSync(file, "utf8").split("\n");
   return new Map(
