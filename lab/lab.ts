@@ -1,12 +1,12 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-/** What is recorded of a lab in its state folder: enough to use it, and to end it. */
+/** The record of a lab in its state folder: enough to use it, and to end it. */
 export interface Lab {
   readonly name: string;
   /** Pulumi stack: `lab` for the default lab, `lab-<name>` for others. */
   readonly stack: string;
-  /** N of the lab's network 198.18.N.0/24, picked free at `up`. */
+  /** N of the lab's network 198.18.N.0/24; `up` picks a free one. */
   readonly subnet: number;
   /** First three numbers of the network, `198.18.N`. */
   readonly prefix: string;
@@ -43,7 +43,7 @@ export interface LabK3s {
   readonly imagesSha256: string;
 }
 
-/** A process that cannot be mistaken for another which got its number later. */
+/** Identifies a process, also if another one gets its number later. */
 export interface ProcessId {
   readonly pid: number;
   /** Field 22 of `/proc/<pid>/stat`: clock ticks since boot. */
@@ -73,7 +73,7 @@ export function labPaths(name: string) {
     record: path.join(state, "lab.json"),
     /** Logs of the API, sshd and the containers; `/var/log/lab` on the Proxmox host. */
     logs: path.join(state, "logs"),
-    /** What has been made to go wrong. */
+    /** The faults that are set. */
     faults: path.join(state, "faults"),
     /** `/etc/pve` of the Proxmox host. */
     etcPve: path.join(state, "etc-pve"),
@@ -121,7 +121,7 @@ export function labNetwork(subnet: number) {
     endpoint: `https://${prefix}.1:8006/`,
     /** Host and port of the registry of a lab with add-ons. */
     registry: `${prefix}.1:${registryPort}`,
-    /** Ends of the veth pair between the machine and the lab. The outer end's name is the claim on the subnet. */
+    /** Ends of the veth pair between the machine and the lab. The outer end's name reserves the subnet. */
     outerLink: `pk3s${subnet}`,
     innerLink: `pk3s${subnet}i`,
   };
@@ -136,7 +136,7 @@ export function stackOf(name: string): string {
   return name === defaultLabName ? "lab" : `lab-${name}`;
 }
 
-/** @throws Error for a name that cannot stand in a path, a stack's name and a cgroup alike. */
+/** @throws Error if the name cannot be part of a path, a stack's name and a cgroup. */
 export function checkLabName(name: string): string {
   if (!/^[a-z][a-z0-9-]{0,19}$/.test(name)) {
     throw new Error(`'${name}' is no name for a lab: a letter, then up to 19 lower-case letters, digits or dashes`);

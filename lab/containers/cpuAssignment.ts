@@ -10,7 +10,7 @@ export class CpuAssignment {
 
   constructor(private readonly total = os.cpus().length) {}
 
-  /** The guest's CPUs as a list for cpuset, `0,2`; undefined when it may use all. */
+  /** The guest's CPUs as a list for cpuset, `0,2`; undefined if it may use all. */
   assign(vmid: number, { options }: GuestConfig): string | undefined {
     const cores = Number(options.get("cores") ?? 0);
     this.release(vmid);

@@ -1,7 +1,7 @@
-/** The K3s that the lab installs unless a binary is given. The stand-in says the same version of itself. */
+/** The K3s version that the lab installs unless a binary is given. The stand-in reports the same version. */
 export const k3sVersion = "v1.36.3+k3s1";
 
-/** Kubernetes' own version in it; the go.mod of the stand-in pins the same. */
+/** The version of Kubernetes in this K3s; the stand-in's go.mod pins the same. */
 export const kubernetesVersion = "v1.36.3";
 
 /** The pause image that this K3s starts each pod with (its default for `pause-image`), with its registry. */
@@ -10,7 +10,7 @@ export const pauseImage = "docker.io/rancher/mirrored-pause:3.10.2";
 /** An image for tests and the demo: an HTTP server on port 8080 that answers with the pod's host name. */
 export const testImage = "docker.io/library/lab-test:1";
 
-/** Names of a release's files, for the only architecture that the lab knows. */
+/** Names of a release's files, for the only architecture that the lab supports. */
 export const releaseFiles = {
   binary: "k3s",
   images: "k3s-airgap-images-amd64.tar",

@@ -19,10 +19,10 @@ export interface GuestInterface {
   inet6?: string;
 }
 
-/** What the host measures of a guest. All zero but `running` when it is stopped. */
+/** What the host measures of a guest. If it is stopped, all but `running` are zero. */
 export interface GuestStatus {
   running: boolean;
-  /** Whether a running guest is halted for the moment; virtual machines only. */
+  /** Whether a running guest is paused; virtual machines only. */
   paused?: boolean;
   /** The guest's init process, seen from the host. */
   pid?: number;
@@ -33,7 +33,7 @@ export interface GuestStatus {
   diskBytes: number;
 }
 
-/** Where a new container's root file system comes from, and what PVE's set-up writes into it. */
+/** The template of a new container, and what PVE's set-up writes into its root file system. */
 export interface GuestSource {
   /** Path of the template file on the Proxmox host. */
   template: string;
@@ -44,49 +44,49 @@ export interface GuestSource {
 }
 
 /**
- * The machine side of a Proxmox node: what the API calls to make its records true, for guests of any kind.
+ * The machine side of a Proxmox node: the API calls it to make real what its files say, for guests of any kind.
  *
- * The API owns the configuration file, locks, tasks and permissions and calls at most one changing method of a guest at
- * a time. A method that throws fails its task; the error's message is the task's exit status.
+ * The API owns the configuration file, locks, tasks and permissions. It calls at most one changing method of a guest at a
+ * time. If a method throws, its task fails, and the error's message is the task's exit status.
  */
 export interface MachineDriver {
   /** Translates the configuration and starts the guest. */
   start(vmid: number, config: GuestConfig, log: TaskLog): Promise<void>;
-  /** Asks the guest to power off. False when it did not within `timeoutSeconds`. */
+  /** Asks the guest to power off. False if it did not within `timeoutSeconds`. */
   shutdown(vmid: number, timeoutSeconds: number, log: TaskLog): Promise<boolean>;
   /** Ends the guest at once; a stopped guest is left as it is. */
   stop(vmid: number, log: TaskLog): Promise<void>;
-  /** Removes every trace of a stopped guest; a guest of which nothing is left is no error. */
+  /** Removes every trace of a stopped guest; no error if nothing is left of it. */
   destroy(vmid: number, log: TaskLog): Promise<void>;
   /** Applies to a running guest what PVE applies without a restart. `changed` are keys of the configuration, removed ones included. */
   apply(vmid: number, config: GuestConfig, changed: readonly string[]): Promise<void>;
-  /** Never fails for a guest that the driver does not know: that one is stopped. */
+  /** A guest that the driver does not know is no error: it is stopped. */
   status(vmid: number): Promise<GuestStatus>;
 }
 
-/** What runs the containers of a node. Raw lines come last in what `start` translates. */
+/** Runs the containers of a node. `start` puts raw lines last. */
 export interface ContainerDriver extends MachineDriver {
   /** Unpacks the template and writes hostname, network, DNS, password and keys into it; none of these if `ostype` is `unmanaged`. */
   create(vmid: number, config: GuestConfig, from: GuestSource, log: TaskLog): Promise<void>;
   /**
-   * Copies the root file system of a stopped guest for a new one, and gives the copy a machine id of its own unless its
-   * `ostype` is `unmanaged`. SSH host keys and everything else stay as they are: hostname and network follow at the start.
+   * Copies the root file system of a stopped guest for a new one, and gives the copy a new machine id unless its `ostype`
+   * is `unmanaged`. SSH host keys and everything else stay: the start changes hostname and network.
    *
    * @param config of the new guest.
    */
   clone(vmid: number, newid: number, config: GuestConfig, log: TaskLog): Promise<void>;
   /** Called after a disk has grown in `config`. */
   resize(vmid: number, config: GuestConfig, log: TaskLog): Promise<void>;
-  /** Interfaces of a running guest, loopback included; empty while it has none. */
+  /** Interfaces of a running guest, loopback included; empty if it has none. */
   interfaces(vmid: number): Promise<GuestInterface[]>;
 }
 
-/** A disk that a virtual machine is to get. */
+/** A new disk of a virtual machine. */
 export interface NewDisk {
   /** `local-lvm:vm-101-disk-0`. */
   readonly volid: string;
   readonly bytes: number;
-  /** Path on the Proxmox host of the image that it is a copy of; an empty disk without it. */
+  /** Path on the Proxmox host of the image to copy; an empty disk by default. */
   readonly image?: string;
 }
 
@@ -98,7 +98,7 @@ export interface DiskCopy {
   readonly linked: boolean;
 }
 
-/** What runs the virtual machines of a node. */
+/** Runs the virtual machines of a node. */
 export interface VmDriver extends MachineDriver {
   /** Makes the disks of a new machine. */
   create(vmid: number, config: GuestConfig, disks: readonly NewDisk[], log: TaskLog): Promise<void>;
@@ -112,7 +112,7 @@ export interface VmDriver extends MachineDriver {
   growDisk(vmid: number, volid: string, bytes: number): Promise<void>;
   removeDisk(vmid: number, volid: string): Promise<void>;
   takeSnapshot(vmid: number, name: string, volids: readonly string[]): Promise<void>;
-  /** Brings the disks of a stopped machine back to what they were. */
+  /** Resets the disks of a stopped machine to the snapshot. */
   rollBack(vmid: number, name: string, volids: readonly string[]): Promise<void>;
   removeSnapshot(vmid: number, name: string, volids: readonly string[]): Promise<void>;
   /** Resets a running machine, as its button does. */

@@ -18,7 +18,7 @@ export function failure(message: string): ApiError {
   return new ApiError(500, message);
 }
 
-/** What a task's work throws when its worker is killed: nothing is put back, and the task has no outcome. */
+/** A task's work throws it when its worker is killed: nothing is undone, and the task has no outcome. */
 export class WorkerKilled extends Error {
   constructor() {
     super("the worker was killed");

@@ -3,13 +3,13 @@ import { createHash } from "node:crypto";
 /** One raw LXC line, `["lxc.cap.drop", ""]`. Order matters to LXC and is kept. */
 export type RawLine = readonly [key: string, value: string];
 
-/** Where the files of containers and of virtual machines differ in their form. */
+/** How the files of containers and of virtual machines differ. */
 export interface ConfigSyntax {
   /** Name of the section of pending changes: `pve:pending`, `PENDING`. */
   readonly pending: string;
-  /** Whether raw `lxc.*` lines stand beside the options. */
+  /** Whether it may have raw `lxc.*` lines besides the options. */
   readonly rawLines: boolean;
-  /** Whether a description is read without the newline at its end. */
+  /** Whether the newline at the end of a description is dropped. */
   readonly trimsDescription: boolean;
 }
 
@@ -28,7 +28,7 @@ export interface GuestConfig {
   readonly raw: readonly RawLine[];
 }
 
-/** The section of changes that wait for the next start. `deletions` are keys to be removed then. */
+/** The section of changes that wait for the next start, which also removes the keys in `deletions`. */
 export interface PendingSection extends GuestConfig {
   readonly deletions: readonly string[];
 }
@@ -41,7 +41,7 @@ export interface GuestConfigFile extends GuestConfig {
   readonly snapshots: ReadonlyMap<string, GuestConfig>;
 }
 
-/** The option `env`, `A=1` NUL `B=2`, stands in the file as one raw line a variable. */
+/** The option `env`, `A=1` NUL `B=2`, is one raw line per variable in the file. */
 const environmentKey = "lxc.environment.runtime";
 
 const cloudInitSection = "special:cloudinit";
@@ -64,7 +64,7 @@ export function configDigest(text: string): string {
 /**
  * Reads the text of a guest's file as `PVE::LXC::Config::parse_pct_config` and `PVE::QemuServer::parse_vm_config` do.
  *
- * @param warn receives one line for each line that PVE would complain about and leave out.
+ * @param warn receives one line for each line that PVE would warn about and skip.
  */
 export function parseGuestConfig(
   text: string,
@@ -122,7 +122,7 @@ class SectionReader {
 
   constructor(private readonly syntax: ConfigSyntax) {}
 
-  /** Takes one line in; false when PVE could not make sense of it. */
+  /** Reads one line; false if PVE could not parse it. */
   read(line: string, isPending: boolean): boolean {
     const raw = this.syntax.rawLines ? /^(lxc\.[a-z0-9_.-]+)(?::|\s*=)\s*(.*?)\s*$/.exec(line) : null;
     if (line.startsWith("#")) this.description += `${decodeText(line.slice(1))}\n`;
@@ -189,7 +189,7 @@ export function encodeText(text: string): string {
     .join("");
 }
 
-/** `PVE::Tools::decode_text`. A `%` that starts no code stands for itself. */
+/** `PVE::Tools::decode_text`. A `%` that starts no code stays. */
 export function decodeText(text: string): string {
   const latin1 = Buffer.from(text, "utf8")
     .toString("latin1")
@@ -197,7 +197,7 @@ export function decodeText(text: string): string {
   return Buffer.from(latin1, "latin1").toString("utf8");
 }
 
-/** `is_valid_lxc_conf_key`: a list of raw keys and some whole families; anything else is warned of and dropped. */
+/** `is_valid_lxc_conf_key`: a list of raw keys and prefixes. PVE warns about any other key and drops it. */
 export function isRawKey(key: string): boolean {
   return rawKeys.has(key) || /^lxc\.(cgroup|cgroup2|prlimit|limit|net)\./.test(key);
 }

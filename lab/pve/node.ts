@@ -14,11 +14,11 @@ interface NodeParts {
   readonly tasks: TaskStore;
   /** The bridges that guests may use. */
   readonly bridges: readonly string[];
-  /** Version of the control group hierarchy that the node says it runs. */
+  /** cgroup version that the node reports. */
   readonly cgroupMode: () => number;
 }
 
-/** A node as the guests of one kind see it: their files, and what runs them. */
+/** A node with the guests of one kind: their files, and the driver that runs them. */
 export interface GuestNode<Driver extends MachineDriver = MachineDriver> extends NodeParts {
   readonly kind: GuestKind;
   readonly guests: GuestStore;
@@ -28,7 +28,7 @@ export interface GuestNode<Driver extends MachineDriver = MachineDriver> extends
 export type ContainerNode = GuestNode<ContainerDriver>;
 export type VmNode = GuestNode<VmDriver>;
 
-/** What the endpoints work on: one Proxmox VE node, and on it the guests of each kind. */
+/** One Proxmox VE node with the guests of each kind, which the endpoints use. */
 export interface PveNode extends NodeParts {
   readonly lxc: ContainerNode;
   readonly qemu: VmNode;

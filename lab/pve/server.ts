@@ -29,7 +29,7 @@ import { type StorageHook, StorageStore, type Storages } from "./storage/storage
 import { TaskStore, type TaskHook } from "./tasks";
 import { NoVms } from "./vms/noVms";
 
-/** Every endpoint that the API serves; all others answer 501, as PVE does for what it does not know. */
+/** Every endpoint that the API serves; for all others it answers 501, as PVE does for unknown ones. */
 export const endpoints = [
   ...clusterEndpoints,
   ...nodeEndpoints,
@@ -52,9 +52,9 @@ export const endpoints = [
 ];
 
 export interface PveServerOptions {
-  /** The folder that stands for `/etc/pve`: configurations, users, tokens. Made when missing. */
+  /** The folder for `/etc/pve`: configurations, users, tokens. Made if it is missing. */
   readonly etcPve: string;
-  /** Where tasks and their logs are kept. */
+  /** Folder of tasks and their logs. */
   readonly stateDir: string;
   /** Name of the node. */
   readonly node: string;
@@ -64,44 +64,44 @@ export interface PveServerOptions {
   /** Unix socket that serves the same API to root, without login. */
   readonly socket?: string;
   readonly driver: ContainerDriver;
-  /** What runs virtual machines; without it none can be made. */
+  /** Runs virtual machines; without it none can be made. */
   readonly vms?: VmDriver;
-  /** They may come and go while the API runs. */
+  /** A function if they can change while the API runs. */
   readonly storages: Storages | (() => Storages);
   /** Default `vmbr0`. */
   readonly bridges?: readonly string[];
-  /** Version of the control group hierarchy that the node says it runs; default 2. */
+  /** cgroup version that the node reports; default 2. */
   readonly cgroupMode?: () => number;
-  /** How long a refused login waits for its answer; PVE takes three seconds, the default. */
+  /** How long the answer to a refused login is delayed; default three seconds, as in PVE. */
   readonly unauthorizedDelayMs?: number;
-  /** How long a call waits for another that holds the guest; PVE takes ten seconds, the default. */
+  /** How long a call waits for another that locks the guest; default ten seconds, as in PVE. */
   readonly lockTimeoutMs?: number;
-  /** Folder of the files that are held while a guest is worked on, `/run/lock`; none by default. */
+  /** Folder of the guests' lock files, `/run/lock`; none by default. */
   readonly lockDir?: string;
   /** Runs before each request that comes over HTTPS, and may fail it. */
   readonly onRequest?: RequestHook;
   /** Runs inside each task before its work, and may fail it. */
   readonly onTask?: TaskHook;
-  /** Says which storages are full. */
+  /** Decides which storages are full. */
   readonly onStorage?: StorageHook;
-  /** Sees each request with its answer. */
+  /** Receives each request with its answer. */
   readonly onExchange?: (exchange: Exchange) => void;
 }
 
 export interface PveServer {
   /** `https://198.18.1.1:8006`. */
   readonly url: string;
-  /** Resolves when no task runs any more. */
+  /** Resolves when no task runs. */
   idle(): Promise<void>;
-  /** Stops listening and lets go of tasks that still run: the next server shows them as failed. */
+  /** Stops listening and abandons running tasks: the next server shows them as failed. */
   close(): Promise<void>;
 }
 
 /**
  * Serves the Proxmox VE API of one node.
  *
- * All state is in files, so that a server started again on the same folders goes on where the last one was. A task that
- * was running then reads as failed (`unexpected status`).
+ * All state is in files, so a server that starts again on the same folders has the same state. A task that was running
+ * then has failed (`unexpected status`).
  */
 export async function startPveServer(options: PveServerOptions): Promise<PveServer> {
   fs.mkdirSync(path.join(options.etcPve, "priv"), { recursive: true, mode: 0o700 });
@@ -131,7 +131,7 @@ export async function startPveServer(options: PveServerOptions): Promise<PveServ
   const url = await api.listen(options.listen);
   if (local && options.socket !== undefined) {
     fs.rmSync(options.socket, { force: true });
-    // Only root may use it, even in the moment before its mode is set.
+    // Only root may use it, also in the moment before its mode is set.
     const mask = process.umask(0o177);
     try {
       await local.listen({ path: options.socket });
@@ -149,7 +149,7 @@ export async function startPveServer(options: PveServerOptions): Promise<PveServ
   };
 }
 
-/** `/etc/pve/lxc`, `/etc/pve/qemu-server` and `/etc/pve/local` lead to the node's own folder, as on a Proxmox host. */
+/** Links `/etc/pve/lxc`, `/etc/pve/qemu-server` and `/etc/pve/local` to the node's folder, as on a Proxmox host. */
 function linkOwnNode(etcPve: string, node: string): void {
   for (const [name, target] of [
     ["local", path.join("nodes", node)],

@@ -1,12 +1,12 @@
 import type { ContainerDriver, GuestInterface, GuestSource, GuestStatus, TaskLog } from "./driver";
 import type { GuestConfig } from "./guestConfig";
 
-/** What a simulated guest remembers. */
+/** The state of a simulated guest. */
 export interface SimulatedGuest {
   readonly source: GuestSource;
-  /** The configuration that it was last started with. */
+  /** The configuration of its last start. */
   config: GuestConfig;
-  /** Milliseconds since the epoch; undefined while it is stopped. */
+  /** Milliseconds since the epoch; undefined if it is stopped. */
   startedAt?: number;
   /** Options that were applied while it ran, in order. */
   readonly applied: string[];
@@ -22,8 +22,8 @@ export interface SimulatedDriverOptions {
 }
 
 /**
- * Guests that are records only: nothing runs in them. For tests of what happens around machines, by the hundred. The real
- * driver is the one for LXC.
+ * Guests that are records only: nothing runs in them. For the many tests that need no machine, only its surroundings. The
+ * real driver is the one for LXC.
  */
 export class SimulatedDriver implements ContainerDriver {
   readonly guests = new Map<number, SimulatedGuest>();

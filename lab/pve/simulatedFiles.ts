@@ -12,7 +12,7 @@ export class SimulatedFiles {
   private readonly handles = new Map<number, OpenFile>();
   private nextHandle = 1000;
 
-  /** @param given content of a file that nobody has written; undefined for one that is not there. */
+  /** @param given content of a file that nobody has written; undefined if there is no such file. */
   open(path: string, mode: string, given: string | undefined): number {
     const content = this.written.get(path) ?? (given === undefined ? undefined : Buffer.from(given));
     if (mode.startsWith("w")) this.written.set(path, Buffer.alloc(0));

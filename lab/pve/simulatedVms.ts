@@ -8,26 +8,26 @@ import { ipConfigFormat } from "./schema/vmFormats";
 import { vmNetworkFormat } from "./vms/options";
 import { isAgentEnabled } from "./vms/status";
 
-/** What a simulated machine remembers. */
+/** The state of a simulated machine. */
 export interface SimulatedVm {
-  /** The configuration that it was last started with. */
+  /** The configuration of its last start. */
   config: GuestConfig;
-  /** Milliseconds since the epoch; undefined while it is stopped. */
+  /** Milliseconds since the epoch; undefined if it is stopped. */
   startedAt?: number;
   paused?: boolean;
   /** Options that were applied while it ran, in order. */
   readonly applied: string[];
-  /** Of this machine alone: it has them from its first start. */
+  /** Unique to this machine; its id and host key derive from it. */
   readonly identity: string;
-  /** What the guest agent has run and not yet been asked for, by process ID. */
+  /** Results of processes that the guest agent ran and nobody has read yet, by process ID. */
   readonly processes: Map<number, ProcessResult>;
   readonly files: SimulatedFiles;
 }
 
-/** A disk: its size, and what it was copied from. */
+/** A disk: its size, and the source of its copy. */
 export interface SimulatedDisk {
   readonly bytes: number;
-  /** Path of the image, or volume ID of the disk, that it is a copy of. */
+  /** Path of the image, or volume ID of the disk, that was copied. */
   readonly from?: string;
   readonly linked?: boolean;
 }
@@ -46,19 +46,19 @@ export interface SimulatedVmsOptions {
   readonly agentDelayMs?: number;
   /** Machines that do not power off when asked. */
   readonly ignoresShutdown?: (vmid: number) => boolean;
-  /** Runs a command in a guest. By default every command ends well and says nothing. */
+  /** Runs a command in a guest. By default every command succeeds and prints nothing. */
   readonly run?: (vmid: number, command: readonly string[], input: string) => ProcessResult | Promise<ProcessResult>;
 }
 
 /**
- * Virtual machines that are records only: nothing runs in them. For tests of what happens around machines, as
- * {@link SimulatedDriver} for containers. The guest agent answers by what cloud-init would have made of the machine.
+ * Virtual machines that are records only: nothing runs in them. For tests that need no machine, only its surroundings, as
+ * {@link SimulatedDriver} for containers. The guest agent answers as after a boot with the machine's cloud-init data.
  */
 export class SimulatedVms implements VmDriver {
   readonly guests = new Map<number, SimulatedVm>();
   /** By volume ID. */
   readonly disks = new Map<string, SimulatedDisk>();
-  /** What disks were, by volume ID and name of the snapshot. */
+  /** Disks at the time of a snapshot, by volume ID and name of the snapshot. */
   private readonly snapshots = new Map<string, SimulatedDisk>();
   private nextPid = 1000;
 
@@ -277,7 +277,7 @@ function hostname(vmid: number, { options }: GuestConfig): string {
   return (options.get("name") ?? `VM${vmid}`).replace(/\..*$/, "");
 }
 
-/** Links with the addresses that cloud-init gives them; one that asks by DHCP gets none here. */
+/** Links with the addresses that cloud-init gives them; one with DHCP gets none here. */
 function interfaces({ options }: GuestConfig): unknown[] {
   const networks = [...options.keys()].filter((key) => /^net\d+$/.test(key)).sort();
   return [
@@ -315,7 +315,7 @@ function status(vm: SimulatedVm, pid: number): Record<string, unknown> {
   };
 }
 
-/** The files that a first boot makes: the machine's name, its id and its SSH host key, in their true forms. */
+/** The files that a first boot makes: the machine's name, its id and its SSH host key, each in its real form. */
 function fileContent(vmid: number, vm: SimulatedVm, path: string): string | undefined {
   const name = hostname(vmid, vm.config);
   const files: Readonly<Record<string, string>> = {
@@ -326,7 +326,7 @@ function fileContent(vmid: number, vm: SimulatedVm, path: string): string | unde
   return files[path];
 }
 
-/** The form of an ed25519 public key, of which nobody has the private one. */
+/** A text in the form of an ed25519 public key, without a private key. */
 function hostKey(identity: string): string {
   const field = (bytes: Buffer) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);
   const key = createHash("sha256").update(identity).digest();

@@ -7,7 +7,7 @@ import { cached, Log } from "./cache";
 /**
  * Returns the path of a program from a Debian package. It is unpacked into the cache; nothing is installed on the machine.
  *
- * @throws Error when the mirror does not answer, or the package or the program is missing.
+ * @throws Error if the mirror does not answer, or the package or the program is missing.
  */
 export async function ensureDebianTool(packageName: string, program: string, log: Log): Promise<string> {
   const fill = async (dir: string): Promise<void> => {

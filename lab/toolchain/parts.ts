@@ -67,7 +67,7 @@ export async function ensurePlugin(name: PluginName, cli: string, log: Log): Pro
   return cached(`resource-${name}-${version}`, key, fill, log);
 }
 
-/** True when `download` filled `dir`. Where it fails half-way, `dir` is emptied for the build that follows. */
+/** True if `download` filled `dir`. Where it fails half-way, `dir` is emptied for the build that follows. */
 async function tryVendor(dir: string, log: Log, download: () => Promise<void>): Promise<boolean> {
   if (!(await vendorAnswers())) return false;
   try {

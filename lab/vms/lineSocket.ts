@@ -24,7 +24,7 @@ export class LineSocket {
     });
   }
 
-  /** @throws Error when nobody listens there. */
+  /** @throws Error if nobody listens there. */
   static async connect(path: string): Promise<LineSocket> {
     const socket = net.connect({ path });
     await new Promise<void>((resolve, reject) => {
@@ -38,7 +38,7 @@ export class LineSocket {
     this.socket.write(data);
   }
 
-  /** The next line without its end. @throws Error when none comes in time, or no more can come. */
+  /** The next line without its end. @throws Error if none comes in time, or no more can come. */
   async line(timeoutMs: number): Promise<Buffer> {
     for (const deadline = Date.now() + timeoutMs; ;) {
       const line = this.lines.shift();

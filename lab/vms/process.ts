@@ -10,7 +10,7 @@ export function pidFile(vmid: number): string {
 }
 
 /**
- * Process number of a machine's QEMU; undefined when it does not run. A number alone proves nothing: the process that has
+ * Process number of a machine's QEMU; undefined if it does not run. A number alone proves nothing: the process that has
  * it must be a QEMU which wrote it into this file.
  *
  * @param root the root of the Proxmox host, for who looks from outside of it.

@@ -38,7 +38,7 @@ export class AccessStore {
     return result;
   }
 
-  /** What a guest that is destroyed leaves behind: its own rights, and its place in a pool. */
+  /** Removes a destroyed guest's own rights, and its place in a pool. */
   forgetGuest(vmid: number): void {
     this.update(({ acl, pools }) => {
       acl.delete(`/vms/${vmid}`);
@@ -165,12 +165,12 @@ export class AccessStore {
   }
 }
 
-/** A sixteenth of the usual cost: a lab's password is worth nothing beyond the lab, and each test's node sets some. */
+/** A sixteenth of the usual cost: a lab's password is of no use outside the lab, and each test's node sets some. */
 function passwordHash(password: string, salt: string): string {
   return scryptSync(password, salt, 32, { N: 1 << 10 }).toString("hex");
 }
 
-/** Compares by digest, so that neither content nor length shows in the time it takes. */
+/** Compares digests, so that the time it takes shows neither content nor length. */
 function sameText(a: string, b: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(a), digest(b));

@@ -56,8 +56,8 @@ export const readmeGrants = (
 ];
 
 /**
- * Sets up who may use the API: the password of root@pam, and a user with a privilege-separated API token who both hold
- * what is granted. Pools and roles of the grants are made. May be run again.
+ * Sets up who may use the API: the password of root@pam, and a user and its privilege-separated API token, both with the
+ * grants. Pools and roles of the grants are made. May be run again.
  *
  * @returns the token as clients want it, `user@realm!name=secret`.
  */
@@ -76,7 +76,7 @@ export function createAccess(etcPve: string, access: Access): { apiToken: string
   return { apiToken: `${tokenId}=${access.tokenSecret}` };
 }
 
-/** Grants more to a token and its user, with the pools and roles that this needs. @param tokenId `user@realm!name` */
+/** Adds grants to a token and its user, and makes the pools and roles that they need. @param tokenId `user@realm!name` */
 export function grant(etcPve: string, tokenId: string, grants: readonly Grant[]): void {
   const user = tokenId.slice(0, tokenId.indexOf("!"));
   new AccessStore(etcPve).update((config) => {

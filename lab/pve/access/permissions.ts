@@ -29,7 +29,7 @@ export class Permissions {
     return any ? privileges.some((name) => held.has(name)) : privileges.every((name) => held.has(name));
   }
 
-  /** @throws ApiError 403 that names the path and the first privilege that is missing, or all of them when any would do. */
+  /** @throws ApiError 403 that names the path and the first missing privilege, or all of them if any one is enough. */
   check(subject: string, path: string, privileges: readonly string[], any = false): void {
     const held = this.at(subject, path);
     const missing = privileges.filter((name) => !held.has(name));
@@ -43,7 +43,7 @@ export class Permissions {
     this.check(subject, `/vms/${vmid}`, privileges);
   }
 
-  /** Whether `subject` may hand out rights at a path; `Permissions.Modify` or the area's own privilege. */
+  /** Whether `subject` may grant rights at a path, by `Permissions.Modify` or the area's own privilege. */
   checkModify(subject: string, path: string): void {
     const area = /^\/(storage|vms|pool)\/./.exec(path)?.[1];
     const own = { storage: "Datastore.Allocate", vms: "VM.Allocate", pool: "Pool.Allocate" }[area ?? ""];
@@ -66,7 +66,7 @@ export class Permissions {
     return privileges;
   }
 
-  /** The roles at a path: the deepest grant on the way counts, a token's before a user's before a group's. */
+  /** The roles at a path: the deepest grant on the path counts, a token's before a user's before a group's. */
   private roles(subject: string, path: string): Map<string, boolean> {
     const steps = path.split("/").filter(Boolean);
     let roles = new Map<string, boolean>();

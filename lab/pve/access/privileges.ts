@@ -30,7 +30,7 @@ const groups: Readonly<
   Mapping: { admin: ["Mapping.Modify"], user: ["Mapping.Use"], audit: ["Mapping.Audit"] },
 };
 
-/** Every privilege there is. */
+/** Every privilege. */
 export const allPrivileges: ReadonlySet<string> = new Set([
   "Permissions.Modify",
   ...Object.values(groups).flatMap((group) => Object.values(group).flat()),

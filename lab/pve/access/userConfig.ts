@@ -5,7 +5,7 @@ import { specialRoles } from "./privileges";
 export interface Token {
   /** Seconds since the epoch; 0 never expires. */
   expire: number;
-  /** Whether the token has only those of its user's privileges that are granted to itself too. */
+  /** Whether the token has only those of its user's privileges that are also granted to the token. */
   privsep: boolean;
   comment: string;
 }
@@ -27,7 +27,7 @@ export interface Pool {
   readonly storage: Set<string>;
 }
 
-/** Grants at one path: role → propagate, by who holds it. */
+/** Grants at one path: role → propagate, by user, group and token. */
 export interface AclNode {
   readonly users: Map<string, Map<string, boolean>>;
   readonly groups: Map<string, Map<string, boolean>>;
@@ -49,7 +49,7 @@ export function newUser(): User {
   return { enable: true, expire: 0, firstname: "", lastname: "", email: "", comment: "", keys: "", tokens: new Map() };
 }
 
-/** The grants at a path, made when there are none yet. */
+/** The grants at a path; makes an empty entry if there is none. */
 export function aclNode(config: UserConfig, path: string): AclNode {
   const found = config.acl.get(path) ?? { users: new Map(), groups: new Map(), tokens: new Map() };
   config.acl.set(path, found);
@@ -67,7 +67,7 @@ export function normaliseAclPath(path: string): string | undefined {
   return /^[A-Za-z0-9._\-/]+$/.test(normal) ? normal : undefined;
 }
 
-/** Reads `user.cfg`. Lines that make no sense are left out, as PVE does; root@pam and the generated roles always exist. */
+/** Reads `user.cfg`. It skips invalid lines, as PVE does; root@pam and the generated roles always exist. */
 export function parseUserConfig(text: string): UserConfig {
   const config: UserConfig = {
     users: new Map(),
@@ -130,7 +130,7 @@ const readers: Record<string, (config: UserConfig, fields: string[]) => void> = 
   },
 };
 
-/** Notes one grant; `@name` is a group, `user@realm!name` a token. */
+/** Adds one grant; `@name` is a group, `user@realm!name` a token. */
 function grant(node: AclNode, member: string, role: string, propagate: boolean): void {
   const isGroup = member.startsWith("@");
   const table = isGroup ? node.groups : member.includes("!") ? node.tokens : node.users;

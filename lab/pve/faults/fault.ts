@@ -1,19 +1,19 @@
 import { z } from "zod";
 
 /**
- * What can be made to go wrong in the lab, by what it strikes.
+ * What can be made to go wrong in the lab, by what it affects.
  *
  * Requests to the API, over HTTPS: `error` (an answer of 4xx or 5xx instead of the work), `slow` (the work waits), `drop`
  * (the connection is cut before the work), `drop-answer` (the work is done, then the connection is cut without an answer).
  *
- * Tasks: `task-fail` (ends with an error), `task-slow` (its work waits), `task-lost` (its worker is killed: the task
- * reads `unexpected status`, and a create or a machine's clone leaves the guest half made, with `lock: create` or `clone`).
+ * Tasks: `task-fail` (ends with an error), `task-slow` (its work waits), `task-lost` (its worker is killed: the task's
+ * status is `unexpected status`, and a create or a machine's clone leaves an incomplete guest with `lock: create` or `clone`).
  *
  * Guests and storages: `lock` (a stale lock in the guest's file), `storage-full`, `no-address` (the guest starts without
- * its addresses), `guest-dies` (it ends by itself after a start), `no-agent` (a virtual machine's guest agent is silent).
+ * its addresses), `guest-dies` (it ends by itself after a start), `no-agent` (a virtual machine's guest agent does not answer).
  *
- * The host, in the lab only: `ssh-refused` (its port 22; the engine level's double has it too), `clock` (the clock that
- * programs of the host see is off), `no-dns` (its name server is silent).
+ * The host, in the lab only: `ssh-refused` (its port 22; the engine level's double has it too), `clock` (programs of the
+ * host see a wrong time), `no-dns` (its name server does not answer).
  */
 export interface FaultSpec {
   readonly kind: FaultKind;
@@ -23,19 +23,19 @@ export interface FaultSpec {
   readonly path?: string | undefined;
   /** Tasks of this type only: `vzcreate`, `vzstart`, `resize`. */
   readonly task?: string | undefined;
-  /** VMID: only what concerns this guest. */
+  /** VMID: only requests and tasks for this guest. */
   readonly guest?: number | undefined;
-  /** Storage that is full; every storage without it. */
+  /** Storage that is full; by default every storage. */
   readonly storage?: string | undefined;
-  /** Strikes so often, then is spent; without it until cleared. A `lock` strikes once unless told otherwise. */
+  /** How often it happens; by default until it is cleared. The default of a `lock` is once. */
   readonly count?: number | undefined;
   /** HTTP status of an `error`, 400 to 599; default 500. */
   readonly status?: number | undefined;
   /** Reason of an `error`, last line of a task that fails, or name of the lock (default `backup`). */
   readonly text?: string | undefined;
   /**
-   * How long a slow request or task waits, default 10; how long after its start a guest dies, default 5; how far a clock
-   * is off, to the future or (negative) the past, default one day back.
+   * How long a slow request or task waits, default 10; how long after its start a guest ends, default 5; by how much a
+   * clock is wrong, to the future or (negative) the past, default one day to the past.
    */
   readonly seconds?: number | undefined;
 }
@@ -44,7 +44,7 @@ export interface FaultSpec {
 export interface Fault extends FaultSpec {
   /** Never given to another fault of the same lab. */
   readonly id: number;
-  /** How often it has struck. */
+  /** How often it has happened. */
   readonly struck: number;
 }
 
@@ -78,7 +78,7 @@ const kinds = {
 
 export const faultKinds = Object.keys(kinds) as FaultKind[];
 
-/** @throws Error that lists everything that is wrong with a fault that a person asked for. */
+/** @throws Error that lists every mistake in a fault that a person asked for. */
 export function checkFault(asked: unknown): FaultSpec {
   const kind = (asked as { kind?: string } | null)?.kind ?? "";
   if (!isKind(kind)) throw new Error(`'${kind}' is no kind of fault; the kinds are ${faultKinds.join(", ")}`);
@@ -96,7 +96,7 @@ export function describeFault({ id: _, kind, method, path, struck, ...fields }: 
   return `${[kind, method, path, ...limits].filter((part) => part !== undefined).join(" ")}, ${times}`;
 }
 
-/** How long a fault waits, or how far it is off. */
+/** How long a fault waits, or by how much its clock is wrong. */
 export function secondsOf({ kind, seconds: given }: FaultSpec): number {
   return given ?? { "guest-dies": 5, clock: -86_400 }[kind as string] ?? 10;
 }

@@ -4,9 +4,9 @@ import { readText, writeFileAtomically } from "../files";
 import type { Fault, FaultSpec } from "./fault";
 
 /**
- * The faults of one lab as files, so that the command line and the API's process share them without a lock: a fault is
- * one file `<id>`, whose first line says what it is and each further line when it struck what. Code that sets or clears a
- * fault creates or empties a file; code that applies a fault appends a line. An empty file keeps the number of a fault that is gone.
+ * The faults of one lab as files, so that the command line and the API's process share them without a lock. A fault is one
+ * file `<id>`: its first line has the fault, each further line a time and what the fault affected. Setting a fault creates
+ * the file, applying it appends a line, clearing it empties the file, so that no other fault gets its number.
  */
 export class FaultStore {
   constructor(private readonly folder: string) {}
@@ -31,7 +31,7 @@ export class FaultStore {
     fs.truncateSync(this.file(id));
   }
 
-  /** Counts a strike; undefined when the fault was cleared meanwhile or is spent. */
+  /** Records that a fault happened; undefined if it was cleared meanwhile or has happened as often as it may. */
   strike(id: number, what: string): Fault | undefined {
     const fault = this.read(id);
     if (!fault || isSpent(fault)) return undefined;
@@ -55,7 +55,7 @@ export class FaultStore {
   }
 }
 
-/** Whether a fault has struck as often as it was meant to. */
+/** Whether a fault has happened as often as it may. */
 export function isSpent({ kind, count = kind === "lock" ? 1 : Infinity, struck }: Fault): boolean {
   return struck >= count;
 }

@@ -17,23 +17,23 @@ import { faultyDriver } from "./faultyDriver";
 export interface FaultsOptions {
   /** Folder of the node in `/etc/pve`, below which the guests' files are. */
   readonly nodeDir: string;
-  /** Receives a line for each strike, with the fault's number. */
+  /** Receives a line each time that a fault happens, with its number. */
   readonly log?: (line: string) => void;
 }
 
-/** What a fault is held against. */
+/** A request, a task or a disk that a fault may affect. */
 interface Occasion {
   readonly method?: string;
   readonly path?: string;
   readonly task?: string;
-  /** The guests that it is about: a clone is about its source and itself. */
+  /** The guests that it concerns: for a clone, the source and the clone. */
   readonly guests?: readonly number[];
   readonly storage?: string;
 }
 
 /**
- * The faults of one Proxmox node, and the hooks that apply them. The faults are files, read again at each
- * occasion: set by one process, they strike in another, and outlive both.
+ * The faults of one Proxmox node, and the hooks that apply them. The faults are files that are read again each time, so
+ * one process sets them, another applies them, and they remain after both end.
  */
 export class Faults {
   private readonly store: FaultStore;
@@ -49,14 +49,14 @@ export class Faults {
     return this.store.list();
   }
 
-  /** @throws Error that lists all that is wrong with the fault asked for. */
+  /** @throws Error that lists every mistake in the fault. */
   set(asked: FaultSpec): Fault {
     const fault = this.store.add(checkFault(asked));
     this.holdLocks();
     return this.store.list().find(({ id }) => id === fault.id) ?? fault;
   }
 
-  /** Ends one fault, or all. A lock that it holds is removed from its guest. @throws Error if there is no such fault. */
+  /** Clears one fault, or all, and removes its lock from the guest. @throws Error if there is no such fault. */
   clear(id?: number): void {
     const all = this.store.list();
     const wanted = all.filter((fault) => id === undefined || fault.id === id);
@@ -68,7 +68,7 @@ export class Faults {
     }
   }
 
-  /** The first fault of a kind that is meant for the occasion, counted as struck. */
+  /** The first fault of a kind that matches the occasion; records that it happened. */
   strike(kind: FaultKind, what: string, occasion: Occasion = {}): Fault | undefined {
     for (const fault of this.armed(kind, occasion)) {
       const struck = this.store.strike(fault.id, what);
@@ -79,7 +79,7 @@ export class Faults {
     return undefined;
   }
 
-  /** Faults of a kind that would strike. */
+  /** Faults of a kind that would happen now. */
   armed(kind: FaultKind, occasion: Occasion = {}): Fault[] {
     return this.store.list().filter((fault) => fault.kind === kind && !isSpent(fault) && isMeant(fault, occasion));
   }
@@ -100,7 +100,7 @@ export class Faults {
     return strike("drop-answer") && "drop-answer";
   };
 
-  /** What makes a guest is struck later, in the midst of its work: see {@link faultyDriver}. */
+  /** Tasks that make a guest get their fault later, during their work: see {@link faultyDriver}. */
   readonly onTask: TaskHook = async ({ type, id }, log) => {
     if (["vzcreate", "qmcreate", "qmclone"].includes(type)) return;
     await this.strikeTask(type, [Number(id)], log);
@@ -115,7 +115,7 @@ export class Faults {
     return faultyDriver(inner, this);
   }
 
-  /** @throws what ends the task. */
+  /** @throws the error that ends the task. */
   async strikeTask(task: string, guests: readonly number[], log: TaskLog): Promise<void> {
     const strike = (kind: FaultKind) => this.strike(kind, `task ${task} ${guests.join(" ")}`, { task, guests });
     const slow = strike("task-slow");
@@ -125,7 +125,7 @@ export class Faults {
     if (strike("task-lost")) throw new WorkerKilled();
   }
 
-  /** Puts the locks that were asked for on guests that are there and have none: a guest may be made after its fault. */
+  /** Locks the guests of `lock` faults that exist and have no lock: a guest may be made after its fault. */
   private holdLocks(): void {
     for (const fault of this.store.list().filter(({ kind }) => kind === "lock")) {
       const found = this.read(fault.guest!);
@@ -161,7 +161,7 @@ interface FoundGuest {
   readonly file: GuestConfigFile;
 }
 
-/** Whether every limit of a fault fits. */
+/** Whether an occasion matches every limit of a fault. */
 function isMeant(fault: Fault, { method, path: target, task, guests = [], storage }: Occasion): boolean {
   if (fault.method !== undefined && fault.method !== method) return false;
   if (fault.path !== undefined && !new RegExp(fault.path).test(target ?? "")) return false;
@@ -170,7 +170,7 @@ function isMeant(fault: Fault, { method, path: target, task, guests = [], storag
   return fault.guest === undefined || guests.includes(fault.guest);
 }
 
-/** The guests that a request is about: by its path, by the task that it asks for, or by the VMIDs that it sends. */
+/** The guests that a request concerns: by its path, by the task in the path, or by the VMIDs in its parameters. */
 function guestsOf({ path: target, params }: Incoming): number[] {
   const [, inPath] = /^\/nodes\/[^/]+\/(?:lxc|qemu)\/(\d+)(?:\/|$)/.exec(target) ?? [];
   const [, task] = /^\/nodes\/[^/]+\/tasks\/([^/]+)/.exec(target) ?? [];
@@ -182,7 +182,7 @@ function lockName({ text }: FaultSpec): string {
   return text ?? "backup";
 }
 
-/** A worker that is interrupted ends at its next line of log: it writes one now and then. */
+/** An interrupted worker ends at its next line of log, so this writes one now and then. */
 async function waitFor(seconds: number, log: TaskLog): Promise<void> {
   for (const end = Date.now() + seconds * 1000; Date.now() < end;) {
     await sleep(Math.min(1000, end - Date.now()));

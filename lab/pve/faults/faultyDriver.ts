@@ -5,13 +5,13 @@ import { secondsOf } from "./fault";
 import type { Faults } from "./faults";
 
 /**
- * A driver whose guests are struck by faults: half-made ones, ones without addresses, and ones that end by themselves.
- * All else is the inner driver's.
+ * A driver that applies faults to guests: incomplete ones, ones without addresses, and ones that end by themselves. The
+ * inner driver does all else.
  */
 export function faultyDriver<Driver extends MachineDriver>(inner: Driver, faults: Faults): Driver {
-  /** Ends of guests that are to come. */
+  /** Timers of guests that will end by a fault. */
   const deaths = new Map<number, NodeJS.Timeout>();
-  /** A guest that ends otherwise is not struck again after its next start. */
+  /** If a guest ends otherwise, its timer must not end it after its next start. */
   const spare = (vmid: number) => {
     clearTimeout(deaths.get(vmid));
     deaths.delete(vmid);
@@ -19,8 +19,8 @@ export function faultyDriver<Driver extends MachineDriver>(inner: Driver, faults
   const die = (vmid: number) =>
     inner.stop(vmid, () => {}).catch((error) => console.error(`guest ${vmid}: ${messageOf(error)}`));
   /**
-   * What makes a guest is struck here and not at its task's beginning: its file has been written by now, as in the long
-   * time that unpacking or copying takes on a real host. A worker that is killed has done all that and released nothing.
+   * Applies faults of tasks that make a guest. Not when the task starts: here the guest's file exists already, as it does on
+   * a real host during the long unpacking or copying. A killed worker has done that work and releases nothing.
    */
   const struckMidway = async (task: string, guests: readonly number[], log: TaskLog, work: () => Promise<void>) => {
     try {
@@ -81,7 +81,7 @@ function isVmDriver(driver: MachineDriver): driver is VmDriver {
   return "agent" in driver;
 }
 
-/** The same guest with links that nobody gives an address: a container's are in its networks, a machine's by cloud-init. */
+/** The same guest without addresses: a container has them in its networks, a machine gets them by cloud-init. */
 function withoutAddresses(config: GuestConfig): GuestConfig {
   const options = new Map(config.options);
   for (const [key, text] of options) {

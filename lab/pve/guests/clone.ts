@@ -17,7 +17,7 @@ interface CloneRequest {
   readonly hostname?: string;
   readonly description?: string;
   readonly pool?: string;
-  /** Where the copied disks go; undefined: where the source's are. */
+  /** The storage of the copied disks; by default that of the source's. */
   readonly storage?: string;
   readonly snapshot?: string;
   readonly full?: boolean;
@@ -31,8 +31,8 @@ interface Plan {
 }
 
 /**
- * `POST /nodes/{node}/lxc/{vmid}/clone`, in the order of `PVE::API2::LXC::clone_vm`: the source is locked (`disk`) and the
- * new VMID reserved before anything else is checked, and both are given back when a check fails.
+ * `POST /nodes/{node}/lxc/{vmid}/clone`, in the order of `PVE::API2::LXC::clone_vm`: locks the source (`disk`) and reserves
+ * the new VMID before all other checks, and releases both if a check fails.
  *
  * @returns the UPID of a `vzclone` task, which belongs to the source's VMID.
  */
@@ -126,7 +126,7 @@ async function planClone(node: ContainerNode, user: string, request: CloneReques
   return { draft: draftOf({ ...guestConfig(options, source.raw) }), volumes, running };
 }
 
-/** Everything else goes into the clone, `features` and raw lines included. */
+/** Everything else is copied to the clone, `features` and raw lines included. */
 const notCopied = /^(unused\d+|parent|snaptime|snapstate|template|lock)$/;
 
 async function copy(node: ContainerNode, request: CloneRequest, plan: Plan, log: TaskLog): Promise<void> {

@@ -21,7 +21,7 @@ interface CreateRequest {
   pool?: string;
   password?: string;
   sshPublicKeys?: string;
-  /** What is left are options of the container. */
+  /** All other parameters: the options of the container. */
   options: Params;
 }
 
@@ -98,7 +98,7 @@ function assertMayCreate(
   if (!paths.some((path) => permissions.has(user, path, ["VM.Allocate"]))) throw permissionDenied();
 }
 
-/** The disks asked for; a bare number is a size on the default storage; no disk at all is one of 4 GiB. */
+/** The requested disks. A plain number is a size on the default storage; without any disk, there is one of 4 GiB. */
 function splitDisks({ options, storage }: CreateRequest): [key: string, value: string][] {
   const disks = Object.entries(options)
     .filter(([key]) => isVolumeKey(key))
@@ -173,7 +173,7 @@ async function build(
   node.guests.write(vmid, draft);
 }
 
-/** What PVE fills in: the type of system by looking into the template, here by its file name. */
+/** PVE's defaults. PVE finds the type of system inside the template; here it is from the file name. */
 function defaults({ vmid, template }: CreateRequest): [string, string][] {
   const [, name] =
     /\/(debian|devuan|ubuntu|centos|fedora|opensuse|archlinux|alpine|gentoo|nixos)\b/.exec(template) ?? [];

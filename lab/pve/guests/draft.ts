@@ -24,7 +24,7 @@ export function draftOf(file: GuestConfigFile): Draft {
   };
 }
 
-/** @throws ApiError 500 when the guest is protected from removal. */
+/** @throws ApiError 500 if the guest is protected from removal. */
 export function assertUnprotected(file: GuestConfigFile, what: string): void {
   if (file.options.get("protection") === "1") throw failure(`${what} - protection mode enabled`);
 }

@@ -20,15 +20,15 @@ export interface ModifyCheck {
   readonly unprivileged: boolean;
 }
 
-/** The check of a change of a container that is there. */
+/** The check for a change of an existing container. */
 export function checkOfChange(node: ContainerNode, user: string, vmid: number, current: GuestConfig): ModifyCheck {
   const unprivileged = current.options.get("unprivileged") === "1";
   return { permissions: node.access.permissions(), storages: node.storages, user, vmid, current, unprivileged };
 }
 
 /**
- * Who may change which option: `PVE::LXC::check_ct_modify_config_perm`. Only `root@pam` itself passes unchecked; an API
- * token of root does not.
+ * Who may change which option: `PVE::LXC::check_ct_modify_config_perm`. Only `root@pam` itself is not checked; an API token
+ * of root is.
  *
  * @throws ApiError 403 with PVE's text.
  */
@@ -38,7 +38,7 @@ export function checkModify(check: ModifyCheck, set: Params, deletions: readonly
   for (const key of deletions) checkOption(check, key, undefined);
 }
 
-/** `value` is undefined when the option is deleted or reverted. */
+/** `value` is undefined if the option is deleted or reverted. */
 function checkOption(check: ModifyCheck, key: string, value: string | undefined): void {
   const { permissions, user, vmid, pool } = check;
   const need = (...privileges: string[]) => permissions.checkGuest(user, vmid, pool, privileges);
@@ -68,7 +68,7 @@ function checkVolume({ permissions, storages, user, vmid }: ModifyCheck, key: st
   else checkVolumeAccess({ permissions, storages, user, vmid }, volume, "rootdir");
 }
 
-/** A bridge of the host belongs to the zone `localnetwork`; each VLAN of it is a path of its own. */
+/** A bridge of the host belongs to the zone `localnetwork`; each of its VLANs has its own path. */
 export function checkBridge(
   { permissions, user }: Pick<ModifyCheck, "permissions" | "user">,
   { bridge, tag, trunks }: Properties,

@@ -10,15 +10,15 @@ import { holdLockFile } from "./lockFile";
 /** How long PVE waits for another task that holds a guest's lock. */
 const lockSeconds = 10;
 
-/** A guest's configuration as it stands on disk. */
+/** A guest's configuration as it is on disk. */
 export interface StoredGuest {
   readonly file: GuestConfigFile;
   readonly digest: string;
 }
 
 /**
- * The files of one kind of guests, `/etc/pve/nodes/<node>/lxc/<vmid>.conf` or `…/qemu-server/<vmid>.conf`. They are the
- * truth and are read again each time: people and programs edit them by hand.
+ * The files of one kind of guests, `/etc/pve/nodes/<node>/lxc/<vmid>.conf` or `…/qemu-server/<vmid>.conf`. They are read
+ * again each time, because people and programs edit them.
  */
 export class GuestStore {
   private readonly dir: string;
@@ -29,7 +29,7 @@ export class GuestStore {
     private readonly node: string,
     readonly kind: GuestKind,
     private readonly lockTimeoutMs = lockSeconds * 1000,
-    /** `/run/lock` on a host with other programs; without it only this process knows its locks. */
+    /** `/run/lock` on a host with other programs; by default only this process sees its locks. */
     private readonly lockDir?: string,
   ) {
     this.dir = this.folder(kind);
@@ -70,7 +70,7 @@ export class GuestStore {
     fs.rmSync(this.file(vmid));
   }
 
-  /** @throws ApiError 500 when the VMID is in use by a guest of either kind. */
+  /** @throws ApiError 500 if the VMID is in use by a guest of either kind. */
   assertUnused(vmid: number): void {
     const holder = guestKinds.find((kind) => fs.existsSync(path.join(this.folder(kind), `${vmid}.conf`)));
     if (holder) throw failure(`${holder.label} ${vmid} already exists on node '${this.node}'`);

@@ -16,33 +16,33 @@ export interface GuestDisk {
   readonly format: string;
 }
 
-/** What sets the kinds of guests apart, for the machinery that both share. */
+/** How the kinds of guests differ, for the code that both share. */
 export interface GuestKind {
-  /** As paths of the API and `type` in its answers have it. */
+  /** As in paths of the API, and as `type` in its answers. */
   readonly type: "lxc" | "qemu";
   /** Folder of the configuration files below the node's. */
   readonly folder: string;
-  /** What PVE's messages call one. */
+  /** The name of such a guest in PVE's messages. */
   readonly label: "CT" | "VM";
   /** Beginning of the types of its tasks: `vzstart`, `qmstart`. */
   readonly task: "vz" | "qm";
   readonly syntax: ConfigSyntax;
   /** Every option that the API takes. */
   readonly options: ParameterTable;
-  /** The file that stands for a guest's lock, as messages name it. */
+  /** The lock file of a guest, as messages name it. */
   lockFile(vmid: number): string;
   /** The disks in a configuration, unused ones left out. */
   disks(config: GuestConfig): GuestDisk[];
-  /** Takes over what is pending, or of it only what is `touched`. Returns what could not be applied, by option. */
+  /** Applies pending changes, all or only those in `touched`. Returns those that failed, by option. */
   applyPending(draft: Draft, context: UpdateContext, touched?: ReadonlySet<string>): Record<string, string>;
   /**
-   * Whether a start of what runs, and a stop of what does not, are refused before there is a task. A virtual machine's
-   * task finds out, and to stop one that does not run is no error.
+   * Whether a start of a running guest, and a stop of a stopped one, are refused before there is a task. For a virtual
+   * machine the task checks it, and stopping a stopped one is no error.
    */
   readonly checksStateFirst: boolean;
   /**
-   * Whether a reboot is one task, which ends what does not shut down in time. A virtual machine's only shuts down, and a
-   * start by root@pam follows when the machine has gone.
+   * Whether a reboot is one task, which ends the guest if it does not shut down in time. A virtual machine's task only
+   * shuts down; when the machine has ended, root@pam starts it.
    */
   readonly rebootIsOneTask: boolean;
   readonly words: {

@@ -5,10 +5,10 @@ import { guestConfig, type GuestConfigFile } from "../guestConfig";
 import type { GuestNode } from "../node";
 import { assertUnprotected } from "./draft";
 
-/** What a shutdown waits for when it is given no time. */
+/** How long a shutdown waits by default. */
 const defaultShutdownSeconds = 60;
 
-/** A `vzstart` or `qmstart` task. @throws ApiError 500 when the container runs already. */
+/** A `vzstart` or `qmstart` task. @throws ApiError 500 if the container runs already. */
 export async function startTask(node: GuestNode, user: string, vmid: number, skipLock = false): Promise<string> {
   const runningError = `${node.kind.label} ${vmid} already running`;
   if (node.kind.checksStateFirst && (await isRunning(node, vmid))) throw failure(runningError);
@@ -18,7 +18,7 @@ export async function startTask(node: GuestNode, user: string, vmid: number, ski
       if (file.options.get("template") === "1") throw failure(node.kind.words.templateStart);
       if (!skipLock) assertStartable(node, file);
       if (await isRunning(node, vmid)) {
-        // A container that came up meanwhile, by another task, is left as it is.
+        // A container that another task has started meanwhile stays as it is.
         if (node.kind.checksStateFirst) return;
         throw failure(runningError);
       }
@@ -40,7 +40,7 @@ export async function stopTask(node: GuestNode, user: string, vmid: number, skip
   );
 }
 
-/** A `vzshutdown` or `qmshutdown` task: asks the guest to power off, and ends it after `timeoutSeconds` when `force` is set. */
+/** A `vzshutdown` or `qmshutdown` task: asks the guest to power off, and with `force` ends it after `timeoutSeconds`. */
 export async function shutdownTask(
   node: GuestNode,
   user: string,
@@ -57,7 +57,7 @@ export async function shutdownTask(
   );
 }
 
-/** A `vzreboot` or `qmreboot` task: shuts the guest down and starts it with what was pending. */
+/** A `vzreboot` or `qmreboot` task: shuts the guest down and starts it with its pending changes. */
 export async function rebootTask(
   node: GuestNode,
   user: string,
@@ -77,7 +77,7 @@ export async function rebootTask(
   });
 }
 
-/** A `vzdestroy` or `qmdestroy` task. @throws ApiError 500 when the guest runs or is protected, or a container is locked. */
+/** A `vzdestroy` or `qmdestroy` task. @throws ApiError 500 if the guest runs or is protected, or a container is locked. */
 export async function destroyTask(
   node: GuestNode,
   user: string,
@@ -110,14 +110,14 @@ export async function destroyTask(
 }
 
 export interface DestroyOptions {
-  /** Ends a guest that runs. */
+  /** Ends a running guest. */
   readonly force?: boolean;
   readonly skipLock?: boolean;
-  /** Throws while others need the guest's disks. */
+  /** Throws if others need the guest's disks. */
   readonly assertUnused?: () => void;
 }
 
-/** @throws ApiError 500 when somebody changed the file since the caller read it. */
+/** @throws ApiError 500 if somebody changed the file since the caller read it. */
 export function assertUnchanged(expected: string | undefined, actual: string): void {
   if (expected && expected !== actual)
     throw failure("detected modified configuration - file changed by other user? Try again.");
@@ -137,13 +137,13 @@ function assertStartable(node: GuestNode, file: GuestConfigFile): void {
   if (file.options.get("lock") !== "mounted") node.guests.assertUnlocked(file);
 }
 
-/** The time that a guest's `startup` gives it; containers have the general one. */
+/** The time in a guest's `startup`; containers have the default. */
 function shutdownSeconds({ kind, guests }: GuestNode, vmid: number): number {
   const down = /(?:^|,)down=(\d+)/.exec(guests.load(vmid).file.options.get("startup") ?? "")?.[1];
   return kind.type === "qemu" && down !== undefined ? Number(down) : defaultShutdownSeconds;
 }
 
-/** Applies what is pending and starts. */
+/** Applies pending changes and starts the guest. */
 async function start(node: GuestNode, vmid: number, log: TaskLog): Promise<void> {
   const draft = node.guests.edit(vmid);
   if (draft.pending.options.size > 0 || draft.pending.deletions.length > 0) {

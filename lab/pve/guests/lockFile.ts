@@ -4,10 +4,10 @@ import * as path from "node:path";
 import { failure } from "../errors";
 
 /**
- * Holds the file that stands for a guest's lock, as PVE's workers do (`PVE::AbstractConfig::lock_config`): what runs on
- * the host beside the API can see that the guest is being worked on. It is let go when this process ends, too.
- * @returns lets go of it
- * @throws ApiError 500 when somebody else holds it for longer than `waitMs`
+ * Locks a guest's lock file, as PVE's workers do (`PVE::AbstractConfig::lock_config`), so that other programs on the host
+ * see that a task works on the guest. The lock also ends with this process.
+ * @returns a function that releases it
+ * @throws ApiError 500 if somebody else holds it for longer than `waitMs`
  */
 export async function holdLockFile(file: string, waitMs: number): Promise<() => void> {
   fs.mkdirSync(path.dirname(file), { recursive: true });

@@ -2,9 +2,9 @@ import { failure, parameterError } from "../errors";
 import type { GuestConfig, GuestConfigFile } from "../guestConfig";
 import type { Params, ParameterTable } from "../schema/schema";
 
-// How a configuration is shown, of guests of any kind.
+// How the API shows the configuration of guests of any kind.
 
-/** The section that a call asks for: a snapshot, what is in force (`current`), or that with what is pending. */
+/** The section that a call asks for: a snapshot, the current values (`current`), or these with pending changes. */
 export function readSection(
   file: GuestConfigFile,
   { snapshot, current }: Params,
@@ -40,7 +40,7 @@ function typedValue(table: ParameterTable, key: string, value: string): string |
   }
 }
 
-/** Each option with its value, what it will be and whether it goes at the next start. */
+/** Each option with its value, its pending value and whether the next start removes it. */
 export function pendingEntries(
   file: GuestConfigFile,
   show: (key: string, value: string) => string | undefined,

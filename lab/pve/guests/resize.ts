@@ -18,7 +18,7 @@ export function sizeAfter(bytes: number, size: string): number {
   return size.startsWith("+") ? bytes + wanted : wanted;
 }
 
-/** A `resize` task. @throws ApiError 500 when the disk would shrink or stay as it is. */
+/** A `resize` task. @throws ApiError 500 if the disk would shrink or stay as it is. */
 export function resizeTask(node: ContainerNode, user: string, vmid: number, { disk, size, digest }: Resize): string {
   const check = () => {
     const stored = node.guests.load(vmid);

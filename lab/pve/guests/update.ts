@@ -9,7 +9,7 @@ import { isVolumeKey, networkFormat } from "./options";
 import { addUnused, allocated, parseVolume, storageOf } from "./volumes";
 
 // `PVE::LXC::Config::update_pct_config` and what it calls: a change first goes to the pending section, then what can be
-// applied is taken over: everything on a stopped container, part of it on a running one.
+// applied is applied: everything on a stopped container, part of it on a running one.
 
 export interface ConfigChange {
   readonly set: Params;
@@ -22,7 +22,7 @@ export interface UpdateContext {
   readonly storages: StorageStore;
 }
 
-/** Options that take effect on a running container by being written down. */
+/** Options that take effect on a running container as soon as the file has them. */
 const fastOptions = new Set([
   ...["description", "onboot", "startup", "protection", "hostname", "hookscript", "cores", "tags", "lock"],
 ]);
@@ -33,7 +33,7 @@ function isHotPluggable(draft: Draft, key: string): boolean {
   return /^(mp|dev)\d+$/.test(key) && !draft.options.has(key);
 }
 
-/** Hot removal; a mount point, DNS setting and the like stay until the next start. */
+/** Whether a running container can lose it; mount points, DNS settings and the like stay until the next start. */
 const isHotRemovable = (key: string) => /^(swap|cpulimit|cpuunits|net\d|unused\d+)$/.test(key);
 
 /**
@@ -68,7 +68,7 @@ export function queueChange(draft: Draft, change: ConfigChange, context: UpdateC
 }
 
 /**
- * Takes over what a running container takes without a restart.
+ * Applies what a running container accepts without a restart.
  *
  * @returns the options that changed, for the driver.
  */
@@ -90,9 +90,9 @@ export function hotplugPending(draft: Draft, touched: ReadonlySet<string>, conte
 }
 
 /**
- * Takes over everything that is pending, or only what `touched` names: at a start and for a stopped container.
+ * Applies pending changes, all or only those in `touched`: at a start and for a stopped container.
  *
- * @returns what could not be applied, by option.
+ * @returns those that failed, by option.
  */
 export function applyPending(
   draft: Draft,
@@ -127,7 +127,7 @@ export function cancelDeletion(draft: Draft, key: string): void {
   draft.pending.deletions = draft.pending.deletions.filter((name) => name !== key);
 }
 
-/** `cleanup_pending`: what would change nothing does not stay pending. */
+/** `cleanup_pending`: drops pending changes that would change nothing. */
 export function dropUnchanged(draft: Draft): void {
   for (const [key, value] of draft.pending.options) {
     if (draft.options.get(key) === value) draft.pending.options.delete(key);
@@ -135,7 +135,7 @@ export function dropUnchanged(draft: Draft): void {
   draft.pending.deletions = draft.pending.deletions.filter((key) => draft.options.has(key));
 }
 
-/** The value as PVE keeps it in the pending section, after the checks of its kind. */
+/** The value as PVE keeps it in the pending section, after the checks for this option. */
 function checkedValue(draft: Draft, key: string, value: string, { vmid, storages }: UpdateContext): string {
   if (isVolumeKey(key)) {
     assertUnprotected(draft, `can't update CT ${vmid} drive '${key}'`);
@@ -166,7 +166,7 @@ export function uniqueTags(tags: string): string {
   return [...new Set(splitList(tags.toLowerCase()))].sort().join(";");
 }
 
-/** The value as it goes into the main section: interfaces get a MAC address, new disks a name. */
+/** The value as the main section has it: interfaces get a MAC address, new disks a name. */
 function storedValue(draft: Draft, key: string, value: string, { vmid, storages }: UpdateContext): string {
   if (/^net\d+$/.test(key)) {
     const network = parsePropertyString(value, networkFormat, key);
@@ -184,7 +184,7 @@ function keepVolume(draft: Draft, key: string, value: string): void {
   if (type === "volume" && !isUsed) addUnused(draft, volume);
 }
 
-/** A network interface as it is, but for its MAC address. */
+/** The same network interface with a new MAC address. */
 export function withNewMac(text: string): string {
   return printPropertyString({ ...parsePropertyString(text, networkFormat), hwaddr: randomMac() }, networkFormat);
 }

@@ -25,7 +25,7 @@ export function parseVolume(key: string, text: string): Volume {
   return { properties, volume, type };
 }
 
-/** The storage and size of a disk that is still to be made; undefined if the volume exists. */
+/** The storage and size of a disk that must be made; undefined if the volume exists. */
 export function newDisk(volume: string): { storage: string; bytes: number } | undefined {
   const [, storage, gibibytes] = newDiskPattern.exec(volume) ?? [];
   if (!storage || !gibibytes) return undefined;
@@ -51,7 +51,7 @@ export function volumesOf(config: GuestConfig): [key: string, volume: Volume][] 
     .map(([key, text]) => [key, parseVolume(key, text)] as [string, Volume]);
 }
 
-/** Disks as their storages list them; paths of the host are none. */
+/** Disks as their storages list them, without paths of the host. */
 export function containerDisks(config: GuestConfig): GuestDisk[] {
   return volumesOf(config)
     .filter(([, { type }]) => type === "volume")
@@ -59,8 +59,8 @@ export function containerDisks(config: GuestConfig): GuestDisk[] {
 }
 
 /**
- * Names a new disk if the value asks for one, and prints the value as PVE stores it: the volume first, its size last
- * known.
+ * Names a new disk if the value asks for one, and prints the value as PVE stores it: the volume first, with its last known
+ * size.
  */
 export function allocated(vmid: number, key: string, text: string, draft: Draft, storages: StorageStore): string {
   const volume = parseVolume(key, text);
@@ -73,7 +73,7 @@ export function allocated(vmid: number, key: string, text: string, draft: Draft,
   return printVolume(key, properties);
 }
 
-/** The value of a disk that is a copy of `volume`, under a name of its own, on `storage` or where the original is. */
+/** The value of a disk that is a copy of `volume` with a new name, on `storage` or the original's storage. */
 export function copied(
   vmid: number,
   key: string,

@@ -9,13 +9,13 @@ import { Page, type Call, type Endpoint } from "./endpoint";
 import type { Exchange, RequestHook } from "./exchange";
 import { fileParameter, readUploads, unknownContentType, Upload } from "./upload";
 
-/** Below this the API lives; `json` is the only format served. */
+/** Path prefix of the API; `json` is the only format. */
 const prefix = "/api2/json";
 
 /** Largest body that PVE reads, uploads apart. */
 const maxBodyBytes = 512 * 1024;
 
-/** The same for the host's own commands, which send none on a Proxmox host: what a guest's command may be given, encoded. */
+/** The same for the host's commands, which call no API on a Proxmox host: enough for the encoded input of a guest's command. */
 const maxLocalBodyBytes = 4 * 1024 * 1024;
 
 export interface AppOptions {
@@ -23,7 +23,7 @@ export interface AppOptions {
   readonly endpoints: readonly Endpoint[];
   /** Undefined for the local socket, whose callers are root. */
   readonly tls?: TlsOptions;
-  /** How long a refused login is kept waiting. */
+  /** How long the answer to a refused login is delayed. */
   readonly unauthorizedDelayMs: number;
   readonly onRequest?: RequestHook;
   readonly onExchange?: (exchange: Exchange) => void;
@@ -85,7 +85,7 @@ async function run({ node, tls }: AppOptions, endpoint: Endpoint, request: Fasti
   const raw = { ...sentParams(request), ...fileParameter(request), ...(request.params as Record<string, string>) };
   const call: Call = { node, user, params: asText(raw) };
   checkPermission(endpoint, call);
-  // A single node: PVE would hand the request to the other one and fail to find it.
+  // PVE would forward a request for another node, and not find that node.
   if (
     call.params["node"] !== undefined &&
     endpoint.path.startsWith("/nodes/{node}") &&
@@ -131,7 +131,7 @@ function jsonFields(text: string): Record<string, unknown> {
     const value: unknown = JSON.parse(text);
     if (value !== null && typeof value === "object" && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch {
-    // falls through to the one answer for bodies that are no object
+    // same error as for a body that is no object
   }
   throw new ApiError(400, "Bad Request");
 }
@@ -163,7 +163,7 @@ async function answerError(
   });
 }
 
-/** PVE's headers; the text of an error is the reason phrase as well, and ends the connection. */
+/** Sends PVE's headers. An error's text is also the reason phrase, and the connection ends. */
 function send(
   reply: FastifyReply,
   options: AppOptions,
@@ -202,7 +202,7 @@ function paramsOrNothing(request: FastifyRequest): Record<string, unknown> {
   }
 }
 
-/** What was sent, less what no caller of the API may send so. */
+/** The parameters that were sent, without those that only the host's commands may send. */
 function officialParams({ tls }: AppOptions, request: FastifyRequest): Record<string, unknown> {
   const { ofHost = {} } = request.routeOptions.config as { ofHost?: ParameterTable };
   const ofCommands = tls ? [] : Object.keys(ofHost);

@@ -8,7 +8,7 @@ export interface Identity {
   readonly byToken: boolean;
 }
 
-/** Requests that PVE takes from anybody. */
+/** Requests that PVE accepts from anybody. */
 const open = new Set([
   ...["GET /access/domains", "GET /access/ticket", "POST /access/ticket", "POST /access/vncticket"],
   ...["POST /access/openid/login", "POST /access/openid/auth-url"],

@@ -10,8 +10,8 @@ export interface Call {
 }
 
 /**
- * Who may call: anybody (`world`), anybody who is logged in (`all`, the endpoint checks more itself), who holds
- * privileges at a path (`{vmid}` is filled in), or who passes a check of its own.
+ * Who may call: anybody (`world`), anybody who is logged in (`all`, the endpoint checks more itself), who has privileges
+ * at a path (`{vmid}` is filled in), or who passes the endpoint's own check.
  */
 export type Permission =
   | "world"
@@ -26,14 +26,14 @@ export interface Endpoint {
   readonly path: string;
   /** Path parameters included. */
   readonly parameters: ParameterTable;
-  /** What Proxmox VE's own commands on the host may do beyond that: they do the work themselves, without the API. */
+  /** More parameters for Proxmox VE's commands on the host, which do the work themselves there, without the API. */
   readonly ofHost?: ParameterTable;
   readonly permission: Permission;
   /** False if an API token is refused and a ticket is needed. */
   readonly allowToken?: false;
-  /** Where a client sends a file as `multipart/form-data`; the parameter `tmpfilename` then says where it lies. */
+  /** Whether a client sends a file as `multipart/form-data`; its path is then in the parameter `tmpfilename`. */
   readonly takesFile?: true;
-  /** Returns `data`; nothing is `null`. */
+  /** Returns `data`; undefined becomes `null`. */
   handle(call: Call): unknown;
 }
 

@@ -14,11 +14,11 @@ export interface Exchange {
   readonly body: unknown;
 }
 
-/** What is known of a request before it is handled. */
+/** A request before it is handled. */
 export type Incoming = Pick<Exchange, "method" | "path" | "params" | "user">;
 
 /**
- * Runs before an authenticated request is handled. It may wait, throw an `ApiError` to answer with, return `"drop"` to cut
+ * Runs before an authenticated request is handled. It may wait, throw an `ApiError` as the answer, return `"drop"` to cut
  * the connection, or `"drop-answer"` to cut it when the work is done.
  */
 export type RequestHook = (request: Incoming) => Promise<void | "drop" | "drop-answer">;

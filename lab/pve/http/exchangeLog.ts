@@ -1,12 +1,12 @@
 import * as fs from "node:fs";
 import type { Exchange } from "./exchange";
 
-/** Where a secret can stand, in a request or an answer: passwords, tickets, tokens and variables of a guest. */
+/** Keys with secrets in a request or an answer: passwords, tickets, tokens and variables of a guest. */
 const secretKeys = new Set([
   ...["password", "otp", "tfa-challenge", "ticket", "CSRFPreventionToken", "cipassword", "env"],
-  // What a command in a guest is given, and says.
+  // Input and output of a command in a guest.
   ...["input-data", "out-data", "err-data"],
-  // The secret of a new API token; and an option's value, which may be `env`.
+  // The secret of a new API token, and the value of an option, which may be `env`.
   ...["value", "pending"],
 ]);
 
@@ -20,7 +20,7 @@ export function readExchangeLog(file: string): Exchange[] {
   return lines.map((line) => JSON.parse(line) as Exchange);
 }
 
-/** The same with every secret text replaced, so that its form can still be looked at. */
+/** The same with every secret text replaced, so that its form can still be checked. */
 export function withoutSecrets(exchange: Exchange): Exchange {
   const copy = JSON.stringify(exchange, (key, value: unknown) =>
     secretKeys.has(key) && typeof value === "string" ? "not-shown" : value,

@@ -12,7 +12,7 @@ export class Upload {
 
   constructor(
     readonly fields: Readonly<Record<string, string>>,
-    /** Where the content lies, `/var/tmp/pveupload-<hex>`. */
+    /** Path of the content, `/var/tmp/pveupload-<hex>`. */
     readonly file: string,
   ) {}
 
@@ -27,12 +27,12 @@ export class Upload {
   }
 }
 
-/** What PVE says to a body that the endpoint does not take. */
+/** PVE's error for a body that the endpoint does not accept. */
 export function unknownContentType(request: FastifyRequest): ApiError {
   return new ApiError(506, `upload 'Content-Type '${request.headers["content-type"]}' not implemented`);
 }
 
-/** Makes an app read files for the routes whose `config.takesFile` says so. A file that no endpoint took goes with the answer. */
+/** Makes an app read files for routes with `config.takesFile`. A file that no endpoint took is removed after the answer. */
 export function readUploads(app: FastifyInstance): void {
   app.addContentTypeParser("multipart/form-data", async (request: FastifyRequest, body: Readable) => {
     if (!takesFile(request)) throw unknownContentType(request);
@@ -44,9 +44,9 @@ export function readUploads(app: FastifyInstance): void {
 }
 
 /**
- * The parameter by which an endpoint learns of a file; nothing on the local socket, where the caller names a file itself.
+ * The parameter that tells an endpoint the file's path; nothing on the local socket, where the caller names a file itself.
  *
- * @throws ApiError if a file was to be sent and none was, or if a client names one.
+ * @throws ApiError if a required file is missing, or if a client names a path.
  */
 export function fileParameter(request: FastifyRequest): { tmpfilename?: string } {
   if (!takesFile(request) || request.protocol !== "https") return {};
@@ -77,7 +77,7 @@ async function receiveUpload(request: FastifyRequest, body: Readable): Promise<U
   try {
     const parser = new Busboy({ headers: request.headers as BusboyHeaders, preservePath: true });
     parser.on("field", (field, value) => {
-      // PVE takes everything after the head of the file part for the file's content.
+      // PVE reads everything after the headers of the file part as the file's content.
       if (content) problem ??= failure("upload failed");
       fields[field] = value.trim();
     });

@@ -112,7 +112,7 @@ export const accessEndpoints: readonly Endpoint[] = [
   },
 ];
 
-/** Every failure answers alike, so that nobody learns which users exist. */
+/** Every failure has the same answer, so that nobody learns which users exist. */
 function createTicket({ node, params }: Call): unknown {
   const user = params["realm"] ? `${params["username"]}@${params["realm"]}` : params["username"]!;
   try {
@@ -130,7 +130,7 @@ function createTicket({ node, params }: Call): unknown {
   return { username: user, ticket, CSRFPreventionToken: csrfPreventionToken, cap: capabilities(node, user) };
 }
 
-/** A valid ticket may stand in for the password: a session is renewed that way. */
+/** A valid ticket may replace the password: that renews a session. */
 function ticketOwner(node: Call["node"], ticket: string): string | undefined {
   try {
     return node.access.verifyTicket(ticket);
@@ -254,7 +254,7 @@ function updateAcl({ node, user, params }: Call): void {
     throw parameterError({ users: problem, groups: problem, tokens: problem });
   const path = normaliseAclPath(params["path"]!);
   if (!path) throw parameterError({ path: `invalid ACL path '${params["path"]}'` });
-  // PVE also lets who holds an area's own privilege hand out a part of what it has; nothing here does that.
+  // In PVE, whoever has an area's own privilege may also grant a part of its rights. Nothing here uses that.
   if (!node.access.permissions().has(user, path, ["Permissions.Modify"]))
     throw permissionDenied(`${path}, Permissions.Modify`);
   node.access.update((config) => {

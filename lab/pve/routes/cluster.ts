@@ -11,7 +11,7 @@ import { optionalVmid } from "./parameters";
 import { maySeeStorage } from "./storage";
 import { vmStatus } from "../vms/status";
 
-/** The API's version and what spans nodes. */
+/** The API's version and endpoints for all nodes. */
 export const clusterEndpoints: readonly Endpoint[] = [
   { method: "GET", path: "/version", parameters: {}, permission: "all", handle: () => pveVersion },
   {
@@ -39,7 +39,7 @@ export const clusterEndpoints: readonly Endpoint[] = [
   },
 ];
 
-/** The lowest free VMID, or the one given when it is free. */
+/** The lowest free VMID, or the given one if it is free. */
 function nextId({ node, params }: Call): number {
   const wanted = params["vmid"];
   const used = new Set(allGuests(node).map(({ vmid }) => vmid));
@@ -74,7 +74,7 @@ async function resources({ node, user, params }: Call): Promise<unknown> {
   ];
 }
 
-/** A guest as lists across the cluster show it. */
+/** A guest's entry in lists of the whole cluster. */
 export async function guestResource(
   node: Call["node"],
   vmid: number,
@@ -92,7 +92,7 @@ export async function guestResource(
   };
 }
 
-/** What of a guest's status the lists across the cluster have. */
+/** The fields of a guest's status that lists of the whole cluster have. */
 const resourceKeys = new Set([
   ...["vmid", "status", "name", "cpu", "mem", "maxmem", "memhost", "disk", "maxdisk", "uptime"],
   ...["netin", "netout", "diskread", "diskwrite", "lock", "tags", "template"],

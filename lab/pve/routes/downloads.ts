@@ -8,7 +8,7 @@ import { contentFile, contentFilename, flag, node, storage, text } from "./param
 
 const url = required("string", { pattern: /^https?:\/\/.*$/ });
 
-/** Fetching from anywhere probes the host's network: it takes rights on the node or on everything. */
+/** Fetching any URL can probe the host's network, so it needs rights on the node or on everything. */
 function checkNetworkAccess({ node: pve, user }: Call): void {
   const permissions = pve.access.permissions();
   if (permissions.has(user, "/", ["Sys.Audit", "Sys.Modify"])) return;

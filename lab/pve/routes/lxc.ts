@@ -106,7 +106,7 @@ function index({ node, params }: Call): unknown {
   return ["config", "pending", "status", "clone", "resize", "interfaces"].map((subdir) => ({ subdir }));
 }
 
-/** The configuration with what is pending merged in, unless `current` is asked for. */
+/** The configuration with pending changes, unless `current` is asked for. */
 function readConfig(call: Call): unknown {
   const stored = call.node.lxc.guests.load(Number(call.params["vmid"]));
   const config = readSection(stored.file, call.params, withPending);
@@ -122,7 +122,7 @@ function readableOptions(call: Call, config: GuestConfig): [string, string][] {
   return [...config.options].filter(([key]) => key !== "env" || mayRead);
 }
 
-/** The environment may hold secrets: reading it takes what changing it takes. */
+/** The environment may hold secrets: reading it needs the rights for changing it. */
 function mayReadEnvironment({ node, user, params }: Call): boolean {
   return node.access.permissions().has(user, `/vms/${params["vmid"]}`, ["VM.Config.Options"]);
 }
@@ -159,7 +159,7 @@ async function updateConfig({ node: { lxc: node }, user, params }: Call): Promis
   });
 }
 
-/** @throws ApiError 400 for unknown options and for ones that are set, deleted and reverted at once. */
+/** @throws ApiError 400 for unknown options, and for ones in more than one of set, delete and revert. */
 function assertConsistent({ set, delete: deletions, revert }: ConfigChange): void {
   for (const key of revert) {
     if (!(key in containerOptions)) throw parameterError({ revert: `unknown option '${key}'` });
@@ -179,7 +179,7 @@ function pending(call: Call): unknown {
   return pendingEntries(file, (key, value) => (key !== "env" || mayRead ? value : undefined));
 }
 
-/** `null` while the guest has no network of its own, as PVE answers for a stopped one. */
+/** `null` if the guest has no network namespace, as PVE answers for a stopped one. */
 async function interfaces({ node: { lxc: node }, params }: Call): Promise<unknown> {
   const vmid = Number(params["vmid"]);
   if (!(await isRunning(node, vmid))) return null;

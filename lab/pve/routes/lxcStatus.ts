@@ -6,7 +6,7 @@ import { count, flag, onGuest, skipsLock, timeoutOf, vmidOf } from "./parameters
 const statusPath = "/nodes/{node}/lxc/{vmid}/status";
 const power = { path: "/vms/{vmid}", privileges: ["VM.PowerMgmt"] };
 
-/** Status of a container and what changes it. */
+/** Status of a container, and its start, stop and so on. */
 export const lxcStatusEndpoints: readonly Endpoint[] = [
   {
     method: "GET",

@@ -38,7 +38,7 @@ export const nodeEndpoints: readonly Endpoint[] = [
   },
 ];
 
-/** A node in a list; its load only for who may see it. */
+/** A node in a list; its load only for callers who may see it. */
 export function nodeEntry({ node, user }: Call): Record<string, unknown> {
   const { bsize, blocks, bfree } = fs.statfsSync("/");
   const mayAudit = node.access.permissions().has(user, `/nodes/${node.name}`, ["Sys.Audit"]);

@@ -13,7 +13,7 @@ export const storage = required("string", { format: "pve-storage-id" });
 export const optionalStorage = { ...storage, optional: true };
 export const flag = optional("boolean");
 export const text = optional("string");
-/** A file that comes to a storage by download or upload, and what it is held against. */
+/** A file that comes to a storage by download or upload, and its checksum. */
 export const contentFile = {
   content: required("string", { format: "pve-storage-content", enum: ["iso", "vztmpl", "import"] }),
   filename: required("string", { maxLength: 255 }),
@@ -45,14 +45,14 @@ export function timeoutOf({ params: { timeout } }: Call): { timeoutSeconds?: num
   return timeout === undefined ? {} : { timeoutSeconds: Number(timeout) };
 }
 
-/** Whether a lock is passed over. @throws ApiError 400 when anybody but root@pam asks for that. */
+/** Whether to ignore a lock. @throws ApiError 400 if anybody but root@pam asks for that. */
 export function skipsLock({ user, params }: Call): boolean {
   const skip = params["skiplock"] === "1";
   if (skip && user !== root) throw parameterError({ skiplock: "Only root may use this option." });
   return skip;
 }
 
-/** The right to copy the source, and to create the copy: by its VMID or by the pool that it goes to. */
+/** Checks the right to copy the source, and to create the copy: by its VMID or by its pool. */
 export function checkMayClone({ node, user, params }: Call): void {
   const { vmid: source, newid, pool } = params;
   const permissions = node.access.permissions();

@@ -18,7 +18,7 @@ const changes = {
   delete: flag,
 };
 
-/** Pools; the forms with the name in the path are older and still served by PVE. */
+/** Pools. PVE still serves the older forms with the name in the path. */
 export const poolEndpoints: readonly Endpoint[] = [
   {
     method: "GET",
@@ -116,7 +116,7 @@ function update({ node, user, params }: Call): void {
   });
 }
 
-/** A guest is in one pool at most. */
+/** A guest is in at most one pool. */
 function leaveOldPool(config: UserConfig, vmid: number, check: () => void): void {
   const old = poolOf(config, vmid);
   if (old === undefined) return;

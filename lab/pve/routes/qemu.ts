@@ -16,7 +16,7 @@ import { digest, flag, onGuest, onNode, optionalStorage, skipsLock, snapshotName
 const vmPath = "/nodes/{node}/qemu/{vmid}";
 const audit = { path: "/vms/{vmid}", privileges: ["VM.Audit"] };
 
-/** What a change of a machine may name beside its options. */
+/** The parameters of a change of a machine besides its options. */
 const change: ParameterTable = {
   ...vmOptions,
   ...onGuest,
@@ -35,7 +35,7 @@ const mayChange = {
   any: true,
 } as const;
 
-/** The virtual machines of the node: list, create, read, change, destroy; and what cloud-init is given. */
+/** The virtual machines of the node: list, create, read, change, destroy; and their cloud-init data. */
 export const qemuEndpoints: readonly Endpoint[] = [
   {
     method: "GET",
@@ -149,7 +149,7 @@ function index(call: Call): unknown {
   return names.map((subdir) => ({ subdir }));
 }
 
-/** The configuration with what is pending merged in, unless `current` is asked for. */
+/** The configuration with pending changes, unless `current` is asked for. */
 function readConfig(call: Call): unknown {
   const { node, params } = call;
   const stored = node.qemu.guests.load(vmidOf(call));
@@ -158,12 +158,12 @@ function readConfig(call: Call): unknown {
   return { ...typedOptions(readVmOptions, options), digest: stored.digest };
 }
 
-/** A password is never told, in whatever form. */
+/** A password is never shown, in any form. */
 function shown(key: string, value: string): string {
   return key === "cipassword" ? "**********" : value;
 }
 
-/** A `qmconfig` task; nothing when it ended within the time that the caller gives it. */
+/** A `qmconfig` task; nothing if it ended within the caller's `background_delay`. */
 async function changeByTask(call: Call): Promise<unknown> {
   const { user, params } = call;
   const { qemu } = call.node;
@@ -180,7 +180,7 @@ async function changeByTask(call: Call): Promise<unknown> {
   throw parameterError({ background_delay: `failed to update VM ${vmChange.vmid}: ${outcome}` });
 }
 
-/** The values in the cloud-init drive of a running machine, with those that have changed since it was written. */
+/** The values in a running machine's cloud-init drive, and those that have changed since it was written. */
 function cloudInitPending(call: Call): unknown {
   const { options, cloudInit } = call.node.qemu.guests.load(vmidOf(call)).file;
   const added = splitList(cloudInit.get("added"));

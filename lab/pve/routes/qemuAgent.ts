@@ -9,7 +9,7 @@ const agentPath = "/nodes/{node}/qemu/{vmid}/agent";
 const maxReadBytes = 16 * 1024 ** 2;
 const maxWriteBytes = 60 * 1024;
 
-/** Commands without arguments: method, and the privilege that they take unless one has all of them. */
+/** Commands without arguments: method, and the privilege that they need; `VM.GuestAgent.Unrestricted` allows all. */
 const commands: Readonly<Record<string, readonly ["GET" | "POST", string]>> = {
   ping: ["POST", "VM.GuestAgent.Audit"],
   info: ["GET", "VM.GuestAgent.Audit"],
@@ -27,7 +27,7 @@ const commands: Readonly<Record<string, readonly ["GET" | "POST", string]>> = {
   shutdown: ["POST", "VM.PowerMgmt"],
 };
 
-/** Every command that the older endpoint takes, those among them that this double does not serve. */
+/** Every command of the older endpoint, also those that this double does not serve. */
 const olderCommands = [
   ...Object.keys(commands),
   ...["get-memory-block-info", "get-memory-blocks", "get-timezone", "suspend-disk", "suspend-hybrid", "suspend-ram"],
@@ -40,7 +40,7 @@ const any = (...privileges: string[]): Permission => ({
   any: true,
 });
 
-/** What the guest agent of a virtual machine is asked. */
+/** Commands for the guest agent of a virtual machine. */
 export const qemuAgentEndpoints: readonly Endpoint[] = [
   {
     method: "POST",
@@ -121,7 +121,7 @@ function asking(call: Call): Ask {
   return (command, args) => ask(call, command, args);
 }
 
-/** Output comes as the process wrote it, flags as numbers. */
+/** The output as the process wrote it, and flags as numbers. */
 async function execStatus(call: Call): Promise<unknown> {
   const found = (await ask(call, "exec-status", { pid: Number(call.params["pid"]) })) as Record<string, unknown>;
   return Object.fromEntries(

@@ -20,7 +20,7 @@ const vmPath = "/nodes/{node}/qemu/{vmid}";
 const diskFormat = optional("string", { enum: ["raw", "qcow2", "vmdk"] });
 const ofDisk = { path: "/vms/{vmid}", privileges: ["VM.Config.Disk"] };
 
-/** Copies of virtual machines, templates, and what is done to disks. */
+/** Clones of virtual machines, templates, and changes of disks. */
 export const qemuDiskEndpoints: readonly Endpoint[] = [
   {
     method: "POST",

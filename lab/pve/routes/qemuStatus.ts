@@ -12,7 +12,7 @@ const statusPath = "/nodes/{node}/qemu/{vmid}/status";
 const power = { path: "/vms/{vmid}", privileges: ["VM.PowerMgmt"] };
 const migratedfrom = { ...node, optional: true };
 
-/** Status of a virtual machine and what changes it. */
+/** Status of a virtual machine, and its start, stop and so on. */
 export const qemuStatusEndpoints: readonly Endpoint[] = [
   {
     method: "GET",
@@ -121,7 +121,7 @@ export const qemuStatusEndpoints: readonly Endpoint[] = [
   },
 ];
 
-/** A task on a machine that runs. @throws ApiError 500 when it does not. */
+/** A task on a running machine. @throws ApiError 500 if it does not run. */
 async function runningTask(call: Call, type: string, work: (vmid: number) => Promise<void>): Promise<string> {
   const { guests, tasks } = call.node.qemu;
   const vmid = vmidOf(call);
@@ -139,7 +139,7 @@ async function isPaused({ driver }: VmNode, vmid: number): Promise<boolean> {
   return (await driver.status(vmid)).paused ?? false;
 }
 
-/** @throws ApiError 400 when anybody else uses what is there for migrations. */
+/** @throws ApiError 400 if anybody but root@pam uses parameters for migrations. */
 function forRootOnly({ user, params }: Call, names: readonly string[]): void {
   for (const name of names)
     if (params[name] !== undefined && params[name] !== "0" && user !== root)

@@ -19,7 +19,7 @@ const contentType = optional("string", { format: "pve-storage-content" });
 const volumePath = `${storagePath}/content/{volume}`;
 const onVolume = { node, storage: optionalStorage, volume: required("string") };
 
-/** Storages of the node and what is on them. */
+/** Storages of the node and their content. */
 export const storageEndpoints: readonly Endpoint[] = [
   {
     method: "GET",
@@ -171,7 +171,7 @@ function readVolume(call: Call): unknown {
   };
 }
 
-/** An `imgdel` task. Disks go with their guest: only files are removed here. */
+/** An `imgdel` task. It removes only files: a disk is removed with its guest. */
 function removeVolume(call: Call): unknown {
   const { node: pve, user } = call;
   const volid = volumeId(call);

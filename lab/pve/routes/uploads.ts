@@ -7,7 +7,7 @@ import { checksumProblem } from "../storage/download";
 import { assertContentName } from "../storage/storageStore";
 import { contentFile, contentFilename, node, storage } from "./parameters";
 
-/** Files sent by a client: templates and images. Snippets are no content that PVE takes this way. */
+/** Files sent by a client: templates and images. PVE accepts no snippets this way. */
 export const uploadEndpoints: readonly Endpoint[] = [
   {
     method: "POST",

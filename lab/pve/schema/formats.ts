@@ -75,7 +75,7 @@ const formats: Readonly<Record<string, FormatCheck>> = {
     /^\s*\d+(?:-\d+)?(\s*,\s*\d+(?:-\d+)?)*\s*$/,
     (value) => `unable to parse CPU list '${value}'`,
   ),
-  // Devices of the host and sealed machines: taken, and not looked into.
+  // Devices of the host and confidential machines: accepted without a check.
   "pve-qm-hostpci": () => {},
   "pve-qemu-sev-fmt": () => {},
   "pve-qemu-tdx-fmt": () => {},
@@ -135,7 +135,7 @@ const propertyFormats: Readonly<Record<string, PropertyFormat>> = {
   "pve-qm-watchdog": watchdogFormat,
 };
 
-/** Checks a value against a named format; a name may end in `-list` (items apart by comma, semicolon or space) or `-opt`. */
+/** Checks a value against a named format; a name may end in `-list` (separated by comma, semicolon or space) or `-opt`. */
 export function checkNamedFormat(name: string, value: string): void {
   const [, base = name, kind] = /^(.*?)(?:-(list|opt))?$/.exec(name) ?? [];
   const parts = propertyFormats[base];
@@ -145,7 +145,7 @@ export function checkNamedFormat(name: string, value: string): void {
   else if (kind !== "opt" || value !== "") check(value);
 }
 
-/** `PVE::Tools::split_list`: items apart by comma, semicolon, NUL or white space; a leading separator is dropped. */
+/** `PVE::Tools::split_list`: items separated by comma, semicolon, NUL or white space; a leading separator is dropped. */
 export function splitList(text: string | undefined): string[] {
   return (text ?? "").split(/[,;\0\s]+/).filter(Boolean);
 }
@@ -168,7 +168,7 @@ function isIpv6(value: string): boolean {
   return value.includes(":") && ipaddr.IPv6.isValid(value) && !value.includes("%");
 }
 
-/** PVE wants a prefix of at least 8 bits for a network. */
+/** PVE requires a prefix of at least 8 bits for a network. */
 function isNetwork(value: string, isAddress: (address: string) => boolean): boolean {
   const [, address, prefix] = /^([^/]+)\/(\d+)$/.exec(value) ?? [];
   if (!address || !prefix || !isAddress(address)) return false;

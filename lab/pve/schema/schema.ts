@@ -4,7 +4,7 @@ import { parsePropertyString, type PropertyFormat } from "./propertyString";
 
 /**
  * One parameter, in the terms of `PVE::JSONSchema`. The tables are written by hand for the endpoints that the lab serves;
- * the tests hold them against the official schema.
+ * tests compare them with the official schema.
  */
 export interface Schema {
   /** A call's parameter of the type `array` is kept as JSON: see {@link listParameter}. */
@@ -18,7 +18,7 @@ export interface Schema {
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly enum?: readonly string[];
-  /** Another parameter without which this one is refused. */
+  /** Another parameter that this one needs. */
   readonly requires?: string;
 }
 
@@ -27,7 +27,7 @@ export type ParameterTable = Readonly<Record<string, Schema>>;
 /** Checked parameters of one call, path parameters included. PVE keeps numbers and booleans as text too. */
 export type Params = Record<string, string>;
 
-/** What arrives: form fields and JSON values; a form field given twice is an array. */
+/** Parameters as received: form fields and JSON values; a form field given twice is an array. */
 export type RawParams = Readonly<Record<string, unknown>>;
 
 export function required(type: Schema["type"], rest: Omit<Schema, "type" | "optional"> = {}): Schema {
@@ -85,7 +85,7 @@ export function listParameter(text: string | undefined): string[] {
   return text === undefined ? [] : (JSON.parse(text) as unknown[]).map(String);
 }
 
-/** The problem of one value, in PVE's words; undefined when it fits. */
+/** The problem of one value, in PVE's words; undefined if it is valid. */
 export function checkValue(path: string, value: string, schema: Schema): string | undefined {
   const typeCheck = { string: /^/, boolean: /^[01]$/, integer: /^[+-]?\d+$/, number: numberPattern, array: /^\[/ }[
     schema.type

@@ -1,7 +1,7 @@
 import type { PropertyFormat } from "./propertyString";
 import type { Schema } from "./schema";
 
-// Property strings of virtual machines that the schema calls by name, from the source of qemu-server 9.2.
+// Property strings of virtual machines that are named formats in the schema, from the source of qemu-server 9.2.
 
 const text: Schema = { type: "string", optional: true };
 const flag: Schema = { type: "boolean", optional: true };

@@ -31,7 +31,7 @@ export interface Download {
   verifyCertificates: boolean;
 }
 
-/** Name, size and type of the file at a URL. @throws ApiError 500 when the server does not answer with 200. */
+/** Name, size and type of the file at a URL. @throws ApiError 500 if the server does not answer with 200. */
 export async function urlMetadata(url: string, verifyCertificates: boolean): Promise<UrlMetadata> {
   const { statusCode, statusMessage, headers } = await open("HEAD", url, verifyCertificates);
   if (statusCode !== 200) throw failure(`invalid server response: '${statusCode} ${statusMessage}'`);
@@ -43,7 +43,7 @@ export async function urlMetadata(url: string, verifyCertificates: boolean): Pro
   return { ...(filename && { filename }), ...(size > 0 && { size }), ...(mimetype && { mimetype }) };
 }
 
-/** `PVE::Tools::download_file_from_url`: an existing file stays, and is fine when its checksum is the one asked for. */
+/** `PVE::Tools::download_file_from_url`: an existing file stays; it is no error if it has the requested checksum. */
 export async function downloadFile(
   { url, destination, checksum, verifyCertificates }: Download,
   log: TaskLog,
@@ -74,7 +74,7 @@ export async function downloadFile(
   log(`download of '${url}' to '${destination}' finished`);
 }
 
-/** What is wrong with a file's content; undefined when it is the one asked for. */
+/** The error if a file does not have the requested checksum; else undefined. */
 export async function checksumProblem(file: string, { algorithm, value }: Checksum): Promise<string | undefined> {
   const hash = createHash(algorithm);
   await pipeline(fs.createReadStream(file), hash);

@@ -7,13 +7,13 @@ import { storageOf } from "../guests/volumes";
 
 /** A storage of the node. */
 export interface StorageOptions {
-  /** `dir` holds files, `lvmthin` disks only. The others are listed as a host would have them, and take no disk here. */
+  /** `dir` holds files, `lvmthin` only disks. The others are listed as on a host, but hold no disk here. */
   readonly type: "dir" | "lvmthin" | "lvm" | "zfspool";
-  /** What may be kept on it: `vztmpl`, `iso`, `import`, `snippets`, `rootdir`, `images`. */
+  /** Content types that it may hold: `vztmpl`, `iso`, `import`, `snippets`, `rootdir`, `images`. */
   readonly content: readonly string[];
   /** Folder of a `dir` storage, laid out as PVE does (`template/cache`, `template/iso`, `snippets`). */
   readonly path?: string;
-  /** Container templates that lie elsewhere: file name in the volume ID → path on this machine. */
+  /** Container templates in other folders: file name in the volume ID → path on this machine. */
   readonly templates?: Readonly<Record<string, string>>;
   /** Default 100 GiB. For a `dir` storage the file system's own size counts. */
   readonly totalBytes?: number;
@@ -42,7 +42,7 @@ const folders: Readonly<Record<string, string>> = {
   import: "import",
 };
 
-/** Which files of a folder count as content, by kind. */
+/** Which files of a folder are content, by type. */
 const filePatterns: Readonly<Record<string, RegExp>> = {
   vztmpl: /\.tar(\.(gz|xz|zst|bz2))?$/i,
   iso: /\.(iso|img)$/i,
@@ -50,14 +50,14 @@ const filePatterns: Readonly<Record<string, RegExp>> = {
   import: /^[a-zA-Z0-9\-.+=_]+\.(ova|qcow2|raw|vmdk)$/,
 };
 
-/** What makes a storage full before its time. */
+/** Makes a storage full for a test. */
 export interface StorageHook {
   isFull(storage: string): boolean;
-  /** Whether a volume is refused for want of space; `what` names it. */
+  /** Whether a volume is refused for lack of space; `what` names it. */
   strikeFull(storage: string, what: string): boolean;
 }
 
-/** The storages of the node. Disks are known from the guests' configurations; files from the folder. */
+/** The storages of the node. Disks are read from the guests' configurations, files from the folder. */
 export class StorageStore {
   constructor(
     private readonly read: () => Storages,
@@ -222,7 +222,7 @@ function fileFormat(volume: string): string {
   return volume.startsWith("iso/") ? "iso" : volume.startsWith("snippets/") ? "snippet" : "raw";
 }
 
-/** @throws ApiError 400 when a file may not have that name. */
+/** @throws ApiError 400 if a file may not have that name. */
 export function assertContentName(content: string, filename: string): void {
   if (filePatterns[content]?.test(filename)) return;
   throw parameterError({

@@ -17,7 +17,7 @@ export interface Drive {
 
 export const cloudInitBytes = 4 * 1024 ** 2;
 
-/** @throws ApiError 400 when the text is none. */
+/** @throws ApiError 400 if the text is none. */
 export function parseDrive(key: string, text: string): Drive {
   try {
     const properties = parsePropertyString(text, driveFormats[key.replace(/\d+$/, "")]!, key);
