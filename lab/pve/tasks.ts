@@ -19,9 +19,9 @@ export interface FinishedTask {
 }
 
 /**
- * The tasks of the node, kept as PVE keeps them: one log file a task whose last line is its outcome, and an index of
- * those that ended. Logs outlive the API. A task that was running when the API died has no outcome in its log and reads
- * as `unexpected status`, as a worker that was killed does.
+ * The tasks of the node, stored as in PVE: one log file per task, whose last line is the outcome, and an index of ended
+ * tasks. The files remain when the API ends. A task that was running then has no outcome in its log, so its status is
+ * `unexpected status`, as after a killed worker.
  */
 export class TaskStore {
   private readonly running = new Map<string, RunningTask>();
@@ -84,8 +84,8 @@ export class TaskStore {
   }
 
   /**
-   * Lets go of the tasks that still run, as when the process dies: nothing more of them is written down, and each ends at
-   * its next line of log.
+   * Abandons the running tasks, as if the process ended: it writes nothing more about them, and each ends at its next line
+   * of log.
    */
   close(): void {
     this.closed = true;
@@ -170,7 +170,7 @@ function now(): number {
   return Math.floor(Date.now() / 1000);
 }
 
-/** Time since the machine's boot in hundredths of a second, what the kernel gives as a process's start. */
+/** Time since the machine's boot in hundredths of a second, as in the kernel's start time of a process. */
 function jiffies(): number {
   return Math.floor(Number(process.hrtime.bigint() / 10_000_000n));
 }

@@ -8,7 +8,7 @@ export interface Upid {
   starttime: number;
   /** `vzcreate`, `vzstart`, … */
   type: string;
-  /** What it works on, mostly a VMID. */
+  /** Usually a VMID. */
   id: string;
   /** `user@realm`, or `user@realm!token`. */
   user: string;

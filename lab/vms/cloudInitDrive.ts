@@ -9,8 +9,8 @@ import { cloudInitFiles, type HostDns } from "../pve/vms/cloudInit";
 import { sha1 } from "../pve/vms/drives";
 
 /**
- * What stands on a machine's drive of cloud-init, by file name (`generate_nocloud`): Proxmox VE's own content, and of what
- * `cicustom` names the snippet instead.
+ * The content of a machine's cloud-init drive, by file name (`generate_nocloud`): that of Proxmox VE, or the snippet that
+ * `cicustom` names.
  *
  * @param snippet reads a snippet by its volume ID.
  */
@@ -32,7 +32,7 @@ export function cloudInitContent(
   };
 }
 
-/** Writes the drive, by the call that Proxmox VE makes (`commit_cloudinit_disk`). A password may stand in it. */
+/** Writes the drive with the same command as Proxmox VE (`commit_cloudinit_disk`). It may contain a password. */
 export async function writeCloudInitDrive(file: string, content: Readonly<Record<string, string>>): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "cloudinit-"));
   try {
@@ -46,7 +46,7 @@ export async function writeCloudInitDrive(file: string, content: Readonly<Record
   }
 }
 
-/** What a host's resolv.conf says. */
+/** The DNS settings in a host's resolv.conf. */
 export function hostDns(file = "/etc/resolv.conf"): HostDns {
   const text = fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
   const values = (key: string) => [...text.matchAll(new RegExp(`^${key}\\s+(.+)$`, "gm"))].map((match) => match[1]!);

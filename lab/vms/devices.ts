@@ -3,16 +3,16 @@ import { parsePropertyString } from "../pve/schema/propertyString";
 import { isCdrom, isCloudInit, type Drive } from "../pve/vms/drives";
 import { vmNetworkFormat } from "../pve/vms/options";
 
-/* Drives and networks as QEMU is given them, at its start and while it runs: the devices of `PVE::QemuServer` by name. */
+/* Drives and networks in QEMU's form, for its start and while it runs: the devices of `PVE::QemuServer` by name. */
 
 /** A device: its driver and properties. */
 export type Device = { readonly driver: string; readonly id: string } & Readonly<Record<string, string | number>>;
 
-/** What a drive is made of: its content, and the devices in the order in which they are plugged. */
+/** The parts of a drive: its content, and the devices in the order in which they are plugged. */
 export interface DriveParts {
-  /** Undefined for a CD drive that is empty. */
+  /** Undefined for an empty CD drive. */
   readonly node?: BlockNode;
-  /** Made for this drive alone; others stand on a controller that several share. */
+  /** Only for this drive; other drives share a controller. */
   readonly controller?: Device;
   readonly sharedController?: Device;
   readonly device: Device;
@@ -46,7 +46,7 @@ export function driveParts(drive: Drive, { options }: GuestConfig, file: string 
   };
 }
 
-/** Nothing is lost by `no-flush` but at a power cut of the machine itself, and the lab does not outlive one. */
+/** `no-flush` loses data only at a power cut of the machine itself, which also ends the lab. */
 function blockNode(drive: Drive, name: string, file: string): BlockNode {
   const protocol = { driver: "file", filename: file };
   if (isCdrom(drive) || isCloudInit(drive))
@@ -60,7 +60,7 @@ const scsiControllers: Readonly<Record<string, string>> = {
   ...{ "virtio-scsi-single": "virtio-scsi-pci", megasas: "megasas", pvscsi: "pvscsi" },
 };
 
-/** Where a drive is plugged in, and the controller that it needs there. */
+/** The bus and unit of a drive, and the controller that it needs. */
 function placeOf(
   { key, properties }: Drive,
   scsihw: string,
@@ -78,7 +78,7 @@ function placeOf(
         device: { driver: `ide-${type}`, id: key, bus: `ahci0.${index}` },
       };
     case "ide": {
-      // The chip set's own: two controllers of two units, or on q35 six of one.
+      // The chip set has two controllers of two units, or on q35 six of one.
       const [controller, unit] = isQ35 ? [index, 0] : [index >> 1, index % 2];
       return { device: { driver: `ide-${type}`, id: key, bus: `ide.${controller}`, unit } };
     }
@@ -100,7 +100,7 @@ function placeOf(
   }
 }
 
-/** Keys of the devices that are booted from, first to last. */
+/** Keys of the boot devices, in order. */
 export function bootOrder(boot: string | undefined): string[] {
   return /(?:^|,)order=([^,]+)/.exec(boot ?? "")?.[1]?.split(";") ?? [];
 }
@@ -127,7 +127,7 @@ export function networkParts(vmid: number, key: string, { options }: GuestConfig
       id: key,
       netdev: key,
       mac: macaddr,
-      // Nothing boots from the network here, and the program for it takes time at each boot.
+      // Nothing boots from the network here, and the boot ROM takes time at each boot.
       romfile: "",
       ...(mtu !== undefined && model === "virtio" && { host_mtu: Number(mtu) }),
       ...(bootIndex >= 0 && { bootindex: 100 + bootIndex }),

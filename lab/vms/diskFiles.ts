@@ -4,8 +4,8 @@ import { run } from "../host/run";
 import type { DiskCopy, NewDisk } from "../pve/driver";
 
 /**
- * The volumes of virtual machines as qcow2 files, `<root>/<storage>/<vmid>/<name>`, on whatever kind of storage: a thin
- * pool takes no more space than is written, and has snapshots and clones, and so does a qcow2 file.
+ * The volumes of virtual machines as qcow2 files, `<root>/<storage>/<vmid>/<name>`, for any type of storage: like a thin
+ * pool, a qcow2 file takes only the space that is written, and has snapshots and clones.
  */
 export class DiskFiles {
   constructor(private readonly root: string) {}
@@ -50,14 +50,14 @@ export class DiskFiles {
     this.dropUnusedBases();
   }
 
-  /** Removes all volumes of a machine, those too that its configuration does not name. */
+  /** Removes all volumes of a machine, also those that its configuration does not name. */
   removeAll(vmid: number): void {
     for (const storage of this.entries(this.root))
       fs.rmSync(path.join(this.root, storage, String(vmid)), { recursive: true, force: true });
     this.dropUnusedBases();
   }
 
-  /** @param action of `qemu-img snapshot`: `-c` takes, `-a` goes back, `-d` removes. */
+  /** @param action of `qemu-img snapshot`: `-c` creates, `-a` reverts, `-d` removes. */
   async snapshot(action: "-c" | "-a" | "-d", name: string, volid: string): Promise<void> {
     await qemuImg("snapshot", action, name, this.file(volid));
   }
@@ -70,8 +70,8 @@ export class DiskFiles {
   }
 
   /**
-   * A second name of a file from which linked clones are made. On a thin pool a clone needs its template no more, so the
-   * content stays for as long as anything is made of it.
+   * A hard link to a file from which linked clones are made. On a thin pool a clone does not need its template, so the
+   * content must stay as long as a clone needs it.
    */
   private keptBase(file: string): string {
     const base = path.join(this.root, bases, `${fs.statSync(file).ino}.qcow2`);
@@ -87,7 +87,7 @@ export class DiskFiles {
       const needed = new Set(this.allFiles().map(backingFile));
       const unused = kept.filter((file) => fs.statSync(file).nlink === 1 && !needed.has(file));
       if (unused.length === 0) return;
-      // A base may be a linked clone itself, of one that is unused when it has gone.
+      // A base may itself be a linked clone, whose own base then becomes unused, so look again.
       for (const file of unused) fs.rmSync(file);
     }
   }
@@ -131,7 +131,7 @@ export function diskBytes(file: string): number {
   return Number(header(file, 32).readBigUInt64BE(24));
 }
 
-/** The file from which a qcow2 file differs. */
+/** The backing file of a qcow2 file. */
 function backingFile(file: string): string | undefined {
   const start = header(file, 4096);
   if (!isQcow2(start)) return undefined;

@@ -2,28 +2,28 @@ import { randomInt } from "node:crypto";
 import { failure } from "../pve/errors";
 import { LineSocket } from "./lineSocket";
 
-/** How long a guest may take to answer. A processor in software is slow, so these are longer than Proxmox VE's. */
+/** How long a guest may take to answer. An emulated processor is slow, so these times are longer than Proxmox VE's. */
 export interface AgentPatience {
-  /** To say that it is there at all. */
+  /** Until the agent answers at all. */
   readonly syncMs: number;
   readonly answerMs: number;
 }
 
 const patience: AgentPatience = { syncMs: 5_000, answerMs: 30_000 };
 
-/** A reader that sees this byte drops what it had half read. */
+/** On this byte, a reader drops an incomplete message. */
 const delimiter = Buffer.from([0xff]);
 
-/** These end without an answer. */
+/** These commands may end without an answer. */
 const silent = /^(shutdown|suspend-\w+)$/;
 
 /**
- * Has the guest agent at the other end of a socket run `guest-<command>`, and returns what it returns.
+ * Runs `guest-<command>` on the guest agent behind a socket, and returns its result.
  *
- * The channel may hold answers to somebody who has given up, and the agent half a question: both sides are brought
- * together first (`guest-sync-delimited`).
+ * The channel may hold late answers to an earlier caller, and the agent an incomplete request. So both sides are
+ * synchronized first (`guest-sync-delimited`).
  *
- * @throws ApiError 500 in the words of Proxmox VE: nobody answers, no answer in time, or the agent's own error.
+ * @throws ApiError 500 with the message of Proxmox VE: no agent, no answer in time, or the agent's own error.
  */
 export async function askAgent(
   path: string,
@@ -67,7 +67,7 @@ async function synchronized(path: string, timeoutMs: number): Promise<LineSocket
   }
 }
 
-/** What comes before the delimiter was meant for somebody else. */
+/** Whatever is before the delimiter is for an earlier caller. */
 function parse(line: Buffer): unknown {
   return JSON.parse(line.subarray(line.lastIndexOf(delimiter) + 1).toString());
 }

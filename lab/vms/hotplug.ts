@@ -7,15 +7,15 @@ import { driveParts, networkParts, nodeName } from "./devices";
 import type { VmFiles } from "./qemuCommand";
 import { QmpError, type Qmp } from "./qmp";
 
-/** A machine that runs, with the files that its devices are made of. */
+/** A running machine with the files of its devices. */
 export interface RunningVm {
   readonly vmid: number;
-  /** What QEMU was last given. */
+  /** The configuration that QEMU has. */
   readonly before: GuestConfig;
   readonly files: VmFiles;
 }
 
-/** Gives a running machine what has changed in its configuration: devices come, go, or change their content. */
+/** Applies changes of the configuration to a running machine: adds, removes and changes devices. */
 export async function plugChanges(
   qmp: Qmp,
   { vmid, before, files }: RunningVm,
@@ -45,13 +45,13 @@ async function plugDrive(qmp: Qmp, key: string, before: GuestConfig, now: GuestC
   await qmp.execute("device_add", device);
 }
 
-/** Puts another image into a CD drive, or the same when it has been written again. */
+/** Puts another image into a CD drive, or the same one after it was written again. */
 export async function changeMedium(qmp: Qmp, key: string, file: string | undefined): Promise<void> {
   if (file === undefined) await qmp.execute("eject", { id: key, force: true });
   else await qmp.execute("blockdev-change-medium", { id: key, filename: file, format: "raw", force: true });
 }
 
-/** A guest that does not let go of a device keeps it: the wait ends with an error. */
+/** If the guest does not release a device, the wait ends with an error and the device stays. */
 async function unplug(qmp: Qmp, key: string, controller: string | undefined): Promise<void> {
   for (const id of [key, ...(controller === undefined ? [] : [controller])]) {
     await qmp.execute("device_del", { id });
@@ -93,13 +93,13 @@ export async function setLink(qmp: Qmp, key: string, isDown: boolean): Promise<v
   await qmp.execute("set_link", { name: key, up: !isDown });
 }
 
-/** The script by which QEMU connects a tap that it has made. */
+/** Writes the script with which QEMU connects a tap that it has made. */
 export function writePlug(file: string, bridge: string | undefined): void {
   const master = bridge === undefined ? "nomaster" : `master ${bridge}`;
   fs.writeFileSync(file, `#!/bin/sh\nexec ip link set "$1" up ${master}\n`, { mode: 0o700 });
 }
 
-/** The block node that has a file open, if any. */
+/** The block node that has a file open. @throws QmpError if there is none */
 export async function nodeOf(qmp: Qmp, file: string): Promise<string> {
   const nodes = (await qmp.execute("query-named-block-nodes", { flat: true })) as {
     "node-name": string;

@@ -1,6 +1,6 @@
 import * as net from "node:net";
 
-/** A Unix socket that carries lines, for one conversation: QEMU's monitor and its guest agent speak so. */
+/** A connection to a Unix socket that carries lines, as QEMU's monitor and its guest agent do. */
 export class LineSocket {
   private readonly lines: Buffer[] = [];
   private rest = Buffer.alloc(0);
@@ -24,7 +24,7 @@ export class LineSocket {
     });
   }
 
-  /** @throws Error if nobody listens there. */
+  /** @throws Error if nothing listens there. */
   static async connect(path: string): Promise<LineSocket> {
     const socket = net.connect({ path });
     await new Promise<void>((resolve, reject) => {

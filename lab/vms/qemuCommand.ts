@@ -6,7 +6,7 @@ import { memoryFormat } from "../pve/vms/options";
 import { isAgentEnabled } from "../pve/vms/status";
 import { driveParts, networkKeys, networkParts, type Device } from "./devices";
 
-/** The files of a machine that QEMU is given. */
+/** The files of a machine that QEMU uses. */
 export interface VmFiles {
   readonly pid: string;
   /** Sockets of the monitor and of the guest agent. */
@@ -25,9 +25,9 @@ export const qemu = "qemu-system-x86_64";
 /**
  * The arguments of a machine's QEMU, after `PVE::QemuServer::config_to_command`.
  *
- * Three things differ. The accelerator is always the emulation in software, by name: `/dev/kvm` may be there and boot
- * nothing. So the processor is the most that QEMU can emulate, whatever `cpu` says. And the first serial port always
- * exists, as the machine's log.
+ * Three things differ. The accelerator is always software emulation, explicitly: `/dev/kvm` may exist and boot nothing. So
+ * the processor is the best that QEMU can emulate, whatever `cpu` is. And the first serial port always exists, as the
+ * machine's log.
  */
 export function qemuArguments(vmid: number, config: GuestConfig, files: VmFiles): string[] {
   const { options } = config;
@@ -104,7 +104,7 @@ function drives(config: GuestConfig, files: VmFiles): string[] {
 
 function network(vmid: number, key: string, config: GuestConfig, files: VmFiles): string[] {
   const { tap, device: card } = networkParts(vmid, key, config);
-  // QEMU makes the tap and so takes it along when it ends, however it ends.
+  // QEMU makes the tap, so the tap disappears with it, however it ends.
   return ["-netdev", `tap,id=${key},ifname=${tap},script=${files.plug(key)},downscript=no`, ...device(card)];
 }
 

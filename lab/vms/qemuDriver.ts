@@ -32,13 +32,13 @@ export interface QemuDriverOptions {
   readonly storageFile: (volid: string) => string;
 }
 
-/** What is known of a machine's QEMU beside what can be asked of it. */
+/** The state of a machine's QEMU that QEMU itself does not report. */
 interface Started {
   config: GuestConfig;
   paused: boolean;
 }
 
-/** How long a machine may take to end when it is ended at once. */
+/** How long a machine may take to end after a signal. */
 const killMs = 10_000;
 
 /**
@@ -115,7 +115,7 @@ export class QemuDriver implements VmDriver {
     }
     for (const old of [files.pid, files.monitor, files.agent, files.console]) fs.rmSync(old, { force: true });
     try {
-      // It goes on as a daemon when its devices are there; what it cannot make of them it says before.
+      // QEMU becomes a daemon when all devices exist; it reports their errors before that.
       await run(qemu, qemuArguments(vmid, config, files));
     } catch (error) {
       const { exitCode, stderr } = error as CommandError;
@@ -251,7 +251,7 @@ export class QemuDriver implements VmDriver {
     return isCdrom(drive) && !isCloudInit(drive) ? this.options.storageFile(drive.file) : this.disks.file(drive.file);
   }
 
-  /** Whether the machine has ended by a moment. */
+  /** Waits until the machine has ended; false if it still runs at the deadline. */
   private async ended(vmid: number, deadline: number): Promise<boolean> {
     while (qemuPid(vmid) !== undefined) {
       if (Date.now() >= deadline) return false;
@@ -274,7 +274,7 @@ export class QemuDriver implements VmDriver {
     );
   }
 
-  /** Sockets of QEMU speak to one at a time. */
+  /** A socket of QEMU serves one client at a time. */
   private alone<T>(what: string, work: () => Promise<T>): Promise<T> {
     const mutex = this.mutexes.get(what) ?? new Mutex();
     this.mutexes.set(what, mutex);

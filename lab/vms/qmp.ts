@@ -1,19 +1,19 @@
 import { LineSocket } from "./lineSocket";
 
-/** QEMU's answer to a command: its error in QEMU's own words. */
+/** An error that QEMU returned, with its message. */
 export class QmpError extends Error {}
 
 type Message = Readonly<Record<string, unknown>> & { readonly error?: { readonly desc?: string } };
 
 const answerMs = 30_000;
 
-/** A conversation with the monitor of a QEMU, by its machine protocol. */
+/** A connection to the monitor of a QEMU, by its machine protocol. */
 export class Qmp {
   private readonly events: Message[] = [];
 
   private constructor(private readonly socket: LineSocket) {}
 
-  /** Connects, has the work done, and hangs up. The monitor speaks to one at a time: others wait. */
+  /** Connects, does the work, and closes. The monitor serves one client at a time: others wait. */
   static async session<T>(path: string, work: (qmp: Qmp) => Promise<T>): Promise<T> {
     const socket = await LineSocket.connect(path);
     try {
@@ -26,7 +26,7 @@ export class Qmp {
     }
   }
 
-  /** What the command returns. @throws QmpError */
+  /** Runs a command and returns its result. @throws QmpError */
   async execute(command: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     this.socket.send(`${JSON.stringify({ execute: command, arguments: args })}\n`);
     for (;;) {
@@ -37,7 +37,7 @@ export class Qmp {
     }
   }
 
-  /** Waits for an event that has come since the session began, or comes now. */
+  /** Waits for an event; one that came earlier in this session counts. */
   async event(name: string, isMeant: (data: Readonly<Record<string, unknown>>) => boolean): Promise<void> {
     const meant = (message: Message) =>
       message["event"] === name && isMeant((message["data"] ?? {}) as Record<string, unknown>);

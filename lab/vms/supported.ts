@@ -3,14 +3,14 @@ import { parsePropertyString } from "../pve/schema/propertyString";
 import { vmNetworkFormat } from "../pve/vms/options";
 import { networkKeys } from "./devices";
 
-/** What a Proxmox node gives a machine and the lab does not, by option. */
+/** What a Proxmox node supports and the lab does not, by option. */
 const missing: readonly (readonly [RegExp, string])[] = [
   [/^(efidisk|tpmstate)\d+$/, "UEFI firmware or TPM"],
   [/^(hostpci|usb|parallel|virtiofs)\d+$/, "devices or folders of the host"],
   [/^(hookscript|args|ivshmem|watchdog|amd-sev|intel-tdx|hugepages)$/, "such feature"],
 ];
 
-/** Refuses what a Proxmox node can do and the lab cannot; it never ignores it. @throws Error that names the option. */
+/** Refuses what a Proxmox node can do and the lab cannot, instead of ignoring it. @throws Error that names the option. */
 export function assertSupported(config: GuestConfig): void {
   const { options } = config;
   const refuse = (what: string, key: string): never => {

@@ -6,13 +6,13 @@ import type { MachinePackage } from "../host/packages";
 import { run } from "../host/run";
 import { cached, type Log } from "../support/cache";
 
-/** Name under which the lab's storage `local` offers the image for import: that of Debian's own cloud images. */
+/** File name of the image for import in the lab's storage `local`: the name of Debian's own cloud image. */
 export const vmImageName = "debian-12-generic-amd64.qcow2";
 
 /** What the file behind {@link vmImageName} really is. */
 export const vmImageOrigin = "Debian 12 (bookworm) with GRUB, cloud-init and QEMU's guest agent, made by mmdebstrap";
 
-/** What makes the image, on the machine itself. QEMU is in the image of the Proxmox host. */
+/** Packages that make the image, on the machine itself. QEMU is in the image of the Proxmox host. */
 export const vmImagePackages: readonly MachinePackage[] = [
   { name: "mmdebstrap", command: "mmdebstrap" },
   { name: "qemu-utils", command: "qemu-img" },
@@ -39,7 +39,7 @@ export async function ensureVmImage(log: Log): Promise<string> {
       const kind = ["--mode=root", "--variant=minbase", "--format=directory"];
       const only = '--aptopt=APT::Install-Recommends "false"';
       const include = `--include=${packages.join(",")}`;
-      // What it mounts in the tree goes with its namespace, also if it is killed: the folder may be removed then.
+      // Its mounts in the tree end with its namespace, even if it is killed, so the folder can be removed.
       const command = ["--mount", "mmdebstrap", "--quiet", ...kind, only, include, suite, tree, aptMirror()];
       await run("unshare", command);
       await run("sh", [script, tree, disk]);

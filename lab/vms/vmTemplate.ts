@@ -5,10 +5,10 @@ import { labPaths, type RunningLab } from "../lab";
 import { grant, readmeGrants } from "../pve/access/createAccess";
 import { vmImageName } from "./vmImage";
 
-/** The template that a lab with virtual machines has from its beginning. */
+/** The template that a new lab with virtual machines has. */
 export const vmTemplateId = 9000;
 
-/** The commands by which a person makes a template of a vendor's image on a Proxmox host. */
+/** The commands with which a person makes a template of a vendor's image on a Proxmox host. */
 const commands = [
   [
     ...["create", String(vmTemplateId), "--name", "debian-12-cloud", "--ostype", "l26", "--agent", "1"],
@@ -19,7 +19,7 @@ const commands = [
   ["template", String(vmTemplateId)],
 ];
 
-/** Makes the template, unless the lab has it or something else of that VMID, and lets the person's token copy it. */
+/** Makes the template, unless the lab has a guest with that VMID, and lets the person's token copy it. */
 export async function makeVmTemplate(lab: RunningLab): Promise<void> {
   const [command = "", ...args] = enterHost(lab.init);
   const qm = (words: readonly string[]) => run(command, [...args, "qm", ...words]);

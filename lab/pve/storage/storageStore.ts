@@ -84,7 +84,7 @@ export class StorageStore {
     return name in this.storages;
   }
 
-  /** SHA-1 of the configuration of all storages, as PVE gives it of `storage.cfg`. */
+  /** SHA-1 of the configuration of all storages; PVE returns that of `storage.cfg`. */
   digest(): string {
     return createHash("sha1").update(JSON.stringify(this.storages)).digest("hex");
   }
@@ -102,7 +102,7 @@ export class StorageStore {
   /**
    * Takes the space of a new disk.
    *
-   * @throws ApiError 500 if there is none; for a thin pool in the words of `lvcreate`.
+   * @throws ApiError 500 if there is no space; for a thin pool with the message of `lvcreate`.
    */
   allocate(volid: string): void {
     const storage = storageOf(volid);
@@ -116,7 +116,7 @@ export class StorageStore {
     );
   }
 
-  /** What kind of thing a volume ID names, and whose it is. */
+  /** The content type of a volume ID, and the guest that owns it. */
   describe(volid: string): { content: string; vmid?: number } {
     const storage = storageOf(volid);
     const name = volid.slice(storage.length + 1);
@@ -129,7 +129,7 @@ export class StorageStore {
     throw failure(`unable to parse ${isDir ? "directory" : "lvm"} volume name '${name}'`);
   }
 
-  /** Path of a file by its volume ID, whether or not it is there. */
+  /** Path of a file by its volume ID, even if it does not exist. */
   filePath(volid: string): string {
     const storage = storageOf(volid);
     const { path: folder, templates = {} } = this.get(storage);
@@ -145,7 +145,7 @@ export class StorageStore {
     return [...this.files(name), ...this.disks(name)];
   }
 
-  /** Bytes of the storage; the used ones of a disk storage are those promised to disks. */
+  /** Bytes of the storage. On a storage of disks, the full size of each disk is used. */
   usage(name: string): { total: number; used: number; avail: number } {
     const usage = this.measure(name);
     return this.hook?.isFull(name) ? { total: usage.total, used: usage.total, avail: 0 } : usage;
@@ -191,7 +191,7 @@ export class StorageStore {
       });
   }
 
-  /** A volume that several machines have is one, and belongs to the one in its name. */
+  /** If several machines have a volume, it is listed once, for the machine in its name. */
   private disks(name: string): Volume[] {
     const found = new Map<string, Volume>();
     for (const volume of this.disksOfGuests(name)) {

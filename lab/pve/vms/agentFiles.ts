@@ -1,10 +1,10 @@
 /** Asks a machine's guest agent, see `VmDriver.agent`. */
 export type Ask = (command: string, args?: Readonly<Record<string, unknown>>) => Promise<unknown>;
 
-/** What the agent reads at once. */
+/** How many bytes the agent reads per request. */
 const readBytes = 1024 ** 2;
 
-/** Reads a part of a file of a guest. `isTruncated`: the reading did not come to the file's end. */
+/** Reads a part of a guest's file. `isTruncated`: the file has more after it. */
 export async function readGuestFile(
   ask: Ask,
   path: string,
@@ -26,7 +26,7 @@ export async function readGuestFile(
   return { content: Buffer.concat(parts), isTruncated: !isAtEnd };
 }
 
-/** Writes a file of a guest anew. */
+/** Writes a guest's file, in place of an old one. */
 export async function writeGuestFile(ask: Ask, path: string, content: Buffer): Promise<void> {
   const handle = await ask("file-open", { path, mode: "wb" });
   await ask("file-write", { handle, "buf-b64": content.toString("base64") });

@@ -27,7 +27,7 @@ interface CloneRequest {
   readonly vmid: number;
   readonly newid: number;
   readonly params: Params;
-  /** Whether the source ran when the call came. */
+  /** Whether the source ran at the time of the call. */
   readonly running: boolean;
 }
 
@@ -40,7 +40,7 @@ interface Plan {
 
 /**
  * `POST /nodes/{node}/qemu/{vmid}/clone`: checks, then a `qmclone` task, which belongs to the source's VMID and checks
- * again. Clones of a machine that is stopped go on side by side; a source that runs is held for the time of its copy.
+ * again. Clones of a stopped machine run in parallel; a running source is locked during the copy.
  *
  * @returns the UPID.
  */
@@ -95,7 +95,7 @@ async function planClone(node: VmNode, user: string, request: CloneRequest): Pro
   return { draft: draftOf(guestConfig(options)), drives, full, sourceName: source.options.get("name") ?? String(vmid) };
 }
 
-/** Everything else goes into the clone. */
+/** Everything else is copied to the clone. */
 const notCopied = /^(unused\d+|parent|snaptime|snapstate|vmstate|running.*|template|lock)$/;
 
 /** A disk of a template, from which linked clones are made. */

@@ -4,16 +4,16 @@ import { ipConfigFormat } from "../schema/vmFormats";
 import { sha1 } from "./drives";
 import { vmNetworkFormat } from "./options";
 
-// What Proxmox VE 9.2 writes onto the drive of cloud-init, as `PVE::QemuServer::Cloudinit` does for Linux (`nocloud`).
+// What Proxmox VE 9.2 writes to the cloud-init drive, as `PVE::QemuServer::Cloudinit` does for Linux (`nocloud`).
 
-/** Files of the drive by name. What `cicustom` names instead is not looked at. */
+/** Files of the drive by name. Ignores the snippets in `cicustom`. */
 export interface CloudInitFiles {
   readonly user: string;
   readonly network: string;
   readonly meta: string;
 }
 
-/** @param host what stands in the Proxmox host's resolv.conf, for machines that have no DNS of their own. */
+/** @param host content of the Proxmox host's resolv.conf, for machines without DNS settings. */
 export function cloudInitFiles(vmid: number, config: GuestConfig, host: HostDns = {}): CloudInitFiles {
   const [user, network] = [userData(vmid, config), networkConfig(config, host)];
   return { user, network, meta: `instance-id: ${sha1(user + network)}\n` };
@@ -24,7 +24,7 @@ export interface HostDns {
   readonly search?: readonly string[];
 }
 
-/** @param hidePassword for who may only look. */
+/** @param hidePassword for callers who may only read. */
 export function userData(vmid: number, { options }: GuestConfig, hidePassword = false): string {
   const name = options.get("name") ?? `VM${vmid}`;
   const search = options.get("searchdomain");

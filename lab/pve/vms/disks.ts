@@ -20,9 +20,9 @@ import {
 } from "./drives";
 import { assertHoldsImages } from "./permissions";
 
-// What is done to the disks of a machine that is there.
+// Changes of the disks of an existing machine.
 
-/** A `resize` task, which finds out by itself whether the disk can grow. */
+/** A `resize` task, which itself checks whether the disk can grow. */
 export function resizeVmTask(node: VmNode, user: string, params: Params): string {
   const { disk = "", size = "", digest } = params;
   const vmid = Number(params["vmid"]);
@@ -45,7 +45,7 @@ export function resizeVmTask(node: VmNode, user: string, params: Params): string
   );
 }
 
-/** A `qmmove` task: a disk goes to another storage, with the machine running or not. */
+/** A `qmmove` task: moves a disk to another storage, with the machine running or not. */
 export function moveDiskTask(node: VmNode, user: string, params: Params): string {
   const { disk = "", storage, format, digest } = params;
   const vmid = Number(params["vmid"]);
@@ -92,7 +92,7 @@ export function moveDiskTask(node: VmNode, user: string, params: Params): string
   );
 }
 
-/** A `qmtemplate` task: the disks become bases, which nothing writes to any more. */
+/** A `qmtemplate` task: the disks become bases, to which nothing writes any more. */
 export async function templateTask(node: VmNode, user: string, params: Params): Promise<string> {
   const vmid = Number(params["vmid"]);
   const { disk } = params;
@@ -122,7 +122,7 @@ export async function templateTask(node: VmNode, user: string, params: Params): 
   );
 }
 
-/** @throws ApiError 500 while linked clones on files need the disks of a template. Those on LVM are independent. */
+/** @throws ApiError 500 if linked clones on files need the disks of a template. Clones on LVM do not need them. */
 export function assertNoClones(node: VmNode, vmid: number): void {
   const bases = node.kind.disks(node.guests.load(vmid).file).map(({ volid }) => volid);
   for (const other of node.guests.list().filter((id) => id !== vmid))

@@ -17,7 +17,7 @@ export interface Drive {
 
 export const cloudInitBytes = 4 * 1024 ** 2;
 
-/** @throws ApiError 400 if the text is none. */
+/** @throws ApiError 400 if the text is no drive. */
 export function parseDrive(key: string, text: string): Drive {
   try {
     const properties = parsePropertyString(text, driveFormats[key.replace(/\d+$/, "")]!, key);
@@ -27,20 +27,20 @@ export function parseDrive(key: string, text: string): Drive {
   }
 }
 
-/** The drive as PVE stores it: what only tells how to make it is left out. */
+/** The drive as PVE stores it, without parameters that are needed only to make it. */
 export function printDrive({ key }: Drive, properties: Properties): string {
   const { "import-from": _source, format: _format, ...stored } = properties;
   return printPropertyString(stored, driveFormats[key.replace(/\d+$/, "")]!);
 }
 
-/** `local-lvm:8`, or a bare size on a default storage. */
+/** `local-lvm:8`, or only a size, for the default storage. */
 export function newDrive(file: string): { storage?: string; bytes: number } | undefined {
   const [, storage, gibibytes] = /^(?:([^/:\s]+):)?(\d+(?:\.\d+)?)$/.exec(file) ?? [];
   if (gibibytes === undefined) return undefined;
   return { ...(storage !== undefined && { storage }), bytes: Math.trunc(Number(gibibytes) * 1024) * 1024 ** 2 };
 }
 
-/** `local-lvm:cloudinit` asks for one, `local-lvm:vm-101-cloudinit` is one. */
+/** Whether it is a cloud-init drive: `local-lvm:cloudinit` makes one, `local-lvm:vm-101-cloudinit` exists. */
 export function isCloudInit({ file }: Drive): boolean {
   return /[:/](?:vm-\d+-)?cloudinit(?:\.(raw|qcow2))?$/.test(file);
 }
@@ -63,12 +63,12 @@ export function drivesOf({ options }: GuestConfig): Drive[] {
   return [...options].filter(([key]) => isDriveKey(key)).map(([key, text]) => parseDrive(key, text));
 }
 
-/** Format of a volume: files tell by their names. */
+/** Format of a volume; that of a file is in its name. */
 export function volumeFormat(volid: string): string {
   return /\.(raw|qcow2|vmdk)$/.exec(volid)?.[1] ?? "raw";
 }
 
-/** Disks as their storages list them, the drive of cloud-init among them. */
+/** Disks as their storages list them, the cloud-init drive included. */
 export function vmDisks(config: GuestConfig): GuestDisk[] {
   const drives = drivesOf(config).filter((drive) => drive.file.includes(":") && (isDisk(drive) || isCloudInit(drive)));
   const volumes = drives.map((drive) => ({
@@ -101,14 +101,14 @@ export function defaultBoot(config: GuestConfig): string {
   return order ? `order=${order}` : "";
 }
 
-/** A machine's network with a MAC address, its own or a new one. */
+/** A machine's network with a MAC address: the one that it has, or a new one. */
 export function withMac(text: string, isNew = false): string {
   const network = parsePropertyString(text, vmNetworkFormat);
   const macaddr = isNew ? undefined : network["macaddr"];
   return printPropertyString({ ...network, macaddr: macaddr ?? randomMac() }, vmNetworkFormat);
 }
 
-/** A size as a drive states it. */
+/** A drive's properties with its size. */
 export function sized(properties: Properties, bytes: number): Properties {
   return { ...properties, size: formatSize(bytes) };
 }

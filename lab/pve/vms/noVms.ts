@@ -2,7 +2,7 @@ import type { GuestStatus, VmDriver } from "../driver";
 
 const refuse = () => Promise.reject(new Error("this node runs no virtual machines: raise the lab by `lab up --vms`"));
 
-/** A node that has nothing to run virtual machines with. */
+/** The driver of a node that cannot run virtual machines. */
 export class NoVms implements VmDriver {
   readonly create = refuse;
   readonly clone = refuse;
@@ -21,7 +21,7 @@ export class NoVms implements VmDriver {
   readonly apply = refuse;
   readonly agent = refuse;
 
-  // Nothing is there to be ended or removed.
+  // Nothing to end or remove.
   async stop(): Promise<void> {}
   async destroy(): Promise<void> {}
   async removeDisk(): Promise<void> {}

@@ -8,7 +8,7 @@ const flag = optional("boolean");
 const count = optional("integer");
 const positive = optional("integer", { minimum: 1 });
 
-/** Limits of throughput by what they count; times come with each. */
+/** Limits of throughput in MB, bytes and operations, with times for bursts. */
 const throttles: ParameterTable = Object.fromEntries([
   ...["mbps", "mbps_max", "mbps_rd", "mbps_rd_max", "mbps_wr", "mbps_wr_max"].map((key) => [key, optional("number")]),
   ...["bps", "bps_rd", "bps_wr"].map((key) => [key, count]),
@@ -147,7 +147,7 @@ const drives: ParameterTable = {
   tpmstate0: properties(driveFormats["tpmstate"]!),
 };
 
-/** Names of drives in the order in which the first is taken for the boot disk. */
+/** Names of drives in PVE's order: the first one is the default boot disk. */
 export const driveNames: readonly string[] = Object.keys(drives);
 export const unusedNames: readonly string[] = Array.from({ length: 256 }, (_, index) => `unused${index}`);
 
@@ -155,7 +155,7 @@ export function isDriveKey(key: string): boolean {
   return Object.hasOwn(drives, key);
 }
 
-/** Options by which cloud-init's drive is made. */
+/** Options that determine the content of the cloud-init drive. */
 export const cloudInitOptions: ParameterTable = {
   cicustom: optional("string", { format: "pve-qm-cicustom" }),
   cipassword: text,
@@ -306,5 +306,5 @@ export const vmOptions: ParameterTable = {
   watchdog: optional("string", { format: "pve-qm-watchdog" }),
 };
 
-/** Every option that a configuration may hold: of a snapshot it says when that was taken. */
+/** Every option that a configuration may hold: that of a snapshot also has its time. */
 export const readVmOptions: ParameterTable = { ...vmOptions, snaptime: count };

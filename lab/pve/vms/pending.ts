@@ -6,16 +6,16 @@ import { splitList } from "../schema/formats";
 import { isCdrom, isCloudInit, parseDrive } from "./drives";
 import { agentFormat, cloudInitOptions, isDriveKey, vmNetworkFormat } from "./options";
 
-// What `PVE::QemuServer` does with changes: each goes to the pending section, and from there everything is taken over on
-// a machine that is stopped, and on one that runs what its hotplug features allow.
+// What `PVE::QemuServer` does with changes: each goes to the pending section. A stopped machine then gets all of them, a
+// running one those that its hotplug features allow.
 
-/** Options that have no effect on a running machine, and so are taken over at once. */
+/** Options that have no effect on a running machine, and so are applied at once. */
 const fastOptions = new Set([
   ...["description", "hookscript", "lock", "migrate_downtime", "migrate_speed", "name", "onboot", "protection"],
   ...["shares", "startup", "tags", "vmstatestorage", ...Object.keys(cloudInitOptions)],
 ]);
 
-/** `vmconfig_apply_pending`: everything, on a machine that is stopped. */
+/** `vmconfig_apply_pending`: applies everything to a stopped machine. */
 export function applyPendingToVm(draft: Draft, _context: UpdateContext): Record<string, string> {
   for (const key of [...draft.pending.deletions]) remove(draft, key);
   dropUnchanged(draft);
@@ -29,7 +29,7 @@ export function applyPendingToVm(draft: Draft, _context: UpdateContext): Record<
 }
 
 /**
- * `vmconfig_hotplug_pending`: what a running machine takes without a restart.
+ * `vmconfig_hotplug_pending`: applies what a running machine accepts without a restart.
  *
  * @returns the options that changed, for the driver.
  */
@@ -72,7 +72,7 @@ export function queueOption(draft: Draft, key: string, value: string): void {
   cancelDeletion(draft, key);
 }
 
-/** Takes what is pending back; the disk that was made for it is kept, unless `next` goes on with it. */
+/** Drops a pending change. A disk that was made for it becomes unused, unless `next` has the same disk. */
 function forget(draft: Draft, key: string, next?: string): void {
   const queued = draft.pending.options.get(key);
   draft.pending.options.delete(key);
@@ -81,7 +81,7 @@ function forget(draft: Draft, key: string, next?: string): void {
   if (!isKept) release(draft, key, queued);
 }
 
-/** `vmconfig_register_unused_drive`: a disk that lost its place is kept; a drive of cloud-init goes. */
+/** `vmconfig_register_unused_drive`: a removed disk becomes unused; a cloud-init drive is dropped. */
 function release(draft: Draft, key: string, text: string): void {
   const drive = parseDrive(key, text);
   if (isCloudInit(drive)) draft.cloudInit.clear();
@@ -98,7 +98,7 @@ function remove(draft: Draft, key: string): void {
 function take(draft: Draft, key: string, value: string): void {
   draft.options.set(key, value);
   draft.pending.options.delete(key);
-  // A volume that is in use again is unused no more.
+  // A volume that is in use again is no longer listed as unused.
   if (!isDriveKey(key)) return;
   for (const [name, volid] of [...draft.options])
     if (/^unused\d+$/.test(name) && volid === parseDrive(key, value).file) draft.options.delete(name);
@@ -131,7 +131,7 @@ function isPluggable(draft: Draft, key: string, value: string, features: Readonl
   return ["cpuunits", "cpulimit"].includes(key);
 }
 
-/** A CD and the limits of a disk always change live. Another or a further disk does if its bus supports hotplug. */
+/** A CD and the limits of a disk can always change live; a new or another disk if its bus supports hotplug. */
 function isPluggableDrive(key: string, value: string, old: string | undefined, hotplug: boolean): boolean {
   if (/^(efidisk|tpmstate)/.test(key)) return false;
   const drive = parseDrive(key, value);
@@ -147,7 +147,7 @@ function isPluggableDrive(key: string, value: string, old: string | undefined, h
 /** Parts of a disk that take effect when the machine starts. */
 const fixedParts = ["aio", "discard", "iothread", "queues", "product", "cache", "ssd", "vendor", "ro"];
 
-/** Whether a network can be changed without its device being unplugged. */
+/** Whether a network can change without unplugging its device. */
 function isSameLink(old: string, value: string): boolean {
   const [before, after] = [old, value].map((text) => parsePropertyString(text, vmNetworkFormat)) as [
     Properties,
@@ -156,7 +156,7 @@ function isSameLink(old: string, value: string): boolean {
   return !["model", "macaddr", "queues", "mtu"].some((part) => differs(before, after, part));
 }
 
-/** What of `agent` makes the device: whether there is one, and its type. */
+/** The parts of `agent` that affect the device: whether there is one, and its type. */
 function agentDevice(text: string): string {
   const { fstrim_cloned_disks: _, ...device } = parsePropertyString(text, agentFormat);
   return device["enabled"] === "1" ? JSON.stringify(Object.entries(device).sort()) : "";

@@ -17,7 +17,7 @@ export interface VmCheck {
   readonly pool?: string;
 }
 
-/** Options by the privilege that changing them takes: `PVE::API2::Qemu`'s tables. */
+/** Options by the privilege that changing them needs: `PVE::API2::Qemu`'s tables. */
 const privileges: Readonly<Record<string, readonly string[]>> = {
   "VM.Config.CPU": ["cores", "cpu", "cpulimit", "cpuunits", "numa", "smp", "sockets", "vcpus"],
   "VM.Config.Memory": ["memory", "balloon", "shares", "allow-ksm"],
@@ -36,10 +36,10 @@ const privilegeOf = new Map(
 );
 
 /**
- * Who may change which option: `check_vm_modify_config_perm` and the checks by value beside it. Only `root@pam` itself
- * passes unchecked.
+ * Who may change which option: `check_vm_modify_config_perm` and its checks of values. Only `root@pam` itself is not
+ * checked.
  *
- * @throws ApiError 403, or 500 for what is root@pam's alone.
+ * @throws ApiError 403, or 500 for options that only root@pam may change.
  */
 export function checkVmOptions(check: VmCheck, set: Params, deletions: readonly string[] = []): void {
   const { permissions, user, vmid, pool } = check;
@@ -69,12 +69,12 @@ export function checkVmOptions(check: VmCheck, set: Params, deletions: readonly 
   for (const [key, value] of Object.entries(set)) if (/^net\d+$/.test(key)) checkVmBridge(check, value);
 }
 
-/** A bridge of the host that a network of a machine names. */
+/** Checks the host's bridge in a machine's network. */
 export function checkVmBridge({ permissions, user }: Pick<VmCheck, "permissions" | "user">, text: string): void {
   if (user !== root) checkBridge({ permissions, user }, parsePropertyString(text, vmNetworkFormat));
 }
 
-/** Who may put a drive in, or take it out. */
+/** Checks who may add or remove a drive. */
 export function checkDrive({ permissions, user, vmid }: VmCheck, drive: Drive): void {
   const needed = isCloudInit(drive)
     ? ["VM.Config.Cloudinit", "VM.Config.CDROM"]
@@ -83,7 +83,7 @@ export function checkDrive({ permissions, user, vmid }: VmCheck, drive: Drive): 
 }
 
 /**
- * `check_storage_access`: the space of new disks, and the volumes and images that are named.
+ * `check_storage_access`: checks the rights on the storages of new disks, and on existing volumes and images.
  *
  * @param storage the default for disks that name none.
  */

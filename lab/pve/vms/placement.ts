@@ -22,15 +22,15 @@ import { isDriveKey } from "./options";
 export interface Placement {
   readonly vmid: number;
   readonly storages: StorageStore;
-  /** Where a drive goes that names no storage. */
+  /** The storage of drives that name none. */
   readonly storage?: string;
   readonly log: TaskLog;
 }
 
 /**
- * `create_disks`: takes the space of the drives asked for, and gives each the value that PVE stores.
+ * `create_disks`: takes the space of the requested drives, and returns for each the value that PVE stores.
  *
- * @param draft what the machine has already; drives are named apart from it.
+ * @param draft the machine's current configuration; new drives get other names than its drives.
  * @returns values by key, and the disks that the driver has to make.
  */
 export function placeDrives(
@@ -85,7 +85,7 @@ function storageFor(named: string | undefined, { storage }: Placement): string {
   return found;
 }
 
-/** What holds the firmware's variables and the TPM's state has a size of its own, whatever was asked for. */
+/** Size of the disks of the firmware's variables and the TPM's state, which is fixed. */
 function fixedBytes({ key, properties }: Drive): number | undefined {
   if (key === "tpmstate0") return 4 * 1024 ** 2;
   if (key === "efidisk0") return properties["efitype"] === "4m" ? 528 * 1024 : 128 * 1024;
@@ -99,7 +99,7 @@ function assertNoCloudInit(draft: Draft, key: string): void {
   if (other) throw failure(`${key} - cloud-init drive is already attached at '${other.key}'`);
 }
 
-/** Path of an image that is to become a disk. */
+/** Path of the image for a new disk. */
 function imageFile(source: string, storages: StorageStore): string {
   if (!source.startsWith("/") && storages.describe(source).content !== "import")
     throw failure(`cannot import from '${source}' - this double copies images, not disks of other machines`);
@@ -108,10 +108,10 @@ function imageFile(source: string, storages: StorageStore): string {
   return file;
 }
 
-/** Size of a volume that is there already: one that the machine has or had, or a CD's image. */
+/** Size of an existing volume: one that the machine has or had, or a CD's image. */
 function existingBytes(drive: Drive, draft: Draft, storages: StorageStore): number {
   const own = [...drivesOf(draft), ...drivesOf(draft.pending)].find(({ file }) => file === drive.file);
-  // Another machine that has the same volume may have grown it.
+  // Another machine with the same volume may have enlarged it.
   if (own) return Math.max(driveBytes(own), storedBytes(drive.file, storages) ?? 0);
   const stated = driveBytes(drive);
   const isUnused = [...draft.options.values()].includes(drive.file);

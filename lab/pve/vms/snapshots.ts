@@ -5,7 +5,7 @@ import type { VmNode } from "../node";
 import type { Params } from "../schema/schema";
 import { drivesOf, isDisk } from "./drives";
 
-// Snapshots of disks and configuration, as `PVE::AbstractConfig` makes them; what is in a machine's memory is not kept.
+// Snapshots of disks and configuration, as `PVE::AbstractConfig` makes them, without a machine's memory.
 
 /** A `qmsnapshot` task. @throws ApiError 500 for a reserved name. */
 export function snapshotTask(node: VmNode, user: string, params: Params): string {
@@ -36,7 +36,7 @@ export function snapshotTask(node: VmNode, user: string, params: Params): string
   );
 }
 
-/** A `qmrollback` task, which ends a machine that runs. */
+/** A `qmrollback` task, which ends a running machine. */
 export function rollbackTask(node: VmNode, user: string, params: Params): string {
   const { snapname: name = "", start } = params;
   const vmid = Number(params["vmid"]);
@@ -60,7 +60,7 @@ export function rollbackTask(node: VmNode, user: string, params: Params): string
   });
 }
 
-/** A `qmdelsnapshot` task: what came after the snapshot comes after the one before it. */
+/** A `qmdelsnapshot` task. The parent of the snapshot becomes the parent of its children. */
 export function deleteSnapshotTask(node: VmNode, user: string, params: Params): string {
   const { snapname: name = "" } = params;
   const vmid = Number(params["vmid"]);
@@ -84,7 +84,7 @@ export function deleteSnapshotTask(node: VmNode, user: string, params: Params): 
   );
 }
 
-/** The snapshots, and as the last the machine as it is. */
+/** The snapshots, and last the machine's current state. */
 export async function listSnapshots(node: VmNode, vmid: number): Promise<unknown> {
   const { file, digest } = node.guests.load(vmid);
   const parentOf = ({ options }: GuestConfig) => options.has("parent") && { parent: options.get("parent") };

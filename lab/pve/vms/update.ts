@@ -17,13 +17,13 @@ import { applyPendingToVm, hotplugIntoVm, queueDeletion, queueOption } from "./p
 import { checkDrive, checkDriveStorages, checkVmBridge, checkVmOptions, type VmCheck } from "./permissions";
 import { placeDrives } from "./placement";
 
-/** What a call to change a machine asks for. */
+/** The changes that a call asks for. */
 export interface VmChange {
   readonly vmid: number;
   readonly set: Params;
   readonly delete: readonly string[];
   readonly revert: readonly string[];
-  /** Whether the volumes of drives that are taken out go, too. */
+  /** Whether the volumes of removed drives are also destroyed. */
   readonly force: boolean;
   readonly digest?: string;
   readonly skipLock: boolean;
@@ -51,7 +51,7 @@ export function readVmChange(params: Params): VmChange {
   return change;
 }
 
-/** Who may make a change, and whether it can be made now: PVE asks before it locks and again with the lock. */
+/** Checks who may make a change, and whether it is possible now: PVE does so before it locks, and again with the lock. */
 export function checkVmChange(node: VmNode, user: string, change: VmChange): GuestConfigFile {
   const check = vmCheck(node, user, change.vmid);
   checkVmOptions(check, change.set, change.delete);
@@ -69,7 +69,7 @@ export function checkVmChange(node: VmNode, user: string, change: VmChange): Gue
   return file;
 }
 
-/** `PUT …/config` with the machine's lock held, or the work of a `qmconfig` task. */
+/** `PUT …/config` while the machine is locked, or the work of a `qmconfig` task. */
 export async function updateVm(node: VmNode, user: string, change: VmChange, log: TaskLog): Promise<void> {
   const { vmid, set } = change;
   await node.guests.withLock(vmid, async () => {
@@ -148,7 +148,7 @@ async function plug(node: VmNode, vmid: number, draft: EditedVm, touched: Readon
   });
 }
 
-/** With `force` the volumes that were just taken out are destroyed instead of kept. */
+/** With `force` the volumes that were just removed are destroyed instead of kept. */
 async function removeUnused(node: VmNode, vmid: number, draft: EditedVm, keys: readonly string[]): Promise<void> {
   const before = node.guests.load(vmid).file.options;
   for (const key of keys) {
@@ -162,7 +162,7 @@ async function removeUnused(node: VmNode, vmid: number, draft: EditedVm, keys: r
   }
 }
 
-/** The value as PVE keeps it, after the checks of its kind. */
+/** The value as PVE keeps it, after the checks for this option. */
 function checkedOption(draft: EditedVm, key: string, value: string, change: VmChange): string {
   if (key === "tags") return uniqueTags(value);
   if (key !== "boot") return value;
@@ -179,7 +179,7 @@ function bootOrder(boot: string | undefined): string[] {
   return splitList(/(?:^|,)order=([^,]+)/.exec(boot ?? "")?.[1]);
 }
 
-/** A password as crypt(3) has it, unless it is that already. It goes by standard input, where nobody else sees it. */
+/** Hashes a password as crypt(3), unless it is hashed already. Passes it by standard input, where nobody else sees it. */
 function encrypted(password: string): string {
   if (/^\$(?:[156]|2[ay])(\$.+){2}/.test(password)) return password;
   const { stdout, status } = spawnSync("openssl", ["passwd", "-5", "-stdin"], { input: password, encoding: "utf8" });
@@ -187,7 +187,7 @@ function encrypted(password: string): string {
   return stdout.trim();
 }
 
-/** @throws ApiError 400 for unknown options and for ones that are set, deleted and reverted at once. */
+/** @throws ApiError 400 for unknown options, and for ones in more than one of set, delete and revert. */
 function assertConsistent(change: VmChange): void {
   for (const key of change.revert) {
     if (!(key in vmOptions)) throw parameterError({ revert: `unknown option '${key}'` });
