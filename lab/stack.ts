@@ -4,7 +4,7 @@ import { Document } from "yaml";
 import { artifactHost } from "./lab";
 import { vmTemplateId } from "./vms/vmTemplate";
 
-/** What the lab's stack file is made of. */
+/** What {@link stackConfig} needs to know of a lab. */
 export interface StackLab {
   /** Pulumi stack, `lab` or `lab-<name>`. */
   readonly stack: string;
@@ -17,20 +17,20 @@ export interface StackLab {
   readonly k3s: { readonly version: string; readonly sha256: string; readonly imagesSha256: string };
   /** Whether it runs virtual machines: then the cluster is a mixed one. */
   readonly vms?: boolean;
-  /** Its registry, from which nodes then get all images that they do not have; `authority` is host and port. */
+  /** Its registry, from which nodes pull all images that they lack; `authority` is host and port. */
   readonly registry?: { readonly authority: string; readonly caFile: string };
 }
 
 const repo = path.join(__dirname, "..");
 
-/** Where Pulumi looks for the stack's config; ignored by git. */
+/** Path of the stack's config, as Pulumi expects it. Git ignores the file. */
 export function stackFile(stack: string): string {
   return path.join(repo, `Pulumi.${stack}.yaml`);
 }
 
 /**
- * The lab's stack: S1 to S3 (Pulumi.homelab.yaml) at the lab's addresses, or with virtual machines one worker of each kind. What it adds is only for the lab: where K3s
- * comes from, and that nothing is left to pull from a registry, which the lab does not have; one for add-ons has its own.
+ * The lab's stack: S1 to S3 (Pulumi.homelab.yaml) at the lab's addresses, or with virtual machines one worker of each kind.
+ * Only the lab needs the rest: a source of K3s, and no images to pull, because a lab has no registry unless it is for add-ons.
  */
 export function stackConfig(lab: StackLab): unknown {
   const at = (last: number): string => `${lab.prefix}.${last}`;
@@ -49,7 +49,7 @@ export function stackConfig(lab: StackLab): unknown {
         },
         k3s: {
           artifacts: {
-            // By name, so that each node asks its name server.
+            // A name, so that each node uses its name server.
             baseUrl: `http://${artifactHost}:8080/k3s`,
             sha256: { amd64: lab.k3s.sha256 },
             airgapImages: true,
@@ -57,7 +57,7 @@ export function stackConfig(lab: StackLab): unknown {
           },
           ...(lab.registry && { registries: registriesOf(lab.registry) }),
           disable: ["coredns", "servicelb", "traefik", "local-storage", "metrics-server"],
-          // A processor in software takes minutes for what a real one does in seconds.
+          // An emulated processor takes minutes for what a real one does in seconds.
           startTimeout: lab.vms ? "12m" : "3m",
         },
         removal: { drainTimeout: "3m" },
@@ -92,7 +92,7 @@ export function stackConfig(lab: StackLab): unknown {
   };
 }
 
-/** The lab's registry takes the place of all others. */
+/** The lab's registry replaces all others. */
 function registriesOf({ authority, caFile }: NonNullable<StackLab["registry"]>): unknown {
   return {
     mirrors: { "*": { endpoints: [`https://${authority}`] } },
@@ -100,7 +100,7 @@ function registriesOf({ authority, caFile }: NonNullable<StackLab["registry"]>):
   };
 }
 
-/** One agent in a virtual machine, no larger than it must be: its memory is taken from the machine, and its processor is software. */
+/** One agent in a virtual machine, as small as possible: its memory is the machine's, and its processor is emulated. */
 function vmPool(address: string): unknown {
   return {
     ...{ role: "agent", kind: "vm", count: 1, hostname: "k3s-vm-{00}", template: vmTemplateId, clone: "linked" },
@@ -108,7 +108,7 @@ function vmPool(address: string): unknown {
   };
 }
 
-/** Writes the stack file; one that is there already is the person's to keep, scaled or otherwise changed. */
+/** Writes the config of the lab's stack. A file that exists is kept: it may have the person's changes. */
 export function writeStackConfig(lab: StackLab): string {
   const file = stackFile(lab.stack);
   if (!fs.existsSync(file)) {

@@ -10,19 +10,19 @@ interface ModuleFolder {
   readonly folder: string;
 }
 
-/** Where a chart has its CRDs, and where they come from. */
+/** The folder of a chart's CRDs, and their source. */
 interface ChartCrds {
   /**
-   * As the vendor's chart: Helm only ever installs what is in `crds`; what a template reads from another folder, it also upgrades, and it
-   * deletes it with the release.
+   * The same folder as in the vendor's chart. CRDs in `crds` Helm only installs. CRDs that a template reads from another
+   * folder it also upgrades, and deletes with the release.
    */
   readonly into: string;
   readonly from: readonly ModuleFolder[];
 }
 
 /**
- * The CRDs that the vendor's chart has, for the double of that name. They come from the Go modules of the programs that run, of
- * the same version, when the chart is pushed: we keep no copy.
+ * The CRDs of the vendor's chart, for the double of that name. When the chart is pushed, they are copied from the Go modules
+ * of the programs that run, in the same version: we keep no copy.
  */
 const chartCrds: Readonly<Record<string, ChartCrds>> = {
   flux2: {
@@ -33,15 +33,15 @@ const chartCrds: Readonly<Record<string, ChartCrds>> = {
     ],
   },
   "kube-prometheus-stack": {
-    // A chart in the chart: Helm writes a chart with its CRDs into the Secret of each release, but not the charts in it, and a
-    // Secret has 1 MiB.
+    // In a subchart: Helm writes a chart with its CRDs into the Secret of each release, but not its subcharts, and a Secret
+    // has at most 1 MiB.
     into: "charts/crds/crds",
     from: [{ component: "prometheus-operator", folder: "example/prometheus-operator-crd" }],
   },
 };
 
 /**
- * The folders whose files go into a chart's double; none for a chart without CRDs.
+ * The folders whose files are copied into a chart's double; none for a chart without CRDs.
  *
  * @throws Error if a module cannot be fetched
  */

@@ -2,10 +2,10 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 /**
- * Copies a chart's folder as `helm package` packs it: without what its `.helmignore` names (helm 3.18, `pkg/ignore`). Helm ignores
- * nothing in an archive, and would install such a file.
+ * Copies a chart's folder as `helm package` packs it: without what its `.helmignore` names (helm 3.18, `pkg/ignore`). In an
+ * archive Helm ignores nothing, so it would install such a file.
  *
- * @throws Error for a pattern whose effect is Helm's alone
+ * @throws Error for a pattern that only Helm supports
  */
 export function copyChart(chart: string, to: string): void {
   const file = path.join(chart, ".helmignore");
@@ -22,9 +22,9 @@ export function copyChart(chart: string, to: string): void {
 
 interface Rule {
   readonly pattern: RegExp;
-  /** Compared with the whole path, and not with the name alone. */
+  /** Whether it is compared with the whole path, not only with the name. */
   readonly isPath: boolean;
-  /** Folders alone. */
+  /** Whether it matches only folders. */
   readonly isFolder: boolean;
 }
 

@@ -21,11 +21,11 @@ export interface ChartFolder {
   readonly into: string;
 }
 
-/** What a chart says of itself: its Chart.yaml. */
+/** A chart's Chart.yaml. */
 export interface ChartMetadata {
   readonly name: string;
   readonly version: string;
-  /** Of the program in it. */
+  /** Version of the program in it. */
   readonly appVersion?: string;
 }
 
@@ -34,7 +34,7 @@ export interface ChartMetadata {
  * layer. The same files give the same digest.
  *
  * @param chart a folder, which is packed as `helm package` does it; or an archive
- * @param folders what goes into a chart in a folder beside its own files
+ * @param folders added to the chart's own files, if it is a folder
  */
 export async function pushChart(
   client: RegistryClient,
@@ -64,7 +64,7 @@ export const isArchive = (chart: string): boolean => chart.endsWith(".tgz");
 /** The Chart.yaml of a folder or an archive. */
 export async function readChart(chart: string): Promise<ChartMetadata> {
   const text = isArchive(chart)
-    ? // One level down: the charts that it depends on have theirs below it.
+    ? // One level down: its subcharts have theirs in folders below.
       await run("tar", ["-xOf", chart, "--wildcards", "--no-wildcards-match-slash", "*/Chart.yaml"])
     : fs.readFileSync(path.join(chart, "Chart.yaml"), "utf8");
   return parse(text) as ChartMetadata;
@@ -79,7 +79,7 @@ async function packChart(
   copyChart(chart, path.join(scratch, name));
   for (const { from, into } of folders) copyFiles(from, path.join(scratch, name, into));
   const archive = path.join(scratch, "chart.tgz");
-  // Without -n gzip writes the time.
+  // Without -n, gzip writes the time.
   await run("tar", [...reproducible, "--use-compress-program=gzip -n", "-cf", archive, "-C", scratch, name]);
   return archive;
 }
@@ -87,7 +87,7 @@ async function packChart(
 /** A tag has no plus sign; Helm writes and reads an underscore for it. */
 const tagOf = (version: string): string => version.replaceAll("+", "_");
 
-/** Copies contents alone: those of a Go module cannot be written to. */
+/** Copies only contents, not modes: the files of a Go module are read-only. */
 function copyFiles(from: string, to: string): void {
   fs.mkdirSync(to, { recursive: true });
   for (const file of fs.readdirSync(from))

@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises";
 
 import { sha256 } from "../k3s/images";
 
-/** What a manifest says of a part. */
+/** A part's entry in a manifest. */
 export interface Descriptor {
   readonly mediaType: string;
   /** `sha256:…` */
@@ -31,7 +31,7 @@ export class RegistryClient {
   ) {}
 
   /**
-   * Pushes one image or chart under a tag: its parts, then its manifest. Parts that the registry has are not sent again.
+   * Pushes one image or chart under a tag: its parts, then its manifest. It skips parts that the registry has.
    *
    * @returns the digest of the manifest, `sha256:…`
    * @throws Error with the registry's answer

@@ -11,18 +11,18 @@ import { RegistryClient } from "./client";
 import { pushImageArchive } from "./images";
 import { findVendorChart, vendorCharts, vendorImages } from "./vendorCharts";
 
-/** A client of the lab's registry, which takes pushes from anybody in the lab's network. */
+/** A client of the lab's registry, which accepts pushes from anybody in the lab's network. */
 export function registryOf(lab: Pick<Lab, "name" | "subnet">): RegistryClient {
   return new RegistryClient(labNetwork(lab.subnet).registry, fs.readFileSync(labPaths(lab.name).ca, "utf8"));
 }
 
-/** Small charts of ours under the vendors' names. */
+/** Our own small charts under the vendors' names. */
 export const chartDoubles = path.join(__dirname, "../charts/doubles");
 
 /**
- * Pushes what add-ons of the lab are made of: the lab's test image, the components that users have, and the doubles of charts. With
- * `ADDONS_CHARTS`, also the vendors' charts that it has, each in place of the double of its name, and the images that they ask for.
- * Returns the charts by name.
+ * Pushes what the lab's add-ons need: the lab's test image, the components that users have, and the doubles of charts. With
+ * `ADDONS_CHARTS` also the vendors' charts in that folder, each instead of the double of its name, and the images that they ask
+ * for. Returns the charts by name.
  */
 export async function fillRegistry(lab: Lab, log: Log): Promise<ReadonlyMap<string, PushedChart>> {
   const registry = registryOf(lab);
@@ -34,14 +34,14 @@ export async function fillRegistry(lab: Lab, log: Log): Promise<ReadonlyMap<stri
   return pushed;
 }
 
-/** Of the doubles, and of the vendors' charts that the person has. */
+/** Names of the doubles, and of the vendors' charts that the person has. */
 async function chartNames(): Promise<ReadonlySet<string>> {
   const doubles = fs.readdirSync(chartDoubles, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   const others = await Promise.all(vendorCharts().map(readChart));
   return new Set([...doubles, ...others].map(({ name }) => name));
 }
 
-/** Pushes the double of a chart, with the CRDs that its vendor's chart has; or the vendor's own, if `ADDONS_CHARTS` has it. */
+/** Pushes the double of a chart, with the CRDs of the vendor's chart; or the vendor's chart, if `ADDONS_CHARTS` has it. */
 export async function pushChartDouble(registry: RegistryClient, name: string, log: Log): Promise<PushedChart> {
   const vendors = await findVendorChart(name);
   if (vendors === undefined) return pushChart(registry, path.join(chartDoubles, name), await crdFoldersOf(name, log));

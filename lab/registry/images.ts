@@ -13,7 +13,7 @@ interface ArchivedImage {
 
 /**
  * Pushes every image of an archive in the form of `docker save`, under its own name without the registry: the lab's registry
- * takes the place of all others.
+ * replaces all others.
  *
  * @returns each image's name and the digest of its manifest
  */
@@ -27,7 +27,7 @@ export async function pushImageArchive(client: RegistryClient, archive: string):
   }
 }
 
-/** The same for an archive that is unpacked. */
+/** The same for an unpacked archive. */
 export async function pushImageFolder(client: RegistryClient, folder: string): Promise<ReadonlyMap<string, string>> {
   const file = (name: string) => ({ file: path.join(folder, name) });
   const images = JSON.parse(fs.readFileSync(file("manifest.json").file, "utf8")) as ArchivedImage[];
@@ -43,8 +43,8 @@ export async function pushImageFolder(client: RegistryClient, folder: string): P
 }
 
 /**
- * Where a registry that mirrors all others has an image: `docker.io/library/busybox:1` is its `library/busybox`, tag `1`.
- * Names are read as containerd reads them.
+ * The name of an image in a registry that mirrors all others: `docker.io/library/busybox:1` is `library/busybox`, tag `1`.
+ * It parses names as containerd does.
  */
 export function placeOf(name: string): { readonly repository: string; readonly tag: string } {
   const [first = "", ...others] = name.split("/");
@@ -52,7 +52,7 @@ export function placeOf(name: string): { readonly repository: string; readonly t
   const image = (isRegistry ? others : [first, ...others]).join("/");
   const tag = /:([^/:]+)$/.exec(image)?.[1] ?? "latest";
   const repository = image.replace(/:[^/:]+$/, "");
-  // Docker's Hub has the images without a slash below library/.
+  // On Docker Hub, images without a slash are below library/.
   const isOfHub = !isRegistry || first === "docker.io";
   return { repository: isOfHub && !repository.includes("/") ? `library/${repository}` : repository, tag };
 }

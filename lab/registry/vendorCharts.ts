@@ -4,17 +4,17 @@ import { parse } from "yaml";
 import { type ComponentName, componentNames } from "../components/table";
 import { isArchive, readChart } from "./charts";
 
-/** Names the folder with the charts of the vendors that take the places of the doubles. */
+/** The variable that names the folder with vendors' charts, which replace the doubles. */
 const VARIABLE = "ADDONS_CHARTS";
-/** In that folder: names of images that these charts ask for, each with the component of the lab that it gets. */
+/** The file in that folder with names of images that these charts ask for, each with the lab's component to use. */
 const IMAGES = "images.yaml";
 
 /**
- * The vendor's own chart of a name, if the person has one: a folder with a Chart.yaml, or an archive that `helm pull` or
+ * The vendor's chart of a name, if the person has it: a folder with a Chart.yaml, or an archive that `helm pull` or
  * `helm package` has made, in the folder that `ADDONS_CHARTS` names.
  *
  * @returns its path; undefined if there is none
- * @throws Error if the folder is not there, or has several of the name
+ * @throws Error if the folder does not exist, or has several charts of that name
  */
 export async function findVendorChart(name: string): Promise<string | undefined> {
   const found: string[] = [];
@@ -35,7 +35,7 @@ export function vendorCharts(): string[] {
 }
 
 /**
- * Images that the vendors' charts ask for, and what the lab gives them.
+ * Images that the vendors' charts ask for, and the lab's component for each.
  *
  * @throws Error for a component that the lab does not have
  */

@@ -2,17 +2,17 @@ import * as http from "node:http";
 import * as https from "node:https";
 import type { TLSSocket } from "node:tls";
 
-/** What an ingress controller answered. */
+/** An answer of an ingress controller. */
 export interface IngressAnswer {
   readonly status: number;
   readonly body: string;
-  /** Common name in the certificate that it showed; undefined for HTTP. */
+  /** Common name of its certificate; undefined for HTTP. */
   readonly certificate?: string;
 }
 
 /**
- * A request to a node port, for a host whose name no name server knows. Each has a connection of its own, and takes any
- * certificate: that of Traefik itself is signed by nobody.
+ * Sends a request to a node port, for a host name that is in no DNS. Each request opens a new connection and accepts any
+ * certificate: Traefik's default one is self-signed.
  *
  * @throws Error if nothing answers within 5 s
  */

@@ -6,13 +6,13 @@ import * as path from "node:path";
 /** Receives one line of progress for a person. */
 export type Log = (line: string) => void;
 
-/** Where big artefacts live between runs: `$PROXMOX_K3S_CACHE`, else `$XDG_CACHE_HOME/proxmox-k3s`, else `~/.cache/proxmox-k3s`. */
+/** Folder of large build results: `$PROXMOX_K3S_CACHE`, else `$XDG_CACHE_HOME/proxmox-k3s`, else `~/.cache/proxmox-k3s`. */
 export function cacheDir(): string {
   const base = process.env["XDG_CACHE_HOME"] || path.join(os.homedir(), ".cache");
   return process.env["PROXMOX_K3S_CACHE"] || path.join(base, "proxmox-k3s");
 }
 
-/** A short, stable key of everything a build depends on. Files are named by content, so that a copy elsewhere hits the same entry. */
+/** A short, stable key of everything a build depends on. Pass the content of files, not paths, so that copies share an entry. */
 export function cacheKey(parts: readonly string[]): string {
   const hash = createHash("sha256");
   for (const part of parts) hash.update(part).update("\0");
@@ -31,8 +31,8 @@ export function contentOf(folder: string, only?: readonly string[]): string[] {
 /**
  * Returns `<cache>/<name>-<key>`, building it first if it is missing.
  *
- * `build` fills the folder it is given; the folder is moved into place only when `build` succeeds, so an interrupted
- * build leaves no half entry. Two processes that want the same entry build it once: the second waits for the first.
+ * `build` fills a folder that is moved into place only if `build` succeeds, so an interrupted build leaves no incomplete
+ * entry. If two processes want the same entry, the second waits for the first.
  */
 export async function cached(
   name: string,
@@ -60,7 +60,7 @@ export async function cached(
   }
 }
 
-/** A lock file that names its holder; a lock whose holder is gone is taken over. */
+/** A lock file with its holder's process number; if that process has ended, the lock is free. */
 async function lock(file: string, onWait: () => void): Promise<() => void> {
   for (let waited = false; ; waited = true) {
     try {

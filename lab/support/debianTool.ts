@@ -5,7 +5,7 @@ import { suite, unpackDebianPackages } from "../k3s/debianPackages";
 import { cached, Log } from "./cache";
 
 /**
- * Returns the path of a program from a Debian package. It is unpacked into the cache; nothing is installed on the machine.
+ * Returns the path of a program from a Debian package, which is unpacked into the cache and not installed on the machine.
  *
  * @throws Error if the mirror does not answer, or the package or the program is missing.
  */

@@ -5,13 +5,13 @@ import * as path from "node:path";
 
 interface Subject {
   readonly name: string;
-  /** As openssl has them: `IP:192.168.2.20,DNS:pve`. */
+  /** In openssl's form: `IP:192.168.2.20,DNS:pve`. */
   readonly altNames?: string;
   /** @default 2 */
   readonly days?: number;
 }
 
-/** A certificate that is its own CA, and its key; PEM, made by openssl. */
+/** Makes a self-signed certificate and its key with openssl, as PEM. */
 export function selfSigned({ name, altNames, days = 2 }: Subject): { cert: string; key: string } {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "self-signed-"));
   try {

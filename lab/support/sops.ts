@@ -6,15 +6,15 @@ import { run } from "../host/run";
 import type { Log } from "./cache";
 import { ensureDebianTool } from "./debianTool";
 
-/** A manifest that SOPS has encrypted, and what decrypts it. */
+/** A manifest that SOPS has encrypted, and its key. */
 export interface Encrypted {
   /** The values of `data` and `stringData` are encrypted. */
   readonly text: string;
-  /** As age-keygen writes it; a secret. */
+  /** In the form of age-keygen; a secret. */
   readonly ageKey: string;
 }
 
-/** Encrypts a Secret's manifest for a new age key, by the commands of docs/addons.md. */
+/** Encrypts a Secret's manifest for a new age key, with the commands of docs/addons.md. */
 export async function encryptSecret(manifest: string, log: Log): Promise<Encrypted> {
   const keygen = await ensureDebianTool("age", "age-keygen", log);
   const sops = await ensureComponent("sops", log);
