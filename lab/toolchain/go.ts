@@ -12,16 +12,16 @@ export const oldestGo = "1.26.7";
 /** The Go that is downloaded if the machine's own is missing or older. */
 const broughtGo = "1.26.8";
 
-/** How often a long build says that it goes on. */
+/** How often a long build logs its progress. */
 const progressEveryMs = 20_000;
 
 /**
  * Returns the path of a `go` that can build the lab's modules.
  *
- * It uses the machine's own if that is new enough. Any older one can fetch a newer one as a module, checked against
- * Go's checksum database; a Debian machine without any gets Debian's old one first.
+ * It uses the machine's own Go if that is new enough. Any older one can fetch a newer one as a module, checked against
+ * Go's checksum database; a Debian machine without Go gets Debian's old one first.
  *
- * @throws Error with one sentence on what to install, if no way is open.
+ * @throws Error that says what to install, if none of this is possible.
  */
 export async function ensureGo(log: Log): Promise<string> {
   const found = await newestGo();
@@ -43,7 +43,7 @@ async function newestGo(): Promise<Go | undefined> {
 }
 
 async function readGo(binary: string): Promise<Go | undefined> {
-  // "local" keeps this Go from switching to another one by itself while it is asked.
+  // "local": otherwise Go may switch to another version and report that one.
   const env = { ...process.env, GOTOOLCHAIN: "local" };
   const output = await run(binary, ["version"], { env, cwd: os.tmpdir() }).catch(() => "");
   const version = semver.coerce(/go version go(\S+)/.exec(output)?.[1])?.version;
@@ -95,13 +95,13 @@ function makeExecutable(folder: string): void {
   }
 }
 
-/** A person's own Go settings must not change a build, except for the source of modules. */
+/** A person's Go settings must not change a build, except for the source of modules. */
 function goEnv(): NodeJS.ProcessEnv {
   return { ...process.env, CGO_ENABLED: "0", GOFLAGS: "", GOROOT: "", GOTOOLCHAIN: "local", GOWORK: "off" };
 }
 
 /**
- * Returns the folder of a module's source, for files of it that are no Go code.
+ * Returns the folder of a module's source, for files in it that are no Go code.
  *
  * @param folder of the go.mod that pins it
  */

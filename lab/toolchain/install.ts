@@ -19,11 +19,11 @@ export interface Toolchain {
 }
 
 /**
- * Installs the Pulumi CLI, what it starts for Node.js and the resource plugins, all at the versions of package.json:
- * the vendors' releases if their sites answer within seconds, else builds from public Go modules. Each part is
- * cached separately, so that a change rebuilds only that part; with everything in the cache this takes milliseconds.
+ * Installs the Pulumi CLI, its parts for Node.js and the resource plugins, all in the versions of package.json: the vendors'
+ * releases if their sites answer within seconds, else builds from public Go modules. Each part is cached separately, so
+ * that a change rebuilds only that part; with everything in the cache this takes milliseconds.
  *
- * @param withAddons whether also what the add-ons' program needs; its plugin takes minutes to build
+ * @param withAddons whether to include the plugin of the add-ons' program, which takes minutes to build
  * @throws Error that names the part which could be neither downloaded nor built.
  */
 export async function ensureToolchain(log: Log, withAddons = false): Promise<Toolchain> {
@@ -35,7 +35,7 @@ export async function ensureToolchain(log: Log, withAddons = false): Promise<Too
   const root = await cached("toolchain", nodejsPartsKey(cli), async (entry) => {
     const dir = path.join(entry, "bin");
     fs.mkdirSync(dir);
-    // A hard link: the CLI looks for what it starts for Node.js beside its own file, and warns of any that it finds elsewhere.
+    // Hard links: the CLI expects its parts for Node.js in its own folder, and warns if they are elsewhere.
     for (const file of fs.readdirSync(cli)) fs.linkSync(path.join(cli, file), path.join(dir, file));
     writeNodejsParts(dir, cli);
   });
@@ -46,7 +46,7 @@ export async function ensureToolchain(log: Log, withAddons = false): Promise<Too
   return { binDir, pluginsDir, pulumiHome };
 }
 
-/** Folders are made and files linked: the engine ignores a plugin whose folder is a link. */
+/** Makes folders and links files: the engine ignores a plugin whose folder is a link. */
 function linkPlugins(plugins: ReadonlyMap<PluginName, string>, dir: string): void {
   for (const [name, entry] of plugins) {
     const folder = path.join(dir, `resource-${name}-v${pluginVersion(name)}`);
@@ -55,7 +55,7 @@ function linkPlugins(plugins: ReadonlyMap<PluginName, string>, dir: string): voi
   }
 }
 
-/** Makes `home` a PULUMI_HOME with the given plugins, keeping what else is in it. */
+/** Makes `home` a PULUMI_HOME with the given plugins; its other files stay. */
 export function makePulumiHome(home: string, pluginsDir: string): void {
   fs.mkdirSync(home, { recursive: true });
   const link = path.join(home, "plugins");
@@ -79,7 +79,7 @@ export function toolchainEnv(toolchain: Toolchain, home = toolchain.pulumiHome):
     PATH: [toolchain.binDir, path.dirname(programNode()), process.env["PATH"] ?? ""].join(path.delimiter),
     PULUMI_HOME: home,
     PULUMI_SKIP_UPDATE_CHECK: "true",
-    // A plugin that is missing is an error to show, not something to look for on the network.
+    // If a plugin is missing, show an error instead of looking for it on the network.
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
   };
 }

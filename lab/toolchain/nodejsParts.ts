@@ -9,12 +9,12 @@ const source = path.join(__dirname, "nodejs", "languageHost.ts");
 const oldestNode = 22;
 
 /**
- * What the engine starts for programs in Node.js, which a release of the CLI has in its folder and a build from Go
- * modules lacks: the name of each file, and our own lines for it, in which `$here` is the folder of the file.
+ * What the engine starts for programs in Node.js: a release of the CLI has these files, a build from Go modules lacks them.
+ * The name of each file, and our own lines for it, in which `$here` is the folder of the file.
  */
 const parts: Readonly<Record<string, string>> = {
   "pulumi-language-nodejs": 'exec node "$here/languageHost.js" "$@"',
-  // Dynamic providers are run by the SDK of the program, in whose folder the engine starts this.
+  // The program's SDK runs dynamic providers; the engine starts this in the program's folder.
   "pulumi-resource-pulumi-nodejs": [
     `script=$(node -p 'require.resolve("@pulumi/pulumi/cmd/dynamic-provider")') || exit`,
     'exec node "$script" "$@"',
@@ -28,9 +28,9 @@ export function nodejsPartsKey(cli: string): string[] {
 
 /**
  * Writes the language host `pulumi-language-nodejs` and the plugin for dynamic providers `pulumi-resource-pulumi-nodejs`
- * into `dir`: launchers of the release's if the CLI's folder has them, else of our own language host
- * (nodejs/languageHost.ts) and of the SDK's dynamic providers. All of them run on {@link programNode}, whatever the
- * machine's own Node.js is.
+ * into `dir`. They start the release's parts if the CLI's folder has them, else our own language host
+ * (nodejs/languageHost.ts) and the SDK's dynamic providers. All of them run on {@link programNode}, whatever the machine's
+ * own Node.js is.
  */
 export function writeNodejsParts(dir: string, cli: string): void {
   for (const [name, own] of Object.entries(parts)) {
@@ -40,16 +40,16 @@ export function writeNodejsParts(dir: string, cli: string): void {
   fs.writeFileSync(path.join(dir, "languageHost.js"), compile());
 }
 
-/** Its lines use exec, so that the engine's child is the part itself: it holds the engine's pipe and gets its signals. */
+/** The lines use exec, so that the engine's child is the program itself: it has the engine's pipe and gets its signals. */
 function writeLauncher(file: string, lines: string): void {
-  // Not written into: it may be a link to the release's own file.
+  // Removed first, because it may be a link to the release's file.
   fs.rmSync(file, { force: true });
   const here = 'here=$(dirname "$(readlink -f "$0")")';
   const onPath = `PATH=${quote(path.dirname(programNode()))}:$PATH`;
   fs.writeFileSync(file, `#!/bin/sh\n${here}\n${onPath}\n${lines}\n`, { mode: 0o755 });
 }
 
-/** The Node.js for programs: the one that runs this if it is new enough for Pulumi's SDK, else the project's own. */
+/** The Node.js for programs: the one of this process if it is new enough for Pulumi's SDK, else the project's own. */
 export function programNode(): string {
   if (Number(process.versions.node.split(".")[0]) >= oldestNode) return process.execPath;
   return path.join(path.dirname(require.resolve("node/package.json")), "bin", "node");

@@ -8,8 +8,8 @@ import { downloadCli, downloadPlugin, vendorAnswers } from "./vendor";
 import { cliVersion, PluginName, pluginVersion } from "./versions";
 
 /**
- * Returns the folder of the Pulumi CLI, which holds `pulumi` and, where it is the vendor's, what it starts for Node.js.
- * Built from Pulumi's public Go modules if the vendor's download does not answer.
+ * Returns the folder of the Pulumi CLI, which holds `pulumi` and, if it is the vendor's, its parts for Node.js. It is built
+ * from Pulumi's public Go modules if the vendor's server does not answer.
  */
 export async function ensureCli(log: Log): Promise<string> {
   const module = path.join(__dirname, "cli");
@@ -33,9 +33,9 @@ interface PluginSource {
   readonly module: string;
   /** Folder of its package, below that. */
   readonly package: string;
-  /** What the linker sets for a version; `main.version` by default. */
+  /** Variables that the linker sets to the version; `main.version` by default. */
   readonly set?: (version: string) => GoBuild["set"];
-  /** Writes the files that the plugin reads beside its binary. */
+  /** Writes the files that the plugin reads from its binary's folder. */
   readonly finish?: (binary: string, version: string, log: Log) => Promise<void>;
 }
 
@@ -50,7 +50,7 @@ const sources: Readonly<Record<PluginName, PluginSource>> = {
   random: { module: "plugins", package: "random" },
 };
 
-/** Returns the folder that holds `pulumi-resource-<name>`: the release, or our own if that cannot be downloaded. */
+/** Returns the folder that holds `pulumi-resource-<name>`: the release, or our build if that cannot be downloaded. */
 export async function ensurePlugin(name: PluginName, cli: string, log: Log): Promise<string> {
   const version = pluginVersion(name);
   const { set, finish, ...where } = sources[name];
@@ -67,7 +67,7 @@ export async function ensurePlugin(name: PluginName, cli: string, log: Log): Pro
   return cached(`resource-${name}-${version}`, key, fill, log);
 }
 
-/** True if `download` filled `dir`. Where it fails half-way, `dir` is emptied for the build that follows. */
+/** True if `download` filled `dir`. If it fails, empties `dir` for the build that follows. */
 async function tryVendor(dir: string, log: Log, download: () => Promise<void>): Promise<boolean> {
   if (!(await vendorAnswers())) return false;
   try {

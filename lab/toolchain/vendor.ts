@@ -7,7 +7,7 @@ import { cliVersion, PluginName, pluginVersion } from "./versions";
 /** How long the vendor's site may take to answer before the tool chain is built instead. */
 const probeMs = 4_000;
 
-/** Where the vendors keep their releases. */
+/** Addresses of the vendors' releases. */
 export interface Vendors {
   /** Folder of the CLI's archives. */
   readonly cli: string;
@@ -26,7 +26,7 @@ function archiveUrl({ cli }: Vendors): string {
   return `${cli}/pulumi-v${cliVersion}-${process.platform}-${arch}.tar.gz`;
 }
 
-/** Whether the downloads can be had from here within a few seconds. */
+/** Whether the vendors' server answers within a few seconds. */
 export function answers(vendors: Vendors): Promise<boolean> {
   return fetch(archiveUrl(vendors), { method: "HEAD", signal: AbortSignal.timeout(probeMs) }).then(
     (response) => response.ok,
@@ -36,7 +36,7 @@ export function answers(vendors: Vendors): Promise<boolean> {
 
 let answer: Promise<boolean> | undefined;
 
-/** The same of the vendors themselves; asked once a process. */
+/** The same for the real vendors; asks once per process. */
 export const vendorAnswers = (): Promise<boolean> => (answer ??= answers(VENDORS));
 
 /** Downloads the released CLI with its language host into `dir`. */
@@ -51,7 +51,7 @@ export async function downloadCli(dir: string, log: Log, vendors = VENDORS): Pro
   fs.rmSync(archive);
 }
 
-/** Lets the CLI download a released resource plugin, whose files end up in `dir`. */
+/** Downloads a released resource plugin into `dir`, by the CLI. */
 export async function downloadPlugin(
   pulumi: string,
   name: PluginName,

@@ -8,7 +8,7 @@ const npmPackages = {
   random: "@pulumi/random",
 } as const;
 
-/** Those of the add-ons' program alone, which a lab gets only if it is asked for. */
+/** The plugins of the add-ons' program, which a lab has only with `--addons`. */
 const addonsPackages = { kubernetes: "@pulumi/kubernetes" } as const;
 
 /** Name of a resource plugin, as in `pulumi-resource-<name>`. */
@@ -17,7 +17,7 @@ export type PluginName = keyof typeof npmPackages | keyof typeof addonsPackages;
 export const pluginNames = Object.keys(npmPackages) as PluginName[];
 export const addonsPluginNames = Object.keys(addonsPackages) as PluginName[];
 
-/** Version of the Pulumi CLI, without "v": that of the SDK, which package.json pins. */
+/** Version of the Pulumi CLI, without "v": the version of the SDK, which package.json pins. */
 export const cliVersion: string = packageJson.dependencies["@pulumi/pulumi"];
 
 const pinned: Readonly<Record<string, string>> = { ...addonsJson.dependencies, ...packageJson.dependencies };

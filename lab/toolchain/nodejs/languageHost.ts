@@ -1,10 +1,10 @@
 /**
- * A language host for Pulumi programs in TypeScript, instead of the released `pulumi-language-nodejs`, which cannot be
- * had as a module. The engine starts it with its own address as the last argument and reads the port from the first
- * line of stdout; from then on it calls the gRPC service `LanguageRuntime`.
+ * A language host for Pulumi programs in TypeScript, instead of the released `pulumi-language-nodejs`, which is no module.
+ * The engine starts it with the engine's address as the last argument and reads the port from the first line of stdout;
+ * from then on it calls the gRPC service `LanguageRuntime`.
  *
  * It runs programs, plugins and policy packs with the runners that `@pulumi/pulumi` brings. It reports no required
- * packages, because every resource names its plugin's version itself, and has no debugger and no code generation.
+ * packages, because every resource has its plugin's version, and has no debugger and no code generation.
  *
  * The install step compiles this file by itself, so it imports nothing of the project at run time: gRPC and the
  * messages come from the program's own `@pulumi/pulumi`.
@@ -38,13 +38,13 @@ const sdkVersion = (fromSdk("@pulumi/pulumi/package.json") as { version: string 
 
 const children = new Set<ChildProcess>();
 
-/** Ends the programs under way and then this process, however the engine's wish or end became known. */
+/** Ends the running programs and then this process, whether the engine cancels or ends. */
 function stop(): void {
   for (const child of children) child.kill("SIGTERM");
   process.exit(0);
 }
 
-/** Starts a runner of `@pulumi/pulumi`, as found from the program's folder, with this very Node. */
+/** Starts a runner of `@pulumi/pulumi`, resolved from the program's folder, with this process's Node. */
 function start(runner: string, args: string[], cwd: string, info: language.ProgramInfo, env: NodeJS.ProcessEnv) {
   const options = (info.getOptions()?.toJavaScript() ?? {}) as {
     typescript?: boolean;
@@ -105,7 +105,7 @@ const run: grpc.handleUnaryCall<language.RunRequest, language.RunResponse> = (ca
   });
 };
 
-/** Runs a policy pack or a plugin written in TypeScript; its output and its exit code are the stream. */
+/** Runs a policy pack or a plugin written in TypeScript, and streams its output and exit code. */
 const runPlugin: grpc.handleServerStreamingCall<language.RunPluginRequest, language.RunPluginResponse> = (call) => {
   const request = call.request;
   const info = request.getInfo() ?? new messages.ProgramInfo();
@@ -132,7 +132,7 @@ const runPlugin: grpc.handleServerStreamingCall<language.RunPluginRequest, langu
   call.on("cancelled", () => child.kill("SIGTERM"));
 };
 
-/** Answers with what `make` fills in, whatever the request says. */
+/** Answers every request with the result of `make`. */
 function answer<Request, Response>(make: () => Response): grpc.handleUnaryCall<Request, Response> {
   return (_call, reply) => reply(null, make());
 }
@@ -166,7 +166,7 @@ function serve(): void {
     if (error) throw error;
     process.stdout.write(`${port}\n`);
   });
-  // The engine holds the other end of stdin: it closes when the engine ends, by whatever means.
+  // The engine holds the other end of stdin, which closes however the engine ends.
   process.stdin.on("end", stop).on("error", stop).resume();
   process.on("SIGINT", stop).on("SIGTERM", stop);
 }
