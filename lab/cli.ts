@@ -24,7 +24,7 @@ type SetOptions = Partial<Named> & { json?: boolean } & Omit<FaultSpec, "kind">;
 
 /** The commands, for `npm run docs -- --check` too. */
 export const program = new Command("lab")
-  .description("A Proxmox VE in a box: its API over real containers.")
+  .description("A Proxmox VE host for tests on this machine: its API over real containers.")
   .enablePositionalOptions();
 
 function command(usage: string, description: string): Command {
@@ -43,7 +43,7 @@ command("up", "raise the lab; the first time this builds what it needs")
   .option("--k3s <path>", "a K3s binary to serve instead of the release")
   .option(
     "--vms",
-    "run virtual machines as well, emulated in software; needs more packages, and minutes the first time",
+    "also run virtual machines, emulated in software; needs more packages, and takes minutes the first time",
   )
   .option(
     "--addons",

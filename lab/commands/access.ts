@@ -10,7 +10,7 @@ import { Lab, labNetwork, labPaths, RunningLab } from "../lab";
 /** Runs kubectl on the first running server, in a virtual machine by SSH, on the caller's standard streams. Returns its exit code. */
 export async function kubectl(lab: RunningLab, args: readonly string[]): Promise<number> {
   const server = await firstServer(lab, await labGuests(lab));
-  if (!server) throw new Error("No guest of the lab runs a K3s server: pulumi up makes one");
+  if (!server) throw new Error("No guest of the lab runs a K3s server: run pulumi up");
   const command = ["k3s", "kubectl", ...args];
   if (server.type === "qemu") return sshGuest(lab, server.name, command.map(quote));
   return handOver([...enterHost(lab.init), "pct", "exec", String(server.vmid), "--", ...command]);
@@ -83,7 +83,7 @@ export function showLogs(lab: Lab, name: string | undefined, follow: boolean): P
     .sort();
   const files = all.filter((file) => name === undefined || file.includes(name));
   if (files.length === 0)
-    throw new Error(`No such log; there are: ${all.map((file) => path.basename(file, ".log")).join(", ")}`);
+    throw new Error(`No such log. The logs are: ${all.map((file) => path.basename(file, ".log")).join(", ")}`);
   return handOver([
     "tail",
     ...(follow ? ["-n", "200", "-F"] : ["-n", "+1"]),

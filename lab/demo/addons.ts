@@ -76,7 +76,7 @@ export class AddonsDemo {
       "jsonpath={.data.password}",
     );
     if (Buffer.from(data, "base64").toString() !== this.password)
-      throw new Error("the secret is not what was encrypted");
+      throw new Error("the secret differs from the one that was encrypted");
     const text = `commit of ${new Date().toISOString()}`;
     const began = Date.now();
     await this.repository.push({ "cluster/motd.yaml": motd(text) });

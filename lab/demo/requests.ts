@@ -41,7 +41,7 @@ export async function requestsBetween(
     requests.push({ from, to, answer });
     const ofService = await get(from, `${service}:80`);
     if (!items.some(({ metadata }) => metadata.name === ofService))
-      throw new Error(`from ${from} to the service: '${ofService}' answered, which is no pod of it`);
+      throw new Error(`from ${from} to the service: '${ofService}' answered, which is not one of its pods`);
     requests.push({ from, to: "the service", answer: ofService });
   }
   return requests;

@@ -9,7 +9,7 @@ import { type CallApi, followTask, type Parameters } from "./pctApi";
 /** The host that a command runs on. */
 export interface CommandHost {
   readonly callApi: CallApi;
-  /** The folder that stands for `/etc/pve`. */
+  /** The folder in place of `/etc/pve`. */
   readonly etcPve: string;
   readonly print: (line: string) => void;
 }

@@ -47,7 +47,7 @@ export interface LabParts {
  */
 export async function raise(name: string, parts: LabParts, log: Log): Promise<RunningLab> {
   const { state } = labPaths(name);
-  if (findLab(name)?.init) throw new Error(`The lab '${name}' is there already`);
+  if (findLab(name)?.init) throw new Error(`The lab '${name}' exists already`);
   await reserve(name, log);
   try {
     raiseSysctls(labRoot());

@@ -13,7 +13,7 @@ export class LineSocket {
       this.wake();
     };
     socket.on("error", end);
-    socket.on("close", () => end(new Error("the other side has hung up")));
+    socket.on("close", () => end(new Error("the other side closed the connection")));
     socket.on("data", (data: Buffer) => {
       this.rest = Buffer.concat([this.rest, data]);
       for (let end = this.rest.indexOf("\n"); end >= 0; end = this.rest.indexOf("\n")) {

@@ -19,7 +19,7 @@ const ticketSeconds = 2 * 60 * 60;
 
 /**
  * Users, tokens, roles and tickets, kept under `/etc/pve` in PVE's own files: `user.cfg`, `priv/token.cfg`,
- * `priv/shadow.cfg`, `priv/authkey.key`, `pve-www.key`. Read anew for each request.
+ * `priv/shadow.cfg`, `priv/authkey.key`, `pve-www.key`. They are read for each request.
  *
  * There is no PAM here: the password of `root@pam` is in `priv/shadow.cfg` as well.
  */

@@ -48,7 +48,7 @@ export function queueChange(draft: Draft, change: ConfigChange, context: UpdateC
     cancelDeletion(draft, key);
   }
   for (const key of change.delete) {
-    // bpg lists interfaces that may not exist; PVE warns in its own log and goes on.
+    // bpg lists interfaces that may not exist; PVE only logs a warning.
     if (!draft.options.has(key) && !draft.pending.options.has(key)) continue;
     touched.add(key);
     if (["memory", "rootfs", "ostype"].includes(key)) throw failure(`unable to delete required option '${key}'`);

@@ -105,7 +105,7 @@ export const qemuStatusEndpoints: readonly Endpoint[] = [
     parameters: { ...onGuest, skiplock: flag, todisk: flag, statestorage: { ...optionalStorage, requires: "todisk" } },
     permission: power,
     handle: (call) => {
-      if (call.params["todisk"] === "1") throw failure("machines of this double are not suspended to disk");
+      if (call.params["todisk"] === "1") throw failure("this double cannot suspend machines to disk");
       return runningTask(call, "qmpause", (vmid) => call.node.qemu.driver.pause(vmid));
     },
   },

@@ -49,7 +49,7 @@ export function resizeVmTask(node: VmNode, user: string, params: Params): string
 export function moveDiskTask(node: VmNode, user: string, params: Params): string {
   const { disk = "", storage, format, digest } = params;
   const vmid = Number(params["vmid"]);
-  if (params["target-vmid"] !== undefined) throw failure("disks of this double stay with their machine");
+  if (params["target-vmid"] !== undefined) throw failure("this double cannot move a disk to another machine");
   if (storage === undefined) throw parameterError({ storage: "property is missing and it is not optional" });
   const permissions = node.access.permissions();
   permissions.check(user, `/storage/${storage}`, ["Datastore.AllocateSpace"]);

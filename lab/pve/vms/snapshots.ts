@@ -13,7 +13,7 @@ export function snapshotTask(node: VmNode, user: string, params: Params): string
   const vmid = Number(params["vmid"]);
   if (/^(current|pending)$/i.test(name)) throw failure(`unable to use snapshot name '${name}' (reserved name)`);
   node.guests.load(vmid);
-  if (vmstate === "1") throw failure("machines of this double keep nothing of their memory");
+  if (vmstate === "1") throw failure("this double cannot save a machine's memory");
   return node.tasks.start("qmsnapshot", String(vmid), user, () =>
     node.guests.withLock(vmid, async () => {
       const draft = node.guests.edit(vmid);
