@@ -3,15 +3,15 @@ import * as path from "node:path";
 import { aptMirror } from "../containers/aptMirror";
 import { run } from "../host/run";
 
-/** The release of Debian that the guests run: what is unpacked here must find its C library there. */
+/** The release of Debian that the guests run: programs that are unpacked here need its C library. */
 export const suite = "bookworm";
 
 /**
  * Unpacks Debian packages into one folder, without installing anything on the machine.
  *
- * They come from the machine's own mirror and are checked by apt as always, with lists kept apart from the machine's.
+ * They come from the machine's mirror. apt checks them as usual, with its own lists instead of the machine's.
  *
- * @throws Error when the mirror does not answer or a package is missing.
+ * @throws Error if the mirror does not answer or a package is missing.
  */
 export async function unpackDebianPackages(names: readonly string[], into: string, scratch: string): Promise<void> {
   const sources = path.join(scratch, "sources.list");

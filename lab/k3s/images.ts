@@ -28,7 +28,7 @@ export async function writeImageArchive(file: string, images: readonly Image[], 
   await run("tar", [...reproducible, "-cf", file, "-C", scratch, ...fs.readdirSync(scratch).sort()]);
 }
 
-/** Writes what is in such an archive into a folder, which is made. */
+/** Writes the content of such an archive into a folder, and makes the folder. */
 export async function writeImageFolder(folder: string, images: readonly Image[]): Promise<void> {
   fs.mkdirSync(folder, { recursive: true });
   const manifest = [];

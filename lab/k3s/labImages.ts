@@ -7,7 +7,7 @@ import { unpackDebianPackages } from "./debianPackages";
 import { Image, writeImageArchive } from "./images";
 import { pauseImage, testImage } from "./versions";
 
-/** Go module of the stand-in, which holds the pause program too. */
+/** Go module of the stand-in, which also has the pause program. */
 export const standInModule = path.join(__dirname, "standin");
 
 /**
@@ -23,8 +23,8 @@ wait
 `;
 
 /**
- * `get HOST:PORT/PATH` prints what an HTTP server answers. busybox's own wget is left out of the image: statically linked, it
- * crashes in name resolution, for addresses too.
+ * `get HOST:PORT/PATH` prints the answer of an HTTP server. busybox's own wget is not in the image: statically linked, it
+ * crashes in name resolution, even for addresses.
  */
 const httpGet = `#!/bin/sh
 url=\${1#http://}
@@ -32,7 +32,7 @@ printf 'GET /%s HTTP/1.0\\r\\n\\r\\n' "$(echo "$url" | cut -s -d/ -f2-)" |
   nc -w 5 "$(echo "$url" | cut -d: -f1)" "$(echo "$url" | cut -d: -f2 | cut -d/ -f1)" | sed '1,/^\\r*$/d'
 `;
 
-/** What to write of the lab's images. */
+/** Which archives of the lab's images to write. */
 export interface LabImageFiles {
   /** Archive with the pause image and the test image. */
   readonly all: string;
@@ -59,7 +59,7 @@ async function test(rootfs: string, scratch: string): Promise<Image> {
   const busybox = path.join(rootfs, "bin", "busybox");
   fs.mkdirSync(path.dirname(busybox), { recursive: true });
   fs.mkdirSync(path.join(rootfs, "tmp"));
-  // Not by mkdir, whose mode is below the umask: containers that are not root write there.
+  // Not by mkdir, to whose mode the umask applies: containers that are not root write there.
   fs.chmodSync(path.join(rootfs, "tmp"), 0o1777);
   fs.copyFileSync(path.join(unpacked, "bin", "busybox"), busybox);
   const applets = (await run(busybox, ["--list"]))

@@ -8,7 +8,7 @@ import { unpackDebianPackages } from "./debianPackages";
 import { standInModule } from "./labImages";
 import { k3sVersion, kubernetesVersion } from "./versions";
 
-/** Debian's packages with what K3s carries besides Kubernetes, and the files of theirs that are taken. */
+/** Debian's packages with what a K3s binary contains besides Kubernetes, and the files to take from them. */
 const payloadPackages = ["containerd", "runc", "containernetworking-plugins"];
 const payloadFiles = [
   "usr/bin/containerd",
@@ -18,7 +18,7 @@ const payloadFiles = [
   ...["bridge", "host-local", "loopback", "portmap"].map((plugin) => `usr/lib/cni/${plugin}`),
 ];
 
-/** Ends the binary; `internal/payload` reads it. */
+/** The last bytes of the binary; `internal/payload` reads them. */
 const magic = "K3SPAYLD";
 
 /** Content of all files that the stand-in is built from, as parts of a cache key. */
@@ -30,7 +30,7 @@ export function standInSources(): string[] {
     .flatMap((file) => [file, fs.readFileSync(path.join(standInModule, file), "utf8")]);
 }
 
-/** Builds the stand-in: one static binary of Kubernetes, etcd and K3s' ways, with containerd and its tools appended. */
+/** Builds the stand-in: one static binary of Kubernetes, etcd and our K3s code, with containerd and its tools appended. */
 export async function buildStandIn(output: string, scratch: string, log: Log): Promise<void> {
   log(`building the K3s stand-in over Kubernetes ${kubernetesVersion} (about 5 minutes on 2 cores the first time)`);
   const set = {

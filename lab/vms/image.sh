@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes a bootable disk of a tree of Debian's packages, as the makers of cloud images do: GRUB for a BIOS, one partition,
-# and nothing in it that is one machine's own. Needs no loop device.
+# Makes a bootable disk from a tree of Debian's packages, as vendors of cloud images do: GRUB for a BIOS, one partition, and
+# nothing that belongs to one machine only. Needs no loop device.
 #
-# usage: image.sh TREE DISK, of which DISK is made as a raw file
+# usage: image.sh TREE DISK; makes DISK as a raw file
 set -eu
 tree=$1
 disk=$2
@@ -10,7 +10,7 @@ size=2200 # MiB
 
 kernel=$(cd "$tree/lib/modules" && echo *)
 uuid=$(cat /proc/sys/kernel/random/uuid)
-# What follows `quiet` spares a processor in software: no guest of the lab defends itself against another.
+# The arguments after `quiet` save time on an emulated processor: guests of the lab need no protection from each other.
 arguments="root=UUID=$uuid ro console=ttyS0,115200 quiet loglevel=3 mitigations=off nokaslr audit=0 apparmor=0 selinux=0"
 arguments="$arguments cryptomgr.notests tsc=reliable no_timer_check systemd.show_status=0 fsck.mode=skip"
 
@@ -30,14 +30,14 @@ ssh_genkeytypes: [ ed25519 ]
 no_ssh_fingerprints: true
 ssh:
   emit_keys_to_console: false
-# Without those that have nothing to do in a lab (locale, apt sources, Puppet and so on): each costs a moment.
+# Without modules that a lab does not need (locale, apt sources, Puppet and so on): each takes time at a boot.
 cloud_init_modules:
   [ bootcmd, write-files, growpart, resizefs, set_hostname, update_hostname, update_etc_hosts, users-groups, ssh ]
 cloud_config_modules: [ set-passwords, runcmd ]
 cloud_final_modules: [ package-update-upgrade-install, scripts-vendor, scripts-user, final-message ]
 END
 
-# --- units that only cost time at the boot of a machine that lives for minutes
+# --- units that only take time at the boot, because machines of the lab run for minutes
 units="systemd-networkd-wait-online.service e2scrub_reap.service e2scrub_all.timer apt-daily.timer apt-daily-upgrade.timer
   fstrim.timer dpkg-db-backup.timer systemd-binfmt.service systemd-pstore.service sys-kernel-debug.mount
   sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount getty@tty1.service
@@ -50,7 +50,7 @@ for unit in $units; do
   ln -sf /dev/null "$tree/etc/systemd/system/$unit"
 done
 
-# --- initrd: busybox and the modules for a root on a virtio disk. Debian's own, with udev, costs much more at each boot
+# --- initrd: busybox and the modules for a root on a virtio disk. Debian's own, with udev, takes much longer at each boot
 initrd=$(mktemp -d)
 mkdir -p "$initrd/bin" "$initrd/dev" "$initrd/proc" "$initrd/sys" "$initrd/root" "$initrd/modules"
 cp "$tree/bin/busybox" "$initrd/bin/busybox"
@@ -111,7 +111,7 @@ rm -f "$disk"
 truncate -s "${size}M" "$disk"
 printf 'label: dos\n1MiB,,L,*\n' | sfdisk -q "$disk"
 mke2fs -q -t ext4 -U "$uuid" -L root -d "$tree" -E offset=1048576,root_owner=0:0 -F "$disk" "$(((size - 1) * 1024))k"
-# The partition table behind the first 440 bytes is kept.
+# Keep the partition table behind the first 440 bytes.
 dd if="$tree/usr/lib/grub/i386-pc/boot.img" of="$disk" bs=440 count=1 conv=notrunc status=none
 dd if="$disk.core" of="$disk" bs=512 seek=1 conv=notrunc status=none
 rm "$disk.core"

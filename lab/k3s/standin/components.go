@@ -21,7 +21,7 @@ import (
 
 const adminKubeconfig = "/etc/rancher/k3s/k3s.yaml"
 
-// runComponent becomes the named component, with os.Args as its arguments. It answers false when there is none.
+// runComponent runs as the named component, with os.Args as its arguments. It returns false if there is none.
 func runComponent(name string) bool {
 	switch name {
 	case "etcd":

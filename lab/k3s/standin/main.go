@@ -1,7 +1,7 @@
 // Command k3s is the lab's stand-in for K3s: its command line, files, tokens and join over upstream Kubernetes.
 //
-// One static binary holds everything: called as `k3s` it is the supervisor; called by the name of a Kubernetes
-// component (argv[0]) it is that component. The supervisor starts the components from /proc/self/exe.
+// One static binary has everything: called as `k3s` it is the supervisor; called by the name of a Kubernetes component
+// (argv[0]) it is that component. The supervisor starts the components from /proc/self/exe.
 package main
 
 import (
@@ -42,13 +42,13 @@ func main() {
 	if err != nil {
 		logrus.Fatal(err)
 	}
-	// A start that a signal cuts off is no failure.
+	// A start that a signal interrupts is no failure.
 	if err := app.Run(args); err != nil && !errors.Is(err, context.Canceled) {
 		logrus.Fatalf("Error: %v", err)
 	}
 }
 
-// passThrough is a command whose arguments are another program's.
+// passThrough is a command whose arguments are for another program.
 func passThrough(name, usage string, run func()) *cli.Command {
 	return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: func(c *cli.Context) error {
 		os.Args = append([]string{name}, c.Args().Slice()...)

@@ -15,7 +15,7 @@ import (
 	"proxmox-k3s/lab/toolchain/plugins/command/remote"
 )
 
-// version is the release that is stood in for. The build sets it from package.json.
+// version is that of the release that this plugin replaces. The build sets it from package.json.
 var version = "0.0.0"
 
 func main() {

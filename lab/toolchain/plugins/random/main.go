@@ -16,7 +16,7 @@ import (
 	"github.com/pulumi/pulumi-go-provider/middleware/schema"
 )
 
-// version is the release that is stood in for. The build sets it from package.json.
+// version is that of the release that this plugin replaces. The build sets it from package.json.
 var version = "0.0.0"
 
 func main() {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// bcryptMaxBytes is how much of a password bcrypt can take; the release hashes the first so many bytes.
+// bcryptMaxBytes is how much of a password bcrypt can hash; the release hashes this many bytes from the start.
 const bcryptMaxBytes = 72
 
 // RandomPassword is the resource random:index/randomPassword:RandomPassword: a random text that is a secret.
@@ -44,7 +44,7 @@ func (*RandomPassword) WireDependencies(f infer.FieldSelector, _ *TextInputs, st
 	f.OutputField(&state.BcryptHash).AlwaysSecret()
 }
 
-// Create makes the text and its hash. The resource's id says nothing of them.
+// Create makes the text and its hash. The resource's id does not reveal them.
 func (*RandomPassword) Create(
 	_ context.Context, req infer.CreateRequest[TextInputs],
 ) (infer.CreateResponse[PasswordState], error) {

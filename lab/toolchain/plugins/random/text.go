@@ -34,8 +34,8 @@ type TextInputs struct {
 	Upper           *bool             `pulumi:"upper,optional"`
 }
 
-// TextSettings are the inputs with every default filled in. As in the release, the defaults stand in the outputs and
-// not in the recorded inputs.
+// TextSettings are the inputs with every default filled in. As in the release, the defaults are in the outputs, but not
+// in the recorded inputs.
 type TextSettings struct {
 	Keepers         map[string]string `pulumi:"keepers,optional"`
 	Length          int               `pulumi:"length"`
@@ -68,7 +68,7 @@ func (i *TextInputs) Annotate(a infer.Annotator) {
 	a.Describe(&i.OverrideSpecial, "The special characters to use instead of "+specials)
 }
 
-// settings fills in the defaults. The old name number stands for numeric where only it is given.
+// settings fills in the defaults. If only number is given, the old name of numeric, it counts as numeric.
 func (i *TextInputs) settings() TextSettings {
 	numeric := i.Numeric
 	if numeric == nil {

@@ -74,7 +74,7 @@ func Supervise(ctx context.Context, group *daemon.Group, started <-chan error) e
 	}
 }
 
-// Start joins the cluster, waiting without end where K3s does, and returns when the node is up. ready is called then.
+// Start joins the cluster and returns when the node is up, after a call of ready. It waits without limit where K3s does.
 func Start(ctx context.Context, config Config, group *daemon.Group, ready func()) error {
 	if err := os.MkdirAll(config.file(), 0o700); err != nil {
 		return err
@@ -136,7 +136,7 @@ func connect(ctx context.Context, config Config, api string) (*token.Client, err
 	for {
 		client, err := token.Connect(api, config.Token, config.file("client-kubelet.crt"), config.file("client-kubelet.key"))
 		if err == nil {
-			// Whatever user the token names, a machine joins as a node.
+			// A machine joins as a node, whatever user is in the token.
 			client.User = "node"
 			return client, nil
 		}
@@ -177,7 +177,7 @@ func fetchOnce(config Config, client *token.Client, api string) (*Node, error) {
 	return node, node.fetchCertificates(client)
 }
 
-// ReadToken is the token itself, else the content of its file, which K3s waits for when it is missing.
+// ReadToken returns the token, or the content of its file. If the file is missing, it waits for it, as K3s does.
 func ReadToken(ctx context.Context, text, file string) (string, error) {
 	if file == "" {
 		return text, nil
@@ -218,7 +218,7 @@ func exists(file string) bool {
 type Node struct {
 	Config
 	cluster supervisor.ClusterConfig
-	// api is where the node reaches the API: its load balancer, or the server's own port.
+	// api is the URL of the API for this node: its load balancer, or the server's own port.
 	api string
 	bin string
 }

@@ -19,7 +19,7 @@ import (
 	"k3s-standin/internal/token"
 )
 
-// fetchCertificates has the supervisor sign the node's keys, at every start, and writes its kubeconfigs.
+// fetchCertificates gets certificates for the node's keys from the supervisor at every start, and writes its kubeconfigs.
 func (n *Node) fetchCertificates(client *token.Client) error {
 	for _, name := range []string{"client-ca.crt", "server-ca.crt"} {
 		text, err := client.Get("/v1-k3s/" + name)
@@ -88,7 +88,7 @@ func WriteKubeconfig(file, server, ca, certificateBase, name string) error {
 	return pki.WriteFile(file, text)
 }
 
-// nodePassword is the machine's own, made once.
+// nodePassword returns the machine's password, which is made once.
 func nodePassword() (string, error) {
 	text, err := os.ReadFile(supervisor.PasswordFile)
 	if err == nil {

@@ -14,7 +14,7 @@ import (
 	"k3s-standin/internal/registries"
 )
 
-// Config is what an agent is told by its flags.
+// Config is an agent's configuration from its flags.
 type Config struct {
 	DataDir, NodeName, NodeIP string
 	Token, ServerURL          string
@@ -26,13 +26,13 @@ type Config struct {
 	Registries            string
 	ProtectKernelDefaults bool
 	LoadBalancerPort      int
-	// Server is set on a server's own agent, which asks its supervisor directly.
+	// Server is set on a server's own agent, which calls its supervisor directly.
 	Server bool
 }
 
 // FromFlags reads the flags that agents and servers share.
 //
-// It fails when there is no address to be had: without a default route K3s does not start either.
+// It fails if the machine has no address: without a default route K3s does not start either.
 func FromFlags(c *cli.Context) (Config, error) {
 	config := Config{
 		DataDir: c.String("data-dir"), NodeName: strings.ToLower(c.String("node-name")),
@@ -101,7 +101,7 @@ func defaultAddress(iface string) (string, error) {
 	return addresses[0].IP.String(), nil
 }
 
-// WarnIgnored says in the journal which flags have no effect here, so that nobody takes their absence for K3s' doing.
+// WarnIgnored logs which flags have no effect here, so that nobody thinks that K3s ignores them, too.
 func WarnIgnored(flags []string) {
 	if len(flags) > 0 {
 		logrus.Warnf("The stand-in accepts these flags without effect: %s", strings.Join(flags, " "))

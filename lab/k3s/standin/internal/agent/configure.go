@@ -75,8 +75,8 @@ func (n *Node) patch() ([]byte, error) {
 	}}})
 }
 
-// startedWith is the command line, config file included, and K3S_* of the environment, with the values left out that
-// K3s knows for secrets.
+// startedWith returns the command line, config file included, and the K3S_* environment variables, without the values
+// that are secrets in K3s.
 func startedWith() (args, env string, err error) {
 	all, err := cmdline.WithConfigFile(os.Args)
 	if err != nil {

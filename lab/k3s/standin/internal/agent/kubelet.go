@@ -20,7 +20,7 @@ import (
 	"k3s-standin/internal/pki"
 )
 
-// startKubelet writes K3s' defaults as kubelet's configuration, so that every kubelet-arg, a flag, wins over them.
+// startKubelet writes K3s' defaults as kubelet's configuration file, so that every kubelet-arg, a flag, overrides them.
 func (n *Node) startKubelet(group *daemon.Group) error {
 	taints, err := parseTaints(n.Taints)
 	if err != nil {
@@ -78,7 +78,7 @@ func (n *Node) startKubelet(group *daemon.Group) error {
 	return group.StartSelf("kubelet", append(args, flagArgs(n.KubeletArgs)...), "PATH="+n.bin+":"+os.Getenv("PATH"))
 }
 
-// startProxy starts kube-proxy with iptables as K3s does, or with nftables where there is no iptables.
+// startProxy starts kube-proxy with iptables as K3s does, or with nftables if there is no iptables.
 func (n *Node) startProxy(group *daemon.Group) error {
 	mode := "iptables"
 	if exec.Command("iptables", "-w", "-t", "nat", "-L", "-n").Run() != nil {
@@ -92,7 +92,7 @@ func (n *Node) startProxy(group *daemon.Group) error {
 	return group.StartSelf("kube-proxy", append(args, flagArgs(n.ProxyArgs)...))
 }
 
-// waitForAPI waits until the supervisor's API takes requests of this node.
+// waitForAPI waits until the supervisor's API accepts requests of this node.
 func (n *Node) waitForAPI(ctx context.Context) error {
 	client, err := clientFor(n.file("kubelet.kubeconfig"))
 	if err != nil {
@@ -111,7 +111,7 @@ func (n *Node) waitForAPI(ctx context.Context) error {
 	}
 }
 
-// resolvConf is the machine's, unless it names a resolver that a pod cannot reach.
+// resolvConf returns the machine's resolv.conf, unless that names a resolver that a pod cannot reach.
 func (n *Node) resolvConf() string {
 	if n.ResolvConf != "" {
 		return n.ResolvConf

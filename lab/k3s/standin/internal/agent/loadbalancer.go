@@ -18,21 +18,21 @@ import (
 	"k3s-standin/internal/token"
 )
 
-// followEvery is how soon a new server is known. K3s watches the API for it.
+// followEvery is how often it looks for new servers. K3s watches the API instead.
 const followEvery = 5 * time.Second
 
-// LoadBalancer takes the node's connections to the API on loopback and passes them to a server that answers. It learns
-// the other servers from the first, and remembers them over a restart: with these, the first may be gone.
+// LoadBalancer accepts the node's connections to the API on loopback and forwards them to a server that answers. It gets
+// the other servers from the first, and stores them: after a restart it works even if the first is gone.
 type LoadBalancer struct {
 	listener net.Listener
 	file     string
 	mu       sync.Mutex
-	// servers are the cluster's, in the order in which they are tried; the one of the configuration is the last resort.
+	// servers are the cluster's, in the order in which they are tried; the configured server is the fallback.
 	servers  []string
 	fallback string
 }
 
-// remembered is the file's content, K3s' own. It counts only while the configuration names the same server.
+// remembered is the file's content, as in K3s. It counts only if the configuration still has the same server.
 type remembered struct {
 	ServerURL       string
 	ServerAddresses []string
@@ -60,7 +60,7 @@ func StartLoadBalancer(ctx context.Context, port int, server, file string) (*Loa
 	return balancer, nil
 }
 
-// URL is where it listens.
+// URL returns the address on which it listens.
 func (b *LoadBalancer) URL() string { return "https://" + b.listener.Addr().String() }
 
 // Follow keeps the list of servers up to date.
@@ -82,7 +82,7 @@ func (b *LoadBalancer) Follow(ctx context.Context, config Config, api string) {
 	}
 }
 
-// recall takes the servers that an earlier start has learned.
+// recall reads the servers that an earlier start has stored.
 func (b *LoadBalancer) recall() {
 	var known remembered
 	if text, err := os.ReadFile(b.file); err == nil && json.Unmarshal(text, &known) == nil && known.ServerURL == b.serverURL() {
@@ -104,7 +104,7 @@ func (b *LoadBalancer) remember() {
 
 func (b *LoadBalancer) serverURL() string { return "https://" + b.fallback }
 
-// replace takes the cluster's servers as they are now. Those that are known stay in their order.
+// replace sets the cluster's current servers. Known servers keep their order.
 func (b *LoadBalancer) replace(servers []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -154,7 +154,7 @@ func (b *LoadBalancer) serve(client net.Conn) {
 	}
 }
 
-// demote puts a server that does not answer to the end.
+// demote moves a server that does not answer to the end of the list.
 func (b *LoadBalancer) demote(address string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

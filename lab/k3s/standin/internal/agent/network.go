@@ -21,7 +21,7 @@ import (
 	"k3s-standin/internal/pki"
 )
 
-// routeProtocol marks the routes of ours in the routing table, so that only those are ever removed.
+// routeProtocol marks our routes in the routing table, so that no other routes are removed.
 const routeProtocol = 75
 
 var kernelSettings = map[string]string{
@@ -33,7 +33,7 @@ var kernelSettings = map[string]string{
 	"/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal": "1",
 }
 
-// setUpKernel sets what pods' traffic needs. As in K3s, a setting that cannot be made is reported, not fatal.
+// setUpKernel makes the settings that pods' traffic needs. As in K3s, a setting that fails is reported, not fatal.
 func (n *Node) setUpKernel() error {
 	for file, value := range kernelSettings {
 		if err := os.WriteFile(file, []byte(value), 0o644); err != nil {
@@ -44,7 +44,7 @@ func (n *Node) setUpKernel() error {
 }
 
 // startNetwork waits for the node's range of pod addresses, writes the CNI configuration and keeps routes to the
-// other nodes' ranges. All nodes must share one link: where K3s tunnels (vxlan), the stand-in routes (host-gw).
+// other nodes' ranges. All nodes must share one link: the stand-in uses routes (host-gw), K3s by default a tunnel (vxlan).
 func (n *Node) startNetwork(ctx context.Context) error {
 	backend := n.cluster.FlannelBackend
 	if backend == "none" {
@@ -132,7 +132,7 @@ func (n *Node) writeCNI(podCIDR string) error {
 	return pki.WriteFile(n.file("etc", "cni", "net.d", "10-flannel.conflist"), append(text, '\n'))
 }
 
-// masquerade lets pods reach addresses outside the cluster under the node's, and forwards pods' traffic.
+// masquerade lets pods reach addresses outside the cluster from the node's address, and forwards pods' traffic.
 func (n *Node) masquerade() error {
 	cidr := n.cluster.ClusterIPRange
 	comment := []string{"-m", "comment", "--comment", "flanneld masq"}

@@ -16,9 +16,9 @@ import (
 // DefaultConfigFile is read unless K3S_CONFIG_FILE or --config names another.
 const DefaultConfigFile = "/etc/rancher/k3s/config.yaml"
 
-// WithConfigFile puts the config file's values in front of the flags of `k3s server` and `k3s agent`, so that the flags
-// win. Files in `<config>.d` follow in the order of their names: the last value wins, `key+` appends.
-// A server and `etcd-snapshot`, which reads the same file, leave out keys that they don't know, with a warning; an agent ends.
+// WithConfigFile puts the config file's values before the flags of `k3s server` and `k3s agent`, so that flags override
+// them. Files in `<config>.d` follow in the order of their names: the last value counts, `key+` appends.
+// A server and `etcd-snapshot`, which reads the same file, skip unknown keys with a warning; an agent ends.
 func WithConfigFile(args []string) ([]string, error) {
 	at := 1
 	for at < len(args) && strings.HasPrefix(args[at], "-") {

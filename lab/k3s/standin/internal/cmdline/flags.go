@@ -1,4 +1,4 @@
-// Package cmdline is K3s' command line: its flags, and its config file that is turned into flags.
+// Package cmdline is K3s' command line: its flags, and its config file, which is converted to flags.
 package cmdline
 
 import (
@@ -11,8 +11,8 @@ import (
 // DataDir is K3s' default folder; the lab's program never sets another.
 const DataDir = "/var/lib/rancher/k3s"
 
-// Flags that act here. Everything else that K3s knows is accepted, so that a config file written for K3s is parsed by
-// the same rules, and is named at the start as without effect (see Ignored).
+// All flags of K3s, so that a config file for K3s is parsed by the same rules. Those without an effect here are listed
+// in a warning at the start (see Ignored).
 var (
 	sharedStrings = names("config c", "data-dir d", "log l", "vmodule", "bind-address", "token t", "token-file", "server s",
 		"node-name", "image-credential-provider-bin-dir", "image-credential-provider-config", "container-runtime-endpoint",
@@ -47,7 +47,7 @@ var (
 	serverDurations = names("etcd-snapshot-reconcile-interval", "etcd-s3-timeout")
 )
 
-// effective are the flags that the stand-in acts on, or whose effect it has by nature.
+// effective are the flags that the stand-in implements, or whose effect it always has.
 var effective = set(names("config", "token", "token-file", "agent-token", "agent-token-file", "server", "cluster-init",
 	"tls-san", "tls-san-security", "node-name", "node-ip", "advertise-address", "node-label", "node-taint", "kubelet-arg",
 	"kube-apiserver-arg", "kube-proxy-arg", "kube-controller-manager-arg", "kube-scheduler-arg", "etcd-arg", "disable",
@@ -63,7 +63,7 @@ var defaults = map[string]string{
 	"write-kubeconfig": "/etc/rancher/k3s/k3s.yaml", "data-dir": DataDir, "etcd-snapshot-name": "etcd-snapshot",
 }
 
-// environment variables that K3s reads besides its flags, for those that the stand-in acts on.
+// environment has the variables that K3s reads besides its flags, for the flags that the stand-in implements.
 var environment = map[string]string{
 	"token": "K3S_TOKEN", "token-file": "K3S_TOKEN_FILE", "agent-token": "K3S_AGENT_TOKEN", "agent-token-file": "K3S_AGENT_TOKEN_FILE",
 	"server": "K3S_URL", "node-name": "K3S_NODE_NAME", "write-kubeconfig-mode": "K3S_KUBECONFIG_MODE", "cluster-init": "K3S_CLUSTER_INIT",

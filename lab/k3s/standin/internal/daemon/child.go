@@ -35,10 +35,10 @@ func NewGroup() *Group {
 	return &Group{failed: make(chan error, 1), excused: map[string]func(string) bool{}}
 }
 
-// Failed yields the first child's unwanted end.
+// Failed returns the channel that gets the first unexpected end of a child.
 func (g *Group) Failed() <-chan error { return g.failed }
 
-// Fail ends the supervisor for a reason that is no child's end.
+// Fail ends the supervisor for another reason than a child's end.
 func (g *Group) Fail(err error) {
 	select {
 	case g.failed <- err:
@@ -46,8 +46,8 @@ func (g *Group) Fail(err error) {
 	}
 }
 
-// Excuse has the unwanted end of a component that is yet to start judged by what it said last. One that is excused does
-// not end its supervisor.
+// Excuse sets, before a component starts, a function that judges its unexpected end by its last output. If it returns
+// true, the end does not end the supervisor.
 func (g *Group) Excuse(name string, excused func(said string) bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -62,11 +62,11 @@ func (g *Group) StartSelf(name string, args []string, env ...string) error {
 	return g.Start(name, command, nil, env...)
 }
 
-// Start starts a command. Its output goes to output, or to the journal when that is nil.
+// Start starts a command. Its output goes to output, or to the journal if that is nil.
 func (g *Group) Start(name string, command *exec.Cmd, output *os.File, env ...string) error {
 	command.Env = append(withoutNotifySocket(os.Environ()), env...)
-	// A supervisor that is killed takes its components along, as K3s' single process does; containers stay: their
-	// shims are no children of ours.
+	// If the supervisor is killed, its components end too, as in K3s' single process. Containers keep running: their
+	// shims are no children of this process.
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	last := &lastLines{to: os.Stderr}
 	if output != nil {
@@ -101,10 +101,10 @@ func (g *Group) Start(name string, command *exec.Cmd, output *os.File, env ...st
 	return nil
 }
 
-// foundations are what the other components talk to until their end.
+// foundations are the components that the others use until they end.
 var foundations = map[string]bool{"etcd": true, "containerd": true}
 
-// Stop ends the children, each within the grace: first those that use etcd and containerd, then these.
+// Stop ends the children, each within the grace period: first those that use etcd and containerd, then these two.
 func (g *Group) Stop(grace time.Duration) {
 	g.mu.Lock()
 	g.stopping = true
@@ -130,7 +130,7 @@ func (g *Group) Stop(grace time.Duration) {
 	}
 }
 
-// withoutNotifySocket is the environment less what is for the supervisor alone: its socket to systemd and its tokens.
+// withoutNotifySocket removes what only the supervisor may have: its socket to systemd and its tokens.
 func withoutNotifySocket(environment []string) []string {
 	kept := make([]string, 0, len(environment))
 	for _, variable := range environment {
@@ -141,7 +141,7 @@ func withoutNotifySocket(environment []string) []string {
 	return kept
 }
 
-// lastLines passes output on and keeps its last error for the message of an unwanted end.
+// lastLines forwards output and keeps the last lines for the message of an unexpected end.
 type lastLines struct {
 	to   io.Writer
 	mu   sync.Mutex

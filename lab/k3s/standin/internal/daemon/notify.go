@@ -6,10 +6,10 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Notifier tells systemd once that the unit is up; Type=notify holds it `activating` until then.
+// Notifier tells systemd once that the unit is up; with Type=notify it is `activating` until then.
 type Notifier struct{ socket string }
 
-// NewNotifier takes the socket out of the environment, so that no component can answer in our place.
+// NewNotifier removes the socket from the environment, so that no component can notify systemd.
 func NewNotifier() *Notifier {
 	socket := os.Getenv("NOTIFY_SOCKET")
 	os.Unsetenv("NOTIFY_SOCKET")

@@ -1,4 +1,4 @@
-// Package payload unpacks what the binary carries besides itself: containerd, runc, ctr and the CNI plugins.
+// Package payload unpacks the programs that are appended to the binary: containerd, runc, ctr and the CNI plugins.
 //
 // The payload is a tar.gz appended to the executable, followed by a footer: its SHA-256 (32 bytes), its length
 // (8 bytes, big-endian) and a magic word (8 bytes).
@@ -62,7 +62,7 @@ func Ensure(dataDir string) (string, error) {
 	return filepath.Join(dir, "bin"), nil
 }
 
-// ExecCtr becomes the payload's ctr, set to K3s' containerd.
+// ExecCtr replaces this process by the payload's ctr, for K3s' containerd.
 func ExecCtr() {
 	bin, err := Ensure(cmdline.DataDir)
 	if err != nil {

@@ -26,7 +26,7 @@ import (
 const (
 	caLife   = 10 * 365 * 24 * time.Hour
 	leafLife = 365 * 24 * time.Hour
-	// renewBefore is K3s' own: a leaf is made anew at a start when less than this is left of it.
+	// renewBefore is K3s' value: a start renews a leaf that is valid for a shorter time than this.
 	renewBefore = 120 * 24 * time.Hour
 )
 
@@ -37,7 +37,7 @@ type Authority struct {
 	key               crypto.Signer
 }
 
-// Profile is what a leaf certificate is for.
+// Profile is the subject and the purpose of a leaf certificate.
 type Profile struct {
 	CommonName    string
 	Organizations []string
@@ -53,7 +53,7 @@ var (
 	Peer   = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 )
 
-// EnsureAuthority loads `<base>.crt` and `<base>.key`, making a self-signed CA named `<prefix>-ca@<time>` where they miss.
+// EnsureAuthority loads `<base>.crt` and `<base>.key`; if they are missing, it makes a self-signed CA `<prefix>-ca@<time>`.
 func EnsureAuthority(base, prefix string) (*Authority, error) {
 	authority := &Authority{CertFile: base + ".crt", KeyFile: base + ".key"}
 	key, err := EnsureKey(authority.KeyFile)
@@ -106,7 +106,7 @@ func (a *Authority) Sign(profile Profile, public crypto.PublicKey) ([]byte, erro
 	return append(encode(der), encode(a.certificate.Raw)...), nil
 }
 
-// EnsureLeaf makes `<base>.crt` and `<base>.key` unless a certificate of the same CA and profile is there that lasts.
+// EnsureLeaf makes `<base>.crt` and `<base>.key`, unless there is a certificate of this CA and profile that need not be renewed.
 func (a *Authority) EnsureLeaf(base string, profile Profile) error {
 	key, err := EnsureKey(base + ".key")
 	if err != nil {

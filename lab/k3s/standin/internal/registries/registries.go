@@ -1,6 +1,6 @@
-// Package registries is K3s' registries.yaml: where containerd gets images, and as whom.
+// Package registries reads K3s' registries.yaml: from where containerd pulls images, and with which login.
 //
-// Debian's containerd 1.6 knows no rewrites of names, which K3s' own build of containerd has; they are named in a warning.
+// Debian's containerd 1.6 cannot rewrite names, as K3s' own build of containerd can; a warning names such entries.
 package registries
 
 import (
@@ -15,10 +15,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// DefaultFile is where K3s looks for it.
+// DefaultFile is K3s' path of the file.
 const DefaultFile = "/etc/rancher/k3s/registries.yaml"
 
-// Registries is the content of the file, as far as K3s' documentation names it for servers and agents.
+// Registries is the content of the file: what K3s' documentation describes for servers and agents.
 type Registries struct {
 	Mirrors map[string]Mirror `json:"mirrors"`
 	Configs map[string]Config `json:"configs"`
@@ -48,7 +48,7 @@ type TLS struct {
 	InsecureSkipVerify bool   `json:"insecure_skip_verify"`
 }
 
-// Read reads the file; without one there are no registries. A file that is no YAML is an error, which ends K3s.
+// Read reads the file; without one there are no registries. Invalid YAML is an error, which ends K3s.
 func Read(file string) (Registries, error) {
 	var found Registries
 	content, err := os.ReadFile(file)
@@ -64,7 +64,7 @@ func Read(file string) (Registries, error) {
 	return found, nil
 }
 
-// WriteHosts writes a hosts.toml for each registry that is not asked in the usual way, and removes those of before.
+// WriteHosts writes a hosts.toml for each registry that needs one, and removes those of an earlier start.
 func (r Registries) WriteHosts(folder string) error {
 	if err := os.RemoveAll(folder); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (r Registries) WriteHosts(folder string) error {
 	return nil
 }
 
-// AuthTables are the tables of containerd's own configuration that have the logins: a hosts.toml has none.
+// AuthTables returns the tables with logins for containerd's own configuration: a hosts.toml cannot have them.
 func (r Registries) AuthTables() string {
 	var text strings.Builder
 	for _, registry := range sorted(r.Configs) {
@@ -104,7 +104,7 @@ func (r Registries) AuthTables() string {
 	return text.String()
 }
 
-// names are the registries with endpoints, and those whose own connection has a CA or is not verified.
+// names returns the registries with endpoints, and those with TLS settings.
 func (r Registries) names() []string {
 	all := map[string]bool{}
 	for registry, mirror := range r.Mirrors {
@@ -162,7 +162,7 @@ func tlsLines(tls *TLS, indent string) string {
 	return text.String()
 }
 
-// parse answers an endpoint's URL, the name by which `configs` has it, and whether its path takes the place of /v2.
+// parse returns an endpoint's URL, its name in `configs`, and whether its path replaces /v2.
 func parse(endpoint string) (address, name string, overrides bool, err error) {
 	if !strings.Contains(endpoint, "://") {
 		endpoint = "https://" + endpoint
@@ -181,7 +181,7 @@ func parse(endpoint string) (address, name string, overrides bool, err error) {
 	return parsed.String(), name, overrides, nil
 }
 
-// host is the machine of a registry's name: Docker's Hub has another one.
+// host returns the host of a registry, which for Docker Hub is not its name.
 func host(registry string) string {
 	if registry == "docker.io" {
 		return "registry-1.docker.io"
@@ -189,7 +189,7 @@ func host(registry string) string {
 	return registry
 }
 
-// configOf is the config of a registry, by the name of its machine or by its own.
+// configOf returns the config of a registry, by its host or by its name.
 func (r Registries) configOf(registry string) Config {
 	if config, ok := r.Configs[host(registry)]; ok {
 		return config
@@ -200,7 +200,7 @@ func (r Registries) configOf(registry string) Config {
 	return r.Configs[registry]
 }
 
-// quoted is a basic string of TOML.
+// quoted returns a basic string of TOML.
 func quoted(text string) string {
 	var quoted strings.Builder
 	quoted.WriteByte('"')

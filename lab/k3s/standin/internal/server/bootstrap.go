@@ -18,7 +18,7 @@ import (
 
 const bootstrapPath = "/v1-k3s/server-bootstrap"
 
-// handleBootstrap gives a joining server what all servers of a cluster share.
+// handleBootstrap sends a joining server the files that all servers of a cluster share.
 func (s *server) handleBootstrap(response http.ResponseWriter, request *http.Request) {
 	if !s.etcd.managed {
 		logrus.Warnf("Received HTTP bootstrap request from %s, but embedded etcd is not enabled.", request.RemoteAddr)
@@ -40,7 +40,7 @@ func (s *server) handleBootstrap(response http.ResponseWriter, request *http.Req
 	_ = json.NewEncoder(response).Encode(files)
 }
 
-// bootstrap takes them over from the server to join, whose CA must be the token's. Every refusal ends the start.
+// bootstrap gets these files from the server to join, whose CA must match the token. Every refusal ends the start.
 func (s *server) bootstrap() error {
 	client, err := token.Connect(s.joinURL, s.tokens.full, "", "")
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *server) bootstrap() error {
 	return nil
 }
 
-// compareConfig refuses to join a server with other values for what must be the same on all. It asks as an agent would.
+// compareConfig fails if the server to join has other values for flags that must be the same on all. It asks as an agent.
 func (s *server) compareConfig(client token.Client) error {
 	client.User, client.Password = "node", s.tokens.agent
 	text, err := client.Get("/v1-k3s/config")

@@ -18,21 +18,21 @@ import (
 	"k3s-standin/internal/pki"
 )
 
-// requestHeaderName is the one proxy whose word on who calls the API server takes.
+// requestHeaderName is the only proxy from which the API server accepts the caller's identity.
 const requestHeaderName = "system:auth-proxy"
 
 type authorities struct {
 	clientCA, serverCA, requestHeaderCA, etcdServerCA, etcdPeerCA *pki.Authority
 }
 
-// sharedFiles are equal on all servers of a cluster: who has them can make any certificate.
+// sharedFiles are the same on all servers of a cluster: whoever has them can make any certificate.
 var sharedFiles = []string{
 	"tls/client-ca.crt", "tls/client-ca.key", "tls/server-ca.crt", "tls/server-ca.key",
 	"tls/request-header-ca.crt", "tls/request-header-ca.key", "tls/etcd/server-ca.crt", "tls/etcd/server-ca.key",
 	"tls/etcd/peer-ca.crt", "tls/etcd/peer-ca.key", "tls/service.key", "cred/encryption-config.json",
 }
 
-// ensureCertificates makes what is missing or near its end below server/tls and server/cred.
+// ensureCertificates makes the certificates below server/tls and server/cred that are missing or expire soon.
 func ensureCertificates(o options) (*authorities, error) {
 	a := &authorities{}
 	for _, ca := range []struct {
@@ -115,7 +115,7 @@ func ensureEncryption(o options) error {
 	return pki.WriteFile(file, text)
 }
 
-// writeKubeconfig writes the administrator's kubeconfig with its certificate inside.
+// writeKubeconfig writes the administrator's kubeconfig, which contains its certificate.
 func (s *server) writeKubeconfig() error {
 	config := clientcmdapi.NewConfig()
 	ca, err := s.serverCA.PEM()

@@ -45,7 +45,7 @@ func adminClient() (kubernetes.Interface, error) {
 	return kubernetes.NewForConfig(config)
 }
 
-// createToken prints a token for one or more joins within its time, as the last line.
+// createToken prints a token for joins, as the last line. It can be used until it expires.
 func createToken(c *cli.Context) error {
 	client, err := adminClient()
 	if err != nil {
@@ -113,7 +113,7 @@ func deleteToken(c *cli.Context) error {
 	return nil
 }
 
-// rotateToken changes the server token in force and server/token; a token file of the configuration stays as it is.
+// rotateToken changes the current server token and server/token, but no token file of the configuration.
 func rotateToken(c *cli.Context) error {
 	client, err := connectLocally(c.String("token"))
 	if err != nil {
@@ -171,7 +171,7 @@ func listSnapshots(c *cli.Context) error {
 	return nil
 }
 
-// connectLocally asks this machine's supervisor with a server token, by default that of server/token.
+// connectLocally connects to this machine's supervisor with a server token, by default that of server/token.
 func connectLocally(text string) (*token.Client, error) {
 	if text == "" {
 		stored, err := os.ReadFile(serverFile("token"))

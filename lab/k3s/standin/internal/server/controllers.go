@@ -25,7 +25,7 @@ const (
 	uninitializedTaint = "node.cloudprovider.kubernetes.io/uninitialized"
 )
 
-// startControllers starts what K3s runs beside Kubernetes' own controllers: the rights of its agents, its cloud
+// startControllers starts what K3s runs besides Kubernetes' own controllers: the rights of its agents, its cloud
 // controller's part in a node's start, the node passwords and the etcd members.
 func (s *server) startControllers(ctx context.Context) error {
 	if err := s.ensureAgentRole(ctx); err != nil {
@@ -72,8 +72,8 @@ func (s *server) startControllers(ctx context.Context) error {
 	return nil
 }
 
-// adopt gives a new Node what K3s' cloud controller gives it, this server's Node its role, and acts where an etcd member
-// is to be removed. Every server does it for every Node, where K3s elects one: nothing waits for an election here.
+// adopt sets on a new Node what K3s' cloud controller sets, on this server's Node its role, and removes etcd members on
+// request. Every server does it for every Node, so nothing waits for an election. K3s elects one server for it.
 func (s *server) adopt(ctx context.Context, node *corev1.Node) {
 	before, _ := json.Marshal(node)
 	if node.Labels == nil {
@@ -105,13 +105,13 @@ func (s *server) adopt(ctx context.Context, node *corev1.Node) {
 	if string(before) == string(after) {
 		return
 	}
-	// The resourceVersion in the update makes a change by others in between a conflict; the next event tries again.
+	// If others have changed the Node meanwhile, its resourceVersion causes a conflict; the next event tries again.
 	if _, err := s.client.CoreV1().Nodes().Update(ctx, node, metav1.UpdateOptions{}); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
 		logrus.Warnf("Failed to set up node %s: %v", node.Name, err)
 	}
 }
 
-// ensureAgentRole lets agents read what their routes and load balancer follow.
+// ensureAgentRole lets agents read what their routes and load balancer need.
 func (s *server) ensureAgentRole(ctx context.Context) error {
 	const name = "system:k3s-controller"
 	meta := metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole"}

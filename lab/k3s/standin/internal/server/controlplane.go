@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// startAPIServer starts kube-apiserver with K3s' arguments; a kube-apiserver-arg of the configuration wins.
+// startAPIServer starts kube-apiserver with K3s' arguments; a kube-apiserver-arg of the configuration overrides them.
 func (s *server) startAPIServer() error {
 	tls := func(name string) string { return s.file("tls", name) }
 	issuer := "https://kubernetes.default.svc." + s.cluster.ClusterDomain
@@ -28,7 +28,7 @@ func (s *server) startAPIServer() error {
 		"--service-account-issuer=" + issuer, "--api-audiences=" + issuer + ",k3s",
 		"--service-account-key-file=" + tls("service.key"), "--service-account-signing-key-file=" + tls("service.key"),
 		"--service-cluster-ip-range=" + s.cluster.ServiceIPRange, "--service-node-port-range=" + s.nodePorts,
-		// The loopback port serves no person: the default of a minute would be waited for at each stop.
+		// No person uses the loopback port, and the default would delay each stop by a minute.
 		"--shutdown-delay-duration=0s",
 	}
 	if s.encryptSecrets {
@@ -37,8 +37,8 @@ func (s *server) startAPIServer() error {
 	return s.group.StartSelf("kube-apiserver", append(args, flagArgs(s.apiServerArgs)...))
 }
 
-// startManagers starts kube-controller-manager and kube-scheduler. A single server without etcd members to come needs
-// no leader election, and starts faster without.
+// startManagers starts kube-controller-manager and kube-scheduler. A server that no other can join needs no leader
+// election, and starts faster without it.
 func (s *server) startManagers() error {
 	tls := func(name string) string { return s.file("tls", name) }
 	elect := fmt.Sprintf("--leader-elect=%t", s.etcd.managed)

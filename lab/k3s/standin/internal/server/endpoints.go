@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// publishAddresses writes where the `kubernetes` service leads: the supervisor's port on every server that is not known
-// to be gone. The API server's own reconciler would name its own port, which is open on loopback only.
+// publishAddresses writes the endpoints of the `kubernetes` service: the supervisor's port on every server that is not
+// lost. The API server's own reconciler would write the API server's port, which is open only on loopback.
 func (s *server) publishAddresses(ctx context.Context, nodes []*corev1.Node) error {
 	addresses := []string{s.advertiseAddress}
 	for _, node := range nodes {
@@ -56,7 +56,7 @@ func (s *server) publishAddresses(ctx context.Context, nodes []*corev1.Node) err
 	return err
 }
 
-// isLost tells a Node whose kubelet has not been heard of for so long that the cluster has given it up.
+// isLost tells whether the kubelet of a Node has not reported for so long that the cluster considers it dead.
 func isLost(node *corev1.Node) bool {
 	return slices.ContainsFunc(node.Status.Conditions, func(condition corev1.NodeCondition) bool {
 		return condition.Type == corev1.NodeReady && condition.Status == corev1.ConditionUnknown

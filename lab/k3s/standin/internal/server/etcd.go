@@ -24,30 +24,30 @@ import (
 	"k3s-standin/internal/pki"
 )
 
-// etcd is this server's member. K3s keeps a single server's data in SQLite; the stand-in uses etcd there too, on
-// loopback and in a folder by the name of SQLite's file, and then refuses what only etcd can do, as K3s would.
+// etcd is this server's member. K3s keeps a single server's data in SQLite; the stand-in uses etcd for that too, on
+// loopback and in a folder with the name of SQLite's file, and then refuses what only etcd can do, as K3s would.
 type etcd struct {
 	options
-	// joinToken is the server token as it was given: what `server` names is held against its CA.
+	// joinToken is the server token as it was given: the server in `server` must have the CA of this token.
 	joinToken string
-	// managed tells that the datastore is etcd in K3s' sense: members may join, snapshots may be taken.
+	// managed tells that the datastore is etcd as K3s means it: members may join, snapshots may be taken.
 	managed bool
 	name    string
-	// served tells that the member has served since this start.
+	// served tells that the member has been ready since this start.
 	served atomic.Bool
 }
 
-// Where the datastore lies below server, in K3s' places.
+// K3s' folders of the datastore, below server.
 const (
 	sqliteData = "db/state.db"
 	etcdData   = "db/etcd"
-	// walDir is there once etcd has started, and from then on decides, whatever the configuration says.
+	// walDir exists once etcd has started. From then on it counts, not the configuration.
 	walDir = "db/etcd/member/wal"
 )
 
 const (
 	localEtcd = "https://127.0.0.1:2379"
-	// testEvery and testTimeout are K3s' own.
+	// testEvery and testTimeout are K3s' values.
 	testEvery   = 5 * time.Second
 	testTimeout = 30 * time.Second
 )
@@ -60,8 +60,8 @@ func newEtcd(o options, joinToken string, clusterInit bool) *etcd {
 
 func (e *etcd) isInitialized() bool { return exists(e.file(walDir)) }
 
-// joins tells whether this start makes the server a member of another's cluster: `server` and `cluster-init` in the
-// configuration mean nothing once there is data, and `server` wins before that.
+// joins tells whether this start makes the server a member of another's cluster: once there is data, `server` and
+// `cluster-init` in the configuration have no effect; before that, `server` takes precedence.
 func (e *etcd) joins() bool { return e.joinURL != "" && !e.isInitialized() }
 
 func (e *etcd) dataDir(name ...string) string {
@@ -79,8 +79,8 @@ func (e *etcd) peerURL() string {
 	return peerURLOf("127.0.0.1")
 }
 
-// prepare decides from what lies on the disk: what is left of a member that others have removed goes, the data of a
-// single server becomes etcd's, and the member has its name from its first start on.
+// prepare uses what is on the disk: it moves the data of a removed member away, makes a single server's data etcd's,
+// and gives the member a name at its first start.
 func (e *etcd) prepare() error {
 	if err := e.obeyTombstone(); err != nil {
 		return err
@@ -136,7 +136,7 @@ func (e *etcd) start(ctx context.Context, group *daemon.Group) error {
 		"--peer-cert-file=" + cert("peer-server-client.crt"), "--peer-key-file=" + cert("peer-server-client.key"),
 	}
 	if e.managed {
-		// K3s' own, for slow disks. A member that is alone needs no patience with others, and starts faster without.
+		// K3s' values, for slow disks. A single member need not wait for others, and starts faster without them.
 		args = append(args, "--heartbeat-interval=500", "--election-timeout=5000")
 	}
 	if err := os.MkdirAll(e.dataDir(), 0o700); err != nil {
@@ -155,12 +155,12 @@ func (e *etcd) start(ctx context.Context, group *daemon.Group) error {
 	return nil
 }
 
-// waitServing waits until the member serves: as a voter, with a leader.
+// waitServing waits until the member is ready: a voter with a leader.
 func (e *etcd) waitServing(ctx context.Context) error {
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
 	go e.explainWaiting(waiting)
-	// The health says nothing of a learner, but costs no connection.
+	// The health check does not detect a learner, but needs no connection to etcd.
 	for !isHealthy() || e.test(ctx) != nil {
 		if !sleep(ctx, 50*time.Millisecond) {
 			return ctx.Err()
@@ -171,7 +171,7 @@ func (e *etcd) waitServing(ctx context.Context) error {
 	return nil
 }
 
-// explainWaiting says what is in the way, in K3s' words and as seldom: a member without a leader answers nothing.
+// explainWaiting logs why the member is not ready, as often as K3s and with its message.
 func (e *etcd) explainWaiting(ctx context.Context) {
 	for sleep(ctx, testEvery) {
 		if err := e.test(ctx); err != nil && ctx.Err() == nil {
@@ -190,7 +190,7 @@ func isHealthy() bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// test answers why the member does not serve, nil when it does.
+// test returns why the member is not ready, or nil.
 func (e *etcd) test(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, testTimeout)
 	defer cancel()
@@ -212,7 +212,7 @@ func (e *etcd) test(ctx context.Context) error {
 	return err
 }
 
-// client talks to members at their client URLs.
+// client returns a client for members at their client URLs.
 func (e *etcd) client(ctx context.Context, endpoints ...string) (*clientv3.Client, error) {
 	certificate, err := tls.LoadX509KeyPair(e.file("tls", "etcd", "client.crt"), e.file("tls", "etcd", "client.key"))
 	if err != nil {
@@ -230,7 +230,7 @@ func (e *etcd) client(ctx context.Context, endpoints ...string) (*clientv3.Clien
 	})
 }
 
-// publishPeerURL gives a member that was alone on loopback the address at which others find it.
+// publishPeerURL gives a member that was alone on loopback the address that others can reach.
 func (e *etcd) publishPeerURL(ctx context.Context) error {
 	client, err := e.client(ctx, localEtcd)
 	if err != nil {

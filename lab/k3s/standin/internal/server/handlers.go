@@ -25,7 +25,7 @@ func (s *server) handleSnapshot(response http.ResponseWriter, request *http.Requ
 	fmt.Fprint(response, file)
 }
 
-// handleTokenRotation serves `k3s token rotate`: the old token came as the caller's password.
+// handleTokenRotation serves `k3s token rotate`: the caller's password is the old token.
 func (s *server) handleTokenRotation(response http.ResponseWriter, request *http.Request) {
 	var wanted struct{ NewToken string }
 	if err := json.NewDecoder(request.Body).Decode(&wanted); err != nil || wanted.NewToken == "" {

@@ -27,7 +27,7 @@ const (
 	joinTimeout  = 20 * time.Second
 )
 
-// memberInfo is what a server tells of its cluster's members.
+// memberInfo is a server's answer about its cluster's members.
 type memberInfo struct {
 	Members []*etcdserverpb.Member `json:"members"`
 }
@@ -37,7 +37,7 @@ var (
 	errJoinTimeout = errors.New("MemberAdd request timed out")
 )
 
-// handleMembers answers the members to a server that joins, and to whoever is on this machine.
+// handleMembers returns the members to a joining server, and to any caller on this machine.
 func (s *server) handleMembers(response http.ResponseWriter, request *http.Request) {
 	if !s.etcd.managed {
 		supervisor.SendError(response, http.StatusBadRequest, etcdDisabled)
@@ -54,7 +54,7 @@ func (s *server) handleMembers(response http.ResponseWriter, request *http.Reque
 	_ = json.NewEncoder(response).Encode(memberInfo{members})
 }
 
-// members are those of the cluster, as a majority of them knows it.
+// members returns the members of the cluster; it needs a majority of them.
 func (e *etcd) members(ctx context.Context) ([]*etcdserverpb.Member, error) {
 	client, err := e.client(ctx, localEtcd)
 	if err != nil {
@@ -68,8 +68,8 @@ func (e *etcd) members(ctx context.Context) ([]*etcdserverpb.Member, error) {
 	return list.Members, nil
 }
 
-// join announces this server to the cluster as a learner and returns the cluster's members as etcd's flag wants them.
-// It tries on, as K3s does and in its words, while the cluster takes nobody: another one joins, or a voter is down.
+// join adds this server to the cluster as a learner and returns the cluster's members in the form of etcd's flag.
+// It retries, as K3s does and with its messages, while the cluster accepts no member: another one joins, or a voter is down.
 func (e *etcd) join(ctx context.Context) (string, error) {
 	for {
 		initial, err := e.joinOnce(ctx)
@@ -103,12 +103,12 @@ func (e *etcd) joinOnce(ctx context.Context) (string, error) {
 	var initial []string
 	known := false
 	for _, member := range members {
-		// One that was announced and has not started yet has no name. At our address, it is us: a start was cut off.
+		// A member that was added and has not started has no name. At our address it is this one, from an aborted start.
 		if atOurs := slices.Contains(member.PeerURLs, e.peerURL()); atOurs && (member.Name == "" || member.Name == e.name) {
 			member.Name, known = e.name, true
 		}
 		if at := strings.LastIndex(member.Name, "-"); member.Name != e.name && at > 1 && member.Name[:at] == e.agent.NodeName {
-			// The member gets another name once the node has.
+			// So that the member gets another name when the node gets one.
 			_ = os.Remove(e.dataDir("name"))
 			return "", errors.New("duplicate node name found, please use a unique name for this node")
 		}
@@ -134,7 +134,7 @@ func (e *etcd) joinOnce(ctx context.Context) (string, error) {
 	return strings.Join(append(initial, e.name+"="+e.peerURL()), ","), nil
 }
 
-// membersOfServer asks the server to join for the members of its cluster.
+// membersOfServer gets the members of the cluster from the server to join.
 func (e *etcd) membersOfServer() ([]*etcdserverpb.Member, error) {
 	client, err := token.Connect(e.joinURL, e.joinToken, "", "")
 	if err != nil {
@@ -150,7 +150,7 @@ func (e *etcd) membersOfServer() ([]*etcdserverpb.Member, error) {
 	return info.Members, err
 }
 
-// votersOf are the client URLs of the members that take requests, that of the server to join first.
+// votersOf returns the client URLs of the members that accept requests, that of the server to join first.
 func (e *etcd) votersOf(members []*etcdserverpb.Member) []string {
 	join, err := url.Parse(e.joinURL)
 	if err != nil {

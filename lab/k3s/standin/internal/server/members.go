@@ -27,7 +27,7 @@ const (
 
 const removalTimeout = time.Minute
 
-// describe puts the member's name and address on its Node.
+// describe writes the member's name and address to its Node.
 func (e *etcd) describe(node *corev1.Node) {
 	if !e.managed || node.DeletionTimestamp != nil {
 		return
@@ -39,15 +39,15 @@ func (e *etcd) describe(node *corev1.Node) {
 	node.Annotations[memberName], node.Annotations[memberAddress] = e.name, e.agent.NodeIP
 }
 
-// hold keeps a Node that is deleted until its member, if it has one, has been removed; K3s holds every Node.
+// hold makes the deletion of a Node wait until its member, if it has one, has been removed. K3s does so for every Node.
 func (e *etcd) hold(node *corev1.Node) {
 	if e.managed && node.DeletionTimestamp == nil && !slices.Contains(node.Finalizers, memberFinalizer) {
 		node.Finalizers = append(node.Finalizers, memberFinalizer)
 	}
 }
 
-// answerRemoval removes the member of a Node whose annotation asks for it, and answers by another annotation. The only
-// voter stays, and the request is withdrawn; whatever else is in the way, it stands and is tried again.
+// answerRemoval removes the member of a Node whose annotation asks for it, and answers with another annotation. For the
+// only voter it refuses and removes the annotation; after any other error the annotation stays, and it tries again.
 func (e *etcd) answerRemoval(ctx context.Context, node *corev1.Node) {
 	if _, ok := node.Labels[etcdLabel]; !ok || !e.managed || node.DeletionTimestamp != nil {
 		return
@@ -57,7 +57,7 @@ func (e *etcd) answerRemoval(ctx context.Context, node *corev1.Node) {
 		return
 	}
 	if removed, ok := node.Annotations[removedMember]; ok {
-		// The answer of an earlier removal. A member that has joined since has another name, and must be asked for anew.
+		// From an earlier removal. A member that has joined since then has another name and needs a new request.
 		if removed != node.Annotations[memberName] {
 			delete(node.Annotations, removedMember)
 			delete(node.Annotations, removeMember)
@@ -82,8 +82,8 @@ func (e *etcd) answerRemoval(ctx context.Context, node *corev1.Node) {
 	}
 }
 
-// answerDeletion removes the member of a server whose Node is being deleted. Where it cannot, the Node stays: that of the
-// only voter for ever.
+// answerDeletion removes the member of a server whose Node is being deleted. If it cannot, the Node stays: for the only
+// voter, forever.
 func (e *etcd) answerDeletion(ctx context.Context, node *corev1.Node) {
 	if node.DeletionTimestamp == nil || !slices.Contains(node.Finalizers, memberFinalizer) {
 		return
@@ -97,8 +97,8 @@ func (e *etcd) answerDeletion(ctx context.Context, node *corev1.Node) {
 	node.Finalizers = slices.DeleteFunc(node.Finalizers, func(name string) bool { return name == memberFinalizer })
 }
 
-// remove takes a Node's member out of the cluster, after another has taken the lead from it. One that is out already is
-// no failure.
+// remove removes a Node's member from the cluster. If it leads, another member becomes the leader first. A member that
+// is already removed is no error.
 func (e *etcd) remove(ctx context.Context, node *corev1.Node) error {
 	name, address := node.Annotations[memberName], node.Annotations[memberAddress]
 	if name == "" || address == "" {
@@ -147,7 +147,7 @@ func (e *etcd) remove(ctx context.Context, node *corev1.Node) error {
 	return err
 }
 
-// moveLeader asks the leader itself: nobody else may.
+// moveLeader calls the leader itself: etcd accepts this only there.
 func (e *etcd) moveLeader(ctx context.Context, from, to *etcdserverpb.Member) error {
 	client, err := e.client(ctx, from.ClientURLs...)
 	if err != nil {

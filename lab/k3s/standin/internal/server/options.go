@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// Port serves the supervisor and the API, apiPort the API server itself, on loopback only; both are K3s'.
+	// port serves the supervisor and the API, apiPort the API server itself, only on loopback. Both are K3s' values.
 	port        = 6443
 	apiPort     = 6444
 	defaultPods = "10.42.0.0/16"
@@ -94,7 +94,7 @@ func readOptions(c *cli.Context) (options, error) {
 	return o, nil
 }
 
-// disables tells whether an add-on is named by `disable`, one value or several in one.
+// disables tells whether `disable` names an add-on; a value may list several.
 func disables(c *cli.Context, addOn string) bool {
 	return slices.Contains(strings.Split(strings.Join(c.StringSlice("disable"), ","), ","), addOn)
 }
@@ -110,7 +110,7 @@ func one(c *cli.Context, flag, fallback string) string {
 	return fallback
 }
 
-// nth is the n-th address of an IPv4 network.
+// nth returns the n-th address of an IPv4 network.
 func nth(cidr string, n byte) (string, error) {
 	_, network, err := net.ParseCIDR(cidr)
 	if err != nil {

@@ -32,7 +32,7 @@ type server struct {
 	supervisor *supervisor.Supervisor
 	client     kubernetes.Interface
 	notifier   *daemon.Notifier
-	// published are the addresses that the kubernetes service was last given.
+	// published are the addresses that were last written to the kubernetes service.
 	published []string
 }
 
@@ -144,7 +144,7 @@ func (s *server) listen() error {
 	return err
 }
 
-// waitForAPIServer waits until the API server says so to the supervisor's own identity.
+// waitForAPIServer waits until the API server reports that it is ready, asked as the supervisor.
 func (s *server) waitForAPIServer(ctx context.Context) error {
 	config, err := clientcmd.BuildConfigFromFlags("", s.file("cred", "supervisor.kubeconfig"))
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// snapshot saves the datastore and removes the oldest of its name beyond the number to keep.
+// snapshot saves the datastore, and removes the oldest snapshots with this name that exceed the number to keep.
 func (e *etcd) snapshot(ctx context.Context, name string) (string, error) {
 	if !e.managed {
 		return "", errors.New(etcdDisabled)

@@ -18,14 +18,14 @@ import (
 	"k3s-standin/internal/token"
 )
 
-// tokens are the passwords behind the server's and the agents' token.
+// tokens are the passwords in the server's and the agents' token.
 type tokens struct {
 	server, agent string
-	// full is the server token as it was given: a joining server checks the other's CA against it.
+	// full is the server token as it was given: a joining server compares the other's CA with it.
 	full string
 }
 
-// readTokens takes the tokens from flags and files, else the server token of the last start, else makes one.
+// readTokens reads the tokens from flags and files, or else the server token of the last start, or else makes one.
 func readTokens(ctx context.Context, c *cli.Context, o options) (*tokens, error) {
 	full, err := agent.ReadToken(ctx, c.String("token"), c.String("token-file"))
 	if err != nil {
@@ -73,8 +73,8 @@ func password(text string) (string, error) {
 	return parsed.Password, nil
 }
 
-// checkUnchanged refuses a start with another server token than that of the cluster's first start. K3s finds this out
-// because the token is the key to the CAs in its datastore; the stand-in keeps a hash.
+// checkUnchanged refuses a start with another server token than that of the cluster's first start. K3s notices it
+// because the token decrypts the CAs in its datastore; the stand-in keeps a hash.
 func (t *tokens) checkUnchanged(file string) error {
 	stored, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,7 +93,7 @@ func (t *tokens) remember(file string) error {
 	return pki.WriteFile(file, []byte(hashOf(t.server)+"\n"))
 }
 
-// write puts the full tokens where K3s does: server/token, node-token as a link to it, agent-token.
+// write writes the full tokens to K3s' files: server/token, node-token as a link to it, agent-token.
 func (t *tokens) write(dir string, ca []byte) error {
 	if err := pki.WriteFile(filepath.Join(dir, "token"), []byte(token.Format("server:"+t.server, ca)+"\n")); err != nil {
 		return err

@@ -14,16 +14,16 @@ import (
 	"k3s-standin/internal/pki"
 )
 
-// removedWords are etcd's last when others have removed it from the cluster.
+// removedWords are in etcd's last output if others have removed it from the cluster.
 const removedWords = "the member has been permanently removed from the cluster"
 
 const keptBackups = 5
 
 func (e *etcd) tombstone() string { return e.file(etcdData, "tombstone") }
 
-// layTombstone notes for the next start that this member was removed, where that is why etcd ended. As in K3s the
-// server goes on without etcd, and without readiness, until somebody restarts it or it loses an election. A member that
-// learns of its removal when it starts comes too late in K3s as often as not; here it always does: its start waits for ever.
+// layTombstone records for the next start that this member was removed, if etcd ended because of that. As in K3s the
+// server goes on without etcd and is not ready, until somebody restarts it or it loses an election. If a member finds out
+// when it starts, K3s often fails to write the tombstone. The stand-in never writes it then: the start waits forever.
 func (e *etcd) layTombstone(said string) bool {
 	if !strings.Contains(said, removedWords) {
 		return false
@@ -40,8 +40,8 @@ func (e *etcd) layTombstone(said string) bool {
 	return true
 }
 
-// obeyTombstone puts a removed member's data aside, so that it joins anew. Without a server to join it would make a
-// cluster of its own out of them, and is refused.
+// obeyTombstone moves a removed member's data away, so that the server joins again. Without a server to join, it would
+// start its own cluster with them, so that is refused.
 func (e *etcd) obeyTombstone() error {
 	if !exists(e.tombstone()) {
 		return nil
@@ -58,7 +58,7 @@ func (e *etcd) obeyTombstone() error {
 	return os.Rename(e.file(etcdData), fmt.Sprintf("%s%d", backup, time.Now().Unix()))
 }
 
-// prune keeps the newest of what a pattern matches; the names end in the time they were made.
+// prune keeps the newest files that match a pattern; their names end in the time of their creation.
 func prune(pattern string, keep int) error {
 	found, err := filepath.Glob(pattern)
 	if err != nil {

@@ -15,19 +15,19 @@ import (
 	listers "k8s.io/client-go/listers/core/v1"
 )
 
-// isVoter is the condition of a server's Node that tells of its etcd member.
+// isVoter is the condition of a server's Node for its etcd member.
 const isVoter corev1.NodeConditionType = "EtcdIsVoter"
 
 const (
-	// conditionsEvery and heartbeatEvery are K3s' own. K3s promotes learners as seldom as it looks at the conditions;
+	// conditionsEvery and heartbeatEvery are K3s' values. K3s promotes learners only as often as it checks the conditions;
 	// here a join need not wait for that.
 	conditionsEvery = 15 * time.Second
 	promoteEvery    = time.Second
 	heartbeatEvery  = 5 * time.Minute
 )
 
-// manageVoters makes voters of learners that have caught up, and says of each server's Node whether its member votes. As
-// in K3s, the leader among the members does it for all.
+// manageVoters promotes learners that have caught up to voters, and sets on each server's Node whether its member votes.
+// As in K3s, the leader of the members does it for all.
 func (s *server) manageVoters(ctx context.Context, nodes listers.NodeLister) {
 	if !s.etcd.managed {
 		return
@@ -65,7 +65,7 @@ func (s *server) membersWhereLeading(ctx context.Context, client *clientv3.Clien
 	return list.Members, true
 }
 
-// promote tries; etcd refuses as long as a learner is behind.
+// promote tries to promote learners; etcd refuses one that has not caught up.
 func promote(ctx context.Context, client *clientv3.Client, members []*etcdserverpb.Member) {
 	for _, member := range members {
 		if !member.IsLearner {
@@ -91,8 +91,8 @@ func (s *server) describeVoters(ctx context.Context, client *clientv3.Client, me
 	}
 }
 
-// voterCondition is what K3s says of the member by that name. Its look at a member's health only ever reaches the one
-// that looks, so that the member of a dead machine stays a voter here.
+// voterCondition returns K3s' condition of the member with that name. Like K3s, it checks only the health of its own
+// member, so the member of a dead machine stays a voter here.
 func voterCondition(ctx context.Context, client *clientv3.Client, name string, members []*etcdserverpb.Member) corev1.NodeCondition {
 	for _, member := range members {
 		if name == "" || member.Name != name {
@@ -116,7 +116,7 @@ func condition(status corev1.ConditionStatus, reason, message string) corev1.Nod
 	return corev1.NodeCondition{Type: isVoter, Status: status, Reason: reason, Message: message}
 }
 
-// setCondition writes the condition where it differs from what is there, and else its heartbeat now and then.
+// setCondition writes the condition if it has changed, and otherwise only renews its heartbeat from time to time.
 func (s *server) setCondition(ctx context.Context, node *corev1.Node, wanted corev1.NodeCondition) error {
 	now := metav1.Now()
 	wanted.LastTransitionTime, wanted.LastHeartbeatTime = now, now

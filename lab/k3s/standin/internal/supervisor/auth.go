@@ -32,7 +32,7 @@ func identityOf(request *http.Request) (identity, bool) {
 	return id, ok
 }
 
-// certificateIdentity is the user of a client certificate that the cluster's client CA signed.
+// certificateIdentity returns the user of a client certificate that the cluster's client CA signed.
 func (s *Supervisor) certificateIdentity(request *http.Request) (identity, bool) {
 	if request.TLS == nil || len(request.TLS.PeerCertificates) == 0 {
 		return identity{}, false
@@ -44,8 +44,8 @@ func (s *Supervisor) certificateIdentity(request *http.Request) (identity, bool)
 	return identity{leaf.Subject.CommonName, leaf.Subject.Organization}, true
 }
 
-// authenticate answers who calls: by certificate, else by the token's password. known is false when nothing was
-// presented; an error stands for a credential that is wrong.
+// authenticate returns the caller's identity, by certificate or else by the token's password. known is false if there
+// is no valid credential; wrong tells that the credential is wrong.
 func (s *Supervisor) authenticate(request *http.Request) (id identity, known, wrong bool) {
 	if id, ok := s.certificateIdentity(request); ok {
 		return id, true, false
@@ -68,7 +68,7 @@ func (s *Supervisor) authenticate(request *http.Request) (id identity, known, wr
 	return identity{}, false, false
 }
 
-// allowLocal is allow, but lets callers on this machine through whoever they are.
+// allowLocal is allow, but accepts every caller on this machine.
 func (s *Supervisor) allowLocal(handler http.HandlerFunc, groups ...string) http.HandlerFunc {
 	others := s.allow(handler, groups...)
 	return func(response http.ResponseWriter, request *http.Request) {
@@ -81,7 +81,7 @@ func (s *Supervisor) allowLocal(handler http.HandlerFunc, groups ...string) http
 	}
 }
 
-// allow lets only callers with one of the groups through; the refusals are K3s'.
+// allow accepts only callers in one of the groups; it refuses others with K3s' messages.
 func (s *Supervisor) allow(handler http.HandlerFunc, groups ...string) http.HandlerFunc {
 	return func(response http.ResponseWriter, request *http.Request) {
 		id, known, wrong := s.authenticate(request)

@@ -37,7 +37,7 @@ func (s *Supervisor) bootstrapIdentity(ctx context.Context, bearer string) (iden
 	return identity{"system:bootstrap:" + id, strings.Split(string(stored.Data["auth-extra-groups"]), ",")}, true
 }
 
-// apiServers answers the addresses of all servers, with which an agent feeds its load balancer.
+// apiServers returns the addresses of all servers, for an agent's load balancer.
 func (s *Supervisor) apiServers(response http.ResponseWriter, request *http.Request) {
 	addresses := []string{}
 	if client := s.Client(); client != nil {

@@ -40,7 +40,7 @@ func (s *Supervisor) clientKubelet(response http.ResponseWriter, request *http.R
 	}
 }
 
-// sign answers a certificate for the public key of the posted request; what that request says of itself is ignored.
+// sign returns a certificate for the public key of the posted request, whose other content is ignored.
 func (s *Supervisor) sign(authority *pki.Authority, profile pki.Profile) http.HandlerFunc {
 	return func(response http.ResponseWriter, request *http.Request) {
 		posted, err := readRequest(request)

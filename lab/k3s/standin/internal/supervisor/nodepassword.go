@@ -25,15 +25,15 @@ const (
 	// SecretType and SecretSuffix are those of K3s.
 	SecretType   = "k3s.cattle.io/node-password"
 	SecretSuffix = ".node-password.k3s"
-	// PasswordFile is where a machine keeps its node password.
+	// PasswordFile is the file with a machine's node password.
 	PasswordFile = "/etc/rancher/node/password"
 	// orphanAge is how long a password whose Node never registered is kept.
 	orphanAge = 10 * time.Minute
 )
 
-// verifiedNode answers the name of the node that asks, after its password was held against the one that the name came
-// with first. Otherwise it has answered: 401 when the caller's Node is gone, 403 when the password differs, 503 while
-// the API is not up.
+// verifiedNode returns the name of the calling node, if its password is the one of the first call with that name.
+// Otherwise it has sent an answer: 401 if the caller's Node is gone, 403 if the password differs, 503 if the API is not
+// up.
 func (s *Supervisor) verifiedNode(response http.ResponseWriter, request *http.Request) (string, bool) {
 	refuse := func(code int, message string) (string, bool) {
 		SendError(response, code, message)
@@ -123,7 +123,7 @@ func ensurePassword(ctx context.Context, client kubernetes.Interface, name, pass
 	return verifyHash(string(secret.Data["hash"]), password)
 }
 
-// OwnPasswords gives each password to its Node, so that it is collected with it, and removes those that never got one.
+// OwnPasswords makes each Node the owner of its password, so that both are deleted together, and removes those without Node.
 func OwnPasswords(ctx context.Context, client kubernetes.Interface, nodes []*corev1.Node) error {
 	byName := map[string]*corev1.Node{}
 	for _, node := range nodes {

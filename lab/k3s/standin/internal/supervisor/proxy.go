@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// apiProxy hands everything else to the API server. A caller with a client certificate is named to it in the headers
-// of an authenticating proxy, over a connection with the certificate that makes those headers trusted; a caller with a
-// bearer token is passed on as it is, over a connection without.
+// apiProxy forwards everything else to the API server. For a caller with a client certificate it sets the headers of an
+// authenticating proxy, over a connection whose certificate makes the API server trust them. A request with a bearer
+// token is forwarded unchanged, over a connection without that certificate.
 func (s *Supervisor) apiProxy() (http.Handler, error) {
 	certificate, err := tls.LoadX509KeyPair(s.ProxyBase+".crt", s.ProxyBase+".key")
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *Supervisor) apiProxy() (http.Handler, error) {
 	trusted := reverse(target, &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{certificate}})
 	plain := reverse(target, &tls.Config{RootCAs: roots})
 	return http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
-		// Only we may say who calls.
+		// Only this proxy may set the caller's identity.
 		for key := range request.Header {
 			if strings.HasPrefix(key, "X-Remote-") {
 				request.Header.Del(key)

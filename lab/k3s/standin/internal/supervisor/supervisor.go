@@ -22,7 +22,7 @@ import (
 	"k3s-standin/internal/pki"
 )
 
-// ClusterConfig is what a joining node is told; the names are K3s'. Those with a flag must be the same on all servers.
+// ClusterConfig is what a joining node gets; the names are K3s'. Fields with a flag must be the same on all servers.
 type ClusterConfig struct {
 	ClusterIPRange            string `cli:"cluster-cidr"`
 	ServiceIPRange            string `cli:"service-cidr"`
@@ -48,7 +48,7 @@ type Options struct {
 	ServerCA *pki.Authority
 	// ServingBase names the certificate and key of the port, without their extension.
 	ServingBase string
-	// ProxyBase names the certificate with which the API server trusts our word on who calls.
+	// ProxyBase names the certificate with which the API server trusts our header with the caller's identity.
 	ProxyBase string
 	// APIServer is the API server's own address, on loopback.
 	APIServer string
@@ -57,11 +57,11 @@ type Options struct {
 	NodeName string
 	// Extra are more handlers, for callers with the server token.
 	Extra map[string]http.HandlerFunc
-	// Local are those that every caller on this machine may use too.
+	// Local are handlers that every caller on this machine may use, too.
 	Local map[string]http.HandlerFunc
 }
 
-// Supervisor is a running one.
+// Supervisor is a running supervisor.
 type Supervisor struct {
 	Options
 	clientRoots *x509.CertPool
@@ -72,7 +72,7 @@ type Supervisor struct {
 	http        *http.Server
 }
 
-// Start listens. The API is answered with 503 until SetClient says that it is there.
+// Start listens. Until a call of SetClient, it answers requests for the API with 503.
 func Start(options Options, serverToken, agentToken string) (*Supervisor, error) {
 	s := &Supervisor{Options: options, clientRoots: x509.NewCertPool(), serverToken: serverToken, agentToken: agentToken}
 	ca, err := options.ClientCA.PEM()
@@ -108,24 +108,24 @@ func Start(options Options, serverToken, agentToken string) (*Supervisor, error)
 	return s, nil
 }
 
-// SetClient opens what needs the Kubernetes API.
+// SetClient enables what needs the Kubernetes API.
 func (s *Supervisor) SetClient(client kubernetes.Interface) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.client = client
 }
 
-// Client is the Kubernetes client, nil while the API is not up.
+// Client returns the Kubernetes client, or nil if the API is not up.
 func (s *Supervisor) Client() kubernetes.Interface {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.client
 }
 
-// ServerToken and AgentToken are the passwords in force.
+// ServerToken returns the current password of servers.
 func (s *Supervisor) ServerToken() string { s.mu.RLock(); defer s.mu.RUnlock(); return s.serverToken }
 
-// AgentToken is the password that agents show.
+// AgentToken returns the current password of agents.
 func (s *Supervisor) AgentToken() string { s.mu.RLock(); defer s.mu.RUnlock(); return s.agentToken }
 
 // SetTokens replaces the passwords, after a rotation.

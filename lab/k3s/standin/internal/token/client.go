@@ -18,7 +18,7 @@ import (
 
 const requestTimeout = 10 * time.Second
 
-// Client asks one supervisor, whose CA was checked against the token.
+// Client calls one supervisor, whose CA matches the token.
 type Client struct {
 	Token
 	BaseURL string
@@ -35,8 +35,8 @@ type StatusError struct {
 
 func (e *StatusError) Error() string { return e.message }
 
-// Connect downloads the supervisor's CA without trust, compares its hash with the token's, and trusts only it from
-// then on. No credential is sent before that. certFile and keyFile may name files that don't exist (yet).
+// Connect downloads the supervisor's CA without trust, compares its hash with the token's, and trusts only this CA from
+// then on. It sends no credential before that. certFile and keyFile may name files that don't exist (yet).
 func Connect(server, text, certFile, keyFile string) (*Client, error) {
 	parsed, err := Parse(text)
 	if err != nil {
@@ -76,8 +76,8 @@ func (c *Client) Get(path string) ([]byte, error) {
 	return c.Do(http.MethodGet, path, nil, nil)
 }
 
-// Do asks with the client certificate, where there is one, and the token. A certificate that the server refuses with
-// 401 (its Node is gone) is put aside, as K3s does: the token then decides.
+// Do sends a request with the client certificate, if there is one, and the token. If the server refuses the certificate
+// with 401 (its Node is gone), it tries again with only the token, as K3s does.
 func (c *Client) Do(method, path string, body []byte, header http.Header) ([]byte, error) {
 	answer, err := c.send(method, path, body, header, c.Certificate != nil)
 	var status *StatusError

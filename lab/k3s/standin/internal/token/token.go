@@ -1,7 +1,7 @@
-// Package token reads and writes K3s' join tokens and talks to a supervisor with them.
+// Package token reads and writes K3s' join tokens and calls a supervisor with them.
 //
 // The form is `K10<hash>::<user>:<password>` or `K10<hash>::<id>.<secret>`; a bare password and a bare `<id>.<secret>`
-// are accepted too, and then nothing binds the joining machine to the cluster's CA.
+// are accepted too, but then the joining machine does not check the cluster's CA.
 package token
 
 import (
@@ -19,7 +19,7 @@ const (
 
 // Token is a parsed join token. Either User and Password or Bootstrap is set.
 type Token struct {
-	// CAHash is the SHA-256 in hex of the cluster CA's file; "" when the token is a short one.
+	// CAHash is the SHA-256 in hex of the cluster CA's file; "" if the token is a short one.
 	CAHash         string
 	User, Password string
 	// Bootstrap is `<id>.<secret>`, made by `k3s token create`.
@@ -28,7 +28,7 @@ type Token struct {
 
 var bootstrapForm = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
 
-// Parse reads a token. Its error texts are K3s' own: people and programs look for them in the journal.
+// Parse reads a token. Its errors have K3s' texts: people and programs look for them in the journal.
 func Parse(text string) (Token, error) {
 	var parsed Token
 	if text == "" {
@@ -62,7 +62,7 @@ func Format(credentials string, ca []byte) string {
 	return prefix + HashCA(ca) + "::" + credentials
 }
 
-// HashCA is what a token says of the cluster's CA. It covers a file with one certificate, the only form made here.
+// HashCA returns the hash of the cluster's CA for a token. It supports a file with one certificate, the only form made here.
 func HashCA(ca []byte) string {
 	sum := sha256.Sum256(ca)
 	return hex.EncodeToString(sum[:])

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// clientConfig translates an endpoint for the SSH library. It fails, before anything is dialled, on a host key or a
-// private key that does not parse and on an agent that does not answer: a dead SSH_AUTH_SOCK fails every connection,
-// even one with a private key. That is what the release does.
+// clientConfig translates an endpoint for the SSH library. It fails before it dials, if a host key or a private key does
+// not parse or an agent does not answer: a dead SSH_AUTH_SOCK fails every connection, even one with a private key, as in
+// the release.
 func (e *endpoint) clientConfig() (*ssh.ClientConfig, error) {
 	config := &ssh.ClientConfig{
 		User:            *e.User,
@@ -25,7 +25,7 @@ func (e *endpoint) clientConfig() (*ssh.ClientConfig, error) {
 			return nil, fmt.Errorf("failed to parse host key: %w", err)
 		}
 		config.HostKeyCallback = ssh.FixedHostKey(key)
-		// One algorithm only, as in the release: an RSA key offers "ssh-rsa" alone, which current servers refuse.
+		// Only one algorithm, as in the release: an RSA key offers only "ssh-rsa", which current servers refuse.
 		config.HostKeyAlgorithms = []string{key.Type()}
 	}
 	for _, add := range []func(*ssh.ClientConfig) error{e.addPrivateKey, e.addPassword, e.addAgent} {

@@ -16,7 +16,7 @@ const (
 // unlimitedDialErrors as a limit means: never give up.
 const unlimitedDialErrors = -1
 
-// Connection says how to reach a machine over SSH, by way of a bastion where Proxy is set.
+// Connection says how to reach a machine over SSH, through a bastion if Proxy is set.
 type Connection struct {
 	endpoint
 	Proxy *ProxyConnection `pulumi:"proxy,optional"`

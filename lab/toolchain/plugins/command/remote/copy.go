@@ -81,7 +81,7 @@ func (*CopyToRemote) Create(
 	return infer.CreateResponse[CopyState]{ID: id, Output: state}, err
 }
 
-// Update copies again only where the content or the path has changed; a new connection alone copies nothing.
+// Update copies again only if the content or the path has changed; a new connection alone copies nothing.
 func (*CopyToRemote) Update(
 	ctx context.Context, req infer.UpdateRequest[CopyInputs, CopyState],
 ) (infer.UpdateResponse[CopyState], error) {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// dial connects and logs in, trying again as often as the connection allows. The context ends the trying, not a dial
-// under way.
+// dial connects and logs in, and retries as often as the connection allows. The end of the context stops the retries,
+// but not a dial that has begun.
 func (c *Connection) dial(ctx context.Context) (*ssh.Client, error) {
 	config, err := c.clientConfig()
 	if err != nil {
@@ -81,7 +81,7 @@ func withRetry[T any](ctx context.Context, what string, limit int, attempt func(
 		},
 	})
 	if err == nil && !done {
-		err = ctx.Err() // the helper reports an ended context by done alone
+		err = ctx.Err() // for an ended context, the helper only sets done
 	}
 	return result, err
 }

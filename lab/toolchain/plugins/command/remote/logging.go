@@ -36,7 +36,7 @@ func (l *Logging) stderr() bool { return l == nil || *l == LogStderr || *l == Lo
 // maxLoggedLine is the longest line, in bytes, that the release can log (the buffer of Go's bufio.Scanner).
 const maxLoggedLine = 64 * 1024
 
-// errLineTooLong replaces a hang: given such a line with logging on, the release waits for ever.
+// errLineTooLong replaces a hang: on such a line with logging on, the release waits forever.
 var errLineTooLong = errors.New(
 	"a line of 64 KiB or more with logging on: the released command plugin hangs here, so set logging to \"none\"")
 

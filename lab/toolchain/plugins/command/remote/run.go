@@ -12,15 +12,15 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// run connects and runs one command to its end. The context bounds the dialling only: a session under way is never cut.
+// run connects and runs one command to its end. The context limits only the dialling: it never ends a session.
 //
-// A failure's text carries the whole command and everything it printed, whatever Logging says, as in the release.
+// An error contains the whole command and everything it printed, whatever Logging is, as in the release.
 func (i *CommandInputs) run(ctx context.Context, command string, previous Output) (Output, error) {
 	client, err := i.Connection.dial(ctx)
 	if err != nil {
 		return Output{}, err
 	}
-	// The client is left open, as the release leaves it: one TCP connection a command until the plugin exits.
+	// The client stays open, as in the release: one TCP connection per command until the plugin exits.
 	session, err := client.NewSession()
 	if err != nil {
 		return Output{}, err
@@ -88,7 +88,7 @@ func tee(logger io.Writer, logged bool, writers ...io.Writer) io.Writer {
 	return io.MultiWriter(writers...)
 }
 
-// syncBuffer takes both streams, which the SSH library copies side by side.
+// syncBuffer collects both streams, which the SSH library copies at the same time.
 type syncBuffer struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer

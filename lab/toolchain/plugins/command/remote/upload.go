@@ -108,7 +108,7 @@ func makeFolder(files *sftp.Client, target string) error {
 	return nil
 }
 
-// stat returns nil where nothing is.
+// stat returns nil if the target does not exist.
 func stat(files *sftp.Client, target string) (fs.FileInfo, error) {
 	info, err := files.Stat(target)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
