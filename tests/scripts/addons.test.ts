@@ -11,7 +11,7 @@ import type { SimulatedCluster } from "../support/doubles/simulatedCluster";
 import { longhornProblems } from "../support/longhornSchemas";
 import { NODES, ScriptedLonghorn } from "../support/scriptedLonghorn";
 
-/* What the cluster says of what runs in it, from the API's objects to what the command reads of them; `pct` and `kubectl` are doubles. */
+/* What the host reads from the API's objects about the add-ons, and what the command makes of it; `pct` and `kubectl` are doubles. */
 
 const [SERVER, FIRST, SECOND, THIRD] = NODES;
 
@@ -30,17 +30,17 @@ async function look(nodes: readonly string[] = NODES): Promise<AddonsSight | und
   return parseAddons(readAnswer("addons", step, "look", `${outcome}\n${acknowledgement(step, "look")}\n`));
 }
 const sight = async (nodes?: readonly string[]): Promise<AddonsSight> => (await look(nodes))!;
-/** What is there of an add-on. */
+/** What the host finds of the add-ons. */
 const seen = <T>(addon: AddonSight<T>): T => (addon as { seen: T }).seen;
 
-/** The API knows these kinds, and has these objects of them. */
+/** The API knows these kinds and has these objects. */
 function known(kinds: Readonly<Record<string, readonly object[]>>): void {
   const crds = Object.keys(kinds).map((name) => ({ metadata: { name } }));
   cluster.objects.set("crd", [...(cluster.objects.get("crd") ?? []), ...crds]);
   for (const [kind, objects] of Object.entries(kinds)) cluster.objects.set(kind, [...objects]);
 }
 
-it("a cluster with K3s alone has none, and is asked two questions", async () => {
+it("a cluster with K3s alone has none, and gets two questions", async () => {
   cluster.objects.set("services", [service("traefik", { type: "LoadBalancer", ports: [31234, 31235] })]);
   const absent = { is: "absent" };
   expect(await sight()).toEqual({ longhorn: absent, flux: absent, prometheus: absent, ingress: absent });
@@ -52,7 +52,7 @@ it("a cluster with K3s alone has none, and is asked two questions", async () => 
 });
 
 describe("Longhorn", () => {
-  it("says of its nodes and disks what they are, and of its volumes which are not healthy", async () => {
+  it("lists its nodes and disks, and the volumes that are not healthy", async () => {
     installLonghorn(cluster);
     for (const name of [FIRST, SECOND]) addLonghornNode(cluster, name, 100);
     Object.assign(world.nodeOf(SECOND).spec.disks["longhorn"]!, {
@@ -106,7 +106,7 @@ describe("Flux", () => {
     return { ...object, metadata: { ...object.metadata, labels, generation: 2 } };
   };
 
-  it("says of each source and of what is applied whether it is Ready, and of which program it is", async () => {
+  it("says of each source and each Kustomization whether it is Ready, and which program made it", async () => {
     const source = { kind: "GitRepository", metadata: { namespace: "flux-system", name: "cluster", generation: 1 } };
     known({
       "gitrepositories.source.toolkit.fluxcd.io": [
@@ -146,18 +146,18 @@ describe("Flux", () => {
     expect(world.asked.filter((question) => question.includes("toolkit.fluxcd.io -A"))).toHaveLength(1);
   });
 
-  it("shows no reason of another form", async () => {
+  it("shows no reason of an invalid form", async () => {
     const object = { ...ofNode(FIRST), status: ready("False", "\u001b[2J<script>; reboot") };
     known({ "kustomizations.kustomize.toolkit.fluxcd.io": [object] });
     expect(seen((await sight()).flux)[0]!.conditions).toEqual([{ type: "Ready", status: "False", reason: undefined }]);
   });
 
-  it("is absent where only its kinds are left", async () => {
+  it("is absent if only its kinds are left", async () => {
     known({ "kustomizations.kustomize.toolkit.fluxcd.io": [] });
     expect((await sight()).flux).toEqual({ is: "absent" });
   });
 
-  it("whose object has a name of another form is not known", async () => {
+  it("is unknown if an object has a name of an invalid form", async () => {
     known({
       "kustomizations.kustomize.toolkit.fluxcd.io": [{ kind: "K", metadata: { namespace: "x", name: "../../a" } }],
     });
@@ -195,7 +195,7 @@ describe("Prometheus", () => {
       { routePrefix: "/prometheus/", web: { tlsConfig: { cert: {} } } },
       pod(0, "https", "/prometheus"),
     ],
-  ])("tells its targets a job, by %s", async (_, spec, at) => {
+  ])("has its targets counted for each job, by %s", async (_, spec, at) => {
     known({ [PROMETHEUS]: [object(spec)] });
     cluster.proxied = new Map([[at, well]]);
     const wanted = (spec as { replicas?: number }).replicas ?? 1;
@@ -208,19 +208,19 @@ describe("Prometheus", () => {
     ["does not answer", new Map<string, string>()],
     ["answers with something else", new Map([[pod(0), "<html>"]])],
     ["refuses the question", new Map([[pod(0), JSON.stringify({ status: "error", errorType: "timeout" })]])],
-  ])("whose pod %s has not told them", async (_, proxied) => {
+  ])("has unknown targets if its pod %s", async (_, proxied) => {
     known({ [PROMETHEUS]: [object({ replicas: 1 })] });
     cluster.proxied = proxied;
     expect(seen((await sight()).prometheus)[0]).toMatchObject({ available: 1, jobs: undefined });
   });
 
-  it("is not asked while none of its pods is available, nor by a path that leaves it", async () => {
+  it("gets no question while none of its pods is available, nor by a path outside its proxy", async () => {
     known({ [PROMETHEUS]: [object({}, {}), object({ routePrefix: "/../../secrets" })] });
     expect(seen((await sight()).prometheus).map(({ available }) => available)).toEqual([undefined, 1]);
     expect(world.asked.filter((question) => question.includes("/proxy"))).toEqual([]);
   });
 
-  it("shows no word of a target that has another form", async () => {
+  it("shows no text of a target that has an invalid form", async () => {
     known({ [PROMETHEUS]: [object({})] });
     const evil = "\u001b[2J<script>";
     cluster.proxied = new Map([
@@ -237,9 +237,9 @@ function service(name: string, { type, ports }: { type: string; ports: readonly 
 }
 
 describe("the ingress", () => {
-  /** "ADDRESS PORT" that take no connection, whoever asks. */
+  /** "ADDRESS PORT" that take no connection from anywhere. */
   let silent: string[];
-  /** Which guest was asked for which nodes. */
+  /** Which guest got the question about which nodes. */
   let asked: string[];
 
   beforeEach(() => {
@@ -247,7 +247,7 @@ describe("the ingress", () => {
     asked = [];
     const bash = `for each in $SILENT; do [ "$each" != "$4:$5" ] || exit 1; done`;
     fs.writeFileSync(path.join(world.host.root, "bin/bash"), `#!/bin/sh\n${bash}\n`, { mode: 0o755 });
-    // The guest's own shell runs what it gets; only who answers in its network is a double.
+    // The guest's own shell runs the script; only the servers in its network are doubles.
     world.prints = (shell, vmid) => {
       const [, targets = ""] = /TARGETS='([^']*)'/.exec(shell) ?? [];
       asked.push(
@@ -269,7 +269,7 @@ describe("the ingress", () => {
       .ports.map(({ node, port, answers }) => `${node} ${port} ${answers}`)
       .sort();
 
-  it("is asked for on every node from another one", async () => {
+  it("is checked on every node from another node", async () => {
     silent = ["192.168.2.22:30443", "192.168.2.20:30080"];
     expect(await portsOf()).toEqual(
       [
@@ -280,35 +280,35 @@ describe("the ingress", () => {
     expect(asked).toEqual([`100: ${FIRST} ${SECOND} ${THIRD}`, `101: ${SERVER}`]);
   });
 
-  it("of the only node is asked for from itself", async () => {
+  it("of the only node is checked from that node", async () => {
     expect(await portsOf([SERVER])).toEqual([`${SERVER} 30080 true`, `${SERVER} 30443 true`]);
     expect(asked).toEqual(["100: ", `100: ${SERVER}`]);
   });
 
-  it("is asked for from a third node if the second is away", async () => {
+  it("is checked from a third node if the second is down", async () => {
     world.stopped.add(101);
     expect(await portsOf()).toHaveLength(8);
     expect(asked.at(-1)).toBe(`102: ${SERVER}`);
   });
 
-  it("of a node that nobody could ask for is in no list", async () => {
+  it("of a node that no other node could check is in no list", async () => {
     for (const vmid of [101, 102]) world.stopped.add(vmid);
     expect((await portsOf()).filter((port) => port.startsWith(SERVER))).toEqual([]);
   });
 
-  it("a guest's words are about the nodes that it was asked for, and of their form", async () => {
+  it("a guest's answer counts only for the nodes in its question, and only in a valid form", async () => {
     world.prints = (_, vmid) =>
       vmid === 101 ? `${SECOND} 30080 answers\n${SERVER} 30080 answers\nport\tx\n$(id) 1 silent\n` : "";
     expect(await portsOf()).toEqual([`${SERVER} 30080 true`]);
   });
 
-  it("with K3s' load balancer is looked at if it has the add-ons' ports, too", async () => {
+  it("with K3s' load balancer is checked too if it has the add-ons' ports", async () => {
     cluster.objects.set("services", [service("traefik", { type: "LoadBalancer", ports: [30080, 30443] })]);
     expect((await sight()).ingress).toMatchObject({ is: "there", seen: { nodePorts: [30080, 30443] } });
   });
 });
 
-describe("an API that does not answer is never one that has nothing", () => {
+describe("an API that does not answer is never taken for one that has nothing", () => {
   const presence = async (): Promise<Record<string, string>> =>
     Object.fromEntries(Object.entries(await sight()).map(([name, { is }]) => [name, is]));
   beforeEach(() => {
@@ -322,7 +322,7 @@ describe("an API that does not answer is never one that has nothing", () => {
   });
   const there = { longhorn: "there", flux: "there", prometheus: "there", ingress: "absent" };
 
-  it("is asked for all of them", async () => expect(await presence()).toEqual(there));
+  it("has all of them if it answers", async () => expect(await presence()).toEqual(there));
 
   it.each([
     ["about its kinds", /^get crd/, { longhorn: "unknown", flux: "unknown", prometheus: "unknown" }],

@@ -5,7 +5,7 @@ import { acknowledgement, readAnswer } from "../../remote/answer";
 import { type NodeFinding, parseChecks } from "../../remote/askChecks";
 import { CREATION, MARK, ScriptedHost } from "../support/scriptedHost";
 
-/* The checks of nodes that stand, through the host. What is run in a guest is run on this machine, with doubles of its network. */
+/* The checks of existing nodes, through the host. What runs in a guest runs on this machine, with doubles of the guest's network. */
 
 const CLUSTER_ID = "0123456789abcdef";
 const VMIDS = { 100: "k3s-1", 103: "k3s-worker-01", 104: "k3s-worker-02" };
@@ -115,7 +115,7 @@ describe("after", () => {
       "it does not reach the service kubernetes at 10.43.0.1:443",
     ],
     [
-      "a DNS that says another address",
+      "a DNS that answers with another address",
       () => put("answer", "10.43.9.9 kubernetes\n"),
       "service-name",
       "the cluster's DNS at 10.43.0.10 does not name the service kubernetes",
@@ -127,7 +127,7 @@ describe("after", () => {
     expect(first).toMatchObject({ check: name, seen, remedy: expect.stringMatching(/./) as string });
   });
 
-  it("asks no DNS of a cluster that has none", () => {
+  it("does not check DNS in a cluster that has none", () => {
     put("dns", "");
     expect(check("after").filter((each) => each.check === "service-name")).toEqual([]);
   });
@@ -136,7 +136,7 @@ describe("after", () => {
 describe("before", () => {
   it("runs on each guest the checks that pulumi up runs before it touches K3s", () => {
     const findings = check("before");
-    // This machine is none of the nodes.
+    // This machine has none of the nodes' names.
     expect(
       failed(findings)
         .filter((each) => each.check === "host-name")
@@ -146,10 +146,10 @@ describe("before", () => {
   });
 });
 
-describe("a node's words", () => {
+describe("a node's output", () => {
   it.each([
-    ["are no line of another node's", "ok\tdisk\tfine\t\nk3s-1\tfail\tdisk\tforged\tx\n"],
-    ["act on no terminal", "ok\tdisk\tfine\u001b[2J\u009b2J\t\n"],
+    ["adds no line about another node", "ok\tdisk\tfine\t\nk3s-1\tfail\tdisk\tforged\tx\n"],
+    ["has no control characters for a terminal", "ok\tdisk\tfine\u001b[2J\u009b2J\t\n"],
   ])("%s", (_, says) => {
     put("says.103", says);
     const findings = check("before").filter((each) => each.node === "k3s-worker-01");
@@ -159,7 +159,7 @@ describe("a node's words", () => {
     expect(check("before").some(({ seen }) => seen === "forged")).toBe(false);
   });
 
-  it("that are none count as no answer", () => {
+  it("counts as no answer if it has no finding", () => {
     put("says.103", "sh: not found\n");
     expect(check("before")).toContainEqual(
       expect.objectContaining({ node: "k3s-worker-01", level: "warn", seen: "it did not answer" }) as NodeFinding,

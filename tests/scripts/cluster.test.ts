@@ -5,8 +5,8 @@ import { taskFiles } from "../../remote/script";
 import { CREATION, MARK, ScriptedHost } from "../support/scriptedHost";
 
 /*
- * The servers that the host knows of, and which of them is asked: what the roster writes and refuses, and what the way to
- * the cluster makes of it.
+ * The servers that the host knows, and which of them it asks: what the roster writes and refuses, and which server a task
+ * uses to reach the cluster.
  */
 
 const CLUSTER_ID = "0123456789abcdef";
@@ -15,7 +15,7 @@ const FOREIGN = "#my own cluster\narch: amd64\nhostname: k3s-master\n";
 
 let host: ScriptedHost;
 beforeEach(() => {
-  // Every guest runs a K3s that answers, a stranger's too.
+  // Every guest runs a K3s that answers, also a foreign guest.
   host = new ScriptedHost();
 });
 
@@ -67,7 +67,7 @@ describe("the roster", () => {
 
     it.each([
       ["is gone", () => fs.rmSync(path.join(host.root, "etc/nodes/pve/lxc/100.conf"))],
-      ["is a stranger's by now", () => void host.conf(100, FOREIGN)],
+      ["is a foreign guest by now", () => void host.conf(100, FOREIGN)],
     ])("accepts it if the old server's guest %s", (_, change) => {
       change();
       expect(roster({ 101: "k3s-master-02" })).toMatchObject({ code: 0 });
@@ -93,7 +93,7 @@ describe("the roster", () => {
 
 describe("the way to the cluster", () => {
   const READYZ = "k3s kubectl get --raw=/readyz";
-  // As a step that has no mark of its own.
+  // Like a step that has no mark.
   const kubeconfig = () => host.script("kubeconfig", "create", { CLUSTER_ID, MARK: "", TIMEOUT: "0" });
 
   beforeEach(() => {
@@ -118,7 +118,7 @@ describe("the way to the cluster", () => {
 
   it.each([
     ["of which the host has no record", ours("k3s-master").replace(CREATION, "0".repeat(16))],
-    ["that nobody but its maker finished", ours("k3s-master").replace("lxc.cap.drop:\n", "")],
+    ["that was created but never finished", ours("k3s-master").replace("lxc.cap.drop:\n", "")],
     ["of another name", ours("evil")],
   ])("never goes through a guest with our mark %s", (_, conf) => {
     host.conf(100, conf);

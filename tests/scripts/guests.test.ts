@@ -6,8 +6,8 @@ import { LXC_FEATURES, LXC_RAW_LINES } from "../../plan/lxcProfile";
 import { CREATION, MARK, ScriptedHost } from "../support/scriptedHost";
 
 /*
- * What claim, guard and lxc decide and write, on configuration files in a scratch folder. `pct` is a recorder here: that
- * the guests do what it says is shown in the lab.
+ * What claim, guard and lxc decide and write, on configuration files in a scratch folder. `pct` is a double that records its calls;
+ * the lab shows that the guests do what the commands say.
  */
 
 class Host extends ScriptedHost {
@@ -36,7 +36,7 @@ describe("claim", () => {
     expect(new Host().run("claim", "create")).toMatchObject({ code: 0, outcome: "VMID 103 is free" });
   });
 
-  it.each(["lxc", "qemu-server"] as const)("refuses a stranger's guest (%s), names it and leaves it alone", (kind) => {
+  it.each(["lxc", "qemu-server"] as const)("refuses a foreign guest (%s), names it and does not touch it", (kind) => {
     const host = new Host();
     host.conf(103, foreign, kind);
     const run = host.run("claim", "create");
@@ -94,16 +94,16 @@ describe("claim", () => {
     expect([run.pct, host.kept("creations/103")]).toEqual([[], ""]);
   });
 
-  describe("where somebody added network interfaces", () => {
+  describe("if somebody added network interfaces", () => {
     const further = "net1: name=eth1,bridge=vmbr0,hwaddr=BC:24:11:00:00:09,ip=198.18.9.3/24,type=veth\n";
     const host = new Host();
     host.conf(103, `${ours}net0: name=eth0,bridge=vmbr0\n${further}\n[before]\nnet2: name=eth2,bridge=vmbr0\n`);
 
-    it("lets any other change pass", () => {
+    it("allows any other change", () => {
       expect(host.run("claim", "update")).toMatchObject({ code: 0, outcome: "VMID 103 is ours" });
     });
 
-    it("refuses one that writes the node's own, with the commands that take them out for it and put them back", () => {
+    it("refuses a change of the node's own interface, with the commands that remove the others and add them again", () => {
       const run = host.run("claim", "update", { NETWORK: "change" });
       expect(run.code).toBe(1);
       expect(run.output).toContain(
@@ -139,7 +139,7 @@ describe("claim", () => {
     expect(fs.existsSync(path.join(host.root, "state/creations/103"))).toBe(false);
   });
 
-  it("waits until a creation that has just begun shows whose guest it is", () => {
+  it("waits until a guest whose creation has just begun has its description", () => {
     const host = new Host();
     host.conf(103, "lock: create\n");
     const file = path.join(host.root, "etc/nodes/pve/lxc/103.conf");
@@ -190,11 +190,11 @@ describe("the guard", () => {
 });
 
 describe("lxc", () => {
-  /** A host on which the claim has begun the creation. */
+  /** A host on which the claim has recorded the creation. */
   const begun = (): Host => new Host().record("creations", 103);
   const recipe = `features: ${LXC_FEATURES}\n${LXC_RAW_LINES.join("\n")}\n`;
 
-  it("writes the recipe into the main section and restarts", () => {
+  it("writes the options into the main section and restarts", () => {
     const host = begun();
     host.conf(103, ours);
     const run = host.run("lxc", "create");
@@ -202,7 +202,7 @@ describe("lxc", () => {
     expect(host.conf(103)).toBe(`${ours}${recipe}`);
   });
 
-  it("writes before pending changes and snapshots, and keeps what others set", () => {
+  it("writes before pending changes and snapshots, and keeps other options", () => {
     const host = begun();
     const tail = "[pve:pending]\nmemory: 8192\n\n[before]\nfeatures: nesting=1\nhostname: node-1\n";
     host.conf(103, `${ours}lxc.sysctl.net.ipv4.ip_forward: 1\n\n${tail}`);
@@ -210,7 +210,7 @@ describe("lxc", () => {
     expect(host.conf(103)).toBe(`${ours}lxc.sysctl.net.ipv4.ip_forward: 1\n${recipe}\n${tail}`);
   });
 
-  it("keeps the features that somebody added to ours", () => {
+  it("keeps the features that somebody added", () => {
     const host = begun();
     host.conf(103, `${ours}features: nesting=0,mknod=1,mount=nfs;cifs\n`);
     host.run("lxc", "create");
@@ -222,7 +222,7 @@ describe("lxc", () => {
     const host = begun();
     host.conf(103, ours);
     host.run("lxc", "create");
-    // Proxmox VE sorts the options, puts raw lines last, and a blank behind the colon of an empty value.
+    // Proxmox VE sorts the options, puts raw lines last, and adds a blank after the colon of an empty value.
     const rewritten = `#creation ${CREATION} of ${MARK}\narch: amd64\nfeatures: ${LXC_FEATURES}\nhostname: node-1\nmemory: 4096\nrootfs: local-lvm:vm-103-disk-0,size=32G\n${LXC_RAW_LINES.join("\n").replace("lxc.cap.drop:", "lxc.cap.drop: ")}\n`;
     host.conf(103, rewritten);
     const run = host.run("lxc", "update");
@@ -239,18 +239,21 @@ describe("lxc", () => {
     );
   });
 
-  it.each([0, 255])("leaves out what LXC says at each start, and nothing else, if the start ends with %i", (end) => {
-    const host = begun();
-    host.conf(103, ours);
-    const said = "explicitly configured lxc.apparmor.profile overrides the following settings: features:fuse";
-    host.pct(`case "$*" in status*) echo "status: running" ;; *" ip -4 "*) echo "2: eth0    inet 198.18.0.20/24" ;;
+  it.each([0, 255])(
+    "hides the warning that LXC prints at each start, and nothing else, if the start ends with %i",
+    (end) => {
+      const host = begun();
+      host.conf(103, ours);
+      const said = "explicitly configured lxc.apparmor.profile overrides the following settings: features:fuse";
+      host.pct(`case "$*" in status*) echo "status: running" ;; *" ip -4 "*) echo "2: eth0    inet 198.18.0.20/24" ;;
       start*) printf '%s\\n' "${said}" "WARN: old systemd" >&2; exit ${end} ;; esac`);
-    const { code, output } = host.run("lxc", "create");
-    expect([code, output.split("\n").filter((line) => /AppArmor|apparmor|WARN/.test(line))]).toEqual([
-      end,
-      ["WARN: old systemd"],
-    ]);
-  });
+      const { code, output } = host.run("lxc", "create");
+      expect([code, output.split("\n").filter((line) => /AppArmor|apparmor|WARN/.test(line))]).toEqual([
+        end,
+        ["WARN: old systemd"],
+      ]);
+    },
+  );
 
   it("reports at once that the guest stopped right after its start", () => {
     const host = begun();
@@ -265,7 +268,7 @@ describe("lxc", () => {
     ]);
   });
 
-  it("reports that the guest stopped, even if the host still calls it running", () => {
+  it("reports that the guest stopped, even if the host still shows it as running", () => {
     const host = begun();
     host.conf(103, ours);
     const dying = path.join(host.root, "dying");
@@ -289,7 +292,7 @@ esac`);
 
   it.each([
     ["of which the host has no record", new Host()],
-    ["that was made after the one on record", new Host().record("prepared", 103, "0".repeat(16))],
+    ["that was created after the one on record", new Host().record("prepared", 103, "0".repeat(16))],
   ])("refuses a guest %s, whatever its description says", (_, host) => {
     host.conf(103, ours);
     const run = host.run("lxc", "create");

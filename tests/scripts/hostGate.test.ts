@@ -12,12 +12,12 @@ import { type ArgumentName, SHAPES } from "../../remote/shapes";
 import { COMMON_ARGUMENTS, taskOf, type TaskName } from "../../remote/tasks";
 
 /*
- * The gate on the Proxmox host, as sshd starts it: Perl, the command in SSH_ORIGINAL_COMMAND, the script on stdin. What
- * passes would work on this machine, so the shell that the gate starts is a double here: it records what it was given.
- * The same gate runs real scripts behind a real sshd in tests/long/hostGate.test.ts.
+ * The gate on the Proxmox host, as sshd starts it: Perl, the command in SSH_ORIGINAL_COMMAND, the script on stdin. A script that
+ * the gate accepts would change this machine, so the shell that the gate starts is a double that records what it gets.
+ * tests/long/hostGate.test.ts runs real scripts with the same gate behind a real sshd.
  */
 
-/** A value of the right shape for each argument. */
+/** A valid value for each argument. */
 const GOOD: Readonly<Record<ArgumentName, string>> = {
   ...{ ACTION: "create", ADDRESS: "192.168.2.20", AFTER: "its reboot", ALLOW_CONTROL_PLANE_LOSS: "no", ARCH: "amd64" },
   ...{ AUTHORIZED_KEYS: "ssh-ed25519 AAAAC3Nz anna's laptop", BOUND: "300", BRIDGE: "vmbr0", CONFIG: "a: b" },
@@ -101,7 +101,7 @@ describe("the forced command", () => {
   };
   const gate = (options = {}): string => gateWith(renderGate({ artifacts: ["/srv/k3s"], ...options }));
 
-  /** What the gate says, and the environment of the script where one ran. */
+  /** What the gate prints, and the environment of the script if one ran. */
   const knock = (file: string, original: string, stdin: string, env: Record<string, string> = {}) => {
     fs.rmSync(ran, { force: true });
     const result = spawnSync("/usr/bin/perl", ["-T", file], {
@@ -115,7 +115,7 @@ describe("the forced command", () => {
 
   it.each(HOST_TASKS)("runs %s with exactly its arguments, and says so by its exit code", (task) => {
     const values = argumentsOf(task);
-    // The caller's own environment is not the script's.
+    // The script does not get the caller's environment.
     const { status, given, cause } = knock(gate(), commandOf(values), renderStdin(task), {
       PERL5OPT: "",
       HOME: "/evil",
@@ -126,7 +126,7 @@ describe("the forced command", () => {
     expect(own.sort()).toEqual(expected.sort());
   });
 
-  it.each(NODE_TASKS)("refuses %s, which is for nodes: it brings secrets, or files to wherever it is told", (task) => {
+  it.each(NODE_TASKS)("refuses %s, which is for nodes: it carries secrets, or writes files to any path", (task) => {
     expect(knock(gate(), commandOf(argumentsOf(task)), renderStdin(task))).toMatchObject({
       status: 1,
       cause: expect.stringMatching(/^the gate does not know the script with the SHA-256 [0-9a-f]{64}$/),
@@ -137,7 +137,7 @@ describe("the forced command", () => {
   it.each([
     ["a shell", ""],
     ["another command", "rm -rf /"],
-    ["a command behind ours", `${commandOf(argumentsOf("claim"))}\nreboot`],
+    ["a command after ours", `${commandOf(argumentsOf("claim"))}\nreboot`],
     ["a command before ours", `reboot\n${commandOf(argumentsOf("claim"))}`],
     ["a command in an export", `export A='x'; reboot\nexec sh -s`],
     ["a substitution outside quotes", `export A=$(reboot)\nexec sh -s`],
@@ -162,7 +162,7 @@ describe("the forced command", () => {
     expect(knock(gate(), command, renderStdin("claim").slice(0, 2000))).toMatchObject(refusal);
   });
 
-  // The attempts of the review, each with a script that the gate knows.
+  // The attempts from the review, each with a script that the gate knows.
   it.each<[string, TaskName, Record<string, string>]>([
     [
       "a VMID that is a path",
@@ -177,10 +177,10 @@ describe("the forced command", () => {
     ["a lock that is a path", "claim", { LOCK: "../../etc/cron.d/x" }],
     ["a mark that is a pattern", "lxc", { MARK: "|" }],
     ["a mark with a pattern in it", "lxc", { MARK: "proxmox-k3s .*/.*/.* 0123456789abcdef" }],
-    ["a folder that the gate was not made with", "push-artifacts", { FROM: "/etc" }],
-    ["a folder below one that it was made with", "push-artifacts", { FROM: "/srv/k3s/.." }],
-    ["a file that is no release's", "push-artifacts", { FILES: "shadow" }],
-    ["an option in place of a key", "lxc", { AUTHORIZED_KEYS: 'command="id" ssh-ed25519 AAAA' }],
+    ["a folder that the gate was not generated with", "push-artifacts", { FROM: "/etc" }],
+    ["a folder that leaves one that it was generated with", "push-artifacts", { FROM: "/srv/k3s/.." }],
+    ["a file that is not part of a release", "push-artifacts", { FILES: "shadow" }],
+    ["an option before a key", "lxc", { AUTHORIZED_KEYS: 'command="id" ssh-ed25519 AAAA' }],
     ["two keys in one line", "lxc", { AUTHORIZED_KEYS: "ssh-ed25519 AAAA\r\nssh-ed25519 BBBB" }],
     ["a label that is an option", "ready", { LABELS: "-shttp://198.18.3.254:18080/" }],
     ["a source with a substitution", "release-sums", { SOURCE: "https://a.lan/$(id)" }],
@@ -213,13 +213,13 @@ describe("the forced command", () => {
     expect(knock(gate(), commandOf(without), renderStdin("claim")).cause).toBe("claim needs the argument MARK");
   });
 
-  it("allows no release files if it has no folder", () => {
+  it("allows no release files if it was generated without a folder", () => {
     const values = argumentsOf("push-artifacts");
     const { cause } = knock(gate({ artifacts: [] }), commandOf(values), renderStdin("push-artifacts"));
     expect(cause).toBe("the gate does not allow this FROM for push-artifacts");
   });
 
-  it("allows no other key in a guest if it has the nodes' keys", () => {
+  it("allows no other key in a guest if it was generated with the nodes' keys", () => {
     const fixed = gate({ nodeKeys: [GOOD.AUTHORIZED_KEYS, "ssh-ed25519 BBBB"] });
     const run = (keys: string) =>
       knock(fixed, commandOf({ ...argumentsOf("lxc"), AUTHORIZED_KEYS: keys }), renderStdin("lxc"));
@@ -230,7 +230,7 @@ describe("the forced command", () => {
   it.each([
     ["emptied", () => ""],
     ["cut in half", (text: string) => text.slice(0, text.length / 2)],
-    ["cut behind a statement", (text: string) => text.slice(0, text.indexOf("umask 077;") + 10)],
+    ["cut after a statement", (text: string) => text.slice(0, text.indexOf("umask 077;") + 10)],
     ["without its table", (text: string) => text.slice(0, text.indexOf("__DATA__"))],
   ])("does not report that a script has run if it was %s", (_, damage) => {
     const file = gateWith(damage(renderGate()));
@@ -243,7 +243,7 @@ describe("the forced command", () => {
     expect(knock(file, commandOf(argumentsOf("claim")), renderStdin("claim")).status).toBe(75);
   });
 
-  describe("installed again for another version of the program", () => {
+  describe("when it is installed again for another version of the program", () => {
     const old = renderStdin("leave").replace("leave=", "removal=leave; leave=");
     const former = (task: string): string =>
       `script ${gateSum(old)} ${task} ${namesOf("leave").join(" ")}\nscript ${"0".repeat(64)} claim STEP VMID\n`;
@@ -252,7 +252,7 @@ describe("the forced command", () => {
       const kept = gateWith(renderGate({ former: former("leave") }));
       expect(knock(kept, commandOf(argumentsOf("leave")), old).status).toBe(DONE);
       expect(renderGate({ former: former("leave") })).not.toContain("0".repeat(64));
-      // And once more: a deletion may be two versions old.
+      // And a second time: a deletion may be two versions old.
       expect(renderGate({ former: renderGate({ former: former("leave") }) })).toContain(`former ${gateSum(old)} leave`);
     });
 
@@ -262,7 +262,7 @@ describe("the forced command", () => {
     });
   });
 
-  it("lets no trick through: 5,000 sets of arguments, every task, every argument", () => {
+  it("accepts no invalid argument: 5,000 sets of arguments, every task, every argument", () => {
     const tricks = [
       ...[
         "",
@@ -351,11 +351,11 @@ describe("the forced command", () => {
       const value = { whole: text, before: text + good, behind: good + text, line: `${good}\n${text}` }[place] ?? "";
       return { task, name, value };
     });
-    // What has no logger starts none, thousands of times.
+    // Without a logger: the gate would start it thousands of times.
     const answers = knockMany(gateWith(renderGate({ artifacts: ["/srv/k3s"] }), "/no/logger"), knocks);
     for (const [index, { status, given }] of answers.entries()) {
       const { task, name, value } = knocks[index]!;
-      // The program's own table says what may pass, the gate decided without it.
+      // The program's own table says what is valid; the gate decided without that table.
       const isOfShape = new RegExp(`^(?:${name === "FROM" ? "/srv/k3s" : SHAPES[name]})$`).test(value);
       const expected = isOfShape ? { status: DONE, given: value } : { status: 1, given: undefined };
       expect({ task, name, value, status, given: given?.get(name) }).toEqual({ task, name, value, ...expected });
@@ -371,7 +371,7 @@ describe("the forced command", () => {
     readonly value: string;
   }
 
-  /** Knocks one after the other: one Perl has read the gate, and forks for each. */
+  /** Tries one set of arguments after the other: one Perl has read the gate, and forks for each. */
   function knockMany(file: string, knocks: readonly Knock[]) {
     const folder = fs.mkdtempSync(path.join(dir, "many-"));
     for (const task of HOST_TASKS) fs.writeFileSync(path.join(folder, task), renderStdin(task));

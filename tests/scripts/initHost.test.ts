@@ -36,7 +36,7 @@ const gateInstalled = (): void => {
   host.write("var/log/proxmox-k3s/gate-check", "a log");
 };
 
-it("makes what a cluster needs, and the token can do what the doctor asks for", async () => {
+it("creates what a cluster needs, and the token has the privileges that the doctor checks", async () => {
   const { code, told, stderr } = await make();
   expect([code, stderr]).toEqual([0, ""]);
   expect(told).toEqual([
@@ -57,7 +57,7 @@ it("makes what a cluster needs, and the token can do what the doctor asks for", 
     expect([at, await held(at)]).toEqual([at, expect.arrayContaining([...privileges])]);
 });
 
-it("run again it changes nothing, and says that each thing stands", async () => {
+it("a second run changes nothing, and says that each thing exists", async () => {
   await make();
   gateInstalled();
   const first = host.state();
@@ -67,7 +67,7 @@ it("run again it changes nothing, and says that each thing stands", async () => 
   expect(host.state()).toEqual(first);
 });
 
-it("--undo leaves the host as it was, file by file and right by right", async () => {
+it("--undo leaves the host as it was: each file and each permission", async () => {
   await make({ TEMPLATE: "local debian-12-standard_12.7-1_amd64.tar.zst" });
   gateInstalled();
   await host.run("token", tokenValues(plan));
@@ -80,7 +80,7 @@ it("--undo leaves the host as it was, file by file and right by right", async ()
   expect((await host.run("undo", UNDO)).told).toEqual([expect.stringMatching(/^KEPT\teverything: /)]);
 });
 
-it("takes back only what it made: a pool and roles that stood before stay, and what others use", async () => {
+it("--undo removes only what init created: a pool and roles that existed before stay, and what others use", async () => {
   const root = await host.pve.root();
   await root.post("/pools", { poolid: NAME });
   await root.post("/access/roles", { roleid: "PulumiK3s", privs: values.GRANTS.split(/[ \n]/)[2]! });
@@ -96,7 +96,7 @@ it("takes back only what it made: a pool and roles that stood before stay, and w
   expect(stood["access"]).toContain(`pool:${NAME}:`);
 });
 
-it("what two clusters share goes with the last of them", async () => {
+it("--undo of the last of two clusters removes what they share", async () => {
   const other = { CLUSTER: "other", POOL: "other", API_USER: apiUserOf("other"), HOST_KEY: "ssh-ed25519 AAAAother" };
   await make();
   await make({ ...other, GRANTS: values.GRANTS.replaceAll(NAME, "other") });
@@ -106,7 +106,7 @@ it("what two clusters share goes with the last of them", async () => {
   expect(host.state()).toEqual(before);
 });
 
-it("a role that lacks something is named with the command, and not changed", async () => {
+it("a role that lacks a privilege is named with the command, and not changed", async () => {
   await (await host.pve.root()).post("/access/roles", { roleid: "PulumiK3s", privs: "VM.Allocate,VM.PowerMgmt" });
   const { told } = await make();
   expect(told[1]).toMatch(
@@ -124,7 +124,7 @@ it.each([
   [6, "before"],
   [6, "after"],
 ] as const)(
-  "killed at change %i (%s it), the next run ends in the same place, and --undo at the beginning",
+  "killed at change %i (%s it), the next run has the same result, and --undo restores the host",
   async (call, when) => {
     host.killAt(call, when);
     expect((await make()).code).not.toBe(0);
@@ -144,7 +144,7 @@ it.each([
   [4, "before"],
   [6, "before"],
   [7, "after"],
-] as const)("--undo that was killed at change %i (%s it) goes on", async (call, when) => {
+] as const)("--undo that was killed at change %i (%s it) finishes in the next run", async (call, when) => {
   await make();
   await host.run("token", tokenValues(plan));
   gateInstalled();
@@ -155,8 +155,8 @@ it.each([
   expect(host.state()).toEqual(before);
 });
 
-describe("a host with trouble", () => {
-  it("a person who is not root is told so, and a machine that is no Proxmox host", async () => {
+describe("a host with problems", () => {
+  it("says so if the person is not root, or the machine is no Proxmox host", async () => {
     host.command("id", 'if [ "$1" = -u ]; then echo 1000; else echo bob; fi');
     expect((await make()).stderr).toMatch(
       /^error: bob is not root on this host\nnext: {2}log in as root: npx proxmox-k3s init/,
@@ -167,7 +167,7 @@ describe("a host with trouble", () => {
     expect(host.state()).toEqual(before);
   });
 
-  it("a template that cannot be downloaded is named; the next run goes on there", async () => {
+  it("a template that cannot be downloaded is named; the next run downloads it", async () => {
     const template = { TEMPLATE: "local debian-12-standard_12.7-1_amd64.tar.zst" };
     host.command("pveam", '[ "$1" = update ] || { echo "400 no such template" >&2; exit 255; }');
     const { code, stderr } = await make(template);
@@ -184,7 +184,7 @@ describe("a host with trouble", () => {
 });
 
 describe("an API token", () => {
-  it("whose secret a former run lost is made anew", async () => {
+  it("whose secret a former run lost is created again", async () => {
     await make();
     const [lost] = (await host.run("token", tokenValues(plan))).told;
     const { code, told } = await host.run("token", tokenValues(plan));
@@ -192,7 +192,7 @@ describe("an API token", () => {
     expect(told[0]).not.toBe(lost);
   });
 
-  it("that the stack has stands; one that is gone from the host is made anew", async () => {
+  it("that the stack has stays; one that the host no longer has is created again", async () => {
     await make();
     await host.run("token", tokenValues(plan));
     expect((await host.run("token", tokenValues(plan, true))).told).toEqual([]);
@@ -211,7 +211,7 @@ describe("an API token", () => {
   });
 });
 
-it("a call that fails is named with Proxmox VE's words and the next step", async () => {
+it("a call that fails is named with Proxmox VE's message and the next step", async () => {
   host.command(
     "pvesh",
     '[ "$1" = get ] || { echo "cluster not ready - no quorum?" >&2; exit 255; }\nexec pvesh.real "$@"',
@@ -223,7 +223,7 @@ it("a call that fails is named with Proxmox VE's words and the next step", async
   ]);
 });
 
-it("a cluster that still has guests is not undone", async () => {
+it("--undo refuses a cluster that still has guests", async () => {
   await make();
   const root = await host.pve.root();
   await root.post("/nodes/pve/lxc", {
@@ -241,7 +241,7 @@ it("a cluster that still has guests is not undone", async () => {
   ]);
 });
 
-it("a cluster in a pool of another name than the stack file's is not undone, and keeps its token", async () => {
+it("--undo refuses a cluster in another pool than the stack file's, and keeps its token", async () => {
   await make({ POOL: "k3s-pool", GRANTS: values.GRANTS.replace(`/pool/${NAME}`, "/pool/k3s-pool") });
   await host.run("token", tokenValues(plan));
   const root = await host.pve.root();
@@ -261,8 +261,8 @@ it("a cluster in a pool of another name than the stack file's is not undone, and
   expect(parseFacts(told.join("\n")).members).toEqual(["100"]);
 });
 
-describe("what --undo cannot take back yet", () => {
-  it("stays in the record, so that a later run takes it back", async () => {
+describe("what --undo cannot remove yet", () => {
+  it("stays in the record, so that a later run removes it", async () => {
     await make();
     gateInstalled();
     const keys = fs.readFileSync(`${host.root}/root/.ssh/authorized_keys`, "utf8");
@@ -290,7 +290,7 @@ describe("what --undo cannot take back yet", () => {
   });
 });
 
-it("a thing that could not be made is not taken back, if somebody makes it later", async () => {
+it("a thing that could not be created is not removed if somebody creates it later", async () => {
   host.command("pvesh", '[ "$1 $2" != "create /pools" ] || { echo "no quorum" >&2; exit 255; }\nexec pvesh.real "$@"');
   expect((await make()).code).toBe(1);
   host.endKills();
@@ -302,7 +302,7 @@ it("a thing that could not be made is not taken back, if somebody makes it later
 });
 
 it.each(["make", "undo", "token", "facts"] as const)(
-  "%s fails if the API does not answer: what cannot be read may be there",
+  "%s fails if the API does not answer: what cannot be read may exist",
   async (script) => {
     await make();
     await host.run("token", tokenValues(plan));
@@ -327,7 +327,7 @@ it.each(["../x", ".shared", ""])("undo refuses the name '%s'", async (CLUSTER) =
   expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: [^\n]*\nnext: {2}name it with --name/)]);
 });
 
-it("the facts are what the host is", async () => {
+it("the facts are the host's", async () => {
   const { code, told, stderr } = await host.run("facts", { CLUSTER: NAME, GATE_FILE });
   expect([code, stderr]).toEqual([0, ""]);
   const facts = parseFacts(told.join("\n"));
@@ -341,13 +341,13 @@ it("the facts are what the host is", async () => {
   });
 });
 
-it("a host without keys of its own is named by what is missing", async () => {
+it("a host without its own keys: the message names what is missing", async () => {
   fs.rmSync(`${host.root}/etc/ssh`, { recursive: true });
   const { code, told } = await host.run("facts", { CLUSTER: NAME, GATE_FILE });
   expect([code, parseFacts(told.join("\n")).hostKey]).toEqual([0, ""]);
 });
 
-it("asks which addresses answer", async () => {
+it("lists which addresses answer", async () => {
   const { told } = await host.run("probe", { CANDIDATES: "198.18.0.20 198.18.0.21" });
   expect(told).toEqual(["198.18.0.20"]);
 });
@@ -362,11 +362,11 @@ describe("a script", () => {
   };
 
   it.each(Object.entries(all))("%s passes shellcheck", (_, script) => {
-    const options = ["-s", "sh", "-e", "SC2034", "-"]; // a value that only some of them use
+    const options = ["-s", "sh", "-e", "SC2034", "-"]; // some of the scripts do not use every value
     expect(spawnSync("shellcheck", options, { input: script, encoding: "utf8" }).stdout).toBe("");
   });
 
-  it("that was cut off on its way does nothing", () => {
+  it("that arrives incomplete does nothing", () => {
     const cut = all.make.slice(0, -10);
     const { status, stdout } = spawnSync("/bin/sh", ["-c", cut], { encoding: "utf8", env: { PATH: "/nowhere" } });
     expect([status === 0, stdout]).toEqual([false, ""]);

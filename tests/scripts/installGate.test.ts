@@ -5,7 +5,7 @@ import * as path from "node:path";
 
 import { newKeyPair } from "../support/sshKeys";
 
-/* Which key `gate --install` installs the gate for. The host is an `ssh` that says what it is told; Pulumi has a stack or none. */
+/* For which key `gate --install` installs the gate. The host is an `ssh` that gives set answers; Pulumi has a stack or none. */
 
 const repo = path.join(__dirname, "../..");
 const [ofStack, byHand, named] = [newKeyPair(), newKeyPair(), newKeyPair()];
@@ -20,7 +20,7 @@ const keyFile = (file: string, { private: text }: { private: string }): void => 
 };
 beforeEach(() => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), "install-gate-"));
-  // The command that would write authorized_keys comes back as the host's answer.
+  // Proxmox VE's side: the command that would write authorized_keys is the host's answer.
   command("ssh", `if [ "$1" = -G ]; then printf 'hostname 127.0.0.1\\nport 1\\n'; else cat >/dev/null; echo "$2"; fi`);
   keyFile(".ssh/proxmox-k3s-host", byHand);
 });
@@ -38,18 +38,18 @@ const install = (...options: string[]) => {
   delete env["PROXMOX_K3S_HOST_SSH_KEY_FILE"];
   return spawnSync(process.execPath, args, { cwd: repo, env, encoding: "utf8" });
 };
-/** The public keys that the line in authorized_keys may have, as far as it has one. */
+/** The public keys in the line of authorized_keys, if it has any. */
 function keysFor(...options: string[]): string[] {
   const { stdout } = install(...options);
   return [ofStack, byHand, named].map((key) => key.public).filter((key) => stdout.includes(key));
 }
 
-it("the selected stack's, which is the one that init has made", () => {
+it("the selected stack's key, which init has created", () => {
   selectStack();
   expect(keysFor()).toEqual([ofStack.public]);
 });
 
-it("before there is a stack, the one of docs/by-hand.md", () => {
+it("before there is a stack, the key of docs/by-hand.md", () => {
   command("pulumi", "echo 'error: no stack selected' >&2; exit 1");
   expect(keysFor()).toEqual([byHand.public]);
 });
@@ -61,13 +61,13 @@ it.each([
     "passphrase must be set",
   ],
   ["a backend that does not answer", "error: read .pulumi/meta.yaml: connection refused", "connection refused"],
-])("none with %s: the stack may have another one", (_, said, named) => {
+])("no key with %s: the stack may have another one", (_, said, named) => {
   command("pulumi", `echo '${said}' >&2; exit 255`);
   const { status, stdout, stderr } = install();
   expect([status, stdout, stderr]).toEqual([1, "", expect.stringContaining(named)]);
 });
 
-it("none of a stack that has it in plain text", () => {
+it("no key if the stack has it in plain text", () => {
   selectStack();
   fs.writeFileSync(
     at("config.json"),
@@ -77,7 +77,7 @@ it("none of a stack that has it in plain text", () => {
   expect([status, stdout, stderr]).toEqual([1, "", expect.stringContaining("hostPrivateKey: is in plain text")]);
 });
 
-it("the one that is named", () => {
+it("the key that the caller names", () => {
   selectStack();
   keyFile("named", named);
   expect(keysFor("--key", at("named"))).toEqual([named.public]);

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-/* What the program reads in K3s' journal after a start. That K3s says so: tests/lab/k3sStandIn.test.ts. */
+/* What the program reads in K3s' journal after a start. tests/lab/k3sStandIn.test.ts shows that K3s prints it. */
 
 const script = path.join(__dirname, "../../scripts/node/k3s-refusals.sh");
 const PASSWORD = `level=info msg="Waiting to retrieve agent configuration; server is not ready: Node password rejected, duplicate hostname"`;
@@ -14,7 +14,7 @@ interface Start {
   readonly restarts?: number;
 }
 
-/** The cause that ends an agent's step; empty while it waits. */
+/** The cause with which an agent's step fails; empty while the step waits. */
 const refusal = (...journal: string[]): string => refusalOf({ journal });
 
 function refusalOf({ journal, joins = true, restarts = 0 }: Start): string {
@@ -34,21 +34,21 @@ function refusalOf({ journal, joins = true, restarts = 0 }: Start): string {
   return run.output[3]!;
 }
 
-test("a name that another machine has ends the step, but not as soon as a server that is slow says the same", () => {
+test("a name that another machine has ends the step, but only after a while: a slow server prints the same", () => {
   expect(refusal(...Array<string>(4).fill(PASSWORD))).toBe("");
   expect(refusal(...Array<string>(5).fill(PASSWORD))).toBe(
     "k3s-agent on node-1: the cluster has another machine with the name node-1",
   );
 });
 
-test("a token of another cluster ends it at once, a server that does not answer is waited for", () => {
+test("a token of another cluster ends the step at once; it waits for a server that does not answer", () => {
   expect(refusal("token CA hash does not match the Cluster CA certificate hash: a != b")).toContain(
     "is not the one in the token",
   );
   expect(refusal("failed to get CA certs: Get https://127.0.0.1:6444/cacerts: EOF")).toBe("");
 });
 
-describe("a first server that ends because a part of it takes too long", () => {
+describe("a first server that exits because a part of it takes too long", () => {
   const SLOW = [
     `level=fatal msg="Error: kube-apiserver exited: FinishRequest: post-timeout activity - time-elapsed: 17.6s, panicked: false, err: context deadline exceeded"`,
     `level=fatal msg="leaderelection lost for k3s"`,
@@ -58,17 +58,17 @@ describe("a first server that ends because a part of it takes too long", () => {
 
   test.each(SLOW)("systemd starts it again: %s", (line) => expect(server([line, line], 2)).toBe(""));
 
-  test("the third end is final, and says what helps", () =>
+  test("the third exit is final, and the error says what helps", () =>
     expect(server([...SLOW, SLOW[0]!], 3)).toBe(
       `k3s-agent on node-1: it exits again and again, because a part of it takes too long: ${SLOW[0]}`,
     ));
 
-  test("another fatal line is final, and the one that is shown", () => {
+  test("another fatal line is final, and is shown", () => {
     const line = `level=fatal msg="Error: flag provided but not defined: -x"`;
     expect(server([SLOW[0]!, line, SLOW[1]!], 2)).toBe(`k3s-agent on node-1: ${line}`);
   });
 
-  test("so is an end without a word", () =>
+  test("so is an exit without output", () =>
     expect(server(["started"], 1)).toBe("k3s-agent on node-1: K3s exits right after its start"));
 });
 

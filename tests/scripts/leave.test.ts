@@ -7,8 +7,8 @@ import { jsonPath } from "../support/doubles/jsonPath";
 import { CREATION, MARK, ScriptedHost, type ScriptRun } from "../support/scriptedHost";
 
 /*
- * What a node that leaves is asked before it is drained: whether Proxmox VE will let its guest go, and whether its disk has
- * data that no other node has. The guests are a double that says what each is asked.
+ * What the script checks of a node that leaves before it drains it: whether Proxmox VE will delete its guest, and whether its disk has
+ * data that no other node has. The guests are a double that records its commands.
  */
 
 const CLUSTER_ID = "0123456789abcdef";
@@ -59,7 +59,7 @@ const leave = (): ScriptRun =>
   host.script("kept-leave", "delete", { CLUSTER_ID, MARK: "", VMID: String(VMID), NAME, ROLE: "agent" });
 const left = { code: 0, outcome: `${NAME} left the cluster` };
 
-/** The node was left as it is: nothing was asked of it or its K3s that changes anything. */
+/** The node was left as it is: no command changed anything on it, in its K3s or in the cluster. */
 function expectUndisturbed(run: ScriptRun): void {
   expect(run.code).toBe(1);
   expect(run.pct.filter((call) => /drain|cordon|delete|disable|remove/.test(call))).toEqual([]);
@@ -96,7 +96,7 @@ describe("a guest that Proxmox VE would keep", () => {
       },
       "it is on the Proxmox node pve2, to which somebody migrated it (pct migrate 103 pve --restart on pve2)",
     ],
-  ])("is told so before its node is drained: %s", (_, keep, reason) => {
+  ])("is reported before its node is drained: %s", (_, keep, reason) => {
     keep();
     const run = leave();
     expect(run.output).toContain(
@@ -108,13 +108,13 @@ describe("a guest that Proxmox VE would keep", () => {
     expectUndisturbed(run);
   });
 
-  it("is told all reasons at once", () => {
+  it("is reported with all reasons at once", () => {
     host.conf(VMID, `${ours(NAME)}protection: 1\n`);
     put("ha/resources.cfg", "ct: 103\n");
     expect(leave().output.match(/^ {2}- /gm)).toHaveLength(2);
   });
 
-  it("is awaited while other work holds it, and not for ever", () => {
+  it("is waited for while another task has it locked, up to a time limit", () => {
     host.conf(VMID, `${ours(NAME)}lock: backup\n`);
     const run = leave();
     expect(run.output).toContain("guest 103 stays locked (backup)");
@@ -122,14 +122,14 @@ describe("a guest that Proxmox VE would keep", () => {
     expectUndisturbed(run);
   });
 
-  it("is no reason where only a snapshot of it says so, or another guest is meant", () => {
+  it("does not stop the removal if only a snapshot has the option, or another guest has it", () => {
     host.conf(VMID, `${ours(NAME)}protection: 0\n\n[before]\nprotection: 1\nlock: backup\n`);
     put("ha/resources.cfg", "ct: 1030\nvm: 103\n");
     put("replication.cfg", "local: 1030-0\n");
     expect(leave()).toMatchObject(left);
   });
 
-  it("is refused by the guard too, which a destroy asks", () => {
+  it("is refused by the guard too, which runs before a destroy", () => {
     host.conf(VMID, `${ours(NAME)}protection: 1\n`);
     const run = host.script("guard", "delete", { VMID: String(VMID), NAME, URN: "urn:pulumi:a::b::c::d" });
     expect(run.output).toContain("cannot be destroyed, so it was not shut down:\n  - it is protected (pct set 103");
@@ -137,20 +137,20 @@ describe("a guest that Proxmox VE would keep", () => {
   });
 });
 
-describe("an API that does not answer says nothing about a node", () => {
+describe("if the API does not answer", () => {
   const drains = (run: ScriptRun): string[] => run.pct.filter((call) => call.includes(`kubectl drain ${NAME}`));
   /** Its first answers do not come. */
   const answersAt = (try_: number): string =>
     `echo >>"${api("tries")}"; [ "$(grep -c "" "${api("tries")}")" -ge ${try_} ]\n`;
 
-  it.each(["node", "ready"])("is asked again, and the node is drained then: %s", (question) => {
+  it.each(["node", "ready"])("the script asks again, and then drains the node: %s", (question) => {
     fs.writeFileSync(api(question), answersAt(3));
     const run = leave();
     expect(run).toMatchObject(left);
     expect(drains(run)).toHaveLength(1);
   });
 
-  it("does not make the node one that is not there", () => {
+  it("the node does not count as one that is not in the cluster", () => {
     fs.writeFileSync(api("node"), "exit 1\n");
     const run = leave();
     expect(run.output).toContain(`no server of the cluster said within 60 s whether it has the node ${NAME}`);
@@ -158,7 +158,7 @@ describe("an API that does not answer says nothing about a node", () => {
     expectUndisturbed(run);
   });
 
-  it("does not make the node one that is not Ready, of which nothing is drained", () => {
+  it("the node does not count as one that is not Ready, which needs no drain", () => {
     fs.writeFileSync(api("ready"), "exit 1\n");
     const run = leave();
     expect(run.code).toBe(1);
@@ -168,9 +168,9 @@ describe("an API that does not answer says nothing about a node", () => {
   });
 });
 
-describe("a node that the plan keeps, so that it is rebuilt", () => {
+describe("a node that is rebuilt, because the plan keeps it", () => {
   const file = (name: string): string => path.join(host.root, "state", CLUSTER_ID, name);
-  /** As the look at the cluster keeps it (scripts/host/status.sh). */
+  /** As scripts/host/status.sh writes it. */
   const plan = (concurrency: number, ...nodes: readonly string[]): void =>
     fs.writeFileSync(file("run"), `${[concurrency, ...nodes].join("\n")}\n`);
   const refused = (run: ScriptRun, why: string, concurrency = 1): void => {
@@ -188,14 +188,14 @@ describe("a node that the plan keeps, so that it is rebuilt", () => {
     plan(1, OTHER, NAME);
   });
 
-  it("waits for nobody where the other one that was to be rebuilt is Ready", () => {
+  it("is rebuilt at once if the other rebuilt node is Ready", () => {
     fs.writeFileSync(api("other"), "True");
     expect(leave()).toMatchObject(left);
   });
 
-  it("is refused where another one is not Ready again", () => refused(leave(), `is ${OTHER}`));
+  it("is refused while another one is not Ready again", () => refused(leave(), `is ${OTHER}`));
 
-  it("is refused while another one leaves, Ready as it still is", async () => {
+  it("is refused while another one leaves, even if that one is still Ready", async () => {
     fs.writeFileSync(api("other"), "True");
     const holder = spawn("flock", [file(`rebuilding/${OTHER}`), "sh", "-c", "echo held; cat"]);
     await once(holder.stdout, "data");
@@ -205,7 +205,7 @@ describe("a node that the plan keeps, so that it is rebuilt", () => {
     expect(leave()).toMatchObject(left);
   });
 
-  it("is refused where another one begins while it is checked, and the other one sees it after that", () => {
+  it("is refused if another one begins during the check, and its own record is renewed after the other one's", () => {
     fs.writeFileSync(api("other"), "True");
     fs.rmSync(file(`rebuilding/${OTHER}`));
     const shown = [NAME, OTHER].map((name) => file(`rebuilding/${name}`)) as [string, string];
@@ -215,7 +215,7 @@ describe("a node that the plan keeps, so that it is rebuilt", () => {
     expect(own).toBeGreaterThan(other);
   });
 
-  it("goes with another one where the config allows two at a time, and no third one", () => {
+  it("is rebuilt together with another one if the config allows two at a time, but not with a third one", () => {
     plan(2, OTHER, NAME);
     expect(leave()).toMatchObject(left);
     fs.rmSync(api("gone"));
@@ -224,7 +224,7 @@ describe("a node that the plan keeps, so that it is rebuilt", () => {
     refused(leave(), `is ${OTHER} k3s-worker-03`, 2);
   });
 
-  it("does not wait for one that the plan no longer has, and none does that goes for good", () => {
+  it("does not wait for one that left the plan, and a node that leaves for good does not wait either", () => {
     plan(1, NAME);
     expect(leave()).toMatchObject(left);
     fs.rmSync(api("gone"));
@@ -233,8 +233,8 @@ describe("a node that the plan keeps, so that it is rebuilt", () => {
   });
 });
 
-describe("data that a node alone has", () => {
-  /** A volume as the API has it, bound to nodes by its affinity; by none where none is given. */
+describe("data that is on one node only", () => {
+  /** A volume as the API has it, bound to nodes by its affinity; to no node if none is given. */
   const volume = (name: string, claim: string | undefined, ...terms: readonly (readonly string[])[]) => {
     const [namespace, claimName] = claim?.split("/") ?? [];
     const expression = (values: readonly string[]) => ({ key: "kubernetes.io/hostname", operator: "In", values });
@@ -268,7 +268,7 @@ describe("data that a node alone has", () => {
   }
   const bound = volume("pvc-1", "shop/data-db-0", [NAME]);
 
-  it("stops its removal before the drain, with the claims and the pods", () => {
+  it("stops the removal before the drain, with the claims and the pods", () => {
     cluster(
       [bound, volume("pvc-2", "shop/logs", [NAME])],
       [pod("shop/db-0", "data-db-0"), pod("shop/backup-1", "data-db-0"), pod("other/db-0", "data-db-0")],
@@ -283,13 +283,13 @@ describe("data that a node alone has", () => {
     expectUndisturbed(run);
   });
 
-  it("stops it where the policy on the host is older than this question", () => {
+  it("stops it if the policy on the host is from a version without this setting", () => {
     cluster([bound]);
     fs.writeFileSync(path.join(host.root, "state", CLUSTER_ID, "policy"), "DRAIN_TIMEOUT=5\nON_BLOCKED=stop\n");
     expectUndisturbed(leave());
   });
 
-  it("goes with it where the config says so, and is named", () => {
+  it("is deleted with the node if the config says so, and is named", () => {
     policy("delete");
     cluster([bound], [pod("shop/db-0", "data-db-0")]);
     const run = leave();
@@ -299,19 +299,19 @@ describe("data that a node alone has", () => {
 
   it.each([
     ["is on another node", volume("pvc-1", "shop/data", ["k3s-worker-01"])],
-    ["is on a node whose name begins alike", volume("pvc-1", "shop/data", [`${NAME}0`])],
-    ["another node has too", volume("pvc-1", "shop/data", [NAME, "k3s-worker-01"])],
-    ["another node may reach by another term", volume("pvc-1", "shop/data", [NAME], ["k3s-worker-01"])],
-    ["every node reaches", volume("pvc-1", "shop/data")],
-    ["nobody has claimed", volume("pvc-1", undefined, [NAME])],
-  ])("is none where a volume %s", (_, other) => {
+    ["is on a node whose name begins the same", volume("pvc-1", "shop/data", [`${NAME}0`])],
+    ["is allowed on another node too", volume("pvc-1", "shop/data", [NAME, "k3s-worker-01"])],
+    ["is allowed on another node by another term", volume("pvc-1", "shop/data", [NAME], ["k3s-worker-01"])],
+    ["is allowed on every node", volume("pvc-1", "shop/data")],
+    ["has no claim", volume("pvc-1", undefined, [NAME])],
+  ])("is not found if a volume %s", (_, other) => {
     cluster([other], [pod("shop/db-0", "data")]);
     const run = leave();
     expect(run).toMatchObject(left);
     expect(run.output).not.toContain("claim");
   });
 
-  it("may be a disk that somebody gave its guest; a folder of the host and another guest's disk stay", () => {
+  it("may be a disk that somebody added to its guest; a folder of the host and another guest's disk do not count", () => {
     host.conf(
       VMID,
       ours(NAME).replace(
@@ -334,13 +334,13 @@ describe("data that a node alone has", () => {
     expect(leave()).toMatchObject(left);
   });
 
-  it("is not asked for once its machine is gone: there is nothing left to save", () => {
+  it("is not searched for once its machine is gone: nothing is left to save", () => {
     cluster([bound]);
     fs.rmSync(path.join(host.root, `etc/nodes/pve/lxc/${VMID}.conf`));
     expect(leave()).toMatchObject(left);
   });
 
-  it("stops the removal where the API does not tell", () => {
+  it("stops the removal if the API does not list the volumes", () => {
     fs.writeFileSync(api("silent"), "");
     const run = leave();
     expect(run.output).toContain(`the API of the server 100 did not say which volumes ${NAME} alone has`);

@@ -26,16 +26,16 @@ import {
 } from "../support/longhornLeave";
 import { longhornProblems } from "../support/longhornSchemas";
 
-/* Longhorn in a removal, with the script itself: what moves before the drain, and what is refused before anything is touched. */
+/* Longhorn in a removal, with the real script: what moves before the drain, and what is refused before anything changes. */
 
-it("asks a cluster without Longhorn one question more, and changes nothing else", async () => {
+it("makes one more request in a cluster without Longhorn, and changes nothing else", async () => {
   expect(await leave()).toMatchObject(left);
   expect(world.asked.filter((question) => /longhorn|crd|volumeattachments/.test(question))).toEqual([
     "get crd nodes.longhorn.io --ignore-not-found -o name",
   ]);
 });
 
-it("does not wait where Longhorn does not know the node", async () => {
+it("does not wait if Longhorn does not know the node", async () => {
   installLonghorn(cluster);
   addLonghornNode(cluster, FIRST, 100);
   expect(await leave()).toMatchObject(left);
@@ -43,7 +43,7 @@ it("does not wait where Longhorn does not know the node", async () => {
 });
 
 describe("replicas", () => {
-  it("move before the drain, by one change of the node, and the volumes are healthy then", async () => {
+  it("move before the drain, by one change of the node, and the volumes are healthy after that", async () => {
     longhorn();
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
     addLonghornVolume(cluster, "pvc-2", 10, [NAME, THIRD]);
@@ -65,7 +65,7 @@ describe("replicas", () => {
     expect([nodeOf(), note()]).toEqual([undefined, ""]);
   });
 
-  it("of a detached volume move too: it has no robustness", async () => {
+  it("of a detached volume move too, although it has no robustness", async () => {
     longhorn();
     Object.assign(addLonghornVolume(cluster, "pvc-1", 10, [NAME]).status, { state: "detached", robustness: "unknown" });
     expect(await leave()).toMatchObject(left);
@@ -83,7 +83,7 @@ describe("replicas", () => {
   });
 });
 
-describe("what Longhorn cannot move is refused before anything is touched", () => {
+describe("what Longhorn cannot move is refused before anything changes", () => {
   const refused = async (why: string): Promise<void> => {
     const run = await leave();
     expect(run.output).toContain(
@@ -104,7 +104,7 @@ describe("what Longhorn cannot move is refused before anything is touched", () =
     await refused("no other node has room for it");
   });
 
-  it("no room where Longhorn keeps a part of each disk free", async () => {
+  it("no room because Longhorn keeps a part of each disk free", async () => {
     longhorn();
     volume(FIRST, NAME).status.actualSize = 55 * 2 ** 30;
     set(cluster, "storage-minimal-available-percentage", "50");
@@ -129,7 +129,7 @@ describe("what Longhorn cannot move is refused before anything is touched", () =
     await refused("it has 2 replicas, each on a node of its own, and no other node takes one more");
   });
 
-  it("tags that no other node has", async () => {
+  it("with tags that no other node has", async () => {
     longhorn();
     volume(FIRST, NAME).spec["nodeSelector"] = ["fast"];
     nodeOf(FIRST).spec.tags = ["fast"];
@@ -147,7 +147,7 @@ describe("what Longhorn cannot move is refused before anything is touched", () =
     await refused(why);
   });
 
-  it("two volumes, each of which would fit alone", async () => {
+  it("two volumes that fit one by one, but not together", async () => {
     longhorn();
     for (const name of ["pvc-1", "pvc-2"]) addLonghornVolume(cluster, name, 60, [FIRST, NAME]);
     const room = nodeOf(FIRST).status.diskStatus["longhorn"]!;
@@ -158,18 +158,18 @@ describe("what Longhorn cannot move is refused before anything is touched", () =
     expectUndisturbed(run);
   });
 
-  it("but two copies on one node are fine where the volume or Longhorn allows it", async () => {
+  it("but two copies on one node are fine if the volume or Longhorn allows it", async () => {
     longhorn();
     volume(FIRST, NAME, THIRD).spec["replicaSoftAntiAffinity"] = "enabled";
     const room = nodeOf(THIRD).status.diskStatus["longhorn"]!;
     room.storageMaximum = room.storageAvailable = 300 * 2 ** 30;
     world.policy({ EVICTION_TIMEOUT: "60" });
-    // The double of the controllers knows no soft anti-affinity: that it was asked is enough.
+    // The double of the controllers has no soft anti-affinity: it is enough that the change was requested.
     await leave();
     expect(patches()[0]).toBe(evict);
   });
 
-  it("a word from the cluster that is no name of a claim is not shown", async () => {
+  it("an invalid name of a claim from the cluster is not shown", async () => {
     longhorn();
     const made = volume(FIRST, NAME, THIRD);
     made.status["kubernetesStatus"] = { namespace: "shop\nnext:  rm -rf /", pvcName: "$(reboot)" };
@@ -179,14 +179,14 @@ describe("what Longhorn cannot move is refused before anything is touched", () =
   });
 });
 
-test("the objects of the double are Longhorn's, by its own schemas", () => {
+test("the double's objects match Longhorn's own schemas", () => {
   longhorn();
   addLonghornDisk(nodeOf(), "second", 20);
   addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
   const all = [...cluster.objects].filter(([resource]) => resource.endsWith(".longhorn.io"));
   expect(all.map(([, objects]) => objects.length)).toEqual([3, 1, 2, 3]);
   const problems = all.flatMap(([resource, objects]) => objects.flatMap((each) => longhornProblems(resource, each)));
-  // A Setting's status is written by Longhorn later.
+  // Longhorn writes a Setting's status later.
   expect(problems).toEqual([]);
   expect(longhornProblems("nodes.longhorn.io", { ...nodeOf(), spec: { ...nodeOf().spec, evict: true } })).toEqual([
     "nodes.longhorn.io/spec must NOT have additional properties",

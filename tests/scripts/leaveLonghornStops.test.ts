@@ -19,10 +19,10 @@ import {
   world,
 } from "../support/longhornLeave";
 
-/* Longhorn in a removal, with the script itself: what does not end, what was cut off, and nodes that are dead. */
+/* Longhorn in a removal, with the real script: evictions that do not end, interrupted removals, and dead nodes. */
 
-describe("what does not end", () => {
-  it("is taken back after its time, with the names of what is left", async () => {
+describe("an eviction that does not end", () => {
+  it("is undone after its time limit, with the names of the volumes that are left", async () => {
     longhorn({ stuckRebuilds: ["pvc-1"] });
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
     addLonghornVolume(cluster, "pvc-2", 10, [FIRST, NAME]);
@@ -34,12 +34,12 @@ describe("what does not end", () => {
     expect(nodeOf().spec).toMatchObject({ allowScheduling: true, evictionRequested: false });
     expect([note(), note(`leaving/${NAME}`), cluster.nodes.get(NAME)!.unschedulable]).toEqual(["", "", false]);
     expect(world.asked.filter((question) => question.startsWith("drain"))).toEqual([]);
-    // Once the cause is gone, the same again ends.
+    // Once the cause is gone, the same removal succeeds.
     cluster.longhorn = {};
     expect(await leave()).toMatchObject(left);
   });
 
-  it("is taken back as it was: a node that took no replicas before takes none after", async () => {
+  it("is undone exactly: a node that took no replicas before takes none after", async () => {
     longhorn({ stuckRebuilds: ["pvc-1"] });
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
     nodeOf().spec.allowScheduling = false;
@@ -47,7 +47,7 @@ describe("what does not end", () => {
     expect(nodeOf().spec).toMatchObject({ allowScheduling: false, evictionRequested: false });
   });
 
-  it("goes on with force if another node has all of it", async () => {
+  it("is ignored with force if other nodes have all the data", async () => {
     longhorn({ stuckRebuilds: ["pvc-1"] });
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
     world.policy({ ON_BLOCKED: "force" });
@@ -56,7 +56,7 @@ describe("what does not end", () => {
     expect(run.output).toContain("blocked: going on without the rest of Longhorn's replicas");
   });
 
-  it("stops, with force too, if the node has the last copy; removal.onLocalData destroys it", async () => {
+  it("stops the removal, with force too, if the node has the last copy; removal.onLocalData destroys it", async () => {
     longhorn({ stuckRebuilds: ["pvc-1"] });
     addLonghornVolume(cluster, "pvc-1", 10, [NAME]);
     world.policy({ ON_BLOCKED: "force" });
@@ -67,7 +67,7 @@ describe("what does not end", () => {
     expect(await leave()).toMatchObject(left);
   });
 
-  it("with force, what cannot move at all is not waited for", async () => {
+  it("is not waited for with force if the replica cannot move at all", async () => {
     longhorn();
     addLonghornVolume(cluster, "pvc-1", 60, [FIRST, NAME, THIRD]);
     addLonghornVolume(cluster, "pvc-2", 10, [FIRST, NAME]);
@@ -76,13 +76,13 @@ describe("what does not end", () => {
     world.meanwhile = (question) => void (noted ||= question.includes("?(@.spec.nodeID") ? note() : "");
     const run = await leave();
     expect(run).toMatchObject(left);
-    // What moves is waited for until it is healthy.
+    // A replica that can move is waited for until it is healthy.
     expect(noted.split("\n")).toContain("pvc-2");
     expect(run.output).toContain("have fewer copies without k3s-worker-02:\n  - volume pvc-1");
     expect(placesOf("pvc-2")).toEqual([FIRST, THIRD]);
   });
 
-  it("is taken back too where the drain is blocked after the eviction", async () => {
+  it("is undone too if the drain is blocked after it", async () => {
     longhorn();
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
     world.meanwhile = (question) => {
@@ -97,7 +97,7 @@ describe("what does not end", () => {
     ]);
   });
 
-  it("a volume that stays attached after the drain keeps the node", async () => {
+  it("a node keeps its machine while a volume stays attached after the drain", async () => {
     longhorn();
     const attachment = (nodeName: string) => ({
       metadata: { name: `csi-${nodeName}` },
@@ -112,8 +112,8 @@ describe("what does not end", () => {
   });
 });
 
-describe("a removal that was cut off", () => {
-  /** The first run dies at this question. */
+describe("a removal that was interrupted", () => {
+  /** The first run dies at this request. */
   async function cutOff(at: RegExp): Promise<void> {
     world.meanwhile = (question) => {
       if (at.test(question)) throw new Error("killed");
@@ -135,10 +135,10 @@ describe("a removal that was cut off", () => {
     expect([placesOf("pvc-1"), nodeOf(), note()]).toEqual([[FIRST, THIRD], undefined, ""]);
   });
 
-  it("is taken back by the next one that is refused", async () => {
+  it("is undone by the next one that is refused", async () => {
     longhorn();
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
-    // With the only server nobody takes anything back.
+    // The only server is gone, so the script cannot undo anything.
     world.meanwhile = (question) => {
       if (question.startsWith("drain")) world.stopped.add(100);
     };
@@ -166,7 +166,7 @@ describe("a node that is dead", () => {
     expect([patches(), nodeOf()]).toEqual([[evict], undefined]);
   });
 
-  it("nor one whose Longhorn is dead", async () => {
+  it("is not waited for either if only its Longhorn is dead", async () => {
     longhorn({ stuckRebuilds: ["pvc-1"] });
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
     nodeOf().status.conditions[0]!.status = "False";
@@ -198,14 +198,14 @@ describe("a node that is dead", () => {
   });
 });
 
-describe("while Longhorn does not run, and its webhook refuses every change", () => {
+describe("while Longhorn is down, and its webhook refuses every change", () => {
   beforeEach(() => {
     longhorn();
     world.isRefused = (question) => question.includes(" patch ");
   });
   const stillListed = `Longhorn still lists ${NAME}; if it does not come back, and once Longhorn runs: kubectl -n longhorn-system patch nodes.longhorn.io ${NAME} --type=merge -p '{"spec":{"allowScheduling":false}}', then kubectl -n longhorn-system delete nodes.longhorn.io ${NAME}\n`;
 
-  it("a node without replicas leaves; Longhorn's own Node stays, and so does the note for its return", async () => {
+  it("a node without replicas leaves; Longhorn's own Node stays, and so does the record for its return", async () => {
     addLonghornVolume(cluster, "pvc-1", 10, [FIRST, THIRD]);
     const run = await leave();
     expect(run).toMatchObject(left);
@@ -239,7 +239,7 @@ it("two nodes that leave at the same time do not count on each other", async () 
   expect(runs.find(({ code }) => code === 1)!.output).toContain("cannot move its replicas of these volumes");
 });
 
-it("the step that sees a node Ready takes back what a removal that did not end has left", async () => {
+it("the step that waits for a node to be Ready undoes what an unfinished removal has left", async () => {
   longhorn({ stuckRebuilds: ["pvc-1"] });
   addLonghornVolume(cluster, "pvc-1", 10, [FIRST, NAME]);
   world.meanwhile = (question) => {

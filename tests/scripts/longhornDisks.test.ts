@@ -9,8 +9,8 @@ import {
 import { NODES, ScriptedLonghorn } from "../support/scriptedLonghorn";
 
 /*
- * What the step that sees a node Ready does with the disks that the config gives to Longhorn, or takes from it. The disks on the node
- * itself are in storage.test.ts.
+ * What the step that waits for a node to be Ready does with the disks that the config gives to Longhorn, or takes from it.
+ * storage.test.ts has the disks on the node itself.
  */
 
 const [, FIRST, NAME, THIRD] = NODES;
@@ -33,7 +33,7 @@ function longhorn(faults: LonghornFaults = {}): void {
 }
 
 describe("disks that Longhorn gets", () => {
-  it("stand in the annotation that Longhorn reads once, before there is a Longhorn", async () => {
+  it("are in the annotation that Longhorn reads once, before Longhorn is installed", async () => {
     expect((await world.ready(NAME, "data 50\nlonghorn 100", `${LABEL}=config`)).code).toBe(0);
     expect(annotation()).toEqual([disk("data"), disk("longhorn")]);
     expect(world.cluster.nodes.get(NAME)!.labels[LABEL]).toBe("config");
@@ -49,7 +49,7 @@ describe("disks that Longhorn gets", () => {
     expect(world.patches).toEqual([]);
   });
 
-  it("are added to a Node that has others, and once", async () => {
+  it("are added once to a Node that has others", async () => {
     longhorn();
     expect((await world.ready(NAME, "longhorn 100\nsecond 20")).code).toBe(0);
     const path = "/mnt/longhorn/second";
@@ -63,7 +63,7 @@ describe("disks that Longhorn gets", () => {
     expect(world.patches).toHaveLength(1);
   });
 
-  it("are known by their path, also under another name", async () => {
+  it("are recognized by their path, also with another name", async () => {
     longhorn();
     const { spec, status } = world.nodeOf(NAME);
     spec.disks = { "default-disk-1": spec.disks["longhorn"]! };
@@ -72,7 +72,7 @@ describe("disks that Longhorn gets", () => {
     expect(world.patches).toEqual([]);
   });
 
-  it("do not take the place of another disk with their name", async () => {
+  it("do not replace another disk with their name", async () => {
     longhorn();
     world.nodeOf(NAME).spec.disks["longhorn"]!.path = "/var/lib/longhorn";
     const run = await world.ready(NAME, "longhorn 100");
@@ -85,25 +85,25 @@ describe("disks that Longhorn gets", () => {
   });
 });
 
-it("a node without such disks is asked nothing of Longhorn", async () => {
+it("a node without such disks causes no request about Longhorn", async () => {
   expect((await world.ready(NAME)).code).toBe(0);
   expect(world.asked.filter((question) => /longhorn|crd/.test(question))).toEqual([]);
 });
 
-describe("a disk that Longhorn no longer gets", () => {
+describe("a disk that the config no longer gives to Longhorn", () => {
   beforeEach(async () => {
     expect((await world.ready(NAME, "longhorn 100\nsecond 50")).code).toBe(0);
     world.asked.length = 0;
   });
 
-  it("is only unmounted where there is no Longhorn, or it does not have the disk", async () => {
+  it("is only unmounted if there is no Longhorn, or Longhorn does not have the disk", async () => {
     expect((await world.ready(NAME, "longhorn 100")).code).toBe(0);
     longhorn();
     expect((await world.ready(NAME)).code).toBe(0);
     expect([unmounted(), given(), annotation()]).toEqual([["second", "longhorn"], "", null]);
   });
 
-  it("gives its replicas to other disks first; the others and the node stay", async () => {
+  it("loses its replicas to other disks first; the other disks and the node stay", async () => {
     longhorn();
     addLonghornDisk(world.nodeOf(NAME), "second", 50);
     addLonghornVolume(world.cluster, "pvc-1", 10, [NAME]);
@@ -115,11 +115,11 @@ describe("a disk that Longhorn no longer gets", () => {
     const uuid = `uuid-of-${NAME}-longhorn`;
     expect(longhornReplicas(world.cluster).filter(({ spec }) => spec.diskID === uuid)).toEqual([]);
     expect([unmounted(), given(), world.note(`evicting/${NAME}.disks`)]).toEqual([["longhorn"], "second\n", ""]);
-    // The replicas had gone before it was unmounted, and the labels changed after that.
+    // The replicas moved before it was unmounted, and the labels changed after that.
     expect(world.cluster.nodes.has(NAME)).toBe(true);
   });
 
-  it("stays where there is no room, before anything is changed", async () => {
+  it("stays if there is no room, and nothing changes", async () => {
     longhorn();
     addLonghornVolume(world.cluster, "pvc-1", 60, [FIRST, NAME, THIRD]);
     const run = await world.ready(NAME, "second 50");
@@ -132,11 +132,11 @@ describe("a disk that Longhorn no longer gets", () => {
       allowScheduling: true,
       evictionRequested: false,
     });
-    // Given back in the config, it is as it was.
+    // Back in the config, the disk is as it was.
     expect((await world.ready(NAME, "longhorn 100\nsecond 50")).code).toBe(0);
   });
 
-  it("takes replicas again where the copies do not end in time", async () => {
+  it("takes replicas again if the copies do not finish in time", async () => {
     longhorn({ stuckRebuilds: ["pvc-1"] });
     addLonghornVolume(world.cluster, "pvc-1", 10, [FIRST, NAME]);
     const run = await world.ready(NAME, "second 50");
@@ -153,7 +153,7 @@ describe("a disk that Longhorn no longer gets", () => {
     expect(unmounted()).toEqual(["longhorn"]);
   });
 
-  it("that is in use stays given until it can be unmounted", async () => {
+  it("that is in use stays Longhorn's until it can be unmounted", async () => {
     longhorn();
     world.endsWell = (shell) => !shell.includes("umount");
     const run = await world.ready(NAME, "second 50");
@@ -167,12 +167,12 @@ describe("a disk that Longhorn no longer gets", () => {
     expect(given()).toBe("second\n");
   });
 
-  it("is finished, or taken back, by the next run after one that was cut off", async () => {
+  it("is removed, or kept as it was, by the next run after one that was interrupted", async () => {
     longhorn({ stuckRebuilds: ["pvc-1"] });
     addLonghornVolume(world.cluster, "pvc-1", 10, [FIRST, NAME]);
     let looks = 0;
     world.meanwhile = (question) => {
-      // The only server goes while it waits.
+      // The only server goes down while it waits.
       if (question.includes("?(@.spec.nodeID") && ++looks === 2) world.stopped.add(100);
     };
     expect((await world.ready(NAME, "second 50")).code).toBe(1);
@@ -181,7 +181,7 @@ describe("a disk that Longhorn no longer gets", () => {
     const evicting = { allowScheduling: false, evictionRequested: true };
     expect(world.nodeOf(NAME).spec.disks["longhorn"]).toMatchObject(evicting);
     expect(world.note(`evicting/${NAME}.disks`)).toBe("longhorn-system longhorn\n");
-    // An `up` sees it, and runs the step again.
+    // An `up` notices it, and runs the step again.
     const { outcome } = await world.status();
     expect(outcome).toContain(`leaving\t${NAME}`);
     expect((await world.ready(NAME, "longhorn 100\nsecond 50")).code).toBe(0);

@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 /*
- * What a virtual machine does about the machine id of its template, on files in a scratch folder. The mount is a real one, which takes root
+ * What a virtual machine does about the machine id of its template, on files in a scratch folder. The mount is a real one, and needs root
  * on Linux; `systemd-machine-id-setup` is a double that writes an id.
  */
 
@@ -42,7 +42,7 @@ class Machine {
     fs.utimesSync(this.at("etc/machine-id"), then, then);
   }
 
-  /** Runs the script. @param first shell before it, in the same mount namespace and with the same paths */
+  /** Runs the script. @param first shell that runs before it, in the same mount namespace and with the same paths */
   run(first = ":") {
     const text = [first, fs.readFileSync(SCRIPT, "utf8")]
       .join("\n")
@@ -63,7 +63,7 @@ class Machine {
 const kept = (id: string) => ({ status: 0, said: "", id });
 
 describe.each([0, 3600, -3600, 86_400 * 365])("the machine id is %d s old by a clock that may have jumped", (age) => {
-  test("the template's is replaced, also where D-Bus reads it", () => {
+  test("the template's is replaced, also in the file that D-Bus reads", () => {
     const machine = new Machine(TEMPLATES);
     machine.write("var/lib/dbus/machine-id", `${TEMPLATES}\n`);
     machine.age(age);
@@ -71,14 +71,14 @@ describe.each([0, 3600, -3600, 86_400 * 365])("the machine id is %d s old by a c
     expect(machine.dbus()).toBe(NEW);
   });
 
-  test("the template's is replaced if this boot has one in memory that is another", () => {
+  test("the template's is replaced if this boot has another one in memory", () => {
     const machine = new Machine(TEMPLATES);
     machine.write("run/machine-id", `${OWN}\n`);
     machine.age(age);
     expect(machine.run().id).toBe(NEW);
   });
 
-  test("one that the first boot has mounted stays: the file cannot be removed", () => {
+  test("one that the first boot has mounted stays, because the file cannot be removed", () => {
     const machine = new Machine("");
     machine.write("run/machine-id", `${OWN}\n`);
     machine.age(age);
@@ -93,14 +93,14 @@ describe.each([0, 3600, -3600, 86_400 * 365])("the machine id is %d s old by a c
     expect(machine.run()).toEqual(kept(OWN));
   });
 
-  test("one that is the machine's UUID stays, as of a machine whose disk could be written from the start", () => {
+  test("one that is the machine's UUID stays: such a machine could write to its disk from the start", () => {
     const own = UUID.replaceAll("-", "");
     const machine = new Machine(own);
     machine.age(age);
     expect(machine.run()).toEqual(kept(own));
   });
 
-  test("a node's stays, whatever it is", () => {
+  test("a node's always stays", () => {
     const machine = new Machine(TEMPLATES);
     machine.write("var/lib/proxmox-k3s/prepared", "");
     machine.age(age);
@@ -114,7 +114,7 @@ test("a machine without a UUID gets a new id", () => {
   expect(machine.run().id).toBe(NEW);
 });
 
-test("if none could be made, the next run makes one", () => {
+test("if no id could be made, the next run makes one", () => {
   const machine = new Machine(TEMPLATES);
   machine.setUp("echo 'no random numbers' >&2; exit 1");
   expect(machine.run()).toEqual({ status: 1, said: "no random numbers\n", id: "" });

@@ -35,7 +35,7 @@ function kept(change: unknown = {}, machine = new NixosMachine()): NixosMachine 
 }
 
 describe("the build", () => {
-  test("writes module, options and entry, generates the hardware's part once, and changes nothing that runs", () => {
+  test("writes module, options and import, generates the hardware config once, and changes nothing that runs", () => {
     const machine = new NixosMachine();
     expect(build(machine)).toMatchObject({ code: 0, outcome: "the system of mizar with K3s v1.36.3+k3s1 is built" });
     expect(fs.readdirSync(machine.at("etc/nixos/proxmox-k3s")).sort()).toEqual([
@@ -113,7 +113,7 @@ describe("the build", () => {
 });
 
 describe("a system on trial", () => {
-  test("runs, but the machine does not boot with it until it is kept; kept, the timer has gone", () => {
+  test("runs, but the machine boots with it only once it is kept, which ends the timer", () => {
     const machine = new NixosMachine();
     build(machine);
     expect(machine.guest("try", "300")).toBe("waiting");
@@ -129,7 +129,7 @@ describe("a system on trial", () => {
     expect([machine.guest("try", "300"), machine.guest("keep")]).toEqual(["unchanged", "unchanged"]);
   });
 
-  test("makes room for the former one when its time is over, and is not kept then", () => {
+  test("is replaced by the former one when its time is over, and cannot be kept after that", () => {
     const machine = kept();
     const former = machine.system();
     build(machine, LABELLED);
@@ -141,7 +141,7 @@ describe("a system on trial", () => {
       "former",
     ]);
     expect(machine.system("nix/var/nix/profiles/system")).toBe(former);
-    // The next run tries it again.
+    // The next run tries the system again.
     expect([machine.guest("try", "300"), machine.guest("said"), machine.guest("keep")]).toEqual([
       "waiting",
       "tried",
@@ -149,7 +149,7 @@ describe("a system on trial", () => {
     ]);
   });
 
-  test("is not kept while the switch to the former one runs, which may not have moved the link yet", () => {
+  test("is not kept while the switch to the former one runs, even if the link still points to it", () => {
     const machine = kept();
     const former = machine.system();
     build(machine, LABELLED);
@@ -159,7 +159,7 @@ describe("a system on trial", () => {
     expect(machine.system("nix/var/nix/profiles/system")).toBe(former);
   });
 
-  test.each(["test", "boot"])("is taken back at once if nixos-rebuild %s fails", (verb) => {
+  test.each(["test", "boot"])("is undone at once if nixos-rebuild %s fails", (verb) => {
     const machine = kept();
     const former = machine.system();
     build(machine, LABELLED);
@@ -169,7 +169,7 @@ describe("a system on trial", () => {
     expect([machine.system(), machine.system("nix/var/nix/profiles/system")]).toEqual([former, former]);
   });
 
-  test("is kept on a machine with a failed unit too, for which NixOS calls its switch failed", () => {
+  test("is kept on a machine with a failed unit too, although NixOS then reports a failed switch", () => {
     const machine = kept();
     const former = machine.system();
     machine.write("failed-unit", "backup.service\n");
@@ -201,7 +201,7 @@ describe("K3s", () => {
       ).toEqual([]);
   });
 
-  test("runs on with another system, unless the system starts it with something else", () => {
+  test("is not restarted by another system, unless the system starts it with other options", () => {
     const machine = kept();
     start(machine);
     const former = machine.system();
@@ -212,7 +212,7 @@ describe("K3s", () => {
     expect(start(kept(labelled, machine), labelled)).toMatchObject({ outcome: "restarted" });
   });
 
-  test("gets the registries' passwords in a file that is not in the Nix store, and restarts for another one alone", () => {
+  test("gets the registries' passwords in a file that is not in the Nix store, and restarts for a changed password too", () => {
     const machine = kept();
     start(machine);
     const registries = (password: string): NixosRun => {
@@ -239,7 +239,7 @@ describe("K3s", () => {
     expect(fs.existsSync(machine.at("etc/rancher/k3s/registries.yaml"))).toBe(false);
   });
 
-  test("of a server that joins others gets the server and its token in files too", () => {
+  test("of a server that joins others gets the other server's address and its token in files too", () => {
     const machine = kept();
     machine.write("var/lib/proxmox-k3s/join", "https://172.22.0.135:6443 abc\n");
     const run = machine.task(
@@ -265,7 +265,7 @@ describe("K3s", () => {
     expect(machine.read("etc/rancher/k3s/token")).toBe("");
   });
 
-  test("that does not start brings back the system of its last good start, also as the one to boot with", () => {
+  test("that does not start restores the system of its last good start, also for the next boot", () => {
     const machine = kept();
     start(machine);
     const good = machine.system();
@@ -282,7 +282,7 @@ describe("K3s", () => {
     expect([machine.system(), machine.system("nix/var/nix/profiles/system")]).toEqual([good, good]);
   });
 
-  test("of a first start that fails keeps its system: there is none to go back to", () => {
+  test("whose first start fails keeps its system, because there is no earlier one", () => {
     const machine = kept();
     machine.write("broken", "level=fatal msg=bad\n");
     expect(start(machine).code).toBe(1);

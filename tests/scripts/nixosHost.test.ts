@@ -4,14 +4,14 @@ import { CREATION, MARK, ScriptedHost, type ScriptRun } from "../support/scripte
 
 /*
  * The trial of a NixOS system, from the Proxmox host. `qm` is a double: it answers for the guest agent; tests/scripts/nixos.test.ts
- * shows what happens inside.
+ * shows what happens in the machine.
  */
 
 const ours = `#creation ${CREATION} of ${MARK}\nname: node-1\nagent: enabled=1\nscsi0: local-lvm:vm-103-disk-0,size=20G\n`;
 
 /**
- * @param said what the guest says, word by word; the last one for ever
- * @param names its host name before and after a restart; "-" for a question that the guest agent does not answer
+ * @param said the guest's answers, one by one; the last one repeats
+ * @param names its host name before and after a restart; "-" if the guest agent does not answer
  */
 function host(said: readonly string[], names: readonly string[] = ["node-1"]): ScriptedHost {
   const machine = new ScriptedHost().record("prepared", 103);
@@ -43,7 +43,7 @@ const run = (task: "nixos-trial" | "nixos-keep", ...of: Parameters<typeof host>)
 const restarts = ({ qm }: ScriptRun): string[] => qm.filter((call) => /^(start|shutdown)/.test(call));
 
 describe("the trial", () => {
-  test("waits until the machine has switched, and says so; or that there is nothing to switch", () => {
+  test("waits until the machine has switched, and says so, or says that there is nothing to switch", () => {
     expect(run("nixos-trial", ["waiting", "waiting", "tried"])).toMatchObject({ code: 0, outcome: "tried" });
     expect(run("nixos-trial", ["unchanged"])).toMatchObject({ code: 0, outcome: "unchanged" });
   });
@@ -67,7 +67,7 @@ describe("the trial", () => {
 });
 
 describe("a system that is kept", () => {
-  test("leaves a machine alone that has its name, and restarts one that has another", () => {
+  test("does not restart a machine that has its name, and restarts one that has another", () => {
     const named = run("nixos-keep", ["kept"]);
     expect([named.code, named.outcome, restarts(named)]).toEqual([0, "node-1 keeps its system", []]);
     const renamed = run("nixos-keep", ["kept"], ["nixos", "node-1"]);
@@ -104,7 +104,7 @@ describe("a system that is kept", () => {
     ]);
   });
 
-  test("is not asked of a guest that is not ours", () => {
+  test("is not attempted on a guest that is not ours", () => {
     const machine = host(["kept"]);
     machine.conf(103, ours.replace(MARK, "somebody else's"), "qemu-server");
     const { code, qm } = machine.script("nixos-keep", "update");

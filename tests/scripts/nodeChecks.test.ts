@@ -6,8 +6,8 @@ import * as path from "node:path";
 import { selfSigned } from "../../lab/support/selfSigned";
 
 /*
- * What a node is checked for before K3s is touched, by a real `sh`. Files of the system are below a scratch folder, commands that
- * ask the system are doubles; the server that a node joins is a real one on this machine.
+ * The checks of a node before K3s is touched, by a real `sh`. Files of the system are below a scratch folder; commands that ask the
+ * system are doubles; the server that a node joins is a real one on this machine.
  */
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "node-checks-"));
@@ -21,7 +21,7 @@ function put(name: string, text: string): void {
 }
 const tool = (name: string, text: string): void => put(`bin/${name}`, `#!/bin/sh\n${text}\n`);
 
-/** A node on which all is well. */
+/** A node that passes every check. */
 beforeEach(() => {
   root = fs.mkdtempSync(path.join(scratch, "node-"));
   tool("hostname", "echo node-1");
@@ -79,7 +79,7 @@ function check(env: Readonly<Record<string, string>> = {}): ReadonlyMap<string, 
   );
 }
 
-it("has a finding for each check, and all are well on a good node", () => {
+it("has a finding for each check, and all are ok on a good node", () => {
   const findings = check();
   expect([...findings.keys()]).toEqual([
     ...["host-name", "architecture", "kmsg", "route", "disk", "memory", "cgroup", "kernel", "networks", "ports"],
@@ -114,7 +114,7 @@ it.each<[string, string, () => void, string]>([
   ],
   [
     "ports",
-    "a port that is taken",
+    "a port that is in use",
     () => tool("ss", `case "$*" in *:10250*) echo 'LISTEN 0 4096 *:10250 *:* users:(("nginx",pid=7,fd=6))' ;; esac`),
     "something else listens on K3s' port: 10250",
   ],
@@ -129,23 +129,23 @@ it.each<[string, string, () => void, string]>([
   ]);
 });
 
-it("warns of what K3s does without", () => {
+it("only warns about what K3s does not need", () => {
   put("cgroup.controllers", "memory pids\n");
   expect(check().get("cgroup")).toMatchObject({ level: "warn", seen: "cgroup controllers are missing: cpu" });
 });
 
 it.each([
   ["a server with the default", { ROLE: "server", CONFIG: "node-name: node-1" }, "fail"],
-  ["a server that names it", { ROLE: "server", CONFIG: 'flannel-backend: "vxlan"' }, "fail"],
+  ["a server with vxlan in its config", { ROLE: "server", CONFIG: 'flannel-backend: "vxlan"' }, "fail"],
   ["a server with another backend", { ROLE: "server", CONFIG: "flannel-backend: host-gw" }, "ok"],
-  ["an agent, whose options do not name it", { ROLE: "agent", CONFIG: "node-name: node-1" }, "warn"],
-  ["a step that does not know the options", { ROLE: "" }, "warn"],
+  ["an agent, whose options have no backend", { ROLE: "agent", CONFIG: "node-name: node-1" }, "warn"],
+  ["a step that does not have the options", { ROLE: "" }, "warn"],
 ])("without vxlan: %s", (_, env, level) => {
   tool("modprobe", `[ "$3" != vxlan ]`);
   expect(check(env).get("kernel")).toMatchObject({ level });
 });
 
-it("only warns of a kernel with which K3s has once started", () => {
+it("only warns about a kernel with which K3s has started before", () => {
   put("state/started", "");
   tool("modprobe", "exit 1");
   expect(check().get("kernel")).toMatchObject({
@@ -160,12 +160,12 @@ it("does not look at the kernel of a container, which is its host's", () => {
   expect(check().has("kernel")).toBe(false);
 });
 
-it("a port that K3s itself holds after a start that was cut off is its own", () => {
+it("a port that K3s itself holds after an interrupted start is no problem", () => {
   tool("ss", `echo 'LISTEN 0 4096 *:10250 *:* users:(("k3s-agent",pid=7,fd=6))'`);
   expect(check().get("ports")).toMatchObject({ level: "ok" });
 });
 
-it("a first start that was cut off has left routes and ports: they stop no second one, which still looks for its server", () => {
+it("routes and ports that an interrupted first start has left do not stop the second one, which still checks its server", () => {
   put("k3s/token", "secret\n");
   routes("10.42.1.0/24 via 192.168.2.20 dev eth0");
   tool("ss", `echo 'LISTEN 0 4096 *:10250 *:* users:(("containerd",pid=7,fd=6))'`);
@@ -173,13 +173,13 @@ it("a first start that was cut off has left routes and ports: they stop no secon
   expect(failed.map(([name]) => name)).toEqual(["api"]);
 });
 
-it("the settings alone, which NixOS has before its first start, are no first start", () => {
+it("the settings alone, which NixOS has before its first start, do not count as a first start", () => {
   put("k3s/config.yaml", "server: https://127.0.0.1:1\n");
   routes("10.42.1.0/24 via 192.168.2.20 dev eth0");
   expect(check().get("networks")).toMatchObject({ level: "fail" });
 });
 
-it("a node that has joined before has routes, ports and a place of its own: they are not looked at", () => {
+it("a node that has joined before has its own routes, ports and name: they are not checked", () => {
   put("state/started", "");
   routes("10.42.1.0/24 via 192.168.2.22 dev eth0");
   const findings = check({ URL: "https://127.0.0.1:1" });
@@ -191,7 +191,7 @@ describe("the server to join", () => {
   afterEach(() => server?.kill());
   const certificate = selfSigned({ name: "x" });
 
-  /** A server whose clock is off by so many seconds; its URL. */
+  /** A server whose clock is off by so many seconds; returns its URL. */
   async function serve(off: number): Promise<string> {
     const program = `
       const s = require("https").createServer(${JSON.stringify(certificate)}, (_, to) => {
@@ -208,7 +208,7 @@ describe("the server to join", () => {
     return `https://127.0.0.1:${port}`;
   }
 
-  it.each([0, 1, -1])("answers, and its clock is off by %i s, which is well", async (off) => {
+  it.each([0, 1, -1])("answers, and its clock is off by %i s, which is ok", async (off) => {
     const URL = await serve(off);
     expect(check({ URL }).get("api")).toMatchObject({ level: "ok", seen: `${URL} answers` });
     expect(check({ URL }).get("time")).toMatchObject({ level: "ok" });

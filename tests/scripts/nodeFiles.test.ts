@@ -6,12 +6,12 @@ import * as path from "node:path";
 import { SNAPSHOTTERS_FOR_ZFS } from "../../plan/snapshotters";
 import { taskFiles } from "../../remote/script";
 
-/* What a node is checked for before K3s is installed. Its mounts are a file; everything else is this machine. */
+/* The checks of a node before K3s is installed. Its mounts are a file; everything else is this machine. */
 
 const work = fs.mkdtempSync(path.join(os.tmpdir(), "node-files-"));
 afterAll(() => fs.rmSync(work, { recursive: true }));
 
-/** The check's words about a node whose root file system has this type. */
+/** The check's finding about a node whose root file system has this type. */
 function checked(rootType: string, env: Readonly<Record<string, string>>): string {
   fs.writeFileSync(
     path.join(work, "mounts"),
@@ -31,7 +31,7 @@ function checked(rootType: string, env: Readonly<Record<string, string>>): strin
   return stdout + stderr;
 }
 
-it("a node's warning is said by one step, and not by those after it", () => {
+it("one step shows a node's warning, and those after it do not", () => {
   const scripts = ["lib/task", "lib/node-checks", "lib/node-files"].map((part) =>
     fs.readFileSync(`scripts/${part}.sh`, "utf8"),
   );
@@ -62,14 +62,11 @@ describe("a root file system of ZFS", () => {
     },
   );
 
-  it.each(SNAPSHOTTERS_FOR_ZFS)(
-    "is well if the snapshotter works everywhere, as the plan has it: %s",
-    (snapshotter) => {
-      expect(checked("zfs", { CONFIG: `node-name: node-1\nsnapshotter: ${snapshotter}` })).not.toContain(PROBLEM);
-    },
-  );
+  it.each(SNAPSHOTTERS_FOR_ZFS)("is ok if the snapshotter works everywhere, as the plan has it: %s", (snapshotter) => {
+    expect(checked("zfs", { CONFIG: `node-name: node-1\nsnapshotter: ${snapshotter}` })).not.toContain(PROBLEM);
+  });
 
-  it("is not asked about by the step that only fetches files, which does not know the options", () => {
+  it("is not checked by the step that only fetches files, which does not have the options", () => {
     expect(checked("zfs", {})).not.toContain(PROBLEM);
   });
 });

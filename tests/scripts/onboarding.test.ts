@@ -7,7 +7,7 @@ import { acknowledgement, readAnswer } from "../../remote/answer";
 import { parseOnboarding } from "../../remote/askOnboarding";
 import { CREATION, MARK, ScriptedHost } from "../support/scriptedHost";
 
-/* The report of an onboarding on its way: written in a guest, read through the host. Guests are folders of this machine. */
+/* The path of an onboarding report: written in a guest, read through the host. Guests are folders of this machine. */
 
 const CLUSTER_ID = "0123456789abcdef";
 const VMIDS = { 100: "k3s-1", 103: "k3s-worker-01", 104: "k3s-worker-02" };
@@ -18,7 +18,7 @@ const statusOf = (vmid: number): string => path.join(guest(vmid), "status.json")
 
 beforeEach(() => {
   host = new ScriptedHost();
-  // What is run in a guest is run here, with the guest's folder for its own.
+  // What runs in a guest runs here, with the guest's folder as its root.
   host.pct(`if [ "$1" = status ]; then echo "status: running"; exit; fi
   vmid=$2; shift 3
   case "$*" in
@@ -52,7 +52,7 @@ function ask() {
   );
 }
 
-/** A node reports, as its own scripts do. */
+/** A node reports, with its own scripts. */
 function report(vmid: 100 | 103 | 104, ...words: string[]): void {
   const text = ["lib/task", "lib/progress"].map((part) => fs.readFileSync(`scripts/${part}.sh`, "utf8"));
   const script = [...text, `progress "$@"`].join("\n").replaceAll("/opt/k3s-onboarding", guest(vmid));
@@ -60,12 +60,12 @@ function report(vmid: 100 | 103 | 104, ...words: string[]): void {
   expect(spawnSync("sh", ["-c", script, "sh", ...words], { env }).status).toBe(0);
 }
 
-test("the shell that writes the steps and the program that reads them know the same ones", () => {
+test("the shell that writes the steps and the program that reads them have the same list", () => {
   const [, words = ""] = /^ONBOARDING_STEPS='(.*)'$/m.exec(fs.readFileSync("scripts/lib/progress.sh", "utf8")) ?? [];
   expect(words.split(" ")).toEqual(Object.keys(ONBOARDING_STEPS));
 });
 
-it("reads what each guest of ours says, and that one says nothing", () => {
+it("reads the report of each guest of ours, and shows that one has none", () => {
   report(100, "k3s_installed", "done", "K3s v1.36.3+k3s1");
   report(103, "packages_installed", "running", "installing jq");
   const reports = ask();
@@ -78,7 +78,7 @@ it("reads what each guest of ours says, and that one says nothing", () => {
   expect(reports.get("k3s-worker-02")).toBeUndefined();
 });
 
-it("knows a node that joined before there were reports, whatever a later step has reported", () => {
+it("recognizes a node that joined before there were reports, whatever a later step has reported", () => {
   for (const vmid of [100, 103, 104] as const) fs.writeFileSync(path.join(guest(vmid), "started"), "");
   report(103, "packages_installed", "done", "jq");
   report(104, "cluster_joined", "running", "k3s-agent runs");
@@ -92,17 +92,17 @@ it("knows a node that joined before there were reports, whatever a later step ha
 
 it.each([
   ["no JSON", "hello"],
-  ["other steps", `{"steps": {"a": 1}}`],
+  ["unknown steps", `{"steps": {"a": 1}}`],
   ["an escape for a terminal", "\u001b[2J"],
-  ["a message of another form", undefined],
-  ["more than it may be", `{"steps": ${" ".repeat(10_000)}}`],
-])("takes %s for no report", (_, text) => {
+  ["a message of an invalid form", undefined],
+  ["a text that is too long", `{"steps": ${" ".repeat(10_000)}}`],
+])("accepts no report with %s", (_, text) => {
   report(103, "k3s_installed", "done", "K3s");
   fs.writeFileSync(statusOf(103), text ?? fs.readFileSync(statusOf(103), "utf8").replace("K3s", "\\u001b[2J"));
   expect(ask().get("k3s-worker-01")).toBeUndefined();
 });
 
-it("asks a guest nothing that is not ours", () => {
+it("sends no question to a guest that is not ours", () => {
   host.conf(104, "#my own\nhostname: k3s-worker-02\nlxc.cap.drop:\n");
   expect([...ask().keys()]).toEqual(["k3s-1", "k3s-worker-01"]);
 });
@@ -126,7 +126,7 @@ describe("the step that waits for a node to be Ready", () => {
     return onboardingSteps.map((step) => steps[step].state);
   };
 
-  it("reports in the guest what it sees of it", () => {
+  it("writes its progress into the guest's report", () => {
     report(103, "cluster_joined", "running", "waiting");
     expect(host.script("ready", "create", { ...values, TIMEOUT: "600" })).toMatchObject({ code: 0 });
     expect(states().slice(3)).toEqual(["done", "done", "done"]);

@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { taskText } from "../../remote/script";
 
 /*
- * Packages on a node: `apt-get`, `dpkg` and `systemctl` are doubles that say what the real ones say; waiting takes no time.
+ * Packages on a node: `apt-get`, `dpkg` and `systemctl` are doubles that print what the real ones print; waiting takes no time.
  */
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "packages-"));
@@ -29,7 +29,7 @@ beforeEach(() => {
   tool("dpkg-query", `for last; do :; done; [ -e "${root}/installed/$last" ] && printf installed`);
   tool("dpkg", `echo "dpkg $*" >>"${root}/calls"`);
   tool("systemctl", `echo "systemctl $*" >>"${root}/calls"; [ "$1" != cat ] || [ -e "${root}/installed/open-iscsi" ]`);
-  // Each wait moves the clock of the node on by as much as it asks for.
+  // Each wait moves the node's clock forward by the time that it asks for.
   tool(
     "sleep",
     `echo "$1" >>"${root}/waits"; read -r up idle <"${root}/uptime"; echo "$((\${up%.*} + $1)).00 0.00" >"${root}/uptime"`,
@@ -37,7 +37,7 @@ beforeEach(() => {
   apt();
 });
 
-/** What `apt-get` does: each install or update that a file `fails` has a line for says that, and fails. */
+/** A double of `apt-get`: if the file `fails` has a line for an install or update, the call prints that line and fails. */
 function apt(...fails: string[]): void {
   fs.writeFileSync(file("fails"), fails.map((line) => `${line}\n`).join(""));
   tool(
@@ -84,7 +84,7 @@ it("installs what is missing, enables iscsid, and says so", () => {
   expect(steps["k3s_installed"]).toMatchObject({ state: "pending" });
 });
 
-it("changes no node that lacks something, but only warns one whose K3s runs", () => {
+it("only warns if a package is missing on a node whose K3s runs, and changes nothing there", () => {
   tool("hostname", "echo old");
   expect(run()).toMatchObject({ status: 1, output: expect.stringContaining("node-1 is not ready for K3s:") as string });
   expect(calls("apt-get")).toEqual([]);
@@ -94,14 +94,14 @@ it("changes no node that lacks something, but only warns one whose K3s runs", ()
   expect([status, output]).toEqual([0, expect.stringContaining("warning: the host name is old, not node-1")]);
 });
 
-it("asks no mirror if all are there", () => {
+it("asks no mirror if all packages are installed", () => {
   run();
   fs.rmSync(file("calls"));
   expect(run().status).toBe(0);
   expect(calls("apt-get")).toEqual([]);
 });
 
-it("ends what a kill left half installed, before it goes on", () => {
+it("finishes what a kill left half installed before it continues", () => {
   run();
   const work = lines("calls").filter((call) => !call.startsWith("systemctl"));
   expect(work).toEqual(["dpkg --force-confdef --force-confold --configure -a", "apt-get update", "apt-get install"]);
@@ -176,7 +176,7 @@ it("gives up at the deadline, with the last cause and its remedy", () => {
   });
 });
 
-it("takes no size of a package for a mirror's answer", () => {
+it("does not read a package's size as a mirror's HTTP status", () => {
   apt(
     String.raw`install:Need to get 543 kB of archives.\nGet:1 http://10.0.0.1 jq [512 B]\nE: Sub-process dpkg returned an error`,
   );
@@ -185,7 +185,7 @@ it("takes no size of a package for a mirror's answer", () => {
   expect(output).toContain("next:  fix what the lines above say");
 });
 
-it("knows a mirror's answer below the line that names the file", () => {
+it("finds a mirror's HTTP status below the line that names the file", () => {
   apt(String.raw`update:Err:1 http://10.0.0.1/debian trixie InRelease\n  503  Service Unavailable`);
   expect(run().output).toContain("try 1 failed (mirror)");
 });
@@ -248,7 +248,7 @@ it.each([
   expect(steps["packages_installed"]).toMatchObject({ state: "failed" });
 });
 
-it("a system without apt is named", () => {
+it("names a system without apt", () => {
   fs.rmSync(file("bin/apt-get"));
   const { status, output } = run({
     PATH: `${file("bin")}:${linked("sh", "awk", "sed", "grep", "tr", "cut", "tail", "date", "flock", "mkdir", "chmod", "mv", "rm", "cat", "df")}`,

@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { taskFiles } from "../../remote/script";
 import { CREATION, MARK, ScriptedHost } from "../support/scriptedHost";
 
-/* The page that a node shows while it joins: answered by a real `sh`, as systemd starts it for each connection. */
+/* The page that a node shows while it joins: a real `sh` answers, started as systemd starts it for each connection. */
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "page-"));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
@@ -29,7 +29,7 @@ beforeEach(() => {
     fs.writeFileSync(file(`work/${name}`), `${text.replaceAll("/run/systemd/system", file("units"))}\n`);
 });
 
-/** @param text what runs in the node: the host's script for it, or a report alone */
+/** @param text what runs in the node: the host's script for it, or only a report */
 function run(text: string, ACTION = "create"): { status: number | null; said: string } {
   const script = text
     .replaceAll("/run/proxmox-k3s-page", file("sent"))
@@ -43,7 +43,7 @@ function run(text: string, ACTION = "create"): { status: number | null; said: st
   });
   return { status, said: (stdout + stderr).trim() };
 }
-/** What the host sends is used up by each run. */
+/** Each run uses up what the host sends. */
 function guestPage(ACTION: string) {
   fs.cpSync(file("work"), file("sent"), { recursive: true });
   const end = run(fs.readFileSync(file("work/guest-page.sh"), "utf8"), ACTION);
@@ -59,7 +59,7 @@ const report = (words: string) =>
     ].join("\n"),
   );
 
-/** The answer to a request. */
+/** The response to a request. */
 function ask(request: string): { head: string; body: string } {
   const input = `${request} HTTP/1.1\r\nHost: 192.168.2.21:8080\r\nAccept: */*\r\n\r\n`;
   const { stdout } = spawnSync("sh", [file("opt/view.sh")], { input, encoding: "utf8" });
@@ -67,10 +67,10 @@ function ask(request: string): { head: string; body: string } {
   return { head, body: body.join("\r\n\r\n") };
 }
 
-it("listens at the node's address alone, as nobody, in units that a restart takes away", () => {
+it("listens only on the node's address, as the user nobody, in units that a restart removes", () => {
   expect(show()).toEqual({ status: 0, said: "the progress of node-1 is at http://192.168.2.21:8080/" });
   const socket = fs.readFileSync(file("units/k3s-onboarding.socket"), "utf8");
-  // A limit of systemd would close it for good.
+  // Without this, a limit of systemd would close the page for good.
   for (const line of ["ListenStream=192.168.2.21:8080", "TriggerLimitIntervalSec=0"])
     expect(socket).toContain(`\n${line}\n`);
   const service = fs.readFileSync(file("units/k3s-onboarding@.service"), "utf8");
@@ -79,7 +79,7 @@ it("listens at the node's address alone, as nobody, in units that a restart take
   expect(calls()).toEqual(["systemctl daemon-reload", "systemctl start k3s-onboarding.socket"]);
 });
 
-it("shows every step, reloads itself, and follows the choice of light or dark", () => {
+it("shows every step, reloads itself, and follows the browser's light or dark setting", () => {
   show();
   report(`k3s_installed done "K3s v1.36.3+k3s1" cluster_joined failed "no server answered"`);
   const { head, body } = ask("GET /");
@@ -122,7 +122,7 @@ it.each([
   ["GET /onboarding.log", "404 Not Found"],
   ["GET /../../etc/passwd", "404 Not Found"],
   ["GET /$(touch hit)", "404 Not Found"],
-])("can only be read, and has nothing else: %s", (request, status) => {
+])("is read-only, and serves nothing else: %s", (request, status) => {
   show();
   const before = fs.readdirSync(file("opt"));
   expect(ask(request).head).toMatch(new RegExp(`^HTTP/1\\.1 ${status}\r\n`));
@@ -134,7 +134,7 @@ it("HEAD has no body", () => {
   expect(ask("HEAD /")).toMatchObject({ head: expect.stringContaining("200 OK") as string, body: "" });
 });
 
-it("goes a minute after the last step, and leaves no unit", () => {
+it("is removed a minute after the last step, and leaves no unit", () => {
   show();
   report(`node_labeled done "1 label"`);
   expect(calls().filter((call) => call.startsWith("systemd-run"))).toEqual([]);
@@ -146,7 +146,7 @@ it("goes a minute after the last step, and leaves no unit", () => {
   expect(calls().slice(-2)).toEqual(["systemctl stop k3s-onboarding.socket", "systemctl daemon-reload"]);
 });
 
-it("does not come for a node that has joined before there were reports, and goes from it", () => {
+it("is not started on a node that joined before there were reports, and is removed from it", () => {
   show();
   fs.mkdirSync(file("state"));
   fs.writeFileSync(file("state/started"), "");
@@ -155,13 +155,13 @@ it("does not come for a node that has joined before there were reports, and goes
   expect([fs.readdirSync(file("units")), fs.existsSync(file("opt"))]).toEqual([[], false]);
 });
 
-it("goes if the config no longer asks for it", () => {
+it("is removed if the config no longer has it", () => {
   show();
   expect(guestPage("delete")).toEqual({ status: 0, said: "node-1 shows no page any more" });
   expect([fs.readdirSync(file("units")), calls().at(-2)]).toEqual([[], "systemctl stop k3s-onboarding.socket"]);
 });
 
-it("does not come for a node that is done, nor fail where the port is taken", () => {
+it("is not started on a node that is done, and does not fail if the port is in use", () => {
   fs.writeFileSync(file("taken"), "");
   expect(show()).toEqual({
     status: 0,
@@ -172,9 +172,9 @@ it("does not come for a node that is done, nor fail where the port is taken", ()
   expect(show()).toEqual({ status: 0, said: "the onboarding of node-1 is done, so it shows no page" });
 });
 
-describe("the Proxmox host asks the node for it", () => {
+describe("the Proxmox host starts it on the node", () => {
   const node = (name = "node-1") => `#creation ${CREATION} of ${MARK}\nhostname: ${name}\nlxc.cap.drop:\n`;
-  /** @param answer what the guest does with its script; shell */
+  /** @param answer shell: what the guest does with its script */
   function host(answer: string): ScriptedHost {
     const asked = new ScriptedHost(`
       case "$*" in
@@ -198,7 +198,7 @@ describe("the Proxmox host asks the node for it", () => {
   });
 
   it.each(["create", "delete"])(
-    "a node that does not run, or is gone, or another's, holds up nothing: %s",
+    "a node that does not run, is gone or is a foreign guest does not fail the step: %s",
     (action) => {
       const asked = host("echo asked");
       const nothing = { code: 0, outcome: "no guest node-1 (103) of this cluster runs, so there is no page" };
@@ -215,11 +215,14 @@ describe("the Proxmox host asks the node for it", () => {
     },
   );
 
-  it.each(["create", "delete"])("one that hangs or fails does neither, and its words are shown: %s", (action) => {
-    const run = page(host("echo 'no space left' >&2; exit 1"), action);
-    expect(run).toMatchObject({
-      ...{ code: 0, output: "  no space left\n" },
-      outcome: "node-1 (103) did not answer as it should; a page that it shows ends with its restart",
-    });
-  });
+  it.each(["create", "delete"])(
+    "a node that hangs or fails does not fail the step, and its output is shown: %s",
+    (action) => {
+      const run = page(host("echo 'no space left' >&2; exit 1"), action);
+      expect(run).toMatchObject({
+        ...{ code: 0, output: "  no space left\n" },
+        outcome: "node-1 (103) did not answer as it should; a page that it shows ends with its restart",
+      });
+    },
+  );
 });

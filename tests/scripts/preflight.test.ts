@@ -1,8 +1,8 @@
 import { conf, host, MARK, TEMPLATE } from "../support/preflightHost";
 
 /*
- * What the checks conclude from what a Proxmox host shows of itself, on files and answers
- * in a scratch folder: also from what no lab has. That the commands are the right ones is shown on a host, in tests/lab/doctor.test.ts.
+ * The checks' findings from a Proxmox host's state, on files and answers in a scratch folder: also for states that no lab has.
+ * tests/lab/doctor.test.ts shows on a host that the commands are the right ones.
  */
 
 describe("a healthy host", () => {
@@ -77,14 +77,14 @@ describe("the host itself", () => {
     ]);
   });
 
-  it("has nf_tables also if it is built into the kernel, where it has no files", () => {
+  it("has nf_tables also if it is built into the kernel, without files of its own", () => {
     const built = host((each) => (each.args["MODULES"] = "vxlan nf_tables"));
     expect(built.troubles()).toEqual(["fail kernel-modules: not loaded, and a container cannot load them: nf_tables"]);
     built.nft = true;
     expect(built.troubles()).toEqual([]);
   });
 
-  it("has another name than the config's: this is the only finding, and the questions are about this host", () => {
+  it("has another name than in the config: this is the only finding, and the questions are about this host", () => {
     const other = host((each) => (each.args["PVE_NODE"] = "proxmox"));
     expect(other.troubles()).toEqual(["fail proxmox-node: this host is pve, not proxmox"]);
     expect(other.remedies()).toEqual(["set proxmox.node to pve, or proxmox.host to the address of proxmox"]);
@@ -98,7 +98,7 @@ describe("the host itself", () => {
       { MODULES: "vxlan ip_vs" },
       ["fail kernel-modules: not loaded, and a container cannot load them: vxlan ip_vs"],
     ],
-  ])("needs the modules that K3s' options decide: %s", (_, args, troubles) => {
+  ])("needs the modules for K3s' options: %s", (_, args, troubles) => {
     const bare = host((each) => {
       each.remove("sys/module/vxlan");
       each.write("proc/filesystems", "");

@@ -1,8 +1,8 @@
 import { conf, host, MARK, type PreflightHost } from "../support/preflightHost";
 
 /*
- * What the checks conclude from what a Proxmox host shows of its guests, on files and answers
- * in a scratch folder: also from what no lab has. That the commands are the right ones is shown on a host, in tests/lab/doctor.test.ts.
+ * The checks' findings about a Proxmox host's guests, on files and answers in a scratch folder: also for states that no lab has.
+ * tests/lab/doctor.test.ts shows on a host that the commands are the right ones.
  */
 
 describe("the resource pool", () => {
@@ -43,7 +43,7 @@ describe("the resource pool", () => {
 });
 
 describe("VMIDs and addresses", () => {
-  it("that other guests have are all named", () => {
+  it("are all named if other guests have them", () => {
     const taken = host((each) => {
       each.conf(100, conf("nas", "192.168.2.9"));
       each.conf(102, "name: mail\n", "qemu-server");
@@ -58,7 +58,7 @@ describe("VMIDs and addresses", () => {
     ]);
   });
 
-  it("get a free VMID as a proposal: none of a guest, of a node, or proposed before", () => {
+  it("get a proposal of a free VMID: not a guest's, not a node's, and not one proposed before", () => {
     const taken = host((each) => {
       each.conf(100, conf("nas", "192.168.2.9"));
       each.conf(101, "name: mail\n", "qemu-server");
@@ -80,7 +80,7 @@ describe("VMIDs and addresses", () => {
     it.each([
       ["before the first up", ""],
       ["after a new id", MARK.replace("0123", "3210")],
-    ])("are one finding, which says to use that state and not other VMIDs: %s", (_, mark) => {
+    ])("are one finding, which tells you to use that state, not other VMIDs: %s", (_, mark) => {
       expect(elsewhere.troubles(mark)).toEqual([
         `fail vmid: these guests are nodes of this cluster in another Pulumi state: 100 k3s-master (${MARK}), 102 k3s-worker-01 (${MARK})`,
       ]);
@@ -89,7 +89,7 @@ describe("VMIDs and addresses", () => {
       );
     });
 
-    it("are strangers to another cluster, and so is a guest of another name before the first up", () => {
+    it("are foreign guests for another cluster, and so is a guest with another name before the first up", () => {
       for (const mark of [MARK.replace("/homelab", "/edge"), MARK.replace("/stack", "/other")].map((each) =>
         each.replace("0123", "3210"),
       ))
@@ -108,7 +108,7 @@ describe("VMIDs and addresses", () => {
     expect(standing.troubles()).toEqual([]);
   });
 
-  it("cause a warning if a stopped guest has the address, but not for a snapshot or a longer address", () => {
+  it("cause a warning if a stopped guest has the address, but not if only a snapshot has it or the guest's is longer", () => {
     const near = host((each) => {
       each.conf(105, `${conf("off", "192.168.2.20")}\n[before]\nnet0: name=eth0,ip=192.168.2.21/24\n`);
       each.conf(106, conf("near", "192.168.2.210"));

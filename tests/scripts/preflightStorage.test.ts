@@ -1,8 +1,8 @@
 import { conf, GIB, host, MARK, type PreflightHost, storage, type Storage, TEMPLATE } from "../support/preflightHost";
 
 /*
- * What the checks conclude from what a Proxmox host shows of its storages, templates and images, on files and answers
- * in a scratch folder: also from what no lab has. That the commands are the right ones is shown on a host, in tests/lab/doctor.test.ts.
+ * The checks' findings about a Proxmox host's storages, templates and images, on files and answers in a scratch folder: also for
+ * states that no lab has. tests/lab/doctor.test.ts shows on a host that the commands are the right ones.
  */
 
 describe("the firmware of a template of virtual machines", () => {
@@ -95,7 +95,7 @@ describe("storage", () => {
   });
 });
 
-describe("what virtual machines are made of", () => {
+describe("the image or template of virtual machines", () => {
   const local = (content: string, avail = 50 * GIB) => storage({ storage: "local", type: "dir", content, avail });
   const vms = (
     source: string,
@@ -114,7 +114,7 @@ describe("what virtual machines are made of", () => {
   it("is there, or can be downloaded, and the storage takes snippets", () => {
     expect(vms("local:import").troubles()).toEqual([]);
     expect(vms(VOLUME, undefined, (each) => (each.images = [VOLUME])).troubles()).toEqual([]);
-    // The root disk is none of a container's.
+    // The root disk is not for a container.
     expect(
       vms("local:import", undefined, (each) => (each.storages[1] = storage({ content: "images" }))).troubles(),
     ).toEqual([]);
@@ -155,14 +155,14 @@ describe("what virtual machines are made of", () => {
     expect(lacking.remedies()).toEqual([remedy]);
   });
 
-  it("gets one command for both contents, as the second would take back the first", () => {
+  it("gets one command for both contents, because a second would undo the first", () => {
     expect(vms("local:import", "iso").remedies()).toEqual([
       "pvesm set local --content iso,import",
       expect.stringMatching(/^pvesm set local --content iso,import,snippets; or/),
     ]);
   });
 
-  it("needs room for a download, but only for one that is still to come", () => {
+  it("needs room for a download, but only for one that is not there yet", () => {
     const full = (images: string[]) =>
       vms("local:import", undefined, (each) => {
         each.storages = [local("import,snippets", GIB), storage({})];

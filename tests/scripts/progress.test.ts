@@ -25,7 +25,7 @@ beforeEach(() => {
   fs.mkdirSync(path.join(root, "work"));
 });
 
-/** A task that reports, with the paths of the report and of the node's tokens below the scratch folder. */
+/** A task that reports; the paths of the report and of the node's tokens are below the scratch folder. */
 function task(text: string) {
   const parts = ["lib/task", "lib/progress", "lib/doing"].map((part) => fs.readFileSync(`scripts/${part}.sh`, "utf8"));
   const script = [...parts, text]
@@ -48,7 +48,7 @@ const read = (file: string): string => fs.readFileSync(path.join(root, "opt/k3s"
 const status = () => JSON.parse(read("status.json")) as { node: string; steps: Record<string, Step> };
 const states = (): string[] => STEPS.map((step) => status().steps[step]!.state);
 
-it("has all steps in their order, each with state, time and message, for everybody to read", () => {
+it("has all steps in their order, each with state, time and message, and everybody can read it", () => {
   run(
     `progress packages_installed done "jq, curl" iscsi_enabled skipped "not asked for"\ndoing k3s_installed installing`,
   );
@@ -74,10 +74,10 @@ it("keeps a line of each report in the log", () => {
   );
 });
 
-it("is JSON whatever a message says", () => {
+it("is valid JSON for any message", () => {
   run(String.raw`progress k3s_installed failed "$(printf 'a "quoted" \\ path,\n\ttwo lines, \001 and ü"},')"`);
   expect(status().steps["k3s_installed"]!.message).toBe(`a 'quoted' / path,  two lines, ? and ??'},`);
-  // It is still read by the next report.
+  // The next report can still read it.
   run(`progress node_labeled done "2 labels"`);
   expect([states()[2], states()[4]]).toEqual(["failed", "done"]);
 });
@@ -93,7 +93,7 @@ describe("a task that fails", () => {
     });
   });
 
-  it("says so too if it ends without a word", () => {
+  it("says so too if it ends without output", () => {
     expect(run(`doing cluster_joined starting\nfalse`)).toBe(1);
     expect(status().steps["cluster_joined"]!.message).toBe("it was interrupted (exit code 1); pulumi up continues it");
   });
@@ -101,7 +101,7 @@ describe("a task that fails", () => {
   it.each([
     ["runs on", 0, "done", "still runs; the last change was refused: no luck next: try again"],
     ["does not run", 3, "failed", "no luck next: try again"],
-  ])("on a node that has joined before and %s", (_, code, state, message) => {
+  ])("says what the node does if it has joined before and %s", (_, code, state, message) => {
     fs.mkdirSync(path.join(root, "state"));
     fs.writeFileSync(path.join(root, "state/started"), "");
     run(`systemctl() { return ${code}; }\ndoing cluster_joined starting\nfail "no luck" "try again"`);
@@ -127,7 +127,7 @@ it.each([
   }
 });
 
-it("comes whole from reports at the same time", async () => {
+it("stays complete if two processes report at the same time", async () => {
   const { script, env } = task(`progress "$1" done "$2"`);
   await Promise.all(
     STEPS.map(
@@ -138,29 +138,29 @@ it("comes whole from reports at the same time", async () => {
   expect(STEPS.map((step) => status().steps[step]!.message)).toEqual(STEPS.map((_, at) => `number ${at}`));
 });
 
-it("killed while it writes, it leaves the last report, and the next one is whole", () => {
+it("a kill during a write leaves the last report, and the next one is complete", () => {
   run(`progress packages_installed done "jq"`);
   const before = read("status.json");
-  // The kill comes when the new file stands, before it takes the other's place.
+  // The kill comes when the new file is complete, before it replaces the other one.
   run(`mv() { kill -9 $$; exit 9; }\nprogress k3s_installed done "K3s"`);
   expect(read("status.json")).toBe(before);
   run(`progress k3s_installed done "K3s"`);
   expect(states().slice(0, 3)).toEqual(["done", "pending", "done"]);
 });
 
-it("never fails its task: a disk without room, a folder that cannot be", () => {
+it("never fails its task: on a full disk, or if its folder cannot be created", () => {
   fs.writeFileSync(path.join(root, "opt"), "a file");
   expect(run(`progress k3s_installed done "K3s"\ntouch "${root}/went-on"`)).toBe(0);
   expect(fs.existsSync(path.join(root, "went-on"))).toBe(true);
   fs.rmSync(path.join(root, "opt"));
   run(`progress packages_installed done "jq"`);
   const before = read("status.json");
-  // awk writes what still fits.
+  // awk writes what still fits on the disk.
   expect(run(`awk() { printf '{\\n  "node"'; return 2; }\nprogress k3s_installed done "K3s"`)).toBe(0);
   expect(read("status.json")).toBe(before);
 });
 
-it("a damaged report is begun anew", () => {
+it("a damaged report is replaced by a new one", () => {
   run(`progress packages_installed done "jq"`);
   fs.writeFileSync(path.join(root, "opt/k3s/status.json"), '{"steps": [1, 2');
   run(`progress k3s_installed done "K3s"`);

@@ -30,11 +30,11 @@ const files = () =>
 
 interface Run {
   readonly output: string;
-  /** The sum of what K3s is started with. */
+  /** The hash of what K3s is started with. */
   readonly sum: string;
 }
 
-/** Runs the part as a step does: with the secrets in files, if the config names registries. */
+/** Runs the script as a step does: with the secrets in files, if the config has registries. */
 function run(command: string, secrets?: { readonly yaml: string; readonly cas: string }): Run {
   const work = fs.mkdtempSync(path.join(root, "work-"));
   if (secrets !== undefined) {
@@ -50,7 +50,7 @@ function run(command: string, secrets?: { readonly yaml: string; readonly cas: s
   const { status, stdout, stderr } = spawnSync("sh", ["-c", text], { encoding: "utf8", env });
   expect([status, stderr]).toEqual([0, ""]);
   const [, output = "", sum = "", left = ""] = /^([^]*)sum (\w+) .*\n([^]*)$/.exec(stdout) ?? [];
-  // Nothing of a password stays in the step's own folder but what its end removes.
+  // The password is in no file of the step's folder, except the one that is deleted at its end.
   expect(left.split("\n").filter((name) => name !== "" && !name.startsWith("secret."))).toEqual([]);
   return { output: output.replaceAll(at, ""), sum };
 }
@@ -58,7 +58,7 @@ function run(command: string, secrets?: { readonly yaml: string; readonly cas: s
 const INSTALL = "if install_registries; then say changed; else say unchanged; fi";
 const install = (yaml?: string, cas = CAS): Run => run(INSTALL, yaml === undefined ? undefined : { yaml, cas });
 
-test("the file is root's alone, each CA stands by the name of its registry, and a second run changes nothing", () => {
+test("only root can read the file, each CA's file has its registry's name, and a second run changes nothing", () => {
   const first = install(YAML);
   expect(first.output).toBe("changed\n");
   expect(files()).toEqual(["registries.yaml", "registries/other.lan.pem", "registries/registry.lan:5000.pem"]);
@@ -68,7 +68,7 @@ test("the file is root's alone, each CA stands by the name of its registry, and 
   expect(install(YAML)).toEqual({ output: "unchanged\n", sum: first.sum });
 });
 
-test("another password, another CA and a CA that is gone change what K3s is started with", () => {
+test("a changed password, a changed CA and a removed CA change what K3s is started with", () => {
   const { sum } = install(YAML);
   const sums = [
     install(YAML.replace("sesame", "mustard")),
@@ -80,21 +80,21 @@ test("another password, another CA and a CA that is gone change what K3s is star
   expect(files()).toEqual(["registries.yaml"]);
 });
 
-test("what the config no longer has is removed", () => {
+test("removes what the config no longer has", () => {
   install(YAML);
   expect(install().output).toBe("changed\n");
   expect(files()).toEqual([]);
   expect(install().output).toBe("unchanged\n");
 });
 
-test("a node without registries is started with what it was before there were any, whatever somebody wrote there", () => {
+test("a node without registries starts as it did before it had any, even if somebody wrote files there", () => {
   const nothing = run("").sum;
   write(FILE, "mirrors: {}\n");
   expect(install()).toEqual({ output: "unchanged\n", sum: nothing });
   expect(read(FILE)).toBe("mirrors: {}\n");
 });
 
-test("a file that somebody wrote is kept beside the program's, and is back when the config names no registry any more", () => {
+test("a file that somebody wrote is kept beside the program's, and restored when the config has no registry any more", () => {
   write(FILE, "mirrors: {}\n");
   expect(install(YAML).output).toBe(
     "warning: /etc/rancher/k3s/registries.yaml was written by hand; it is now /etc/rancher/k3s/registries.yaml.by-hand, because cluster.k3s.registries replaces it\nchanged\n",
@@ -108,7 +108,7 @@ test("a file that somebody wrote is kept beside the program's, and is back when 
 
 const TAKE_BACK = "if take_back_registries; then say back; else say same; fi";
 
-test("after a start that failed, those of the last good start are back, and so is what K3s is started with", () => {
+test("after a failed start, the registries of the last good start are restored, and K3s starts with them", () => {
   const good = run(`install_registries || :; keep_registries`, { yaml: YAML, cas: CAS });
   install(YAML.replace("sesame", "mustard"), "# third.lan\nPEM 5");
   expect(run(TAKE_BACK)).toEqual({ output: "back\n", sum: good.sum });

@@ -47,7 +47,7 @@ describe("renderCommand", () => {
     );
   });
 
-  it("refuses an argument that is not the task's, and a value that is not of its shape", () => {
+  it("refuses an argument that the task does not have, and a value of an invalid form", () => {
     const args = { ...command.args, VMID: "100;reboot", ADDRESS: "192.168.2.20" };
     expect(() => renderCommand({ ...command, args })).toThrow(
       'the task claim does not accept these arguments: VMID may not be "100;reboot"; ADDRESS is not an argument of this task',
@@ -56,7 +56,7 @@ describe("renderCommand", () => {
 });
 
 describe("readSecret", () => {
-  it("reads what was rendered, and nothing of a name that is not there", () => {
+  it("reads what was rendered, and nothing for an unknown name", () => {
     const secrets = { TOKEN: "a\n\nb: 'c'", EMPTY: "" };
     const stdin = renderStdin("install-k3s", { secrets });
     expect(readSecret(stdin, "TOKEN")).toBe(secrets.TOKEN);
@@ -85,7 +85,7 @@ describe("the runner", () => {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "runners-"));
   afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
-  /** A rendered script with the paths of the runner below a scratch folder, and how to run it on this machine. */
+  /** A rendered script with the runner's paths below a scratch folder, and a function that runs it on this machine. */
   function prepare(task: string, changed: Record<string, string> = {}) {
     const root = fs.mkdtempSync(path.join(scratch, "runner-"));
     for (const dir of ["run", "log"]) fs.mkdirSync(path.join(root, dir), { recursive: true });
@@ -142,9 +142,9 @@ describe("the runner", () => {
   const leftovers = (root: string): string[] =>
     fs.readdirSync(path.join(root, "run")).filter((name) => name !== "proxmox-k3s.locks");
 
-  it("leaves nothing behind if its reader is gone, and fails", () => {
+  it("leaves no files and fails if its reader is gone", () => {
     const { root, command, input, env } = prepare('outcome "$(cat "$WORK/secret.TOKEN")"; sleep 0.5');
-    // The reader of stdout ends before the answer comes.
+    // The reader of stdout exits before the answer arrives.
     const result = spawnSync("bash", ["-c", `set -o pipefail; ${command} | true; echo "\${PIPESTATUS[0]}"`], {
       input,
       encoding: "utf8",
@@ -156,7 +156,7 @@ describe("the runner", () => {
 
   it.each([
     ["in the runner", (text: string) => text.slice(0, text.indexOf("main() {"))],
-    ["behind a secret", (text: string) => text.slice(0, text.indexOf('cat >"$WORK/task"'))],
+    ["after a secret", (text: string) => text.slice(0, text.indexOf('cat >"$WORK/task"'))],
     ["before the call", (text: string) => text.replace(/\nmain\n$/, "\n")],
   ])("runs nothing, keeps nothing and fails if it is cut %s", (_, cut) => {
     const { root, input, env } = prepare("touch ran");

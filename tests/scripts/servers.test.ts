@@ -4,18 +4,18 @@ import * as path from "node:path";
 import { CREATION, MARK, ScriptedHost, type ScriptRun } from "../support/scriptedHost";
 
 /*
- * What decides between servers on the Proxmox host: who begins the cluster and who joins it, who may be disturbed, and who
- * may go. The guests are a double that says what each is asked; that K3s does as it is told is shown in the lab.
+ * How the Proxmox host decides between servers: which one begins the cluster and which ones join, which one may be stopped, and which
+ * one may leave. The guests are a double that records its commands; the lab shows that K3s does what the commands say.
  */
 
 const CLUSTER_ID = "0123456789abcdef";
 const HASH = "ab".repeat(32);
 const NAMES: Readonly<Record<number, string>> = { 100: "k3s-1", 101: "k3s-2", 102: "k3s-3", 103: "k3s-4" };
 
-/** What a guest answers; all but `stopped` run, and only `live` answers for its API. */
+/** What a guest answers; all run except `stopped`, and only the API of `live` answers. */
 type Guest = "live" | "silent" | "new" | "stopped";
 let host: ScriptedHost;
-/** Files that the guests and the cluster are read from by the double of `pct`. */
+/** Files from which the double of `pct` reads the state of the guests and of the cluster. */
 const at = (file: string): string => path.join(host.root, "guests", file);
 
 beforeEach(() => {
@@ -78,7 +78,7 @@ describe("which server a new server joins", () => {
   const joined = (): string => (fs.existsSync(at("joined")) ? fs.readFileSync(at("joined"), "utf8") : "");
   const begun = (vmid: number) => ({ code: 0, outcome: `${NAMES[vmid]} starts a new cluster` });
 
-  it("is none if there is no other server yet, and none is asked", () => {
+  it("is none if there is no other server yet, and no guest gets a question", () => {
     world({ 100: "new" });
     expect(join(100)).toMatchObject(begun(100));
     expect(joined()).toBe("");
@@ -89,14 +89,14 @@ describe("which server a new server joins", () => {
     expect(join(100)).toMatchObject(begun(100));
   });
 
-  it("is one that answers, by its current address and with the hash of its CA; the first server joins too", () => {
+  it("is one that answers, with its current address and the hash of its CA; the first server joins too", () => {
     world({ 100: "new", 101: "live", 102: "live" });
     expect(join(100)).toMatchObject({ code: 0, outcome: "k3s-1 joins through 192.168.2.101" });
     expect(joined()).toBe(`https://192.168.2.101:6443 ${HASH}\n`);
   });
 
   it.each(["silent", "stopped"] as const)(
-    "is awaited where the others are %s: nobody begins a second cluster",
+    "is waited for if the others are %s: the server does not begin a second cluster",
     (state) => {
       world({ 100: "new", 101: state, 102: state });
       const refused = join(100);
@@ -107,7 +107,7 @@ describe("which server a new server joins", () => {
     },
   );
 
-  it("is never another guest with a server's VMID, which has no data of ours either", () => {
+  it("is never a foreign guest with a server's VMID, even if it has K3s data", () => {
     world({ 100: "new", 101: "live" });
     host.conf(101, "#my own cluster\nhostname: k3s-2\n");
     expect(join(100)).toMatchObject(begun(100));
@@ -127,13 +127,13 @@ describe("which server a new server joins", () => {
     expect(join(100)).toMatchObject({ code: 0, outcome: "k3s-1 is a server already" });
   });
 
-  it("has room for it once a dead server that is no longer in the plan is removed", () => {
+  it("accepts it once a dead server that is no longer in the plan is removed", () => {
     world({ 100: "live", 101: "stopped", 102: "live", 103: "new" }, { plan: [100, 102, 103], former: [101] });
     expect(join(103)).toMatchObject({ code: 0, outcome: "k3s-4 joins through 192.168.2.100" });
     expect(fs.readFileSync(at("members"), "utf8")).toBe("k3s-1 member-100\nk3s-3 member-102\n");
   });
 
-  it("refuses it beside a dead server that stays in the plan, and names that one", () => {
+  it("refuses it while a dead server stays in the plan, and names that one", () => {
     world({ 100: "live", 101: "stopped", 102: "live", 103: "new" }, { plan: [100, 101, 102, 103] });
     const refused = join(103);
     expect(refused.output).toContain(
@@ -169,7 +169,7 @@ describe("a server that leaves", () => {
   const leave = (vmid: number): ScriptRun => run("kept-leave", vmid);
   const members = (): string => fs.readFileSync(at("members"), "utf8");
 
-  it("is removed from etcd before its K3s is stopped, and is not started again in between", () => {
+  it("is removed from etcd before its K3s is stopped, and systemd does not restart it in between", () => {
     world({ 100: "live", 101: "live", 102: "live" }, { plan: [100, 101], former: [102] });
     const left = leave(102);
     expect(left).toMatchObject({ code: 0, outcome: "k3s-3 left the cluster" });
@@ -189,7 +189,7 @@ describe("a server that leaves", () => {
     expect(left.pct.filter((call) => call.startsWith("exec 100 "))).toEqual([]);
   });
 
-  it("is kept if etcd would have no majority without it, and nothing is drained", () => {
+  it("is kept if etcd would have no quorum without it, and is not drained", () => {
     world({ 100: "live", 101: "stopped", 102: "live" }, { plan: [100, 101], former: [102] });
     const refused = leave(102);
     expect(refused.code).toBe(1);
@@ -200,7 +200,7 @@ describe("a server that leaves", () => {
     expect(host.kept(`${CLUSTER_ID}/former`)).toBe("102 k3s-3\n");
   });
 
-  it("takes pods again where etcd refuses, and K3s may be restarted again", () => {
+  it("takes pods again if etcd refuses, and K3s may restart again", () => {
     world({ 100: "live", 101: "live", 102: "live" }, { plan: [100, 101], former: [102] });
     fs.writeFileSync(at("refuses"), "");
     const refused = leave(102);
@@ -215,7 +215,7 @@ describe("a server that leaves", () => {
     ]);
   });
 
-  it("is not the last one, unless the loss is allowed: nobody is left who could be asked", () => {
+  it("is not the last one, unless the loss is allowed: no server is left to run the removal", () => {
     world({ 100: "live" }, { plan: [100] });
     expect(leave(100).output).toContain(
       "k3s-1 is the only server: without it the cluster and all its objects are lost",

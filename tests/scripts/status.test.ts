@@ -9,20 +9,20 @@ import { taskText } from "../../remote/script";
 import { jsonPath } from "../support/doubles/jsonPath";
 import { CREATION, MARK, ScriptedHost } from "../support/scriptedHost";
 
-/* What the cluster says of itself, from the guests' words on the host to what the command reads of them. */
+/* The cluster's status: from the guests' answers on the host to what the command reads of them. */
 
 const CLUSTER_ID = "0123456789abcdef";
 const NAMES: Readonly<Record<number, string>> = { 100: "k3s-1", 101: "k3s-2", 102: "k3s-3" };
-/** Its key is thrown away. */
+/** Its private key is not kept. */
 const CERTIFICATE = fs.readFileSync(path.join(__dirname, "../fixtures/certificate.pem"), "utf8");
 
 let host: ScriptedHost;
-/** What a guest says, by VMID and what it is asked for. */
+/** What a guest answers, by VMID and question. */
 const say = (vmid: number, what: "readyz" | "facts" | "nodes", text: string): void =>
   fs.writeFileSync(path.join(host.root, `${vmid}.${what}`), text);
 
 beforeEach(() => {
-  // A guest without a word for something fails.
+  // A guest without an answer to a question fails.
   host = new ScriptedHost();
   host.pct(`case "$*" in
     *readyz) exec cat "${host.root}/$2.readyz" ;;
@@ -48,7 +48,7 @@ function status() {
 }
 
 const [, TEMPLATE = ""] = /-o 'jsonpath=(\{range \.items\[\*\]\}node[^']*)'/.exec(taskText("status")) ?? [];
-/** As kubectl prints it. */
+/** The output of kubectl. */
 const nodes = (...items: unknown[]): string => jsonPath(TEMPLATE, { items });
 const NODE = {
   metadata: {
@@ -67,7 +67,7 @@ const NODE = {
   },
 };
 
-it("asks every server, and the first that answers for the Nodes", () => {
+it("asks every server for its state, and the first that answers for the Nodes", () => {
   say(101, "readyz", "ok");
   say(101, "nodes", nodes(NODE));
   const { servers, nodes: listed, pct } = status();
@@ -87,20 +87,20 @@ it("asks every server, and the first that answers for the Nodes", () => {
   ]);
 });
 
-it("keeps what an `up` says of its plan, for the removal script, twice the same too", () => {
+it("records the plan that an `up` sends, for the removal script, also if it is the same again", () => {
   status();
   status();
   const kept = path.join(host.root, "state", CLUSTER_ID, "run");
   expect([fs.readFileSync(kept, "utf8"), fs.statSync(kept).mode & 0o777]).toEqual(["2\nk3s-1\nk3s-4\n", 0o600]);
 });
 
-it("no server answers: it says so, and does not fail", () => {
+it("if no server answers, it says so and does not fail", () => {
   const { servers, nodes: listed } = status();
   expect(servers.map(({ answers }) => answers)).toEqual([false, false, false]);
   expect(listed).toBeUndefined();
 });
 
-it("reads certificates and members, and whom a removal has cordoned", () => {
+it("reads certificates and members, and which nodes a removal has cordoned", () => {
   const base64 = CERTIFICATE.replace(/-----.*-----|\n/g, "");
   say(100, "readyz", "ok");
   say(100, "nodes", nodes());
@@ -118,7 +118,7 @@ it("reads certificates and members, and whom a removal has cordoned", () => {
   });
 });
 
-it("says of each guest of ours whether its K3s runs; of one that starts, nothing", () => {
+it("says of each guest of ours whether its K3s runs, except of a guest that starts", () => {
   for (const [vmid, name] of [
     [103, "k3s-worker-01"],
     [104, "k3s-worker-02"],
@@ -130,7 +130,7 @@ it("says of each guest of ours whether its K3s runs; of one that starts, nothing
   host.conf(106, "#not ours\nhostname: nas\nlxc.cap.drop:\n");
   say(100, "facts", "k3s runs\nmember\n");
   say(103, "facts", "k3s stopped\n");
-  // An agent is no member, and its words about others do not count.
+  // An agent is no etcd member, and its text about others does not count.
   say(104, "facts", "k3s changing\nmember\nk3s k3s-master stopped\n");
   const seen = status();
   expect(seen.k3s).toEqual([
@@ -141,7 +141,7 @@ it("says of each guest of ours whether its K3s runs; of one that starts, nothing
   expect(seen.pct.filter((call) => call.startsWith("exec 106 "))).toEqual([]);
 });
 
-it("says which guests run without the last rules of their firewall, if there are any", () => {
+it("says which guests run without the latest rules of their firewall, if there are any", () => {
   const facts = (sum: string): string => `k3s runs\nfirewall ${sum}\n`;
   const dir = path.join(host.root, "state", CLUSTER_ID, "firewall");
   say(100, "facts", facts("none"));
@@ -153,7 +153,7 @@ it("says which guests run without the last rules of their firewall, if there are
   expect(status().oldFirewall).toEqual(["k3s-1", "k3s-3"]);
 });
 
-describe("whether K3s runs, in the guest's own words", () => {
+describe("whether K3s runs, by the guest's answer", () => {
   const [, text = ""] = /^K3S='([^']*)'/m.exec(taskText("status")) ?? [];
 
   /** @param units what systemd says of the units, and of itself */
@@ -180,15 +180,15 @@ describe("whether K3s runs, in the guest's own words", () => {
   ])("%s: %j", (_, words, tell) => expect(tell()).toBe(words));
 });
 
-it("asks a stranger's guest on a server's VMID nothing", () => {
+it("sends no question to a foreign guest on a server's VMID", () => {
   host.conf(100, "#my own cluster\nhostname: k3s-1\n");
   expect(status().pct.filter((call) => call.startsWith("exec 100 "))).toEqual([]);
 });
 
-describe("what a node writes", () => {
+describe("a node's output", () => {
   beforeEach(() => say(100, "readyz", "ok"));
 
-  it("is about itself alone: no line of it is another's", () => {
+  it("is only about that node: it cannot add a line about another one", () => {
     const forged = "v1\nnode\tk3s-2\t\t\t\t\t\t\nleaving\tk3s-2\n";
     const metadata = { ...NODE.metadata, annotations: { x: forged } };
     const evil = { ...NODE, metadata, status: { ...NODE.status, nodeInfo: { kubeletVersion: forged } } };
@@ -198,7 +198,7 @@ describe("what a node writes", () => {
     expect(leaving).toEqual([]);
   });
 
-  it("on its disk is about itself alone, too", () => {
+  it("from its disk is only about that node, too", () => {
     say(100, "nodes", "");
     say(100, "facts", "member\nmember k3s-2\nserver\t101\tk3s-2\tanswers\nadmin $(id)\nserving A'B\nthrough\t101\n");
     const seen = status();
@@ -224,18 +224,18 @@ describe("what a node writes", () => {
       { nodeInfo: undefined, addresses: undefined, conditions: undefined },
       { isReady: false, version: undefined },
     ],
-  ])("%s of no good form is left out", (_, itsStatus, read) => {
+  ])("%s of an invalid form is left out", (_, itsStatus, read) => {
     say(100, "nodes", nodes({ ...NODE, status: { ...NODE.status, ...itsStatus } }));
     expect(status().nodes).toEqual([expect.objectContaining(read)]);
   });
 
-  it.each(["../../etc", "K3S", "a b", "$(id)", "x".repeat(254)])("a Node by the name %j is no Node", (name) => {
+  it.each(["../../etc", "K3S", "a b", "$(id)", "x".repeat(254)])("a Node with the name %j is left out", (name) => {
     say(100, "nodes", nodes({ ...NODE, metadata: { ...NODE.metadata, name } }));
     expect(() => status()).toThrow("the Proxmox host answered with a line that is no node");
   });
 });
 
-it("an API that lists nothing after all ends it with its journal's command", () => {
+it("if the API answers but cannot list, the error has the command for its journal", () => {
   say(100, "readyz", "ok");
   const run = host.script("status", "look", { CLUSTER_ID, RUN: "" });
   expect(run.code).toBe(1);

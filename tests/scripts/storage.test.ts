@@ -7,8 +7,8 @@ import * as path from "node:path";
 import { taskText } from "../../remote/script";
 
 /*
- * Disks for Longhorn on a node. They are files here; what is on them is written and read by the real mkfs, wipefs and blkid. What only a
- * kernel can do is a double: mount, findmnt, lsblk, blockdev, resize2fs.
+ * Disks for Longhorn on a node. The disks are files; the real mkfs, wipefs and blkid write and read them. What needs a kernel is a
+ * double: mount, findmnt, lsblk, blockdev, resize2fs.
  */
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "storage-"));
@@ -48,7 +48,7 @@ const mkfs = execFileSync("sh", ["-c", "PATH=$PATH:/sbin:/usr/sbin; command -v m
   encoding: "utf8",
 }).trim();
 
-/** A disk of the machine, with nothing on it. */
+/** An empty disk of the machine. */
 function disk(serial: string, gib = 20): string {
   const device = file(`dev/${serial}`);
   fs.writeFileSync(device, "");
@@ -83,7 +83,7 @@ const uuidOf = (device: string): string =>
   execFileSync("blkid", ["-p", "-s", "UUID", "-o", "value", device], { encoding: "utf8" }).trim();
 const mounted = (): string[] => read("mounts").trim().split("\n").filter(Boolean);
 
-it("an empty disk gets a file system, a line of fstab by its UUID, and is mounted", () => {
+it("an empty disk gets a file system and a line in fstab with its UUID, and is mounted", () => {
   const device = disk("longhorn");
   fs.writeFileSync(file("fstab"), "# mine\nUUID=1 / ext4 defaults 0 1\n");
   expect(run()).toMatchObject({ status: 0, outcome: "disks for Longhorn on node-1: longhorn" });
@@ -93,7 +93,7 @@ it("an empty disk gets a file system, a line of fstab by its UUID, and is mounte
     `# mine\nUUID=1 / ext4 defaults 0 1\nUUID=${uuidOf(device)} ${file("mnt/longhorn")} ext4 ` +
       "noatime,nofail,x-systemd.before=k3s.service,x-systemd.before=k3s-agent.service 0 2\n",
   );
-  // Nothing can be written in its place while it is not mounted.
+  // Nothing can be written to the mount point while the disk is not mounted.
   expect(calls()).toContain(`chattr +i ${file("mnt/longhorn")}`);
 });
 
@@ -107,7 +107,7 @@ it("a second run changes nothing, and a larger disk's file system grows", () => 
   expect(calls().map((call) => call.split(" ")[0])).toEqual(["resize2fs"]);
 });
 
-it("knows its own file system again on a machine that was made anew, and formats nothing", () => {
+it("recognizes its own file system on a machine that was rebuilt, and formats nothing", () => {
   const device = disk("longhorn");
   run();
   const uuid = uuidOf(device);
@@ -132,8 +132,8 @@ it.each([
   ]);
 });
 
-describe("never touches what somebody else made", () => {
-  /** What is at its beginning, and how much of it was ever written. */
+describe("never touches what it did not create", () => {
+  /** The data at the start of the disk, and how much of the disk was ever written. */
   const content = (device: string): [string, number] => {
     const begin = Buffer.alloc(4 << 20);
     const handle = fs.openSync(device, "r");
@@ -167,7 +167,7 @@ describe("never touches what somebody else made", () => {
     expect([content(device), calls(), read("fstab"), mounted()]).toEqual([before, [], "", []]);
   });
 
-  it("nor any other disk of the same node, which is looked at first", () => {
+  it("nor any other disk of the same node: all are checked first", () => {
     const good = disk("longhorn");
     execFileSync(mkfs, ["-q", disk("second")]);
     expect(run("longhorn 20\nsecond 20").status).toBe(1);
@@ -201,7 +201,7 @@ it.each<[string, () => void, string, string]>([
     "has files on the root disk, which a mount would hide",
     "move them away",
   ],
-])("a disk that %s is refused, with the way on", (_, prepare, words, next) => {
+])("a disk that %s is refused, with the next step", (_, prepare, words, next) => {
   prepare();
   const { status, output } = run();
   expect([status, output]).toEqual([1, expect.stringContaining(words)]);
@@ -209,7 +209,7 @@ it.each<[string, () => void, string, string]>([
   expect(calls()).toEqual([]);
 });
 
-it("a mount that fails keeps what is there, and the next run goes on", () => {
+it("a failed mount changes no data, and the next run continues", () => {
   const device = disk("longhorn");
   fs.writeFileSync(file("broken"), "");
   const { status, output } = run();
@@ -247,7 +247,7 @@ describe("a disk that Longhorn no longer has", () => {
     expect(unmount().status).toBe(0);
   });
 
-  it("that is in use is awaited, and not for ever", () => {
+  it("that is in use is waited for, up to a time limit", () => {
     tool("umount", `echo busy >>"${root}/busy"; exit 32`);
     expect(unmount().status).toBe(1);
     expect(read("busy").split("\n")).toHaveLength(21);

@@ -6,8 +6,8 @@ import { parseGuests } from "../../cli/recover/guests";
 import { CREATION, MARK, ScriptedHost } from "../support/scriptedHost";
 
 /*
- * What the scripts do with virtual machines, on configuration files in a scratch folder. `qm` is a double: it answers for the
- * machine's guest agent. tests/engine/vms.test.ts runs the same scripts against the lab's own `qm`.
+ * What the scripts do with virtual machines, on configuration files in a scratch folder. `qm` is a double that answers for the
+ * guest agent; tests/engine/vms.test.ts runs the same scripts with the lab's `qm`.
  */
 
 const URN = "urn:pulumi:homelab::proxmox-k3s::a$b::node-1";
@@ -17,7 +17,7 @@ const ours = [
   ...["net0: virtio=02:11:22:33:44:55,bridge=vmbr0", "scsi0: local-lvm:vm-103-disk-0,size=20G", ""],
 ].join("\n");
 
-/** A machine that has booted well; `exec` decides what the guest says of a command. */
+/** A machine that has booted normally; `exec` decides what the guest answers to a command. */
 const machine = (exec = ""): string => `
 case "$1 $2 $3" in
   status*) echo "status: running" ;;
@@ -53,12 +53,12 @@ describe("back", () => {
   const look = (host: Host) =>
     host.run("back", { CLUSTER_ID: "0123456789abcdef", ROLE: "agent", AFTER: "its reboot", TIMEOUT: "0" });
 
-  it("waits for no K3s on a machine whose creation goes on as a change, and asks it nothing", () => {
+  it("does not wait for K3s on a machine whose creation continues as a change, and sends it no command", () => {
     const run = look(begun());
     expect([run.code, run.outcome, run.qm]).toEqual([0, "node-1 has no K3s yet", []]);
   });
 
-  it("asks nothing of a machine with our mark whose creation is not on record", () => {
+  it("sends no command to a machine with our mark whose creation is not on record", () => {
     const run = look(new Host());
     expect([run.code, run.output, run.qm]).toEqual([1, expect.stringContaining("has no record that the program"), []]);
   });
@@ -76,7 +76,7 @@ describe("vm", () => {
     expect([at("cloud-init status"), at("ip -4"), at("guest-ssh.sh"), at("sh -s")]).toEqual(
       [at("cloud-init status"), at("ip -4"), at("guest-ssh.sh"), at("sh -s")].sort((a, b) => a - b),
     );
-    // It waits in the machine: each look would start Python there while it still boots.
+    // It waits inside the machine: each call from outside would start Python there while it still boots.
     expect(commands[at("cloud-init status")]).toContain("cloud-init status --wait");
     expect(run.pct).toEqual([]);
   });
@@ -109,7 +109,7 @@ describe("vm", () => {
     expect(host.kept("uuids/103")).toBe(`${uuid}\nABCD-1234\n`);
     host.conf(104, ours.replace("node-1", "node-2"), "qemu-server");
     fs.writeFileSync(path.join(host.root, "state/uuids/104"), `${uuid}\n`);
-    // Of a guest that has gone, or that has become somebody else's.
+    // Records of a guest that is gone, or is now a foreign one.
     for (const vmid of [105, 106]) fs.writeFileSync(path.join(host.root, `state/uuids/${vmid}`), `${uuid}\n`);
     host.conf(106, ours.replace(MARK, "somebody else's"), "qemu-server");
     const { code, output } = host.run("vm");
@@ -121,7 +121,7 @@ describe("vm", () => {
     ]);
   });
 
-  it("gives up on a guest agent that does not answer, and says what to do", () => {
+  it("gives up if the guest agent does not answer, and says what to do", () => {
     const host = begun();
     host.hurry();
     host.qm(
@@ -140,7 +140,7 @@ describe("vm", () => {
     expect(host.run("vm").output).toContain("cloud-init did not install the guest agent: give the machine a gateway");
   });
 
-  it("says that a machine has no cloud-init only if it answers so, and makes one anew that stopped in its first boot", () => {
+  it("says that a machine has no cloud-init only if it answers so, and tells you to rebuild one that stopped in its first boot", () => {
     const without = begun(`*"cloud-init status"*) echo "status: missing" | answer 0 ;;`).run("vm").output;
     expect(without).toContain("error: node-1-vm: node-1 (103) has no cloud-init, which writes its address");
     const host = begun();
@@ -161,7 +161,7 @@ describe("vm", () => {
     );
   });
 
-  it("names the module and the lines of a cloud-init that ended in error, and nothing that a terminal would obey", () => {
+  it("names the module and the lines of a cloud-init that failed, without control characters", () => {
     const result = String.raw`{\n "v1": {\n  "datasource": "NoCloud",\n  "errors": [\n   "('locale', Error(1))\\033[31m"\n  ]\n }\n}\n`;
     const host = begun(`
       *"cloud-init status"*) echo "status: error" | answer 0 ;;
@@ -179,15 +179,15 @@ describe("vm", () => {
 
   it.each([
     ["of which the host has no record", new Host()],
-    ["that was made after the one on record", new Host().record("prepared", 103, "0".repeat(16))],
-  ])("asks nothing of a machine %s", (_, host) => {
+    ["that was created after the one on record", new Host().record("prepared", 103, "0".repeat(16))],
+  ])("sends no command to a machine %s", (_, host) => {
     const { code, qm } = host.run("vm");
     expect([code, qm]).toEqual([1, []]);
   });
 });
 
 describe("a command in a machine", () => {
-  it("hands back what the guest says, byte for byte, and the host key is checked against its form", () => {
+  it("returns the guest's output byte for byte, and the host key's form is checked", () => {
     const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIILx9UeKnbcoEos4i2KFOzoAXSqN+WbsURRyqAG+LHud";
     const host = new Host(`*ssh_host_ed25519_key.pub*) echo "${key} root@nöde" | answer 0 ;;`).record("prepared", 103);
     expect(host.run("host-key")).toMatchObject({ code: 0, outcome: key });
@@ -213,11 +213,11 @@ describe("the claim of a machine that is destroyed because its creation failed",
   };
   const refused = [1, expect.stringContaining("is not any more the one whose creation failed; it was not destroyed")];
 
-  it("lets it be destroyed while its creation is on record", () => {
+  it("allows it while its creation is on record", () => {
     expect(claim(begun(), CREATION)[0]).toBe(0);
   });
 
-  it("not once it was finished, by another copy of the state, or another one was made there", () => {
+  it("refuses it once another copy of the state has finished the machine, or created another one there", () => {
     expect(claim(begun().record("prepared", 103), CREATION)).toEqual(refused);
     expect(claim(new Host(), CREATION)).toEqual(refused);
     expect(claim(begun(), "0".repeat(16))).toEqual(refused);
@@ -235,7 +235,7 @@ describe("the claim of a clone", () => {
 
   it("waits for a template that another task holds", () => {
     const host = claimed("name: golden\nlock: backup\n");
-    // Each look takes a moment; the task ends during the third.
+    // Each check takes a moment; the task ends during the third.
     const conf = path.join(host.root, "etc/nodes/pve/qemu-server/9000.conf");
     const count = path.join(host.root, "looks");
     host.tool("sleep", `echo >>${count}; if [ "$(wc -l <${count})" -ge 3 ]; then sed -i /^lock/d ${conf}; fi`);
@@ -244,7 +244,7 @@ describe("the claim of a clone", () => {
     expect(host.kept("creations/103")).toBe(`${CREATION}\n`);
   });
 
-  it("gives up in words of its own, and records no creation", () => {
+  it("gives up with its own message, and records no creation", () => {
     const host = claimed("name: golden\nlock: backup\n");
     host.hurry();
     const { code, output } = host.run("claim", TEMPLATE);
@@ -256,8 +256,8 @@ describe("the claim of a clone", () => {
   });
 });
 
-describe("what somebody added to a machine", () => {
-  it("stops its removal, with the commands of its kind", () => {
+describe("protection that somebody set on a machine", () => {
+  it("stops its removal, with the commands for virtual machines", () => {
     const host = new Host().record("prepared", 103);
     host.conf(103, `${ours}protection: 1\n`, "qemu-server");
     const { code, output } = host.run("guard");
@@ -267,7 +267,7 @@ describe("what somebody added to a machine", () => {
 
 describe("the file with which cloud-init installs the guest agent", () => {
   const FILE = "proxmox-k3s-0123456789abcdef.yaml";
-  /** A host whose storage `local` allows this content. */
+  /** A host whose storage `local` allows these content types. */
   const storing = (content = "iso,snippets", more: object = {}) => {
     const host = new Host();
     const folder = path.join(host.root, "vz");
@@ -284,7 +284,7 @@ describe("the file with which cloud-init installs the guest agent", () => {
     return { host, folder, run };
   };
 
-  it("is written where others can read it, by every update again, and removed with the last guest that names it", () => {
+  it("is readable for others, written again by every update, and removed with the last guest that names it", () => {
     const { host, folder, run } = storing();
     expect(run("create")).toMatchObject({ code: 0, outcome: `local:snippets/${FILE} is there` });
     const file = path.join(folder, "snippets", FILE);
@@ -310,13 +310,13 @@ describe("the file with which cloud-init installs the guest agent", () => {
     expect(fs.readdirSync(path.join(folder, "snippets"))).toEqual(["mine.yaml"]);
   });
 
-  it("is where the storage has its snippets", () => {
+  it("is in the storage's folder of snippets", () => {
     const { folder, run } = storing("snippets", { "content-dirs": "iso=a,snippets=cloud/b" });
     expect(run("create").code).toBe(0);
     expect(fs.readdirSync(path.join(folder, "cloud/b"))).toEqual([FILE]);
   });
 
-  it("is not written where Proxmox VE would not read it", () => {
+  it("is not written into a folder that Proxmox VE would not read", () => {
     const { folder, run } = storing("iso,import");
     const { code, output } = run("create");
     expect([code, fs.existsSync(folder)]).toEqual([1, false]);
@@ -327,7 +327,7 @@ describe("the file with which cloud-init installs the guest agent", () => {
   });
 });
 
-describe("a clone that was cut off", () => {
+describe("a clone that was interrupted", () => {
   const bare = "# qmclone temporary file\nlock: clone\n";
   const half = ours.replace(/^name:.*\n/m, "name: node-1\nlock: clone\n").replace(/^scsi0:.*\n/m, "");
 
@@ -337,7 +337,7 @@ describe("a clone that was cut off", () => {
     ["with all its disks, still locked", `${ours}lock: clone\n`, "unfinished"],
     ["before it is configured", ours.replace(/^(net0|ide2):.*\n/gm, ""), "unfinished"],
     ["before its first start", ours, "unfinished"],
-  ])("is known by its record on the host: %s", (_, conf, state) => {
+  ])("is recognized by its record on the host: %s", (_, conf, state) => {
     const host = begun();
     host.hurry();
     host.conf(103, conf, "qemu-server");
@@ -352,7 +352,7 @@ describe("a clone that was cut off", () => {
     expect(claim.qm).toEqual([]);
   });
 
-  it("is a stranger's if the host has no record, and is not listed", () => {
+  it("is a foreign guest if the host has no record, and is not listed", () => {
     const host = new Host();
     host.hurry();
     host.conf(103, bare, "qemu-server");
@@ -360,7 +360,7 @@ describe("a clone that was cut off", () => {
     expect(host.run("claim").output).toContain("which is not ours; it was not touched");
   });
 
-  it("is not destroyed before it says whose it is", () => {
+  it("is not destroyed before its description says whose it is", () => {
     const host = begun();
     host.conf(103, bare, "qemu-server");
     const { code, qm } = host.run("discard", { CREATION });
@@ -377,7 +377,7 @@ describe("a clone that was cut off", () => {
     ]);
   });
 
-  it("is waited for as long as a worker of Proxmox VE makes it", () => {
+  it("is waited for while a worker of Proxmox VE creates it", () => {
     const host = begun();
     host.conf(103, `${ours}lock: clone\n`, "qemu-server");
     fs.writeFileSync(path.join(host.root, "vm-lock/lock-103.conf"), "");
