@@ -1,7 +1,7 @@
 import { diskTooLarge } from "../../components/machine/byHand";
 import { unknownNetworks, writesNetworks } from "../../components/machine/writesNetworks";
 
-/** What becomes of it on the real engine, client and API: tests/engine/byHand.test.ts. */
+/** tests/engine/byHand.test.ts shows the effect with the real engine, client and API. */
 
 const own = { name: "eth0", bridge: "vmbr0" };
 const added = { name: "eth1", bridge: "vmbr0" };
@@ -24,19 +24,19 @@ describe("a change that writes the interfaces of a guest", () => {
     expect(writes({ ...inputs, ...change })).toBe(expected);
   });
 
-  it("leaves alone what only a refresh added to the inputs", () => {
+  it("ignores what only a refresh added to the inputs", () => {
     expect(writes({ ...inputs, networkInterfaces: [own, added], cpu: { cores: 8 } })).toBe(false);
   });
 });
 
-it("knows interfaces that the program did not know when it read its state", () => {
+it("finds interfaces that the program did not know when it read its state", () => {
   const of = (newInputs: object, oldOutputs: object) =>
     unknownNetworks({ newInputs, oldOutputs } as unknown as Parameters<typeof unknownNetworks>[0]);
   expect(of({ networkInterfaces: [own] }, { networkInterfaces: [own, added] })).toEqual(["eth1"]);
   expect(of({ networkInterfaces: [own, added] }, { networkInterfaces: [own, added] })).toEqual([]);
 });
 
-it("names a disk's both sizes and both ways out", () => {
+it("names both sizes of a disk and both solutions", () => {
   expect(diskTooLarge("w", 80, 50)).toBe(
     "w: its disk has 80GB, the config says 50GB, and a disk cannot shrink; it was not changed\n" +
       "next:  set disk: 80GB in the config, then pulumi up; for a smaller disk, retire the node and add another",

@@ -9,7 +9,7 @@ import { changed } from "../unit/config/support";
 
 /* An `up` begins only if the Proxmox provider trusts the CA in proxmox.caFile (docs/decisions/0020). */
 
-// The program and its SDK are loaded anew for each recording, on a machine that may be busy.
+// The program and its SDK are loaded again for each recording, on a machine that may be busy.
 jest.setTimeout(60_000);
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "ca-file-"));
@@ -38,11 +38,11 @@ afterAll(() => {
   fs.rmSync(folder, { recursive: true });
 });
 
-it("an up with the CA that the provider trusts makes its resources", async () => {
+it("an up with the CA that the provider trusts creates its resources", async () => {
   expect((await run("pve.pem", false)).find("k3s-master").type).toBe("proxmoxve:index/containerLegacy:ContainerLegacy");
 });
 
-it("an up with another one is refused, with the line that is missing", async () => {
+it("an up with another CA is refused, with the line that is missing", async () => {
   await expect(run("other.pem", false)).rejects.toThrow(
     `the Proxmox provider does not trust the CA in proxmox.caFile (${at("other.pem")})\nnext: export SSL_CERT_DIR=${folder}`,
   );

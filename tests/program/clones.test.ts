@@ -4,7 +4,7 @@ import { Clones } from "../../components/rollout/Clones";
 import type { VmSource } from "../../plan/model";
 import { acceptHooks } from "../support/hookMonitor";
 
-/** How many copies of one source are made at a time. That Proxmox VE locks a template is shown in tests/unit/pve/vmClone.test.ts. */
+/** How many copies of one source run at a time. tests/unit/pve/vmClone.test.ts shows that Proxmox VE locks a template. */
 
 beforeAll(async () => {
   await pulumi.runtime.setMocks({ newResource: ({ inputs }) => ({ id: "", state: inputs }), call: () => ({}) });
@@ -15,7 +15,7 @@ const template = (vmid: number): VmSource => ({ template: vmid, clone: "full" })
 const image: VmSource = { image: { volume: "local:import/debian-13.qcow2" } };
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Machines that ask for a turn; a machine is in `begun` from its check on. */
+/** Machines that take a turn; a machine is in `begun` from its check on. */
 function machines() {
   const clones = new Clones("homelab");
   const begun: string[] = [];
@@ -28,7 +28,7 @@ function machines() {
   return { clones, begun, take, made, failed };
 }
 
-test("four at a time; the next begins when one is made, or has failed", async () => {
+test("four at a time; the next begins when one is finished or has failed", async () => {
   const { begun, take, made, failed } = machines();
   for (let n = 1; n <= 6; n++) take(`vm-${n}`, template(9000));
   await settle();
@@ -51,7 +51,7 @@ test("copies of another template, or of an image, do not wait for them", async (
   expect(begun).not.toContain("a-5");
 });
 
-test("a machine whose check fails gives its turn back, and the error is the check's", async () => {
+test("a machine whose check fails ends its turn, and the error is the check's", async () => {
   const { clones, begun, take } = machines();
   for (let n = 1; n <= 3; n++) take(`vm-${n}`, template(9000));
   const foreign = clones.take("nas", template(9000), () => Promise.reject(new Error("VMID 103 belongs to nas")));

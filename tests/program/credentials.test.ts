@@ -2,7 +2,7 @@ import { API_TOKEN, cluster, secrets } from "../support/homelabProgram";
 import { recordProgram, unknownPaths } from "../support/program";
 import { newKeyPair } from "../support/sshKeys";
 
-/* Credentials that are missing or unusable, and what no log may hold. */
+/* Credentials that are missing or unusable, and secrets that no log may contain. */
 
 describe("a first preview without Proxmox and without a credential", () => {
   it("knows everything except secrets, host keys, the cluster's random id and the guests' creation ids", async () => {
@@ -60,7 +60,7 @@ describe("unusable credentials", () => {
     );
   });
 
-  it.each([true, false])("refuses one that the config holds in the clear (in a preview: %s)", async (preview) => {
+  it.each([true, false])("refuses one that is in plain text in the config (in a preview: %s)", async (preview) => {
     const { proxmoxApiToken, ...others } = secrets;
     const run = recordProgram({ cluster, secrets: others, plain: { proxmoxApiToken }, preview });
     const failure = await run.then(

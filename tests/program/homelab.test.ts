@@ -38,7 +38,7 @@ describe("the homelab stack", () => {
     for (const r of up.resources.filter((r) => !r.type.endsWith(":Stack"))) expect(r.parent).not.toBe("");
   });
 
-  it("asks Proxmox VE for exactly the values of S1 to S3", () => {
+  it("sends Proxmox VE exactly the values of S1 to S3", () => {
     expect(
       NODES.map((name) => {
         const { inputs } = up.find(name, CONTAINER);
@@ -116,7 +116,7 @@ describe("the homelab stack", () => {
     for (const { options } of others) expect(options.hooks.beforeUpdate).toEqual([]);
   });
 
-  it("leaves to people what the config has no key for, and to creation what counts there alone", () => {
+  it("ignores changes of what the config has no key for, and of what counts only at creation", () => {
     const theirs = [
       ...["mountPoints", "devicePassthroughs", "hookScriptFileId", "tags", "protection", "startup", "cpu.limit"],
       ...["disk.mountOptions", "networkInterfaces[0].firewall", "initialization.ipConfigs[0].ipv6"],
@@ -175,7 +175,7 @@ describe("the homelab stack", () => {
         expect(up.find(`${name}-${step}`).options.replaceWith).toEqual([guest]);
         expect(reveal(up.find(`${name}-${step}`).inputs["triggers"])).toEqual([creation]);
       }
-      // The guard has to speak before the guest goes.
+      // The guard must run before the guest is removed.
       expect(up.find(`${name}-guard`).options.deletedWith).toBe("");
     }
   });
@@ -204,7 +204,7 @@ describe("the homelab stack", () => {
     }
     for (const agent of NODES.slice(1)) {
       expect(depends(`${agent}-leave`)).toContain(urnOf("k3s-master-k3s"));
-      // Idle time of the cores and of the line: machines and files wait for no server.
+      // Otherwise cores and network would be idle: machines and files do not wait for a server.
       for (const early of [depends(agent, CONTAINER), depends(`${agent}-artifacts`)])
         expect(early.filter((urn) => urn.includes("k3s-master"))).toEqual([]);
     }
@@ -231,12 +231,12 @@ describe("the homelab stack", () => {
     expect(reveal(up.find("k3s-worker-01-k3s").inputs["stdin"])).toContain(
       `K10${CA_HASH}::node:the-generated-password`,
     );
-    // But for the script's own pattern of it.
+    // The script itself has only a pattern of it.
     expect(reveal(up.find("k3s-worker-01-k3s").inputs["stdin"])).not.toMatch(/::server:(?!%s)/);
     expect(reveal(up.find("k3s-worker-01-k3s").inputs["stdin"])).not.toContain('secret.AGENT_TOKEN" <<');
   });
 
-  it("does not repeat what its preview says that the recipe means for the host", () => {
+  it("does not repeat its preview's warning about what privileged containers mean for the host", () => {
     expect(up.logs.filter(({ message }) => message.includes("root on the Proxmox node"))).toEqual([]);
   });
 });

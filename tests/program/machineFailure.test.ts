@@ -1,6 +1,6 @@
 import { explain, type MachineFailure } from "../../components/machine/machineFailure";
 
-/** Failures that are not in the table of docs/reliability.md. Those are tested with the real provider. */
+/** Failures that are not in the table of docs/reliability.md, whose rows are tested with the real provider. */
 
 const failure = (operation: MachineFailure["operation"], message: string): string =>
   explain({ operation, node: "k3s-worker-01", kind: "lxc", vmId: 102, urn: "urn:worker", pool: "homelab", message });
@@ -30,13 +30,13 @@ describe("a clone that is refused", () => {
       message: `VM clone: All attempts fail:\n#1: error cloning VM: received an HTTP ${message}`,
     });
 
-  test("for want of a privilege on the template: the hint names the role and its place", () => {
+  test("because a privilege on the template is missing: the hint names the role and the path", () => {
     expect(said("403 response - Reason: Permission check failed (/vms/9000, VM.Clone)")).toBe(
       `k3s-vm-1: the API token may not copy the template 9000\nnext:  grant PulumiK3sTemplate at /vms/9000 (docs/by-hand.md, "An API token"; npx proxmox-k3s doctor prints the command), then pulumi up`,
     );
   });
 
-  test("because the template is locked: nobody is told to unlock the machine", () => {
+  test("because the template is locked: the hint does not unlock the machine", () => {
     expect(said("500 response - Reason: VM is locked (backup)")).toBe(
       "k3s-vm-1: the template of guest 120 is locked by another task on the Proxmox host, for example a backup\nnext:  wait until that task ends, then pulumi up",
     );
@@ -66,7 +66,7 @@ describe("a guest outside the pool", () => {
 });
 
 test.each(["create", "update", "delete"] as const)(
-  "a certificate that is not trusted: nothing was asked (%s), and the doctor says what is wrong with it",
+  "a certificate that is not trusted: no request was made (%s), and the hint is the doctor, which says what is wrong",
   (operation) => {
     const why = "tls: failed to verify certificate: x509: certificate signed by unknown authority";
     expect(failure(operation, `failed to perform HTTP POST request - Reason: Post "https://pve:8006/": ${why}`)).toBe(
@@ -94,13 +94,13 @@ test("a shutdown with an unknown result leaves the guest; a removal with an unkn
   expect(lost("vzdestroy")).toMatch(/it is not known whether guest 102 was removed\nnext: {2}pulumi up --refresh$/);
 });
 
-test("a protected guest's disk cannot be changed: the same command", () => {
+test("a protected guest's disk cannot be changed: the hint has the command that allows it", () => {
   expect(failure("update", "can't update CT 102 drive 'rootfs' - protection mode enabled")).toBe(
     "k3s-worker-01: guest 102 is protected\nnext:  pct set 102 --protection 0 on the Proxmox host, then pulumi up",
   );
 });
 
-test("a disk that somebody grew on the host: both sizes, and both ways out; never the command that has just failed", () => {
+test("a disk that somebody grew on the host: both sizes and both solutions; never the command that has just failed", () => {
   expect(failure("update", "new disk size (50G) has to be greater than the current disk (80G)")).toBe(
     "k3s-worker-01: its disk has 80GB, the config says 50GB, and a disk cannot shrink; it was not changed\n" +
       "next:  set disk: 80GB in the config, then pulumi up; for a smaller disk, retire the node and add another",

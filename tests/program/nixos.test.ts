@@ -55,7 +55,7 @@ describe("the stack of S5", () => {
     ]);
   });
 
-  it("starts an agent's K3s after the server's, and makes a machine anew for another address", () => {
+  it("starts an agent's K3s after the server's, and replaces a machine for another address", () => {
     expect(up.find("mizar-k3s").options.dependencies).toContain(up.find("mizar-leave").urn);
     expect(up.find("mizar-leave").options.dependencies).toContain(up.find("alphard-k3s").urn);
     expect(up.find("mizar").options.replaceOnChanges).toContain("initialization.ipConfigs[*].ipv4.address");
@@ -88,7 +88,7 @@ describe("a change of K3s on machines with NixOS", () => {
     expect(tried).toEqual(["hamal"]);
   });
 
-  test("takes turns: the second node tries its system when the first one has had its turn", async () => {
+  test("runs one by one: the second node tries its system once the first one is done", async () => {
     const tried: string[] = [];
     const of = changes();
     for (const name of ["hamal", "mizar"]) of.tryFirst(name, async () => void tried.push(name));

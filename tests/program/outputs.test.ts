@@ -4,11 +4,11 @@ import * as path from "node:path";
 import { recordProgram, type Recording, stackCluster } from "../support/program";
 import { newKeyPair } from "../support/sshKeys";
 
-/* What other stacks read of a cluster's stack: docs/operations.md, "What other stacks can read". */
+/* What other stacks can read from a cluster's stack: docs/operations.md, "What other stacks can read". */
 
 jest.setTimeout(60_000);
 
-// A person's agent is theirs to keep alive.
+// The tests must not use or stop a developer's SSH agent.
 const agent = process.env["SSH_AUTH_SOCK"];
 beforeAll(() => delete process.env["SSH_AUTH_SOCK"]);
 afterAll(() => {
@@ -24,7 +24,7 @@ describe("the outputs of a stack", () => {
     preview = await recordProgram({ cluster, preview: true });
   });
 
-  test("say in a first preview already what the plan decides", () => {
+  test("have the plan's values in a first preview already", () => {
     const { nodes, clusterId: _, kubeconfig: _k, token: _t, agentToken: _a, ...plain } = preview.outputs;
     expect(plain).toEqual({
       apiEndpoint: "https://192.168.2.20:6443",
@@ -42,7 +42,7 @@ describe("the outputs of a stack", () => {
     });
   });
 
-  test("say which ports of the nodes can be reached for metrics", async () => {
+  test("list which ports of the nodes can be reached for metrics", async () => {
     const networks = ["192.168.2.0/24", "10.42.0.0/16"];
     const monitored = {
       ...cluster,

@@ -1,24 +1,24 @@
 import { cluster, COMMAND, CONTAINER, NODES, secrets } from "../support/homelabProgram";
 import { recordProgram, type Recording } from "../support/program";
 
-/* What a pool may ask for beside its machines, and several servers. */
+/* What a pool may have in addition to its machines, and several servers. */
 
 describe("nodes that show their progress", () => {
-  it("do it before their K3s, each at its own address; without the wish there is no such step", async () => {
+  it("do it before their K3s, each at its own address; without the option there is no such step", async () => {
     const up = await recordProgram({ cluster: { ...cluster, onboarding: { http: true } }, secrets });
     for (const [at, name] of NODES.entries()) {
       const { urn, inputs } = up.find(`${name}-page`, COMMAND);
       expect(inputs["create"]).toContain(`export ADDRESS='192.168.2.2${at}'\n`);
       expect(up.find(`${name}-k3s`, COMMAND).options.dependencies).toContain(urn);
-      // Without the wish the page closes; a machine that goes takes it along. The host does it: a node may be down.
+      // Without the option the page is closed. A machine that is removed takes its page with it. The host runs the step: a node may be down.
       expect(inputs["delete"]).toContain("export ACTION='delete'\n");
       expect(inputs["connection"]).toEqual(up.find(`${name}-leave`, COMMAND).inputs["connection"]);
     }
   });
 });
 
-describe("a pool that asks for packages", () => {
-  it("gets them before its K3s, and no other node has such a step", async () => {
+describe("a pool with packages", () => {
+  it("installs them before its K3s, and no other node has such a step", async () => {
     const pools = cluster["pools"] as { worker: object };
     const worker = { ...pools.worker, packages: ["nfs-common", "jq"] };
     const up = await recordProgram({ cluster: { ...cluster, pools: { ...pools, worker } }, secrets });
@@ -35,7 +35,7 @@ describe("a pool that asks for packages", () => {
 });
 
 describe("a pool with a disk for Longhorn", () => {
-  it("has it mounted before its K3s, and the step that sees the node Ready gives it to Longhorn", async () => {
+  it("has it mounted before its K3s, and the step that waits for the node to be Ready gives it to Longhorn", async () => {
     const disks = [
       { serial: "data", size: "50GB" },
       { serial: "longhorn", size: "100GB", longhorn: true },
@@ -89,7 +89,7 @@ describe("three servers", () => {
   });
   const dependsOn = (name: string, type = COMMAND) => up.find(name, type).options.dependencies;
 
-  it("come one at a time: machine, leave and K3s wait until all earlier ones are Ready", () => {
+  it("are created one by one: machine, leave and K3s wait until all earlier ones are Ready", () => {
     for (const [at, name] of SERVERS.entries()) {
       const earlier = SERVERS.slice(0, at).map((server) => up.find(`${server}-ready`).urn);
       for (const urns of [dependsOn(name, CONTAINER), dependsOn(`${name}-leave`)])
@@ -115,7 +115,7 @@ describe("three servers", () => {
     for (const name of SERVERS) expect(up.find(name, CONTAINER).options.ignoreChanges).not.toContain("startup");
   });
 
-  it("must all run before an agent's K3s", () => {
+  it("must all run before an agent's K3s starts", () => {
     const k3s = SERVERS.map((name) => up.find(`${name}-k3s`, COMMAND).urn);
     expect(dependsOn("k3s-worker-01-leave")).toEqual(expect.arrayContaining(k3s));
     expect(up.find("k3s-worker-01-ready", COMMAND).inputs["create"]).toContain("ETCD='no'");

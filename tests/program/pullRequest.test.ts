@@ -9,8 +9,8 @@ import { playWorkflow, type Ran } from "../support/doubles/workflowRunner";
 import { PROGRAM_FOLDERS } from "../support/homelab";
 
 /*
- * The workflows as they run: their own scripts in a checkout, with doubles of GitHub's runner and API. The preview is
- * compared with the base branch's file; that it reads the stack's state: tests/engine/previewCommand.test.ts.
+ * The workflows with their own scripts in a checkout, and doubles of GitHub's runner and API. The preview is compared with the base
+ * branch's file; tests/engine/previewCommand.test.ts shows that it reads the stack's state.
  */
 
 jest.setTimeout(240_000);
@@ -62,7 +62,7 @@ function edit(change: (cluster: any) => void): string {
   return commit();
 }
 
-/** A push to a pull request: its preview, and what the second workflow makes of it. */
+/** A push to a pull request: runs its preview, then the second workflow. */
 async function push(number: number, head: string): Promise<{ preview: Ran; comment: Ran }> {
   for (const made of ["preview", "base"]) fs.rmSync(path.join(checkout(), made), { recursive: true, force: true });
   const preview = await playWorkflow(
@@ -96,7 +96,7 @@ function comment(head: string): Promise<Ran> {
 
 describe("a pull request of the repository's own", () => {
   test("gets one comment", async () => {
-    // What others wrote is no comment of ours, whatever it begins with.
+    // A comment by somebody else is not ours, whatever its first line is.
     github.comments.push(github.written("somebody", "<!-- proxmox-k3s preview-homelab -->\nhello", "7"));
     const head = edit(({ pools }) => (pools.worker.count = 3));
     github.pullRequests.push({ number: 7, sha: head, from: github.repository });
@@ -114,7 +114,7 @@ describe("a pull request of the repository's own", () => {
     ]);
   });
 
-  test("which is updated in place, and says what is refused; the preview's run is red", async () => {
+  test("and updates it in place; it says what is refused, and the preview's run is red", async () => {
     const head = edit(({ network }) => (network.podCidr = "10.99.0.0/16"));
     github.pullRequests.splice(0, 1, { number: 7, sha: head, from: github.repository });
     const { preview, comment } = await push(7, head);
@@ -131,7 +131,7 @@ describe("a pull request of the repository's own", () => {
   });
 });
 
-test("a pull request from a fork says so in its comment", async () => {
+test("the comment on a pull request from a fork says where it is from", async () => {
   const head = git("rev-parse", "HEAD");
   github.pullRequests.push({ number: 9, sha: head, from: "stranger/cluster" });
   fs.writeFileSync(path.join(folder, "temp/preview/number"), "9\n");
@@ -143,7 +143,7 @@ test("a pull request from a fork says so in its comment", async () => {
 });
 
 describe("the nightly status", () => {
-  /** With a double of the command `status`, which answers as it is told. */
+  /** With a double of the command `status` that gives a set answer. */
   async function night(code: number, said: string): Promise<Ran> {
     const bin = path.join(folder, "bin");
     fs.mkdirSync(bin, { recursive: true });
@@ -172,12 +172,12 @@ describe("the nightly status", () => {
     ]);
   });
 
-  test("leaves it alone if it could not look, and the run is red", async () => {
+  test("does not change it if the cluster could not be read, and the run is red", async () => {
     expect((await night(2, "no answer")).codes).toEqual({ "Compare config, Proxmox VE and cluster": 1 });
     expect(github.changes).toEqual([]);
   });
 
-  test("closes it once the cluster is well", async () => {
+  test("closes it once the cluster is healthy", async () => {
     expect((await night(0, "all is well")).codes).toMatchObject({ "Close the issue": 0 });
     expect(github.issues.map(({ state }) => state)).toEqual(["closed"]);
   });

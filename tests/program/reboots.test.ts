@@ -1,6 +1,6 @@
 import { reboots } from "../../components/machine/reboots";
 
-/** What the Proxmox client does with such a change: tests/engine/changes.test.ts. */
+/** tests/engine/changes.test.ts shows what the Proxmox client does with such a change. */
 
 const inputs = {
   cpu: { cores: 4 },
@@ -23,7 +23,7 @@ test.each([
   [{ networkInterfaces: [{ name: "eth0", bridge: "vmbr1" }] }, true],
   [{ initialization: { ...inputs.initialization, hostname: "w1" } }, true],
   [{ initialization: { ...inputs.initialization, ipConfigs: [{ ipv4: "10.0.0.3/24" }] } }, true],
-  // What somebody added, and a refresh found: it is handed back, and the client has nothing to change.
+  // A refresh found what somebody added. The program sends it back unchanged, so the client has nothing to change.
   [
     {
       networkInterfaces: [...inputs.networkInterfaces, { name: "eth1", bridge: "vmbr9" }],

@@ -3,12 +3,12 @@ import { isSecret, plainTexts, recordProgram, type Recording, reveal, stackClust
 import { newKeyPair } from "../support/sshKeys";
 import { changed } from "../unit/config/support";
 
-/* Registries of images: what reaches a node, and that no password is in plain text. */
+/* Registries of images: what a node gets, and that no password is in plain text. */
 
 jest.setTimeout(60_000);
 
 const agent = process.env["SSH_AUTH_SOCK"];
-// A person's agent is theirs to keep alive.
+// The tests must not use or stop a developer's SSH agent.
 beforeAll(() => delete process.env["SSH_AUTH_SOCK"]);
 afterAll(() => {
   if (agent !== undefined) process.env["SSH_AUTH_SOCK"] = agent;
@@ -60,10 +60,10 @@ PROXMOX_K3S_END`,
   },
 );
 
-test("another password alone restarts K3s on the nodes that have the former one, as the preview says", async () => {
+test("a changed password alone restarts K3s on the nodes that have the former one, as the preview says", async () => {
   const given = (registryAuth: string) => ({ cluster: cluster(), secrets: { ...secrets, registryAuth } });
   const up = await recordProgram(given(AUTH));
-  // A node that failed before it got its K3s has none to restart.
+  // A node that failed before it had K3s has none to restart.
   const recorded = up.resources.filter(({ name }) => name !== "k3s-worker-02-k3s");
   const state = Object.fromEntries(recorded.map(({ urn, type, inputs }) => [urn, { type, outputs: reveal(inputs) }]));
   const said = async (auth: string) =>
@@ -76,7 +76,7 @@ test("another password alone restarts K3s on the nodes that have the former one,
   );
 });
 
-test("a preview without the secret names it, and shows no change of what it does not know", async () => {
+test("a preview without the secret names it, and shows no change of unknown values", async () => {
   const preview = await recordProgram({ cluster: cluster(), secrets, preview: true });
   const warning = preview.logs.find(({ message }) => message.includes("without credentials"));
   expect(warning?.message.split("\n")).toEqual([
@@ -86,7 +86,7 @@ test("a preview without the secret names it, and shows no change of what it does
   for (const { options } of steps(preview)) expect(options.ignoreChanges).toEqual(["stdin"]);
 });
 
-test("an up without the secret, with it in plain text, or without a registry in it makes nothing", async () => {
+test("an up without the secret, with it in plain text, or without one registry's login creates nothing", async () => {
   const up = (plain: Readonly<Record<string, string>>, own: Readonly<Record<string, string>> = {}) =>
     recordProgram({ cluster: cluster(), secrets: { ...secrets, ...own }, plain });
   await expect(up({})).rejects.toThrow("pulumi config set --secret registryAuth < FILE");
@@ -96,7 +96,7 @@ test("an up without the secret, with it in plain text, or without a registry in 
   );
 });
 
-test("without registries nobody asks for the secret, and no node gets a file", async () => {
+test("without registries the secret is not needed, and no node gets a file", async () => {
   const up = await recordProgram({ cluster: withKey(), secrets });
   for (const { inputs } of steps(up)) {
     expect(readArguments(String(inputs["create"]))["REGISTRIES"]).toBe("");

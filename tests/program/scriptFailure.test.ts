@@ -1,6 +1,6 @@
 import { explain, type ScriptFailure, wasReached } from "../../remote/scriptFailure";
 
-/** The texts of the command plugin are those that tests/engine/commandPlugin.test.ts holds it to. */
+/** The command plugin's messages are those of tests/engine/commandPlugin.test.ts, which checks them with the real plugin. */
 
 const onNode = (message: string): string | undefined => explained({ message });
 const explained = (failure: Partial<ScriptFailure> & { readonly message: string }): string | undefined =>
@@ -12,7 +12,7 @@ describe("a script that failed", () => {
       `Process exited with status 1: running "# a title\\nexport STEP='k3s-worker-01-k3s'\\nexec sh -s":\n${output}`,
     );
 
-  test("is explained by its own error and its next step, without the command and what else it printed", () => {
+  test("is explained by its own error and its next step, without the command and its other output", () => {
     expect(
       failed("installing\n\nerror: k3s-worker-01-k3s: no:\n  two lines\nnext:  pulumi up\nthe log is kept\n"),
     ).toBe("k3s-worker-01-k3s: no:\n  two lines\nnext:  pulumi up");

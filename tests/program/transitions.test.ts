@@ -1,12 +1,12 @@
 import { changed } from "../unit/config/support";
 import { recordProgram, type Recording, stackCluster } from "../support/program";
 
-// The program and its SDK are loaded anew for each recording, on a machine that may be busy.
+// The program and its SDK are loaded again for each recording, on a machine that may be busy.
 jest.setTimeout(60_000);
 
 /*
- * That the program reads its own state rightly, and judges a change by it before it makes a resource. The state is what the
- * program registered before, as the test monitor returns it; that the engine answers so: tests/engine/transitions.test.ts.
+ * The program reads its own state correctly, and uses it to check a change before it creates a resource. The state is what the program
+ * registered before, as the test monitor returns it; tests/engine/transitions.test.ts shows that the engine answers the same.
  */
 
 const CONTAINER = "proxmoxve:index/containerLegacy:ContainerLegacy";
@@ -28,11 +28,11 @@ const warnings = ({ logs }: Recording): string[] =>
 const run = (change: unknown): Promise<Recording> =>
   recordProgram({ cluster: changed(stackCluster(), change), state, preview: true });
 
-it("says nothing where nothing changes", async () => {
+it("says nothing if nothing changes", async () => {
   expect(warnings(await run({}))).toEqual([]);
 });
 
-it("says in a preview what disturbs a node or takes it away, one line each", async () => {
+it("says in a preview what restarts or removes a node, one line each", async () => {
   const change = { version: "v1.36.4+k3s1", pools: { worker: { count: 1, memory: "9GB" } } };
   expect(warnings(await run(change))).toEqual([
     "k3s-master: K3s restart, for its version; one node at a time",
@@ -41,7 +41,7 @@ it("says in a preview what disturbs a node or takes it away, one line each", asy
   ]);
 });
 
-it("refuses what cannot be done before it makes a resource, every problem at once", async () => {
+it("refuses what cannot be done before it creates a resource, every problem at once", async () => {
   const change = { name: "lab2", network: { podCidr: "10.99.0.0/16" }, pools: { worker: { disk: "20GB" } } };
   const refused = await run(change).then(
     () => "nothing",
@@ -55,7 +55,7 @@ it("refuses what cannot be done before it makes a resource, every problem at onc
   ]);
 });
 
-it("stops at a record of a form that it does not know", async () => {
+it("stops at a record of an unknown form", async () => {
   const urn = Object.keys(state).find((each) => each.endsWith("ContainerLegacy::k3s-worker-01"))!;
   const odd = {
     ...state,

@@ -5,7 +5,7 @@ import { loadPlan } from "../../plan/load";
 import type { LxcNodePlan, VmNodePlan } from "../../plan/model";
 import { changed, homelabConfig } from "../unit/config/support";
 
-/* What Proxmox VE is asked for, and what it is not asked for if the config does not say it. */
+/* What Proxmox VE gets, and what it does not get if the config does not have it. */
 
 const vms = { kind: "vm", role: "agent", count: 1, template: 9000, cores: 2, memory: "4GB", disk: "20GB" };
 const plan = (pool: object = {}, worker: object = {}) =>
@@ -29,14 +29,14 @@ test("firmware and chipset are the template's, and reach new machines only", () 
   expect(ignoredChanges(vm({ bios: "ovmf", machine: "q35" }))).toEqual(expect.arrayContaining(["bios", "machine"]));
 });
 
-test("a machine of an image gets an EFI disk with its UEFI, and a clone has that of its template", () => {
+test("a machine from an image with UEFI gets an EFI disk, and a clone has that of its template", () => {
   const image = { template: undefined, image: { volume: "local:import/debian-12.qcow2" }, bios: "ovmf" };
   expect(vmSettings(vm({ bios: "ovmf" }), plan())).not.toHaveProperty("efiDisk");
   expect(vmSettings(vm({ ...image, bios: undefined }), plan())).not.toHaveProperty("efiDisk");
   expect(vmSettings(vm(image), plan())).toMatchObject({ efiDisk: { datastoreId: "local-lvm", type: "4m" } });
 });
 
-test("CPU units are people's own unless the config gives some, for both kinds", () => {
+test("CPU units may be changed by hand unless the config has them, for both kinds", () => {
   expect(vmSettings(vm(), plan()).cpu).toEqual({ cores: 2, type: "x86-64-v2-AES" });
   expect(vmSettings(vm({ cpuUnits: 200 }), plan()).cpu).toEqual({ cores: 2, type: "x86-64-v2-AES", units: 200 });
   expect(containerSettings(container(), plan()).cpu).toEqual({ cores: 4 });
@@ -50,7 +50,7 @@ test("CPU units are people's own unless the config gives some, for both kinds", 
     expect(ignoredChanges(node).includes("cpu.units")).toBe(units);
 });
 
-test("the client changes no disk of a machine that exists, and knows none but the root disk", () => {
+test("the client changes no disk of a machine that exists, and knows only the root disk", () => {
   const disks = { disks: [{ serial: "data", size: "10GB" }], disksVmIds: { from: 320 } };
   expect(vmSettings(vm(disks), plan(disks)).disks).toHaveLength(1);
   expect(ignoredChanges(vm(disks))).toContain("disks");

@@ -7,8 +7,8 @@ import { probing, reached, reaches, type Sender } from "../support/portProbes";
 import { succeeded } from "../support/succeeded";
 
 /*
- * The firewall of a mixed cluster: a server and an agent in containers, and an agent in a virtual machine, with its own kernel. Its
- * rules are there from the first `up`. tests/long/firewall.test.ts has what changes. The tests build on each other.
+ * The firewall of a mixed cluster: a server and an agent in containers, and an agent in a virtual machine, which has its own kernel. The
+ * rules exist from the first `up` on. tests/long/firewall.test.ts has the changes. The tests build on each other.
  */
 
 const lab = new Lab("vmfirewall");
@@ -19,16 +19,16 @@ let prefix: string;
 const plan = (): ClusterPlan => loadPlan(lab.config);
 const addresses = (): string[] => plan().nodes.map(({ address }) => address);
 const up = async (): Promise<void> => succeeded(await lab.pulumiResult("up", "--yes", "--skip-preview"));
-/** A shell script in a node of either kind; its output. */
+/** Runs a shell script in a node of either kind; returns its output. */
 const inNode = ({ kind, vmId }: NodePlan, script: string): Promise<string> =>
   kind === "vm" ? lab.inMachine(vmId, script) : lab.inGuest(vmId, script);
 const bootOf = (vmid: number): Promise<string> => lab.inMachine(vmid, "cat /proc/sys/kernel/random/boot_id");
 
-/** By node, what the list says that a sender reaches. */
+/** By node, which ports a sender may reach by the list. */
 const expected = (sender: Sender, nodes: readonly NodePlan[]): Record<string, string[]> =>
   Object.fromEntries(nodes.map((node) => [node.address, reaches(sender, node, plan())]));
 
-/** A node that refuses many ports at once says so each time. */
+/** A node that refuses many ports at once logs each of them. */
 async function calm(): Promise<void> {
   for (const node of plan().nodes) await inNode(node, "echo 0 >/proc/sys/net/ipv4/icmp_ratelimit");
 }
@@ -44,7 +44,7 @@ async function expectMatrix(): Promise<void> {
   }
 }
 
-/** Requests of a pod on each node to one on each other node, to the service and to its NodePort, and of a client to each node. */
+/** Requests from a pod on each node to one on each other node, to the service and to its NodePort, and from a client to each node. */
 async function expectAnswers(): Promise<void> {
   const counting = await requests(lab, addresses(), `${prefix}.225`);
   const counted = await counting.stop();
@@ -57,7 +57,7 @@ beforeAll(async () => {
   await lab.up("--vms");
   ({ prefix } = labNetwork(findLab(lab.name)!.subnet));
   lab.edit((cluster) => {
-    // The stand-in routes between the nodes, whatever it is told; K3s does with this backend.
+    // The stand-in always routes between the nodes; K3s does so with this backend.
     cluster.k3s.serverConfig = { "flannel-backend": "host-gw" };
     cluster.firewall = { enabled: true, adminNetworks: [`${prefix}.240/28`], nodePorts: [`${prefix}.224/28`] };
     Object.assign(cluster.pools.vm, { memory: "1GB", disk: "4GB" });
@@ -95,7 +95,7 @@ it.each([
 );
 
 it(
-  "is that of the machine that comes when the agent in the virtual machine is rebuilt under another VMID",
+  "is also on the new machine when the agent in the virtual machine is rebuilt with another VMID",
   async () => {
     const former = await bootOf(MACHINE);
     lab.edit(({ pools }) => (pools.vm.nodes = { 1: { vmId: 120 } }));

@@ -7,8 +7,8 @@ import { vmTemplateId } from "../../lab/vms/vmTemplate";
 import { eventually, Lab } from "../support/lab";
 
 /*
- * The program on real virtual machines: a mixed cluster, and what changes of it do to machines and nodes. A boot takes minutes
- * of a processor in software, so each update changes several things, and the tests build on each other.
+ * The program with real virtual machines: a mixed cluster, and what changes of it do to machines and nodes. A boot in software takes
+ * minutes of CPU time, so each update changes several things, and the tests build on each other.
  */
 
 const lab = new Lab("mixed");
@@ -18,7 +18,7 @@ const [CONTAINER, FIRST, MIDDLE, THIRD] = ["k3s-worker-01", "k3s-vm-01", "k3s-vm
 beforeAll(async () => {
   await lab.down();
   await lab.up("--vms");
-  // As little as a node needs: the machine has no memory to spare for three.
+  // As little as a node needs: the host of the tests has no memory to spare for three.
   changePool({ memory: "1GB", disk: "4GB" });
 }, minutes(40));
 afterAll(() => lab.down(), minutes(2));
@@ -51,7 +51,7 @@ interface Machine {
   readonly fileSystemMiB: number;
 }
 
-/** What a shell in the guest sees, by its agent. */
+/** The output of a shell command in the guest, by its agent. */
 async function look(vmid: number): Promise<Machine> {
   const script = `cat /proc/sys/kernel/random/boot_id /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub
     awk '/^MemTotal/ {print int($2 / 1024)}' /proc/meminfo; df --output=size -BM / | tail -1 | tr -dc 0-9`;
@@ -60,7 +60,7 @@ async function look(vmid: number): Promise<Machine> {
   return { boot, machineId, hostKey, memoryMiB: Number(memory), fileSystemMiB: Number(fileSystem) };
 }
 
-/** What is left on the host of a machine that is gone. */
+/** What a removed machine has left on the host. */
 async function leftOf(vmid: number): Promise<string> {
   const places = `/etc/pve/qemu-server/${vmid}.conf /var/lib/vms/*/${vmid} /run/qemu-server/${vmid}.* /sys/class/net/tap${vmid}i0`;
   return lab.host(`ls -d ${places} 2>/dev/null || true`);
@@ -81,7 +81,7 @@ it(
 );
 
 it(
-  "a pod on each kind of agent reaches one on the other, and the service",
+  "a pod on each kind of agent reaches a pod on the other, and the service",
   async () => {
     await lab.kubectl("apply", "-f", "lab/demo/hello.yaml");
     await lab.kubectl("rollout", "status", "deployment/hello", "--timeout=300s");
@@ -105,7 +105,7 @@ it(
 );
 
 it(
-  "two machines more, while the disk of the first grows, and its file system with it, without a boot",
+  "two more machines, while the disk and file system of the first one grow without a reboot",
   async () => {
     changePool({ count: 3, nodes: { 1: { disk: "5GB" } } });
     await up();
@@ -116,7 +116,7 @@ it(
     const [one, two, three] = [await look(110), await look(111), await look(112)];
     expect(one).toEqual({ ...first, fileSystemMiB: expect.any(Number) });
     expect(one.fileSystemMiB).toBeGreaterThan(4500);
-    // Each is a machine of its own, although all are clones of one disk.
+    // Each is a different machine, although all are clones of one disk.
     for (const identity of ["machineId", "hostKey"] as const)
       expect(new Set([one[identity], two[identity], three[identity]]).size).toBe(3);
     third = three;
@@ -125,7 +125,7 @@ it(
 );
 
 it(
-  "the middle one is retired and the first reboots for its memory; the third is not touched",
+  "the middle one is retired, and the first reboots for more memory; the third is not touched",
   async () => {
     changePool({ count: 2, retired: [2], nodes: { 1: { disk: "5GB", memory: "1536MB" } } });
     await up();
@@ -142,7 +142,7 @@ it(
 );
 
 it(
-  "the pool shrinks, and the machine that stays is rebuilt under another VMID",
+  "the pool shrinks, and the machine that stays is rebuilt with another VMID",
   async () => {
     changePool({ count: 1, nodes: { 1: { vmId: 120, disk: "5GB", memory: "1536MB" } } });
     await up();
@@ -157,7 +157,7 @@ it(
 );
 
 it(
-  "destroy takes a machine whose QEMU was killed, and leaves nothing but the template",
+  "destroy removes a machine whose QEMU was killed, and leaves only the template",
   async () => {
     await lab.host("kill -9 $(cat /run/qemu-server/120.pid)");
     await eventually(20, async () => !(await seen()).guests.includes(120));

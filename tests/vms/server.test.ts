@@ -4,8 +4,8 @@ import { Lab } from "../support/lab";
 import { succeeded } from "../support/succeeded";
 
 /*
- * A cluster whose server is a virtual machine: every step that asks a server goes to a real one by its guest agent. Its agent is a
- * container, the other way round than in program.test.ts.
+ * A cluster whose server is a virtual machine: every step that asks a server asks a real one by its guest agent. Its agent is a
+ * container, unlike in program.test.ts.
  */
 
 const lab = new Lab("vmserver");
@@ -28,7 +28,7 @@ const readyNodes = async (): Promise<string[]> =>
   (await status()).nodes.filter(({ ready }) => ready).map(({ name }) => name);
 
 it(
-  "comes up with its agent, and a pod runs",
+  "starts with its agent, and a pod runs",
   async () => {
     succeeded(await lab.pulumiResult("up", "--yes", "--skip-preview"));
     expect(await readyNodes()).toEqual([SERVER, AGENT]);
@@ -40,7 +40,7 @@ it(
 );
 
 it(
-  "status reads it, by the agent of the server's machine",
+  "status reads it by the guest agent of the server's machine",
   async () => {
     const { code, stdout } = await lab.cluster("status", "--stack", lab.stack);
     expect([code, stdout]).toEqual([0, expect.stringContaining(SERVER)]);
@@ -51,7 +51,7 @@ it(
 it(
   "its agent leaves: the drain and the deletion of the Node go through the virtual machine",
   async () => {
-    // Its pods have no other node to go to, so their disruption budget would keep it.
+    // Its pods cannot run on another node, so their disruption budget would block the drain.
     await lab.kubectl("delete", "-f", "lab/demo/hello.yaml", "--timeout=120s");
     lab.edit(({ pools }) => (pools.worker.count = 0));
     succeeded(await lab.pulumiResult("up", "--yes", "--skip-preview"));
@@ -61,7 +61,7 @@ it(
 );
 
 it(
-  "destroy leaves nothing but the template",
+  "destroy leaves only the template",
   async () => {
     await lab.pulumiOk("destroy", "--yes", "--skip-preview");
     expect((await status()).guests.filter(({ vmid }) => vmid !== vmTemplateId)).toEqual([]);

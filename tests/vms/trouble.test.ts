@@ -3,8 +3,8 @@ import type { PulumiResult } from "../support/pulumiResult";
 import { succeeded } from "../support/succeeded";
 
 /*
- * A virtual machine with trouble of its own while it joins: killed in its first boot, without DNS, with a full disk, with a clock
- * that is off by an hour. Each `up` names the cause and what to do, and touches no K3s. The tests build on each other.
+ * A virtual machine with a problem while it joins: killed in its first boot, without DNS, with a full disk, with a clock that is off by
+ * an hour. Each `up` names the cause and what to do, and does not touch K3s. The tests build on each other.
  */
 
 const lab = new Lab("vmtrouble");
@@ -34,13 +34,13 @@ async function upWith(act: () => Promise<unknown>, ...options: string[]): Promis
   return running;
 }
 
-/** Of the machine's resource, as the program names it. */
+/** Names the machine's resource as the program does. */
 let urn: string;
 
 const dns = (verb: "-I" | "-D") =>
   ["udp", "tcp"].map((protocol) => `iptables ${verb} OUTPUT -p ${protocol} --dport 53 -j DROP`).join("\n");
 
-/** What the `up` said of the node. */
+/** The output of the `up` about the node. */
 function refused({ code, errors }: PulumiResult): string {
   expect(code).not.toBe(0);
   return errors.join("\n");
@@ -50,7 +50,7 @@ const untouched = async (): Promise<void> =>
   expect(await inMachine("ls /etc/rancher/k3s/token /var/lib/rancher/k3s/agent 2>/dev/null || true")).toBe("");
 
 it(
-  "is killed while cloud-init works: up names it, and the command that makes it anew",
+  "is killed while cloud-init runs: up names it, and the command that replaces it",
   async () => {
     const run = await upWith(() => lab.host(`kill -9 $(cat /run/qemu-server/${VMID}.pid)`));
     const said = refused(run);
@@ -62,7 +62,7 @@ it(
 );
 
 it(
-  "that command makes a machine whose first boot ends well; its node then has no DNS",
+  "that command creates a machine whose first boot succeeds; its node then has no DNS",
   async () => {
     const run = await upWith(() => inMachine(`${dns("-I")}\ndate -s '+1 hour'`), "--replace", urn);
     expect(refused(run)).toMatch(

@@ -4,7 +4,7 @@ import { findLab, identify, isAlive, labCgroup, labPaths, type ProcessId } from 
 import { vmTemplateId } from "../../lab/vms/vmTemplate";
 import { eventually, Lab } from "../support/lab";
 
-/* Real virtual machines in the lab: what a Proxmox VE host does with them, and what a guest sees of it. */
+/* Real virtual machines in the lab: what a Proxmox VE host does with them, and what a guest sees. */
 
 const lab = new Lab("vms");
 const paths = labPaths(lab.name);
@@ -25,7 +25,7 @@ async function pvesh<T>(words: string): Promise<T | undefined> {
   return output === "" ? undefined : (JSON.parse(output) as T);
 }
 
-/** Makes a call that answers with a task, and waits for its end. */
+/** Makes a call that starts a task, and waits for its end. */
 async function task(words: string): Promise<void> {
   const upid = encodeURIComponent((await pvesh<string>(words))!);
   await eventually(60, async () => {
@@ -35,7 +35,7 @@ async function task(words: string): Promise<void> {
   });
 }
 
-/** A shell script in a machine, by its guest agent. */
+/** Runs a shell script in a machine, by its guest agent. */
 async function guest(vmid: number, script: string): Promise<string> {
   const output = await lab.hostWithInput(`qm guest exec ${vmid} --timeout 120 --pass-stdin 1 -- sh -e`, script);
   const result = JSON.parse(output) as { exitcode?: number; "out-data"?: string; "err-data"?: string };
@@ -43,21 +43,21 @@ async function guest(vmid: number, script: string): Promise<string> {
   return (result["out-data"] ?? "").trimEnd();
 }
 
-/** Waits on the host, where a question costs less than one by SSH: the processor in software has no time to spare. */
+/** Waits on the host, because a call costs less there than by SSH: QEMU in software has no CPU time to spare. */
 const agentAnswers = (vmid: number) =>
   lab.host(`timeout 400 sh -c 'until qm guest cmd ${vmid} ping 2>/dev/null; do sleep 1; done'`);
 const status = (vmid: number) => qm(`status ${vmid}`);
 const disk = (vmid: number, number = 0) => `/var/lib/vms/local-lvm/${vmid}/vm-${vmid}-disk-${number}`;
 
 describe("disks", () => {
-  it("a template of a cloud image is there from the beginning", async () => {
+  it("a template of a cloud image exists from the beginning", async () => {
     const config = await qm(`config ${vmTemplateId}`);
     expect(config).toMatch(/^scsi0: local-lvm:base-9000-disk-0,discard=on,size=2200M$/m);
     expect(config).toMatch(/^template: 1$/m);
     await expect(qm(`start ${vmTemplateId}`)).rejects.toThrow("you can't start a vm if it's a template");
   }, 30_000);
 
-  it("a linked clone holds its differences alone, a full one everything", async () => {
+  it("a linked clone has only its differences, a full one everything", async () => {
     await qm(`clone ${vmTemplateId} 121 --full 0 && qm clone ${vmTemplateId} 122 --full 1`);
     const sizes = await lab.host(`du -m ${disk(121)} ${disk(122)} | cut -f1`);
     const [linked = 0, full = 0] = sizes.trim().split("\n").map(Number);
@@ -65,7 +65,7 @@ describe("disks", () => {
     expect(full).toBeGreaterThan(300);
   }, 120_000);
 
-  it("a snapshot brings back what a disk was", async () => {
+  it("a snapshot restores the content of a disk", async () => {
     const write = (text: string) => `qemu-io -f qcow2 -c 'write -P ${text} 1M 4k' ${disk(121)} >/dev/null`;
     const holds = (text: string) => lab.host(`qemu-io -f qcow2 -c 'read -P ${text} 1M 4k' ${disk(121)} 2>&1`);
     await lab.host(write("0x11"));
@@ -87,7 +87,7 @@ describe("a machine from the template", () => {
   beforeAll(async () => {
     const key = encodeURIComponent(fs.readFileSync(`${paths.nodeKey}.pub`, "utf8").trim());
     await qm(`clone ${vmTemplateId} 120 --name vm-120`);
-    // On a thin pool a clone needs its template no more.
+    // On a thin pool a clone no longer needs its template.
     await qm(`destroy ${vmTemplateId}`);
     await pvesh(
       `set /nodes/pve/qemu/120/config --net0 virtio,bridge=vmbr0 --ipconfig0 ip=${network}.120/24,gw=${network}.1 ` +
@@ -106,18 +106,18 @@ describe("a machine from the template", () => {
     expect(interfaces).toMatch(/"hardware-address" : "bc:24:11:/);
   }, 420_000);
 
-  it("cloud-init ends well: name, key, a disk grown to its end, and a machine id of its own", async () => {
+  it("cloud-init succeeds: name, key, a file system of the disk's size, and its own machine id", async () => {
     expect(await guest(120, "cloud-init status --wait")).toContain("status: done");
     expect(await guest(120, "hostname; grep -c . /etc/machine-id")).toBe("vm-120\n1");
     expect(Number(await guest(120, "df --output=size -BM / | tail -1 | tr -dc 0-9"))).toBeGreaterThan(3500);
   }, 180_000);
 
-  it("answers SSH with the host key that its agent tells", async () => {
+  it("answers SSH with the host key that its agent reports", async () => {
     const { stdout } = await lab.cli("ssh", "vm-120", "id -un; ls /dev/disk/by-id");
     expect(stdout).toMatch(/^root\n[^]*data01\n/);
   }, 60_000);
 
-  it("is listed by the lab, and its load is seen", async () => {
+  it("is listed by the lab, with its load", async () => {
     const { guests } = JSON.parse((await lab.cli("status", "--json")).stdout) as { guests: { name: string }[] };
     expect(guests).toEqual([{ vmid: 120, name: "vm-120", status: "running", tags: [] }]);
     const { uptime, mem, pid } = (await pvesh<Record<string, number>>("get /nodes/pve/qemu/120/status/current"))!;
@@ -126,7 +126,7 @@ describe("a machine from the template", () => {
     expect(await lab.host(`cat /proc/${pid}/comm`)).toBe("qemu-system-x86\n");
   }, 30_000);
 
-  it("files are written and read by the agent", async () => {
+  it("the agent writes and reads files", async () => {
     await pvesh("create /nodes/pve/qemu/120/agent/file-write --file /root/note --content 'by the agent'");
     expect(await guest(120, "cat /root/note")).toBe("by the agent");
     expect(await pvesh("get /nodes/pve/qemu/120/agent/file-read --file /root/note")).toEqual({
@@ -154,7 +154,7 @@ describe("a machine from the template", () => {
     await expect(lab.host(`ls ${disk(120, 2)}`)).rejects.toThrow("No such file");
   }, 120_000);
 
-  it("a reboot takes over what waited for it", async () => {
+  it("a reboot applies pending changes", async () => {
     const booted = await guest(120, "cat /proc/sys/kernel/random/boot_id");
     await qm("set 120 --memory 1536 && qm reboot 120 --timeout 90");
     await agentAnswers(120);
@@ -170,7 +170,7 @@ describe("a machine from the template", () => {
 });
 
 describe("a machine without a system", () => {
-  it("whose QEMU is killed is seen as stopped, has no tap left, and starts again", async () => {
+  it("is listed as stopped after its QEMU was killed, has no tap left, and starts again", async () => {
     await qm("create 123 --net0 virtio,bridge=vmbr0 --scsi0 local-lvm:1 --memory 128 --start 1");
     await eventually(20, async () => (await status(123)) === "status: running\n");
     expect(await lab.host("ls /sys/class/net")).toContain("tap123i0");
@@ -181,7 +181,7 @@ describe("a machine without a system", () => {
     expect(await status(123)).toBe("status: running\n");
   }, 60_000);
 
-  it("halts and goes on; its agent is said not to run", async () => {
+  it("pauses and resumes; the API says that its agent does not run", async () => {
     await qm("suspend 123");
     expect(await status(123)).toBe("status: paused\n");
     await qm("resume 123");
@@ -190,7 +190,7 @@ describe("a machine without a system", () => {
     await expect(qm("guest cmd 123 ping")).rejects.toThrow("QEMU guest agent is not running");
   }, 60_000);
 
-  it("is refused what the lab's machines cannot be", async () => {
+  it("is refused if the lab cannot run such a machine", async () => {
     await expect(qm("create 124 --bios ovmf --scsi0 local-lvm:1")).rejects.toThrow("have no UEFI firmware (bios)");
     expect(await qm("list")).not.toContain("124");
     await expect(qm("stop 123 && qm set 123 --net0 virtio,bridge=vmbr7 && qm start 123")).rejects.toThrow(
@@ -200,7 +200,7 @@ describe("a machine without a system", () => {
   }, 60_000);
 });
 
-it("goes with the lab: no QEMU, no image, no cgroup", async () => {
+it("is removed with the lab: no QEMU, no image, no cgroup is left", async () => {
   const init = findLab(lab.name)!.init!;
   const processes = qemus(init);
   expect(processes).toHaveLength(1);
@@ -211,7 +211,7 @@ it("goes with the lab: no QEMU, no image, no cgroup", async () => {
   expect(cgroups.filter((folder) => fs.existsSync(folder))).toEqual([]);
 }, 60_000);
 
-/** The QEMUs of a lab: of its network namespace. */
+/** The QEMU processes in a lab's network namespace. */
 function qemus(init: ProcessId): ProcessId[] {
   const namespace = (pid: string | number) => fs.readlinkSync(`/proc/${pid}/ns/net`);
   return fs
