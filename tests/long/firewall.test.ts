@@ -12,7 +12,7 @@ import type { PulumiResult } from "../support/pulumiResult";
 import { succeeded } from "../support/succeeded";
 
 /*
- * The firewall of nodes that live: real systemd, real rules, real packets, and pods whose requests are counted. Three servers with
+ * The firewall of running nodes: real systemd, real rules, real packets, and pods whose requests are counted. Three servers with
  * etcd and one or two agents, from a firewall that is off to one that is off again. The tests build on each other.
  */
 
@@ -23,7 +23,7 @@ const JOINING = { vmid: 103, name: "k3s-worker-02" };
 const FIREWALL = `${lab.stack}-firewall`;
 
 let prefix: string;
-/** Hosts beside the cluster: addresses of the lab's Proxmox host, of which only the last is its own. */
+/** Hosts outside the cluster: addresses of the lab's Proxmox host, of which only the last is really its own. */
 const outside = (): Record<"admin" | "client" | "monitoring" | "stranger", string> => ({
   ...{ admin: `${prefix}.241`, client: `${prefix}.225`, monitoring: `${prefix}.209`, stranger: `${prefix}.1` },
 });
@@ -36,7 +36,7 @@ const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.c
 const root = (vmid: number): string => path.join(labPaths(lab.name).lxc, String(vmid), "rootfs");
 const rulesOf = (vmid: number): string => fs.readFileSync(path.join(root(vmid), "etc/k3smesh/rules.nft"), "utf8");
 const loadedAt = (vmid: number): number => fs.statSync(path.join(root(vmid), "etc/k3smesh/rules.nft")).mtimeMs;
-/** The rules that its kernel has. */
+/** The rules in its kernel. */
 const loaded = (vmid: number): Promise<string> => lab.inGuest(vmid, "nft list table inet k3smesh 2>/dev/null || true");
 /** Whether rules name an address of the lab's network. */
 const names = (rules: string, last: number): boolean => new RegExp(`${prefix}\\.${last}\\b`).test(rules);
@@ -45,7 +45,7 @@ const ofAll = async <T>(look: (vmid: number) => Promise<T>): Promise<T[]> => Pro
 const k3sStarts = (): Promise<string[]> =>
   ofAll((vmid) => lab.inGuest(vmid, "systemctl show -p ActiveEnterTimestampMonotonic --value k3s k3s-agent"));
 
-/** Requests of pods and of a client, from now until they are stopped. */
+/** Requests from pods and from a client, from now until they are stopped. */
 const counting = (): ReturnType<typeof requests> =>
   requests(
     lab,
@@ -54,7 +54,7 @@ const counting = (): ReturnType<typeof requests> =>
   );
 
 const sixOf = (address: string): string => `fd18::${address.split(".").at(-1)}`;
-/** Addresses of IPv6, which Proxmox VE does not give. A node that refuses many ports at once says so each time. */
+/** Addresses of IPv6, which Proxmox VE does not set. A node that refuses many ports at once logs each of them. */
 async function prepareProbes(): Promise<void> {
   const calm = "echo 0 >/proc/sys/net/ipv4/icmp_ratelimit; echo 0 >/proc/sys/net/ipv6/icmp/ratelimit";
   for (const { vmId, address } of plan().nodes)
@@ -68,7 +68,7 @@ beforeAll(async () => {
   await lab.up();
   ({ prefix } = labNetwork(findLab(lab.name)!.subnet));
   lab.edit(({ k3s, pools }) => {
-    // The stand-in routes between the nodes, whatever it is told; K3s does with this backend.
+    // The stand-in always routes between the nodes; K3s does so with this backend.
     Object.assign(k3s, { datastore: "etcd", serverConfig: { "flannel-backend": "host-gw" } });
     const addresses = [20, 60, 61].map((last) => `${prefix}.${last}`);
     Object.assign(pools.master, { count: 3, hostname: "k3s-master-{0}", vmIds: SERVERS, addresses });
@@ -81,7 +81,7 @@ beforeAll(async () => {
 }, 45 * 60_000);
 afterAll(() => lab.down(), 120_000);
 
-it("without it everybody reaches every port of every node, of both families", async () => {
+it("without it every port of every node can be reached, with IPv4 and IPv6", async () => {
   const addresses = plan().nodes.flatMap(({ address }) => [address, sixOf(address)]);
   const said = await lab.hostWithInput("sh -e", probing(addresses, plan()));
   const ports = (["tcp", "udp"] as const).flatMap((of) => portsToTry(of, plan()).map((port) => `${of} ${port}`));
@@ -90,7 +90,7 @@ it("without it everybody reaches every port of every node, of both families", as
   );
 }, 120_000);
 
-it("switched on, no request fails, no connection ends and no K3s is restarted; a second up changes nothing", async () => {
+it("switching it on fails no request, ends no connection and restarts no K3s; a second up changes nothing", async () => {
   const before = await k3sStarts();
   const asked = await counting();
   lab.edit((cluster) => {
@@ -114,7 +114,7 @@ it("switched on, no request fails, no connection ends and no K3s is restarted; a
   }
 }, 400_000);
 
-it("a node that joins is let in by all others before its K3s starts", async () => {
+it("a node that joins can reach all others before its K3s starts", async () => {
   const others = vmids();
   scaleTo(2);
   const joined = await up();
@@ -136,10 +136,10 @@ it("pods of all nodes reach each other, their service, and nodes serve a client"
   expect(counted.every(({ asked }) => asked > 0)).toBe(true);
 }, 180_000);
 
-describe("every listed port is open for whom it is listed, and every other one is closed", () => {
+describe("every listed port is open for its sources, and every other port is closed", () => {
   beforeAll(prepareProbes, 60_000);
 
-  /** By sender and node, what the list says. */
+  /** By sender and node, which ports are listed. */
   const expected = (sender: Sender, nodes: readonly NodePlan[]): Record<string, string[]> =>
     Object.fromEntries(nodes.map((node) => [node.address, reaches(sender, node, plan())]));
   const nothing = (nodes: readonly NodePlan[]): Record<string, string[]> =>
@@ -189,8 +189,8 @@ describe("every listed port is open for whom it is listed, and every other one i
   }, 120_000);
 });
 
-it("a node that leaves is let in until it has left, then shut out, and the drain keeps the disruption budget", async () => {
-  // A replica on the node that goes, or the drain would have nothing to do.
+it("a node that leaves can reach the others until it has left, and the drain respects the disruption budget", async () => {
+  // A replica on the node that leaves: otherwise the drain would have nothing to do.
   await lab.kubectl("rollout", "restart", "deployment/hello");
   await lab.kubectl("rollout", "status", "deployment/hello", "--timeout=120s");
   const replicas = await eventually(120, async () => {
@@ -201,7 +201,7 @@ it("a node that leaves is let in until it has left, then shut out, and the drain
   const stay = vmids().filter((vmid) => vmid !== JOINING.vmid);
   const letIn = (vmid: number): boolean => names(rulesOf(vmid), 22);
   const samples = sampler(async () => {
-    // In this order: who is still a node after that was one then.
+    // The order matters: a node that is still listed after the check was listed during it.
     const shutOut = stay.filter((vmid) => !letIn(vmid)).length;
     const isNode = (await lab.kubectl("get", "node", JOINING.name, "--ignore-not-found", "-o", "name")) !== "";
     return { shutOut, isNode, ready: (await readyPods(lab, "hello")).length };
@@ -216,7 +216,7 @@ it("a node that leaves is let in until it has left, then shut out, and the drain
   await changesNothing();
 }, 400_000);
 
-it("a wrong admin network: up says so, and within a minute systemd has brought the former rules back", async () => {
+it("a wrong admin network: up says so, and within a minute systemd restores the former rules", async () => {
   const { nodes } = plan();
   const [before, right] = [rulesOf(AGENT), plan().firewall!.adminNetworks];
   lab.edit(({ firewall }) => (firewall.adminNetworks = [`${prefix}.208/28`]));
@@ -232,7 +232,7 @@ it("a wrong admin network: up says so, and within a minute systemd has brought t
     `with the rules of the firewall this machine does not reach ${locked.join(", ")} by SSH; each node goes back to its former rules within a minute`,
   );
   expect(wrong.errors.join("\n")).toContain("add this machine's network to cluster.firewall.adminNetworks");
-  // They were in force.
+  // The wrong rules were active.
   expect(await looks.stop()).toContainEqual(addresses.map(() => false));
   for (const vmid of vmids()) {
     expect(rulesOf(vmid)).toBe(before);
@@ -249,7 +249,7 @@ it("a wrong admin network: up says so, and within a minute systemd has brought t
   await changesNothing();
 }, 400_000);
 
-it("a node that boots has its rules before it has SSH or K3s", async () => {
+it("a node that boots has its rules before SSH or K3s starts", async () => {
   const before = rulesOf(AGENT);
   await lab.host(`pct reboot ${AGENT}`);
   await eventually(120, () => lab.inGuest(AGENT, "systemctl is-active k3s-agent"));
@@ -263,7 +263,7 @@ it("a node that boots has its rules before it has SSH or K3s", async () => {
   await changesNothing();
 }, 300_000);
 
-it("a node that is down holds up nothing; status names it when it is back, and the next up gives it the rules", async () => {
+it("a node that is down does not stop the others; status names it when it is back, and the next up gives it the rules", async () => {
   await lab.host(`pct stop ${AGENT}`);
   lab.edit(({ firewall }) => (firewall.extra.metrics.ports = "9100-9101"));
   const without = await up();
@@ -284,7 +284,7 @@ it("a node that is down holds up nothing; status names it when it is back, and t
   expect((await lab.cluster("status")).stdout).not.toMatch(/without the last rules/);
 }, 400_000);
 
-it("off again, nothing of it is left, on the nodes or on the host, and no request fails", async () => {
+it("switching it off leaves no rules or files on the nodes or on the host, and no request fails", async () => {
   const asked = await counting();
   lab.edit(({ firewall }) => (firewall.enabled = false));
   const off = await up();

@@ -4,8 +4,8 @@ import { expectRows } from "../reliability/strike";
 import { eventually, finish, Lab, logOf } from "../support/lab";
 
 /*
- * K3s from a folder on the Proxmox host, and what the scripts rely on in K3s once nodes run. With k3sStandIn.test.ts this
- * is the contract of the stand-in: K3S_BINARY runs both against a real K3s. The tests build on each other.
+ * K3s from a folder on the Proxmox host, and what the scripts need from K3s once nodes run. With k3sStandIn.test.ts this is the
+ * contract of the stand-in: K3S_BINARY runs both with a real K3s. The tests build on each other.
  */
 
 const lab = new Lab("nodes");
@@ -19,10 +19,10 @@ const DROP_IN = "/etc/rancher/k3s/config.yaml.d/50-test.yaml";
 const up = (...args: string[]) => lab.pulumi("up", "--yes", "--skip-preview", ...args);
 const inAgent = (command: string) => lab.inGuest(AGENT, command);
 
-/** A command of a guest that waits for a condition, in seconds at most. */
+/** A shell function for a guest that waits for a condition, for at most a number of seconds. */
 const until = (condition: string, seconds: number) =>
   `timeout ${seconds} sh -c 'until ${condition}; do sleep 0.2; done'\n`;
-/** Waits for a line of the agent's journal since its last restart; `times` of it. */
+/** Waits until the agent's journal has a line `times` times since its last restart. */
 const seen = (line: string, times = 1) =>
   until(
     `test "$(journalctl --after-cursor "$(cat /run/cursor)" -u k3s-agent -o cat | grep -c "${line}")" -ge ${times}`,
@@ -34,7 +34,7 @@ const restarted =
   "systemctl restart --no-block k3s-agent\n";
 const active = until("systemctl is-active -q k3s-agent", 60);
 const state = "systemctl show -p ActiveState -p Result -p NRestarts k3s-agent | sort";
-/** What systemd says of a join that waits: no failure, no new attempt. */
+/** What systemd reports of a join that waits: no failure, no new attempt. */
 const waiting = "ActiveState=activating\nNRestarts=0\nResult=success\n";
 
 const node = () => lab.kubectlJson<KubernetesNode>("get", "node", NODE);
@@ -58,11 +58,11 @@ beforeAll(async () => {
 afterAll(() => lab.down(), 120_000);
 
 describe("K3s from a folder on the Proxmox host", () => {
-  it("names the node, the file and the way on where the file is missing", async () => {
+  it("names the node, the file and the next step if the file is missing", async () => {
     await lab.configure("pools.worker.count", "1");
     await lab.pulumiOk("config", "rm", "--path", `${CLUSTER}.k3s.artifacts.baseUrl`);
     await lab.configure("k3s.artifacts.file", `${FOLDER}/k3s`);
-    // All else is made, so that the next test strikes the one step that is left.
+    // Everything else exists, so the next test breaks the only step that is left.
     const failed = await up("--continue-on-error");
     expect(failed.code).not.toBe(0);
     expect(failed.stdout).toContain(`${FOLDER}/k3s does not exist on the Proxmox host`);
@@ -70,7 +70,7 @@ describe("K3s from a folder on the Proxmox host", () => {
     expect(failed.stdout).toContain("k3s-master");
   }, 300_000);
 
-  it("names a guest that dies before it has them", async () => {
+  it("names a guest that stops before it has them", async () => {
     const { version } = findLab(lab.name)!.k3s;
     await lab.host(`mkdir ${FOLDER} && cp /srv/artifacts/k3s/${version}/k3s* ${FOLDER}/`);
     const step = `${NODE}-artifacts`;
@@ -81,7 +81,7 @@ describe("K3s from a folder on the Proxmox host", () => {
     expectRows([{ row: machines.fileless, node: NODE, vmid: AGENT }], run, lab.stack);
   }, 300_000);
 
-  it("makes the cluster out of the files there, and nothing is downloaded", async () => {
+  it("creates the cluster from the files there, and downloads nothing", async () => {
     const done = await up("--refresh");
     expect(done.stdout + done.stderr).toContain("Resources:");
     expect(done.code).toBe(0);
@@ -99,7 +99,7 @@ describe("K3s from a folder on the Proxmox host", () => {
 });
 
 describe("an agent that starts again", () => {
-  it("sets the labels of its configuration over manual values, and removes none", async () => {
+  it("overwrites manual values with its configuration's labels, and removes no label", async () => {
     await configureAgent("node-label+: [test.example/a=config]");
     await eventually(30, async () => (await label("a")) === "config");
     await lab.kubectl("label", "node", NODE, "test.example/a=manual", "--overwrite");
@@ -110,13 +110,13 @@ describe("an agent that starts again", () => {
     expect(await label("a")).toBe("config");
   }, 120_000);
 
-  it("takes no taint from its configuration once it is registered", async () => {
+  it("ignores its configuration's taints once it is registered", async () => {
     await configureAgent("node-label+: [test.example/c=config]", "node-taint+: ['test.example/t=yes:NoSchedule']");
     await eventually(30, async () => (await label("c")) === "config");
     expect(await taints()).not.toContain("test.example/t");
   }, 60_000);
 
-  it("waits for a server that is down, as activating, and goes on when it is back", async () => {
+  it("waits for a server that is down, as activating, and continues when it is back", async () => {
     await lab.inGuest(SERVER, "systemctl stop k3s");
     await inAgent(restarted + seen("failed to get CA certs", 2));
     expect(await inAgent(state)).toEqual(waiting);
@@ -125,7 +125,7 @@ describe("an agent that starts again", () => {
     await eventually(60, async () => isReady(await node()));
   }, 180_000);
 
-  it("proves nothing about its token while it has certificates; without them it is refused, as activating", async () => {
+  it("does not use its token while it has certificates; without them it is refused, as activating", async () => {
     const token = "/etc/rancher/k3s/token";
     await inAgent(`cp -p ${token} /root/token; sed -i 's/::node:.*/::node:wrong/' ${token}\n${restarted}${active}`);
     const certificates = "find /var/lib/rancher/k3s/agent -maxdepth 1 -type f -delete";
@@ -135,7 +135,7 @@ describe("an agent that starts again", () => {
     await eventually(30, async () => isReady(await node()));
   }, 120_000);
 
-  it("ends, and says so, where kubelet does not take its arguments", async () => {
+  it("exits with an error if the kubelet does not accept its arguments", async () => {
     await inAgent(`echo 'kubelet-arg+: [no-such-flag=1]' >${DROP_IN}\n${restarted}${seen("kubelet exited")}`);
     await inAgent(`rm ${DROP_IN}\n${restarted}${active}`);
   }, 120_000);
@@ -170,7 +170,7 @@ describe("a drain", () => {
 describe("a node that is deleted under a running agent", () => {
   const secret = ["-n", "kube-system", "get", "secret", `${NODE}.node-password.k3s`];
 
-  it("takes its password along and stays away until the agent starts again; then its taints act", async () => {
+  it("loses its password too and stays away until the agent starts again; then its taints apply", async () => {
     const before = (await node()).metadata.uid;
     const { metadata } = await lab.kubectlJson<{ metadata: { ownerReferences: { kind: string; uid: string }[] } }>(
       ...secret,
@@ -194,7 +194,7 @@ describe("a version that does not start", () => {
   const BROKEN = "/root/broken";
   const sum = (file: string) => lab.host(`sha256sum <${file} | cut -d' ' -f1`).then((text) => text.trim());
 
-  it("is taken back by the node, so that the former one in the config is no change and K3s runs", async () => {
+  it("is replaced by the former one on the node, so K3s runs and the former version in the config is no change", async () => {
     const { version } = findLab(lab.name)!.k3s;
     const former = await sum(`${FOLDER}/k3s`);
     const script = `case $1 in --version) echo "k3s version ${VERSION} (broken)" ;; *) echo 'level=fatal msg="broken"' >&2; exit 1 ;; esac`;
@@ -223,8 +223,8 @@ describe("a version that does not start", () => {
   }, 300_000);
 });
 
-describe("an option that K3s does not take", () => {
-  /** The former inputs stay in the state of a failed update: taking the option back must find the node as it was. */
+describe("an option that K3s does not accept", () => {
+  /** The state of a failed update keeps the former inputs: once the option is removed, the node must match them. */
   async function isRefused(option: string, value: string, words: string): Promise<void> {
     await lab.configure(`k3s.${option}`, value);
     const failed = await up();
@@ -234,14 +234,14 @@ describe("an option that K3s does not take", () => {
     await lab.pulumiOk("up", "--yes", "--skip-preview", "--expect-no-changes");
   }
 
-  it("on an agent, which ends: up names it, and the agent goes on without it", async () => {
+  it("on an agent, which exits: up names it, and the agent runs again without it", async () => {
     await isRefused("agentConfig.kubelet-arg[0]", "no-such-flag=1", "unknown flag: --no-such-flag");
     await inAgent(active);
     await eventually(60, async () => isReady(await node()));
   }, 180_000);
 
-  // The config refuses what no K3s knows; a release that is older than an option still does what it does here.
-  it("on a server, which would go on and leave it out: the same", async () => {
+  // The config refuses an option that no K3s has; a release that is older than the option behaves as in this test.
+  it("on a server, which would start and ignore it: the same", async () => {
     await lab.inGuest(SERVER, `mkdir -p $(dirname ${DROP_IN})\necho 'secrets-encryptoin: true' >${DROP_IN}\n`);
     await isRefused("serverConfig.service-node-port-range", "30000-32000", "does not know --secrets-encryptoin");
     await lab.inGuest(SERVER, `rm ${DROP_IN}`);

@@ -2,8 +2,8 @@ import { eventually, Lab } from "../support/lab";
 import { K3sGuest, WAITING } from "../support/k3sGuest";
 
 /*
- * What the scripts rely on in K3s where a cluster has several servers with embedded etcd: how one joins, what keeps it out, how
- * a member is removed, what is left without a majority. K3S_BINARY runs it against a real K3s. The tests build on each other.
+ * What the scripts need from K3s in a cluster with several servers and embedded etcd: how one joins, what prevents it, how a member is
+ * removed, what still works without a quorum. K3S_BINARY runs it with a real K3s. The tests build on each other.
  */
 
 const lab = new Lab("etcd");
@@ -21,7 +21,7 @@ const DATA = "/var/lib/rancher/k3s/server";
 const TOMBSTONE = `${DATA}/db/etcd/tombstone`;
 const tokenOf = (kind: string, server = one) => server.sh(`cat ${DATA}/${kind}`);
 
-/** A server's files but for what `config` says of etcd; `token` is the one to join with. */
+/** A server's files; `config` has the options of etcd, `token` is the one to join with. */
 const configure = (guest: K3sGuest, config: readonly string[], token = "server-password") =>
   guest.configure({
     "config.yaml": [...TOKENS, NO_ADD_ONS, ...config],
@@ -35,12 +35,12 @@ interface Member {
   readonly isLearner?: boolean;
 }
 
-/** The members as a server tells them to its own machine; without a majority it cannot. */
+/** The members that a server lists to its own machine; it cannot without a quorum. */
 async function members(server: K3sGuest): Promise<readonly Member[]> {
   const info = await server.sh("curl -sk --max-time 5 https://127.0.0.1:6443/db/info");
   return (JSON.parse(info) as { members: readonly Member[] }).members;
 }
-/** Names of the nodes whose members vote. A member is called by its node and a random part. */
+/** Names of the nodes whose members vote. A member's name is its node's and a random part. */
 const voters = async (server: K3sGuest) =>
   (await members(server))
     .filter(({ isLearner }) => !isLearner)
@@ -62,12 +62,12 @@ const node = async (server: K3sGuest, name: string) =>
 const annotations = async (server: K3sGuest, name: string) => (await node(server, name)).metadata.annotations;
 const votes = async (server: K3sGuest, name: string) =>
   (await node(server, name)).status.conditions.find(({ type }) => type === "EtcdIsVoter");
-/** K3s looks each 15 seconds. */
+/** K3s checks every 15 seconds. */
 const isVoter = (server: K3sGuest, name: string) =>
   eventually(60, async () => (await votes(server, name))?.status === "True");
 const ready = (server: K3sGuest) =>
   server.sh("ready() { kubectl get --raw=/readyz >/dev/null 2>&1; }\nwithin 60 ready");
-/** Refused, and not only by the caller's patience, for which `timeout` would answer 124. */
+/** Refused by the API itself. The caller's own timeout would be exit code 124. */
 const unready = "unready() { timeout 10 /usr/local/bin/k3s kubectl get --raw=/readyz >/dev/null 2>&1; [ $? = 1 ]; }";
 
 beforeAll(async () => {
@@ -83,7 +83,7 @@ beforeAll(async () => {
 afterAll(() => lab.down(), 120_000);
 
 describe("a single server", () => {
-  it("has no etcd: nobody votes, and there is no member to be asked for", async () => {
+  it("has no etcd: no node votes, and there is no list of members", async () => {
     await configure(one, []);
     await one.restart();
     await one.active(120);
@@ -107,7 +107,7 @@ describe("a single server", () => {
     });
   }, 240_000);
 
-  it("keeps its only voter, and takes the request for its removal back", async () => {
+  it("keeps its only voter, and removes the annotation that asks for its removal", async () => {
     await one.sh(`kubectl annotate node server-1 ${REMOVE}=true`);
     await eventually(30, async () => (await annotations(one, "server-1"))[REMOVE] === undefined);
     expect((await annotations(one, "server-1"))[REMOVED]).toBeUndefined();
@@ -116,7 +116,7 @@ describe("a single server", () => {
 });
 
 describe("a server that joins", () => {
-  it("ends where its token is for another cluster's CA, or names another password", async () => {
+  it("exits if its token has another cluster's CA or another password", async () => {
     const token = await tokenOf("token");
     const refused = async (wrong: string, line: string) => {
       await configure(two, joining(one), wrong);
@@ -130,7 +130,7 @@ describe("a server that joins", () => {
     await refused(token.replace("server-password", "wrong"), "not authorized");
   }, 120_000);
 
-  it("becomes a voter beside the others, though its configuration has cluster-init too", async () => {
+  it("becomes a voter, although its configuration has cluster-init too", async () => {
     for (const server of [two, three]) {
       await configure(server, joining(one), await tokenOf("token"));
       await server.restart();
@@ -149,7 +149,7 @@ describe("a server that joins", () => {
 });
 
 describe("a server that is dead", () => {
-  it("takes neither the API of the others along nor an agent that has only its address", async () => {
+  it("stops neither the API of the others nor an agent that has only its address", async () => {
     const known = "/var/lib/rancher/k3s/agent/etc/k3s-agent-load-balancer.json";
     const address = `${two.address}:6443`;
     await agent.sh(`within 30 grep -qF ${address} ${known}`);
@@ -159,7 +159,7 @@ describe("a server that is dead", () => {
     await agent.active(120);
   }, 180_000);
 
-  it("lets nobody join, until it has been removed", async () => {
+  it("prevents others from joining until it is removed", async () => {
     await configure(four, joining(two), await tokenOf("token", two));
     await four.restart();
     await four.seen("Waiting for other members to finish joining etcd cluster: etcdserver: unhealthy cluster", 2);
@@ -172,7 +172,7 @@ describe("a server that is dead", () => {
     await two.sh("kubectl delete node server-1 --timeout=60s");
   }, 300_000);
 
-  it("stays out when its machine comes back, rather than beginning a cluster of its own", async () => {
+  it("stays out when its machine is back, and does not begin a new cluster", async () => {
     await lab.host(`pct start ${one.vmid}`);
     await one.sh("within 60 test -S /run/systemd/private; restart");
     await one.seen("the member has been permanently removed from the cluster");
@@ -183,13 +183,13 @@ describe("a server that is dead", () => {
 });
 
 describe("a member that is removed while its server runs", () => {
-  it("leaves its server without readiness, which starts again only where it has a server to join", async () => {
+  it("makes its server not ready; that server starts again only if it has a server to join", async () => {
     const before = (await members(two)).find(({ name }) => name.startsWith("server-4"))!.name;
     await two.sh(`kubectl annotate node server-4 ${REMOVE}=true`);
     await eventually(90, async () => (await annotations(two, "server-4"))[REMOVED] === before);
     expect(await voters(two)).toEqual(["server-2", "server-3"]);
     await four.sh(`within 60 test -e ${TOMBSTONE}; ${unready}; within 20 unready`);
-    // Else the answer stays on the Node, and K3s takes it for that of the next removal.
+    // Otherwise the answer stays on the Node, and K3s uses it for the next removal.
     await two.sh("kubectl delete node server-4 --timeout=60s");
     await configure(four, ["cluster-init: true"]);
     await four.restart();
@@ -203,12 +203,12 @@ describe("a member that is removed while its server runs", () => {
   }, 240_000);
 });
 
-describe("without a majority", () => {
-  it("a server is not ready, and says so soon; its restart waits until others are back", async () => {
+describe("without a quorum", () => {
+  it("a server is soon not ready; its restart waits until others are back", async () => {
     for (const server of [three, four]) await server.sh("systemctl stop k3s");
     await two.sh(`${unready}; within 20 unready`);
     await two.restart();
-    // Etcd runs and has no leader. K3s says so itself only half a minute later.
+    // Etcd runs and has no leader. K3s itself reports that only half a minute later.
     const health = "curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:2381/readyz";
     const waits = `[ "$(systemctl is-active k3s)" = activating ] && [ "$(${health})" = 503 ]`;
     await two.sh(`waits() { ${waits}; }; within 60 waits`);
@@ -219,8 +219,8 @@ describe("without a majority", () => {
   }, 240_000);
 });
 
-describe("a machine that is made anew under the name of a member", () => {
-  it("cannot join until the Node has been deleted, which takes the former member along", async () => {
+describe("a machine that is rebuilt with the name of a member", () => {
+  it("cannot join until the Node is deleted, which removes the former member too", async () => {
     await four.sh(`systemctl stop k3s; rm -r ${DATA}/db`);
     await four.restart();
     await four.seen("etcd cluster join failed: duplicate node name found");

@@ -15,7 +15,7 @@ afterAll(() => lab?.dispose());
 
 const seconds = (since: number): string => `${((Date.now() - since) / 1000).toFixed(1)} s`;
 
-it(`a cluster of ${WORKERS} workers is previewed and made`, async () => {
+it(`a cluster of ${WORKERS} workers is previewed and created`, async () => {
   const parallel = ["--parallel", "64"];
   const times: string[] = [];
   let began = Date.now();

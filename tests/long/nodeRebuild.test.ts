@@ -7,7 +7,7 @@ const [SERVER, WORKER, OTHER] = [100, 102, 103];
 const NODE = "k3s-worker-01";
 const OTHERS = { "k3s-master": SERVER, "k3s-worker-02": OTHER };
 
-/** What is another one for a new machine, and for a new Node. */
+/** What differs for a new machine, and for a new Node. */
 async function identityOf(
   name: string,
   vmid: number,
@@ -52,7 +52,7 @@ it("replaces the machine and the Node of this worker, and touches no other", asy
   await lab.pulumiOk("preview", "--expect-no-changes");
 });
 
-it("refuses a node that is not there, and names those that are", async () => {
+it("refuses a node that does not exist, and lists those that do", async () => {
   const { code, stderr } = await lab.cluster("node", "rebuild", "k3s-worker-09", "--stack", lab.stack, "--yes");
   expect([code, stderr]).toEqual([
     1,

@@ -11,8 +11,8 @@ import { PageCommands } from "../support/pageCommands";
 import { killTree } from "../support/processTree";
 
 /*
- * The pages about moving, upgrade and trouble: their commands, read from them and run as far as a lab can. One lab and one small
- * cluster; the tests build on each other. With K3S_BINARY there is no next release, as its version is not a text in it.
+ * The commands of the pages about moving, upgrade and trouble, read from them and run as far as a lab can. One lab and one small
+ * cluster; the tests build on each other. With K3S_BINARY there is no next release, because its version is not a text in it.
  */
 
 const repo = path.join(__dirname, "../..");
@@ -39,18 +39,18 @@ beforeAll(() => world.up(), 40 * 60_000);
 afterAll(() => world.down(), 120_000);
 jest.setTimeout(600_000);
 
-it("moving: the host is checked, and what would be made is shown; nothing changes", async () => {
+it("moving: the host is checked, and the preview shows what would be created; nothing changes", async () => {
   const page = new PageCommands("docs/moving.md", "## The steps", world);
   const before = await world.hostState();
   const checked = await page.run("npx proxmox-k3s doctor --host root@HOST");
-  // The one thing that a lab's host lacks.
+  // The only thing that a lab's host lacks.
   expect([checked.code, checked.stdout]).toEqual([1, expect.stringMatching(/✗ host +the host has no gateway/)]);
   expect(await well(page.run("npx proxmox-k3s init root@HOST --dry-run"))).toMatch(/vmIds: [^]*addresses: /);
   expect(await world.hostState()).toBe(before);
   expect(page.next(1)).toEqual([]);
 });
 
-it("a small cluster stands", async () => {
+it("a small cluster is created", async () => {
   await well(world.init("--yes", "--workers", "1"));
   world.takeArtifactsFromTheLab();
   await well(pulumi("up", "--yes", "--skip-preview"));
@@ -59,7 +59,7 @@ it("a small cluster stands", async () => {
 });
 
 describe("upgrade", () => {
-  /** The stand-in as the next release: another patch version, of the same length, stands in its binary. */
+  /** The stand-in as the next release: its binary has another patch version of the same length. */
   async function offerNextRelease(): Promise<{ version: string; sha256: string }> {
     const former = findLab(world.lab.name)!.k3s.version;
     const version = former.replace(/\.(\d)\+/, (_, patch) => `.${Number(patch) + 1}+`);
@@ -82,7 +82,7 @@ describe("upgrade", () => {
     expect(page.next(1)).toEqual([]);
   });
 
-  it("this program: a gate of another version is named, and is installed again without a word about its key", async () => {
+  it("this program: a gate of another version is named, and is installed again without an option for its key", async () => {
     const page = new PageCommands("docs/upgrade.md", "## This program", world);
     expect(page.next(2)).toEqual(["git pull", "npm ci --omit=dev"]);
     const gate = "/usr/local/sbin/proxmox-k3s-gate";
@@ -97,7 +97,7 @@ describe("upgrade", () => {
 });
 
 describe("trouble", () => {
-  it("an interrupted run: the three questions name the way on, and it leads to a whole cluster", async () => {
+  it("an interrupted run: the page's three questions name the next step, which completes the cluster", async () => {
     await well(world.own("scale", "worker", "2", "--stack", name, "--yes"));
     const args = ["up", "--yes", "--skip-preview", "--stack", name, "--non-interactive"];
     const run = spawn("pulumi", args, { cwd: repo, env: world.envAfter(), stdio: "ignore" });

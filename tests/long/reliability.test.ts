@@ -12,7 +12,7 @@ import { LabApi } from "../support/labApi";
 import type { PulumiResult } from "../support/pulumiResult";
 
 /**
- * The rows of docs/reliability.md on faults that real machines and a real network have: one lab, from nothing to nothing.
+ * The rows of docs/reliability.md about faults of real machines and a real network: one lab, from the first `up` to `destroy`.
  * The tests build on each other; the first failure is the one to read.
  */
 
@@ -36,11 +36,11 @@ beforeAll(async () => {
 }, 20 * 60_000);
 afterAll(() => lab.down(), 120_000);
 
-/** The steps of one node wait for none of another's, so that one failure hides no other. */
+/** One node's steps do not wait for another's, so one failure hides no other. */
 const run = (command: string, ...flags: string[]): Promise<PulumiResult> =>
   lab.pulumiResult(command, "--yes", "--skip-preview", "--continue-on-error", ...flags);
 
-/** Sets a row's fault, for one guest where it is meant for one. */
+/** Sets a row's fault, for one guest if the fault is for one. */
 const fault = ({ set }: Row, guest?: number) =>
   setFault(runningLab(lab.name), { ...set, ...(guest !== undefined && { guest }) });
 const clear = () => clearFaults(runningLab(lab.name));
@@ -60,7 +60,7 @@ async function managed(): Promise<number[]> {
   return containers.map(({ inputs }) => inputs.vmId).sort();
 }
 
-/** A pod on the node, and a budget that lets nobody evict it. */
+/** A pod on the node, and a disruption budget that forbids its eviction. */
 async function blockDrain(node: string): Promise<void> {
   const image = ["--image=docker.io/library/lab-test:1", "--image-pull-policy=Never", "--labels=app=held"];
   await lab.kubectl("run", "held", ...image, "--overrides", JSON.stringify({ spec: { nodeName: node } }));
@@ -75,13 +75,13 @@ async function expectNodes(...nodes: readonly { node: string; vmid: number }[]):
   expect(await managed()).toEqual(nodes.map(({ vmid }) => vmid));
 }
 
-test("an up in which everything fails: each says what, where, why and what next, and nothing is lost", async () => {
+test("an up in which everything fails: each error says what, where, why and what next, and nothing is lost", async () => {
   await lab.pulumiOk("config", "set", "--path", "proxmox-k3s:cluster.k3s.startTimeout", "90s");
   await fault(machines.late);
   await fault(machines.nameless);
   await fault(machines.mute, MUTE.vmid);
   const running = run("up");
-  // Between its creation and the restart with the lines that only root may write.
+  // The fault comes between its creation and the restart with the options that only root may write.
   const conf = path.join(paths.etcPve, "nodes/pve/lxc", `${DYING.vmid}.conf`);
   await eventually(120, async () => fs.existsSync(conf) && /^lxc\./m.test(fs.readFileSync(conf, "utf8")));
   await fault(machines.dying, DYING.vmid);
@@ -98,7 +98,7 @@ test("an up in which everything fails: each says what, where, why and what next,
   expect(await managed()).toEqual([100, 102, 103]);
 }, 400_000);
 
-test("when all is mended, the next up ends in the plan, and a further one changes nothing", async () => {
+test("once all causes are fixed, the next up matches the plan, and a further one changes nothing", async () => {
   await clear();
   await lab.host(`pct reboot ${MUTE.vmid}`);
   const up = await run("up");
@@ -107,7 +107,7 @@ test("when all is mended, the next up ends in the plan, and a further one change
   expect((await run("up")).changes).toEqual({});
 }, 300_000);
 
-test("nodes that are new, whose machines die at one step or another", async () => {
+test("new nodes whose machines die at different steps", async () => {
   await lab.pulumiOk("config", "set", "--path", COUNT, "5");
   const running = run("up");
   const unready = lab.dieAtStep(`${UNREADY.node}-ready`, `ready-${UNREADY.vmid}`, UNREADY.vmid);
@@ -118,7 +118,7 @@ test("nodes that are new, whose machines die at one step or another", async () =
     `${KEYLESS.node}-lxc`,
   );
   await lab.atK3sStep(CUT_OFF.node, CUT_OFF.vmid, `pct stop ${CUT_OFF.vmid}`);
-  // It keeps it from coming back.
+  // This keeps the machine from starting again.
   await fault(machines.cutOff, CUT_OFF.vmid);
   await lab.host(`pct start ${CUT_OFF.vmid}`);
   await Promise.all([unready, keyless]);
@@ -139,7 +139,7 @@ test("nodes that are new, whose machines die at one step or another", async () =
   expect((await run("up")).changes).toEqual({});
 }, 500_000);
 
-test("a node that is new, whose only server dies while it joins", async () => {
+test("a new node whose only server dies while it joins", async () => {
   await lab.pulumiOk("config", "set", "--path", COUNT, "6");
   const running = run("up");
   await lab.atK3sStep(UNSERVED.node, UNSERVED.vmid, `pct stop ${MASTER.vmid}`);
@@ -150,14 +150,14 @@ test("a node that is new, whose only server dies while it joins", async () => {
   expect((await run("up")).changes).toEqual({});
 }, 500_000);
 
-test("a scale down without SSH to the host takes nothing away", async () => {
+test("a scale down without SSH to the host removes nothing", async () => {
   await fault(machines.gone, DYING.vmid);
   await api.task("POST", `/nodes/pve/lxc/${DYING.vmid}/status/reboot`);
   await eventually(15, async () => (await status()).guests[2]?.status === "stopped");
   await lab.pulumiOk("config", "set", "--path", COUNT, "1");
   const [preflight] = hostShell["when a worker is to go"];
   await fault(preflight);
-  // Removals do not wait for the look at the host: each leave is refused as well.
+  // Removals do not wait for the check of the host: each leave fails as well.
   const [leave] = hostShell["once the host was looked at again"];
   const leaves = ALL.filter((each) => each !== MASTER && each !== MUTE).map((each) => ({ row: leave, ...each }));
   expectRows([{ row: preflight, ...MASTER }, ...leaves], await run("up"), lab.stack);
@@ -165,7 +165,7 @@ test("a scale down without SSH to the host takes nothing away", async () => {
   await clear();
 }, 200_000);
 
-test("a node whose machine has died leaves all the same, as does one whose machine dies while it is drained", async () => {
+test("a node whose machine is dead still leaves, and so does one whose machine dies during the drain", async () => {
   await blockDrain(CUT_OFF.node);
   const running = run("up");
   await lab.until(`grep -q "disruption budget" ${logOf(`${CUT_OFF.node}-leave`)} 2>/dev/null`);
@@ -180,9 +180,9 @@ test("a node whose machine has died leaves all the same, as does one whose machi
   await expectNodes(MASTER, MUTE);
 }, 200_000);
 
-test("the sums that nobody pinned cannot be read: no node is touched", async () => {
+test("checksums that are not pinned cannot be read: no node is touched", async () => {
   const setUrl = (url: string) => lab.pulumiOk("config", "set", "--path", `${ARTIFACTS}.baseUrl`, url);
-  // Without known sums a release comes over HTTPS alone. The host trusts the mirror as an administrator would have it.
+  // Without known checksums a release must come over HTTPS. The host trusts the mirror, as after an administrator's set-up.
   const trusted = "/usr/local/share/ca-certificates/mirror.crt";
   await lab.host(
     `mkdir -p ${path.dirname(trusted)} && cp /etc/pve/pve-root-ca.pem ${trusted} && update-ca-certificates`,
@@ -191,7 +191,7 @@ test("the sums that nobody pinned cannot be read: no node is touched", async () 
   await setUrl(url);
   expect((await run("up")).code).toBe(0);
   await lab.pulumiOk("config", "rm", "--path", `${ARTIFACTS}.sha256`);
-  // The host knows its own name without asking anybody.
+  // The host resolves its own name without DNS.
   await setUrl("https://releases.lab:8443/k3s");
   await fault(machines.sumless);
   expectRows([{ row: machines.sumless, ...MASTER }], await run("up"), lab.stack);

@@ -8,13 +8,13 @@ import { Homelab } from "../support/homelab";
 import { inTurns, type PulumiResult } from "../support/pulumiResult";
 
 /**
- * The rows of docs/reliability.md on machines that are made and changed: each strikes a worker of its own, all in one `up`.
- * The tests build on each other.
+ * The rows of docs/reliability.md about the creation and change of machines: each row's fault is on a different worker, all in one
+ * `up`. The tests build on each other.
  */
 
 jest.setTimeout(600_000);
 
-/** The steps of one node wait for none of another's, so that one failure ends no other's test. */
+/** One node's steps do not wait for another's, so one failure does not end another row's test. */
 const ALL = ["--continue-on-error", "--parallel", "64"];
 
 let scene: Scene;
@@ -32,7 +32,7 @@ describe("up", () => {
     expectSeen(scene.cases[at]!, struck);
   });
 
-  it("loses nothing: what was made is in the state, but for what a person is told to clear away", async () => {
+  it("loses nothing: what was created is in the state, except what the message tells you to remove", async () => {
     const managed = await scene.managed();
     const states = scene.cases.map(({ node, vmid }) => [node, scene.isThere(vmid), managed.includes(vmid)]);
     const expected = scene.cases.map(({ row, node, vmid }) =>
@@ -44,7 +44,7 @@ describe("up", () => {
 });
 
 describe("afterwards", () => {
-  it("an up goes on where it ended, and stops at what was half made, naming the way on", async () => {
+  it("an up continues where it ended, and stops at what is half created, with the next step", async () => {
     const again = await scene.lab.up(...ALL);
     const half = scene.cases.filter(({ row }) => row.remedy === "recover");
     expect([...again.failed].sort()).toEqual(half.map(({ node }) => node).sort());
@@ -54,7 +54,7 @@ describe("afterwards", () => {
       );
   });
 
-  it("that way leads to the plan, and a further up changes nothing", async () => {
+  it("that step completes the plan, and a further up changes nothing", async () => {
     await scene.recover();
     const last = await scene.lab.up(...ALL);
     expect([last.code, last.errors]).toEqual([0, []]);
@@ -84,7 +84,7 @@ describe("change", () => {
     expectSeen(cases()[at]!, struck);
   });
 
-  it("ends in the plan with --refresh, and a further up changes nothing", async () => {
+  it("matches the plan after --refresh, and a further up changes nothing", async () => {
     const up = await scene.lab.up(...ALL, "--refresh");
     expect([up.code, up.errors]).toEqual([0, []]);
     for (const { node, vmid } of scene.cases) {

@@ -6,8 +6,8 @@ import { type Case, expectRows, strike } from "../reliability/strike";
 import { Homelab } from "../support/homelab";
 
 /**
- * The rows of docs/reliability.md on a Proxmox host that refuses SSH, at each step that needs it, and on a server that has
- * died: one world from nothing to nothing. The tests build on each other.
+ * The rows of docs/reliability.md about a Proxmox host that refuses SSH, at each step that needs it, and about a server that is dead:
+ * one world, from the first `up` to `destroy`. The tests build on each other.
  */
 
 jest.setTimeout(600_000);
@@ -29,13 +29,13 @@ const scaleTo = (count: number): void => lab.edit(({ pools }) => (pools.worker.c
 const cases = (rows: readonly Row[], ...nodes: Omit<Case, "row">[]): Case[] =>
   rows.map((row, at) => ({ row, ...(nodes[at] ?? MASTER) }));
 
-/** The tests of several rows that one run shows. */
+/** The titles of several rows that one run tests. */
 const titles = (rows: readonly Row[]): string => rows.map(titleOf).join("; ");
 
 describe("up", () => {
   const early = ["from the start", "once the host was looked at"] as const;
   it.each(early.map((when) => [titles(hostShell[when]), when] as const))("%s", async (_, when) => {
-    // They dial at the same time: none ends before all have begun.
+    // They connect at the same time: none ends before all have begun.
     const first = ["homelab-roster create", "homelab-preflight create", "homelab-release-sums create"];
     lab.host.delay = () => lab.once(...first);
     const all = cases(hostShell[when]);
@@ -44,7 +44,7 @@ describe("up", () => {
   });
 
   it(titles(hostShell["once K3s runs on the server"]), async () => {
-    // From here on the bounds of dialling are known.
+    // From here on the time limits of a connection attempt are known.
     lab.editProgram("remote/dialing.ts", (text) => text.replace("host: 10", "host: 3"));
     lab.host.delay = () => 10;
     const all = cases(hostShell["once K3s runs on the server"]);
@@ -85,7 +85,7 @@ describe("up with files from the host", () => {
 
 describe("change", () => {
   it.each(["when a machine is to change", "once a machine was rebooted"] as const)(
-    "%s: the next up goes on, and a further one changes nothing",
+    "%s: the next up continues, and a further one changes nothing",
     async (when) => {
       const memory = { "when a machine is to change": "5GB", "once a machine was rebooted": "6GB" }[when];
       lab.edit(({ pools }) => (pools.master.memory = memory));
@@ -101,10 +101,10 @@ describe("change", () => {
 
 describe("scale down", () => {
   it.each(["when a worker is to go", "once the host was looked at again"] as const)(
-    "%s: nothing of it goes",
+    "%s: nothing of it is removed",
     async (when) => {
       scaleTo(1);
-      // A removal does not wait for the look at the host: it is refused as well.
+      // A removal does not wait for the check of the host: it fails as well.
       const later = "once the host was looked at again";
       const rows = when === later ? hostShell[later] : [...hostShell[when], ...hostShell[later]];
       const all = cases(rows, worker(2), worker(2));
@@ -114,7 +114,7 @@ describe("scale down", () => {
     },
   );
 
-  it("once it has left: its machine stays, and goes with the next up", async () => {
+  it("once it has left: its machine stays, and is removed by the next up", async () => {
     const all = cases(hostShell["once a worker has left"], worker(2));
     expectRows(all, await strike(lab, all, () => lab.up(...ALL)));
     expect(lab.machines.isRunning(103)).toBe(true);
@@ -143,13 +143,13 @@ describe("scale down", () => {
 });
 
 describe("destroy", () => {
-  it("when all is to go: nothing goes unguarded", async () => {
+  it("when all is to be removed: nothing is removed without its guard", async () => {
     const all = cases(hostShell["when all is to go"]);
     expectRows(all, await strike(lab, all, () => lab.destroy(...ALL)));
     expect(lab.journal.whats("machine")).toEqual([]);
   });
 
-  it("once every machine is gone: the roster goes with the next destroy", async () => {
+  it("once every machine is gone: the next destroy removes the roster", async () => {
     const all = cases(hostShell["once every machine is gone"]);
     expectRows(all, await strike(lab, all, () => lab.destroy(...ALL)));
     expect(await scene.managed()).toEqual([]);

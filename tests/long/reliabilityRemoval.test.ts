@@ -6,16 +6,16 @@ import { expectSeen, strike } from "../reliability/strike";
 import { Homelab, type HomelabSnapshot } from "../support/homelab";
 import type { PulumiResult } from "../support/pulumiResult";
 
-/** The rows of docs/reliability.md on machines that are taken away: each strikes a worker of its own, all in one run. */
+/** The rows of docs/reliability.md about removed machines: each row's fault is on a different worker, all in one run. */
 
 jest.setTimeout(600_000);
 
-/** The steps of one node wait for none of another's, so that one failure ends no other's test. */
+/** One node's steps do not wait for another's, so one failure does not end another row's test. */
 const ALL = ["--continue-on-error", "--parallel", "64"];
 
 const rows = { "scale down": machineRemoval("scale down"), destroy: machineRemoval("destroy") };
 
-/** A cluster that stands, with a worker for each row. */
+/** An existing cluster, with a worker for each row. */
 let standing: HomelabSnapshot;
 beforeAll(async () => {
   const scene = new Scene(await Homelab.start(), rows.destroy);
@@ -44,7 +44,7 @@ describe.each(["scale down", "destroy"] as const)("%s", (phase) => {
     expectSeen(scene.cases[at]!, struck);
   });
 
-  it("loses nothing: a guest that stands is in the state; no guest goes before its node has left", async () => {
+  it("loses nothing: an existing guest is in the state; no guest is removed before its node has left", async () => {
     const managed = await scene.managed();
     for (const { node, vmid } of scene.cases) {
       if (scene.isThere(vmid)) expect([node, managed.includes(vmid)]).toEqual([node, true]);
@@ -53,7 +53,7 @@ describe.each(["scale down", "destroy"] as const)("%s", (phase) => {
     scene.expectStrangerUntouched();
   });
 
-  it("ends with the same command again, with --refresh where a guest went unseen", async () => {
+  it("finishes with the same command again, with --refresh if a guest was removed without the program", async () => {
     const unseen = scene.cases.filter(({ vmid }) => !scene.isThere(vmid)).filter(({ row }) => row.sees.length > 0);
     expect(unseen.filter(({ row }) => row.remedy !== "again --refresh")).toEqual([]);
     const again = await run();
@@ -65,9 +65,9 @@ describe.each(["scale down", "destroy"] as const)("%s", (phase) => {
     scene.expectStrangerUntouched();
   });
 
-  it("leads to the plan by the next up, and a further one changes nothing", async () => {
+  it("matches the plan after the next up, and a further one changes nothing", async () => {
     scene.lab.edit(({ pools }) => (pools.worker.count = 1));
-    // The cluster went with its only server.
+    // The destroy of the only server has ended the cluster.
     if (phase === "destroy") scene.lab.host.members.clear();
     const up = await scene.lab.up();
     expect([up.code, up.errors]).toEqual([0, []]);

@@ -3,8 +3,8 @@ import { findLab, labNetwork } from "../../lab/lab";
 import { eventually, Lab } from "../support/lab";
 
 /*
- * Several servers on real parts: etcd's members are real, and so is its majority. One cluster grows from one server to three,
- * exchanges its first one, loses another, and shrinks again; it is the same cluster all along. The tests build on each other.
+ * Several servers with real parts: etcd's members and their quorum are real. One cluster grows from one server to three, replaces its
+ * first one, loses another, and shrinks again; it stays the same cluster. The tests build on each other.
  */
 
 const lab = new Lab("servers");
@@ -18,7 +18,7 @@ interface Node {
   readonly status: { readonly conditions: readonly { readonly type: string; readonly status: string }[] };
 }
 
-/** So many servers, without those indices; one worker beside them. */
+/** A number of servers, without those indices, and one worker. */
 function wish(count: number, ...retired: number[]): void {
   const { prefix } = labNetwork(findLab(lab.name)!.subnet);
   const addresses = [20, 60, 61, 62, 63].map((last) => `${prefix}.${last}`);
@@ -41,17 +41,17 @@ async function nodes(): Promise<Record<string, string>> {
   ];
   return Object.fromEntries(items.map((node) => [node.metadata.name, words(node).join(" ")]));
 }
-/** K3s looks who votes each 15 seconds. */
+/** K3s checks every 15 seconds which members vote. */
 async function expectNodes(servers: readonly number[]): Promise<void> {
   const voting = servers.map((index) => [NAMES[index - 1], "Ready votes"]);
   const expected = { ...Object.fromEntries(voting), "k3s-worker-01": "Ready" };
   await eventually(60, async () => isDeepStrictEqual(await nodes(), expected)).catch(() => {});
   expect(await nodes()).toEqual(expected);
 }
-/** When K3s was started on a node; the same before and after means that nothing was restarted. */
+/** The start time of K3s on a node; if it is the same before and after, nothing was restarted. */
 const started = (vmid: number): Promise<string> =>
   lab.host(`pct exec ${vmid} -- systemctl show -p ActiveEnterTimestampMonotonic --value k3s k3s-agent`);
-/** Something that only this cluster knows. */
+/** An object that only this cluster has. */
 const witness = (): Promise<string> => lab.kubectl("get", "configmap", "witness", "-o", "jsonpath={.data.word}");
 const guests = async (): Promise<string[]> =>
   (await lab.host("ls /etc/pve/lxc"))
@@ -77,7 +77,7 @@ it("one server becomes three, one after the other, and the worker is not touched
   expect(await witness()).toBe("remember");
 }, 600_000);
 
-it("is then at rest, and each server has the same token", async () => {
+it("does not change after that, and each server has the same token", async () => {
   const before = await Promise.all([100, 110, 111].map(started));
   await lab.pulumiOk("up", "--yes", "--skip-preview", "--expect-no-changes");
   expect(await Promise.all([100, 110, 111].map(started))).toEqual(before);
@@ -86,7 +86,7 @@ it("is then at rest, and each server has the same token", async () => {
     expect(await lab.host(`pct exec ${vmid} -- cat /var/lib/rancher/k3s/server/token`)).toBe(token);
 }, 180_000);
 
-it("the first server goes like any other; the cluster is the same, at another address", async () => {
+it("the first server is removed like any other; the cluster stays the same, with another address", async () => {
   const others = await Promise.all([102, 110, 111].map(started));
   wish(3, 1);
   await up();
@@ -96,13 +96,13 @@ it("the first server goes like any other; the cluster is the same, at another ad
   const { prefix } = labNetwork(findLab(lab.name)!.subnet);
   expect((await lab.pulumiOk("stack", "output", "apiEndpoint")).trim()).toBe(`https://${prefix}.60:6443`);
   expect(await witness()).toBe("remember");
-  // The worker has lost the server that it began with, and knows the others.
+  // The worker has lost the server that it joined through, and knows the others.
   await lab.host("pct exec 102 -- systemctl restart k3s-agent");
   await expectNodes([2, 3, 4]);
 }, 600_000);
 
 describe("with a dead server", () => {
-  it("the API goes on, no other server may be restarted, and the change names the dead one", async () => {
+  it("the API still works, no other server may be restarted, and the change names the dead one", async () => {
     await lab.host("pct stop 111");
     await eventually(60, async () => (await witness()) === "remember");
     await lab.pulumiOk("config", "set", "--path", "proxmox-k3s:cluster.k3s.serverConfig.etcd-snapshot-retention", "3");
@@ -112,7 +112,7 @@ describe("with a dead server", () => {
     await lab.pulumiOk("config", "rm", "--path", "proxmox-k3s:cluster.k3s.serverConfig");
   }, 300_000);
 
-  it("another takes its place in one up", async () => {
+  it("one up replaces it", async () => {
     wish(3, 1, 3);
     await up();
     await expectNodes([2, 4, 5]);
@@ -121,8 +121,8 @@ describe("with a dead server", () => {
   }, 600_000);
 });
 
-it("three servers become one, one after the other; of one of them etcd alone still knows", async () => {
-  // As a join leaves it that is cut off before the node registers.
+it("three servers become one, one after the other; one of them is only in etcd", async () => {
+  // This is the result of a join that was interrupted before the node registered.
   await lab.host("pct exec 113 -- systemctl stop k3s");
   const none = { finalizers: null, labels: { "node-role.kubernetes.io/etcd": null }, annotations: NO_MEMBER };
   await lab.kubectl("patch", "node", NAMES[4]!, "--type=merge", "-p", JSON.stringify({ metadata: none }));
