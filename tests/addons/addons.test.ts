@@ -15,7 +15,7 @@ import { privateKey, type Secret, secretsIn } from "../support/secretScan";
 
 /*
  * The add-ons' program with the real engine, the real Kubernetes provider and a cluster of one server, from the first `up` to
- * `destroy`, in the order in which a person would go. The tests build on each other; the first failure is the one to read.
+ * `destroy`, in the order of a person's steps. The tests build on each other; the first failure is the one to read.
  */
 
 const lab = new Lab("addons");
@@ -23,7 +23,7 @@ const addons = new AddonsLab(lab);
 const SERVER = { name: "k3s-master", vmid: 100 };
 /** The double of Traefik's chart in the lab's registry. */
 let chart: { source: string; version: string; digest: string };
-/** An address that the server has beside its own. */
+/** A second address of the server. */
 const SECOND = 90;
 const at = (last: number): string => `${labNetwork(findLab(lab.name)!.subnet).prefix}.${last}`;
 
@@ -37,7 +37,7 @@ beforeAll(async () => {
     delete cluster.pools.worker;
     cluster.k3s.tlsSans = [at(SECOND)];
   });
-  // The chart comes later.
+  // A later test adds the chart.
   addons.edit((config) => {
     chart = config.ingress.chart;
     delete config.ingress;
@@ -49,14 +49,14 @@ afterAll(() => lab.down(), 120_000);
 jest.setTimeout(300_000);
 
 describe("the lab", () => {
-  it("has a node that takes no look at the machine's disk", async () => {
+  it("has a node that ignores how full the host's disk is", async () => {
     const { kubeletconfig } = JSON.parse(
       await lab.kubectl("get", "--raw", `/api/v1/nodes/${SERVER.name}/proxy/configz`),
     ) as { kubeletconfig: { imageGCHighThresholdPercent: number } };
     expect(kubeletconfig.imageGCHighThresholdPercent).toBe(100);
   });
 
-  it("has a node that gets an image from its registry, whatever registry the name has", async () => {
+  it("has a node that gets any image from the lab's registry, also with another registry in its name", async () => {
     const image = "ghcr.io/team/pulled:1";
     await pushImageArchive(addons.registry, await ownImage(image));
     await lab.kubectl("apply", "-f", podFile("pulled", image));
@@ -68,17 +68,17 @@ describe("the lab", () => {
 });
 
 describe("the first up", () => {
-  it("makes what the config names, and nothing else", async () => {
+  it("creates what the config names, and nothing else", async () => {
     const twice = ["create", "create"];
     expect(await addons.result("up")).toEqual({
-      // The engine's own provider reads the stack of the cluster.
+      // The engine's own provider reads the cluster's stack.
       ...all(["default", lab.stack, ...namespaceParts("apps"), "proxmox-k3s-view"], "create"),
-      // A role and its binding have one name.
+      // A role and its binding have the same name.
       ...{ "proxmox-k3s-viewer": twice, "proxmox-k3s-operator": twice },
     });
   });
 
-  it("makes objects of one field manager, in a namespace with its level and its policies", async () => {
+  it("creates objects of one field manager, in a namespace with its Pod Security level and its policies", async () => {
     const namespace = await lab.kubectlJson<{
       metadata: { labels: Record<string, string>; managedFields: { manager: string; operation: string }[] };
     }>("get", "namespace", "apps", "--show-managed-fields");
@@ -94,7 +94,7 @@ describe("the first up", () => {
     );
   });
 
-  it("has the API server refuse a pod that asks for more than the level of the namespace", async () => {
+  it("makes the API server refuse a pod that the namespace's level forbids", async () => {
     const refused = await finish("kubectl", ["-n", "apps", "apply", "-f", podFile("bad", "x:1")], lab.environment);
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toContain('violates PodSecurity "restricted:latest"');
@@ -113,7 +113,7 @@ describe("the first up", () => {
     ["anna@example.org", "none", "create", "pods/exec", "no"],
     ["anna@example.org", "none", "patch", "deployments.apps", "no"],
   ])("gives %s of %s the right to %s %s: %s", async (user, group, verb, resource, answer) => {
-    // kubectl takes `pods/eviction` for a pod of the name eviction.
+    // kubectl reads `pods/eviction` as a pod with the name eviction.
     const [of = "", part] = resource.split("/");
     const what = part === undefined ? [of] : [of, "--subresource", part];
     const asked = ["auth", "can-i", verb, ...what, "-n", "apps", "--as", user, "--as-group", group];
@@ -121,7 +121,7 @@ describe("the first up", () => {
     expect(stdout.trim()).toBe(answer);
   });
 
-  it("shows nobody the kubeconfig's key", async () => {
+  it("does not show the kubeconfig's key", async () => {
     const kubeconfig = await lab.pulumiOk("stack", "output", "kubeconfig", "--show-secrets");
     const key = Buffer.from(/client-key-data: (\S+)/.exec(kubeconfig)![1]!, "base64").toString();
     const secrets: Secret[] = [privateKey("the kubeconfig's key", key)];
@@ -140,7 +140,7 @@ describe("a second up", () => {
 
 describe("a chart from the registry", () => {
   const release = (more: object = {}) => ({ traefik: "release", chart, ...more });
-  /** Traefik, though no Ingress is there yet. */
+  /** Traefik, even without an Ingress. */
   const answers = (port: number, scheme = "http"): Promise<IngressAnswer> =>
     eventually(60, () => askIngress(`${scheme}://${at(20)}:${port}/`, "shop.lab"));
 
@@ -172,8 +172,8 @@ describe("a chart from the registry", () => {
     expect(await answers(30_081)).toEqual(NO_SUCH_INGRESS);
   });
 
-  it("goes back to what ran if the upgrade fails", async () => {
-    // No port. Helm would not see a pod that cannot start: of a DaemonSet it lets `maxUnavailable` pods be missing.
+  it("restores the former release if the upgrade fails", async () => {
+    // No port. Helm would not notice a pod that cannot start: it accepts `maxUnavailable` missing pods of a DaemonSet.
     const broken = {
       apiVersion: "v1",
       kind: "Service",
@@ -205,7 +205,7 @@ describe("a preview while the API cannot be reached", () => {
   };
   const expected = { ...all(["apps", "traefik"], "update"), ...all(namespaceParts("more"), "create") };
 
-  it("is exact: nothing without a change, and with one what the same up then does", async () => {
+  it("is exact: no changes without an edit, and with one the same changes as the up after it", async () => {
     await lab.host(`pct exec ${SERVER.vmid} -- systemctl stop k3s`);
     try {
       expect(await addons.result("preview")).toEqual({});
@@ -220,7 +220,7 @@ describe("a preview while the API cannot be reached", () => {
 });
 
 describe("another address of the API", () => {
-  it("replaces nothing, and the next change arrives by it", async () => {
+  it("replaces nothing, and the next change uses it", async () => {
     const [old, other] = [`https://${at(20)}:6443`, `https://${at(SECOND)}:6443`];
     await lab.host(`pct exec ${SERVER.vmid} -- ip address add ${at(SECOND)}/24 dev eth0`);
     await moveCluster(old, other);
@@ -233,7 +233,7 @@ describe("another address of the API", () => {
 });
 
 describe("an up that is killed", () => {
-  it("is taken up by the next one, though the config has changed and objects are there that the state does not have", async () => {
+  it("is finished by the next one, even if the config has changed and the state lacks existing objects", async () => {
     let lost: string[] = [];
     for (let attempt = 1; attempt <= 8 && lost.length === 0; attempt++) {
       const names = ["a", "b", "c", "d", "e", "f"].map((letter) => `killed-${attempt}${letter}`);
@@ -262,7 +262,7 @@ describe("an up that is killed", () => {
 });
 
 describe("destroy", () => {
-  it("removes everything that the program made", async () => {
+  it("removes everything that the program created", async () => {
     const before = await namespaces();
     expect(before).toContain("apps");
     const gone = await addons.result("destroy");
@@ -301,7 +301,7 @@ async function moveCluster(from: string, to: string): Promise<void> {
   }
 }
 
-/** An archive with an image that no node has: the lab's test image and one file more. */
+/** An archive with an image that no node has: the lab's test image with an additional file. */
 async function ownImage(name: string): Promise<string> {
   const { k3s } = findLab(lab.name)!;
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "addons-image-"));
@@ -318,7 +318,7 @@ async function ownImage(name: string): Promise<string> {
   return archive;
 }
 
-/** A pod that may run on the server, and asks for more than `restricted` allows. */
+/** A pod that can run on the server, with more than `restricted` allows. */
 function podFile(name: string, image: string): string {
   const pod = {
     apiVersion: "v1",

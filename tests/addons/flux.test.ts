@@ -14,7 +14,7 @@ import { log, timed } from "../support/timed";
 
 /*
  * Flux by the add-ons' program: its real controllers on a cluster of one server and two agents, a real Git repository over https, SOPS, and
- * nodes that come and go, from the first `up` to `destroy`. The tests build on each other; the first failure is the one to read.
+ * nodes that join and leave, from the first `up` to `destroy`. The tests build on each other; the first failure is the one to read.
  */
 
 const lab = new Lab("flux");
@@ -68,7 +68,7 @@ describe("the first up", () => {
     expect(await flux.text("motd")).toBe("hello");
   });
 
-  it("has told Flux about each node", async () => {
+  it("gives Flux each node's data", async () => {
     expect(await flux.configMaps()).toEqual([...NODES.map((name) => `agent-${name}`), "motd"]);
     const address = (last: number) => `${labNetwork(findLab(lab.name)!.subnet).prefix}.${last}`;
     expect(await flux.text("agent-k3s-master")).toBe(`k3s-master ${address(20)} master server`);
@@ -76,7 +76,7 @@ describe("the first up", () => {
     await eventually(60, async () => (await flux.agents()).join() === NODES.join());
   });
 
-  it("runs two controllers, as nobody, and nothing else of Flux", async () => {
+  it("runs two controllers, as the user nobody, and nothing else of Flux", async () => {
     const deployments = await lab.kubectl("-n", "flux-system", "get", "deployments", "-o", "name");
     expect(deployments.trim().split("\n")).toEqual([
       "deployment.apps/kustomize-controller",
@@ -86,17 +86,17 @@ describe("the first up", () => {
     expect(await lab.kubectl("get", "namespace", "flux-system", "-o", level)).toBe("restricted");
   });
 
-  it("is seen by status", async () => {
+  it("is shown by status", async () => {
     expect(await flux.status()).toEqual(allReady(4));
   });
 
-  it("is followed by one that changes nothing", async () => {
+  it("is followed by an up that changes nothing", async () => {
     expect(await timed("the second up", () => addons.result("up"))).toEqual({});
   });
 });
 
 describe("the repository", () => {
-  it("is followed: what is pushed is applied, and what is removed is deleted", async () => {
+  it("is watched: what is pushed is applied, and what is removed is deleted", async () => {
     await repository.push({
       "cluster/motd.yaml": configMap("motd", "changed"),
       "cluster/more.yaml": configMap("more", "new"),
@@ -116,7 +116,7 @@ describe("the repository", () => {
     );
   });
 
-  it("may need what it makes itself, in another folder: a namespace of the cluster's", async () => {
+  it("may depend on another of its folders: a namespace from the cluster's folder", async () => {
     await repository.push({
       "cluster/later.yaml": namespace("later"),
       "node/later.yaml": configMap("later-${node_name}", "x", "later"),
@@ -142,7 +142,7 @@ describe("a secret in the repository", () => {
     ({ text: encrypted, ageKey } = await encryptSecret(manifest, log));
   });
 
-  it("is encrypted there, and in the clear in the cluster, once Flux has the key", async () => {
+  it("is encrypted there, and decrypted in the cluster once Flux has the key", async () => {
     expect(secretsIn(encrypted, [{ name: "password", value: PASSWORD }])).toEqual([]);
     await addons.secret("sopsAgeKey", ageKey);
     addons.edit((config) => (config.flux.sops = true));
@@ -191,13 +191,13 @@ describe("a node", () => {
     expect(await flux.status()).toEqual(allReady(4));
   });
 
-  it("that is suspended keeps what it has, while the others follow the repository", async () => {
+  it("that is suspended keeps what it has, while the others get the repository's changes", async () => {
     const [first, , last] = NODES as [string, string, string];
     addons.edit((config) => (config.flux.nodes.suspended = [last]));
     expect(await addons.result("up")).toEqual({ [`flux-node-${last}`]: ["update"] });
     await repository.push({ "node/agent.yaml": nodeFolder(" v2") });
     await eventually(60, async () => (await flux.text(`agent-${first}`)).endsWith("v2"));
-    // Longer than Flux waits between two looks.
+    // Longer than the time between two checks of Flux.
     await new Promise((resolve) => setTimeout(resolve, 15_000));
     expect(await flux.text(`agent-${last}`)).toMatch(/agent$/);
     expect(await flux.status()).toEqual([
@@ -216,7 +216,7 @@ describe("what Flux cannot do", () => {
   const patient = () => addons.edit((config) => (config.timeout = "3m"));
   const impatient = () => addons.edit((config) => (config.timeout = "30s"));
 
-  it("stops up with Flux' own words, the object and the next command, and status names it", async () => {
+  it("stops up with Flux' own message, the object and the next command, and status names it", async () => {
     impatient();
     addons.edit((config) => (config.flux.path = "./clustre"));
     const said = await timed("an up that cannot succeed", () => addons.failure("up"));
@@ -227,7 +227,7 @@ describe("what Flux cannot do", () => {
     await flux.eventuallySays(
       "fail: Kustomization flux-system/cluster is not Ready (ArtifactFailed) → kubectl -n flux-system describe kustomization cluster says why",
     );
-    // Nothing was deleted meanwhile.
+    // Nothing was deleted in the meantime.
     expect(await flux.text("motd")).toBe("changed");
     addons.edit((config) => (config.flux.path = "./cluster"));
     expect(await addons.result("up")).toEqual({ "flux-cluster": ["update"] });
@@ -252,7 +252,7 @@ describe("what Flux cannot do", () => {
     await addons.secret("gitToken", TOKEN);
     await timed("up with the right token", () => addons.result("up"));
     await timed("the private repository is applied", () => flux.eventuallyText("motd", "private"));
-    // This repository has no such secret.
+    // This repository does not have the secret of the other tests.
     await eventually(
       60,
       async () => !(await lab.kubectl("-n", "agents", "get", "secrets", "-o", "name")).includes("shop"),
@@ -263,12 +263,12 @@ describe("what Flux cannot do", () => {
 });
 
 describe("a repository by ssh", () => {
-  it("is read with a deploy key, and what was for https is gone from the cluster", async () => {
+  it("is read with a deploy key, and the secret's values for https are gone from the cluster", async () => {
     const { machine } = labNetwork(findLab(lab.name)!.subnet);
     sshServer = await startSshServer(undefined, machine);
     const closed = await server.repository("by-ssh");
     await closed.push(firstFiles("by ssh"));
-    // Whatever the client asks for, as of a deploy key.
+    // sshd runs this for any command of the client, as with a deploy key.
     sshServer.forcedCommand = `exec git-upload-pack '${closed.bare}'`;
     await addons.secret("gitIdentity", sshServer.clientKeys[0]);
     addons.edit(({ flux: { git } }) => {
@@ -286,7 +286,7 @@ describe("a repository by ssh", () => {
 });
 
 describe("secrets", () => {
-  it("are in no state, no output and nothing that was printed", async () => {
+  it("are in no state, no output and no log", async () => {
     const identity = ageKey.split("\n").find((line) => line.startsWith("AGE-SECRET-KEY-"))!;
     const secrets: Secret[] = [
       { name: "the Git server's token", value: TOKEN },
@@ -307,7 +307,7 @@ describe("secrets", () => {
 });
 
 describe("destroy", () => {
-  it("ends, and leaves nothing of Flux and of what it has applied", async () => {
+  it("succeeds, and leaves nothing of Flux or of what it applied", async () => {
     const gone = await timed("destroy", () => addons.result("destroy"));
     expect(Object.keys(gone)).toEqual(expect.arrayContaining(["flux", "flux-source", "flux-cluster"]));
     const namespaces = await lab.kubectl("get", "namespaces", "-o", "jsonpath={.items[*].metadata.name}");

@@ -6,14 +6,14 @@ import { pushVariant } from "../support/chartVariant";
 import { eventually, finish, Lab } from "../support/lab";
 
 /*
- * Runs of Helm that are cut off, and a cluster that is down or gone: what the next `up` or `destroy` makes of it. With the real
- * engine, the real provider with Helm inside, and a cluster of one server. The chart is a copy of the lab's of Traefik
- * with a pod that takes its time, so that Helm waits. The tests build on each other; the first failure is the one to read.
+ * Runs of Helm that are interrupted, and a cluster that is down or gone: what the next `up` or `destroy` does. With the real engine, the
+ * real provider with Helm inside, and a cluster of one server. The chart is a copy of the lab's Traefik chart with a pod that starts
+ * slowly, so that Helm waits. The tests build on each other; the first failure is the one to read.
  */
 
 const lab = new Lab("helm");
 const addons = new AddonsLab(lab);
-/** Helm's timeout: longer than the slow pod takes. */
+/** Helm's timeout: longer than the slow pod needs. */
 const TIMEOUT = 90;
 let chart: PushedChart;
 
@@ -40,7 +40,7 @@ const SAID_WAITS = "traefik: Helm may still be at work";
 
 const setPort = (http: number): void => addons.edit((config) => (config.ingress.nodePorts = { http }));
 
-/** Status by revision, as Helm has it. */
+/** Helm's status of each revision. */
 async function revisions(): Promise<string[]> {
   const labels = await lab.kubectl(
     "-n",
@@ -59,14 +59,14 @@ const nodePort = (): Promise<string> =>
   lab.kubectl("-n", "traefik", "get", "service", "traefik", "-o", "jsonpath={.spec.ports[0].nodePort}");
 const uidOf = (...what: string[]): Promise<string> => lab.kubectl("-n", "traefik", "get", ...what, "-o", UID);
 
-/** An `up` that ends well, and what was said of the program's own look at Helm. */
+/** An `up` that succeeds; returns what the program's own check of Helm printed. */
 async function upSaying(): Promise<{ changes: Record<string, readonly string[]>; said: string }> {
   const from = lab.transcript.length;
   const changes = await addons.result("up");
   return { changes, said: lab.transcript.slice(from).join("\n") };
 }
 
-/** After an install that was killed: the next `up` waits for it, removes its record, and makes nothing anew. */
+/** After an install that was killed: the next `up` waits for it, removes its record, and creates nothing again. */
 async function expectInstallTakenUp(): Promise<void> {
   const before = await uidOf("daemonset", "traefik");
   await addons.pulumi("cancel", "--yes");
@@ -78,17 +78,17 @@ async function expectInstallTakenUp(): Promise<void> {
   expect(await revisions()).toEqual(["deployed"]);
 }
 
-/** The slow pod starts anew, so that the next run of Helm waits for it. */
+/** Restarts the slow pod, so that the next run of Helm waits for it. */
 const startSlowAnew = () => lab.kubectl("-n", "traefik", "delete", "pod", "-l", "app=slow", "--wait=false");
 
 describe("an install that is killed, with the provider", () => {
-  it("is taken up by the next up, without making anew what stands", async () => {
+  it("is finished by the next up, which does not create existing objects again", async () => {
     await addons.killedHelm("traefik", "pending-install");
     expect(await revisions()).toEqual(["pending-install"]);
     await expectInstallTakenUp();
   });
 
-  it("leaves a warning of the engine, which the documented command ends; the next up changes nothing", async () => {
+  it("leaves a warning of the engine, which the documented command removes; the next up changes nothing", async () => {
     const warning = "pending operations from previous deployment";
     const from = lab.transcript.length;
     expect(await addons.result("up")).toEqual({});
@@ -102,7 +102,7 @@ describe("an install that is killed, with the provider", () => {
 });
 
 describe("an upgrade that is killed, with the provider", () => {
-  it("is taken up by the next up, which brings another change", async () => {
+  it("is finished by the next up, which also has another change", async () => {
     await startSlowAnew();
     setPort(30_081);
     await addons.killedHelm("traefik", "pending-upgrade");
@@ -119,14 +119,14 @@ describe("an upgrade that is killed, with the provider", () => {
   });
 });
 
-describe("an up that is killed, and its provider lives on", () => {
-  it("is waited for in an upgrade, and what it has done is no obstacle", async () => {
+describe("an up that is killed, while its provider still runs", () => {
+  it("is waited for in an upgrade, and its result does not stop the next up", async () => {
     await startSlowAnew();
     setPort(30_083);
     await addons.killedHelm("traefik", "pending-upgrade", { providerLives: true });
     await addons.pulumi("cancel", "--yes");
     const { changes, said } = await upSaying();
-    // The state does not know what was done after its pulumi was killed.
+    // The state does not know what the provider did after its pulumi was killed.
     expect(changes).toEqual({ traefik: ["update"] });
     expect(said).toContain(SAID_WAITS);
     expect(said).not.toContain(SAID_REMOVED);
@@ -134,7 +134,7 @@ describe("an up that is killed, and its provider lives on", () => {
     expect(await addons.result("up")).toEqual({});
   });
 
-  it("is waited for in an install, and what it has installed is taken over", async () => {
+  it("is waited for in an install, and the next up adopts what it installed", async () => {
     addons.edit((config) => delete config.ingress);
     await addons.result("up");
     addons.edit((config) => (config.ingress = { traefik: "release", chart }));
@@ -145,7 +145,7 @@ describe("an up that is killed, and its provider lives on", () => {
 });
 
 describe("a removal that is killed", () => {
-  /** Begins one, and kills it while Helm waits for an object that does not go. */
+  /** Begins a removal, and kills it while Helm waits for an object that is not deleted yet. */
   async function killRemoval(options: { providerLives?: boolean } = {}): Promise<void> {
     await hold(["example.org/held"]);
     addons.edit((config) => delete config.ingress);
@@ -160,7 +160,7 @@ describe("a removal that is killed", () => {
     expect(await addons.result("up")).toEqual({ traefik: ["create", "create"] });
   };
 
-  it("must be ended before the release comes back, and the next up without it does so", async () => {
+  it("must be finished before the release is installed again, and the next up without it does so", async () => {
     await killRemoval();
     addons.edit((config) => (config.ingress = { traefik: "release", chart }));
     expect(await addons.failure("up")).toContain(
@@ -172,7 +172,7 @@ describe("a removal that is killed", () => {
     await installAgain();
   });
 
-  it("is known after a refresh, if the provider has lived on and ended it", async () => {
+  it("is known after a refresh, if the provider still ran and finished it", async () => {
     await killRemoval({ providerLives: true });
     await hold(null);
     await eventually(60, async () => (await revisions()).length === 0);
@@ -183,8 +183,8 @@ describe("a removal that is killed", () => {
   });
 });
 
-describe("a release of the same name that this stack has not installed", () => {
-  it("is left alone, and the command in the error gives it over", async () => {
+describe("a release with the same name that this stack has not installed", () => {
+  it("is not touched, and the command in the error lets the stack adopt it", async () => {
     await makeForeign();
     const failure = await addons.failure("up");
     expect(failure).toContain(
@@ -201,7 +201,7 @@ describe("a release of the same name that this stack has not installed", () => {
 });
 
 describe("a cluster that does not answer", () => {
-  it("is not taken for gone: destroy and refresh stop, and nothing is forgotten", async () => {
+  it("does not count as deleted: destroy and refresh stop, and nothing leaves the state", async () => {
     const before = [...addons.state()!.made].sort();
     expect(before).toContain("traefik");
     await lab.host("pct exec 100 -- systemctl stop k3s");
@@ -220,8 +220,8 @@ describe("a cluster that does not answer", () => {
   });
 });
 
-describe("a cluster that was taken for gone", () => {
-  it("is taken up again by the next up, with all that is in it", async () => {
+describe("a cluster that was wrongly removed from the state", () => {
+  it("is adopted by the next up, with everything in it", async () => {
     const before = [await uidOf("daemonset", "traefik"), await lab.kubectl("get", "namespace", "apps", "-o", UID)];
     const made = addons.state()!.made;
     await lab.host("pct exec 100 -- systemctl stop k3s");
@@ -247,7 +247,7 @@ describe("a cluster that was taken for gone", () => {
 });
 
 describe("a cluster that is gone", () => {
-  it("is forgotten by the documented command, releases and protected objects included", async () => {
+  it("leaves the state by the documented command, with releases and protected objects", async () => {
     const urn = addons.urn("apps");
     await addons.pulumi("state", "protect", urn, "--yes");
     await lab.pulumiOk("destroy", "--yes", "--skip-preview");
@@ -267,7 +267,7 @@ async function forget(): Promise<void> {
   expect(addons.state()!.made).toEqual([]);
 }
 
-/** A Deployment that is ready after 45 s, and an object that is in no namespace. */
+/** A Deployment that is ready after 45 s, and an object without a namespace. */
 const SLOW = `
 apiVersion: apps/v1
 kind: Deployment
@@ -292,8 +292,8 @@ rules: []
 `;
 
 /**
- * Makes the release look as if a person had installed it with Helm's own command: the state forgets it, and Helm's record has the
- * description that this command gives.
+ * Makes the release look as if a person had installed it with Helm's own command: it is not in the state, and Helm's record has the
+ * description that this command writes.
  */
 async function makeForeign(): Promise<void> {
   const forgotten = await addons.pulumi("state", "delete", addons.urn("traefik", "Release"), "--yes");

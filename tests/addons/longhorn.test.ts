@@ -25,9 +25,9 @@ import { longhornCrds } from "../support/longhornSchemas";
 import { timed } from "../support/timed";
 
 /*
- * Nodes that come and go by `pulumi up` in a cluster with Longhorn. The API server and Longhorn's CRDs are real, so each object and each
- * patch is judged. Longhorn's controllers and its webhook are doubles: no data moves, and disks are sizes only. The tests build on each
- * other; the first failure is the one to read.
+ * Nodes that join and leave by `pulumi up` in a cluster with Longhorn. The API server and Longhorn's CRDs are real, so they check each
+ * object and each patch. Longhorn's controllers and its webhook are doubles: no data moves, and disks are sizes only. The tests build on
+ * each other; the first failure is the one to read.
  */
 
 const lab = new Lab("longhorn");
@@ -40,7 +40,7 @@ let longhorn: LonghornOnCluster;
 const workers = (count: number): void => lab.edit(({ pools }) => (pools.worker.count = count));
 const bound = (time: string): void => lab.edit((cluster) => (cluster.removal.evictionTimeout = time));
 const up = (what: string): Promise<string> => timed(what, () => lab.pulumiOk("up", "--yes", "--skip-preview"));
-/** What an `up` that must fail says. */
+/** The errors of an `up` that must fail. */
 async function refused(what: string): Promise<string> {
   const { code, stdout, stderr } = await timed(what, () => lab.pulumi("up", "--yes", "--skip-preview"));
   expect(code).not.toBe(0);
@@ -69,7 +69,7 @@ const patch = (name: string, spec: object) => {
   const args = ["-n", NAMESPACE, "patch", "nodes.longhorn.io", name, "--type=merge", "--dry-run=server"];
   return finish("kubectl", [...args, "-p", JSON.stringify({ spec })], lab.environment);
 };
-/** Waits until the API server answers a change of a node like this. */
+/** Waits until the API server gives this answer to a change of a node. */
 const answers = (spec: object, word: string): Promise<boolean> =>
   eventually(60, async () => (await patch(ONE, spec)).stderr.includes(word));
 const judges = (): Promise<boolean> => answers({ evictionRequested: true }, "need to disable scheduling");
@@ -78,7 +78,7 @@ beforeAll(async () => {
   await lab.down();
   await lab.up();
   lab.edit((cluster) => {
-    // The suite may have little of a busy machine.
+    // The suite may get little CPU time on a busy machine.
     cluster.k3s.startTimeout = "10m";
     cluster.pools.worker.count = 3;
   });
@@ -100,7 +100,7 @@ afterAll(async () => {
 jest.setTimeout(600_000);
 
 describe("the doubles", () => {
-  it("make a Node of Longhorn for each worker, and none for the server, whose taint keeps Longhorn away", async () => {
+  it("create a Node of Longhorn for each worker, and none for the server, whose taint keeps Longhorn away", async () => {
     await eventually(60, async () => (await known()).length >= 3);
     expect(await known()).toEqual([ONE, TWO, THREE]);
     expect(Object.keys((await specOf(ONE)).disks)).toEqual([DISK]);
@@ -109,13 +109,13 @@ describe("the doubles", () => {
   const out = { allowScheduling: false, evictionRequested: true };
   it.each([
     ["an eviction while the node takes replicas", { evictionRequested: true }, "need to disable scheduling"],
-    ["an eviction that ends scheduling", out, ""],
-    ["the same of a disk", { disks: { [DISK]: { evictionRequested: true } } }, "need to disable scheduling"],
-    ["the same of a disk that ends scheduling", { disks: { [DISK]: out } }, ""],
-    ["that a disk goes which takes replicas", { disks: { [DISK]: null } }, "Please disable the disk"],
+    ["an eviction that turns scheduling off", out, ""],
+    ["the same for a disk", { disks: { [DISK]: { evictionRequested: true } } }, "need to disable scheduling"],
+    ["the same for a disk, with scheduling off", { disks: { [DISK]: out } }, ""],
+    ["the removal of a disk that takes replicas", { disks: { [DISK]: null } }, "Please disable the disk"],
     ["tags", { tags: ["fast"] }, ""],
-    ["a word where its kind has a truth value", { allowScheduling: "no" }, "nvalid"],
-  ])("judge alike, with rules and on the API server: %s", async (_, spec, refusal) => {
+    ["a string instead of a boolean", { allowScheduling: "no" }, "nvalid"],
+  ])("give the same verdict, as rules and on the API server: %s", async (_, spec, refusal) => {
     await judges();
     const { code, stderr } = await patch(ONE, spec);
     expect([code, stderr]).toEqual([refusal === "" ? 0 : 1, expect.stringContaining(refusal)]);
@@ -127,7 +127,7 @@ describe("the doubles", () => {
 });
 
 describe("a worker that leaves", () => {
-  it("stays as it is while there is no room for its replicas, and the volumes are named", async () => {
+  it("does not change while there is no room for its replicas, and the volumes are named", async () => {
     await longhorn.change((world) => {
       addLonghornVolume(world, "pvc-1", 10, [ONE, THREE]);
       addLonghornVolume(world, "pvc-2", 45, [TWO]);
@@ -155,7 +155,7 @@ describe("a worker that leaves", () => {
   });
 
   it("takes replicas again, and says what to do, if Longhorn does not move them in time", async () => {
-    // As the refusal has said: fewer copies of one volume, and another one deleted.
+    // As the error has said: fewer copies of one volume, and another one deleted.
     await longhorn.change((world) => {
       longhornVolume(world, "pvc-3").spec.numberOfReplicas = 2;
       removeLonghornVolume(world, "pvc-2");
@@ -174,7 +174,7 @@ describe("a worker that leaves", () => {
     expect(await specOf(THREE)).toMatchObject({ allowScheduling: true, evictionRequested: false });
   });
 
-  it("leaves once there is room: its replicas move, the volumes are healthy, and only then it is cordoned", async () => {
+  it("leaves once there is room: its replicas move, the volumes are healthy, and it is cordoned only then", async () => {
     longhorn.faults = {};
     bound("10m");
     await longhorn.change((world) => addLonghornVolume(world, "pvc-5", 5, [THREE]));
@@ -191,7 +191,7 @@ describe("a worker that leaves", () => {
     expect(looks.slice(cordoned).filter(({ places, unwell }) => places.includes(THREE) || unwell.length > 0)).toEqual(
       [],
     );
-    // Longhorn deletes its own after that of Kubernetes.
+    // Longhorn deletes its own Node after the Node of Kubernetes is deleted.
     expect(looks[gone]!.known).toContain(THREE);
     expect(await known()).toEqual([ONE, TWO]);
     expect(await ask((world) => ["pvc-1", "pvc-3", "pvc-4"].map((name) => placesOf(world, name)))).toEqual([
@@ -202,13 +202,13 @@ describe("a worker that leaves", () => {
   });
 });
 
-it("a worker that joins is known to Longhorn, which takes the disks of its annotation once", async () => {
+it("a worker that joins gets a Node of Longhorn, which takes the disks of its annotation once", async () => {
   await longhorn.change((world) => set(world, "create-default-disk-labeled-nodes", "true"));
   workers(3);
   await up("a third worker joins");
   await eventually(60, async () => (await known()).includes(THREE));
   expect((await specOf(THREE)).disks).toEqual({});
-  // What the step for a virtual machine with a disk for Longhorn sets; the config of containers refuses it.
+  // The step for a virtual machine with a disk for Longhorn sets this; the config refuses it for containers.
   const disks = [{ name: "longhorn", path: "/mnt/longhorn/longhorn", allowScheduling: true }];
   await lab.kubectl("annotate", "node", THREE, `${DISK_CONFIG}=${JSON.stringify(disks)}`);
   await lab.kubectl("label", "node", THREE, `${DISK_LABEL}=config`);
@@ -216,8 +216,8 @@ it("a worker that joins is known to Longhorn, which takes the disks of its annot
   expect(Object.keys((await specOf(THREE)).disks)).toEqual(["longhorn"]);
 });
 
-describe("one disk that Longhorn no longer gets", () => {
-  /** The step that sees a node Ready, with other disks than the config of a container can have. */
+describe("a disk that the config no longer gives to Longhorn", () => {
+  /** The step that waits for a node to be Ready, with disks that the config of a container cannot have. */
   async function ready(disks: string): Promise<string> {
     const id = (await lab.pulumiOk("stack", "output", "clusterId")).trim();
     const note = (kind: string) => lab.host(`cat /var/lib/proxmox-k3s/${id}/nodes/${ONE}.${kind}`);
@@ -241,7 +241,7 @@ describe("one disk that Longhorn no longer gets", () => {
   const isMounted = async (): Promise<boolean> =>
     (await lab.inGuest(VMIDS[ONE], "findmnt -nr -M /mnt/longhorn/second || :")) !== "";
 
-  it("gives its replicas away, goes from Longhorn and from the node, and the node stays", async () => {
+  it("loses its replicas to others, is removed from Longhorn and unmounted, and the node stays", async () => {
     const mount = "mkdir -p /mnt/longhorn/second && mount -t tmpfs tmpfs /mnt/longhorn/second";
     await lab.inGuest(VMIDS[ONE], mount);
     await ready("second 50");
@@ -261,14 +261,14 @@ describe("one disk that Longhorn no longer gets", () => {
 
 describe("while Longhorn is down, and its webhook refuses every change", () => {
   beforeAll(async () => {
-    // As its controllers have left it: a volume without a copy that works.
+    // The state that its controllers have left: a volume without a healthy copy.
     await longhorn.change((world) => (longhornVolume(world, "pvc-1").status.robustness = "faulted"));
     await longhorn.stop();
     await apply(DEAD_WEBHOOK);
     await answers({ tags: ["fast"] }, "failed calling webhook");
   });
 
-  it("pods start and reach each other and their service; only what asks for a volume waits", async () => {
+  it("pods start and reach each other and their service; only pods with a new volume wait", async () => {
     await apply(
       {
         ...{ apiVersion: "storage.k8s.io/v1", kind: "StorageClass", metadata: { name: "longhorn" } },
@@ -315,7 +315,7 @@ describe("while Longhorn is down, and its webhook refuses every change", () => {
     expect(await known()).toContain(THREE);
   });
 
-  it("when it is back, so is that node under the same name: it takes replicas as before", async () => {
+  it("once Longhorn runs again, that node can return with the same name: it takes replicas as before", async () => {
     await lab.kubectl("delete", "validatingwebhookconfiguration", DEAD_WEBHOOK.metadata.name);
     await eventually(60, async () => (await patch(ONE, { tags: ["fast"] })).code === 0);
     await longhorn.change((world) => (longhornVolume(world, "pvc-1").status.robustness = "healthy"));
@@ -327,7 +327,7 @@ describe("while Longhorn is down, and its webhook refuses every change", () => {
   });
 });
 
-it("a dead worker is not waited for: Longhorn makes its replicas anew", async () => {
+it("a dead worker is not waited for: Longhorn rebuilds its replicas", async () => {
   await longhorn.change((world) => addLonghornVolume(world, "pvc-6", 5, [ONE, THREE]));
   longhorn.faults = { stuckRebuilds: ["pvc-6"] };
   bound("20s");

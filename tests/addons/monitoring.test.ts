@@ -36,14 +36,14 @@ const WORKERS = [
   { name: "k3s-worker-02", vmid: 103 },
 ];
 const INITIAL = ["k3s-master", ...WORKERS.map(({ name }) => name)];
-/** The operator looks for new nodes only that often. */
+/** The operator looks for new nodes only at this interval. */
 const OPERATOR_LOOKS_S = 180;
-/** What the cluster has without add-ons. */
+/** The releases and namespaces of a cluster without add-ons. */
 let before: string[] = [];
 
 beforeAll(async () => {
   await addons.raise((cluster) => {
-    // The cluster has one, though not from K3s.
+    // The cluster has a DNS server, but not from K3s.
     cluster.k3s.disable = cluster.k3s.disable.filter((name: string) => name !== "coredns");
   });
   await lab.pulumiOk("up", "--yes", "--skip-preview");
@@ -62,7 +62,7 @@ afterAll(() => lab.down(), 120_000);
 jest.setTimeout(600_000);
 
 describe("the first up", () => {
-  it("makes what the config names, and nothing else", async () => {
+  it("creates what the config names, and nothing else", async () => {
     const policies = ["deny-all", "allow-within", "allow-dns", "allow-destinations", "allow-api", "allow-api-server"];
     const names = [
       ...["default", lab.stack, "monitoring", "node-exporter"],
@@ -75,10 +75,10 @@ describe("the first up", () => {
     expect(await addons.result("up")).toEqual({ ...expected, traefik: ["create", "create"] });
   });
 
-  it("gives a Prometheus that runs", async () => {
+  it("starts Prometheus", async () => {
     const available = "--for=condition=Available";
     await lab.kubectl("-n", "monitoring", "wait", available, `prometheus/${PROMETHEUS}`, "--timeout=300s");
-    // It is asked by itself half a minute later.
+    // It scrapes itself only after half a minute.
     const [info] = await eventually(90, async () => {
       const found = await prometheus.query('prometheus_build_info{container="prometheus"}');
       return found.length > 0 && found;
@@ -86,7 +86,7 @@ describe("the first up", () => {
     expect(info!.metric).toMatchObject({ version: "3.16.0" });
   });
 
-  it("asks what the vendor's chart asks with these values", async () => {
+  it("scrapes what the vendor's chart scrapes with these values", async () => {
     const { items } = await lab.kubectlJson<{ items: Monitor[] }>("get", "servicemonitors", "-A");
     const made = items.map(({ metadata: { namespace, name }, spec }) => ({ namespace, name, spec }));
     const { monitors } = JSON.parse(fs.readFileSync(MONITORS, "utf8")) as { monitors: typeof made };
@@ -94,7 +94,7 @@ describe("the first up", () => {
     for (const monitor of monitors) expect(made.find(({ name }) => name === monitor.name)).toMatchObject(monitor);
   });
 
-  it("shows nobody Grafana's password", async () => {
+  it("does not show Grafana's password", async () => {
     const secrets = [{ name: "Grafana's password", value: PASSWORD }];
     const state = (await addons.pulumi("stack", "export")).stdout;
     expect(state).toContain("grafana-admin");
@@ -113,19 +113,19 @@ describe("the targets", () => {
       "node-exporter": INITIAL.length,
       kubelet: INITIAL.length * KUBELET_PATHS.length,
       coredns: 1,
-      // The monitor of the program; Traefik runs on each node.
+      // The program's own monitor; Traefik runs on each node.
       "monitoring/traefik": INITIAL.length,
       [`${CHART}-operator`]: 1,
-      // Prometheus itself, and what reloads its config.
+      // Prometheus itself, and the reloader of its config.
       [PROMETHEUS]: 2,
     });
   });
 
-  it("have node-exporter of each node once, under the node's name", async () => {
+  it("have node-exporter of each node once, with the node's name", async () => {
     expect(nodesOf("node-exporter", await prometheus.targets())).toEqual(INITIAL);
   });
 
-  it("have K3s of each node once: no path of the kubelet is asked twice, and no other port of K3s at all", async () => {
+  it("have K3s of each node once: each path of the kubelet once, and no other port of K3s", async () => {
     const targets = await prometheus.targets();
     const urls = targets.map(({ scrapeUrl }) => new URL(scrapeUrl));
     const { items } = await lab.kubectlJson<{ items: ApiNode[] }>("get", "nodes");
@@ -157,13 +157,13 @@ describe("the rules", () => {
     expect(rules.filter(({ health }) => health !== "ok")).toEqual([]);
   });
 
-  it("that always fire are not there, because nobody gets them", async () => {
+  it("that always fire are left out, because nobody would get them", async () => {
     const names = (await prometheus.rules()).map(({ name }) => name);
     for (const name of ["Watchdog", "InfoInhibitor", "PrometheusNotConnectedToAlertmanagers"])
       expect(names).not.toContain(name);
   });
 
-  it("say nothing of a cluster that is well", async () => {
+  it("do not fire on a healthy cluster", async () => {
     const loud = await eventually(120, async () => {
       const found = (await prometheus.rules()).filter(({ state }) => state !== "inactive");
       return found.length === 0 && found;
@@ -171,24 +171,24 @@ describe("the rules", () => {
     expect(loud).toEqual([]);
   });
 
-  // CertificateExpires reads a metric that only K3s has, which the lab's stand-in for K3s lacks.
+  // CertificateExpires reads a metric that only K3s has; the lab's stand-in does not have it.
   it.each([
     ["NodeDown", 'up{job="node-exporter"}'],
     ["NodeMissing", 'up{job="node-exporter",node!=""}'],
-  ])("%s looks at metrics that are there, of each node", async (alert, selector) => {
+  ])("%s uses metrics that exist for each node", async (alert, selector) => {
     const rule = ruleOf(alert, await prometheus.rules());
     expect(rule.query).toContain('up{job="node-exporter"');
     expect((await prometheus.query(selector)).map(({ metric }) => metric["node"]).sort()).toEqual(INITIAL);
   });
 
-  it("of the chart look at the one job of K3s that there is", async () => {
+  it("of the chart use the only job of K3s that exists", async () => {
     const rules = await prometheus.rules();
     for (const name of ["KubeAPIDown", "KubeControllerManagerDown", "KubeSchedulerDown", "KubeProxyDown"])
       expect(ruleOf(name, rules).query).toContain('job="kubelet"');
     expect(await prometheus.query('up{job="kubelet"} == 1')).not.toEqual([]);
   });
 
-  it("of anybody count, in any namespace; the API server asks the operator whether they are rules", async () => {
+  it("of anybody are loaded, from any namespace; the API server lets the operator check them", async () => {
     const rule = (expr: string) => ({
       ...{
         apiVersion: "monitoring.coreos.com/v1",
@@ -197,7 +197,7 @@ describe("the rules", () => {
       },
       spec: { groups: [{ name: "own", rules: [{ alert: "OfMyOwn", expr }] }] },
     });
-    // The API server knows nothing of PromQL.
+    // The API server itself cannot check PromQL.
     await expect(applyObjects(lab, [rule("up ===")])).rejects.toThrow("could not parse expression");
     await applyObjects(lab, [rule("vector(1)")]);
     await eventually(180, async () =>
@@ -208,7 +208,7 @@ describe("the rules", () => {
 });
 
 describe("the dashboard", () => {
-  it("has data of each node of its pool in each panel", async () => {
+  it("has data for each node of its pool in each panel", async () => {
     const stored = ["-n", "monitoring", "get", "configmap", "dashboard-nodes", "-o", "jsonpath={.data}"];
     const data = JSON.parse(await lab.kubectl(...stored)) as Record<string, string>;
     const { panels } = JSON.parse(data["dashboard-nodes.json"]!) as { panels: Panel[] };
@@ -244,24 +244,24 @@ describe("the isolation of the namespace", () => {
 
   beforeAll(async () => {
     await askers.start();
-    // What enforces the policies follows the pods within seconds.
+    // The policy controller needs some seconds to notice new pods.
     const [host = "", port] = addons.registry.authority.split(":");
     await eventually(60, async () => !(await connects("monitoring", host, Number(port))));
   });
   afterAll(() => askers.stop());
 
-  it("leaves two ports to other pods: Prometheus' and the operator's", async () => {
+  it("leaves two ports open to other pods: Prometheus' and the operator's", async () => {
     const of = await address("monitoring", "app.kubernetes.io/name=prometheus");
     const operator = await address("monitoring", `app.kubernetes.io/name=${CHART}-prometheus-operator`);
     expect(await connects("default", of, 9090)).toBe(true);
     expect(await connects("default", operator, 10_250)).toBe(true);
-    // What reloads Prometheus' config.
+    // The reloader of Prometheus' config.
     expect(await connects("monitoring", of, 8080)).toBe(true);
     expect(await connects("default", of, 8080)).toBe(false);
     expect(await connects("default", await address("monitoring", "app=asker"), 8080)).toBe(false);
   });
 
-  it("lets its own pods ask every pod and node, and nothing outside the cluster", async () => {
+  it("lets its own pods connect to every pod and node, and to nothing outside the cluster", async () => {
     const { items } = await lab.kubectlJson<{ items: ApiNode[] }>("get", "nodes");
     for (const { status } of items) expect(await connects("monitoring", status.addresses[0]!.address, 9100)).toBe(true);
     expect(await connects("monitoring", await address("default", "app=asker"), 8080)).toBe(true);
@@ -284,7 +284,7 @@ describe("a second up", () => {
   });
 });
 
-/** What a changed set of nodes changes. */
+/** What changes with a changed set of nodes. */
 const OF_NODES: Changes = {
   "monitoring-allow-destinations": ["update"],
   "monitoring-dashboard-nodes": ["update"],
@@ -294,19 +294,19 @@ const OF_NODES: Changes = {
 describe("a node that joins", () => {
   const all = [...INITIAL, JOINED];
 
-  it("is found by itself, but the add-ons do not let Prometheus ask it before their up", async () => {
+  it("is found automatically, but Prometheus cannot scrape it before the add-ons' up", async () => {
     await setWorkers(3);
     const pods = ["-n", "node-exporter", "get", "pods", "--field-selector", `spec.nodeName=${JOINED}`, "-o", "name"];
     const pod = await eventually(60, async () => (await lab.kubectl(...pods)).trim());
     await lab.kubectl("-n", "node-exporter", "wait", "--for=condition=Ready", pod, "--timeout=180s");
-    // Longer than from one scrape to the next.
+    // Longer than the interval between two scrapes.
     await new Promise((resolve) => setTimeout(resolve, 65_000));
     expect(targetOf("node-exporter", JOINED, await prometheus.targets())).toMatchObject({ health: "down" });
-    // Which no alert tells as a node that is down.
+    // No alert may report it as a node that is down.
     expect(ruleOf("NodeDown", await prometheus.rules()).state).toBe("inactive");
   });
 
-  it("has all its targets up after it", async () => {
+  it("has all its targets up after that up", async () => {
     expect(await addons.result("up")).toEqual(OF_NODES);
     const targets = await eventually(OPERATOR_LOOKS_S + 60, async () => {
       const asked = await prometheus.targets();
@@ -318,7 +318,7 @@ describe("a node that joins", () => {
 });
 
 describe("a node that leaves", () => {
-  it("is no target any more, and missing until the add-ons know it", async () => {
+  it("is no target any more, and counts as missing until the add-ons know it", async () => {
     await setWorkers(2);
     await eventually(60, async () => targetOf("node-exporter", JOINED, await prometheus.targets()) === undefined);
     const missing = await eventually(120, async () => {
@@ -343,10 +343,10 @@ describe("a node that leaves", () => {
 describe("a node that dies", () => {
   let dead: { name: string; vmid: number };
 
-  it("is told by an alert after five minutes, and by status at once", async () => {
+  it("is reported by an alert after five minutes, and by status at once", async () => {
     const pod = ["-n", "monitoring", "get", "pod", `prometheus-${PROMETHEUS}-0`, "-o", "jsonpath={.spec.nodeName}"];
     const busy = await lab.kubectl(...pod);
-    // Prometheus would die with its own node.
+    // Prometheus must not run on the node that dies.
     dead = WORKERS.find(({ name }) => name !== busy)!;
     await lab.host(`pct stop ${dead.vmid}`);
     const from = Date.now();
@@ -358,13 +358,13 @@ describe("a node that dies", () => {
       return rule.state === "firing" && rule;
     });
     expect(fired.alerts).toMatchObject([{ labels: { node: dead.name, severity: "critical" }, state: "firing" }]);
-    // Nothing of the other parts of K3s, whose one endpoint on that node is the kubelet's.
+    // No alert for the other parts of K3s, whose only endpoint on that node is the kubelet's.
     const loud = (await prometheus.rules()).filter(({ state }) => state !== "inactive").map(({ name }) => name);
     expect(loud.sort()).toEqual(["KubeletInstanceUnreachable", "NodeDown", "TargetDown"]);
     expect(Date.now() - from).toBeGreaterThan(300_000);
   }, 900_000);
 
-  it("is well again when it is back", async () => {
+  it("has no alert any more when it is back", async () => {
     await lab.host(`pct start ${dead.vmid}`);
     await eventually(300, async () => {
       const [targets, rules] = [await prometheus.targets(), await prometheus.rules()];
@@ -374,13 +374,13 @@ describe("a node that dies", () => {
 });
 
 describe("destroy", () => {
-  it("leaves nothing but the CRDs", async () => {
+  it("leaves only the CRDs", async () => {
     await addons.result("destroy");
     expect(addons.state()!.made).toEqual([]);
     const crds = (await lab.kubectl("get", "crds", "-o", "name")).trim().split("\n");
     expect(crds.every((name) => name.endsWith(".monitoring.coreos.com"))).toBe(true);
     expect(crds).toHaveLength(10);
-    // The API collects what belongs to a deleted object.
+    // The API server's garbage collector removes what a deleted object owned.
     await eventually(120, async () => (await objects()).every((name) => before.includes(name))).catch(() => {});
     expect((await objects()).filter((name) => !before.includes(name))).toEqual([]);
   });
@@ -401,21 +401,21 @@ interface Panel {
   readonly targets?: readonly { readonly expr: string }[];
 }
 
-/** The rules, as soon as that of the missing nodes names this one and was evaluated. */
+/** The rules, as soon as the one about missing nodes names this node and was evaluated. */
 const rulesWith = (node: string) => async (): Promise<Rule[] | false> => {
   const rules = await prometheus.rules();
   const { query, health } = ruleOf("NodeMissing", rules);
   return query.includes(node) && health === "ok" && rules;
 };
 
-/** What the cluster's command says of Prometheus. */
+/** What the cluster's command prints about Prometheus. */
 async function status(): Promise<string[]> {
   const { stdout } = await lab.cluster("status", "--stack", lab.stack, "--json");
   const { findings } = JSON.parse(stdout) as { findings: { level: string; check: string; seen: string }[] };
   return findings.filter(({ check }) => check === "prometheus").map(({ level, seen }) => `${level}: ${seen}`);
 }
 
-/** Names of what add-ons are made of, in all namespaces. */
+/** Names of the objects that add-ons consist of, in all namespaces. */
 async function objects(): Promise<string[]> {
   const kinds = [
     ...["namespaces", "services", "endpoints", "endpointslices", "configmaps", "secrets", "serviceaccounts"],

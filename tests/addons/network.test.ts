@@ -7,9 +7,9 @@ import { askIngress, TRAEFIK_CERTIFICATE } from "../../lab/support/askIngress";
 import { eventually, finish, Lab } from "../support/lab";
 
 /*
- * What may connect to what, asked for real: Traefik on the node ports of every node, and the NetworkPolicies of the program's
- * namespaces between pods on two nodes, to and from the nodes, the host, DNS and the API. Each answer that must not come
- * stands beside one from the same place that does.
+ * What may connect to what, tested with real connections: Traefik on the node ports of every node, and the NetworkPolicies of the
+ * program's namespaces between pods on two nodes, to and from the nodes, the host, DNS and the API. Each connection that must fail has a
+ * counterpart from the same place that must work.
  */
 
 const lab = new Lab("network");
@@ -20,7 +20,7 @@ const WORKERS = { one: { name: "k3s-worker-01", vmid: 102 }, two: { name: "k3s-w
 const at = (last: number): string => `${labNetwork(findLab(lab.name)!.subnet).prefix}.${last}`;
 const host = (): string => at(1);
 
-/** The namespaces of the config; each gets a pod `NAMESPACE-one` on the first worker and `NAMESPACE-two` on the second. */
+/** The namespaces of the config; each has a pod `NAMESPACE-one` on the first worker and `NAMESPACE-two` on the second. */
 const namespaces = () => ({
   open: { isolated: false },
   closed: {},
@@ -47,7 +47,7 @@ beforeAll(async () => {
   await applyObjects(lab, [...NAMES.flatMap(objectsOf), ingressTo("shop"), ingressTo("closed")]);
   await lab.kubectl("wait", "--for=condition=Ready", "pods", "-A", "-l", "suite=network", "--timeout=300s");
   await readAddresses();
-  // The policy controller follows the pods within seconds.
+  // The policy controller needs some seconds to notice new pods.
   await eventually(120, async () => {
     for (const place of PLACES)
       if ((await ask(`closed-${place}`, "open-one")) !== "" || (await ask(`open-${place}`, "shop-two")) !== "")
@@ -82,7 +82,7 @@ describe("the ingress", () => {
   });
 });
 
-/** What answers at a target, if it may: a pod with its name, a server that speaks TLS alone with Go's words for that. */
+/** What answers at a target, if it may: a pod with its name, a server that only speaks TLS with Go's error for that. */
 const TLS_ONLY = "Client sent an HTTP request to an HTTPS server.";
 const words: Readonly<Record<string, string | RegExp>> = {
   "service shop": /^shop-(one|two)$/,
@@ -104,7 +104,7 @@ describe("a pod", () => {
     ["open-one", "CoreDNS' metrics", "answers"],
     ["open-one", "kubelet of k3s-worker-01", "answers"],
     ["open-one", "kubelet of k3s-worker-02", "answers"],
-    // All that is not listed is denied, on the same node and on another.
+    // What is not listed is denied, on the same node and on another.
     ["open-one", "closed-one", "is out of reach"],
     ["open-one", "closed-two", "is out of reach"],
     ["closed-one", "open-one", "is out of reach"],
@@ -141,7 +141,7 @@ describe("a pod", () => {
     ["database-two", "host:5000", "is out of reach"],
     ["database-two", "open-one", "is out of reach"],
     ["database-two", "api", "is out of reach"],
-    // `api`: this port of the servers alone.
+    // `api`: only this port of the servers.
     ["operator-one", "api", "answers"],
     ["operator-one", "host:22", "is out of reach"],
     ["operator-one", "kubelet of k3s-worker-01", "is out of reach"],
@@ -161,14 +161,14 @@ describe("a pod", () => {
     },
   );
 
-  it("asks the host's name server itself only if it may connect to addresses outside", async () => {
+  it("can ask the host's name server only if it may connect to addresses outside", async () => {
     expect(await resolve("outward-one", artifactHost, host())).toBe(host());
     expect(await resolve("closed-one", artifactHost, host())).toBe("");
     expect(await resolve("database-two", artifactHost, host())).toBe("");
   });
 });
 
-describe("from outside of the pods", () => {
+describe("from outside the pods", () => {
   it("a node reaches the pods that it runs, and no others of an isolated namespace", async () => {
     for (const place of PLACES) {
       const other = place === "one" ? "two" : "one";
@@ -193,7 +193,7 @@ describe("a change of the config", () => {
   };
   const isAnswered = async () => (await ask("open-one", "closed-two")) !== "";
 
-  it("lets through what it lists from then on, and no longer when it is gone", async () => {
+  it("allows what it lists from then on, and no longer once it is removed", async () => {
     await setFrom(["open"]);
     await eventually(30, isAnswered);
     await setFrom([]);
@@ -203,7 +203,7 @@ describe("a change of the config", () => {
 
 const NODE_PORTS: Readonly<Record<string, number>> = { open: 30_090, closed: 30_091 };
 
-/** Addresses with ports that pods ask, by the names in the tests. */
+/** Addresses and ports that pods connect to, by the names in the tests. */
 const addresses = new Map<string, string>();
 
 async function readAddresses(): Promise<void> {
@@ -222,20 +222,20 @@ async function readAddresses(): Promise<void> {
   addresses.set("kubelet of k3s-worker-02", `${at(22)}:10250`);
 }
 
-/** What answers a pod at a target; empty if nothing does within some seconds. */
+/** What a pod gets from a target; empty if nothing answers within some seconds. */
 async function ask(pod: string, target: string): Promise<string> {
   const address = addresses.get(target)!;
   const [host = "", port = "80"] = address.split(":");
-  // sshd speaks first.
+  // sshd sends the first line.
   if (target === "host:22") return (await inPod(pod, "timeout", "5", "nc", "-w", "5", host, port)).trim();
   const page = target === "CoreDNS' metrics" ? "metrics" : "";
   return (await inPod(pod, "timeout", "5", "get", `http://${host}:${port}/${page}`)).trim();
 }
 
-/** The address that a name has for a pod; empty if nobody says it. @param server another name server than the pod's own */
+/** The address of a name for a pod; empty if no server answers. @param server another name server than the pod's own */
 async function resolve(pod: string, name: string, ...server: string[]): Promise<string> {
   const said = await inPod(pod, "timeout", "8", "nslookup", "-type=a", name, ...server);
-  // The first address is that of the name server.
+  // The first address in the output is the name server's.
   return [...said.matchAll(/^Address: (\S+)$/gm)].at(-1)?.[1] ?? "";
 }
 

@@ -1,4 +1,4 @@
-/** The Kubernetes provider of the lab's tool chain, held to the npm package that asks for it. */
+/** Compares the lab's build of the Kubernetes provider with the npm package that needs it. */
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { run } from "../../lab/host/run";
@@ -25,14 +25,14 @@ beforeAll(async () => {
   schema = JSON.parse(await run("pulumi", ["package", "get-schema", binary], { env })) as Schema;
 }, 60 * 60_000);
 
-/** The inputs that a file of the npm package passes on. `status` is only an output; its code names it there. */
+/** The inputs that a file of the npm package sends. `status` is only an output; the package's code has it there. */
 const inputsOf = (file: string): string[] => {
   const source = fs.readFileSync(path.join(sdk, file), "utf8");
   const names = [...source.matchAll(/resourceInputs\["(\w+)"\]/g)].map(([, name]) => name!);
   return [...new Set(names)].filter((name) => name !== "status").sort();
 };
 
-test("it says the version that the npm package asks for", () => {
+test("it reports the version that the npm package needs", () => {
   expect(schema.version).toBe(pluginVersion("kubernetes"));
 });
 

@@ -1,4 +1,4 @@
-/** The lab's registry by itself: Debian's docker-registry with TLS, which checks each digest that it is sent. */
+/** The lab's registry alone: Debian's docker-registry with TLS, which checks each digest that it gets. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
@@ -28,7 +28,7 @@ interface Answer {
   readonly digest: string;
 }
 
-/** What anybody who trusts the authority gets. */
+/** What any client that trusts the CA gets. */
 function get(at: string, accept = "*/*"): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = https.get(`https://${authority}${at}`, { ca, headers: { accept } }, (response) => {
@@ -87,7 +87,7 @@ afterAll(() => {
   fs.rmSync(folder, { recursive: true });
 });
 
-test("it takes every image of an archive, under its name without the registry, and gives it as it was", async () => {
+test("it accepts every image of an archive, by its name without the registry, and returns it unchanged", async () => {
   const rootfs = path.join(folder, "rootfs");
   fs.mkdirSync(rootfs);
   fs.writeFileSync(path.join(rootfs, "hello"), "hello\n");
@@ -116,7 +116,7 @@ test("it takes every image of an archive, under its name without the registry, a
   expect(await pushImageArchive(client, archive)).toEqual(pushed);
 }, 60_000);
 
-test("it takes a chart as Helm pushes it, and the same files have the same digest", async () => {
+test("it accepts a chart as Helm pushes it, and the same files have the same digest", async () => {
   const chart = path.join(folder, "own");
   fs.mkdirSync(path.join(chart, "templates"), { recursive: true });
   fs.writeFileSync(path.join(chart, "Chart.yaml"), "apiVersion: v2\nname: own\nversion: 1.2.3+lab\n");
@@ -137,7 +137,7 @@ test("it takes a chart as Helm pushes it, and the same files have the same diges
   expect(await pushChart(client, chart)).toEqual(pushed);
 }, 60_000);
 
-test("a chart gets the CRDs of a Go module, whose files cannot be written to", async () => {
+test("a chart gets the CRDs of a Go module, whose files are read-only", async () => {
   const [chart, module, unpacked] = ["with-crds", "module", "unpacked"].map((name) => path.join(folder, name));
   for (const made of [chart!, module!, unpacked!]) fs.mkdirSync(made);
   fs.writeFileSync(path.join(chart!, "Chart.yaml"), "apiVersion: v2\nname: with-crds\nversion: 1.0.0\n");
@@ -150,7 +150,7 @@ test("a chart gets the CRDs of a Go module, whose files cannot be written to", a
   expect(fs.readFileSync(path.join(unpacked!, "with-crds/crds/things.yaml"), "utf8")).toContain("kind: Custom");
 }, 60_000);
 
-test("who does not trust the authority gets nothing", async () => {
+test("a client that does not trust the CA gets nothing", async () => {
   const stranger = new RegistryClient(authority, fs.readFileSync(path.join(folder, "nodes/pve/pve-ssl.key"), "utf8"));
   const config = { mediaType: "application/json", bytes: Buffer.from("{}") };
   await expect(stranger.push("some/image", "1", config, [])).rejects.toThrow(/certificate|issuer/);
