@@ -20,16 +20,16 @@ import {
 } from "../../support/addonsStatus";
 import { NO_ADDONS } from "../../support/statusSight";
 
-/* What a person is told of GitOps, monitoring and the ingress, and what programs see. */
+/* What a person and a program see of GitOps, monitoring and the ingress. */
 
-test("of a cluster with K3s alone nothing is said, and programs see that they are absent", () => {
+test("for a cluster with K3s alone the text has no line, and programs see that they are absent", () => {
   const status = compare(PLAN, withAddons({}));
   expect(said(withAddons({}))).toEqual([]);
   expect(status.verdict).toBe("as planned");
   expect(status.addons).toEqual({ longhorn: "absent", flux: "absent", prometheus: "absent", ingress: "absent" });
 });
 
-describe("what is not known is never absent", () => {
+describe("unknown is never shown as absent", () => {
   test.each<[string, Look<AddonsSight | undefined>, string]>([
     ["no server answers", { seen: undefined }, "skip add-ons: not checked: no server answers"],
     ["the host cannot be asked", { why: "no way", remedy: "doctor" }, "skip add-ons: not checked: no way → doctor"],
@@ -55,7 +55,7 @@ describe("Flux", () => {
   const flux = (...objects: FluxObjectSight[]): Sight => withAddons({ flux: there(objects) });
   const source = object("cluster", { kind: "GitRepository" });
 
-  test("that is as planned is one line; without folders of nodes too", () => {
+  test("that matches the plan is one line, also without folders of nodes", () => {
     expect(said(flux(source, object("cluster"), ...NODES))).toEqual([
       "ok flux: Kustomizations: 4, sources and others: 1, all Ready",
     ]);
@@ -71,17 +71,17 @@ describe("Flux", () => {
       "fail flux: GitRepository flux-system/cluster is not Ready (GitOperationFailed) → kubectl -n flux-system describe gitrepository cluster says why",
     ],
     [
-      "a reason of another form is not shown",
+      "a reason of an invalid form is not shown",
       flux(object("apps", { conditions: conditions("False") })),
       "fail flux: Kustomization flux-system/apps is not Ready → kubectl -n flux-system describe kustomization apps says why",
     ],
     [
-      "one that Flux has not come to",
+      "one that Flux has not processed yet",
       flux(object("apps", { isCurrent: false })),
       "warn flux: Kustomization flux-system/apps has no result yet → wait for Flux; if that does not help, kubectl -n flux-system describe kustomization apps says why, and kubectl -n flux-system get pods whether its controllers run",
     ],
     [
-      "one that it works on",
+      "one that Flux is processing",
       flux(object("apps", { conditions: conditions("Unknown", "Progressing") })),
       expect.stringContaining("warn flux: Kustomization flux-system/apps has no result yet (Progressing) →") as string,
     ],
@@ -116,7 +116,7 @@ describe("Flux", () => {
     ]);
   });
 
-  test("an address of a Helm repository has no state, and a Kustomization of somebody's own is of no node", () => {
+  test("a HelmRepository that is only an address has no state, and a person's own Kustomization belongs to no node", () => {
     const helm = object("charts", { kind: "HelmRepository", conditions: [], isCurrent: false, isOfAddons: false });
     expect(said(flux(helm, object("node-exporter", { isOfAddons: false })))).toEqual([
       "ok flux: Kustomizations: 1, sources and others: 1, all Ready",
@@ -132,7 +132,7 @@ describe("Flux", () => {
     ]);
   });
 
-  test("names and label are those that the add-ons' program gives", () => {
+  test("names and label are those of the add-ons' program", () => {
     const settings = { interval: 600, sops: false, nodes: { path: "./node", suspended: [] } };
     const made = nodeKustomization(settings as never, "flux-system", { name: V1 } as never);
     expect([made.metadata.name, ADDONS_OWNER]).toEqual([nodeKustomizationName(V1), FIELD_MANAGER]);
@@ -158,8 +158,8 @@ describe("Prometheus", () => {
   const WHY = "kubectl -n monitoring describe prometheus main says why";
 
   test.each<[string, Sight, string[]]>([
-    ["is as it should be", prometheus(), ["ok prometheus: monitoring/main runs and reaches all 6 targets of 2 jobs"]],
-    ["is to have no pod", prometheus({ wanted: 0, available: 0 }), []],
+    ["matches its spec", prometheus(), ["ok prometheus: monitoring/main runs and reaches all 6 targets of 2 jobs"]],
+    ["should have no pod", prometheus({ wanted: 0, available: 0 }), []],
     [
       "has no pod",
       prometheus({ available: 0, conditions: [{ type: "Available", status: "False", reason: "NoPodReady" }] }),
@@ -171,7 +171,7 @@ describe("Prometheus", () => {
       [`warn prometheus: monitoring/main has 1 of 2 pods available → ${WHY}`],
     ],
     [
-      "was not seen by its operator",
+      "its operator has not started",
       prometheus({ available: undefined }),
       [
         "fail prometheus: monitoring/main was not started by its operator → kubectl get pods -A -l 'app.kubernetes.io/name in (prometheus-operator,kube-prometheus-stack-prometheus-operator)' says whether the operator runs",
@@ -197,7 +197,7 @@ describe("Prometheus", () => {
       ],
     ],
     [
-      "does not tell its targets",
+      "does not list its targets",
       prometheus({ jobs: undefined }),
       [
         "skip prometheus: not checked: monitoring/main did not report its targets → kubectl -n monitoring logs prometheus-main-0 -c prometheus; a NetworkPolicy there must let the servers reach port 9090",
@@ -228,7 +228,7 @@ describe("the ingress", () => {
       [`fail ingress: vm-2 does not answer on NodePort 30443 → ${PODS}`],
     ],
     [
-      "that nobody could ask a node for",
+      "that no other node could check",
       ingress(all.filter(({ node }) => node !== V2)),
       [
         "skip ingress: not checked: no node could ask for the NodePorts of vm-2 → kubectl get nodes says which nodes are Ready; the guests need bash",

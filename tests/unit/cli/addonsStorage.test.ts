@@ -21,7 +21,7 @@ import {
 } from "../../support/addonsStatus";
 import { seen } from "../../support/statusSight";
 
-/* What a person is told of storage. */
+/* What a person sees of the storage. */
 
 const unschedulable = (reason: string): Condition[] => [
   ...conditions(),
@@ -53,7 +53,7 @@ describe("Longhorn", () => {
   const DESCRIBE = "kubectl -n longhorn-system describe nodes.longhorn.io vm-2 says why";
   const PATCH = "kubectl -n longhorn-system patch nodes.longhorn.io vm-2 --type=merge -p";
 
-  test("that is as planned is one line", () => {
+  test("that matches the plan is one line", () => {
     expect(said(withAddons(longhorn()))).toEqual([
       "ok longhorn: 2 nodes have the disks of the plan, and no volume of 3 lacks a copy",
     ]);
@@ -142,14 +142,14 @@ describe("Longhorn", () => {
       ),
       "fail longhorn: 1 of 2 volumes are faulted, with no usable copy: a → kubectl -n longhorn-system get volumes.longhorn.io,replicas.longhorn.io says which copies failed; start the nodes that have them, or restore a backup",
     ],
-  ])("%s has one line, with what ends it", (_, sight, line) => {
+  ])("%s has one line, with the command that fixes it", (_, sight, line) => {
     expect(said(sight)).toEqual([line]);
     expect(compare(PLAN, sight).verdict).toBe("differs");
   });
 
   const evicted = { allowScheduling: false, evictionRequested: true, conditions: unschedulable("Evicted") };
   test.each<[string, Partial<LonghornNodeSight>, Partial<Sight>]>([
-    ["a removal that goes on", evicted, cluster({ leaving: [V2] })],
+    ["a removal that is still running", evicted, cluster({ leaving: [V2] })],
     [
       "a cordon",
       { conditions: unschedulable("KubernetesNodeCordoned") },
@@ -165,7 +165,7 @@ describe("Longhorn", () => {
       { conditions: conditions("False", "KubernetesNodeNotReady") },
       { listed: { seen: seen(GOOD.listed).map((each) => ({ ...each, isRunning: each.name !== V2 })) } },
     ],
-  ])("what has its own line is not said again: %s", (_, change, sight) => {
+  ])("a problem with its own line gets no second one: %s", (_, change, sight) => {
     const differs = said(withAddons(longhorn({ nodes: [node(V1), node(V2, change)] }), sight));
     expect(differs.filter((line) => !line.startsWith("ok "))).toEqual([]);
   });

@@ -2,7 +2,7 @@ import { checkCommand } from "../../../cli/check/command";
 import { stepFinding, told } from "../../../cli/check/phases";
 import { type OnboardingReport, onboardingSteps, type StepReport } from "../../../plan/onboarding";
 
-/* What a person is told of the checks of nodes. */
+/* What a person sees of the checks of nodes. */
 
 const reportOf = (states: Partial<OnboardingReport>): OnboardingReport => {
   const pending: StepReport = { state: "pending", time: undefined, message: "" };
@@ -12,7 +12,7 @@ const reportOf = (states: Partial<OnboardingReport>): OnboardingReport => {
 };
 const node = { name: "node-1", address: "192.168.2.21" };
 
-test("what is well on a node is one line, all else a line each with its remedy", () => {
+test("the passed checks of a node are one line, each other one is a line with its remedy", () => {
   expect(
     told([
       { node: undefined, level: "ok", check: "kube-system", seen: "7 pods, all ready" },
@@ -47,7 +47,7 @@ test("a node without a report is not checked", () => {
   expect(stepFinding({ ...node, progress: "unfinished", steps: undefined })).toMatchObject({ level: "skip" });
 });
 
-test("one phase has to be named", async () => {
+test("the command needs one phase", async () => {
   const said = jest.spyOn(console, "error").mockImplementation(() => {});
   await checkCommand.parseAsync([], { from: "user" });
   expect(said).toHaveBeenCalledWith("error: name one phase\nnext: add --before, --during or --after");

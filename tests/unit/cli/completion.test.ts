@@ -7,7 +7,7 @@ import { renderCompletion, type Shell } from "../../../cli/completion/command";
 import { completionTable } from "../../../cli/completion/table";
 import { program } from "../../../cli/program";
 
-/* The scripts complete in the shells themselves. Bash is everywhere; zsh and fish only where the machine has them. */
+/* The scripts complete in the shells themselves. Every machine has bash; zsh and fish are tested only if they are installed. */
 
 const repo = path.join(__dirname, "../../..");
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "completion-"));
@@ -19,18 +19,18 @@ const isHere = (shell: Shell): boolean => !spawnSync(shell, ["--version"]).error
 
 beforeAll(() => {
   for (const [shell, script] of Object.entries(scripts)) fs.writeFileSync(fileOf(shell as Shell), script);
-  // The only part of Pulumi that a name needs: which stack is selected.
+  // The only part of Pulumi that names need: which stack is selected.
   fs.writeFileSync(path.join(folder, "pulumi"), "#!/bin/sh\necho homelab\n", { mode: 0o755 });
 });
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-/** How each shell is asked for what may stand at the end of a line. Its words are in `$@`, and in fish in `$argv`. */
+/** How to ask each shell for the completions of a line. The line's words are in `$@`, and in fish in `$argv`. */
 const ASK: Readonly<Record<Shell, { args: string[]; code: string }>> = {
   bash: {
     args: ["--norc", "-c"],
     code: `COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _proxmox_k3s; printf '%s\\n' "\${COMPREPLY[@]}"`,
   },
-  // The end of the shell's own completion, which has a terminal alone, shows what it is given.
+  // Only a shell on a terminal runs the end of zsh's own completion; this replacement prints what it gets.
   zsh: {
     args: ["-f", "-c"],
     code: `compadd() { [[ $1 == -l ]] && print -lr -- $values || print -r -- $1 }; _default() { : }
@@ -82,13 +82,13 @@ describe.each((Object.keys(scripts) as Shell[]).filter(isHere))("%s", (shell) =>
   it.each(cases)("%j", (line, answers) => expect(complete(shell, ...line).sort()).toEqual(answers));
 
   it("--kind=v", () => {
-    // Bash takes the = for a word, and keeps what is before it.
+    // Bash treats the = as a word of its own, and keeps what is before it.
     const [line, answer] = shell === "bash" ? [["--kind", "=", "v"], "vm"] : [["--kind=v"], "--kind=vm"];
     expect(complete(shell, "npx", "proxmox-k3s", "init", ...line)).toEqual([answer]);
   });
 });
 
-it("the program itself is asked for the names of nodes, pools and stacks", () => {
+it("the names of nodes, pools and stacks are from the program itself", () => {
   expect(complete("bash", "npx", "proxmox-k3s", "node", "rebuild", "k3s-w")).toEqual([
     "k3s-worker-01",
     "k3s-worker-02",
@@ -97,7 +97,7 @@ it("the program itself is asked for the names of nodes, pools and stacks", () =>
   expect(complete("bash", "npx", "proxmox-k3s", "doctor", "--stack", "h")).toEqual(["homelab"]);
 });
 
-it("no text ends the quotes in which each shell has it", () => {
+it("no text can end its shell's quotes", () => {
   const awk = fs.readFileSync(path.join(repo, "cli/completion/answers.awk"), "utf8");
   expect([completionTable(program), awk].join().match(/'|\\\\|\\$/gm)).toBeNull();
 });
@@ -109,13 +109,13 @@ it("the script for bash passes shellcheck", () => {
   expect(stdout).toBe("");
 });
 
-/* Less than a run in the shell: it says nothing about what the script does. */
+/* This is less than a run in the shell: it does not show what the script does. */
 if (!isHere("zsh"))
   it("zsh is not on this machine: at least bash finds no error in its script's syntax", () => {
     expect(spawnSync("bash", ["-n", fileOf("zsh")], { encoding: "utf8" }).stderr).toBe("");
   });
 if (!isHere("fish"))
-  it("fish is not on this machine: at least each block of its script has its end", () => {
+  it("fish is not on this machine: at least each block of its script is closed", () => {
     const source = fs.readFileSync(path.join(repo, "cli/completion/completion.fish"), "utf8");
     const count = (form: RegExp): number => source.match(form)!.length;
     expect(count(/^\s*(function|if|for|while|switch|begin)\b/gm)).toBe(count(/^\s*end$/gm));

@@ -11,14 +11,14 @@ import { loadPlan } from "../../../plan/load";
 import type { ClusterPlan } from "../../../plan/model";
 import { newKeyPair } from "../../support/sshKeys";
 
-/* The words for daily work change a stack file as a person would: the lines that mean it, and no other. */
+/* The commands for daily work change a stack file as a person would: only the lines that the change is about. */
 
 const repo = path.join(__dirname, "../../..");
 const read = (file: string): string => fs.readFileSync(path.join(repo, file), "utf8");
 const homelab = read("Pulumi.homelab.yaml");
 const planOf = (text: string): ClusterPlan => loadPlan(clusterInText("it", () => text));
 
-/** The lines that are gone and those that are new. */
+/** The removed and the added lines. */
 function changes(before: string, after: string): string[] {
   const [was, is] = [before.split("\n"), after.split("\n")];
   return [
@@ -32,7 +32,7 @@ const retire = (text: string, name: string): string => {
 };
 
 describe.each(["Pulumi.homelab.yaml", "Pulumi.mixed.yaml"])("%s", (file) => {
-  it("scaled has one other line, all comments, and the secrets as they were", () => {
+  it("scaling changes one line, and keeps all comments and secrets", () => {
     const secret = `  proxmox-k3s:proxmoxApiToken:\n    secure: v1:${"A".repeat(300)}=\n`;
     const text = `${read(file)}${secret}encryptionsalt: v1:abc\n`;
     expect(changes(text, scaled(text, "worker", 7))).toEqual(["- count: 2", "+ count: 7"]);
@@ -55,7 +55,7 @@ describe("a node is retired", () => {
     expect(planOf(again).nodes.map(({ name }) => name)).toEqual(["k3s-master", "k3s-worker-03"]);
   });
 
-  it("and replaced by one with the next index, as a server of three must be", () => {
+  it("and replaced by one with the next index, as one of three servers must be", () => {
     const servers = scaled(homelab, "master", 3)
       .replace("vmIds: { from: 100 }", "vmIds: [100, 110, 111, 112]")
       .replace("from: 192.168.2.20", "from: 192.168.2.40");
@@ -68,12 +68,12 @@ describe("a node is retired", () => {
     ]);
   });
 
-  it("by the count alone, if it is the pool's last", () => {
+  it("by the count alone if it is the pool's last", () => {
     expect(changes(three, retire(three, "k3s-worker-03"))).toEqual(["- count: 3", "+ count: 2"]);
   });
 });
 
-it("a pool in one line, with a comment behind it, and without a count", () => {
+it("a pool in one line, with a comment after it, and without a count", () => {
   const pool = (line: string): string => `config:\n  proxmox-k3s:cluster:\n    pools:\n      a: ${line} # mine\n`;
   expect(scaled(pool("{ role: agent, count: 1 }"), "a", 3)).toBe(pool("{ role: agent, count: 3 }"));
   expect(scaled(pool("{ role: agent }"), "a", 3)).toBe(pool("{ count: 3, role: agent }"));
@@ -86,8 +86,8 @@ describe("a list of retired nodes keeps its form and its comments", () => {
 
   it.each([
     ["one a line", "retired:\n  # the first\n  - 2 # broken disk\n# the number", "- 2 # broken disk", "- 1"],
-    ["on one line", "retired: [2] # broken disk", "retired: [2, 1] # broken disk", undefined],
-    ["over lines", "retired: [\n  2, # broken disk\n  9 # never\n]", "9, 1 # never", undefined],
+    ["in one line", "retired: [2] # broken disk", "retired: [2, 1] # broken disk", undefined],
+    ["over several lines", "retired: [\n  2, # broken disk\n  9 # never\n]", "9, 1 # never", undefined],
     ["empty", "retired: [] # none", "retired: [1] # none", undefined],
   ])("%s", (_, lines, line, further) => {
     const before = withRetired(lines);
@@ -101,7 +101,7 @@ describe("a list of retired nodes keeps its form and its comments", () => {
     expect(planOf(after).nodes.map(({ name }) => name)).not.toContain("k3s-worker-01");
   });
 
-  it("a count without a value gets one; a count that is written elsewhere is left", () => {
+  it("a count without a value gets one; a count that is written elsewhere does not change", () => {
     const pool = (count: string): string =>
       `config:\n  proxmox-k3s:cluster:\n    pools:\n      a:\n        count:${count}\n`;
     expect(scaled(pool(""), "a", 3)).toBe(pool(" 3"));
@@ -110,7 +110,7 @@ describe("a list of retired nodes keeps its form and its comments", () => {
   });
 });
 
-it("a stack file that somebody changed while the person was asked is left as it is", () => {
+it("a stack file that changed while the command waited for an answer is not overwritten", () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "daily-"));
   const file = path.join(folder, "Pulumi.a.yaml");
   fs.writeFileSync(file, "changed by another\n");
@@ -123,12 +123,12 @@ it("a stack file that somebody changed while the person was asked is left as it 
   fs.rmSync(folder, { recursive: true });
 });
 
-it("a pool or a node that is not there is named with those that are", () => {
+it("an unknown pool or node is named, with the existing ones", () => {
   expect(() => scaled(homelab, "wroker", 3)).toThrow(/no pool wroker\nnext: {2}name one of its pools: master, worker/);
   expect(() => nodeNamed("k3s-worker-3", planOf(homelab))).toThrow(/no node k3s-worker-3\nnext: .*k3s-worker-01/);
 });
 
-it("ssh is given files that only the person can read, the node's host key, and no secret in an argument", () => {
+it("ssh gets files that only the person can read, the node's host key, and no secret in an argument", () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "daily-"));
   const { private: nodeKey, public: hostKey } = newKeyPair();
   const args = sshArguments({ folder, address: "192.168.2.21", hostKey, nodeKey }, ["uptime"]);
@@ -136,7 +136,7 @@ it("ssh is given files that only the person can read, the node's host key, and n
   expect(args.join(" ")).not.toContain("PRIVATE KEY");
   const key = args[args.indexOf("-i") + 1]!;
   expect(fs.statSync(key).mode & 0o777).toBe(0o600);
-  // OpenSSH itself reads what was written.
+  // OpenSSH itself reads the file.
   expect(spawnSync("ssh-keygen", ["-y", "-f", key], { encoding: "utf8" }).stdout.split(/\s/)[1]).toBe(
     hostKey.split(" ")[1],
   );
@@ -151,7 +151,7 @@ it.each([
   ["SIGINT", 130],
   ["SIGTERM", 143],
   ["SIGHUP", 129],
-] as const)("ssh that gets %s ends, and leaves no key behind", async (signal, code) => {
+] as const)("ssh exits at %s, and leaves no key behind", async (signal, code) => {
   const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "daily-"));
   fs.writeFileSync(path.join(scratch, "ssh"), "#!/bin/sh\necho started\nexec sleep 60\n", { mode: 0o755 });
   fs.mkdirSync(path.join(scratch, "tmp"));

@@ -5,7 +5,7 @@ import { authorizedKeysLine, GATE_FILE } from "../../../remote/hostGate";
 import { changed, homelabConfig } from "../config/support";
 import { type SshServer, startSshServer } from "../../support/sshServer";
 
-/* What the doctor says of a host that it reaches, but that does not run the program's scripts. */
+/* The doctor's findings on a host that it can reach, but that does not run the program's scripts. */
 
 let server: SshServer;
 let plan: ClusterPlan;
@@ -22,7 +22,7 @@ const troubles = async (): Promise<string[]> =>
     ({ level, check, seen, remedy = "" }) => `${level} ${check}: ${seen} → ${remedy}`,
   );
 
-it("says nothing of a host key that it has not seen, if the connection ends before", async () => {
+it("says nothing about the host key if the connection ends before the host sent one", async () => {
   server.dropNext = 1;
   expect(await troubles()).toEqual([
     expect.stringMatching(

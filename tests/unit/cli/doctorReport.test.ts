@@ -10,8 +10,8 @@ const findings: readonly Finding[] = [
   skip("host", "the checks did not run on the host"),
 ];
 
-describe("what the script on the host answers", () => {
-  it("is read with and without a remedy, even without the last tab", () => {
+describe("the host script's output", () => {
+  it("is read with and without a remedy, also without the last tab", () => {
     const rest = HOST_CHECKS.filter((check) => !["bridge", "template", "vmid"].includes(check));
     const text = [
       "ok\tbridge\tvmbr0\t\nfail\ttemplate\tlocal:vztmpl/x is not there\tpveam download local x\nok\tvmid\tfree",
@@ -43,7 +43,7 @@ describe("what the script on the host answers", () => {
   );
 });
 
-test("a guest whose set-up never finished needs recover only if the state does not know it", () => {
+test("a guest whose set-up never finished needs recover only if the state does not have it", () => {
   const recover = "if no pulumi up is running: npx proxmox-k3s recover, then pulumi up";
   const cutOff = (vmId: number): Finding => ({
     ...warn("creation", "a guest was created, not finished", recover),
@@ -113,7 +113,7 @@ describe("privileges that a token lacks", () => {
     expect(remedy).toContain('pveum role modify PulumiK3s --append 1 --privs "VM.PowerMgmt"; pveum role modify');
   });
 
-  it("are none", () => {
+  it("may be none", () => {
     expect(judgePrivileges("pulumi@pve!k3s", [], roles).level).toBe("ok");
   });
 });

@@ -4,7 +4,7 @@ import * as path from "node:path";
 
 import { fileBackend, locksOf } from "../../../cli/fileBackend";
 
-/* What Pulumi keeps in a file backend beside the states; that it keeps it so is shown in tests/engine/interruption.test.ts. */
+/* What Pulumi keeps in a file backend in addition to the states; tests/engine/interruption.test.ts shows that Pulumi does so. */
 
 const home = fs.mkdtempSync(path.join(os.tmpdir(), "file-backend-"));
 afterAll(() => fs.rmSync(home, { recursive: true }));
@@ -14,15 +14,15 @@ const lock = { pid: 4711, username: "kurt", hostname: "desk", timestamp: "2026-1
 
 beforeAll(() => fs.mkdirSync(folder, { recursive: true }));
 
-it("is a folder, whatever the URL has besides", () => {
+it("is a folder, also if the URL has parameters", () => {
   expect(fileBackend(`file://${home}?metadata=skip`)).toBe(root);
 });
 
-it.each([`s3://bucket${home}`, "https://api.pulumi.com", `file://${home}/gone`])("is none: %s", (url) => {
+it.each([`s3://bucket${home}`, "https://api.pulumi.com", `file://${home}/gone`])("is not one: %s", (url) => {
   expect(fileBackend(url)).toBeUndefined();
 });
 
-it("says who holds a stack, and no other one", () => {
+it("says who has locked a stack, and ignores other stacks", () => {
   expect(locksOf(root, "proxmox-k3s", "mine")).toEqual([]);
   fs.writeFileSync(path.join(folder, "a.json"), JSON.stringify(lock));
   expect(locksOf(root, "proxmox-k3s", "mine")).toEqual([lock]);
@@ -32,7 +32,7 @@ it("says who holds a stack, and no other one", () => {
 it.each([
   ["is not written yet", ""],
   ["has no process", JSON.stringify({ ...lock, pid: undefined })],
-  ["would write over the terminal", JSON.stringify({ ...lock, hostname: "\u001b[2J" })],
+  ["has control characters for a terminal", JSON.stringify({ ...lock, hostname: "\u001b[2J" })],
 ])("leaves out a lock that %s", (_, text) => {
   fs.writeFileSync(path.join(folder, "a.json"), text);
   expect(locksOf(root, "proxmox-k3s", "mine")).toEqual([]);

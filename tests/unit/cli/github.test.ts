@@ -36,7 +36,7 @@ describe("a comment", () => {
     expect(github.changes).toEqual([]);
   });
 
-  test("is cut to what GitHub takes", async () => {
+  test("is cut to GitHub's limit", async () => {
     await comment("x".repeat(70_000));
     expect(bodies()[0]?.length).toBeLessThan(65_536);
     expect(bodies()[0]).toMatch(/x\n\nThe rest was cut off: it is too long\.$/);
@@ -46,7 +46,7 @@ describe("a comment", () => {
 describe("an issue", () => {
   const open = (text: string): Promise<string> => opensIssue(api, { key: "status", title: "It differs", text });
 
-  test("is opened once, updated, closed, and opened anew", async () => {
+  test("is opened once, updated, closed, and opened again", async () => {
     expect(await open("one")).toBe("issue 1 was opened");
     expect(await open("two")).toBe("issue 1 was updated");
     expect(github.issues.map(({ title, body }) => [title, body])).toEqual([
@@ -57,13 +57,13 @@ describe("an issue", () => {
     expect(await open("three")).toBe("issue 2 was opened");
   });
 
-  test("holds what a node or a guest says as text: it ends no block, and mentions nobody", async () => {
+  test("has a node's or guest's output as plain text: it cannot end a block or mention anybody", async () => {
     await open("``` @everyone");
     expect(github.issues[0]?.body.split("\n").slice(1)).toEqual(["````", "``` @everyone", "````"]);
   });
 });
 
-test("what is missing, or refused, is an error that says what to do", async () => {
+test("a missing setting and a refused request are errors that say what to do", async () => {
   expect(() => GitHubApi.fromEnvironment({ GITHUB_REPOSITORY: "a/b" })).toThrow(/^GITHUB_TOKEN is not set\nnext: /);
   const stranger = GitHubApi.fromEnvironment({ ...github.env, GITHUB_TOKEN: "another" });
   await expect(closesIssue(stranger, "status")).rejects.toThrow(

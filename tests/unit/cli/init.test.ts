@@ -23,7 +23,7 @@ import { loadPlan } from "../../../plan/load";
 import { stackFileSchema } from "../../../scripts-dev/clusterSchema";
 import { selfSigned } from "../../../lab/support/selfSigned";
 
-/* What `init` concludes from what a host says and a person wants. */
+/* What `init` concludes from a host's facts and a person's options. */
 
 const GIB = 1024 ** 3;
 const TEMPLATE = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
@@ -61,7 +61,7 @@ function problems(of: Partial<HostFacts>, wishes: Partial<Wishes> = {}): string[
 }
 
 describe("a proposal", () => {
-  it("takes what the host has, and VMIDs and addresses that nobody has", () => {
+  it("uses what the host has, and free VMIDs and addresses", () => {
     expect(proposal()).toEqual({
       ...{ name: "k3s", node: "pve", host: "192.168.2.167", sshPort: 22, hostKey: EXAMPLE_KEY, architecture: "amd64" },
       network: { cidr: "192.168.2.0/24", gateway: "192.168.2.1", bridge: "vmbr0" },
@@ -74,7 +74,7 @@ describe("a proposal", () => {
     });
   });
 
-  it("goes around what is taken", () => {
+  it("avoids what is in use", () => {
     const { pools } = proposal({
       usedVmIds: new Set([203]),
       usedAddresses: new Set(["192.168.2.33"]),
@@ -83,7 +83,7 @@ describe("a proposal", () => {
     expect([pools.control.vmId, pools.control.address]).toEqual([210, "192.168.2.40"]);
   });
 
-  it("asks again until no proposed address answers", async () => {
+  it("checks again until no proposed address answers", async () => {
     const asked: string[][] = [];
     const { plan } = await newSetup(
       { name: "k3s", facts: facts(), at: AT, options: { ssh: "ssh" }, person: nobody },
@@ -109,7 +109,7 @@ describe("a proposal", () => {
     expect([network.bridge, nameservers]).toEqual(["vmbr0", ["192.168.2.1"]]);
   });
 
-  it("goes around the other stacks of this host, whose nodes may not be there yet", () => {
+  it("avoids the other stacks of this host, whose nodes may not exist yet", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "init-"));
     const other = proposal();
     fs.writeFileSync(path.join(folder, "Pulumi.other.yaml"), renderStackFile(other, EXAMPLE_KEY));
@@ -130,7 +130,7 @@ describe("a proposal", () => {
     fs.rmSync(folder, { recursive: true });
   });
 
-  it("is shown with what the nodes are made of, and where the API is", () => {
+  it("is shown with the nodes' template or image, and the API's address", () => {
     const host = facts({ vmTemplates: [{ vmId: 9000, name: "debian" }] });
     const shown = description(setupOf(propose(host, { ...WISHES, kind: "mixed" }, AT)), host, undefined);
     expect(shown).toMatch(/^The cluster k3s on 192\.168\.2\.167: .*, API https:\/\/192\.168\.2\.167:8006\/$/m);
@@ -151,12 +151,17 @@ describe("a proposal", () => {
   });
 });
 
-describe("a host with trouble is named with its remedy, all at once", () => {
+describe("every problem of a host is named with its remedy, all at once", () => {
   it.each<[string, Partial<HostFacts>, Partial<Wishes>, RegExp[]]>([
     ["nothing wrong", {}, {}, []],
     ["an old Proxmox VE", { version: "8.3.5" }, {}, [/^Proxmox VE 8\.3\.5 is too old.* → on the host: apt update/]],
     ["another name", { node: "pve9" }, {}, [/host's name is pve9, but Proxmox VE lists pve → .*\/etc\/hostname/]],
-    ["a gate that is another's", { gate: "foreign" }, {}, [/is not a gate of this program → .*move it away/]],
+    [
+      "a file that is not this program's gate",
+      { gate: "foreign" },
+      {},
+      [/is not a gate of this program → .*move it away/],
+    ],
     [
       "no storage for containers, and none for templates",
       { storages: [store("local", "dir", "iso")], templates: [] },
@@ -191,7 +196,7 @@ describe("a host with trouble is named with its remedy, all at once", () => {
       {},
       [/no range of VMIDs .* is free → name another first VMID with --vmid/],
     ],
-    ["a VMID that is taken", { usedVmIds: new Set([411]) }, { vmId: 400 }, [/not all VMIDs from 400 on/]],
+    ["a VMID that is in use", { usedVmIds: new Set([411]) }, { vmId: 400 }, [/not all VMIDs from 400 on/]],
     [
       "an address that answers",
       { answering: ["192.168.2.60"] },
@@ -211,7 +216,7 @@ describe("a host with trouble is named with its remedy, all at once", () => {
       [/no 3 free addresses/],
     ],
     [
-      "an option that is no address, and numbers that cannot be",
+      "an option that is no address, and invalid numbers",
       {},
       { address: "foo", gateway: "10.0.0", servers: 2, workers: 900, vmId: 5 },
       [
@@ -248,7 +253,7 @@ describe("a host with trouble is named with its remedy, all at once", () => {
     await expect(setup).rejects.toThrow(/the cluster k3s has guests on the host \(200\)[^]*choose another --name/);
   });
 
-  it("answers that cannot be", async () => {
+  it("invalid answers", async () => {
     const answer = (servers: string): Person => ({
       ...nobody,
       ask: async (text, of, read) => read(/^Servers/.test(text) ? servers : of),
@@ -279,7 +284,7 @@ describe("the stack file", () => {
       { certificate: fs.readFileSync(path.join(__dirname, "../../fixtures/certificate.pem"), "utf8") },
       {},
     ],
-  ])("for %s passes the editor's schema and the program's rules, and says what it is", (_, of, wishes) => {
+  ])("for %s passes the editor's schema and the program's rules, and has comments that explain it", (_, of, wishes) => {
     const made = proposal(of, wishes);
     const text = renderStackFile(made, `${EXAMPLE_KEY} proxmox-k3s-k3s-node`);
     expect(text.split("\n")[0]).toBe("# yaml-language-server: $schema=schema/cluster.schema.json");
@@ -290,7 +295,7 @@ describe("the stack file", () => {
     expect(plan.proxmox).toMatchObject({ host: "192.168.2.167", node: "pve", hostKey: EXAMPLE_KEY });
   });
 
-  it("takes what the host says for data: no name adds a key", () => {
+  it("treats the host's answers as data: no name can add a key", () => {
     const storages = [store("100", "lvmthin", "rootdir"), ...facts().storages.slice(0, 1)];
     const text = renderStackFile(
       proposal({ storages, node: "pve\n      insecure: true", nodes: ["pve\n      insecure: true"] }),
@@ -302,12 +307,12 @@ describe("the stack file", () => {
     });
   });
 
-  it("has the release of the example", () => {
+  it("has the same release as the example", () => {
     const example = path.join(__dirname, "../../../Pulumi.homelab.yaml");
     expect((clusterIn(example) as { version: string }).version).toBe(DEFAULT_VERSION);
   });
 
-  it("that stands is compared with the host, and not changed", () => {
+  it("that exists is compared with the host, and not changed", () => {
     const { plan } = setupOf(proposal());
     expect(differences(plan, facts(), EXAMPLE_KEY)).toEqual([]);
     const moved = facts({ node: "pve2", hostKey: "ssh-ed25519 AAAAother", storages: [], bridges: [{ name: "vmbr9" }] });
@@ -320,7 +325,7 @@ describe("the stack file", () => {
     ]);
   });
 
-  it("decides what is granted: roles in full, each at its path", () => {
+  it("decides which roles are granted, complete, each at its path", () => {
     const { plan } = setupOf(proposal({ vmTemplates: [{ vmId: 9000, name: "t" }] }, { kind: "mixed" }));
     const {
       GRANTS,
@@ -341,7 +346,7 @@ describe("free places", () => {
   const counts = fc.record({ servers: fc.constantFrom(1, 3, 5), workers: fc.integer({ min: 0, max: 10 }) });
   const block = (first: number, count: number): number[] => Array.from({ length: count }, (_, index) => first + index);
 
-  it("of VMIDs are free, and never overlap", () => {
+  it("for VMIDs are free, and never overlap", () => {
     fc.assert(
       fc.property(taken, counts, (used, wanted) => {
         const found = freeVmIds(new Set(used), wanted)!;
@@ -352,7 +357,7 @@ describe("free places", () => {
     );
   });
 
-  it("of addresses are free hosts of the network", () => {
+  it("for addresses are free hosts of the network", () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 62 }), { maxLength: 20 }), counts, (used, wanted) => {
         const addresses = new Set(used.map((last) => `10.0.0.${last}`));
@@ -367,7 +372,7 @@ describe("free places", () => {
   });
 });
 
-describe("what the host said", () => {
+describe("the host's answer", () => {
   it("is refused if it is not complete", () => {
     expect(() => parseFacts("@@ node\npve\n")).toThrow("the Proxmox host's answer is not complete");
     expect(() => parseFacts("@@ guests\nperl: warning\n[]\n@@ end\n")).toThrow(/not print a list .*: perl: warning/);
@@ -382,7 +387,7 @@ describe("what the host said", () => {
     expect(parseFacts(text).bridges).toEqual([{ name: "vmbr0", cidr: "10.0.0.2/24", gateway: "10.0.0.1" }]);
   });
 
-  it("says by which name the API's certificate is good", () => {
+  it("says for which name the API's certificate is valid", () => {
     const certificate = fs.readFileSync(path.join(__dirname, "../../fixtures/certificate.pem"), "utf8");
     expect(judgeCertificate({ ca: "", certificate: "" }, "192.168.2.167")).toEqual({});
     expect(judgeCertificate({ ca: "", certificate }, "192.168.2.167")).toMatchObject({ ca: certificate });
@@ -395,7 +400,7 @@ describe("the doctor, before there is a stack", () => {
   const lines = (of: Partial<HostFacts>): string[] =>
     judgeBareHost(facts(of), AT, "root@pve").map(({ level, check, seen }) => `${level} ${check}: ${seen}`);
 
-  it("says what init would take, and the next command", () => {
+  it("says what init would use, and the next command", () => {
     expect(lines({ templates: [] })).toEqual([
       "ok ssh: root@pve lets you in",
       "ok proxmox-version: Proxmox VE 9.2.3, node pve",
@@ -408,7 +413,7 @@ describe("the doctor, before there is a stack", () => {
     ]);
   });
 
-  it("names all that stands in the way", () => {
+  it("names all problems", () => {
     expect(lines({ version: "8.2", bridges: [] })).toEqual([
       "ok ssh: root@pve lets you in",
       "fail host: Proxmox VE 8.2 is too old: the program needs 8.4 or newer",

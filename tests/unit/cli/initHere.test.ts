@@ -9,12 +9,12 @@ import { passphraseFile } from "../../../cli/init/local";
 import { personAt } from "../../../cli/init/person";
 import { namesIn, undo } from "../../../cli/init/undo";
 
-/* What `init` reads, asks and makes on the person's machine. */
+/* What `init` reads, asks and creates on the person's machine. */
 
 const repo = path.join(__dirname, "../../..");
 
 describe("--undo", () => {
-  it("takes no other pool than the cluster's, if the stack file cannot be read", () => {
+  it("uses only the cluster's own pool if the stack file cannot be read", () => {
     const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "init-")), "Pulumi.k3s.yaml");
     expect(namesIn(file)).toBeUndefined();
     const text = fs.readFileSync(path.join(repo, "Pulumi.homelab.yaml"), "utf8");
@@ -34,7 +34,7 @@ describe("--undo", () => {
   });
 });
 
-it.each(["-oProxyCommand=x", "", "root@pve x"])("'%s' is no host to log in to", (target) => {
+it.each(["-oProxyCommand=x", "", "root@pve x"])("'%s' is not a valid host to log in to", (target) => {
   expect(() => new AdminShell("ssh", target)).toThrow(
     /is not the name or address of a host\nnext: {2}name the Proxmox/,
   );
@@ -50,14 +50,14 @@ it("a question fails if the input ends", async () => {
   await expect(confirmed).rejects.toThrow(/^nobody answered: Prepare\? .*\nnext: .*--yes/);
 });
 
-it("a state that init logs in to is the person's alone", async () => {
+it("only the person can read a state that init logs in to", async () => {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), "init-"));
   const state = path.join(home, ".pulumi");
   fs.mkdirSync(state, { mode: 0o755 });
   const pulumi =
     '#!/bin/sh\n[ "$1" = login ] || { echo "error: PULUMI_ACCESS_TOKEN must be set for login" >&2; exit 1; }\n';
   fs.writeFileSync(path.join(home, "pulumi"), pulumi, { mode: 0o755 });
-  // The home folder is read from the environment of a process.
+  // A process reads the home folder from its environment.
   const env = { ...process.env, HOME: home, PATH: `${home}:${process.env["PATH"]}` };
   const run = 'require("./cli/init/local.ts").ensureLogin().then(console.log)';
   const said = execFileSync(process.execPath, ["--import", "tsx", "-e", run], { cwd: repo, env, encoding: "utf8" });
@@ -66,7 +66,7 @@ it("a state that init logs in to is the person's alone", async () => {
   fs.rmSync(home, { recursive: true });
 });
 
-test("the passphrase's file is the person's, if they have one", () => {
+test("a person's own passphrase or file is used if they have one", () => {
   expect(passphraseFile({ PULUMI_CONFIG_PASSPHRASE: "" })).toBeUndefined();
   expect(passphraseFile({ PULUMI_CONFIG_PASSPHRASE_FILE: "/a" })).toBe("/a");
   expect(passphraseFile({})).toMatch(/\/\.config\/proxmox-k3s-passphrase$/);
@@ -75,7 +75,7 @@ test("the passphrase's file is the person's, if they have one", () => {
 describe("the stack's secrets", () => {
   const OWN = "k3s-homelab@pve!pulumi=old";
 
-  /** What is said, and what is set, with keys that were made in this run. @param made the secret that the host gives for a new token */
+  /** The printed text and the secrets set, with keys that were created in this run. @param made the secret that the host gives for a new token */
   function secrets(fresh: readonly string[], { token = OWN, made = "", used = [] as number[] }): string[] {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "init-"));
     const at = (file: string): string => path.join(folder, file);
@@ -114,7 +114,7 @@ describe("the stack's secrets", () => {
   const stands = (key: string): string => `✓ stands secret ${key}`;
   const made = (key: string): string => `+ made secret ${key}`;
 
-  it("stand if nothing was lost, and so does a token of the person's own", () => {
+  it("stay if nothing was lost, and so does the person's own token", () => {
     const all = ["hostPrivateKey", "nodePrivateKey", "proxmoxApiToken"].map(stands);
     expect(secrets([], {})).toEqual(all);
     expect(secrets([], { token: "me@pve!mine=x", made: "never" })).toEqual(all);
@@ -128,7 +128,7 @@ describe("the stack's secrets", () => {
     ]);
   });
 
-  it("keep the key that the nodes know", () => {
+  it("keep the key that the nodes have", () => {
     expect(secrets(["node"], { used: [100] })).toEqual([
       stands("hostPrivateKey"),
       "! differs secret nodePrivateKey is not the key /node: the existing nodes accept only the secret's key",

@@ -6,7 +6,7 @@ import { AdminHost } from "../../support/adminHost";
 import { newKeyPair } from "../../support/sshKeys";
 import { CTRL_C, ENTER, Terminal } from "../../support/terminal";
 
-/* `init` asks a person at a real terminal. The command is the real one; the host is the double of the administrator's scripts. */
+/* `init` asks its questions at a real terminal. The command is the real one; the host is the double of the administrator's scripts. */
 
 const repo = path.join(__dirname, "../../..");
 const NAME = `terminal-${process.pid}`;
@@ -19,7 +19,7 @@ beforeEach(async () => {
   home = fs.mkdtempSync(path.join(os.tmpdir(), "init-terminal-"));
   host = await AdminHost.start();
   host.write("etc/ssh/ssh_host_ed25519_key.pub", `${newKeyPair().public} root@pve\n`);
-  // The lab's bridge has an address only where the lab runs.
+  // The lab's bridge has an address only while a lab runs.
   const bridge = [{ iface: "vmbr0", type: "bridge", cidr: "198.18.0.2/24", gateway: "198.18.0.1" }];
   host.command(
     "pvesh",
@@ -38,14 +38,14 @@ function init(...options: string[]): Terminal {
   return new Terminal([...command, "--ssh", host.sshCommand("198.18.0.2"), ...options], { cwd: repo, env });
 }
 
-/** Nothing was made: on the host, in the person's home folder, in the program's folder. */
+/** Nothing was created: on the host, in the person's home folder, in the program's folder. */
 function expectNothing(): void {
   expect(host.state()).toEqual(before);
   expect(fs.readdirSync(home)).toEqual([]);
   expect(fs.existsSync(path.join(repo, `Pulumi.${NAME}.yaml`))).toBe(false);
 }
 
-it("takes the default for Enter, asks again after a wrong answer, and makes nothing without a yes", async () => {
+it("uses the default for Enter, asks again after an invalid answer, and creates nothing without a yes", async () => {
   const terminal = init();
   await terminal.answer("Name of the cluster [k3s]: ", `My Cluster${ENTER}`);
   await terminal.shows('the name "My Cluster" must be');

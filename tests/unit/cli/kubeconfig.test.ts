@@ -5,7 +5,7 @@ import { parse } from "yaml";
 
 import { mergeInto } from "../../../cli/kubeconfig";
 
-/* `kubeconfig --merge`: a person's own file, with other clusters and comments of theirs. */
+/* `kubeconfig --merge`: a person's file, which has other clusters and comments. */
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "kubeconfig-"));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
@@ -39,13 +39,13 @@ function merged(former: string | undefined, text = fresh): { text: string; mode:
   return { text: fs.readFileSync(file, "utf8"), mode: fs.statSync(file).mode & 0o777 };
 }
 
-it("makes the file, for this person alone, with the context chosen", () => {
+it("creates the file, readable only for this person, with the context selected", () => {
   const { text, mode } = merged(undefined);
   expect(mode).toBe(0o600);
   expect(parse(text)).toEqual(parse(fresh));
 });
 
-it("leaves other clusters, their comments and the chosen context", () => {
+it("keeps other clusters, their comments and the selected context", () => {
   const { text, mode } = merged(kubeconfig("work", "https://10.0.0.1:6443"));
   expect([mode, text.includes("# mine")]).toEqual([0o600, true]);
   const { clusters, users, contexts, "current-context": current } = parse(text);
@@ -64,7 +64,7 @@ it("replaces the former entry of the same cluster: by its address, or by its CA"
 
 it.each([
   [
-    "another cluster of the name",
+    "another cluster with the name",
     kubeconfig("k3s", "https://10.0.0.9:6443", "T0xE"),
     /its cluster k3s is another one, at https:\/\/10\.0\.0\.9/,
   ],

@@ -17,19 +17,19 @@ const machine = {
 const state = (deployment: object) => parseState(JSON.stringify({ version: 3, deployment }));
 const EMPTY = state({});
 
-it("finds nothing where state and host agree", () => {
+it("finds nothing if state and host agree", () => {
   const { open, ...left } = findLeftovers(state({ resources: [machine] }), [guest({ unfinished: false })]);
   expect([open, left]).toEqual([[], { discard: [], unclear: [], begun: [], kept: [], vanished: [] }]);
 });
 
-it("names the guest that keeps the disks of a node that is gone, and leaves that of a node alone", () => {
+it("names the guest with the disks of a node that is gone, and ignores that of an existing node", () => {
   const keeper = guest({ vmId: 320, kind: "vm", name: "k3s-worker-01-disks", keepsDisks: true, unfinished: false });
   expect(findLeftovers(EMPTY, [keeper])).toMatchObject({ kept: [keeper], unclear: [], discard: [] });
   const here = findLeftovers(state({ resources: [machine] }), [guest({ unfinished: false }), keeper]);
   expect(here).toMatchObject({ kept: [], unclear: [] });
 });
 
-it("destroys no guest that does not say yet whose it is", () => {
+it("destroys no guest whose description does not say yet whose it is", () => {
   const half = guest({ vmId: 110, kind: "vm", lock: "clone", name: "", begun: true, unfinished: false });
   expect(findLeftovers(EMPTY, [half])).toMatchObject({ begun: [half], unclear: [], discard: [] });
 });
@@ -47,7 +47,7 @@ it("lists pending operations", () => {
   expect(findLeftovers(cutOff, []).open).toEqual([{ urn: URN, type: "creating" }]);
 });
 
-it("lets a person decide about a guest whose creation is not on record as unfinished", () => {
+it("leaves the decision to a person for a guest whose creation is not on record as unfinished", () => {
   const found = guest({ unfinished: false });
   const left = findLeftovers(EMPTY, [found]);
   expect([left.discard, left.unclear]).toEqual([[], [found]]);

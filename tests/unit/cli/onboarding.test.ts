@@ -4,7 +4,7 @@ import { loadPlan } from "../../../plan/load";
 import { type OnboardingReport, onboardingSteps, type StepReport } from "../../../plan/onboarding";
 import { homelabConfig } from "../config/support";
 
-/* What a person is shown of the onboarding of all nodes. */
+/* What a person sees of the onboarding of all nodes. */
 
 const PLAN = loadPlan(homelabConfig());
 const AT = new Date("2026-11-29T10:00:00Z");
@@ -43,15 +43,15 @@ test.each([
   ["unfinished", of(DONE, RUNNING, DONE)],
   ["unfinished", of(DONE, undefined, DONE)],
   ["failed", of(DONE, FAILED, RUNNING)],
-])("all in all it is %s", (word, { progress }) => expect(progress).toBe(word));
+])("the cluster's progress is %s", (word, { progress }) => expect(progress).toBe(word));
 
-test("who could not be asked is not done, and the reason stands below the table", () => {
+test("a node that did not answer is not done, and the reason is below the table", () => {
   const progress = clusterProgress(PLAN, new Error("root@192.168.2.167 cannot be reached"), AT);
   expect(progress.progress).toBe("unfinished");
   expect(renderProgress(progress)).toContain("\n\n– not asked: root@192.168.2.167 cannot be reached\n");
 });
 
-test("as a page: one file that loads nothing, and takes no markup from a node's words", () => {
+test("as a page: one file that loads nothing, and takes no markup from a node's message", () => {
   const page = renderOnboardingPage(
     of(DONE, reportOf(["failed", ...RUNNING_REST], "<script>alert(1)</script>"), undefined),
   );

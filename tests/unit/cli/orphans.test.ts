@@ -6,7 +6,7 @@ import * as path from "node:path";
 
 import { awaitPlugins } from "../../../cli/recover/orphans";
 
-/** Which processes keep `recover` waiting: real ones, of a program that only sleeps. */
+/** For which processes `recover` waits: real ones, of a program that only sleeps. */
 
 const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "running-")));
 const sleeper = execFileSync("sh", ["-c", 'readlink -f "$(command -v sleep)"'], { encoding: "utf8" }).trim();
@@ -29,14 +29,14 @@ afterEach(async () => {
 });
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-it("waits for a plugin that ends", async () => {
+it("waits for a plugin that exits", async () => {
   await start("pulumi-resource-proxmoxve", { seconds: 1 });
   const began = Date.now();
   await awaitPlugins(project, 20);
   expect(Date.now() - began).toBeGreaterThan(300);
 });
 
-it("names a plugin that does not end", async () => {
+it("names a plugin that does not exit", async () => {
   const pid = await start("pulumi-resource-proxmoxve");
   await expect(awaitPlugins(project, 0)).rejects.toThrow(`pulumi-resource-proxmoxve (process ${pid})`);
 });

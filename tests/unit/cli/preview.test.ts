@@ -2,8 +2,8 @@ import { renderMarkdown } from "../../../cli/preview/render";
 import { review, text, worker } from "../../support/reviews";
 
 /*
- * What a reviewer reads of a change that is refused, and of one of many kinds at once. Every snapshot was read line by
- * line: whoever changes one reads it again, as the person who has to decide by it.
+ * What a reviewer sees of a refused change, and of a change of many kinds. Every snapshot was read line by line: if you change one,
+ * read it again as the person who has to decide by it.
  */
 
 const markdown = (change: unknown): string => renderMarkdown(review(change));

@@ -4,7 +4,7 @@ import { clusterRecordOf } from "../../../plan/record";
 import { master, plan, review, state, text, worker } from "../../support/reviews";
 import { changed } from "../config/support";
 
-/* What a reviewer reads of the first and the last server, of what is not known, and of words that are somebody's. */
+/* What a reviewer sees of the first and the last server, of unknown values, and of text that somebody else wrote. */
 
 const former = { record: clusterRecordOf(plan()), source: state, unfinished: [] };
 
@@ -35,7 +35,7 @@ test("a first up", () => {
   `);
 });
 
-test("mirrors and registries are in the state, their passwords are not: the preview says what it does not see", () => {
+test("mirrors and registries are in the state, their passwords are not: the preview says what it cannot see", () => {
   const registries = (config: unknown) => ({ k3s: { registries: { configs: { "registry.lan:5000": config } } } });
   const before = { ...former, record: clusterRecordOf(plan(registries({ tls: { insecureSkipVerify: true } }))) };
   const after = reviewOf(before, plan(registries({ auth: true })));
@@ -47,7 +47,7 @@ test("mirrors and registries are in the state, their passwords are not: the prev
   expect(reviewOf(before, plan(registries({}))).unknown).not.toContainEqual(expect.stringContaining(sentence));
 });
 
-test("a machine whose creation failed half-way is destroyed, and that is said", () => {
+test("the preview says that a machine whose creation failed half-way is destroyed", () => {
   const record = { ...clusterRecordOf(plan()), halfMade: { "k3s-vm-01": "0123456789abcdef" } };
   expect(reviewOf({ ...former, record }, plan()).notes).toContain(
     "The creation of k3s-vm-01 failed half-way: what there is of its guest is destroyed, and created again if it is still a node.",
@@ -80,7 +80,7 @@ test("the only server on SQLite moves to etcd, and reboots", () => {
   `);
 });
 
-test("the only server is rebuilt, and it is allowed", () => {
+test("the only server is rebuilt, which the config allows", () => {
   const one = master({ count: 1 });
   const change = changed(master({ count: 1, vmIds: { from: 300 } }), {
     removal: { allowControlPlaneLoss: true, onLocalData: "delete" },
@@ -113,7 +113,7 @@ test("the only server is rebuilt, and it is allowed", () => {
   `);
 });
 
-test("what could not be known is said: no state was read, a run was interrupted, K3s was never installed", () => {
+test("the preview says what is unknown: no state was read, a run was interrupted, K3s was never installed", () => {
   const record = { ...former.record, nodes: former.record.nodes.map((node) => ({ ...node, storage: undefined })) };
   const nodes = record.nodes.map((node) => (node.name === "k3s-worker-02" ? { ...node, k3s: undefined } : node));
   const source = { kind: "file", file: "base.yaml" } as const;
@@ -174,7 +174,7 @@ test("a value of the config is text in a comment: no Markdown, no mention, no HT
   );
 });
 
-test("as JSON, all of it", () => {
+test("all of it as JSON", () => {
   const it = review(worker({ memory: "9GB" }));
   expect(JSON.parse(renderJson(it))).toEqual(JSON.parse(JSON.stringify(it)));
   expect(it.steps[0]).toMatchInlineSnapshot(`

@@ -2,8 +2,8 @@ import { renderMarkdown } from "../../../cli/preview/render";
 import { master, review, text, worker } from "../../support/reviews";
 
 /*
- * What a reviewer reads of nodes that come, go and are made anew. Every snapshot was read line by
- * line: whoever changes one reads it again, as the person who has to decide by it.
+ * What a reviewer sees of nodes that join, leave and are rebuilt. Every snapshot was read line by line: if you change one, read it
+ * again as the person who has to decide by it.
  */
 
 const markdown = (change: unknown): string => renderMarkdown(review(change));

@@ -1,6 +1,6 @@
 import { stackProblem, yamlProblem } from "../../../cli/stackProblem";
 
-/* Pulumi's own words, as `pulumi config --json` and `pulumi stack export` print them. */
+/* Pulumi's own messages, as `pulumi config --json` and `pulumi stack export` print them. */
 test.each([
   ["pulumi is not on PATH", /^install the Pulumi CLI/],
   ["PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions", /^log in: pulumi login "file:/],
@@ -23,7 +23,7 @@ test.each([
   ],
   ["incorrect passphrase", /to the passphrase that the stack was created with$/],
   ["the moon is full", /^fix the cause in Pulumi's message/],
-])("a stack that cannot be read has a remedy of its own: %s", async (message, remedy) => {
+])("each reason why a stack cannot be read has its own remedy: %s", async (message, remedy) => {
   const problem = await stackProblem(new Error(message), "mine");
   expect(problem).toMatchObject({ seen: message, remedy: expect.stringMatching(remedy) as string });
   expect(problem.message).toBe(`${message}\nnext:  ${problem.remedy}`);

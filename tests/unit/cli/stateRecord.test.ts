@@ -8,7 +8,7 @@ import { clusterRecordOf } from "../../../plan/record";
 import { k3sConfig } from "../../../plan/render/k3sConfig";
 import { homelabConfig } from "../config/support";
 
-/* That the engine's state has this form: tests/engine/previewCommand.test.ts. */
+/* tests/engine/previewCommand.test.ts shows that the engine's state has this form. */
 
 const plan = loadPlan(homelabConfig());
 const record = clusterRecordOf(plan);
@@ -60,14 +60,14 @@ const exported = (resources?: readonly object[]): string => JSON.stringify({ ver
 
 const recordInExport = (text: string) => parseState(text).record();
 
-test("a state holds the cluster as its plan was applied; what waits for its deletion is no part of it", () => {
+test("a state has the cluster as its plan was applied, without what waits for its deletion", () => {
   const anchor = resource("random:index/randomId:RandomId", "homelab-anchor", { hex: "ab" });
   const nodes = record.nodes.flatMap(({ vmId }, at) => [container(at, vmId), k3s(at)]);
   const replaced = container(1, 999, { delete: true });
   expect(recordInExport(exported([anchor, ...nodes, replaced]))).toEqual(record);
 });
 
-test("registries are known without their passwords, and a step from before there were any has none", () => {
+test("registries are read without their passwords, and a step from before the feature has none", () => {
   const step = k3s(1);
   const of = (value: string) => {
     const create = `${step.outputs.create}\nexport REGISTRIES='${value}'`;
@@ -79,7 +79,7 @@ test("registries are known without their passwords, and a step from before there
   expect(recordInExport(exported([container(1, 102), step])).nodes[0]!.k3s).not.toHaveProperty("registries");
 });
 
-test("a machine with NixOS is known by the module that its K3s was started with, and by no other step", () => {
+test("the module of a machine with NixOS is the one that its K3s was started with, not another step's", () => {
   const step = k3s(1);
   const create = `${step.outputs.create}\nexport MODULE_SHA256='${"0".repeat(64)}'`;
   const nixos = { ...step, outputs: { ...step.outputs, create } };
@@ -88,14 +88,14 @@ test("a machine with NixOS is known by the module that its K3s was started with,
   expect(Object.keys(of(step))).not.toEqual(expect.arrayContaining(["os"]));
 });
 
-test("what a guest's place in the order of starts does not say is unset, as the plan has it", () => {
+test("missing parts of a guest's start order are unset, as in the plan", () => {
   const recorded = container(1, 102);
   const outputs = { ...recorded.outputs, startup: { order: 0, upDelay: -1, downDelay: -1 } };
   const [node] = recordInExport(exported([{ ...recorded, outputs }])).nodes;
   expect(node!.startup).toEqual({ order: 0, upDelaySeconds: undefined, downDelaySeconds: undefined });
 });
 
-test("network interfaces that somebody added are kept as they are recorded, beside the node's own", () => {
+test("network interfaces that somebody added are kept as recorded, in addition to the node's own", () => {
   const [own, added] = [
     { name: "eth0", bridge: "vmbr0" },
     { name: "eth1", bridge: "vmbr1", macAddress: "BC:24:11:00:09:02" },
@@ -111,14 +111,14 @@ test("network interfaces that somebody added are kept as they are recorded, besi
   expect(node?.further).toEqual({ networkInterfaces: [added], ipConfigs: [second] });
 });
 
-test("a guest that is not ours by the record itself is no node of the cluster", () => {
+test("a guest that is not ours by its own record is no node of the cluster", () => {
   const { outputs, ...guest } = container(0, 100);
   const theirs = { vmId: 100, nodeName: "pve", description: "somebody else's" };
   expect(recordInExport(exported([{ ...guest, outputs: theirs }])).nodes).toEqual([]);
   expect(recordInExport(exported([{ ...guest, outputs: { ...outputs, description: undefined } }])).nodes).toEqual([]);
 });
 
-test("a virtual machine is half made until the client has read what it has, or a step that follows it is there", () => {
+test("a virtual machine is half created until the client has read it, or a step after it exists", () => {
   const { outputs } = container(0, 120);
   const [disks, networkDevices] = [[{ size: 20, datastoreId: "local-lvm" }], [{ bridge: "vmbr0" }]];
   const machine = (macAddresses?: readonly string[] | null) =>
@@ -132,10 +132,10 @@ test("a virtual machine is half made until the client has read what it has, or a
   const halfMade = [[], { "k3s-vm-1": "0123456789abcdef" }];
   expect(read(machine(null))).toEqual(halfMade);
   expect(read(machine())).toEqual(halfMade);
-  // A rebuild leaves the former machine's steps in the state until they are made anew.
+  // A rebuild leaves the former machine's steps in the state until they are created again.
   expect(read(machine(null), guard("f".repeat(16)))).toEqual(halfMade);
   expect(read(machine(["02:08:68:93:2B:4F"]))).toEqual([["k3s-vm-1"], undefined]);
-  // As `recover` takes a machine into the state again.
+  // Like a machine that `recover` put into the state again.
   expect(read(machine(), guard("0123456789abcdef"))).toEqual([["k3s-vm-1"], undefined]);
 });
 
@@ -149,11 +149,11 @@ describe("for repairs", () => {
     return resource("command:remote:Command", name, { create, stdout });
   };
 
-  test("a state holds the cluster's id, how often each step was repaired, and the end of the kubeconfig's certificate", () => {
+  test("a state has the cluster's id, how often each step was repaired, and the end of the kubeconfig's certificate", () => {
     const pem = fs.readFileSync(path.join(__dirname, "../../fixtures/certificate.pem"));
     const kubeconfig = `users:\n- user:\n    client-certificate-data: ${pem.toString("base64")}\n`;
     const anchor = resource("random:index/randomId:RandomId", "homelab-anchor", { hex: "0123456789abcdef" });
-    // A step of a deletion has no text for a creation.
+    // A step with only a deletion has no text for a creation.
     const leave = resource("command:remote:Command", "k3s-master-leave", { delete: "exec sh -s" });
     const steps = [step("k3s-master-k3s", 0), step("k3s-worker-01-k3s", 3), step("k3s-worker-01-host-key", undefined)];
     expect(read(anchor, leave, ...steps, step("homelab-kubeconfig", 1, kubeconfig))).toEqual({
@@ -166,7 +166,7 @@ describe("for repairs", () => {
     });
   });
 
-  test("an empty one, and one whose kubeconfig cannot be read, have none of it", () => {
+  test("an empty state, and one whose kubeconfig cannot be read, have none of it", () => {
     const nothing = { clusterId: undefined, counts: new Map(), kubeconfigEnds: undefined };
     expect(read()).toEqual(nothing);
     const odd = resource("command:remote:Command", "homelab-kubeconfig", {

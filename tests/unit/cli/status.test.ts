@@ -7,7 +7,7 @@ import { clusterRecordOf } from "../../../plan/record";
 import { goodSight, inDays, seen, withCluster, withNode } from "../../support/statusSight";
 import { changed, homelabConfig } from "../config/support";
 
-/* The plan beside what was seen: a cluster that is as planned has no difference, and each difference has one line. */
+/* The plan compared with what was found: a cluster that matches the plan has no difference, and each difference has one line. */
 
 const planOf = (change: unknown = {}): ClusterPlan => loadPlan(changed(homelabConfig(), change));
 const ONE = planOf({ pools: { worker: { labels: { tier: "web" }, taints: ["only=web:NoSchedule"] } } });
@@ -16,7 +16,7 @@ const THREE = planOf({
   pools: { master: { count: 3, hostname: "k3s-{0}", vmIds: { from: 200 }, addresses: { from: "192.168.2.100" } } },
 });
 
-/** Levels, checks and words of all that differs, with the command. */
+/** Level, check and text of each difference, with its command. */
 const differences = (sight: Sight, plan = ONE): string[] =>
   compare(plan, sight)
     .findings.filter(({ level }) => level !== "ok")
@@ -27,7 +27,7 @@ const without = <T extends { name: string }>(list: readonly T[], name: string): 
 test.each([
   ["one server", ONE],
   ["three servers", THREE],
-])("a cluster that is as planned has no difference: %s", (_, plan) => {
+])("a cluster that matches the plan has no difference: %s", (_, plan) => {
   const status = compare(plan, goodSight(plan));
   expect(status.findings.map(({ level }) => level)).toEqual(status.findings.map(() => "ok"));
   expect(status.verdict).toBe("as planned");
@@ -38,7 +38,7 @@ test.each([
 
 const W1 = "k3s-worker-01";
 
-test("a node that runs without the last rules of its firewall has a line, if the nodes have one", () => {
+test("a node that runs without the latest rules of its firewall has a line, if the nodes have a firewall", () => {
   const plan = planOf({ firewall: { enabled: true, adminNetworks: ["192.168.2.0/24"] } });
   const old = (of: ClusterPlan): Sight => withCluster(of, () => ({ oldFirewall: [W1] }));
   const line = "fail firewall: k3s-worker-01 runs without the last rules of its firewall → pulumi up";
@@ -71,7 +71,7 @@ describe("each difference is a line with its command", () => {
       "fail guests: k3s-worker-01 is on the Proxmox VE node pve2, not on pve → pct migrate 102 pve --restart on pve2",
     ],
     [
-      "a stranger's guest on a node's VMID",
+      "a foreign guest on a node's VMID",
       {
         ...good,
         marked: { seen: without(marked, W1) },
@@ -95,12 +95,12 @@ describe("each difference is a line with its command", () => {
       "fail nodes: k3s-worker-01 has the address 192.168.2.99, not 192.168.2.21 → pct exec 102 -- systemctl restart k3s-agent on pve",
     ],
     [
-      "a cordon of somebody's",
+      "a cordon by somebody",
       withNode(ONE, W1, { isCordoned: true }),
       "warn nodes: k3s-worker-01 is cordoned by somebody: it takes no new pods → kubectl uncordon k3s-worker-01",
     ],
     [
-      "a cordon of ours",
+      "a cordon by this program",
       withCluster(ONE, ({ nodes }) => ({
         nodes: nodes!.map((each) => ({ ...each, isCordoned: each.name === W1 })),
         leaving: [W1],
@@ -118,7 +118,7 @@ describe("each difference is a line with its command", () => {
       `fail versions: k3s-worker-01 runs v1.36.1+k3s1, not ${ONE.version} → pct exec 102 -- systemctl restart k3s-agent on pve; if that does not help, somebody installed another K3s there`,
     ],
     [
-      "a version of no known form",
+      "a version of an unknown form",
       withNode(ONE, W1, { version: undefined }),
       expect.stringContaining("fail versions: k3s-worker-01 runs an unknown version, not") as string,
     ],
@@ -167,7 +167,7 @@ describe("each difference is a line with its command", () => {
       "fail storages: local-lvm has 0 of 931 GiB free → free some space on local-lvm: a guest whose storage is full stops writing",
     ],
     [
-      "a storage that is away",
+      "a storage that is not active",
       { ...good, storages: { seen: [{ name: "local-lvm", isActive: false, totalBytes: 0, freeBytes: 0 }] } },
       "fail storages: local-lvm is not active → pvesm status on the Proxmox host says why",
     ],
@@ -204,7 +204,7 @@ describe("an up that is due", () => {
     ]);
   });
 
-  test("a node that is not made yet is looked for nowhere", () => {
+  test("a node that does not exist yet is not searched for", () => {
     const more = planOf({ pools: { worker: { count: 3 } } });
     expect(shown(planOf(), more)).toEqual([
       "fail state: k3s-worker-03 is in the plan, but does not exist yet → pulumi up",
@@ -216,7 +216,7 @@ describe("an up that is due", () => {
     });
   });
 
-  test("a node that has yet to leave is no foreign one", () => {
+  test("a node that has not left yet is no foreign one", () => {
     const fewer = planOf({ pools: { worker: { count: 1 } } });
     expect(shown(planOf(), fewer)).toEqual([
       "fail state: k3s-worker-02 is no longer in the plan, but still exists → pulumi up",
@@ -224,7 +224,7 @@ describe("an up that is due", () => {
     expect(compare(fewer, goodSight(planOf())).nodes.at(-1)).toMatchObject({ name: "k3s-worker-02", role: "leaving" });
   });
 
-  test("its removal was cut off: it goes on", () => {
+  test("if its removal was interrupted, it continues", () => {
     const fewer = planOf({ pools: { worker: { count: 1 } } });
     const good = withCluster(planOf(), ({ nodes }) => ({
       nodes: nodes!.map((each) => ({ ...each, isCordoned: each.name === "k3s-worker-02" })),
@@ -235,13 +235,13 @@ describe("an up that is due", () => {
     );
   });
 
-  test("that would be refused says so", () => {
+  test("that would be refused has a line that says so", () => {
     expect(shown(planOf(), planOf({ network: { podCidr: "10.99.0.0/16" } }))).toContain(
       "fail state: cluster.network.podCidr: cannot become 10.99.0.0/16: K3s cannot change the pods' network of an existing cluster → set it back to 10.42.0.0/16; another value needs a new cluster",
     );
   });
 
-  test("a version says it once for the state and once for the Node", () => {
+  test("another version has one line for the state and one for the Node", () => {
     const newer = planOf({ version: "v1.36.4+k3s1" });
     expect(shown(planOf(), newer).filter((line) => line.includes(W1))).toEqual([
       "fail state: k3s-worker-01 differs from the plan in version → pulumi up",
@@ -256,13 +256,13 @@ describe("several servers", () => {
       servers: servers.map((each) => ({ ...each, answers: each.name !== name })),
     }));
 
-  test("one that does not answer is named", () => {
+  test("a server that does not answer is named", () => {
     expect(differences(silent("k3s-2"), THREE)).toEqual([
       "fail servers: k3s-2 does not answer: its K3s API is down → pct exec 201 -- systemctl restart k3s on pve; pct exec 201 -- journalctl -u k3s on pve says why",
     ]);
   });
 
-  test("one whose K3s is stopped is started by an up; one whose Node is gone is made anew", () => {
+  test("an up starts a server whose K3s is stopped; one whose Node is gone needs a rebuild", () => {
     const dead = (good: ClusterSight): Partial<ClusterSight> => ({
       servers: good.servers.map((each) => ({ ...each, answers: each.name !== "k3s-2" })),
       k3s: good.k3s.map(({ node, runs }) => ({ node, runs: runs && node !== "k3s-2" })),
@@ -277,7 +277,7 @@ describe("several servers", () => {
     );
   });
 
-  test("one whose guest is stopped has that line alone", () => {
+  test("a server whose guest is stopped has only that line", () => {
     const sight = silent("k3s-2");
     const listed = seen(sight.listed).map((each) => ({ ...each, isRunning: each.name !== "k3s-2" }));
     const notReady = withNode(THREE, "k3s-2", { isReady: false }).cluster as { seen: ClusterSight };
@@ -287,7 +287,7 @@ describe("several servers", () => {
     ).toEqual(["fail guests: k3s-2 does not run: guest 201 is stopped → pct start 201 on pve"]);
   });
 
-  test("one that is no member of etcd, and one whose member its Node does not name", () => {
+  test("a server that is no member of etcd, and one whose Node does not name its member", () => {
     const lines = (withEtcd: string[]) =>
       differences(
         withCluster(THREE, ({ nodes }) => ({
@@ -303,7 +303,7 @@ describe("several servers", () => {
     ]);
   });
 
-  test("none of them answers: that is a difference, and the rest is not guessed", () => {
+  test("if no server answers, that is a difference, and the rest is not guessed", () => {
     const sight = withCluster(THREE, ({ servers }) => ({
       nodes: undefined,
       servers: servers.map((each) => ({ ...each, answers: false })),

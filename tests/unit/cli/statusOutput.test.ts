@@ -5,13 +5,13 @@ import { loadPlan } from "../../../plan/load";
 import { goodSight, nodeSight, seen, withNode } from "../../support/statusSight";
 import { homelabConfig } from "../config/support";
 
-/* What a person, a program and a browser are shown of a status. */
+/* What a person, a program and a browser get from a status. */
 
 const PLAN = loadPlan(homelabConfig());
 const W1 = "k3s-worker-01";
 const status = compare(PLAN, withNode(PLAN, W1, { isReady: false }));
 
-test("for a person: a line a node, then the findings", () => {
+test("for a person: one line for each node, then the findings", () => {
   const text = renderStatus(status);
   expect(text).toMatch(/^homelab, K3s v1\.36\.3\+k3s1: differs from the plan\n\nNODE +ROLE +VMID /);
   expect(text).toMatch(/^k3s-worker-01 +agent +102 +192\.168\.2\.21 +pve +running +NotReady +v1\.36\.3\+k3s1$/m);
@@ -37,7 +37,7 @@ test("as a page: one file that loads nothing, with every node in its picture", (
   expect(picture.match(/class="card fail"/g)).toHaveLength(1);
 });
 
-test("a page takes no markup from anybody's words", () => {
+test("a page takes no markup from any message", () => {
   const evil = `<script>alert('1')</script>"&`;
   const good = goodSight(PLAN);
   const nodes = [...seen(good.cluster).nodes!, { ...nodeSight(PLAN.nodes[1]!, PLAN), name: evil, version: evil }];
@@ -52,10 +52,10 @@ test("a page takes no markup from anybody's words", () => {
   expect(page).toContain("&#60;script&#62;alert(&#39;1&#39;)&#60;/script&#62;&#34;&#38;");
 });
 
-describe("what could not be looked at", () => {
+describe("what could not be checked", () => {
   const blind = { why: "the host cannot be reached", remedy: "npx proxmox-k3s doctor" };
 
-  test("is told, makes nothing a difference, and is not as planned", () => {
+  test("is shown, counts as no difference, and does not match the plan", () => {
     const status = compare(PLAN, { ...goodSight(PLAN), marked: blind, cluster: blind });
     expect([...new Set(status.findings.map(({ level }) => level))].sort()).toEqual(["ok", "skip"]);
     expect(status.verdict).toBe("unknown");

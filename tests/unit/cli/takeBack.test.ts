@@ -2,7 +2,7 @@ import type { HostGuest } from "../../../cli/recover/guests";
 import { findLost, takeBack } from "../../../cli/recover/takeBack";
 import { parseState } from "../../../cli/state";
 
-/* A guest that a refresh did not find, and took out of the state. That the engine goes on with it: tests/engine/byHand.test.ts. */
+/* A guest that a refresh did not find, and removed from the state. tests/engine/byHand.test.ts shows that the engine accepts it again. */
 
 const CREATION = "5f3a9c1e0b7d4421";
 const COMPONENT = "urn:pulumi:s::p::a:K3sNode$proxmox-k3s:index:LxcK3sContainer::k3s-worker-02";
@@ -27,7 +27,7 @@ const exported = (...resources: object[]): string =>
 const STATE = exported(provider, component, guard);
 const INPUTS = { vmId: 103, description: `creation ${CREATION} of m` };
 
-it("is known by the steps that name its creation", () => {
+it("is recognized by the steps that name its creation", () => {
   expect(findLost(STATE, guest())).toEqual({ guest: guest(), urn: URN });
 });
 
@@ -38,7 +38,7 @@ it.each([
   ["whose steps are gone too", exported(provider, component), guest()],
 ])("one %s is another guest", (_, state, other) => expect(findLost(state, other)).toBeUndefined());
 
-it("is put back before what depends on it, with its provider and its parent; nothing else changes", () => {
+it("is inserted before what depends on it, with its provider and its parent; nothing else changes", () => {
   const text = takeBack(STATE, { guest: guest(), urn: URN }, INPUTS);
   const { deployment, ...rest } = JSON.parse(text);
   expect(rest).toEqual({ version: 3 });
@@ -55,6 +55,6 @@ it("is put back before what depends on it, with its provider and its parent; not
 it.each([
   ["has no provider", exported(component, guard), "does not have what guest 103 belongs to"],
   ["has it too late", exported(component, guard, provider), "has the provider of guest 103 after it"],
-])("a state that %s is left as it is", (_, state, words) => {
+])("a state that %s is not changed", (_, state, words) => {
   expect(() => takeBack(state, { guest: guest(), urn: URN }, INPUTS)).toThrow(words);
 });
