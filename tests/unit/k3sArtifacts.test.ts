@@ -58,7 +58,7 @@ describe("writeImageArchive", () => {
     expect(users).toEqual([undefined, "65534"]);
   });
 
-  test("gives the same archive for the same content, whenever it is made", async () => {
+  test("gives the same archive for the same content at any time", async () => {
     const one = await write("one");
     fs.utimesSync(path.join(folder, "rootfs-one", "bin", "hello"), 1, 1);
     expect(sha256(await write("two"))).toBe(sha256(one));
@@ -76,7 +76,7 @@ describe("a release's list of sums", () => {
     ]);
   });
 
-  test("is read from the vendor's form, other lines left out", () => {
+  test("is read from the vendor's format, without other lines", () => {
     const file = path.join(folder, "sums.txt");
     fs.writeFileSync(file, `# comment\n${"a".repeat(64)}  k3s\n${"b".repeat(64)} *k3s-airgap-images-amd64.tar.zst\n`);
     expect(readSums(file)).toEqual(
@@ -98,7 +98,7 @@ describe("the stand-in's sources", () => {
     expect(k3sVersion.startsWith(`${kubernetesVersion}+k3s`)).toBe(true);
   });
 
-  test("pin every staging module of that Kubernetes alike", () => {
+  test("pin every staging module of that Kubernetes to the same version", () => {
     const staging = kubernetesVersion.replace("v1.", "v0.");
     const replaced = [...files.get("go.mod")!.matchAll(/^\s+(k8s\.io\/\S+) => (k8s\.io\/\S+) (\S+)$/gm)];
     expect(replaced.length).toBeGreaterThan(25);

@@ -3,7 +3,7 @@ import { loadPlan, ConfigError } from "../../../plan/load";
 import type { NodePlan } from "../../../plan/model";
 import { changed, homelabConfig } from "./support";
 
-/** `Pulumi.homelab.yaml` is S1 to S3 of the requirements; every figure here is theirs. */
+/** `Pulumi.homelab.yaml` is S1 to S3 of the requirements; every value here is from them. */
 const plan = loadPlan(homelabConfig(), {});
 
 const TEMPLATE = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";

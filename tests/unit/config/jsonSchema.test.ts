@@ -11,7 +11,7 @@ const MARK = "# yaml-language-server: $schema=schema/cluster.schema.json";
 const accepts = new Ajv({ allErrors: true, strict: true, strictTypes: false }).compile(stackFileSchema());
 const asStack = (cluster: unknown): unknown => ({ config: { "proxmox-k3s:cluster": cluster } });
 
-/** The mistakes that the JSON schema does not refuse, by what it would have to know. */
+/** The mistakes that the JSON schema accepts, by the reason why it cannot refuse them. */
 const BEYOND_THE_SCHEMA: Readonly<Record<string, readonly string[]>> = {
   "values of several keys": [
     ...[
@@ -58,12 +58,12 @@ const BEYOND_THE_SCHEMA: Readonly<Record<string, readonly string[]>> = {
   "a list of prefixes with exceptions": ["label-reserved"],
 };
 
-/** Those of the repository; a person's own stacks and the lab's lie beside them. */
+/** The repository's stack files; a person's own and the lab's are in the same folder. */
 const stackFiles = execFileSync("git", ["ls-files", "Pulumi.*.yaml"], { cwd: REPOSITORY, encoding: "utf8" })
   .split("\n")
   .filter((file) => file !== "");
 
-test.each(stackFiles)("%s is accepted, and names the schema to an editor", (file) => {
+test.each(stackFiles)("%s is accepted, and names the schema for editors", (file) => {
   const text = fs.readFileSync(path.join(REPOSITORY, file), "utf8");
   accepts(parse(text));
   expect(accepts.errors ?? []).toEqual([]);
@@ -84,7 +84,7 @@ test("secrets are accepted as Pulumi writes them, but not in plain text", () => 
   expect(accepts({ config: { "proxmox-k3s:nodePrivateKey": "in the clear" } })).toBe(false);
 });
 
-test("of the mistakes, the schema refuses all but those that it cannot express", () => {
+test("the schema refuses all mistakes except those that it cannot express", () => {
   const mistakes = readMistakes();
   const accepted = mistakes.filter((mistake) => accepts(asStack(configOf(mistake)))).map(({ file }) => file);
   const beyond = Object.values(BEYOND_THE_SCHEMA).flat();

@@ -55,7 +55,7 @@ it("reads the options of servers and agents, and the short names, from K3s' sour
   });
 });
 
-it("fails if the source has another form, instead of finding fewer options", () => {
+it("fails if the source has an unknown form, and does not just find fewer options", () => {
   expect(() => readK3sFlags([SOURCE[0]!])).toThrow("no list of the agent's flags");
   expect(() => readK3sFlags([SOURCE[0]!.replace("Token =", "Other ="), SOURCE[1]!])).toThrow(
     "no file declares the flag Token of the server",
@@ -72,7 +72,7 @@ it("refuses every option of K3s that takes a credential", () => {
     /token|password|secret-key|access-key|auth|endpoint$/.test(key),
   );
   const free = named.filter((key) => !Object.hasOwn(OWNED_KEYS, key) && !Object.hasOwn(SECRET_KEYS, key));
-  // A file's path, a socket, a socket, and an address of S3 whose user part is refused in every value.
+  // A file's path, two sockets, and an address of S3 whose user part is refused in every value.
   expect([...new Set(free)].sort()).toEqual([
     "container-runtime-endpoint",
     "disable-default-registry-endpoint",

@@ -7,7 +7,7 @@ import { keysBelow, type Key } from "../../../scripts-dev/configTables";
 import { stackFileSchema } from "../../../scripts-dev/clusterSchema";
 import { baseConfig, changed } from "./support";
 
-/** Every key says what a person must know of it: `docs/config.md` and the editor's schema are made of these words. */
+/** Every key has the texts that a person needs: `docs/config.md` and the editor's schema are generated from them. */
 const keys = keysBelow(clusterSchema);
 const nameOf = ({ path: steps }: Key): string => steps.join(".");
 const named = keys.map((key) => [nameOf(key), key] as const);
@@ -26,7 +26,7 @@ test.each(named)("%s has an example that it accepts", (_, { schema }) => {
   expect(schema.safeParse(example).error).toBeUndefined();
 });
 
-test.each(named)("%s is required, has a default, or says what counts in its place", (_, { schema }) => {
+test.each(named)("%s is required, has a default, or says what applies without it", (_, { schema }) => {
   const optional = isOptional(schema);
   expect(optional).toBe(defaultOf(schema) !== undefined || metaOf(schema).otherwise !== undefined);
 });
@@ -42,7 +42,7 @@ const NAMES: Readonly<Record<string, string>> = {
   },
 };
 
-/** The base config, one of its pools of virtual machines, with a value that is wrong for every key: a list in a list. */
+/** The base config, or one of its pools of virtual machines, with an invalid value for every key: a list in a list. */
 function withWrong({ path: steps }: Key): unknown {
   const place = steps.map((step) => NAMES[step] ?? step);
   return changed(
@@ -63,7 +63,7 @@ function problemsOf(config: unknown): string[] {
 
 const independent = named.filter(([, { schema }]) => metaOf(schema).independent === true);
 
-test.each(independent)("%s, where it is wrong, hides no other problem and makes none", (_, key) => {
+test.each(independent)("an invalid %s hides no other problem and causes none", (_, key) => {
   const alone = problemsOf(withWrong(key));
   expect(alone).toHaveLength(1);
   const even = { pools: { master: { count: 2 } } };
@@ -78,7 +78,7 @@ test("docs/config.md has a row for every key of the JSON schema", () => {
   expect(namesIn(stackFileSchema()).filter((name) => !rows.has(name))).toEqual([]);
 });
 
-/** Names of the properties that hold no properties themselves, below `proxmox-k3s:cluster`. */
+/** Names of the properties that have no properties themselves, below `proxmox-k3s:cluster`. */
 function namesIn(schema: unknown): string[] {
   const { oneOf } = schema as { readonly oneOf?: readonly unknown[] };
   if (oneOf) return oneOf.flatMap(namesIn);

@@ -1,7 +1,7 @@
 import { ConfigError, loadPlan } from "../../../plan/load";
 import { baseConfig, configOf, readMistakes } from "./support";
 
-/** One fixture a mistake, with the exact lines that a person sees. */
+/** One fixture for each mistake, with the exact lines that a person sees. */
 const mistakes = readMistakes();
 
 function messageOf(config: unknown): string {

@@ -31,15 +31,15 @@ test("the only key that Pulumi itself requires is the cluster: credentials are o
   expect(project.config["cluster"]).toMatchObject({ type: "object", description: expect.any(String) });
 });
 
-test("the example stack holds no secret and no placeholder for one", () => {
+test("the example stack has no secret and no placeholder for one", () => {
   expect(JSON.stringify(homelabConfig())).not.toMatch(/PRIVATE KEY|token|password|secure/i);
 });
 
-test("JSON, as Pulumi hands the config over, plans the same as YAML", () => {
+test("the config as JSON, the form that Pulumi sends, gives the same plan as YAML", () => {
   expect(loadPlan(JSON.parse(JSON.stringify(homelabConfig())), {})).toEqual(loadPlan(homelabConfig(), {}));
 });
 
-test("numbers and booleans that `pulumi config set --path` makes from texts are accepted for texts", () => {
+test("numbers and booleans that `pulumi config set --path` creates from texts are accepted as texts", () => {
   const plan = loadPlan(
     changed(baseConfig(), { k3s: { kubeconfigMode: 640 }, pools: { worker: { labels: { fast: true } } } }),
     {},

@@ -1,7 +1,7 @@
 import { loadPlan } from "../../../plan/load";
 import { stackCluster } from "../../support/program";
 
-/* The stacks that are shipped for S4 and S5 of the requirements; their figures are those of the requirements. */
+/* The stack files in the repository for S4 and S5 of the requirements; their values are from the requirements. */
 
 describe("Pulumi.mizar.yaml is S5", () => {
   const plan = loadPlan(stackCluster("Pulumi.mizar.yaml"));
@@ -38,7 +38,7 @@ describe("Pulumi.mizar.yaml is S5", () => {
 describe("Pulumi.onboarding.yaml is S4", () => {
   const plan = loadPlan(stackCluster("Pulumi.onboarding.yaml"));
 
-  test("k3s1 at 192.168.86.71 and k3s2, with S4's labels and a disk for Longhorn that outlives its machine", () => {
+  test("k3s1 at 192.168.86.71 and k3s2, with S4's labels and a disk for Longhorn that is kept when its machine is replaced", () => {
     expect(plan.nodes.map(({ name, role, kind, address }) => [name, role, kind, address])).toEqual([
       ["k3s1", "server", "vm", "192.168.86.71"],
       ["k3s2", "agent", "vm", "192.168.86.72"],

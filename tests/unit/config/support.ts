@@ -4,13 +4,13 @@ import { parse } from "yaml";
 
 const FIXTURES = path.join(__dirname, "fixtures");
 
-/** A mistake: a config by its difference from `base.yaml`, and every line that it is refused with. */
+/** A mistake: a config by its difference from `base.yaml`, and every line of the error about it. */
 export interface Mistake {
   readonly file: string;
   readonly mistake: string;
   /** JSON merge patch (RFC 7396) on the base config: null removes. */
   readonly change?: unknown;
-  /** The whole config instead of a change. */
+  /** The whole config, instead of a change. */
   readonly config?: unknown;
   readonly problems: readonly string[];
 }
@@ -45,7 +45,7 @@ export function changed(target: unknown, patch: unknown): unknown {
 const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** What `Pulumi.homelab.yaml` holds under `proxmox-k3s:cluster`, as Pulumi hands it to the program. */
+/** What `Pulumi.homelab.yaml` has under `proxmox-k3s:cluster`, in the form that Pulumi sends to the program. */
 export function homelabConfig(): unknown {
   const stack = readYaml(path.join(__dirname, "../../../Pulumi.homelab.yaml")) as { config: Record<string, unknown> };
   return stack.config["proxmox-k3s:cluster"];

@@ -14,11 +14,12 @@ describe("memory", () => {
     ["0MB", 0],
   ])("%s is %d MiB", (text, mebibytes) => expect(parseMemoryMiB(text)).toBe(mebibytes));
 
-  test.each(["4096", "4G", "4KB", "-4GB", "GB", "", "4GB 2MB", "0.3MB", "1e3MB", "4 G B"])("%j is no memory", (text) =>
-    expect(parseMemoryMiB(text)).toBeUndefined(),
+  test.each(["4096", "4G", "4KB", "-4GB", "GB", "", "4GB 2MB", "0.3MB", "1e3MB", "4 G B"])(
+    "%j is no size of memory",
+    (text) => expect(parseMemoryMiB(text)).toBeUndefined(),
   );
 
-  test("GB is 1024 MB, as Proxmox VE counts", () => {
+  test("GB is 1024 MB, as in Proxmox VE", () => {
     fc.assert(
       fc.property(fc.nat(100_000), (size) => parseMemoryMiB(`${size}GB`) === parseMemoryMiB(`${size * 1024}MB`)),
     );
@@ -33,7 +34,9 @@ describe("disk", () => {
     ["2048MB", 2],
   ])("%s is %d GiB", (text, gibibytes) => expect(parseDiskGiB(text)).toBe(gibibytes));
 
-  test.each(["1500MB", "1.5GB", "32", "32G"])("%j is no disk", (text) => expect(parseDiskGiB(text)).toBeUndefined());
+  test.each(["1500MB", "1.5GB", "32", "32G"])("%j is no size of a disk", (text) =>
+    expect(parseDiskGiB(text)).toBeUndefined(),
+  );
 });
 
 describe("duration", () => {

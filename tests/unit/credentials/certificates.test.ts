@@ -10,7 +10,7 @@ import { loadPlan } from "../../../plan/load";
 import { selfSigned } from "../../../lab/support/selfSigned";
 import { homelabConfig } from "../config/support";
 
-/* What is trusted when: `proxmox.caFile`, and whether the Proxmox provider, a Go program, would trust it too. */
+/* Which CAs are trusted: `proxmox.caFile`, and whether the Proxmox provider, a Go program, trusts it too. */
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "certificates-"));
 const at = (name: string): string => path.join(folder, name);
@@ -44,9 +44,9 @@ describe("whether the Proxmox provider trusts proxmox.caFile", () => {
   const problem = (caFile?: string, platform = "linux") =>
     caProblem({ host, ...(caFile !== undefined && { caFile }) }, platform);
 
-  it("is no question without one", () => expect(problem()).toBeUndefined());
+  it("needs no check without one", () => expect(problem()).toBeUndefined());
 
-  it("it does by SSL_CERT_FILE, and by a folder in SSL_CERT_DIR", () => {
+  it("yes with SSL_CERT_FILE, and with a folder in SSL_CERT_DIR", () => {
     process.env["SSL_CERT_FILE"] = at("pve.pem");
     expect(problem(at("pve.pem"))).toBeUndefined();
     expect(problem(at("other.pem"))?.kind).toBe("untrusted");
@@ -55,7 +55,7 @@ describe("whether the Proxmox provider trusts proxmox.caFile", () => {
     expect(problem(at("pve.pem"))).toBeUndefined();
   });
 
-  it("it does not by the system's CAs, and the remedy is one line", () => {
+  it("no with the system's CAs, and the remedy is one line", () => {
     expect(problem(at("pve.pem"))).toEqual({
       kind: "untrusted",
       seen: `the Proxmox provider does not trust the CA in proxmox.caFile (${at("pve.pem")})`,
@@ -65,7 +65,7 @@ describe("whether the Proxmox provider trusts proxmox.caFile", () => {
     expect(problem(at("pve.pem"))?.remedy).toContain(`export SSL_CERT_DIR=${folder}:$SSL_CERT_DIR,`);
   });
 
-  it("elsewhere it asks the system alone", () => {
+  it("on another system only that system's CAs count", () => {
     process.env["SSL_CERT_FILE"] = at("pve.pem");
     expect(problem(at("other.pem"), "darwin")?.remedy).toMatch(/^sudo security add-trusted-cert /);
   });
@@ -104,7 +104,7 @@ describe("a command's own connection to the API", () => {
 
   it("trusts that file", async () => expect(await version(at("pve.pem"))).toEqual({ version: "9.1" }));
 
-  it("the doctor tells a file that is missing, and one that the provider does not trust, from one that is right", async () => {
+  it("the doctor distinguishes a missing file, one that the provider does not trust, and a correct one", async () => {
     const plan = loadPlan(homelabConfig());
     const findings = async (name: string): Promise<string[]> => {
       const proxmox = { ...plan.proxmox, endpoint, caFile: at(name) };
@@ -129,7 +129,7 @@ describe("a command's own connection to the API", () => {
     ]);
   });
 
-  it("trusts nothing else beside it, not even what the machine trusts", async () => {
+  it("trusts nothing else, not even what the machine trusts", async () => {
     process.env["SSL_CERT_FILE"] = at("pve.pem");
     expect(await version()).toEqual({ version: "9.1" });
     await expect(version(at("other.pem"))).rejects.toMatchObject({ code: "DEPTH_ZERO_SELF_SIGNED_CERT" });

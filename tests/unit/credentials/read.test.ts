@@ -60,7 +60,7 @@ it("accepts a token with a line break at its end, from the config and from the e
   expect(readCredentials(config({}), []).values.apiToken).toBe(TOKEN);
 });
 
-describe("a token of another form is a problem, and is sent to nobody", () => {
+describe("a token of an invalid form is a problem, and is not sent", () => {
   it.each([
     [UUID, 'but has no "@", no "!" and no "=": the token\'s id is missing before its secret'],
     ["pulumi@pve!k3s", 'but has no "="'],
@@ -122,7 +122,7 @@ describe("private keys", () => {
     ]);
   });
 
-  it("reads one from the file that the environment names, and never shows a key that was set instead of a path", () => {
+  it("reads a key from the file that the environment names, and never shows a key that was set instead of a path", () => {
     process.env["PROXMOX_K3S_HOST_SSH_KEY_FILE"] = path.join(folder, "none");
     process.env["PROXMOX_K3S_NODE_SSH_KEY_FILE"] = node.private;
     expect(problemsOf(config({ proxmoxApiToken: TOKEN }))).toEqual([

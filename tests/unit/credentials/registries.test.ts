@@ -66,24 +66,24 @@ it.each([
   ]);
 });
 
-it("takes a token of identity", () => {
+it("takes an identity token", () => {
   const auths = { "ghcr.io": { auth: base64("x:"), identitytoken: PASSWORD } };
   expect(loginsOf(secret({ auths }), registries("ghcr.io"))).toEqual([{ identity_token: PASSWORD }]);
 });
 
-it("knows a registry by its host, and Docker's Hub by Docker's own name", () => {
+it("finds a registry by its host, and Docker Hub by Docker's own name", () => {
   const auth = base64(`reader:${PASSWORD}`);
   const auths = { "https://index.docker.io/v1/": { auth }, "https://registry.lan/v2/": { auth } };
   expect(loginsOf(secret({ auths }), registries("docker.io", "registry.lan"))).toHaveLength(2);
 });
 
-it("leaves out logins that no registry of the config asks for", () => {
+it("leaves out logins that no registry of the config needs", () => {
   const auth = base64(`reader:${PASSWORD}`);
   const { yaml } = readRegistries(secret({ auths: { "a.lan": { auth }, "b.lan": { auth } } }), registries("a.lan"));
   expect(Object.keys(parse(yaml).configs)).toEqual(["a.lan"]);
 });
 
-it("asks for nothing if no registry has a login", () => {
+it("needs nothing if no registry has a login", () => {
   const plan: RegistriesPlan = {
     mirrors: { "docker.io": { endpoints: [], rewrites: {} } },
     configs: {},
@@ -126,7 +126,7 @@ describe("problems", () => {
     ]);
   });
 
-  it("a registry that it does not have: those that it has are named", () => {
+  it("a registry that it does not have: the message names those that it has", () => {
     expect(problemsOf(secret({ auths: { "registry.lan": { auth }, "ghcr.io": { auth } } }))).toEqual([
       `registryAuth: has no user and password for registry.lan:5000; it has ghcr.io, registry.lan → ${HINT}`,
     ]);
@@ -164,7 +164,7 @@ describe("a CA", () => {
   });
 
   it.each([
-    ["gone", "certificates/gone.pem", "there is no file certificates/gone.pem"],
+    ["missing", "certificates/gone.pem", "there is no file certificates/gone.pem"],
     [
       "no certificate",
       "tests/unit/credentials/registries.test.ts",

@@ -20,7 +20,7 @@ afterAll(() => {
   else process.env["SSH_AUTH_SOCK"] = saved;
 });
 
-/** With the variable as given; the connecting is another process's, so that this one may wait for it. */
+/** With this value of the variable. Another process connects, so this one may block while it waits. */
 function problem(value: string | undefined): string | undefined {
   if (value === undefined) delete process.env["SSH_AUTH_SOCK"];
   else process.env["SSH_AUTH_SOCK"] = value;
@@ -33,7 +33,7 @@ it("accepts a missing agent and a running one", () => {
   expect(problem(socket)).toBeUndefined();
 });
 
-it("names an agent that does not exist, and one whose socket was left behind", () => {
+it("names an agent that does not exist, and one of which only the socket is left", () => {
   expect(problem(path.join(folder, "none"))).toMatch(
     /^SSH_AUTH_SOCK names .*\/none, where no agent answers \(ENOENT\)$/,
   );

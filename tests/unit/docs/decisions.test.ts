@@ -5,7 +5,7 @@ const folder = path.join(__dirname, "../../../docs/decisions");
 const files = fs.readdirSync(folder).filter((name) => /^\d{4}-/.test(name));
 const index = fs.readFileSync(path.join(folder, "README.md"), "utf8");
 
-test.each(files)("%s has the one form, and its line in the index", (file) => {
+test.each(files)("%s has the right form, and a line in the index", (file) => {
   const text = fs.readFileSync(path.join(folder, file), "utf8");
   const [, number, title] = /^# (\d+)\. (.+)\n/.exec(text) ?? [];
   const [, status, date] = /^- Status: (.+)\n- Date: (\d{4}-\d\d-\d\d)\n/m.exec(text) ?? [];
@@ -15,7 +15,7 @@ test.each(files)("%s has the one form, and its line in the index", (file) => {
   expect(row?.split("|").map((cell) => cell.trim())).toEqual(["", number, `[${title}](${file})`, status, date, ""]);
 });
 
-test("each decision has one number", () => {
+test("each decision has its own number", () => {
   expect(new Set(files.map((file) => file.slice(0, 4))).size).toBe(files.length);
 });
 

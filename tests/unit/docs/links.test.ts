@@ -4,7 +4,7 @@ import * as path from "node:path";
 
 import { deadLinks } from "../../../scripts-dev/pageLinks";
 
-/* A link or a hint that names a page leads to one that exists, and to a heading that it has. */
+/* A link or a hint that names a page leads to an existing page, and to an existing heading. */
 
 const repo = path.join(__dirname, "../../..");
 const read = (file: string): string => fs.readFileSync(path.join(repo, file), "utf8");
@@ -16,7 +16,7 @@ test.each(tracked.filter((file) => file.endsWith(".md")))("the links of %s", (pa
   expect(deadLinks(page, read(page))).toEqual([]);
 });
 
-test("a link to no file, to no heading of another page and of its own is found", () => {
+test("a link to a missing file, or to a missing heading of its own or another page, is found", () => {
   const links = ["gone.md", "nodes.md", "nodes.md#servers", "nodes.md#no-such", "#here", "#not-here", "../README.md"];
   const text = `# Here\n${links.map((link) => `[a](${link})`).join(" ")}`;
   expect(deadLinks("docs/page.md", text)).toEqual(["gone.md", "nodes.md#no-such", "#not-here"]);

@@ -1,10 +1,10 @@
 import { commandsIn, wrongCommands } from "../../../scripts-dev/pageCommands";
 
-/* What `npm run docs -- --check` sees in a page. generated.test.ts runs it on all of them. */
+/* What `npm run docs -- --check` finds in a page. generated.test.ts runs it on all pages. */
 
 const block = (...lines: string[]): string => ["```sh", ...lines, "```"].join("\n");
 
-test("every command in blocks and sentences is seen, without comments, placeholders and redirections", () => {
+test("every command in blocks and sentences is found, without comments, placeholders and redirections", () => {
   const text = [
     "Run `npx proxmox-k3s status\n--json`, or `pulumi up --replace <urn of its machine>`; `kubectl get nodes` is not ours.",
     block("A=1 pulumi up && npx proxmox-k3s status >/tmp/x || true # pulumi down", 'eval "$(npm run -s lab -- env)"'),
@@ -30,7 +30,7 @@ test.each([
   ["pulumi apply", "pulumi: there is no command apply"],
   ["pulumi stack remove mine", "pulumi stack: there is no command remove"],
   ["pulumi up --expect-no-change", "pulumi up: there is no option --expect-no-change"],
-])("`%s` is named", (command, problem) => {
+])("`%s` is refused", (command, problem) => {
   expect(wrongCommands(`Run \`${command}\`.`)).toEqual([problem]);
   expect(wrongCommands(block(command))).toEqual([problem]);
 });
@@ -44,6 +44,6 @@ test.each([
   "npm run doctor",
   "pulumi config set --path 'proxmox-k3s:cluster.pools.worker.count' 3",
   "pulumi stack output kubeconfig --show-secrets > FILE",
-])("`%s` is right", (command) => {
+])("`%s` is accepted", (command) => {
   expect(wrongCommands(block(command))).toEqual([]);
 });

@@ -18,7 +18,7 @@ test("a fault that shows no error needs no remedy, and every other one needs one
 });
 
 test.each(Object.values(deadServers).map((row) => [titleOf(row), row] as const))(
-  "what a double of a script says in a row, the script says: %s",
+  "a message of a script's double in a row is a message of the script: %s",
   (_, { step, sees }) => {
     const script = fs.readFileSync(path.join(repo, "scripts/host", `${step}.sh`), "utf8");
     const values = { $NAME: "NODE", $EFFECT: "change its K3s", $OTHERS: "3", $WELL: "2" };
@@ -33,7 +33,7 @@ describe("a row about NixOS", () => {
     ...["lib/nixos-guest", "host/nixos-trial", "host/nixos-keep"],
     ...["node/nixos-build", "node/nixos-k3s", "node/nixos-files", "node/k3s-refusals"],
   ].map((part) => read(`scripts/${part}.sh`));
-  /** What scripts and hook say, with the values of a row. */
+  /** The messages of scripts and hook, with the values of a row. */
   const words = [...sources, read("components/nixos.ts")]
     .join("\n")
     .replace(/back_again "(.*)"/g, "NODE went back to its former system: $1")
@@ -47,7 +47,7 @@ describe("a row about NixOS", () => {
     );
 
   test.each(nixosRows.map((row) => [row.fault, row] as const))(
-    "has the words of the program: %s",
+    "has messages of the program: %s",
     (_, { sees, next }) => {
       const pieces = [...sees.split("…"), ...next.split("…")];
       expect(pieces.filter((piece) => !words.includes(piece))).toEqual([]);
@@ -55,7 +55,7 @@ describe("a row about NixOS", () => {
   );
 
   test.each(nixosRows.map((row) => [row.fault, row.test] as const))(
-    "names a test that is there: %s",
+    "names an existing test: %s",
     (_, [file, title]) => {
       expect(read(`tests/${file}.test.ts`)).toContain(`"${title}`);
     },

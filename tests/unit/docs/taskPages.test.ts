@@ -1,6 +1,6 @@
 import { commandsOf } from "../../support/pageCommands";
 
-/* What the suites that run the pages expect of them, as those suites take minutes: tests/lab/initCluster, tests/long/pages. */
+/* The commands that tests/lab/initCluster and tests/long/pages expect of the pages, checked here because those suites take minutes. */
 
 test.each([
   [

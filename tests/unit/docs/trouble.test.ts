@@ -14,14 +14,14 @@ const sources = execFileSync("git", ["ls-files", ...folders], { cwd: repo, encod
   .split("\n")
   .map((file) => fs.readFileSync(path.join(repo, file), "utf8"));
 
-test("each row of the page about trouble has a form that this test reads", () => {
+test("each row of the page about trouble has a form that this test can read", () => {
   expect(rows.length).toBeGreaterThan(20);
   expect(rows).toHaveLength(table.match(/^\| `/gm)!.length);
   expect([...new Set(rows.map(({ who }) => who))]).toEqual(["this program", "Pulumi", "Proxmox VE", "kubectl"]);
 });
 
 test.each(rows.filter(({ who }) => who === "this program").map(({ seen }) => [seen]))(
-  "what the page lets the program say, the program says: %s",
+  "a message on the page is one of the program: %s",
   (seen) => {
     const texts = [...seen.matchAll(/`([^`]+)`/g)].map(([, text = ""]) => text);
     for (const piece of texts.flatMap((text) => text.split("…").map((part) => part.trim())).filter((p) => p.length > 1))

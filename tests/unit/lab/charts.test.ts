@@ -14,7 +14,7 @@ import {
 import { clusterOf } from "../../../addons/tests/support/config";
 import { chartDoubles } from "../../../lab/registry/fill";
 
-/* The lab's doubles of charts, held to what is known of the vendors' (`npm run chart-facts`). */
+/* Compares the lab's doubles of charts with the facts about the vendors' charts (`npm run chart-facts`). */
 
 const doubles = fs.readdirSync(chartDoubles, { withFileTypes: true }).filter((entry) => entry.isDirectory());
 const read = (...names: string[]): string => fs.readFileSync(path.join(chartDoubles, ...names), "utf8");
@@ -32,7 +32,7 @@ test.each(doubles.map(({ name }) => name))("the double of %s has the vendor's na
 });
 
 test.each(doubles.map(({ name }) => name))("the double of %s has no value that the vendor's chart lacks", (name) => {
-  // No facts are kept of a chart's own image; each chart has these keys.
+  // The facts do not cover a chart's own image; each chart has these keys.
   const { image = { registry: "", repository: "", tag: "" }, ...values } = valuesOf(name);
   const free = ["updateStrategy.rollingUpdate", "service.spec", ...monitoringFree];
   expect(wrongValues(factsOf(name), values, free)).toEqual([]);
@@ -48,7 +48,7 @@ test("the double of kube-prometheus-stack reads each value that the add-ons set"
   });
   const { values } = planMonitoring(settings, clusterOf())!.release;
   const name = "kube-prometheus-stack";
-  // A value that is a list or free stands in the double as a whole.
+  // A value that is a list or free is in the double as a whole.
   const leaves = (value: unknown, at: string): string[] =>
     typeof value !== "object" || value === null || Array.isArray(value) || monitoringFree.includes(at)
       ? [at]

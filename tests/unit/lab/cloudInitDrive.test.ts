@@ -55,7 +55,7 @@ config:
   expect(cloudInitContent(101, config({ name: "other" }), host, none)["meta-data"]).not.toBe(files["meta-data"]);
 });
 
-test("a snippet takes the place of what is made, and counts in the identity", () => {
+test("a snippet replaces the generated file, and changes the identity", () => {
   const snippets = config({ cicustom: "vendor=local:snippets/agent.yaml,user=local:snippets/user.yaml" });
   const files = cloudInitContent(101, snippets, host, (volid) => `#cloud-config\n# ${volid}\n`);
   expect(files["user-data"]).toBe("#cloud-config\n# local:snippets/user.yaml\n");
@@ -63,7 +63,7 @@ test("a snippet takes the place of what is made, and counts in the identity", ()
   expect(files["meta-data"]).not.toBe(cloudInitContent(101, config(), host, none)["meta-data"]);
 });
 
-test("a machine without DNS of its own has the host's", () => {
+test("a machine without its own DNS servers has the host's", () => {
   const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "resolv-")), "resolv.conf");
   fs.writeFileSync(file, "# by hand\nsearch lab example.com\nnameserver 198.18.1.1\nnameserver 198.18.1.2\n");
   expect(hostDns(file)).toEqual({ nameservers: ["198.18.1.1", "198.18.1.2"], search: ["lab", "example.com"] });

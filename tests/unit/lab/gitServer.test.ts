@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { GitServer, type GitWorkTree } from "../../../lab/git/gitServer";
 import { finish } from "../../support/lab";
 
-/* The Git server of the tests, by the git of this machine. */
+/* The Git server of the tests, with this machine's git. */
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "git-client-"));
 const TOKEN = "a-token-of-the-test";
@@ -36,25 +36,25 @@ async function clone(url: string, trusts = true) {
 }
 const withToken = (url: string, token: string): string => url.replace("https://", `https://anybody:${token}@`);
 
-test("a public repository is there for everybody who trusts its CA, and nobody else", async () => {
+test("every client that trusts the CA can read a public repository, and no other client", async () => {
   expect((await clone(open.url)).files).toEqual(["a", "two.yaml"]);
   expect((await clone(open.url, false)).stderr).toContain("certificate");
 });
 
-test("what is removed is not there any more", async () => {
+test("a removed repository cannot be read any more", async () => {
   const commit = await open.push({ a: undefined });
   expect(commit).toMatch(/^[0-9a-f]{40}$/);
   expect((await clone(open.url)).files).toEqual(["two.yaml"]);
 });
 
-test("a private repository asks for its token", async () => {
+test("a private repository needs its token", async () => {
   const refused = server.refused;
   for (const url of [closed.url, withToken(closed.url, "wrong")]) expect((await clone(url)).code).not.toBe(0);
   expect(server.refused).toBeGreaterThan(refused);
   expect((await clone(withToken(closed.url, TOKEN))).files).toEqual(["a", "two.yaml"]);
 });
 
-test("there is nothing else", async () => {
+test("nothing else is served", async () => {
   expect((await clone(open.url.replace("open", "other"))).stderr).toContain("not found");
   expect((await clone(open.url.replace("open.git", "open.work/.git"))).stderr).toContain("not found");
 });

@@ -15,7 +15,7 @@ type Reply = (
   write: (data: string | Buffer) => void,
 ) => void;
 
-/** A socket at whose other end each line is answered by `reply`. Returns its path and the bytes that came. */
+/** A socket on which `reply` answers each line. Returns its path and the bytes received. */
 async function listen(reply: Reply, greeting = ""): Promise<{ at: string; received: Buffer[] }> {
   const at = path.join(folder, `${servers.length}-${Math.random().toString(36).slice(2)}.sock`);
   const received: Buffer[] = [];
@@ -32,7 +32,7 @@ async function listen(reply: Reply, greeting = ""): Promise<{ at: string; receiv
   return { at, received };
 }
 
-/** Answers a synchronisation as the agent does, and anything else by `answer`. */
+/** Answers a synchronisation as the agent does, and everything else with `answer`. */
 const agent =
   (answer: (command: string, args: Record<string, unknown>) => string | Buffer | undefined, stale = ""): Reply =>
   ({ execute, arguments: args }, write) => {
@@ -46,7 +46,7 @@ const agent =
 
 const quick = { syncMs: 200, answerMs: 200 };
 
-test("asks after both sides have come together, and returns what the agent returns", async () => {
+test("sends its command after the synchronisation, and returns what the agent returns", async () => {
   const { at, received } = await listen(
     agent((command, args) => `${JSON.stringify({ return: { command, args, name: "Knoten-ä" } })}\n`),
   );
@@ -56,7 +56,7 @@ test("asks after both sides have come together, and returns what the agent retur
   expect(received[0]![0]).toBe(0xff);
 });
 
-test("what was meant for somebody who gave up is not taken for the answer", async () => {
+test("a late answer to an earlier client is not used", async () => {
   const { at } = await listen(agent(() => '{"return": "mine"}\n', '{"return": {"old": 1}}\n{"return": 7}\n{"half'));
   expect(await askAgent(at, 101, "ping", {})).toBe("mine");
 });
@@ -71,7 +71,7 @@ test("an answer may come in pieces", async () => {
   expect(await askAgent(at, 101, "get-time", {})).toBe(5);
 });
 
-test("says in Proxmox VE's words that nobody answers, that no answer came, and what the agent says", async () => {
+test("has Proxmox VE's messages for an agent that does not run, for no answer, and for the agent's errors", async () => {
   const notRunning = { status: 500, message: "QEMU guest agent is not running" };
   await expect(askAgent(path.join(folder, "none.sock"), 101, "ping", {}, quick)).rejects.toMatchObject(notRunning);
   const mute = await listen(() => {});
@@ -86,7 +86,7 @@ test("says in Proxmox VE's words that nobody answers, that no answer came, and w
   });
 });
 
-test("a shutdown is well without an answer", async () => {
+test("a shutdown succeeds without an answer", async () => {
   const { at } = await listen(agent(() => undefined));
   expect(await askAgent(at, 101, "shutdown", {}, quick)).toEqual({});
 });
@@ -103,7 +103,7 @@ describe("QEMU's monitor", () => {
     write(`{"error": {"class": "GenericError", "desc": "no ${execute}"}}\n`);
   };
 
-  test("tells answers from events, and waits for one that is meant", async () => {
+  test("distinguishes answers from events, and waits for a given event", async () => {
     const { at } = await listen(monitor, greeting);
     await Qmp.session(at, async (qmp) => {
       expect(await qmp.execute("device_del", { id: "scsi1" })).toEqual({});
@@ -111,7 +111,7 @@ describe("QEMU's monitor", () => {
     });
   });
 
-  test("fails with QEMU's own words", async () => {
+  test("fails with QEMU's own message", async () => {
     const { at } = await listen(monitor, greeting);
     await expect(Qmp.session(at, (qmp) => qmp.execute("cont"))).rejects.toThrow("no cont");
   });

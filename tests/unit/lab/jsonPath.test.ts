@@ -1,6 +1,6 @@
 import { jsonPath } from "../../support/doubles/jsonPath";
 
-/** The double of kubectl prints as kubectl does what the scripts ask for; the templates are of their forms. */
+/** The double of kubectl gives the same output as kubectl for the scripts' templates; those here have their forms. */
 
 const node = {
   metadata: {
@@ -30,6 +30,6 @@ it.each([
   expect(jsonPath(template, node)).toBe(text);
 });
 
-it("refuses what it does not understand", () => {
+it("refuses what it does not support", () => {
   expect(() => jsonPath("{.items[0:2]}", node)).toThrow("error parsing jsonpath");
 });

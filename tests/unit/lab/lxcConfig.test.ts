@@ -36,7 +36,7 @@ describe("the LXC configuration of a guest", () => {
     expect(overriddenFeatures(guestConfig([...options, features]))).toBeUndefined();
   });
 
-  it("has a version 1 line next to each version 2 line if the machine has version 1, and only then", () => {
+  it("has a cgroup version 1 line next to each version 2 line only if the machine has version 1", () => {
     const onV1 = lxcConfig(100, guestConfig(options, recipe), { ...place, traits: { ...proxmoxLike, cgroupV1: true } });
     expect(onV1).toContain("lxc.cgroup2.devices.allow = a\nlxc.cgroup.devices.allow = a\n");
     expect(onV1).toContain("lxc.cgroup.memory.limit_in_bytes = 4294967296\n");
@@ -62,7 +62,7 @@ describe("the LXC configuration of a guest", () => {
     ]);
   });
 
-  it("leaves the CPUs to a raw line that names them", () => {
+  it("sets no CPUs if a raw line sets them", () => {
     const own: RawLine = ["lxc.cgroup2.cpuset.cpus", "1"];
     const text = lxcConfig(100, guestConfig(options, [own]), { ...place, cpus: "0" });
     expect(text.match(/cpuset\.cpus = .*/g)).toEqual(["cpuset.cpus = 1"]);
@@ -91,7 +91,7 @@ describe("limits", () => {
     expect(twins.map(([key, text]) => `${key.replace("lxc.cgroup.", "")} ${text}`)).toEqual(expected);
   });
 
-  it("leave lines that are no cgroup setting alone", () => {
+  it("ignore lines that are no cgroup setting", () => {
     expect(v1Twin(["lxc.mount.auto", "proc:rw"])).toEqual([]);
   });
 });
@@ -99,7 +99,7 @@ describe("limits", () => {
 describe("CPUs", () => {
   const cores = (count: number) => guestConfig([["cores", String(count)]]);
 
-  it("go to the guest that asks, those in least use first", () => {
+  it("are given to a guest, the least used ones first", () => {
     const cpus = new CpuAssignment(4);
     expect(cpus.assign(100, cores(2))).toBe("0,1");
     expect(cpus.assign(101, cores(2))).toBe("2,3");
@@ -109,7 +109,7 @@ describe("CPUs", () => {
     expect(cpus.count(103)).toBe(2);
   });
 
-  it("are all of them for a guest that asks for as many as there are, or for no number", () => {
+  it("are all CPUs for a guest with as many cores as the machine, or without a number", () => {
     const cpus = new CpuAssignment(2);
     expect(cpus.assign(100, cores(4))).toBeUndefined();
     expect(cpus.assign(101, guestConfig([]))).toBeUndefined();
@@ -118,7 +118,7 @@ describe("CPUs", () => {
 });
 
 describe("network interfaces", () => {
-  it("are read by index, without addresses that are not fixed", () => {
+  it("are read by index, only with fixed addresses", () => {
     const networks = guestNetworks(
       guestConfig([
         ["net1", "name=eth1,bridge=vmbr1,ip=dhcp,ip6=auto,link_down=1"],

@@ -18,14 +18,14 @@ function command(options: Readonly<Record<string, string>>) {
 
 const ofId = (list: readonly Record<string, unknown>[], id: string) => list.find((each) => each["id"] === id);
 
-test("emulates the processor in software by name, whatever the configuration says", () => {
+test("always emulates the processor in software, whatever the configuration has", () => {
   const { after } = command({ cpu: "host", cores: "2", memory: "1024" });
   expect(after("-accel")).toEqual(["tcg,thread=multi"]);
   expect(after("-cpu")).toEqual(["max"]);
   expect([...after("-smp"), ...after("-m")]).toEqual(["2,sockets=1,cores=2,maxcpus=2", "1024M"]);
 });
 
-test("is a daemon that can be found, asked and read", () => {
+test("is a daemon with a PID file, sockets and a log", () => {
   const { args, after } = command({ name: "k3s-worker-01", smbios1: "uuid=0e9b4b3c-7f5f-4f0e-8f3a-1a2b3c4d5e6f" });
   expect(args).toContain("-daemonize");
   expect(after("-name")).toEqual(["k3s-worker-01,debug-threads=on"]);
@@ -60,7 +60,7 @@ test("a disk of virtio-scsi-single has a controller of its own; cloud-init's dri
   expect(nodes[0]).toMatchObject({ file: { driver: "file", filename: expect.stringMatching(/^\/images\/vm-101-/) } });
 });
 
-test("disks of the other controllers share one; a CD drive may be empty", () => {
+test("disks on the other controllers share one controller; a CD drive may be empty", () => {
   const { devices, nodes } = command({
     ...{ scsi0: "local-lvm:vm-101-disk-0,size=8G", scsi1: "local-lvm:vm-101-disk-1,size=1G", ide2: "none,media=cdrom" },
   });
@@ -70,7 +70,7 @@ test("disks of the other controllers share one; a CD drive may be empty", () => 
   expect(nodes).toHaveLength(2);
 });
 
-test("a network is a tap that QEMU makes and the machine's own script connects", () => {
+test("a network is a tap that QEMU creates and the machine's own script connects", () => {
   const { after, devices } = command({ net0: "virtio=BC:24:11:00:00:01,bridge=vmbr0,mtu=1400" });
   expect(after("-netdev")).toEqual(["tap,id=net0,ifname=tap101i0,script=/run/101.net0.plug,downscript=no"]);
   expect(ofId(devices, "net0")).toEqual({
@@ -94,13 +94,13 @@ test.each([
   [{ hostpci0: "0000:01:00" }, "no devices or folders of the host (hostpci0)"],
   [{ net0: "virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=7" }, "no VLANs (net0)"],
   [{ citype: "configdrive2" }, "no cloud-init drive of that type (citype)"],
-])("what the lab's machines cannot be is refused: %p", (options, reason) => {
+])("what the lab's machines do not support is refused: %p", (options, reason) => {
   expect(() => assertSupported(guestConfig(Object.entries(options)))).toThrow(
     `the lab's virtual machines have ${reason}`,
   );
 });
 
-test("what the program's nodes are is not refused", () => {
+test("the options of the program's nodes are not refused", () => {
   const options = { agent: "1", scsihw: "virtio-scsi-single", ide2: "local-lvm:cloudinit", hotplug: "network,disk" };
   expect(() => assertSupported(guestConfig(Object.entries(options)))).not.toThrow();
 });

@@ -6,7 +6,7 @@ import { pidFile, qemuPid } from "../../../lab/vms/process";
 const root = fs.mkdtempSync(path.join(os.tmpdir(), "qemu-process-"));
 afterAll(() => fs.rmSync(root, { recursive: true }));
 
-/** A host on which the machine's file says 42, and process 42 has these words. */
+/** A host on which the machine's PID file has 42, and process 42 has this command line. */
 function host(words: readonly string[]): void {
   const write = (file: string, text: string) => {
     fs.mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
@@ -18,10 +18,10 @@ function host(words: readonly string[]): void {
 
 test.each([
   ["its own QEMU", ["/usr/bin/qemu-system-x86_64", "-daemonize", "-pidfile", pidFile(101)], 42],
-  ["another machine's QEMU, which got the number later", ["qemu-system-x86_64", "-pidfile", pidFile(102)], undefined],
+  ["another machine's QEMU, which got the PID later", ["qemu-system-x86_64", "-pidfile", pidFile(102)], undefined],
   ["another program", ["sleep", pidFile(101)], undefined],
-  ["a process that has ended and is not waited for", [], undefined],
-])("a machine runs if the process of its file is its QEMU: %s", (_, words, pid) => {
+  ["a zombie process", [], undefined],
+])("a machine runs if the process in its PID file is its QEMU: %s", (_, words, pid) => {
   host(words);
   expect(qemuPid(101, root)).toBe(pid);
 });

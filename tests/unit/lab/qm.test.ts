@@ -31,7 +31,7 @@ async function qmWith(typed: string, ...words: string[]): Promise<string[]> {
   return lines;
 }
 
-test("a machine's life by `qm`", async () => {
+test("create, change and destroy a machine by `qm`", async () => {
   expect(await qm("list")).toEqual([]);
   const scsi0 = "local-lvm:0,import-from=local:import/debian-12.qcow2";
   const network = ["--net0", "virtio,bridge=vmbr0", "--ipconfig0", "ip=198.18.0.20/24"];
@@ -59,7 +59,7 @@ test("a machine's life by `qm`", async () => {
   expect(await qm("list")).toEqual([]);
 });
 
-test("a command is given up to 1 MiB of standard input, more than the API takes", async () => {
+test("a command gets up to 1 MiB of standard input, more than by the API", async () => {
   await qm("create", "103", "--agent", "1", "--start", "1");
   const exec = (bytes: number) => qmWith("x".repeat(bytes), "guest", "exec", "103", "--pass-stdin", "1", "--", "cat");
   expect((await exec(2 ** 20)).join("").length).toBeGreaterThan(2 ** 20);
@@ -68,7 +68,7 @@ test("a command is given up to 1 MiB of standard input, more than the API takes"
   await qm("destroy", "103");
 });
 
-test("a template and its clone; a lock that was left is taken off", async () => {
+test("a template and its clone; a leftover lock is removed", async () => {
   await qm("create", "9000", "--scsi0", "local-lvm:2");
   await qm("template", "9000");
   await qm("clone", "9000", "102", "--name", "copy", "--full", "0");
@@ -79,7 +79,7 @@ test("a template and its clone; a lock that was left is taken off", async () => 
   await qm("shutdown", "102");
 });
 
-test("what fails says so as `qm` does", async () => {
+test("errors are printed as `qm` does", async () => {
   await expect(qm("guest", "exec", "109", "--", "true")).rejects.toThrow(
     "Configuration file 'nodes/pve/qemu-server/109.conf' does not exist",
   );

@@ -32,7 +32,7 @@ describe("the stacks of a lab with add-ons", () => {
     return loadPlan(config["proxmox-k3s:cluster"]);
   };
 
-  test("nodes of this lab alone have its registry as the mirror of all", () => {
+  test("only this lab's nodes have its registry as the mirror of all registries", () => {
     const registry = { authority: "198.18.7.1:5000", caFile: "/state/pve-root-ca.pem" };
     expect(planOf({ registry }).k3s.registries).toMatchObject({
       mirrors: { "*": { endpoints: ["https://198.18.7.1:5000"] } },
@@ -41,7 +41,7 @@ describe("the stacks of a lab with add-ons", () => {
     expect(planOf({}).k3s.registries).toBeUndefined();
   });
 
-  test("the add-ons' stack is one that the program takes, and names the cluster's", () => {
+  test("the add-ons' stack is one that the program accepts, and names the cluster's", () => {
     const stack = `lab-unit-${process.pid}`;
     try {
       const chart = { source: "oci://198.18.7.1:5000/charts/traefik", version: "41.3.0-lab-double" };
@@ -54,7 +54,7 @@ describe("the stacks of a lab with add-ons", () => {
   });
 });
 
-test("kubelet looks at the disk of the whole machine, so on every machine it may fill it", () => {
+test("the kubelet sees the disk of the whole machine, so it accepts a full one", () => {
   const rootfs = fs.mkdtempSync(path.join(os.tmpdir(), "traits-"));
   writeTraits(rootfs, { cgroupV1: false, canProtectFromOom: true, appArmor: true });
   const folder = path.join(rootfs, "etc/rancher/k3s/config.yaml.d");

@@ -7,7 +7,7 @@ import { copyChart } from "../../../lab/registry/chartFiles";
 import { readChart } from "../../../lab/registry/charts";
 import { findVendorChart, vendorCharts, vendorImages } from "../../../lab/registry/vendorCharts";
 
-/* Charts that a person brings with ADDONS_CHARTS. */
+/* Charts from a person's folder in ADDONS_CHARTS. */
 
 let folder: string;
 const write = (file: string, text: string): void => {
@@ -25,9 +25,9 @@ afterEach(() => {
   fs.rmSync(folder, { recursive: true });
 });
 
-test("a chart is found by the name that it gives itself, in a folder or an archive", async () => {
+test("a chart is found by the name in its Chart.yaml, in a folder or an archive", async () => {
   write("some-folder/Chart.yaml", chart("traefik"));
-  // A chart that it depends on has a Chart.yaml as well.
+  // A chart that it depends on has a Chart.yaml, too.
   write("scratch/flux2/Chart.yaml", chart("flux2"));
   write("scratch/flux2/charts/below/Chart.yaml", chart("below"));
   execFileSync("tar", ["-czf", path.join(folder, "flux2-1.2.3.tgz"), "-C", path.join(folder, "scratch"), "flux2"]);
@@ -39,7 +39,7 @@ test("a chart is found by the name that it gives itself, in a folder or an archi
   expect(vendorCharts()).toHaveLength(2);
 });
 
-test("two charts of one name are refused, and a folder that is not there", async () => {
+test("two charts with the same name and a missing folder are refused", async () => {
   for (const at of ["a", "b"]) write(`${at}/Chart.yaml`, chart("traefik"));
   await expect(findVendorChart("traefik")).rejects.toThrow(/several charts of the name traefik/);
   process.env["ADDONS_CHARTS"] = path.join(folder, "lost");
@@ -52,7 +52,7 @@ test("without the variable there are none", async () => {
   expect([vendorCharts(), [...vendorImages()]]).toEqual([[], []]);
 });
 
-test("an image that a chart asks for gets a component of the lab, if the lab has it", () => {
+test("an image of a chart is replaced by a component of the lab, if the lab has it", () => {
   write("images.yaml", "docker.io/library/traefik:v3.7.11: traefik\n");
   expect([...vendorImages()]).toEqual([["docker.io/library/traefik:v3.7.11", "traefik"]]);
   write("images.yaml", "docker.io/grafana/grafana:12: grafana\n");
@@ -82,7 +82,7 @@ test("a folder is copied as Helm packs it", () => {
   ]);
 });
 
-test.each(["!keep.yaml", "**/x"])("a pattern that only Helm reads is refused: %s", (pattern) => {
+test.each(["!keep.yaml", "**/x"])("a pattern that only Helm supports is refused: %s", (pattern) => {
   write("own/.helmignore", `${pattern}\n`);
   expect(() => copyChart(path.join(folder, "own"), path.join(folder, "copy"))).toThrow(/helm package/);
 });

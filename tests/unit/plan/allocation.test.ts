@@ -7,7 +7,7 @@ import type { PoolSettings } from "../../../config/schema";
 import { lxcPoolSchema } from "../../../config/sections/lxcPool";
 import { baseConfig, changed } from "../config/support";
 
-/** A node's identity follows from its index alone: whatever else happens to the pool, it never moves. */
+/** A node's identity follows from its index alone: no other change of the pool moves it. */
 
 const retiredList = fc.uniqueArray(fc.integer({ min: 1, max: 30 }), { maxLength: 10 });
 const count = fc.integer({ min: 0, max: 30 });
@@ -27,7 +27,7 @@ const pool: fc.Arbitrary<PoolSettings> = fc
 
 const byIndex = (settings: PoolSettings) => new Map(allocatePool("c", "p", settings).map((node) => [node.index, node]));
 
-test("there are as many indices as asked for: the lowest from 1 that are not retired", () => {
+test("the pool has as many indices as its count: the lowest from 1 that are not retired", () => {
   fc.assert(
     fc.property(count, retiredList, (wanted, retired) => {
       const naive = Array.from({ length: 100 }, (_, at) => at + 1).filter((index) => !retired.includes(index));

@@ -40,7 +40,7 @@ describe("the last line of an up", () => {
       "homelab: all 3 nodes are Ready at K3s v1.36.3+k3s1. next: npx proxmox-k3s kubeconfig --merge, then kubectl --context homelab get nodes",
     ],
     [
-      "a node more",
+      "one more node",
       standing,
       { pools: { worker: { count: 3 } } },
       `homelab: k3s-worker-03 is Ready at K3s v1.36.3+k3s1. ${status}`,
@@ -52,7 +52,7 @@ describe("the last line of an up", () => {
       `homelab: k3s-worker-01, k3s-worker-02 are Ready at K3s v1.36.3+k3s1. ${status}`,
     ],
     [
-      "nothing that the program looked at",
+      "nothing that the program checked",
       standing,
       { pools: { worker: { cores: 6 } } },
       "homelab: the config disturbs no node. next: npx proxmox-k3s status, which checks whether all 3 are Ready",

@@ -22,7 +22,7 @@ const mixed = (change: unknown = {}): ClusterPlan =>
 const REGION = { proxmox: { region: "lab" } };
 const worker = (change: unknown) => ({ pools: { worker: change } });
 
-/** What K3s is told of a node's place, if the state records this of the cluster. */
+/** The node's place in K3s' arguments, if the state records this of the cluster. */
 function marks(name: string, plan: ClusterPlan, former?: ClusterRecord): unknown[] {
   const node = plan.nodes.find((each) => each.name === name)!;
   const was = former?.nodes.find((each) => each.name === name);
@@ -34,7 +34,7 @@ const marked = (region: string, vmId: number, zone = "pve") => [
   [`topology.kubernetes.io/region=${region}`, `topology.kubernetes.io/zone=${zone}`],
 ];
 
-/** The cluster as a version without marks has made it. */
+/** The cluster as a version without marks created it. */
 function unmarked(plan = mixed()): ClusterRecord {
   const record = clusterRecordOf(plan);
   const without = ({ k3s, ...node }: NodeRecord): NodeRecord => {
@@ -54,7 +54,7 @@ describe("a new node", () => {
     expect(marks(name, mixed(REGION))).toEqual(marked("lab", vmId));
   });
 
-  test("has labels and arguments of its own in place of the marks of the same name, and beside the others", () => {
+  test("has its own labels and arguments instead of the marks of the same name, and in addition to the others", () => {
     const labels = { tier: "one", "topology.kubernetes.io/zone": "rack-1" };
     const own = changed(worker({ labels }), { k3s: { agentConfig: { "kubelet-arg": "max-pods=60" } } });
     expect(marks("k3s-worker-01", mixed(own))).toEqual([
@@ -67,7 +67,7 @@ describe("a new node", () => {
   });
 });
 
-describe("a node that stands", () => {
+describe("an existing node", () => {
   test("keeps the marks that it has", () => {
     const former = clusterRecordOf(mixed());
     expect(transitions(former, mixed(REGION))).toEqual({ changes: [], refusals: [] });
@@ -80,7 +80,7 @@ describe("a node that stands", () => {
     ]);
   });
 
-  test("gets none if it was made without", () => {
+  test("gets none if it was created without", () => {
     const former = unmarked();
     expect(transitions(former, mixed(REGION))).toEqual({ changes: [], refusals: [] });
     expect(marks("k3s-master", mixed(), former)).toEqual([undefined, undefined]);
@@ -97,7 +97,7 @@ describe("a node that stands", () => {
     }
   });
 
-  test("keeps the place where it was made when its guest has moved", () => {
+  test("keeps the place where it was created after its guest has moved", () => {
     const record = clusterRecordOf(mixed());
     const former = { ...record, nodes: record.nodes.map((node) => ({ ...node, proxmoxNode: "pve2" })) };
     const to = mixed({ proxmox: { node: "pve2" } });

@@ -19,7 +19,7 @@ const worker = (index: number): string => `k3s-worker-0${index}`;
 const free = Object.fromEntries([1, 2, 3, 4].map((index) => [worker(index), []]));
 const moved = { pools: { worker: { vmIds: { from: 202 } } } };
 
-test("rebuilt agents come one after the other", () => {
+test("agents are rebuilt one after the other", () => {
   expect(order(moved)).toEqual({
     [worker(1)]: [],
     [worker(2)]: [worker(1)],
@@ -28,7 +28,7 @@ test("rebuilt agents come one after the other", () => {
   });
 });
 
-test("or as many at a time as the config says", () => {
+test("or as many at a time as the config allows", () => {
   expect(order({ ...moved, rollout: { concurrency: 2 } })).toEqual({
     [worker(1)]: [],
     [worker(2)]: [],
@@ -37,24 +37,24 @@ test("or as many at a time as the config says", () => {
   });
 });
 
-test("after the nodes that a reboot or a restart disturbs, servers too", () => {
+test("after the nodes that reboot or restart, also servers", () => {
   const change = {
     pools: { worker: { nodes: { 1: { vmId: 300 }, 2: { memory: "9GB" } } }, master: { memory: "5GB" } },
   };
   expect(order(change)).toEqual({ ...free, [worker(1)]: ["k3s-master", worker(2)], [worker(2)]: ["k3s-master"] });
 });
 
-test("every agent that is disturbed comes after the servers that are, made anew or rebooted", () => {
+test("every changed agent comes after the changed servers, rebuilt or rebooted", () => {
   const change = {
     removal: { allowControlPlaneLoss: true },
     pools: { worker: { nodes: { 1: { vmId: 300 }, 2: { memory: "9GB" } } }, master: { vmIds: { from: 400 } } },
   };
-  // The others are told their new server.
+  // The others get their new server's address.
   const others = Object.fromEntries([2, 3, 4].map((index) => [worker(index), ["k3s-master"]]));
   expect(order(change)).toEqual({ ...others, [worker(1)]: ["k3s-master", worker(2), worker(3), worker(4)] });
 });
 
-test("nodes that join, leave or change live wait for nothing", () => {
+test("nodes that join, leave or change live do not wait", () => {
   const { [worker(2)]: _, ...left } = free;
   expect(order({ pools: { worker: { retired: [2], cores: 6 } } })).toEqual({ ...left, [worker(5)]: [] });
 });

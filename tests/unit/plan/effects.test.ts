@@ -12,8 +12,8 @@ import { keysBelow } from "../../../scripts-dev/configTables";
 import { changed, homelabConfig } from "../config/support";
 
 /*
- * Every key of the config is changed once on the homelab's cluster; what the program makes of it is what `docs/config.md`
- * says. The keys come from the schema, so a new key without a line here fails.
+ * Every key of the config is changed once on the homelab's cluster, and the effect must be the one in `docs/config.md`. The keys come
+ * from the schema, so a new key without a line here fails.
  */
 
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIILx9UeKnbcoEos4i2KFOzoAXSqN+WbsURRyqAG+LHud x";
@@ -151,17 +151,17 @@ const CHANGES: Readonly<Record<string, unknown>> = {
   "pools.<pool>.nodes.<index>.protect": first({ protect: true }),
 };
 
-/** The sums are no part of what a step tells: `install-k3s` compares the binary itself, and a release has one sum. */
+/** No step has these sums: `install-k3s` compares the binary itself, and a release has one sum. */
 const UNSEEN = new Set(["k3s.artifacts.sha256.amd64", "k3s.artifacts.sha256.arm64"]);
 
-/** What a key does to virtual machines, if that is less than what it does to containers; its note in the reference says so. */
+/** A key's effect on virtual machines, if it is weaker than on containers; its note in the reference says so. */
 const OF_VMS: Readonly<Record<string, NodeEffect>> = { "network.bridge": "live", "network.vlan": "live" };
 
-/** What the program may make of a key that the reference says this of. */
+/** The effects that the program may have for each effect in the reference. */
 const ALLOWED: Readonly<Record<Effect, readonly (NodeEffect | "refused")[]>> = {
   none: [],
   newNodes: [],
-  // Keys of SSH, images and protection reach nodes beside the machine and K3s.
+  // Keys of SSH, images and protection change nodes, but neither the machine nor K3s.
   live: ["live"],
   members: ["join", "leave"],
   k3sRestart: ["k3sRestart"],
@@ -181,7 +181,7 @@ const base = changed(
 );
 const former = clusterRecordOf(loadPlan(base));
 
-/** What the program makes of a change, each effect once. */
+/** The effects of a change, each once. */
 function seen(change: unknown): (NodeEffect | "refused")[] {
   try {
     const { changes, refusals } = transitions(former, loadPlan(changed(base, change)));
@@ -198,7 +198,7 @@ const keys = keysBelow(clusterSchema).map((key) => ({
   title: keyTest(key),
 }));
 
-test("every key of the config has a change here, and says what it does", () => {
+test("every key of the config has a change here, and states its effect", () => {
   expect(keys.map(({ path }) => path).sort()).toEqual(Object.keys(CHANGES).sort());
   expect(keys.filter(({ effect }) => effect === undefined)).toEqual([]);
 });

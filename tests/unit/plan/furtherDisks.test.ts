@@ -11,7 +11,7 @@ import { transitions } from "../../../plan/transitions";
 import { state } from "../../support/reviews";
 import { changed, homelabConfig } from "../config/support";
 
-/* Disks that outlive their machine: what a change of them means, and what is said of them when a node goes. */
+/* Disks that are kept when their machine is replaced: what a change of them does, and the messages about them when a node leaves. */
 
 const data = { serial: "data", size: "50GB" };
 const POOL = {
@@ -35,7 +35,7 @@ test("every node has its own guest for them, and a node may have others than its
   expect(privilegePaths(apart).get("/storage/slow")).toContain("Datastore.Audit");
 });
 
-test("they come and grow while the machine runs", () => {
+test("they are added and grow while the machine runs", () => {
   const to = plan({
     disks: [
       { ...data, size: "60GB" },
@@ -68,7 +68,7 @@ describe("for Longhorn", () => {
     ];
   };
 
-  test("they bring the label, the package and the service that it needs, to their nodes alone", () => {
+  test("only their nodes get the label, the package and the service that Longhorn needs", () => {
     expect(node(given, "vm-1")).toMatchObject({ labels: { [LABEL]: "config" }, packages: ["open-iscsi"], iscsi: true });
     expect(longhornDisks(node(given, "vm-1")).map(({ serial }) => serial)).toEqual(["data", "logs"]);
     expect(node(given, "vm-2")).toMatchObject({ labels: {}, packages: [], iscsi: false });
@@ -82,7 +82,7 @@ describe("for Longhorn", () => {
     });
   });
 
-  test("the first one of a node restarts its K3s for the label; another one comes and goes live", () => {
+  test("the first one of a node restarts its K3s for the label; another one is added and removed live", () => {
     const one = plan({ disks: [{ ...data, longhorn: true }] });
     expect(change(plan(), one)).toEqual([[], ["k3sRestart", "options, labels or taints"]]);
     expect(change(one, plan())).toEqual([[], ["k3sRestart", "options, labels or taints"]]);
@@ -99,12 +99,12 @@ describe("for Longhorn", () => {
     expect(text).toContain("disks for Longhorn −logs");
   });
 
-  test("their order does not count", () => {
+  test("their order does not matter", () => {
     const turned = plan({ disks: [logs, { ...data, longhorn: true }] });
     expect(change(plan({ disks: [{ ...data, longhorn: true }, logs] }), turned)).toEqual([[]]);
   });
 
-  test("a disk that Longhorn has still cannot be taken off the node", () => {
+  test("a disk that Longhorn has cannot be removed from the node either", () => {
     const [refused] = change(given, plan({ disks: [{ ...data, longhorn: true }] })) as [Problem[]];
     expect(refused.map(formatProblem)).toEqual([
       "cluster.pools.vms.disks: cannot take the disk logs off vm-1, which may be using it (put it back; to get rid of it, retire the node and add another)",
@@ -114,7 +114,7 @@ describe("for Longhorn", () => {
 
 test.each([
   [
-    "take one away",
+    "a disk is removed",
     { disks: [] },
     "cluster.pools.vms.disks: cannot take the disk data off vm-1, which may be using it (put it back; to get rid of it, retire the node and add another)",
   ],
@@ -124,7 +124,7 @@ test.each([
     "cluster.pools.vms.disks: cannot shrink the disk data of vm-1 from 50GB to 40GB (set 50GB; for a smaller one, add another disk)",
   ],
   [
-    "another guest keeps them",
+    "another guest for them",
     { disksVmIds: { from: 330 } },
     "cluster.pools.vms.disksVmIds: cannot give the disks of vm-1 to guest 330: guest 320 keeps them (set it back to 320)",
   ],
@@ -132,7 +132,7 @@ test.each([
   expect(judged(plan(change)).refusals.map(formatProblem)).toContain(problem);
 });
 
-test("another storage is for disks that are made later", () => {
+test("another storage is only for disks that are created later", () => {
   expect(judged(plan({ storage: "slow" }))).toEqual({ changes: [], refusals: [] });
 });
 

@@ -4,7 +4,7 @@ import { k3sConfig } from "../../../plan/render/k3sConfig";
 import { renameKubeconfig } from "../../../plan/render/kubeconfig";
 import { baseConfig, changed, homelabConfig } from "../config/support";
 
-/** The text of a node's `/etc/rancher/k3s/config.yaml`, all that K3s is told. */
+/** The text of a node's `/etc/rancher/k3s/config.yaml`: all of K3s' options. */
 function configOf(name: string, change: unknown = {}, config = baseConfig()): string {
   const plan = loadPlan(changed(config, change), {});
   return k3sConfig(
@@ -173,7 +173,7 @@ describe("config.yaml", () => {
 });
 
 describe("the kubeconfig", () => {
-  /** As K3s writes it (`/etc/rancher/k3s/k3s.yaml`). */
+  /** In the form that K3s writes (`/etc/rancher/k3s/k3s.yaml`). */
   const k3sOwn = `apiVersion: v1
 clusters:
 - cluster:

@@ -3,7 +3,7 @@ import { ContainerLegacy, VmLegacy } from "@muhlba91/pulumi-proxmoxve";
 import { KINDS } from "../../../config/sections/poolKeys";
 import { kindOfFolder, kindOfResource, MACHINE_KINDS } from "../../../plan/machineKinds";
 
-test.each(KINDS)("%s: each of its words leads back to it, and to no other kind", (kind) => {
+test.each(KINDS)("%s: each of its names belongs to it, and to no other kind", (kind) => {
   const { resourceType, folder } = MACHINE_KINDS[kind];
   expect([kindOfResource(resourceType), kindOfFolder(folder)]).toEqual([kind, kind]);
 });
@@ -14,6 +14,6 @@ test("the resources' types are those of the Proxmox client", () => {
   expect(VmLegacy.isInstance({ __pulumiType: vm.resourceType })).toBe(true);
 });
 
-test("what is no machine has no kind", () => {
+test("a resource that is no machine has no kind", () => {
   expect([kindOfResource("random:index/randomId:RandomId"), kindOfFolder("openvz")]).toEqual([undefined, undefined]);
 });

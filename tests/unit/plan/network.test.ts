@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { contains, fromNumber, overlap, prefixOf, rangeOf, toNumber } from "../../../plan/network";
 
-/** A network in CIDR form from a small space, so that drawn pairs often touch or overlap. */
+/** A network in CIDR form from a small range, so that random pairs often touch or overlap. */
 const cidr = fc
   .record({ prefix: fc.integer({ min: 24, max: 32 }), address: fc.nat(511) })
   .map(({ prefix, address }) => {

@@ -29,7 +29,7 @@ test("the rules with everything on, as a person reviewed them", () =>
   expect(nftables(firewallPlan(EVERYTHING))).toMatchSnapshot());
 
 test.each([{}, EVERYTHING, server({ "flannel-backend": "host-gw" })])(
-  "the gate admits the rules, and no others: %j",
+  "the gate accepts the rules, and no others: %j",
   (change) => {
     const shape = new RegExp(`^(?:${SHAPES.RULES})$`);
     const rules = nftables(firewallPlan(change));
@@ -40,7 +40,7 @@ test.each([{}, EVERYTHING, server({ "flannel-backend": "host-gw" })])(
   },
 );
 
-test("both directions drop what no rule lets in, and nothing limits what a node sends", () => {
+test("both directions drop what no rule allows, and nothing limits what a node sends", () => {
   const lines = linesOf();
   for (const hook of ["input", "forward"]) {
     const at = lines.indexOf(`chain ${hook} {`);
@@ -49,7 +49,7 @@ test("both directions drop what no rule lets in, and nothing limits what a node 
   expect(lines.join("\n")).not.toContain("hook output");
 });
 
-/** Who may reach which ports of whom. */
+/** Who may reach which ports of which nodes. */
 const matrix = (change: unknown = {}): string[] =>
   doorsOf(firewallPlan(change)).map(
     ({ from, to, protocol, ports }) =>
@@ -102,7 +102,7 @@ test.each<[string, unknown, string[], string[]]>([
   ],
   ["the same switched off", server({ "kubelet-arg": ["read-only-port=0"] }), [], []],
   [
-    "a port of its own",
+    "an extra port",
     { firewall: { extra: { metrics: { ports: 9100, networks: ["10.9.0.0/24"] } } } },
     ["10.9.0.0/24 → nodes: tcp 9100"],
     [],
@@ -115,7 +115,7 @@ test.each<[string, unknown, string[], string[]]>([
   ]);
 });
 
-test("there are no doors without a firewall, and each known door says why it is there", () => {
+test("without a firewall there is no list of ports, and each known port has a reason", () => {
   const { firewall: _, ...off } = firewallPlan();
   expect(doorsOf(off)).toEqual([]);
   expect(DOORS.filter(({ why }) => why === "")).toEqual([]);

@@ -16,7 +16,7 @@ import { changed } from "../config/support";
 
 /*
  * The NixOS modules of S5's machines (Pulumi.mizar.yaml), read by Nix itself. Nixpkgs is a double, or the real one in the folder
- * NIXPKGS; the real one also knows whether the options exist.
+ * NIXPKGS; only the real one knows whether the options exist.
  */
 
 beforeAll(async () => {
@@ -45,7 +45,7 @@ test.each(NAMES.flatMap((name) => CHANGES.map((change) => [name, change] as cons
   expect(parseNix(moduleOf(...of))).not.toBe(""),
 );
 
-test("Nix says where a text is not in its language", () =>
+test("Nix names the place of a syntax error", () =>
   expect(() => parseNix(moduleOf("mizar").replace("networking = {", "networking = "))).toThrow(/syntax error.*at/s));
 
 test.each([
@@ -60,7 +60,7 @@ test.each([
 const DOUBLE = (release: string): string =>
   `import ${path.join(__dirname, "../../support/doubles/nixos/nixpkgs.nix")} { release = "${release}"; }`;
 
-/** The values of a module in the nixpkgs of a folder, where all of NixOS's own modules have read it. */
+/** The values of a module in the nixpkgs of a folder, after all of NixOS's own modules have read it. */
 const REAL = (folder: string, module: string) => `let
     nixpkgs = import ${folder} { };
     nixos = import ${folder}/nixos/lib/eval-config.nix {
@@ -74,7 +74,7 @@ const REAL = (folder: string, module: string) => `let
     failed = map (each: each.message) failed;
   }`;
 
-/** The same of the double, whose NixOS takes every option. */
+/** The same with the double, whose NixOS accepts every option. */
 const IN_THE_DOUBLE = (release: string, module: string) => `let
     nixpkgs = ${DOUBLE(release)};
     config = import ${module} (nixpkgs // { inherit config; });
@@ -86,7 +86,7 @@ const IN_THE_DOUBLE = (release: string, module: string) => `let
   }`;
 
 const { NIXPKGS } = process.env;
-test(`NixOS makes a system of it, in ${NIXPKGS ?? "the double; NIXPKGS=FOLDER names a real nixpkgs"}`, () => {
+test(`NixOS evaluates a system with it, in ${NIXPKGS ?? "the double; NIXPKGS=FOLDER names a real nixpkgs"}`, () => {
   const release = NIXPKGS === undefined ? "1.36.3+k3s1" : String(evalNix(() => `(import ${NIXPKGS} { }).k3s.version`));
   const text = moduleOf("mizar", { version: `v${release}` });
   const inNixos = (module: string) => (NIXPKGS === undefined ? IN_THE_DOUBLE(release, module) : REAL(NIXPKGS, module));
@@ -96,7 +96,7 @@ test(`NixOS makes a system of it, in ${NIXPKGS ?? "the double; NIXPKGS=FOLDER na
   });
 });
 
-/** What the module says, with a K3s of this release in nixpkgs. */
+/** The module's assertions, with a K3s of this release in nixpkgs. */
 function said(name: string, wanted: string, change: unknown = {}, release = mizar().version.slice(1)): unknown {
   return evalNix(
     (module) => `let
@@ -134,13 +134,13 @@ describe("a module", () => {
     expect(evaluated).toEqual([grows, grows]);
   });
 
-  test("keeps the MAC address that the machine has, if the config gives none", () => {
+  test("keeps the machine's MAC address if the config has none", () => {
     const record = clusterRecordOf(mizar()).nodes[1]!;
     const text = nixosModule(node("hamal", mizar()), mizar(), { ...record, mac: "BC:24:11:00:00:09" });
     expect(text).toContain('matchConfig.MACAddress = "BC:24:11:00:00:09"');
   });
 
-  test("has K3s with its role, its server and token file; what its config.yaml has is no flag beside it", () => {
+  test("has K3s with its role, its server and token file; what is in its config.yaml is not a flag too", () => {
     const k3s = (name: string, change?: unknown) => said(name, 'removeAttrs module.services.k3s [ "package" ]', change);
     expect(k3s("alphard")).toEqual({
       ...{ enable: true, role: "server", tokenFile: "/etc/rancher/k3s/token" },
@@ -153,7 +153,7 @@ describe("a module", () => {
     expect(said("alphard", "module.systemd.services.k3s ? aliases")).toBe(false);
   });
 
-  test("takes the K3s of the plan's minor, and refuses another release of it, or a nixpkgs without one", () => {
+  test("uses the K3s of the plan's minor, and refuses another release of it, or a nixpkgs without one", () => {
     const asserted = "map (each: if each.assertion then true else each.message) module.assertions";
     const old = { version: "v1.33.5+k3s1" };
     expect(said("mizar", asserted)).toEqual([true]);
@@ -166,20 +166,20 @@ describe("a module", () => {
     );
   });
 
-  test("says nothing of the other nodes, so that one that joins or leaves changes no machine", () => {
+  test("has nothing about the other nodes, so a node that joins or leaves changes no machine", () => {
     for (const name of ["alphard", "hamal"])
       expect(moduleOf(name, { pools: { agent: { count: 1 } } })).toBe(moduleOf(name));
     expect(moduleOf("hamal")).not.toMatch(/172\.22\.0\.13[46]\b(?!:6443)/);
   });
 
-  test("has the doors of the cluster's firewall, or none", () => {
+  test("has the ports of the cluster's firewall, or none", () => {
     expect(said("mizar", "module.systemd.services.k3smesh.serviceConfig.ExecStart")).toMatch(
       /^\/nix\/store\/nftables\/bin\/nft -f table inet k3smesh\ndelete table inet k3smesh\n[^]*policy drop[^]*\n\}\ninclude "\/etc\/k3smesh\/\*\.nft"\n$/,
     );
     expect(moduleOf("mizar", { firewall: { enabled: false } })).not.toContain("k3smesh");
   });
 
-  test("loads its doors at boot, and in their place the rules that the host keeps there, if there are any", () => {
+  test("loads its ports at boot, or instead the rules that the host keeps there, if there are any", () => {
     const text = String(said("mizar", "module.systemd.services.k3smesh.serviceConfig.ExecStart")).split(" -f ")[1]!;
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "nixos-"));
     const load = (): string =>
@@ -194,7 +194,7 @@ describe("a module", () => {
     fs.rmSync(folder, { recursive: true });
   });
 
-  test("starts K3s only with a token, and names no secret", () => {
+  test("starts K3s only with a token, and contains no secret", () => {
     expect(said("mizar", "module.systemd.services.k3s.unitConfig.ConditionPathExists")).toBe("/etc/rancher/k3s/token");
     expect(moduleOf("alphard", ETCD)).not.toMatch(/\btoken = |\bagentToken = |passwordFile|hashedPassword/);
   });

@@ -70,21 +70,21 @@ test("a list without the binary is refused, even an HTML page", () => {
   expect(() => parseSumList("<html>404</html>", "arm64")).toThrow("has no SHA-256 for k3s-arm64");
 });
 
-test("a recorded sum never changes silently", () => {
+test("a recorded sum never changes without an error", () => {
   const pins = { [VERSION]: { amd64: { k3s: sum("9") } } };
   expect(() => withRelease(pins, VERSION, release)).toThrow(
     /SHA-256 of k3s v1\.36\.3\+k3s1 \(amd64\) is 3{64}, but 9{64} is recorded/,
   );
 });
 
-test("recording adds to the file and keeps what is there, sorted by version", async () => {
+test("a new record is added to the file, which keeps the others, sorted by version", async () => {
   const folder = await fs.mkdtemp(path.join(os.tmpdir(), "pins-"));
   const file = path.join(folder, "pinned-sums.json");
   const other = { amd64: { k3s: sum("7") } };
   try {
     await fs.writeFile(file, JSON.stringify({ "v1.36.10+k3s1": other, "v1.9.0+k3s1": other }));
     expect(await recordRelease(file, baseUrl, VERSION)).toEqual(release);
-    await recordRelease(file, baseUrl, VERSION); // a second time changes nothing
+    await recordRelease(file, baseUrl, VERSION); // a second run changes nothing
     const recorded = parsePins(JSON.parse(await fs.readFile(file, "utf8")));
     expect(recorded).toEqual({ "v1.9.0+k3s1": other, [VERSION]: release, "v1.36.10+k3s1": other });
     expect(Object.keys(recorded)).toEqual(["v1.9.0+k3s1", VERSION, "v1.36.10+k3s1"]);

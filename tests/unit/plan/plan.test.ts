@@ -74,7 +74,7 @@ describe("nodes", () => {
     expect(agent({ template: "local:vztmpl/golden.tar.gz", osType: "fedora" })).toMatchObject({ osType: "fedora" });
   });
 
-  test("a machine with NixOS says so, and cloud-init installs no guest agent in it; others say nothing", () => {
+  test("a machine with NixOS is marked so, and cloud-init installs no guest agent in it; others are not marked", () => {
     const vms = (pool: object) => agent({ kind: "vm", template: null, ...pool });
     const image = { volume: "local:import/nixos.qcow2" };
     expect(vms({ image, os: "nixos" })).toMatchObject({ os: "nixos", installAgent: false });
@@ -109,7 +109,7 @@ describe("the control plane's taint", () => {
     expect(planOf({ pools: { worker: { count: 0 } } }).servers).toEqual(planOf({}).servers);
   });
 
-  test("is off where there is no pool of agents", () => {
+  test("is off if there is no pool of agents", () => {
     expect(serverTaints({ pools: { worker: null, spare: null } })).toEqual([[], [], []]);
   });
 
@@ -182,7 +182,7 @@ describe("SHA-256 sums", () => {
 });
 
 describe("warnings", () => {
-  test("a valid config has only the recipe's warning, once", () => {
+  test("a valid config has only the warning about privileged containers, once", () => {
     expect(warningsOf({ k3s: { artifacts: { sha256: { amd64: SUM } } } })).toEqual([
       "the containers are privileged, unconfined and may use every device: root in a container, or in a privileged pod in it, " +
         "is root on the Proxmox node pve, so run only workloads there that you would trust with the host itself",
@@ -232,7 +232,7 @@ describe("warnings", () => {
   );
 });
 
-test("the containers' recipe is S1's, word for word", () => {
+test("the containers' raw options are S1's, word for word", () => {
   expect(LXC_FEATURES).toBe("nesting=1,keyctl=1,fuse=1");
   expect(LXC_RAW_LINES).toEqual([
     "lxc.mount.entry: /dev/kmsg dev/kmsg none bind,rw,optional,create=file",

@@ -33,14 +33,14 @@ describe("the privileges of the API token", () => {
     [TEMPLATE_ROLE, "/vms/9000"],
     [IMAGE_ROLE, "/storage/local"],
     [DOWNLOAD_ROLE, "/nodes/pve"],
-  ])("are those that the page tells a person to grant: $name", ({ name, privileges }, at) => {
+  ])("are those that the page tells you to grant: $name", ({ name, privileges }, at) => {
     const readme = fs.readFileSync(path.join(root, "docs/by-hand.md"), "utf8");
     const [, granted] = new RegExp(`^pveum role add ${name} --privs "([^"]+)"`, "m").exec(readme)!;
     expect(granted!.split(" ").sort()).toEqual([...privileges].sort());
     expect(readme).toContain(`\npveum acl modify ${at} --users pulumi@pve --roles ${name}\n`);
   });
 
-  it("that change a guest are needed only on the cluster's pool; the others where they are used", () => {
+  it("that change a guest are needed only on the cluster's pool; the others on the path where they are used", () => {
     const paths = privilegePaths(homelab());
     expect([...paths.keys()].sort()).toEqual([
       ...["/", "/pool/homelab", "/sdn/zones/localnetwork/vmbr0", "/storage/local", "/storage/local-lvm", "/vms"],
@@ -54,7 +54,7 @@ describe("the privileges of the API token", () => {
     expect([...privilegePaths(named).keys()]).toContain("/pool/edge/k3s");
   });
 
-  it("of virtual machines are needed only by a plan that has some", () => {
+  it("for virtual machines are needed only by a plan that has some", () => {
     const mixed = homelab(({ pools }) => {
       const source = { kind: "vm", role: "agent", count: 2, template: 9000, cores: 2, memory: "4GB", disk: "20GB" };
       pools.vms = { ...source, vmIds: { from: 120 }, addresses: { from: "192.168.2.40" } };
@@ -71,7 +71,7 @@ describe("the privileges of the API token", () => {
     expect(rolesOf(homelab())).toHaveLength(2);
   });
 
-  it("of a downloaded image are needed on its storage and on the node alone, and no template's", () => {
+  it("for a downloaded image are needed only on its storage and on the node, and none on a template", () => {
     const [url, sha256] = ["https://mirror.lan/debian-13.qcow2", "a".repeat(64)];
     const of = (image: object) =>
       homelab(({ pools }) => {
@@ -92,7 +92,7 @@ describe("the privileges of the API token", () => {
     expect(privilegePaths(standing).has("/nodes/pve")).toBe(false);
   });
 
-  it("are needed at the VLAN if the nodes are in one", () => {
+  it("are needed on the VLAN if the nodes are in one", () => {
     expect([...privilegePaths(homelab((cluster) => (cluster.network.vlan = 30))).keys()]).toContain(
       "/sdn/zones/localnetwork/vmbr0/30",
     );
@@ -100,7 +100,7 @@ describe("the privileges of the API token", () => {
 });
 
 describe("the arguments of the checks on the host", () => {
-  it("are what the machines need there, and nothing that does not need a check", () => {
+  it("are what the machines need there, and nothing that needs no check", () => {
     const template = "local:vztmpl/ubuntu-22.04-standard_22.04-1_amd64.tar.zst";
     expect(preflightArgs(homelab())).toEqual({
       PVE_NODE: "pve",
@@ -125,7 +125,7 @@ describe("the arguments of the checks on the host", () => {
     expect(preflightArgs(changed)).toEqual(preflightArgs(homelab()));
   });
 
-  it("name what a virtual machine is made of, and the storage for snippets if cloud-init installs its guest agent", () => {
+  it("name a virtual machine's image or template, and the storage for snippets if cloud-init installs its guest agent", () => {
     const of = (source: object) => {
       const { NODES, SNIPPETS } = preflightArgs(
         homelab(({ pools }) => {

@@ -56,23 +56,23 @@ describe("registries.yaml", () => {
     `);
   });
 
-  test("says without logins only where one is: so the state and a preview have it", () => {
+  test("shows without logins only which registries have one: this form is in the state and in a preview", () => {
     const text = registriesYaml(of(ALL));
     expect(text.match(/auth: .*/g)).toEqual(["auth: a secret", "auth: a secret"]);
     expect(text).toContain("ca_file: /etc/rancher/k3s/registries/registry.lan:5000.pem");
   });
 
-  test("is the same text, whatever the order of the config", () => {
+  test("is the same text for any order in the config", () => {
     const turned = { configs: Object.fromEntries(Object.entries(ALL.configs).reverse()), mirrors: ALL.mirrors };
     expect(registriesYaml(of(turned))).toBe(registriesYaml(of(ALL)));
   });
 
-  test("is none where the config names no registry", () => {
+  test("does not exist if the config names no registry", () => {
     for (const none of [{}, { mirrors: {} }, { configs: {} }])
       expect(planOf(none).k3s).not.toHaveProperty("registries");
   });
 
-  test("needs a login for each registry that asks for one", () => {
+  test("needs a login for each registry whose config has one", () => {
     expect(() => registriesYaml(of(ALL), {})).toThrow("there is no login for");
   });
 });
@@ -81,7 +81,7 @@ describe("the embedded registry", () => {
   const plan = (embeddedRegistry: boolean) =>
     loadPlan(changed(homelabConfig(), { k3s: { embeddedRegistry, registries: { mirrors: { "*": {} } } } }));
 
-  test("is an option of servers; agents learn it when they start, so they restart too", () => {
+  test("is an option of servers; agents read it when they start, so they restart too", () => {
     const [off, on] = [plan(false), plan(true)];
     const options = clusterRecordOf(on).nodes.map(({ k3s }) => k3s?.options["embedded-registry"]);
     expect(options).toEqual([true, undefined, undefined]);
@@ -100,7 +100,7 @@ describe("the embedded registry", () => {
   });
 
   test.each(["v1.32.0+k3s1", "v1.37.0+k3s1"])(
-    "is in the first release that the program takes, and in the last: %s",
+    "is in the first release that the program accepts, and in the last: %s",
     (version) => {
       const k3s = { embeddedRegistry: true, registries: { mirrors: { "*": {} } } };
       expect(loadPlan(changed(homelabConfig(), { version, k3s }), {}).k3s.registries?.embedded).toBe(true);
@@ -108,13 +108,13 @@ describe("the embedded registry", () => {
   );
 });
 
-test("CAs stand after the names of their registries", () => {
+test("CA files have the names of their registries", () => {
   expect(registryCas({ "b.lan:5000": ["B"], "a.lan": ["A1", "A2"] })).toBe("# a.lan\nA1\nA2\n# b.lan:5000\nB");
   expect(registryCas({})).toBe("");
 });
 
 describe("a change", () => {
-  /** What a preview says of the first node. */
+  /** The preview's line about the first node. */
   function changes(from: unknown, to: unknown): string[] {
     const [former, plan] = [clusterRecordOf(planOf(from)), planOf(to)];
     return differences(former, former.nodes[0]!, plan.nodes[0]!, plan).map(
@@ -122,7 +122,7 @@ describe("a change", () => {
     );
   }
 
-  test("names the registries that came, went and changed", () => {
+  test("names the registries that were added, removed and changed", () => {
     const { "ghcr.io": _, ...configs } = ALL.configs;
     const to = {
       mirrors: { ...ALL.mirrors, "quay.io": { endpoints: ["https://registry.lan:5000"] }, "docker.io": {} },
@@ -139,7 +139,7 @@ describe("a change", () => {
   });
 });
 
-test("a preview warns of registries that anybody could stand in for, and of a password over http", () => {
+test("a preview warns of registries that anybody could impersonate, and of a password over http", () => {
   const { warnings } = planOf({
     mirrors: { "docker.io": { endpoints: ["http://registry.lan:5000"] } },
     configs: {

@@ -6,7 +6,7 @@ import type { NodeChange, Transitions } from "../../../plan/transitions";
 import { AT, goodSight, inDays, seen } from "../../support/statusSight";
 import { changed, homelabConfig } from "../config/support";
 
-/* What an `up` puts right besides, of what it sees: nothing in a cluster that is well, and never what a start of K3s cannot. */
+/* What an `up` also repairs: nothing in a healthy cluster, and never what a start of K3s cannot fix. */
 
 const planOf = (change: unknown = {}): ClusterPlan => loadPlan(changed(homelabConfig(), change));
 const ONE = planOf();
@@ -23,7 +23,7 @@ interface Asked {
   readonly kubeconfigEnds?: Date;
 }
 
-/** What is repaired of the good cluster with something else. */
+/** The repairs of the healthy cluster with one change. */
 function found(
   other: (good: ClusterSight) => Partial<ClusterSight>,
   { plan = ONE, change = [], kubeconfigEnds = KUBECONFIG_ENDS }: Asked = {},
@@ -56,19 +56,19 @@ const adminEnds =
 test.each([
   ["one server", ONE],
   ["three servers", THREE],
-])("a cluster that is well needs nothing: %s", (_, plan) => {
+])("a healthy cluster needs nothing: %s", (_, plan) => {
   expect(found(() => ({}), { plan })).toEqual(NONE);
 });
 
 describe("a node", () => {
-  test("whose Node somebody deleted gets another start of K3s, an only server too", () => {
+  test("whose Node somebody deleted gets another start of K3s, also an only server", () => {
     expect(words(found(withoutNode("k3s-worker-02", "k3s-master")))).toEqual([
       "k3s-master: its Node is missing; K3s is restarted there, which registers it again",
       "k3s-worker-02: its Node is missing; K3s is restarted there, which registers it again",
     ]);
   });
 
-  test("whose K3s somebody stopped is started, where no server answers as well", () => {
+  test("whose K3s somebody stopped is started, also if no server answers", () => {
     expect(words(found(stopped("k3s-worker-01")))).toEqual(["k3s-worker-01: its K3s does not run; it is started"]);
     const dead = (good: ClusterSight): Partial<ClusterSight> => ({
       ...stopped("k3s-master")(good),
@@ -79,15 +79,12 @@ describe("a node", () => {
 
   test.each<[string, (good: ClusterSight) => Partial<ClusterSight>]>([
     ["is NotReady while its K3s runs", ({ nodes }) => ({ nodes: nodes!.map((each) => ({ ...each, isReady: false })) })],
-    ["has no guest that runs", (good) => ({ ...withoutNode("k3s-worker-01")(good), k3s: [] })],
-    [
-      "nobody plans, though it is in Kubernetes",
-      ({ nodes }) => ({ nodes: [...nodes!, { ...nodes![0]!, name: "nas" }] }),
-    ],
-    ["cannot be told, as no server lists the Nodes", () => ({ nodes: undefined })],
-  ])("that %s is left alone", (_, other) => expect(found(other)).toEqual(NONE));
+    ["has no running guest", (good) => ({ ...withoutNode("k3s-worker-01")(good), k3s: [] })],
+    ["is in Kubernetes but not in the plan", ({ nodes }) => ({ nodes: [...nodes!, { ...nodes![0]!, name: "nas" }] })],
+    ["has an unknown state, because no server lists the Nodes", () => ({ nodes: undefined })],
+  ])("that %s is not changed", (_, other) => expect(found(other)).toEqual(NONE));
 
-  test.each(["join", "rebuild"] as const)("that this run makes is left to it: %s", (effect) => {
+  test.each(["join", "rebuild"] as const)("that this run creates gets no repair: %s", (effect) => {
     const change = [{ node: "k3s-worker-01", effect, reasons: [] }];
     expect(found(withoutNode("k3s-worker-01"), { change })).toEqual(NONE);
   });
@@ -100,7 +97,7 @@ describe("a server with etcd", () => {
     expect(words(found(stopped("k3s-2"), { plan }))).toEqual(["k3s-2: its K3s does not run; it is started"]);
   });
 
-  test("whose Node is missing may be a cluster of its own by now: nothing is restarted, and the way is named", () => {
+  test("whose Node is missing may have become a separate cluster: nothing is restarted, and the next step is named", () => {
     const { nodes, notices } = found((good) => ({ ...withoutNode("k3s-2", "k3s-worker-01")(good) }), { plan });
     expect(nodes).toEqual([]);
     expect(notices).toEqual([
@@ -110,7 +107,7 @@ describe("a server with etcd", () => {
 });
 
 describe("certificates", () => {
-  test("near their end are made anew by a start of that server, and the kubeconfig is read after it", () => {
+  test("near their end are renewed by a start of that server, and the kubeconfig is read after it", () => {
     const { nodes, kubeconfig } = found(adminEnds(30), { kubeconfigEnds: inDays(30) });
     expect(nodes.map((node) => node.words)).toEqual([
       "k3s-master: a certificate ends on 2026-12-28; K3s is restarted there, which makes a new one",
@@ -119,7 +116,7 @@ describe("certificates", () => {
     expect(found(adminEnds(31), { kubeconfigEnds: inDays(31) })).toEqual(NONE);
   });
 
-  test("of another server than the one that the kubeconfig is from leave the kubeconfig", () => {
+  test("of another server than the kubeconfig's do not change the kubeconfig", () => {
     const { nodes, kubeconfig } = found(adminEnds(-1, "k3s-3"), { plan: THREE });
     expect([nodes.map(({ node }) => node), kubeconfig]).toEqual([["k3s-3"], false]);
   });
@@ -127,18 +124,18 @@ describe("certificates", () => {
   test.each([
     ["is renewed on the server", 340, inDays(20), true],
     ["is as old as the server's", 340, inDays(340), false],
-    ["is good for longer than the server's", 340, inDays(350), false],
+    ["is valid for longer than the server's", 340, inDays(350), false],
   ])("one in the kubeconfig that %s: read again, or not", (_, days, kubeconfigEnds, expected) => {
     expect(found(adminEnds(days), { kubeconfigEnds }).kubeconfig).toBe(expected);
   });
 
-  test("a kubeconfig that cannot be read is left alone", () => {
+  test("a kubeconfig that cannot be read is not changed", () => {
     const good = seen(goodSight(ONE).cluster);
     expect(repairs(ONE, still, { cluster: good, at: AT, kubeconfigEnds: undefined })).toEqual(NONE);
   });
 });
 
-test("a node that runs without the last rules of its firewall gets them, if it has one and is not made anew", () => {
+test("a node that runs without the latest rules of its firewall gets them, if it has one and is not rebuilt", () => {
   const old = (): Partial<ClusterSight> => ({ oldFirewall: ["k3s-worker-01", "k3s-worker-02", "gone"] });
   const plan = planOf({ firewall: { enabled: true, adminNetworks: ["192.168.2.0/24"] } });
   const change: NodeChange[] = [{ node: "k3s-worker-01", effect: "rebuild", reasons: ["VMID"] }];
@@ -146,7 +143,7 @@ test("a node that runs without the last rules of its firewall gets them, if it h
   expect(found(old)).toEqual(NONE);
 });
 
-test("a node that stays after a removal which did not end gets its pods back, if it is Ready and not made anew", () => {
+test("a node that stays after an unfinished removal takes pods again, if it is Ready and not rebuilt", () => {
   const leaving = ["k3s-worker-01", "k3s-worker-02", "gone"];
   const change: NodeChange[] = [{ node: "k3s-worker-01", effect: "rebuild", reasons: ["VMID"] }];
   expect(found(() => ({ leaving }), { change })).toEqual({ ...NONE, staying: ["k3s-worker-02"] });
@@ -157,7 +154,7 @@ test("a node that stays after a removal which did not end gets its pods back, if
   expect(found(dead)).toEqual({ ...NONE, staying: ["k3s-worker-01"] });
 });
 
-test("a node that is repaired takes its turn among those that the change disturbs", () => {
+test("a node that is repaired takes its turn among those that the change restarts", () => {
   const changes: NodeChange[] = [
     { node: "k3s-master", effect: "live", reasons: ["cores"] },
     { node: "k3s-worker-01", effect: "rebuild", reasons: ["VMID"] },

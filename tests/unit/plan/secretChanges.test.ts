@@ -3,7 +3,7 @@ import { withRegistryChanges } from "../../../plan/secretChanges";
 import type { NodeChange, NodeEffect } from "../../../plan/transitions";
 import { homelabConfig } from "../config/support";
 
-/* A password or a CA of a registry is not in the plan: what another one adds to the change that the plan makes. */
+/* A registry's password or CA is not in the plan: what a new one adds to the plan's changes. */
 
 const plan = loadPlan(homelabConfig());
 const change = (node: string, effect: NodeEffect, ...reasons: string[]): NodeChange => ({ node, effect, reasons });
@@ -20,7 +20,7 @@ test("an unchanged node restarts its K3s, in the plan's order and before those t
   ]);
 });
 
-test("a node that runs on otherwise restarts its K3s, and a restart has one reason more", () => {
+test("a node that would keep running restarts its K3s, and a restart gets one more reason", () => {
   expect(
     changes(
       [change("k3s-master", "live", "cores"), change("k3s-worker-01", "k3sRestart", "version")],

@@ -9,7 +9,7 @@ import { changed, homelabConfig } from "../config/support";
 /** The homelab: one server and two workers, on SQLite. */
 const homelab = (change: unknown = {}): ClusterPlan => loadPlan(changed(homelabConfig(), change));
 
-/** The same with several servers, on etcd. */
+/** The same cluster with several servers, on etcd. */
 const servers = (count: number, change: unknown = {}): ClusterPlan =>
   homelab(
     changed(
@@ -23,7 +23,7 @@ const servers = (count: number, change: unknown = {}): ClusterPlan =>
     ),
   );
 
-/** What an `up` from one plan to another would do to each node. */
+/** The effect on each node of an `up` from one plan to another. */
 const effects = (from: ClusterPlan, to: ClusterPlan): Record<string, string> =>
   Object.fromEntries(
     transitions(clusterRecordOf(from), to).changes.map(({ node, effect, reasons }) => [
@@ -40,11 +40,11 @@ const workers = (effect: string) => ({ "k3s-worker-01": effect, "k3s-worker-02":
 const all = (effect: string) => ({ "k3s-master": effect, ...workers(effect) });
 
 describe("what a change means for each node", () => {
-  test("nothing, where nothing changes", () => {
+  test("nothing if nothing changes", () => {
     expect(transitions(clusterRecordOf(homelab()), homelab())).toEqual({ changes: [], refusals: [] });
   });
 
-  test("the same, in the same words, whatever the order of the nodes in the state", () => {
+  test("the same, in the same words, for any order of the nodes in the state", () => {
     const former = clusterRecordOf(homelab());
     const to = homelab(changed(worker({ disk: "20GB", count: 1 }), { name: "lab2", version: "v1.38.0+k3s1" }));
     const turned = { ...former, nodes: [...former.nodes].reverse() };
@@ -64,14 +64,14 @@ describe("what a change means for each node", () => {
     ["one retired", worker({ retired: [1] }), { "k3s-worker-03": "join", "k3s-worker-01": "leave" }],
     ["cores", worker({ cores: 6 }), workers("live, cores")],
     ["a larger disk", worker({ disk: "60GB" }), workers("live, disk")],
-    ["the order of starts", worker({ startup: { order: 3 } }), workers("live, start with the host")],
+    ["the start order", worker({ startup: { order: 3 } }), workers("live, start with the host")],
     ["memory", worker({ memory: "9GB" }), workers("reboot, memory")],
     ["memory and cores", worker({ memory: "9GB", cores: 6 }), workers("reboot, memory")],
     ["swap", worker({ swap: "1GB" }), workers("reboot, memory")],
     ["a VLAN", { network: { vlan: 20 } }, all("reboot, network interface")],
     ["DNS servers", { network: { nameservers: ["192.168.2.2"] } }, all("reboot, gateway or DNS")],
     [
-      "a MAC address of one's own",
+      "a MAC address in the config",
       worker({ nodes: { 1: { mac: "BC:24:11:00:00:01" } } }),
       { "k3s-worker-01": "reboot, MAC address" },
     ],
@@ -90,7 +90,7 @@ describe("what a change means for each node", () => {
     ],
     ["registries without an entry", { k3s: { registries: { mirrors: {}, configs: {} } } }, {}],
     ["VMIDs", worker({ vmIds: { from: 202 } }), workers("rebuild, VMID")],
-    // What counts at the creation alone: cases C1 to C3.
+    // What counts only at the creation: cases C1 to C3.
     ["another storage", { proxmox: { storage: "local-lmv" } }, {}],
     [
       "another distribution's template",
@@ -103,7 +103,7 @@ describe("what a change means for each node", () => {
     expect(refused(homelab(), homelab(change))).toEqual([]);
   });
 
-  test("a server with etcd is made anew for another address; etcd knows its members by it", () => {
+  test("a server with etcd is rebuilt for another address, because etcd identifies its members by it", () => {
     const moved = { pools: { master: { addresses: { from: "192.168.2.150" } } } };
     expect(effects(servers(3), servers(3, moved))).toMatchObject({
       "k3s-master": "rebuild, address",
@@ -132,8 +132,8 @@ describe("what a change means for each node", () => {
     ],
     ["a label", vms({ labels: { tier: "1" } }), { "vm-1": "k3sRestart, options, labels or taints" }],
     ["cores", vms({ cores: 3 }), { "vm-1": "reboot, cores" }],
-    ["a node more", vms({ count: 2 }), { "vm-2": "join" }],
-  ])("of NixOS, %s: its machine tries another system if its module is another one", (_, change, expected) => {
+    ["one more node", vms({ count: 2 }), { "vm-2": "join" }],
+  ])("with NixOS, %s: its machine tries another system if its module changes", (_, change, expected) => {
     const [from, to] = [homelab(vms()), homelab(changed(vms(), change))];
     expect(effects(from, to)).toEqual(expected);
     expect(announcements(transitions(clusterRecordOf(from), to), to)).toEqual(
@@ -143,7 +143,7 @@ describe("what a change means for each node", () => {
     );
   });
 
-  test("a machine with NixOS boots with the address in its module, so it is made anew for another one", () => {
+  test("a machine with NixOS boots with the address in its module, so it is rebuilt for another one", () => {
     const moved = vms({ addresses: { from: "192.168.2.50" } });
     expect(effects(homelab(vms()), homelab(moved))).toEqual({ "vm-1": "rebuild, address" });
     expect(refused(homelab(vms()), homelab(vms({ os: null })))).toEqual([
@@ -157,12 +157,12 @@ describe("what a change means for each node", () => {
   test.each([
     ["gets another address", homelab(), master({ addresses: { from: "192.168.2.150" } }), "reboot, address"],
     ["is rebuilt, and a new cluster begins", homelab(), master({ vmIds: { from: 300 } }), "rebuild, VMID"],
-  ])("agents are told where their only server %s, by a restart of K3s", (_, from, change, server) => {
+  ])("agents get the new address by a restart of K3s if their only server %s", (_, from, change, server) => {
     const to = homelab(changed(change, { removal: { allowControlPlaneLoss: true } }));
     expect(effects(from, to)).toEqual({ "k3s-master": server, ...workers("k3sRestart, server") });
   });
 
-  test("an agent keeps the server that it was told: another first server restarts none", () => {
+  test("an agent keeps the server in its config: another first server restarts no agent", () => {
     expect(effects(servers(3), servers(3, master({ retired: [1] })))).toEqual({
       "k3s-master-4": "join",
       "k3s-master": "leave",
@@ -175,14 +175,14 @@ describe("what a change means for each node", () => {
     expect(transitions({ ...record, nodes }, homelab()).changes).toEqual([]);
   });
 
-  test("a place in the order of starts that the config does not give is somebody's own", () => {
+  test("a start order that the config does not have was set by hand, and is no change", () => {
     const record = clusterRecordOf(homelab());
     const nodes = record.nodes.map((node) => ({ ...node, startup: { order: 3, upDelaySeconds: 20 } }));
     expect(transitions({ ...record, nodes }, homelab()).changes).toEqual([]);
   });
 });
 
-describe("what cannot be done, with the way that works", () => {
+describe("what cannot be done, with a solution", () => {
   test.each([
     [
       "another name (C7)",
@@ -229,7 +229,7 @@ describe("what cannot be done, with the way that works", () => {
       ],
     ],
     [
-      "another host name on VMIDs that stand (C5)",
+      "another host name on VMIDs in use (C5)",
       worker({ hostname: "w-{0}" }),
       [1, 2].flatMap((index) => [
         `cluster.pools.worker.vmIds: gives VMID ${101 + index} to w-${index}, but k3s-worker-0${index} leaves later in the same up, after w-${index} is created (set a free VMID; a renamed node is a new node, so it needs its own VMID and address)`,
@@ -252,14 +252,14 @@ describe("what cannot be done, with the way that works", () => {
       ],
     ],
     [
-      "the only server made anew",
+      "the only server rebuilt",
       master({ vmIds: { from: 300 } }),
       [
         "cluster.pools.master: cannot be changed like this: the only server k3s-master is rebuilt, and all objects of the cluster are lost with it (take the change back; or set cluster.k3s.datastore: etcd and add servers first; or set cluster.removal.allowControlPlaneLoss: true)",
       ],
     ],
     [
-      "another server in place of the only one",
+      "another server instead of the only one",
       master({ retired: [1], nodes: { 2: { vmId: 110, address: "192.168.2.60" } } }),
       [
         "cluster.pools.master: cannot be changed like this: the only server k3s-master leaves, and all objects of the cluster are lost with it (take the change back; or set cluster.k3s.datastore: etcd and add servers first; or set cluster.removal.allowControlPlaneLoss: true)",
@@ -282,7 +282,7 @@ describe("what cannot be done, with the way that works", () => {
     );
   });
 
-  test("etcd back to SQLite, also where the config says nothing of it", () => {
+  test("etcd back to SQLite, also if the config does not set it", () => {
     const hint = "set cluster.k3s.datastore: etcd; one server works with it too";
     const line = `cluster.k3s.datastore: cannot go back to sqlite: k3s-master keeps the cluster's objects in etcd (${hint})`;
     expect(refused(servers(3), servers(1, { k3s: null }))).toEqual([line]);
@@ -307,12 +307,12 @@ describe("what cannot be done, with the way that works", () => {
 });
 
 describe("what may be done", () => {
-  test("anything, as long as no guest stands: a first up that failed early is corrected freely", () => {
+  test("anything while no guest exists: the config may change freely after a first up that failed early", () => {
     const before = { clusters: ["homelab"], nodes: [] };
     expect(refused(before, homelab({ name: "lab2", network: { podCidr: "10.99.0.0/16" } }))).toEqual([]);
   });
 
-  test("other networks, as long as K3s was installed on no server", () => {
+  test("other networks while K3s is not installed on any server", () => {
     const record = clusterRecordOf(homelab());
     const bare = { ...record, nodes: record.nodes.map((node) => ({ ...node, k3s: undefined })) };
     expect(refused(bare, homelab({ network: { podCidr: "10.99.0.0/16" }, version: "v1.35.3+k3s1" }))).toEqual([]);
@@ -323,28 +323,28 @@ describe("what may be done", () => {
     expect(refused(homelab({ version: "v1.35.3+k3s1" }), homelab())).toEqual([]);
   });
 
-  test("the loss of the only server, where the config allows it", () => {
+  test("the loss of the only server, if the config allows it", () => {
     const allowed = { removal: { allowControlPlaneLoss: true }, ...master({ vmIds: { from: 300 } }) };
     expect(refused(homelab(), homelab(allowed))).toEqual([]);
   });
 
-  test("all servers of etcd made anew, and the only one of etcd replaced by another", () => {
+  test("all servers of etcd rebuilt, and the only one of etcd replaced by another", () => {
     expect(refused(servers(3), servers(3, master({ vmIds: { from: 300 } })))).toEqual([]);
     expect(refused(servers(1), servers(1, master({ retired: [1] })))).toEqual([]);
   });
 
-  test("but not the only one of etcd made anew: it would have no other to join", () => {
+  test("but not the only one of etcd rebuilt: it would have no other to join", () => {
     expect(refused(servers(1), servers(1, master({ vmIds: { from: 300 } })))).toEqual([
       "cluster.pools.master: cannot be changed like this: the only server k3s-master is rebuilt, and all objects of the cluster are lost with it (take the change back; or add a server first; or set cluster.removal.allowControlPlaneLoss: true)",
     ]);
   });
 });
 
-describe("what the preview says of it", () => {
+describe("what the preview says about it", () => {
   const lines = (from: ClusterPlan, to: ClusterPlan): string[] =>
     announcements(transitions(clusterRecordOf(from), to), to);
 
-  test("one line for each node that is disturbed or goes, none for one that joins or changes live", () => {
+  test("one line for each node that restarts or leaves, none for one that joins or changes live", () => {
     const to = homelab(
       changed(worker({ count: 3, retired: [2], nodes: { 1: { memory: "9GB" } } }), { rollout: { concurrency: 2 } }),
     );
