@@ -21,13 +21,13 @@ describe("versions", () => {
     }
   });
 
-  test("@pulumi/command is 1.2.1: npm's latest, 4.5.0, is a stray old build without CopyToRemote", () => {
+  test("@pulumi/command is 1.2.1: npm's latest, 4.5.0, is an old build by mistake, without CopyToRemote", () => {
     expect(packageJson.dependencies["@pulumi/command"]).toBe("1.2.1");
     const command = jest.requireActual<typeof import("@pulumi/command")>("@pulumi/command");
     expect(typeof command.remote.CopyToRemote).toBe("function");
   });
 
-  test("the SDK is that of the newest CLI that can be built, and TypeScript is one that has the API which it needs", () => {
+  test("the SDK matches the newest CLI that can be built, and TypeScript has the API that the SDK needs", () => {
     expect(packageJson.dependencies["@pulumi/pulumi"]).toBe("3.276.0");
     expect(packageJson.devDependencies.typescript).toMatch(/^6\.0\./);
   });
@@ -41,7 +41,7 @@ describe("versions", () => {
     }
   });
 
-  test("the plugins are those that the npm packages ask for", () => {
+  test("the plugins are those that the npm packages need", () => {
     const askedBy = (name: string, folder?: string) => {
       const { pulumi } = installed(name, folder) as unknown as { pulumi: { name: string; version: string } };
       return [pulumi.name, pulumi.version];
@@ -52,7 +52,7 @@ describe("versions", () => {
     expect(addons).toEqual(addonsPluginNames.map((name) => [name, pluginVersion(name)]));
   });
 
-  test("no module needs a newer Go than the tool chain looks for", () => {
+  test("no module needs a newer Go than the tool chain's", () => {
     const files = fs.readdirSync(path.join(root, "lab"), { recursive: true, encoding: "utf8" });
     const modules = files.filter((file) => path.basename(file) === "go.mod");
     expect(modules.length).toBeGreaterThan(10);

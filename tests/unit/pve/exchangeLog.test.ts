@@ -5,7 +5,7 @@ import { exchangeLog, readExchangeLog } from "../../../lab/pve/http/exchangeLog"
 
 const answer = { user: "root@pam", status: 200, reason: "OK" };
 
-test("an exchange is written without its secrets, and is otherwise unchanged when read", () => {
+test("an exchange is recorded without its secrets, and is otherwise the same when read", () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "exchanges-"));
   const file = path.join(folder, "exchanges.jsonl");
   const write = exchangeLog(file);

@@ -51,7 +51,7 @@ ciuser: root
 cores: 2
 `;
 
-test("a virtual machine's file has sections of its own names, no raw lines, and is written back byte for byte", () => {
+test("a virtual machine's file has other names of sections, no raw lines, and is written back byte for byte", () => {
   const parsed = parseGuestConfig(vmFile, () => {}, vmSyntax);
   expect(parsed.options.get("description")).toBe("mark: one\n100% ü");
   expect(parsed.options.get("allow-ksm")).toBe("0");
@@ -98,7 +98,7 @@ describe("a guest's file", () => {
     expect(next.options.has("nameserver")).toBe(false);
   });
 
-  test("lines that PVE does not understand are reported and left out", () => {
+  test("lines that PVE cannot read are reported and left out", () => {
     const warnings: string[] = [];
     const parsed = parseGuestConfig("memory: 16\nnonsense\nlxc.rootfs.path: /x\ndelete: memory\n", (line) =>
       warnings.push(line),

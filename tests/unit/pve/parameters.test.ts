@@ -10,7 +10,7 @@ import { officialApi } from "../../support/pveSchema";
 const repo = path.join(__dirname, "../../..");
 const tsx = path.join(repo, "node_modules/.bin/tsx");
 
-/** Limits and kinds of one parameter, in the same words for both sides. Patterns and named formats are not compared. */
+/** Limits and types of one parameter, in the same form for both sides. Patterns and named formats are not compared. */
 function described(schema: Schema): unknown {
   const { type, optional, minimum, maximum, minLength, maxLength, requires } = schema;
   return clean({
@@ -72,7 +72,7 @@ function clean(value: Record<string, unknown>): Record<string, unknown> {
 
 /** `net0` … `net31` is one entry in the official description. */
 function folded(table: ParameterTable): Record<string, unknown> {
-  // Of these there is one, and it has a number all the same.
+  // There is only one of these, but its name has a number.
   const isSingle = (key: string) => /^(efidisk|tpmstate|rng|audio|smbios)\d$/.test(key);
   const isNumbered = (key: string) => /\d$/.test(key) && !isSingle(key);
   return Object.fromEntries(
@@ -82,7 +82,7 @@ function folded(table: ParameterTable): Record<string, unknown> {
   );
 }
 
-describe(`our parameter tables say what the official API says (${officialApi().name})`, () => {
+describe(`our parameter tables match the official API (${officialApi().name})`, () => {
   test.each(endpoints.map((endpoint) => [`${endpoint.method} ${endpoint.path}`, endpoint] as const))(
     "%s",
     (_, endpoint) => {
@@ -95,12 +95,12 @@ describe(`our parameter tables say what the official API says (${officialApi().n
   );
 
   test("the repository's table of facts agrees with the official API; `npm run api-facts` writes it", () => {
-    // A process of its own: the formatter is an ES module, which jest does not load.
+    // In another process: the formatter is an ES module, which jest does not load.
     const { status, stderr } = spawnSync(tsx, ["scripts-dev/apiFacts.ts", "--check"], { cwd: repo, encoding: "utf8" });
     expect([status, stderr]).toEqual([0, ""]);
   });
 
-  test("a table names each endpoint once", () => {
+  test("a table has each endpoint once", () => {
     const names = endpoints.map(({ method, path }) => `${method} ${path}`);
     expect(new Set(names).size).toBe(names.length);
   });

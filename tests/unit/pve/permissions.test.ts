@@ -25,28 +25,28 @@ describe("permissions", () => {
   const permissions = new Permissions(config);
   const at = (subject: string, path: string) => [...permissions.at(subject, path).keys()].sort();
 
-  test("user.cfg is written with the lines that it was read from", () => {
+  test("user.cfg is written back with the same lines", () => {
     const lines = (file: string) => file.split("\n").filter(Boolean).sort();
     expect(lines(printUserConfig(config))).toEqual(lines(text));
     expect(printUserConfig(parseUserConfig(printUserConfig(config)))).toBe(printUserConfig(config));
   });
 
-  test("a grant propagates downwards, a deeper one replaces it", () => {
+  test("a grant propagates to paths below, and a deeper one replaces it", () => {
     expect(at("ops@pve", "/storage/local")).toEqual(["Datastore.Audit", "VM.Audit"]);
     expect(at("ops@pve", "/vms/102")).toEqual([]);
   });
 
-  test("a grant without propagation holds at its own path only", () => {
+  test("a grant without propagation applies only to its own path", () => {
     expect(at("ops@pve", "/vms")).toEqual(["VM.PowerMgmt"]);
     expect(at("ops@pve", "/vms/105")).toEqual(["Datastore.Audit", "VM.Audit"]);
   });
 
-  test("a pool's roles hold for its guests and storages", () => {
+  test("a pool's roles apply to its guests and storages", () => {
     expect(at("ops@pve", "/vms/101")).toEqual(["Datastore.Audit", "VM.Audit", "VM.PowerMgmt"]);
     expect(at("ops@pve", "/storage/local-lvm")).toContain("VM.PowerMgmt");
   });
 
-  test("a separated token has what both it and its user have", () => {
+  test("a separated token has only the privileges that both it and its user have", () => {
     expect(at("ops@pve!all", "/vms/101")).toEqual(at("ops@pve", "/vms/101"));
     expect(at("ops@pve!part", "/vms/105")).toEqual(["Datastore.Audit", "VM.Audit"]);
     expect(at("ops@pve!part", "/vms/101")).toEqual(["Datastore.Audit", "VM.Audit", "VM.PowerMgmt"]);
@@ -54,7 +54,7 @@ describe("permissions", () => {
     expect(at("ops@pve!gone", "/vms/101")).toEqual([]);
   });
 
-  test("root@pam has everything, its token is another user", () => {
+  test("root@pam has every privilege, its token does not", () => {
     expect(at("root@pam", "/nodes/pve")).toContain("Sys.Modify");
     expect(at("root@pam!x", "/nodes/pve")).toEqual([]);
   });

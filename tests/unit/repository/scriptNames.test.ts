@@ -6,7 +6,7 @@ import { KEPT_LEAVE, taskNames, taskOf } from "../../../remote/tasks";
 /*
  * The parts of a task are one text, and POSIX shell has no `local` (shellcheck refuses it in shell.test.ts).
  * So a library either keeps its variables in a subshell, or gives them names that no other part has. Names in capitals are
- * shared on purpose: arguments, and what a part's head says that it sets.
+ * shared on purpose: arguments, and variables that a part's head documents.
  */
 
 const texts = [
@@ -14,7 +14,7 @@ const texts = [
   ["the kept leave", ["lib/task", ...KEPT_LEAVE]] as const,
 ];
 
-/** Functions of a part, and variables in small letters that it sets outside subshells; `_` is what nobody reads. */
+/** Functions of a part, and lower-case variables that it sets outside subshells; `_` is for values that are not used. */
 function namesIn(part: string): string[] {
   const shell = fs
     .readFileSync(path.join(__dirname, `../../../scripts/${part}.sh`), "utf8")
@@ -44,7 +44,7 @@ test.each(texts)("%s: no part uses a name of one of its libraries for something 
   expect(clashes).toEqual([]);
 });
 
-test("names are seen in every form in which a shell sets them", () => {
+test("names are found in every form in which a shell sets them", () => {
   expect(namesIn("lib/task")).toEqual(expect.arrayContaining(["fail", "install_file"]));
   expect(namesIn("lib/cluster")).toEqual(expect.arrayContaining(["server_name", "hash", "known", "ready", "before"]));
   expect(namesIn("host/roster")).toEqual(expect.arrayContaining(["kept", "former", "vmid", "dir"]));

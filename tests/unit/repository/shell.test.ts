@@ -6,7 +6,7 @@ import { renderGate } from "../../../remote/hostGate";
 import { taskNames } from "../../../remote/script";
 import { taskOf } from "../../../remote/tasks";
 
-/* All shell: what the program sends, as it is sent, and the files of all else. */
+/* All shell: the program's scripts as it sends them, and all other files. */
 
 const repo = path.join(__dirname, "../../..");
 const read = (file: string): string => fs.readFileSync(path.join(repo, file), "utf8");
@@ -15,7 +15,7 @@ const standing = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], 
   .filter((file) => file && !file.startsWith("scripts/") && fs.existsSync(path.join(repo, file)))
   .filter((file) => file.endsWith(".sh") || /^#!.*\b(ba|da)?sh\b/.test(read(file).slice(0, 40)));
 
-/** What shellcheck has to say. @throws Error if it is not installed */
+/** Shellcheck's output. @throws Error if it is not installed */
 function problems(input: string, ...options: string[]): string {
   const { stdout, error } = spawnSync("shellcheck", [...options, "-"], { input, encoding: "utf8" });
   if (error) throw new Error("shellcheck is missing: apt-get install shellcheck");
@@ -44,7 +44,7 @@ test("the gate of the Proxmox host compiles as it is installed, in Perl's taint 
   expect([status, stderr]).toEqual([0, "- syntax OK\n"]);
 });
 
-test("these are the lab's, the bench's and the build's", () => {
+test("these are the files of the lab, the bench and the build", () => {
   expect(standing).toEqual(expect.arrayContaining([".ci/run", "bench/by-hand.sh", "lab/host/init.sh"]));
 });
 

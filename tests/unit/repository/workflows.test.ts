@@ -13,7 +13,7 @@ test("there are four", () => {
   expect(files.sort()).toEqual(["preview-comment.yml", "preview.yml", "status.yml", "up.yml"]);
 });
 
-test.each(files)("%s takes actions by their commit, and says which version it is", (file) => {
+test.each(files)("%s uses actions by their commit, and names their version", (file) => {
   const text = fs.readFileSync(path.join(WORKFLOWS, file), "utf8");
   const lines = text.split("\n").filter((line) => line.includes("uses:"));
   expect(lines.length).toBeGreaterThan(0);
@@ -36,7 +36,7 @@ test("each has the permissions that it needs, and no more", () => {
   for (const [, { jobs }] of workflows) for (const job of Object.values(jobs)) expect(job.permissions).toBeUndefined();
 });
 
-test("none runs a pull request's code with a token that writes", () => {
+test("none runs a pull request's code with a token that can write", () => {
   for (const [file, { on, permissions }] of workflows) {
     expect(Object.keys(on)).not.toContain("pull_request_target");
     if ("pull_request" in on) expect([file, Object.values(permissions ?? {})]).toEqual([file, ["read"]]);
@@ -46,24 +46,24 @@ test("none runs a pull request's code with a token that writes", () => {
   }
 });
 
-test("no checkout leaves a token behind", () => {
+test("no checkout keeps a token", () => {
   const checkouts = files.flatMap(steps).filter(({ uses }) => uses?.startsWith("actions/checkout@"));
   expect(checkouts.length).toBe(files.length);
   for (const step of checkouts) expect(step.with?.["persist-credentials"]).toBe(false);
 });
 
-test("no script holds an expression: what others wrote comes in by the environment", () => {
+test("no script contains an expression: other people's text comes from the environment", () => {
   const scripts = files.flatMap((file) => steps(file).flatMap(({ run }) => run ?? []));
   expect(scripts.length).toBeGreaterThan(8);
   for (const script of scripts) expect(script).not.toContain("${{");
 });
 
-test("all work on the same stack, whose file the repository has", () => {
+test("all use the same stack, whose file is in the repository", () => {
   const stacks = new Set(workflows.map(([, { env }]) => env?.["STACK"]));
   expect([...stacks].map((stack) => fs.existsSync(path.join(WORKFLOWS, `../../Pulumi.${stack}.yaml`)))).toEqual([true]);
 });
 
-test("an up asks for an approval, and is checked for what it left", () => {
+test("an up needs an approval, and its result is checked", () => {
   const [job] = Object.values(readWorkflow("up.yml").jobs);
   expect(job?.environment).toBe("production");
   const [up, after] = job!.steps.flatMap(({ run }) => (run?.startsWith("pulumi") ? [run] : []));
@@ -73,7 +73,7 @@ test("an up asks for an approval, and is checked for what it left", () => {
   ]);
 });
 
-test("the comment's workflow follows the preview's, by its name", () => {
+test("the comment's workflow names the preview's workflow", () => {
   const { on } = readWorkflow("preview-comment.yml");
   expect(on["workflow_run"]).toEqual({ workflows: [readWorkflow("preview.yml").name], types: ["completed"] });
 });

@@ -21,7 +21,7 @@ beforeEach(() => {
 });
 afterEach(() => fs.rmSync(root, { recursive: true }));
 
-/** The files that are linted. */
+/** The files to lint. */
 async function linted(code = 0): Promise<readonly string[]> {
   let seen: readonly string[] = [];
   await lintChanged(root, path.join(root, "kept.json"), async (files) => {
@@ -32,7 +32,7 @@ async function linted(code = 0): Promise<readonly string[]> {
 }
 const all = ["alone.ts", "low.ts", "middle.ts", "top.ts"];
 
-test("what has passed is not linted again, what has failed is", async () => {
+test("a file that passed is not linted again, one that failed is", async () => {
   expect(await linted(1)).toEqual(all);
   expect(await linted()).toEqual(all);
   expect(await linted()).toEqual([]);
@@ -40,10 +40,10 @@ test("what has passed is not linted again, what has failed is", async () => {
 
 test.each([
   ["the file itself", "alone.ts", ["alone.ts"]],
-  ["what is imported by what it imports", "low.ts", ["low.ts", "middle.ts", "top.ts"]],
+  ["a file imported by a file that it imports", "low.ts", ["low.ts", "middle.ts", "top.ts"]],
   ["data that it imports", "data.json", ["top.ts"]],
   ["a new file", "new.ts", ["new.ts"]],
-  ["declarations for all", "all.d.ts", [...all, "all.d.ts"].sort()],
+  ["declarations for all files", "all.d.ts", [...all, "all.d.ts"].sort()],
   ["the rules", "eslint.config.mjs", all],
   ["a package", "package-lock.json", all],
   ["a package of the add-ons", "addons/package-lock.json", all],

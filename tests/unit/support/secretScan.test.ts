@@ -22,31 +22,31 @@ const url = (text: string): string => base64(text).replaceAll("+", "-").replaceA
 it.each<[string, string, string]>([
   ["as it is", `{"token":"${token}"}`, "token"],
   ["a run of 12 characters", `…${token.slice(20, 32)}…`, "token"],
-  ["all but the last character", `user!name ${uuid.slice(0, -1)} is refused`, "uuid"],
+  ["all except the last character", `user!name ${uuid.slice(0, -1)} is refused`, "uuid"],
   ["for a URL", `?a=${encodeURIComponent(token)}`, "token"],
   ["for JSON", JSON.stringify({ a: JSON.stringify(token) }).replaceAll("/", "\\/"), "token"],
   ["in hex", Buffer.from(token).toString("hex"), "token"],
   ["in upper-case hex", Buffer.from(token).toString("hex").toUpperCase(), "token"],
   ["in base64", base64(token), "token"],
-  ["in base64, one byte after the beginning", base64(`x${token}y`), "token"],
-  ["in base64, two bytes after the beginning", base64(`xx${token}yy`), "token"],
+  ["in base64, one byte after the start", base64(`x${token}y`), "token"],
+  ["in base64, two bytes after the start", base64(`xx${token}yy`), "token"],
   ["in base64 for URLs", url(`Authorization: ${token}`), "token"],
   ["in base64 of base64", base64(base64(`a ${token}`)), "token"],
   ["a private key", pair.private, "key"],
   ["a private key on one line", JSON.stringify(pair.private), "key"],
   ["a private key in base64", base64(pair.private), "key"],
   ["one line of a private key", pair.private.split("\n")[4]!, "key"],
-  ["a key as kubeconfigs hold it", base64(pem), "kubeconfig"],
-])("finds a secret that was planted %s", (_, text, name) => {
+  ["a key as in a kubeconfig", base64(pem), "kubeconfig"],
+])("finds a planted secret: %s", (_, text, name) => {
   expect(secretsIn(`a line\n${text}\nanother`, SECRETS)).toEqual([name]);
 });
 
-it("says where it stands, and nothing of it", () => {
+it("says where the secret is, and shows nothing of it", () => {
   const [leak] = leaksIn(`one\ntwo: ${token}`, SECRETS);
   expect(leak).toEqual({ secrets: ["token"], line: 2, head: "two: " });
 });
 
-it("finds nothing in what everybody may see", () => {
+it("finds nothing in public data", () => {
   const others = newKeyPair();
   const text = [pair.public, others.private, others.public, base64(pair.public), randomUUID(), uuid.slice(0, 11)];
   expect(secretsIn(text.join("\n"), SECRETS)).toEqual([]);
