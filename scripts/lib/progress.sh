@@ -4,13 +4,21 @@
 ONBOARDING=/opt/k3s-onboarding
 ONBOARDING_STEPS='packages_installed iscsi_enabled k3s_installed cluster_joined node_labeled health_check_ready'
 
+# is_plain TEXT: it needs no change. Most texts do not, and each program takes a moment from a K3s that is starting.
+is_plain() {
+  case $1 in *[!\ -~]* | *[\"\\]*) return 1 ;; esac
+  [ ${#1} -le 600 ]
+}
 # shown TEXT: on one line, printable, without a character that JSON escapes. Everybody may read it, so it must not
 # have a secret of the node.
 shown() {
-  text=$(printf '%s' "$1" | LC_ALL=C tr '\n\t\042\134' "  '/" | LC_ALL=C tr -c ' -~' '?' | cut -c 1-600)
+  text=$1
+  is_plain "$text" || text=$(printf '%s' "$text" | LC_ALL=C tr '\n\t\042\134' "  '/" | LC_ALL=C tr -c ' -~' '?' | cut -c 1-600)
+  set --
   for secret in "${WORK:-/none}"/secret.* /etc/rancher/k3s/*token; do
-    if [ -s "$secret" ] && printf '%s\n' "$text" | grep -qFf "$secret"; then text='not shown, because it holds a secret'; fi
+    if [ -s "$secret" ]; then set -- "$@" -f "$secret"; fi
   done
+  if [ $# -gt 0 ] && printf '%s\n' "$text" | grep -qF "$@"; then text='not shown, because it holds a secret'; fi
   printf '%s' "$text"
 }
 
@@ -34,17 +42,22 @@ end_page() {
 # shellcheck disable=SC2120 # one that only begins the report has no arguments
 progress() {
   # A task has umask 077, and NixOS has no /opt, which others use too.
-  (umask 022 && mkdir -p "$ONBOARDING" && chmod 0755 "$ONBOARDING") 2>/dev/null || return 0
+  [ -d "$ONBOARDING" ] || (umask 022 && mkdir -p "$ONBOARDING") 2>/dev/null || return 0
   (
+    umask 022
     # Two steps may report at the same time.
     flock -w 10 9 || exit 0
     time=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+    news=
     while [ $# -ge 3 ]; do
-      printf '%s\t%s\t%s\t%s\n' "$1" "$2" "$time" "$(shown "$3")"
+      message=$(shown "$3")
+      news="$news$(printf '\n%s\t%s\t%s\t%s' "$1" "$2" "$time" "$message")"
+      printf '%s %s %s: %s\n' "$time" "$1" "$2" "$message" >>"$ONBOARDING/onboarding.log"
       shift 3
-    done >"$ONBOARDING/.news"
-    { reported; cat "$ONBOARDING/.news"; } | awk -F '\t' -v node="$NAME" -v steps="$ONBOARDING_STEPS" '
-      { state[$1] = $2; time[$1] = $3; message[$1] = $4 }
+    done
+    # A full disk truncates the file; then awk fails.
+    if { reported; printf '%s\n' "$news"; } | awk -F '\t' -v node="$NAME" -v steps="$ONBOARDING_STEPS" '
+      NF == 4 { state[$1] = $2; time[$1] = $3; message[$1] = $4 }
       END {
         count = split(steps, step, " ")
         printf "{\n  \"node\": \"%s\",\n  \"steps\": {\n", node
@@ -52,15 +65,11 @@ progress() {
           printf "    \"%s\": {\"state\": \"%s\", \"time\": \"%s\", \"message\": \"%s\"}%s\n", step[i],
             (step[i] in state) ? state[step[i]] : "pending", time[step[i]], message[step[i]], i < count ? "," : ""
         printf "  }\n}\n"
-      }' >"$ONBOARDING/.status.json"
-    # A full disk truncates the file.
-    if [ "$(tail -n 1 "$ONBOARDING/.status.json")" = '}' ]; then
-      chmod 0644 "$ONBOARDING/.status.json"
+      }' >"$ONBOARDING/.status.json"; then
       mv -f "$ONBOARDING/.status.json" "$ONBOARDING/status.json"
+    else
+      rm -f "$ONBOARDING/.status.json"
     fi
-    awk -F '\t' '{ print $3, $1, $2 ": " $4 }' "$ONBOARDING/.news" >>"$ONBOARDING/onboarding.log"
-    chmod 0644 "$ONBOARDING/onboarding.log"
-    if grep -q "^health_check_ready$(printf '\t')done" "$ONBOARDING/.news"; then end_page; fi
-    rm -f "$ONBOARDING/.news" "$ONBOARDING/.status.json"
+    case $news in *"health_check_ready$(printf '\t')done"*) end_page ;; esac
   ) 9>"$ONBOARDING/.lock" 2>/dev/null || :
 }

@@ -8,15 +8,18 @@ joined=
 if [ -e "$stamp" ]; then joined=yes; fi
 
 k3s_begins() {
-  doing k3s_installed "installing K3s $VERSION"
+  # One report for all, because each takes a moment.
+  DOING=k3s_installed
+  set -- "$DOING" running "installing K3s $VERSION"
   for step in packages_installed iscsi_enabled; do
-    [ -n "$(state_of "$step")" ] || progress "$step" skipped "the pool asks for none"
+    [ -n "$(state_of "$step")" ] || set -- "$@" "$step" skipped "the pool asks for none"
   done
+  progress "$@"
   [ -n "$joined" ] || await_server_to_join
 }
 k3s_starts() {
-  progress k3s_installed "done" "K3s $VERSION"
-  doing cluster_joined "starting $unit"
+  DOING=cluster_joined
+  progress k3s_installed "done" "K3s $VERSION" "$DOING" running "starting $unit"
 }
 k3s_runs_on() { progress k3s_installed "done" "K3s $VERSION" cluster_joined "done" "$unit runs"; }
 k3s_runs() {
