@@ -76,6 +76,8 @@ export class K3sCluster extends pulumi.ComponentResource {
     const agentToken = password(clusterStepName(name, "agent-token"), this);
     const sums = releaseSums(name, context, this);
 
+    // Nothing is recorded of it, not even its identity.
+    const isNew = former.clusters.length === 0;
     const servers: K3sNode[] = [];
     for (const node of plan.servers) {
       const earlier = servers.map((server) => server.ready);
@@ -89,6 +91,7 @@ export class K3sCluster extends pulumi.ComponentResource {
             tokens: { token: serverToken.result, agentToken: agentToken.result },
             machineAfter: earlier,
             k3sAfter: earlier,
+            beginsCluster: isNew && earlier.length === 0,
           },
           { parent: this },
         ),
@@ -96,8 +99,7 @@ export class K3sCluster extends pulumi.ComponentResource {
     }
     const caHash = readBack(name, { task: "ca-hash", title: CA_HASH, context, servers }, this);
     const joinToken = k10(caHash, "node", agentToken.result);
-    // The servers change first. A cluster that does not exist yet has nothing to change (docs/decisions/0032).
-    const isNew = former.nodes.length === 0;
+    // The servers change first. In a new cluster nothing changes (docs/decisions/0032).
     const agents = isNew
       ? {
           tokens: { token: k10(firstCaHash(context, { servers, recorded: caHash }), "node", agentToken.result) },

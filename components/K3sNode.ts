@@ -25,6 +25,8 @@ export interface K3sNodeArgs {
   readonly machineAfter: readonly pulumi.Resource[];
   /** The node's leave and K3s wait for these. */
   readonly k3sAfter: readonly pulumi.Resource[];
+  /** It is the first server of a cluster of which nothing exists yet, so it has nobody to join. @default false */
+  readonly beginsCluster?: boolean;
 }
 
 /**
@@ -88,7 +90,7 @@ export class K3sNode extends pulumi.ComponentResource {
         // The credentials are in the same text as the script.
         ...(context.registries?.placeholder ? { ignoreChanges: ["stdin"] } : {}),
         hooks: {
-          beforeCreate: [...(node.role === "server" ? [join(node, context)] : []), ...systemTrial(node, context)],
+          beforeCreate: [...(node.role === "server" && !args.beginsCluster ? [join(node, context)] : []), ...systemTrial(node, context)],
           beforeUpdate: [changes.beforeUpdate],
           afterUpdate: [changes.afterUpdate],
           onError: [changes.onError],
