@@ -90,7 +90,10 @@ export class K3sNode extends pulumi.ComponentResource {
         // The credentials are in the same text as the script.
         ...(context.registries?.placeholder ? { ignoreChanges: ["stdin"] } : {}),
         hooks: {
-          beforeCreate: [...(node.role === "server" && !args.beginsCluster ? [join(node, context)] : []), ...systemTrial(node, context)],
+          beforeCreate: [
+            ...(node.role === "server" && !args.beginsCluster ? [join(node, context)] : []),
+            ...systemTrial(node, context),
+          ],
           beforeUpdate: [changes.beforeUpdate],
           afterUpdate: [changes.afterUpdate],
           onError: [changes.onError],
