@@ -1,29 +1,29 @@
-# addons (Proxmox host): what the cluster says of storage (Longhorn), GitOps (Flux), monitoring (Prometheus) and the ingress (Traefik).
+# addons (Proxmox host): the state of storage (Longhorn), GitOps (Flux), monitoring (Prometheus) and the ingress (Traefik).
 # Changes nothing. Argument: MESH ("VMID NAME ADDRESS ROLE" of the plan's nodes, one per line). Input: CLUSTER_ID. Files:
-# node-checks.sh, node-ports.sh. Answers a fact a line, its words separated by tabs; nothing if no server answers:
-#   addon longhorn|flux|prometheus|ingress there|absent|unknown     unknown: the API did not say; then no more of it
+# node-checks.sh, node-ports.sh. Answers one fact per line, its words separated by tabs; nothing if no server answers:
+#   addon longhorn|flux|prometheus|ingress there|absent|unknown     unknown: the API did not answer; then it has no other lines
 #   longhorn-node NAMESPACE NAME SPEC CONDITIONS DISK_STATUS        the last three are JSON or empty
 #   longhorn-volumes ALL DEGRADED FAULTED                           how many
 #   longhorn-volume NAMESPACE NAME degraded|faulted                 the first few of them
 #   flux KIND NAMESPACE NAME MANAGED_BY GENERATION SUSPENDED OBSERVED CONDITIONS
 #   prometheus NAMESPACE NAME REPLICAS SHARDS AVAILABLE CONDITIONS
-#   targets NAMESPACE NAME JSON                                     what Prometheus itself answers; no line if it could not be asked
+#   targets NAMESPACE NAME JSON                                     the answer of Prometheus itself; no line if it did not answer
 #   ingress NAMESPACE NAME PORTS                                    Traefik's Service with node ports, separated by blanks
-#   port NODE PORT answers|silent                                   of each node that could be asked for
-# What a controller writes of a reason travels as JSON, in which no tab and no line end of its own can be.
+#   port NODE PORT answers|silent                                   of each node that could be tested
+# Texts that a controller writes are JSON, so they cannot contain a tab or the end of a line.
 
 GUEST_BOUND=30
 KUBECTL_BOUND=20
 TAB=$(printf '\t')
 KINDS='nodes.longhorn.io prometheuses.monitoring.coreos.com kustomizations.kustomize.toolkit.fluxcd.io gitrepositories.source.toolkit.fluxcd.io
   ocirepositories.source.toolkit.fluxcd.io buckets.source.toolkit.fluxcd.io helmrepositories.source.toolkit.fluxcd.io helmreleases.helm.toolkit.fluxcd.io'
-# Of what many can have, only some are named.
+# So many objects of a kind are named at most.
 SHOWN=10
 
-# kinds_of PATTERN: of the kinds that the API has, those that match, separated by commas.
+# kinds_of PATTERN: the kinds of the API that match, separated by commas.
 kinds_of() { grep -E "$1" "$WORK/kinds" | paste -s -d , -; }
 
-# list_all KIND FIELDS: the fields of all objects of these kinds, an object a line.
+# list_all KIND FIELDS: the fields of all objects of these kinds, one object per line.
 list_all() { kubectl get "$1" -A -o "jsonpath={range .items[*]}$2{\"\\n\"}{end}"; }
 
 longhorn() {
@@ -54,7 +54,7 @@ prometheus() {
     { sub(/\/+$/, "", $5); print $1, $2, ($4 == "" ? "http" : "https"), $5 }' "$WORK/prometheuses" | head -n 3 >"$WORK/asked"
   while read -r of_namespace of_name scheme prefix; do targets "$of_namespace" "$of_name" "$scheme" "$prefix" </dev/null; done <"$WORK/asked"
 }
-# targets NAMESPACE NAME SCHEME PREFIX: asked by the API's proxy, of the first pod that answers.
+# targets NAMESPACE NAME SCHEME PREFIX: the answer of the first pod that answers, through the proxy of the API.
 targets() {
   for pod in 0 1; do
     said=$(KUBECTL_BOUND=12 kubectl get "--raw=/api/v1/namespaces/$1/pods/$3:prometheus-$2-$pod:9090/proxy$4/api/v1/query?query=$EXPRESSION" 2>/dev/null |
@@ -66,7 +66,7 @@ targets() {
   done
 }
 
-# Ports of type LoadBalancer are K3s' own choice, unless they are those of the add-ons.
+# The node ports of a Service of type LoadBalancer belong to K3s' own Traefik, unless they are the ports of the add-ons.
 ingress() {
   kubectl get services -A -l app.kubernetes.io/name=traefik -o 'jsonpath={range .items[*]}{.spec.type}{"\t"}{.metadata.namespace}{"\t"}{.metadata.name}{"\t"}{.spec.ports[?(@.protocol=="TCP")].nodePort}{"\n"}{end}' >"$WORK/services" || return 1
   awk -F '\t' '
@@ -77,7 +77,7 @@ ingress() {
   node_ports=$(cut -f 3 "$WORK/ingress" | tr ' ' '\n' | sort -un | head -n 4 | paste -s -d ' ' -)
   own=$(printf '%s\n' "$MESH" | awk -v vmid="$SERVER" '$1 == vmid { print $2 }')
   ask_ports "$SERVER" 60 "$own" || :
-  # A node does not ask itself, if another can: on its own, kube-proxy also reaches pods that are elsewhere.
+  # If possible, another node tests a node's ports: from the node itself, kube-proxy also reaches pods on other nodes.
   printf '%s\n' "$MESH" | awk -v vmid="$SERVER" '$1 != vmid { print $1, $2 }' | head -n 2 >"$WORK/others"
   [ -n "$own" ] || return 0
   while read -r asked_vmid asked_name; do
@@ -85,8 +85,8 @@ ingress() {
   done <"$WORK/others"
   if [ ! -s "$WORK/others" ]; then ask_ports "$SERVER" 20 "" "$own" || :; fi
 }
-# ask_ports VMID SECONDS EXCEPT [ONLY]: which node ports answer a guest, of all nodes of the plan but EXCEPT, or of ONLY. Answers 1 if
-# the guest said nothing of that form.
+# ask_ports VMID SECONDS EXCEPT [ONLY]: tests from a guest which node ports answer, on all nodes of the plan but EXCEPT, or on ONLY.
+# Answers 1 if the guest gave no valid answer.
 ask_ports() {
   printf '%s\n' "$MESH" | awk -v except="$3" -v only="${4:-}" '$2 != except && (only == "" || $2 == only) { print $2, $3 }' >"$WORK/targets"
   {
@@ -98,7 +98,7 @@ ask_ports() {
   [ -s "$WORK/ports" ]
 }
 
-# say_of ADDON: there if it says anything of itself.
+# say_of ADDON: writes the facts of an add-on. It is there if it has at least one.
 say_of() {
   if ! "$1" >"$WORK/of.$1" 2>/dev/null; then is=unknown; elif [ -s "$WORK/of.$1" ]; then is=there; else is=absent; fi
   printf 'addon\t%s\t%s\n' "$1" "$is" >"$WORK/said.$1"

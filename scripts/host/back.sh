@@ -2,7 +2,7 @@
 # Arguments: VMID, NAME, ROLE server|agent, AFTER (the change: "its reboot"), TIMEOUT (s). Input: CLUSTER_ID.
 
 case $ROLE in server) unit=k3s ;; *) unit=k3s-agent ;; esac
-# A creation that failed half-way goes on as a change of the machine.
+# A creation that failed half-way continues as a change of the machine.
 if begun=$(guest_conf) && is_unfinished "$begun"; then
   outcome "$NAME has no K3s yet"
   exit 0

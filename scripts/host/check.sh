@@ -1,15 +1,15 @@
-# check (Proxmox host): asks the guests of ours what the nodes are checked for. Changes nothing. Arguments: PHASE before|after, ARCH,
+# check (Proxmox host): runs the checks of the nodes in our guests. Changes nothing. Arguments: PHASE before|after, ARCH,
 # NETWORKS (of pods and services), URL (the server that a new node joins). Input: CLUSTER_ID. Files: node-checks.sh, cluster-checks.sh.
-# Answers a finding a line, words separated by tabs: NODE LEVEL CHECK SEEN REMEDY; NODE is - for the cluster.
+# Answers one finding per line, its words separated by tabs: NODE LEVEL CHECK SEEN REMEDY; NODE is - for the cluster.
 
 GUEST_BOUND=60
 
-# of_node NAME: of a node's words only those of a finding's form.
+# of_node NAME: the lines of a node that have the form of a finding; others are dropped.
 of_node() {
   tab=$(printf '\t')
   said=$(LC_ALL=C tr -d '\000-\010\013-\037\177' | grep -E "^(ok|warn|fail)${tab}[a-z-]+${tab}[^$tab]+${tab}[^$tab]*\$" || :)
   if [ -n "$said" ]; then printf '%s\n' "$said" | sed "s/^/$1$tab/"; else
-    printf '%s\twarn\tnode\tit did not answer\tstart its guest, then look at it again\n' "$1"
+    printf '%s\twarn\tnode\tit did not answer\tstart its guest, then run the check again\n' "$1"
   fi
 }
 given() { # given NAME: the values of a guest's script
@@ -25,7 +25,7 @@ look_after() {
   { given "$2"; cat "$WORK/node-checks.sh" "$WORK/cluster-checks.sh"; } | guest_feed "$1" sh -s 2>/dev/null | of_node "$2"
 }
 
-# answer_to ARGUMENT…: kubectl's answer. That there was none is noted: it does not mean that there is nothing.
+# answer_to ARGUMENT…: kubectl's answer. If there is none, it is noted: that does not mean that the cluster has no such object.
 answer_to() { kubectl "$@" 2>/dev/null || : >"$WORK/unanswered"; }
 
 # list_pods: "NODE ADDRESS" of one pod on each node that has any in the pod network.

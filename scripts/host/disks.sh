@@ -1,6 +1,6 @@
-# disks (Proxmox host): keeps a node's further disks on a guest of their own, which never runs. Proxmox VE destroys with a machine
-# only the disks that it owns by their names, so these outlive the node's machine without being moved. host/vm.sh attaches them.
-# A deletion asks the roster's policy what to do with them.
+# disks (Proxmox host): keeps a node's further disks on a separate guest, which never runs. With a machine, Proxmox VE destroys only
+# disks with the machine's VMID in their names, so these disks outlive the node's machine without being moved. host/vm.sh attaches them.
+# On deletion, the policy in the roster says whether they stay.
 # Arguments: ACTION create|update|delete, VMID (of the guest that keeps them), NAME (the node), DISKS ("serial storage GiB", one
 # per line), POOL. Inputs: CLUSTER_ID, MARK.
 
@@ -26,7 +26,7 @@ if [ "$ACTION" = delete ]; then
   need_here "$keeper"
   user=$(grep -lE "^(scsi|virtio|sata|ide)[0-9]+:.*[:/]vm-$VMID-" /etc/pve/nodes/*/qemu-server/*.conf | grep -v "/$VMID.conf\$" | head -n 1 || :)
   [ -z "$user" ] || fail "guest $(vmid_of "$user") ($(guest_name "$user")) still has the disks of guest $VMID; they were not deleted" \
-    "take them off it with qm set $(vmid_of "$user") --delete SLOT on the Proxmox host, then run the same command again"
+    "detach them with qm set $(vmid_of "$user") --delete SLOT on the Proxmox host, then run the same command again"
   say "destroying the further disks of $NAME ($serials)"
   keeper_destroy "$VMID" || fail "guest $VMID ($NAME-disks) could not be destroyed; the lines above say why" "fix the cause, then run the same command again"
   outcome "the further disks of $NAME were destroyed"

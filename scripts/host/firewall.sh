@@ -1,5 +1,5 @@
-# firewall (Proxmox host): keeps the rules that are on trial (host/firewall-trial.sh), because a new connection from outside came
-# through. On deletion it takes them off all nodes.
+# firewall (Proxmox host): makes the rules on trial permanent (host/firewall-trial.sh), because a new connection from outside was
+# accepted. On deletion it removes the rules from all nodes.
 # Arguments: ACTION, RULES, MESH, REPAIRS. Input: CLUSTER_ID. Files: guest-firewall.sh, k3smesh.service.
 
 lock_mesh
@@ -32,4 +32,4 @@ gone_back=$(who_said former | names_of)
 } | say_later
 rm -rf "$KEPT_RULES"
 mv "$ON_TRIAL" "$KEPT_RULES"
-outcome "the nodes let in $(printf '%s\n' "$MESH" | names_of)"
+outcome "the nodes accept connections from $(printf '%s\n' "$MESH" | names_of)"

@@ -1,4 +1,4 @@
-# kubeconfig (Proxmox host): answers the server's kubeconfig, a secret. Arguments: TIMEOUT (s), REPAIRS (another
+# kubeconfig (Proxmox host): answers the server's kubeconfig, a secret. Arguments: TIMEOUT (s), REPAIRS (a new
 # number reads it again). Input: CLUSTER_ID.
 
 need_server "$TIMEOUT"

@@ -1,5 +1,5 @@
-# leave (Proxmox host; kept there by the roster): takes a node out of the cluster: move Longhorn's replicas, drain, stop K3s,
-# forget. Idempotent: it may run twice, with the node or its machine gone, or after a drain that was cut off.
+# leave (Proxmox host; kept there by the roster): removes a node from the cluster: moves Longhorn's replicas, drains the node, stops
+# K3s, deletes the Node. Idempotent: it may run twice, without the node or its machine, or after an interrupted drain.
 # Arguments: VMID, NAME, ROLE server|agent. Inputs: CLUSTER_ID, MARK.
 
 DRAIN_TIMEOUT=$(number "$(policy DRAIN_TIMEOUT)")
@@ -15,15 +15,15 @@ fi
 
 # A guest of somebody else with this VMID counts as no machine. Without a machine nothing is left to check or to lose.
 if conf=$(guest_conf) && is_ours "$conf"; then HAS_MACHINE=yes; else HAS_MACHINE=no; fi
-# What would stop the machine's removal is checked before the node is disturbed.
+# Check what would stop the machine's removal before the node is disturbed.
 if [ "$HAS_MACHINE" = yes ]; then
   refuse_kept "$conf" "$NAME was not drained"
   await_unlocked "$conf"
 fi
 
 running() { trusts "$VMID" "$NAME" && guest_runs "$VMID"; }
-# can_end_pods: a kubelet does what the API asks of it. A machine that runs is not yet the node: it may have been made anew, or its
-# K3s may be dead. Ends the step where no server says which it is: a drain that is left out loses pods.
+# can_end_pods: the node has a kubelet that does what the API asks. A running machine is not enough: it may be a rebuilt one, or its K3s
+# may be dead. Ends the step if no server gives an answer, because without a drain pods would be lost.
 can_end_pods() {
   running || return 1
   kubelet=0
@@ -32,13 +32,13 @@ can_end_pods() {
   return "$kubelet"
 }
 
-# A node that the plan keeps is rebuilt, and is away until it is Ready again (host/ready.sh). Rebuilds for a change of the config
-# wait for each other (plan/disturbanceOrder.ts). The program does not see `pulumi up --replace`, and a step that waited here
-# would keep the engine from what it waits for. So more rebuilds than `rollout.concurrency` are refused.
-# Each shows at its beginning that it is one, and counts the others as the last thing before it disturbs its node. So never more
-# go on than may: the last of them to count has seen all. Those of one run begin within moments and see each other, so that the
-# run, which ends with its first refusal, has disturbed none. Nobody knows how many will come, so what was shown must be some
-# seconds old; the checks of a real host take about as long. Of four whole seconds at least three have passed.
+# If the plan keeps the node, this is a rebuild: the node is away until it is Ready again (host/ready.sh). Rebuilds for a change of the
+# config wait for each other (plan/disturbanceOrder.ts). But the program does not see `pulumi up --replace`, and a step that waits
+# here would block the steps that it waits for. So if there are more rebuilds than `rollout.concurrency`, they are refused.
+# Each rebuild first announces itself with a file, and counts the others right before it disturbs its node. So there are never too
+# many: the last one to count sees all. The rebuilds of one run begin almost at the same time and see each other. So the run, which
+# ends with the first refusal, has disturbed no node. More rebuilds may still begin, so each waits until its own announcement is some
+# seconds old, about as long as the checks take on a real host. If the clock shows four seconds, at least three have passed.
 SHOWN_FOR=4
 comes_back() { sed 1d "$CLUSTER_DIR/run" 2>/dev/null | grep -qxF -- "$1"; }
 
@@ -49,8 +49,8 @@ show_rebuild() {
   SHOWN_SINCE=$(now)
 }
 
-# others_away: the other nodes that are rebuilt: each holds its file while it leaves, and is not Ready after that. One that was
-# refused since this one has shown itself counts too, because it has seen this one.
+# others_away: the other nodes that are being rebuilt. Each holds a lock on its file while it leaves, and is not Ready after that. A
+# rebuild that was refused after this one has announced itself counts too, because it has counted this one.
 others_away() (
   for file in "$REBUILDING"/*; do
     other=${file##*/}
@@ -70,7 +70,7 @@ need_turn() {
     "rebuild $concurrency at a time: pulumi up --replace '**Legacy::$NAME'; when it is Ready, the next"
 }
 
-# Whether its removal disturbs a node of the plan: one whose machine or K3s is dead is away already.
+# Whether the removal disturbs a node of the plan. If its machine or K3s is dead, the node is already away.
 unit=k3s-agent
 [ "$ROLE" = agent ] || unit=k3s
 IS_REBUILT=no
@@ -78,9 +78,9 @@ if comes_back "$NAME" && running && guest_exec "$VMID" systemctl is-active -q "$
 if [ "$IS_REBUILT" = yes ]; then show_rebuild; fi
 
 await_server "$API_WAIT" "$NAME" || fail "no server of the cluster answered within $API_WAIT s; $NAME keeps its machine" \
-  "$START_SERVERS, then pulumi up; to give the whole cluster up: pulumi destroy, which needs no server"
+  "$START_SERVERS, then pulumi up; to remove the whole cluster: pulumi destroy, which needs no server"
 
-# blockers: the pods that are still there, and the disruption budgets that say no.
+# blockers: the pods that are left, and the disruption budgets that allow no eviction.
 blockers() {
   say "pods left on $NAME:"
   kubectl get pods -A --field-selector "spec.nodeName=$NAME" -o wide || :
@@ -89,7 +89,7 @@ blockers() {
 }
 
 takes_pods_again() {
-  undo_eviction "$NAME" || say "Longhorn did not take its eviction back; the next pulumi up does"
+  undo_eviction "$NAME" || say "Longhorn did not undo the eviction of $NAME; the next pulumi up tries again"
   if kubectl uncordon "$NAME"; then rm -f "$LEAVING/$NAME"; fi
 }
 
@@ -98,8 +98,8 @@ begin_to_leave() {
   : >"$LEAVING/$NAME"
 }
 
-# kubectl waits for the pods of a guest that has ended until its timeout, so the guest is asked meanwhile. What is left
-# running of kubectl then ends with the Node.
+# If the guest stops, kubectl waits for its pods until the timeout, so check the guest meanwhile. A kubectl that still runs then ends
+# when the Node is deleted.
 drain() {
   say "draining $NAME (at most $DRAIN_TIMEOUT s)"
   rm -f "$WORK/drained"
@@ -120,7 +120,7 @@ drain() {
   return "$(cat "$WORK/drained")"
 }
 
-# So is data that would be lost with the machine.
+# Also check for data that would be destroyed with the machine.
 if [ "$HAS_MACHINE" = yes ]; then
   { list_local_data "$NAME" && own_disks "$(guest_conf)"; } >"$WORK/data" ||
     fail "the API of the server $SERVER did not say which volumes $NAME alone has" "$SEE_SERVERS, then pulumi up"
@@ -147,12 +147,12 @@ if node_exists "$NAME"; then
   move_replicas
   begin_to_leave
   if ! can_end_pods; then
-    # Nothing there can end a pod in order. The deletion of the Node lets the cluster start them elsewhere.
+    # Nothing on the node can end its pods. After the Node is deleted, the cluster starts them elsewhere.
     say "$NAME does not run or is not Ready: nothing to drain"
     kubectl cordon "$NAME"
   elif ! drain; then
     if ! running; then
-      say "$NAME ended while it was drained: the pods that it still had start elsewhere"
+      say "$NAME stopped while it was drained: its remaining pods start elsewhere"
     elif [ "$ON_BLOCKED" = force ]; then
       say "blocked: going on without the disruption budgets, as removal.onBlocked says"
       drain --disable-eviction || fail "$NAME could not be drained even without disruption budgets" "kubectl get pods -A --field-selector spec.nodeName=$NAME"
@@ -166,28 +166,29 @@ if node_exists "$NAME"; then
   await_detached
 fi
 
-# A server ends when its member has gone from etcd; started again, it would join anew.
+# K3s on a server exits when its member is removed from etcd. If systemd restarted it, it would join again.
 unit_override() { guest_exec "$VMID" sh -c "$1 && systemctl daemon-reload"; }
 OVERRIDE=/run/systemd/system/k3s.service.d
 if [ "$ROLE" = server ] && is_member "$NAME"; then
-  say "taking $NAME out of etcd"
+  say "removing $NAME from etcd"
   if running; then unit_override "mkdir -p $OVERRIDE && printf '[Service]\nRestart=no\n' >$OVERRIDE/leaving.conf" || :; fi
   if ! remove_member "$NAME"; then
     if running; then unit_override "rm -rf $OVERRIDE" || :; fi
     takes_pods_again
-    fail "etcd did not let $NAME go within 2 min; it takes pods again and keeps its machine" \
+    fail "etcd did not remove $NAME within 2 min; it takes pods again and keeps its machine" \
       "$(guest_command "$SERVER" "journalctl -u k3s") on the Proxmox host says why; then pulumi up"
   fi
 fi
 
 if running; then
   say "stopping K3s on $NAME, so that it cannot register again"
-  # NixOS disables no unit, and says so: its units come from its configuration.
-  guest_exec "$VMID" systemctl disable --now "$unit" 2>/dev/null || guest_exec "$VMID" systemctl stop "$unit" || say "K3s on $NAME was not stopped: it did not end in time, or it is not installed there"
+  # On NixOS `disable` fails, because units come from its configuration.
+  guest_exec "$VMID" systemctl disable --now "$unit" 2>/dev/null || guest_exec "$VMID" systemctl stop "$unit" || say "K3s on $NAME was not stopped: it did not stop in time, or it is not installed there"
 fi
 
 say "deleting the node $NAME and its password"
-# A Node goes when the one server that K3s has elected for it lets it; where that one has gone, the next is elected after 45 s.
+# A Node is deleted only after the server that K3s has elected for this work allows it. If that server is gone, K3s elects the next one
+# after 45 s.
 KUBECTL_BOUND=250
 kubectl delete node "$NAME" --ignore-not-found --timeout=240s
 kubectl -n kube-system delete secret "$NAME.node-password.k3s" --ignore-not-found --timeout=60s

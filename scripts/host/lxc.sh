@@ -9,7 +9,7 @@ need_created
 wanted() {
   awk -v features="$(cat "$WORK/features")" -v raw_file="$WORK/raw-lines" '
     BEGIN { while ((getline line < raw_file) > 0) if (line != "") { raw[++count] = line; ours[line] = 1 } }
-    # Of a line of features, those that are none of ours.
+    # Adds the features of a line that are not ours.
     function add_theirs(line,   i, count, theirs) {
       sub(/^features: */, "", line)
       count = split(line, theirs, / *, */)
@@ -43,7 +43,7 @@ if ! cmp -s "$WORK/before" "$WORK/after"; then
 fi
 finished
 
-# The lines take effect at a start. The stamp says which lines the guest was started with. It is a file of its own, so that the
+# The lines take effect at a start. The stamp shows with which lines the guest was started. It is a separate file, so that the
 # next run restarts the guest even if this one is interrupted between write and restart.
 stamp=$STARTED/$VMID
 sum=$(cat "$WORK/features" "$WORK/raw-lines" | sha256sum | cut -d' ' -f1)

@@ -1,5 +1,5 @@
-# nixos-keep (Proxmox host): the node boots with the system on trial from now on (host/nixos-trial.sh). NixOS changes the host name
-# only at a boot, and K3s registers with it: a machine with another one restarts, before it gets its tokens.
+# nixos-keep (Proxmox host): makes the system on trial permanent (host/nixos-trial.sh): the node boots with it. NixOS changes the host
+# name only at a boot, and K3s registers with it. So a machine with another host name restarts before it gets its tokens.
 # Arguments: VMID, NAME. Input: MARK. File: guest-nixos.sh.
 
 REBOOT=300
@@ -10,7 +10,7 @@ case $(word) in
   kept | unchanged) ;;
   *) back_again "the new one was not confirmed within $TRIAL_SECONDS s, or did not switch" ;;
 esac
-# has_name: an answer that is missed says nothing of the name, and must not restart a node that runs.
+# has_name: asks until the guest answers, because a missing answer must not restart a running node.
 has_name() {
   GUEST_BOUND=20
   asked_since=$(now)
@@ -25,7 +25,7 @@ if has_name; then
   outcome "$NAME keeps its system"
   exit 0
 fi
-say "restarting $NAME ($VMID), whose host name is still another one"
+say "restarting $NAME ($VMID), because it still has another host name"
 guest_shut_down "$VMID"
 guest_start "$VMID"
 began=$(now)

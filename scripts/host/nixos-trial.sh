@@ -1,6 +1,6 @@
-# nixos-trial (Proxmox host): the node switches to the system that was built on it, for some minutes (host/files/guest-nixos.sh). The
-# machine of `pulumi up` looks whether it still reaches the node, then host/nixos-keep.sh comes.
-# Arguments: VMID, NAME. Input: MARK. Answers tried, or unchanged if it runs that system already. File: guest-nixos.sh.
+# nixos-trial (Proxmox host): switches the node to the system that was built on it, for some minutes (host/files/guest-nixos.sh). If the
+# machine of `pulumi up` still reaches the node, host/nixos-keep.sh keeps the system.
+# Arguments: VMID, NAME. Input: MARK. Answers tried, or unchanged if the node already runs that system. File: guest-nixos.sh.
 
 SWITCH=240
 push_nixos
@@ -15,6 +15,6 @@ until case $(word) in tried | unchanged | former) true ;; *) false ;; esac; do
   tell_nixos said || :
 done
 [ "$(word)" != former ] || back_again "its switch failed"
-# Units that do not run, if any.
+# Print the units that failed, if any.
 sed '$d' "$WORK/told"
 outcome "$(word)"

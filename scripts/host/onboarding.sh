@@ -1,6 +1,6 @@
-# onboarding (Proxmox host): what each guest of ours says of its onboarding. Changes nothing. Input: CLUSTER_ID. Answers a line a guest:
-#   onboarding NAME BASE64|- [joined]     its status.json; - for a guest that has none yet, or does not answer; whether K3s has once
-#                                         started there
+# onboarding (Proxmox host): the progress of the onboarding of our guests. Changes nothing. Input: CLUSTER_ID. Answers one line per guest:
+#   onboarding NAME BASE64|- [joined]     its status.json; - for a guest that has none yet, or does not answer; joined: K3s has started
+#                                         there before
 
 GUEST_BOUND=10
 

@@ -1,5 +1,6 @@
-# page (Proxmox host): a node shows the progress of its onboarding (host/files/guest-page.sh); on deletion it closes that page. The host
-# asks the guest, because a node that does not run must hold up nothing. Nothing of the cluster needs the page, so this never fails.
+# page (Proxmox host): opens a page on the node that shows the progress of its onboarding (host/files/guest-page.sh); on deletion closes
+# it. Runs on the host, because a node that does not run must not block anything. The cluster does not need the page, so this never
+# fails.
 # Arguments: ACTION, VMID, NAME, ADDRESS. Input: MARK. Files: guest-page.sh, style.css, view.sh, end-page.sh, k3s-onboarding.socket,
 # k3s-onboarding@.service.
 
@@ -15,5 +16,5 @@ if tar -C "$WORK" -cf - guest-page.sh style.css view.sh end-page.sh k3s-onboardi
   outcome "$(tail -n 1 "$WORK/said" | LC_ALL=C tr -cd ' -~' | cut -c 1-200)"
 else
   tail -n 5 "$WORK/said" | LC_ALL=C tr -cd ' -~\n' | cut -c 1-200 | sed 's/^/  /'
-  outcome "$NAME ($VMID) did not answer as it should; a page that it shows ends with its restart"
+  outcome "$NAME ($VMID) gave no valid answer; if it shows a page, that ends when the guest restarts"
 fi

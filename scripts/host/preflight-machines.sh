@@ -105,23 +105,24 @@ for template in $(vm_templates); do
   elif ! main_section "$conf" | grep -q '^scsi0:'; then
     finding "$level" template "the template $template ($(guest_name "$conf")) has no disk scsi0" "make a template whose root disk is scsi0: docs/machines.md"
   elif printf '%s\n' "$FIRMWARE" | grep -qxF "$template ovmf" && ! main_section "$conf" | grep -q '^efidisk0:'; then
-    finding "$level" template "the template $template ($(guest_name "$conf")) has no EFI disk, which bios: ovmf needs" "take bios out of the pool; or make a template that boots by UEFI, with an EFI disk (qm set VMID --efidisk0 STORAGE:1,efitype=4m before qm template VMID)"
+    finding "$level" template "the template $template ($(guest_name "$conf")) has no EFI disk, which bios: ovmf needs" "remove bios from the pool; or make a template that boots by UEFI, with an EFI disk (qm set VMID --efidisk0 STORAGE:1,efitype=4m before qm template VMID)"
   elif printf '%s\n' "$FIRMWARE" | grep -qxF "$template seabios" && main_section "$conf" | grep -qE '^bios: *ovmf *$'; then
-    finding "$level" template "the template $template ($(guest_name "$conf")) boots by UEFI, not by bios: seabios" "take bios out of the pool, or set bios: ovmf"
+    finding "$level" template "the template $template ($(guest_name "$conf")) boots by UEFI, not by bios: seabios" "remove bios from the pool, or set bios: ovmf"
   else
     ok template "$template ($(guest_name "$conf"))"
   fi
 done
 
-# with_content CONTENT: what the storage of `line` is to allow: what it does, and what this run has asked for. One command replaces all.
+# with_content CONTENT: the content types that the storage of `line` must allow: its own, CONTENT, and those from earlier calls. The
+# command that sets them replaces them all.
 with_content() {
   file=$WORK/wanted.$(printf '%s' "$line" | cut -f1)
   [ -e "$file" ] || printf '%s' "$content" >"$file"
   case ,$(cat "$file"), in *",$1,"*) ;; *) printf ',%s' "$1" >>"$file" ;; esac
   cat "$file"
 }
-# takes STORE CONTENT CHECK KEY [ELSE]: the storage is there and allows this content. If not, a finding of CHECK says so, with
-# the key of the config that names the storage, and another way out.
+# takes STORE CONTENT CHECK KEY [ELSE]: the storage is there and allows this content. If not, adds a finding of CHECK, with the key of
+# the config that names the storage, and ELSE as another remedy.
 takes() {
   line=$(awk -F '\t' -v store="$1" '$1 == store' "$WORK/stores")
   content=$(printf '%s' "$line" | cut -f5)
@@ -141,7 +142,7 @@ takes() {
   return 1
 }
 
-# A cloud image has less than a GiB as a file; more is for the next one.
+# The file of a cloud image is smaller than 1 GiB. The rest is room for the next one.
 for image in $(images); do
   store=${image%%:*}
   takes "$store" import image "image.storage (or image.volume)" || continue
@@ -156,7 +157,7 @@ for image in $(images); do
   elif free=$(gib "$(printf '%s' "$line" | cut -f4)") && [ "$free" -lt 2 ]; then
     bad image "$store has $free GiB free, and an image is to be downloaded to it" "free some space on $store, or set another image.storage"
   else
-    ok image "$store takes the image that is to be downloaded"
+    ok image "$store can take the image that will be downloaded"
   fi
 done
 if [ -n "$SNIPPETS" ] && takes "$SNIPPETS" snippets snippets proxmox.snippets "; or install qemu-guest-agent in the image or template yourself, and set installAgent: false in the pool"; then

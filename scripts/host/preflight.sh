@@ -3,9 +3,9 @@
 # PVE_NODE, BRIDGE, POOL, NODES ("VMID name address storage GiB source", one per line; the source of a container is a template,
 # that of a virtual machine the VMID of a template, an image, or STORAGE:import for an image that is downloaded), FURTHER
 # ("VMID storage GiB": disks of virtual machines that outlive them, with the guest that keeps them), FIRMWARE ("VMID
-# seabios|ovmf": what templates must have been made for), MODULES (kernel modules for the options of K3s, in one line), OVERLAYFS (storages of containers whose images are on overlayfs, one per
-# line), SNIPPETS (storage for the file that installs the guest agent; empty if none is needed). Input: MARK, empty if the
-# cluster has none yet.
+# seabios|ovmf": the firmware that templates must have been made for), MODULES (kernel modules for the options of K3s, in one line),
+# OVERLAYFS (storages of containers whose images are on overlayfs, one per line), SNIPPETS (storage for the file that installs the
+# guest agent; empty if none is needed). Input: MARK, empty if the cluster has none yet.
 # A finding: ok|warn|fail <TAB> check <TAB> what was seen <TAB> remedy, one command or one sentence <TAB> VMID of the guest that
 # an interrupted creation left.
 
@@ -33,7 +33,7 @@ printf '%s\n' "$FURTHER" | while read -r keeper rest; do
   printf '%s %s\n' "$keeper" "$rest"
 done >"$WORK/further"
 
-# The questions are about this host. A wrong PVE_NODE has its own finding, and no others follow from it.
+# All checks are about this host. A wrong PVE_NODE has its own finding, and must not cause others.
 here=$(hostname | cut -d. -f1)
 
 # --- slow questions, all at the same time -----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-# rules (Proxmox host): keeps the rules of one new node (host/rules-trial.sh). An address or role that it had before counts no more.
+# rules (Proxmox host): makes the rules of one new node permanent (host/rules-trial.sh). Its former address and role are dropped.
 # Arguments: VMID, NAME, ADDRESS. Input: CLUSTER_ID.
 
 need_machine

@@ -1,6 +1,6 @@
 # snippet (Proxmox host): writes the file with which cloud-init installs the guest agent of new virtual machines to a storage for
 # snippets. On deletion it removes the file, unless a guest still names it: Proxmox VE would not start that guest. The cluster's
-# id is in the file's name, so it is nobody else's. Arguments: ACTION, STORAGE. Input: CLUSTER_ID. Files: vendor-data.yaml.
+# id is in the file's name, so no other cluster uses the file. Arguments: ACTION, STORAGE. Input: CLUSTER_ID. Files: vendor-data.yaml.
 
 here=$(this_host)
 file=proxmox-k3s-$CLUSTER_ID.yaml
@@ -21,10 +21,10 @@ folder() {
 }
 
 if [ "$ACTION" = delete ]; then
-  # A storage that is no more has no file of ours.
+  # If the storage is gone, so is our file.
   folder=$(folder)
   if [ -z "$folder" ]; then
-    outcome "there is no storage $STORAGE any more"
+    outcome "the storage $STORAGE no longer exists"
     exit 0
   fi
   named=$(grep -lF -- "$volume" /etc/pve/nodes/*/qemu-server/*.conf 2>/dev/null | sed 's|.*/||; s|[.]conf$||' | paste -sd ' ' - || :)
@@ -51,7 +51,7 @@ if [ "$(field active "/nodes/$here/storage/$STORAGE/status")" != 1 ]; then
 fi
 folder=$(folder)
 [ -n "$folder" ] || fail "the storage $STORAGE has no folder" "set proxmox.snippets to a storage of the type dir, NFS, CIFS or CephFS, then pulumi up"
-# It has no secret. Proxmox VE reads it as root; others may look at it as at every snippet.
+# It has no secret. Others may read it, like every snippet.
 umask 022
 install_file 0644 "$WORK/vendor-data.yaml" "$folder/$file" || :
 outcome "$volume is there"

@@ -1,15 +1,15 @@
-# status (Proxmox host): what the cluster says of itself, a fact a line, its words separated by tabs. Changes nothing in it.
+# status (Proxmox host): the state of the cluster, one fact per line, its words separated by tabs. Changes nothing in the cluster.
 # Argument: RUN (how many nodes may be away at a time, and the names of the nodes in the plan; empty outside of an `up`), kept for
 # the removal script (host/leave.sh). Input: CLUSTER_ID. Answers:
 #   server VMID NAME answers|silent          every server of the last plan, and every one that has not left yet
 #   member NAME                              its disk holds the data of a member of etcd
-#   certificate NAME admin|serving BASE64    as it stands in its file
+#   certificate NAME admin|serving BASE64    the text of its file
 #   k3s NAME runs|stopped                    of each guest of ours that runs and has K3s; none for one that starts or fails
 #   firewall NAME                            it runs without the last rules of its firewall
-#   through VMID                             the server that was asked for the rest; no such line where none answers
+#   through VMID                             the server that was asked for the rest; no such line if none answers
 #   node NAME LABELS ANNOTATIONS SPEC NODEINFO ADDRESSES CONDITIONS    all but the name are JSON or empty
-#   leaving NAME                             a removal of this program has begun with it: it is cordoned, or Longhorn moves its replicas
-# What a node may write of itself travels as JSON, in which no tab and no line end of its own can be.
+#   leaving NAME                             this program has begun to remove it: it is cordoned, or Longhorn moves its replicas
+# Values that a node itself may write are JSON, so they cannot contain a tab or the end of a line.
 
 GUEST_BOUND=10
 KUBECTL_BOUND=30
@@ -39,14 +39,14 @@ for each in admin:client-admin.crt serving:serving-kube-apiserver.crt; do
   if [ -r "$file" ]; then echo "${each%%:*} $(sed "1d;/END CERT/,\$d" "$file" | tr -d "\n")"; fi
 done'
 
-# Empty if the nodes have no firewall of the program's.
+# Empty if the program manages no firewall on the nodes.
 WANTED=
 if [ -s "$KEPT_RULES/rules.nft" ]; then WANTED=$(sha256sum <"$KEPT_RULES/rules.nft" | cut -d' ' -f1); fi
 # shellcheck disable=SC2016
 FIREWALL='if nft list table inet k3smesh >/dev/null 2>&1; then sum=$(sha256sum /etc/k3smesh/rules.nft | cut -d" " -f1); fi
 if [ -e /var/lib/proxmox-k3s/started ]; then echo "firewall ${sum:-none}"; fi'
 
-# look_at VMID NAME [FACTS]: of a guest's words only those of their form count, and all of them are about itself.
+# look_at VMID NAME [FACTS]: the facts of a guest. Lines of another form are dropped, and a guest can only report about itself.
 look_at() {
   trusts "$1" "$2" || return 0
   guest_exec "$1" sh -c "$K3S

@@ -1,7 +1,7 @@
-# vm (Proxmox host): makes a virtual machine a node's: waits for its guest agent and the end of cloud-init, sets up access by SSH,
-# and lets its file system fill its disk. The host records that this program finished the guest.
-# The client changes no disk of a machine that exists (components/machine/byHand.ts): this step grows them, and attaches those that
-# a guest keeps for the node.
+# vm (Proxmox host): prepares a virtual machine for its node: waits for its guest agent and the end of cloud-init, sets up access by
+# SSH, and grows its file system to the size of its disk. The host records that this program finished the guest.
+# The provider changes no disk of an existing machine (components/machine/byHand.ts), so this step grows them, and attaches those that
+# another guest keeps for the node.
 # Arguments: ACTION, VMID, NAME, ADDRESS, DISK (GiB), DISKS (further disks: "serial storage GiB", one per line), DISKS_VMID (the
 # guest that keeps them; empty if there are none), AUTHORIZED_KEYS (one per line). Inputs: MARK, URN (the guest's resource).
 # Files: sshd.conf (hardening), sshd-tmpfiles.conf, guest-ssh.sh, guest-disk.sh, guest-machine-id.sh.
@@ -17,7 +17,7 @@ if ! guest_runs "$VMID"; then
   guest_start "$VMID"
 fi
 
-# no_agent: why a machine that has booted has none, and what to do.
+# no_agent: for people: why a machine that has booted has no guest agent, and what to do.
 no_agent() {
   if main_section "$machine" | grep -q '^cicustom:.*vendor='; then
     printf '%s' "cloud-init did not install the guest agent: give the machine a gateway, DNS and a package mirror that it reaches, or an image with qemu-guest-agent and installAgent: false"
@@ -25,7 +25,8 @@ no_agent() {
     printf '%s' "its template has no guest agent: install qemu-guest-agent there, or set installAgent: true in the pool"
   fi
 }
-# drive FILE FIELD VALUE: the line of drives_of that has this value. grow SLOT IS WANTED WHAT: in GiB; it must not be larger.
+# drive FILE FIELD VALUE: the line of drives_of that has this value. grow SLOT IS WANTED WHAT: grows a disk (GiB); ends the step if it
+# is larger than wanted.
 drive() { drives_of "$1" | awk -v at="$2" -v value="$3" '$at == value { print; exit }'; }
 size_of() { cut -d' ' -f4; }
 grow() {
@@ -38,7 +39,7 @@ root=$(drive "$machine" 1 scsi0 | size_of)
 grow scsi0 "${root:-$DISK}" "$DISK" "the disk"
 
 if [ -n "$DISKS" ]; then
-  anew="pulumi up --replace with the URN of $NAME-disks, which makes it again, empty"
+  anew="pulumi up --replace with the URN of $NAME-disks, which creates it again, empty"
   { keeper=$(conf_of "$DISKS_VMID") && is_ours "$keeper" && [ "$(disks_of "$keeper")" = "$NAME" ]; } ||
     fail "guest $DISKS_VMID, which keeps the further disks of $NAME, is gone" "restore it from a backup; or $anew"
   printf '%s\n' "$DISKS" >"$WORK/wanted"
@@ -56,10 +57,10 @@ if [ -n "$DISKS" ]; then
   done <"$WORK/wanted"
 fi
 
-# A first boot that was cut off may leave empty files, with which cloud-init fails at each later one.
+# An interrupted first boot may leave empty files, and then cloud-init fails at each later boot.
 remake="pulumi up --replace '$URN'"
 if_stopped="pulumi up"
-if [ "$ACTION" = create ]; then if_stopped="$remake, which makes it anew"; fi
+if [ "$ACTION" = create ]; then if_stopped="$remake, which creates it again"; fi
 boots_on() { still_runs "it was set up" "$if_stopped"; }
 await_agent() {
   say "waiting for the guest agent of $NAME ($VMID)"
@@ -74,14 +75,14 @@ await_agent() {
 await_agent
 
 # cloud-init writes the address, the keys and the host keys. SSH may answer before it has ended.
-# plain: what the guest says, for people: printable, and not long.
+# plain LINES: the last lines of a guest's output, for people: printable, and not long.
 plain() { tr -c '[:print:]\n' '?' | cut -c 1-300 | tail -n "$1" | sed 's/^/  /'; }
 say "waiting for the end of cloud-init in $NAME ($VMID)"
 began=$(now)
 status=running
 while :; do
-  # One call waits in the machine, as long as a command may take: each starts Python while the machine still boots. A machine that
-  # does not answer is not one without cloud-init.
+  # One call waits in the machine, as long as a command may take, because each call starts Python while the machine still boots. If the
+  # machine does not answer, that does not mean that it has no cloud-init.
   status=$(guest_exec "$VMID" sh -c 'command -v cloud-init >/dev/null || { echo "status: missing"; exit; }; cloud-init status --wait' 2>/dev/null |
     sed -n 's/^status: *\([a-z ]*\) *$/\1/p' | head -n 1 || :)
   case $status in
@@ -99,7 +100,7 @@ if [ "$status" = error ]; then
   fail "cloud-init in $NAME ($VMID) ended in error:
 $(guest_exec "$VMID" sed -n '/"errors"/,/]/{/["]errors["]/d; /]/d; p}' /run/cloud-init/result.json 2>/dev/null | plain 5)
 $(guest_exec "$VMID" grep -hE '\[(ERROR|WARNING|CRITICAL)\]|Error: ' /var/log/cloud-init.log 2>/dev/null | plain 5)" \
-    "fix the module in its template, unless its first boot was cut off, then $remake; or fix it in the machine, then $(guest_command "$VMID" "cloud-init clean --logs --reboot") and pulumi up"
+    "fix the module in its template, unless its first boot was interrupted, then $remake; or fix it in the machine, then $(guest_command "$VMID" "cloud-init clean --logs --reboot") and pulumi up"
 fi
 await_address 60 "check net0 and ipconfig0 in qm config $VMID on the Proxmox host, and the bridge; then pulumi up" "$if_stopped"
 
@@ -126,7 +127,7 @@ if grep -qx "new machine id" "$WORK/settled"; then
   guest_start "$VMID"
   await_agent
 fi
-# Clones of one template have its UUIDs of file systems, and all goes well until one gets the disk of another.
+# The file systems of clones have the UUIDs of their template. That does no harm until a machine gets a disk of another clone.
 UUIDS=/var/lib/proxmox-k3s/uuids
 # shellcheck disable=SC2016 # the guest's values
 guest_exec "$VMID" sh -c 'for at in / /boot /boot/efi /nix; do findmnt -nro UUID "$at"; done' 2>/dev/null |

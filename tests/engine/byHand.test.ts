@@ -140,7 +140,7 @@ describe("network interfaces that somebody added", () => {
     const run = await lab.up("--continue-on-error");
     expect([run.code, [...run.failed].sort()]).toEqual([1, ["k3s-worker-01", "k3s-worker-02"]]);
     expect(run.errors.join("\n")).toContain(
-      "this change of the network of guest 102 (k3s-worker-01) would take away net1, which somebody added; it was not changed",
+      "this change of the network of guest 102 (k3s-worker-01) would remove net1, which somebody added; it was not changed",
     );
     for (const vmid of [102, 103]) expect(lines(vmid)).toContain(further(vmid));
   });

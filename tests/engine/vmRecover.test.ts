@@ -72,7 +72,7 @@ it("inside a clone without a name yet: recover names its VMID and the remedy, an
   expect(text()).toBe("lock: clone\n");
   const up = await lab.up();
   expect(up.errors.join("\n")).toContain(
-    `VMID ${VMID}, wanted for k3s-vm-1, is being created, or its creation was cut off`,
+    `VMID ${VMID}, wanted for k3s-vm-1, is being created, or its creation was interrupted`,
   );
   lab.host.put(confFile, made);
   expect((await recover()).code).toBe(0);

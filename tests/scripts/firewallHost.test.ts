@@ -146,7 +146,7 @@ it.each([
   const run = trial(MASTER, W1, W2);
   expect([run.code, kept("nodes")]).toEqual([1, `${MASTER}\n${W1}\n`]);
   expect(run.output).toMatch(message);
-  expect(run.output).toContain("these nodes do not take the rules, so all nodes keep their former ones");
+  expect(run.output).toContain("these nodes refuse the rules, so all nodes keep their former ones");
 });
 
 it("the step fails if a node went back to its former rules in the meantime", () => {

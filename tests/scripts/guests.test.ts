@@ -107,7 +107,7 @@ describe("claim", () => {
       const run = host.run("claim", "update", { NETWORK: "change" });
       expect(run.code).toBe(1);
       expect(run.output).toContain(
-        "error: node-1-claim: this change of the network of guest 103 (node-1) would take away net1, which somebody added; it was not changed\n" +
+        "error: node-1-claim: this change of the network of guest 103 (node-1) would remove net1, which somebody added; it was not changed\n" +
           "next:  pct set 103 --delete net1 on the Proxmox host, then pulumi up --refresh, then put back what was there: pct set 103 --net1 name=eth1,bridge=vmbr0,hwaddr=BC:24:11:00:00:09,ip=198.18.9.3/24,type=veth\n",
       );
     });

@@ -221,7 +221,7 @@ describe("the Proxmox host starts it on the node", () => {
       const run = page(host("echo 'no space left' >&2; exit 1"), action);
       expect(run).toMatchObject({
         ...{ code: 0, output: "  no space left\n" },
-        outcome: "node-1 (103) did not answer as it should; a page that it shows ends with its restart",
+        outcome: "node-1 (103) gave no valid answer; if it shows a page, that ends when the guest restarts",
       });
     },
   );

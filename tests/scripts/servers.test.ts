@@ -206,7 +206,7 @@ describe("a server that leaves", () => {
     const refused = leave(102);
     expect(refused.code).toBe(1);
     expect(refused.output).toContain(
-      "etcd did not let k3s-3 go within 2 min; it takes pods again and keeps its machine",
+      "etcd did not remove k3s-3 within 2 min; it takes pods again and keeps its machine",
     );
     const calls = refused.pct.filter((call) => /uncordon|rm -rf \/run\/systemd|disable --now/.test(call));
     expect(calls).toEqual([

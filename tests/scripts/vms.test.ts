@@ -157,7 +157,7 @@ describe("vm", () => {
       expect.stringContaining("error: node-1-vm: node-1 (103) stopped by itself while it was set up\n"),
     ]);
     expect(output).toContain(
-      `with qm start 103 on the Proxmox host, then pulumi up --replace '${URN}', which makes it anew`,
+      `with qm start 103 on the Proxmox host, then pulumi up --replace '${URN}', which creates it again`,
     );
   });
 
@@ -211,7 +211,7 @@ describe("the claim of a machine that is destroyed because its creation failed",
     });
     return [code, output];
   };
-  const refused = [1, expect.stringContaining("is not any more the one whose creation failed; it was not destroyed")];
+  const refused = [1, expect.stringContaining("is no longer the guest whose creation failed; it was not destroyed")];
 
   it("allows it while its creation is on record", () => {
     expect(claim(begun(), CREATION)[0]).toBe(0);
@@ -249,7 +249,7 @@ describe("the claim of a clone", () => {
     host.hurry();
     const { code, output } = host.run("claim", TEMPLATE);
     expect([code, host.kept("creations/103")]).toEqual([1, ""]);
-    expect(output).toContain("the template 9000 of node-1 stays locked (backup), so no machine was made of it");
+    expect(output).toContain("the template 9000 of node-1 stays locked (backup), so no machine was cloned from it");
     expect(output).toContain(
       "next:  wait until the running task in the Proxmox task log ends; if none runs: qm unlock 9000;",
     );

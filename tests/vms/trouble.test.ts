@@ -55,7 +55,7 @@ it(
     const run = await upWith(() => lab.host(`kill -9 $(cat /run/qemu-server/${VMID}.pid)`));
     const said = refused(run);
     expect(said).toContain(`${NODE} (${VMID}) stopped by itself while it was set up`);
-    urn = /pulumi up --replace '(urn:[^']+)', which makes it anew/.exec(said)?.[1] ?? "";
+    urn = /pulumi up --replace '(urn:[^']+)', which creates it again/.exec(said)?.[1] ?? "";
     expect(urn).toMatch(new RegExp(`VmLegacy::${NODE}$`));
   },
   minutes(20),
