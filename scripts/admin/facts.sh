@@ -1,4 +1,4 @@
-# What the Proxmox host can say of itself. Changes nothing. Each fact has a line "@@ NAME" before it.
+# Prints facts of the Proxmox host. Changes nothing. Each fact has a line "@@ NAME" before it.
 
 fact() { printf '\n@@ %s\n' "$1"; }
 
@@ -12,7 +12,7 @@ dpkg --print-architecture
 fact nodes
 nodes=$(ask /nodes)
 printf '%s\n' "$nodes"
-# A host that Proxmox VE knows by another name answers nothing of its own; `init` says so.
+# If Proxmox VE knows this host by another name, there are no facts of its own; `init` says so.
 case $nodes in
   *"\"node\":\"$node\""*)
     fact networks
@@ -40,7 +40,7 @@ if [ -n "$CLUSTER" ]; then
   POOL=$CLUSTER
   for one in $(pools); do members "$one"; done
 fi
-# Addresses that somebody has: this host, its neighbours, and the guests by their configuration.
+# Addresses in use: of this host, of its neighbours, and of the guests by their configuration.
 fact addresses
 {
   ip -4 -o address show | awk '{ print $4 }' | cut -d/ -f1
@@ -61,7 +61,7 @@ elif grep -q '^# proxmox-k3s-gate: ' "$GATE_FILE"; then
 else
   echo foreign
 fi
-# A gate may have limits of its own (--node-key, --artifacts).
+# A gate may have its own limits (--node-key, --artifacts).
 fact limits
 grep -E '^shape (FROM|AUTHORIZED_KEYS) ' "$GATE_FILE" 2>/dev/null || :
 fact end

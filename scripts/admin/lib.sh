@@ -16,12 +16,12 @@ refuse() { # refuse VERB PATH…: pvesh failed, and said why
   fail "pvesh $1 $2: $(printf '%s' "$said" | paste -sd ' ' -)" "fix the cause on the host, then run the command again: it goes on where it stopped"
 }
 
-# Only these words say that there is no such thing. After any other failure nothing is known, so the step fails: a guard must
-# not let something pass that it could not read.
+# Only these words mean that there is no such thing. After any other failure nothing is known, so the step fails: a check must not
+# pass if it could not read.
 is_missing() { printf '%s' "$said" | grep -qE 'does not exist|no such (user|token)'; }
 
-# ask PATH [OPTION…]: the API's answer as one line of JSON, with sorted keys; nothing if there is no such thing. In a pipeline
-# its failure would be lost, so its answer goes into a variable.
+# ask PATH [OPTION…]: the API's answer as one line of JSON, with sorted keys; nothing if there is no such thing. Put its answer into a
+# variable, because a pipeline would lose its failure.
 ask() {
   { said=$(pvesh get "$@" --output-format json 2>&1 >&3) || is_missing || refuse get "$@"; } 3>&1
 }
@@ -40,8 +40,8 @@ tell() { # tell MADE|STANDS|DIFFERS|REMOVED|KEPT WHAT
   printf '%s\t%s\n' "$1" "$2"
 }
 
-# note FILE LINE: into the record of what was not there before. It comes before the thing itself: after a kill the record has
-# at most one thing too many, and the removal of something that is not there does nothing.
+# note FILE LINE: adds a thing that was not there before to the record. Note it before you make it: after a kill the record has at most
+# one thing too many, and the removal of something that is not there does nothing.
 note() {
   mkdir -p "$RECORDS"
   grep -qxF -- "$2" "$RECORDS/$1" 2>/dev/null || printf '%s\n' "$2" >>"$RECORDS/$1"
@@ -53,7 +53,7 @@ forget() {
   mv -f "$RECORDS/.new" "$RECORDS/$1"
 }
 
-# noted FILE LINE VERB PATH [OPTION…]: notes a thing and makes it; the API's answer.
+# noted FILE LINE VERB PATH [OPTION…]: notes a thing and makes it; prints the API's answer.
 noted() {
   file=$1 line=$2
   shift 2
@@ -73,7 +73,7 @@ members() { # members POOL: the guests in it
   printf '%s' "$answer" | grep -o '"vmid":"\{0,1\}[0-9]*' | grep -o '[0-9]*$' | paste -sd ' ' -
 }
 
-# The cluster's pools: POOL, and those of its record, because the cluster may run in a pool of another name.
+# The cluster's pools: POOL, and those of its record, because the cluster may run in a pool with another name.
 pools() {
   {
     printf '%s\n' "$POOL"

@@ -1,4 +1,4 @@
-# Makes on the Proxmox host what a cluster needs: pool, roles, user, rights, template. What stands is left as it is.
+# Makes on the Proxmox host what a cluster needs: pool, roles, user, rights, template. Does not change what already exists.
 # CLUSTER POOL API_USER GRANTS ("PATH ROLE PRIVILEGE,…" a line) TEMPLATE ("STORAGE FILE" or empty) GATE_FILE HOST_KEY
 
 umask 077
@@ -68,7 +68,7 @@ if [ -n "$TEMPLATE" ]; then
   fi
 fi
 
-# The gate is installed next, over the same connection. Before that, what of it is there.
+# The gate is installed next, over the same connection. Before that, note the parts of it that do not exist yet.
 [ -e /var/log/proxmox-k3s ] || note .shared "folder /var/log/proxmox-k3s"
 [ -e "$GATE_FILE" ] || note .shared gate
 grep -qF -- "$HOST_KEY" /root/.ssh/authorized_keys 2>/dev/null || note "$CLUSTER" "key $HOST_KEY"

@@ -1,10 +1,10 @@
-# Takes back what init made on the host for a cluster, and nothing else. CLUSTER POOL API_USER GATE_FILE
+# Removes what init made on the host for a cluster, and nothing else. CLUSTER POOL API_USER GATE_FILE
 
 keys=/root/.ssh/authorized_keys
 
 [ -n "$CLUSTER" ] || fail "no cluster is named" "name it with --name, as init was given it"
 others=$(find "$RECORDS" -type f ! -name '.*' ! -name "$CLUSTER" 2>/dev/null || :)
-# What clusters share may be left of a former run that was cut off.
+# An interrupted former run may have left the things that clusters share.
 if [ ! -e "$RECORDS/$CLUSTER" ] && { [ -n "$others" ] || [ ! -e "$RECORDS/.shared" ]; }; then
   tell KEPT "everything: this host has no record that init made something for $CLUSTER"
   exit 0
@@ -68,7 +68,7 @@ remove() { # remove KIND WORD…: one line of the record
   tell REMOVED "$shown"
 }
 
-take_back() { # take_back RECORD: from its end, so that a run that was cut off goes on
+take_back() { # take_back RECORD: from its end, so that an interrupted run can continue
   number=$(wc -l <"$RECORDS/$1")
   while [ "$number" -gt 0 ]; do
     line=$(sed -n "${number}p" "$RECORDS/$1")
@@ -80,7 +80,7 @@ take_back() { # take_back RECORD: from its end, so that a run that was cut off g
   done
 }
 
-# The record of the cluster goes last, because it says that this work is not done.
+# Remove the record of the cluster last, because it shows that this work is not done.
 if [ -e "$RECORDS/$CLUSTER" ]; then take_back "$CLUSTER"; fi
 if [ -z "$others" ] && [ -e "$RECORDS/.shared" ]; then take_back .shared; fi
 for record in .shared "$CLUSTER"; do [ -s "$RECORDS/$record" ] || rm -f "$RECORDS/$record"; done

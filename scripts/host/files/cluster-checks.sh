@@ -1,8 +1,8 @@
-# Runs inside a guest, behind lib/node-checks, on stdin of `sh -s`: whether the pod network and services are reached from there.
+# Runs inside a guest, after lib/node-checks, on stdin of `sh -s`: checks whether it reaches the pod network and services.
 # Arguments: PEERS ("node address" of a pod on each other node, one per line), SERVICE (address of the API's service),
 # DNS (address of the cluster's DNS, may be empty).
 
-# echoes ADDRESS: by ping, or, where there is none, because it refuses a connection: so packets go both ways.
+# echoes ADDRESS: it answers a ping. Without ping: it refuses a connection, which also shows that packets go both ways.
 # shellcheck disable=SC2016 # the values of bash
 echoes() {
   if command -v ping >/dev/null; then
@@ -12,7 +12,7 @@ echoes() {
   fi
 }
 
-# named NAME_OR_ADDRESS: what the cluster's DNS makes of it, whatever the node's own resolver is.
+# named NAME_OR_ADDRESS: the answer of the cluster's DNS, independent of the node's own resolver.
 # shellcheck disable=SC2016 # the values of the inner shell
 named() {
   printf 'nameserver %s\n' "$DNS" >"$scratch/resolv.conf"
@@ -45,7 +45,7 @@ END
     finding fail service "it does not reach the service kubernetes at $SERVICE:443" "journalctl -u k3s -u k3s-agent on the node names what kube-proxy lacks"
   fi
   if [ -z "$DNS" ] || ! command -v unshare >/dev/null; then return 0; fi
-  # The address tells the name, and the name the address: whatever the cluster's domain is.
+  # Look up the name by the address, then the address by the name: this works with any cluster domain.
   name=$(named "$SERVICE" | awk '{ print $2 }')
   if [ -n "$name" ] && [ "$(named "$name" | awk '{ print $1 }')" = "$SERVICE" ]; then
     finding ok service-name "the cluster's DNS knows $name"

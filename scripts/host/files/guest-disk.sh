@@ -1,7 +1,7 @@
-# Runs inside a virtual machine, on stdin of `sh -s`: the root file system takes all of its disk, which may have grown.
+# Runs inside a virtual machine, on stdin of `sh -s`: grows the root file system to the size of its disk, which may have grown.
 set -eu
 
-# quietly COMMAND…: what it says is of use only if it fails.
+# quietly COMMAND…: prints its output only if it fails.
 quietly() { said=$("$@" 2>&1) || { code=$?; printf '%s\n' "$said" >&2; return "$code"; }; }
 
 read -r device type <<EOF
@@ -11,7 +11,7 @@ name=$(basename "$(readlink -f "$device")")
 if [ -e "/sys/class/block/$name/partition" ]; then
   disk=$(basename "$(dirname "$(readlink -f "/sys/class/block/$name")")")
   if command -v growpart >/dev/null; then
-    growpart "/dev/$disk" "$(cat "/sys/class/block/$name/partition")" >/dev/null || [ $? -eq 1 ] # 1: it has all of the disk already
+    growpart "/dev/$disk" "$(cat "/sys/class/block/$name/partition")" >/dev/null || [ $? -eq 1 ] # 1: nothing to grow
   elif [ -e /etc/NIXOS ]; then
     echo "the partition of / takes all of its disk at the next boot"
   else

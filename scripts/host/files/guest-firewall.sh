@@ -1,7 +1,7 @@
-# Runs inside the guest: the node's packet filter, a table of its own. All other tables are K3s' and are not touched.
+# Runs inside the guest: the node's packet filter, a separate table. All other tables are K3s' and are not touched.
 # Arguments: try SECONDS | give | keep | back | off. The rules to try or give are /run/k3smesh/rules.nft.
-# `try` applies them for SECONDS at most; then `back` brings the former ones, unless `keep` came before. Rules on trial are on
-# no disk, so that a reboot brings the former ones too. Its last line is one word: tried, given, kept, unchanged, former or off.
+# `try` applies them for SECONDS at most; then `back` restores the former ones, unless `keep` came before. Rules on trial are not on
+# the disk, so that a reboot also restores the former ones. The last line is one word: tried, given, kept, unchanged, former or off.
 set -eu
 umask 022
 DIR=/etc/k3smesh
@@ -9,10 +9,10 @@ RULES=$DIR/rules.nft
 OFFERED=/run/k3smesh/rules.nft
 TRIAL=/run/k3smesh/trial.nft
 UNIT=k3smesh.service
-# NixOS has its commands there, also for a unit.
+# NixOS has its commands in this folder. A unit needs it in PATH too.
 PATH=$PATH:/run/current-system/sw/bin
 mkdir -p "$DIR" /run/k3smesh
-# Whoever can open the lock can hold it, also against the way back.
+# Whoever can open the lock can hold it, and so block the way back.
 chmod 0700 /run/k3smesh
 exec 9>/run/k3smesh/lock
 flock -w 30 9
@@ -23,7 +23,7 @@ fail() {
   printf 'error: %s\nnext: %s\n' "$1" "$2"
   exit 1
 }
-# What ends it unseen is no silence of the guest's.
+# If a command fails without an error of this script, report that, so that the host does not think that the guest is silent.
 trap 'test $? -eq 0 || test $said = yes || fail "the last command above failed" "fix its cause, then pulumi up"' EXIT
 is_loaded() { nft list table inet k3smesh >/dev/null 2>&1; }
 end_trial() { systemctl stop k3smesh-back.timer 2>/dev/null || :; }
@@ -69,7 +69,7 @@ case $1 in
     if ! nft -f "$TRIAL"; then
       end_trial
       back
-      fail "nft did not load the rules" "the lines above say why; then pulumi up"
+      fail "nft did not load the rules" "fix the cause in the lines above, then pulumi up"
     fi
     echo tried
     ;;
@@ -80,7 +80,7 @@ case $1 in
     echo given
     ;;
   keep)
-    # Only what the host asks to keep: others may have been given meanwhile.
+    # Only the rules that the host asks to keep: it may have given others in the meantime.
     if [ -e "$TRIAL" ] && cmp -s "$OFFERED" "$TRIAL"; then
       install_rules "$TRIAL"
       end_trial
@@ -98,7 +98,7 @@ case $1 in
     ;;
   off)
     end_trial
-    # Since a boot it is active, and would stay so without its file.
+    # After a boot the unit is active, and would stay active without its file.
     if has_own_units; then
       systemctl disable -q --now "$UNIT" 2>/dev/null || :
       rm -f "/etc/systemd/system/$UNIT"

@@ -1,4 +1,4 @@
-# Runs inside a virtual machine, on stdin of `sh -s`: a machine id of its own. Says "new machine id" if the machine must restart.
+# Runs inside a virtual machine, on stdin of `sh -s`: gives it a unique machine id. Prints "new machine id" if the machine must restart.
 # A template that was not cleaned gives all its clones the same one. What is derived from it, for example the id in DHCP, would be
 # the same too.
 set -eu
@@ -15,7 +15,7 @@ is_own() {
 
 if [ ! -e /var/lib/proxmox-k3s ] && [ -e /etc/machine-id ] && ! is_own; then
   rm -f /var/lib/dbus/machine-id
-  # Not removed: without the file the next boot would be a first one, in which systemd enables units by its presets.
+  # Empty it, do not remove it: without the file the next boot is a first boot, in which systemd enables units by its presets.
   : >/etc/machine-id
   systemd-machine-id-setup
   if [ -d /var/lib/dbus ]; then ln -s /etc/machine-id /var/lib/dbus/machine-id; fi

@@ -1,10 +1,10 @@
-# Runs inside the guest: the system that was built there (node/nixos-build.sh), on trial and kept. K3s runs on meanwhile.
-# Arguments: try SECONDS | said | keep | apply | back. `try` answers at once; `said` says how it went. A system on trial is not the
-# one that the machine boots with: after SECONDS, or a reboot, the former one is back, unless `keep` came before.
-# Its last line is one word: waiting, tried, kept, unchanged or former.
+# Runs inside the guest: switches to the system that was built there (node/nixos-build.sh), on trial first. K3s runs meanwhile.
+# Arguments: try SECONDS | said | keep | apply | back. `try` answers at once; `said` prints the result. The machine does not boot with a
+# system on trial: after SECONDS, or a reboot, the former one is back, unless `keep` came before.
+# The last line is one word: waiting, tried, kept, unchanged or former.
 set -eu
 umask 022
-# What ends it unseen is said too.
+# Also answer if a command fails.
 trap 'test $? -eq 0 || echo former' EXIT
 TRIAL=/run/proxmox-k3s-nixos
 mkdir -p "$TRIAL"
@@ -31,12 +31,12 @@ case $1 in
     say_so waiting
     install -m 0700 "$0" "$TRIAL/guest-nixos.sh"
     own --unit=proxmox-k3s-back --on-active="$2" --timer-property=AccuracySec=1s /bin/sh "$TRIAL/guest-nixos.sh" back
-    # A unit of its own: a switch may restart the guest agent, and what it runs would end with it.
+    # In a separate unit: a switch may restart the guest agent, which would end its commands.
     own --unit=proxmox-k3s-switch /bin/sh "$TRIAL/guest-nixos.sh" apply
     echo waiting
     ;;
   apply)
-    # NixOS calls a switch failed if any unit has failed, also one that had failed before.
+    # A switch fails if any unit has failed, even one that had failed before.
     code=0
     nixos_rebuild test >"$TRIAL/log" 2>&1 || code=$?
     if is_there; then
@@ -54,7 +54,7 @@ case $1 in
       end_trial
       if goes_back; then
         echo former
-      # Not `switch`: this one touches no unit again, so it fails only if the boot loader does.
+      # `boot`, not `switch`: it does not touch units again, so it fails only if the boot loader cannot be installed.
       elif nixos_rebuild boot >"$TRIAL/log" 2>&1; then
         rm -f "$TRIAL/former"
         echo kept

@@ -1,6 +1,6 @@
-# Runs inside the guest: shows the progress of the onboarding at port 8080 of the node's address, for reading, until it is done
-# (lib/progress.sh). The units are in /run, so a restart of the machine ends it too. `delete` closes the page.
-# Arguments: ACTION, NAME, ADDRESS. Its other files are in /run/proxmox-k3s-page. Its last line says what the node shows.
+# Runs inside the guest: opens a read-only page at port 8080 of the node's address with the progress of the onboarding, until it is
+# done (lib/progress.sh). The units are in /run, so a restart of the machine also closes the page. `delete` closes it.
+# Arguments: ACTION, NAME, ADDRESS. Its other files are in /run/proxmox-k3s-page. Its last line is its result, for people.
 set -eu
 umask 077
 ACTION=$1 NAME=$2 ADDRESS=$3
@@ -15,7 +15,7 @@ no_page() { # no_page WHY
 }
 [ "$ACTION" != delete ] || no_page "$NAME shows no page any more"
 [ "$(state_of health_check_ready)" != "done" ] || no_page "the onboarding of $NAME is done, so it shows no page"
-# It may have joined before there were reports: then no last step would end the page.
+# A node may have joined with an older version, which wrote no reports. Then no last step would end the page.
 [ ! -e /var/lib/proxmox-k3s/started ] || no_page "$NAME has joined before, so it shows no page"
 # shellcheck disable=SC2119 # no step, so all are pending
 progress

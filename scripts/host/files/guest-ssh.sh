@@ -25,19 +25,19 @@ touch "$keys"
 } >"$from/keys.new"
 cmp -s "$from/keys.new" "$keys" || install -m 0600 "$from/keys.new" "$keys"
 
-# Proxmox VE gives cloud-init a new instance id whenever the machine's address or DNS changes, and cloud-init would make new host
-# keys then.
+# Proxmox VE gives cloud-init a new instance id when the machine's address or DNS changes, and cloud-init would then make new host
+# keys.
 if command -v cloud-init >/dev/null; then
   mkdir -p /etc/cloud/cloud.cfg.d
   (umask 022 && echo 'ssh_deletekeys: false' >/etc/cloud/cloud.cfg.d/99-proxmox-k3s.cfg)
 fi
 
-# NixOS gets these settings by its module (plan/render/nixosModule.ts).
+# NixOS gets these settings from its module (plan/render/nixosModule.ts).
 if [ ! -e /etc/NIXOS ]; then
   put 0644 sshd.conf /etc/ssh/sshd_config.d/10-proxmox-k3s.conf
   put 0644 sshd-tmpfiles.conf /etc/tmpfiles.d/proxmox-k3s-sshd.conf
 else
-  # Its cloud-init makes new host keys when sshd runs already.
+  # cloud-init on NixOS makes new host keys after sshd has started, so restart sshd.
   changed=yes
 fi
 install -d -m 0755 /run/sshd # systemd may create it at the same moment

@@ -1,4 +1,4 @@
-# Unmounts a disk that Longhorn had, for good; what is on it stays. Runs in the guest. Argument: the disk's serial.
+# Unmounts a disk that Longhorn no longer has, also for later boots; its data stays. Runs in the guest. Argument: the disk's serial.
 set -eu
 at=/mnt/longhorn/$1
 awk -v at="$at" '/^[ \t]*#/ || $2 != at' /etc/fstab >/etc/fstab.new
@@ -9,7 +9,7 @@ else
   mv -f /etc/fstab.new /etc/fstab
   systemctl daemon-reload
 fi
-# Longhorn may hold it for some moments more.
+# Longhorn may still use it for some moments.
 tries=0
 while findmnt -nr -M "$at" >/dev/null; do
   umount "$at" && break

@@ -1,5 +1,6 @@
-# Runs inside a guest, behind lib/node-checks, on stdin of `sh -s`: whether ports of nodes take a connection from there. Arguments:
-# TARGETS ("NAME ADDRESS", one per line), PORTS (separated by blanks). Answers "NAME PORT answers|silent" a line; nothing without bash.
+# Runs inside a guest, after lib/node-checks, on stdin of `sh -s`: checks whether ports of nodes accept a connection from there.
+# Arguments: TARGETS ("NAME ADDRESS", one per line), PORTS (separated by blanks). Answers "NAME PORT answers|silent", one per line;
+# nothing without bash.
 
 node_ports() {
   if ! command -v bash >/dev/null; then return 0; fi

@@ -10,7 +10,7 @@ answer() { # answer STATUS TYPE: the head; what follows on stdin is the body
   if [ "$method" != HEAD ]; then cat; fi
 }
 
-# page: a row for each line of status.json that is a step. A message has no quotes; its other signs are escaped.
+# page: a row for each line of status.json that is a step. A message has no quotes; other special characters are escaped.
 page() {
   node=$(sed -n 's/^  "node": "\([a-z0-9-]*\)",$/\1/p' status.json)
   printf '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="3">'
@@ -33,7 +33,7 @@ page() {
 }
 
 read -r method path _ || exit 0
-# The rest of the head, or the answer would be cut off.
+# Read the rest of the head, or the answer would be cut off.
 while read -r line; do
   if [ "${line%"$carriage"}" = "" ]; then break; fi
 done
