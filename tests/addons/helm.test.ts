@@ -111,7 +111,7 @@ describe("an upgrade that is killed, with the provider", () => {
     setPort(30_082);
     const { changes, said } = await upSaying();
     expect(changes).toEqual({ traefik: ["update"] });
-    expect(said).toContain("nothing runs any more: kubectl -n traefik delete secret sh.helm.release.v1.traefik.v2");
+    expect(said).toContain("it no longer runs: kubectl -n traefik delete secret sh.helm.release.v1.traefik.v2");
     expect(said).toContain(SAID_REMOVED);
     expect(await nodePort()).toBe("30082");
     expect(await revisions()).toEqual(["superseded", "deployed"]);
