@@ -39,10 +39,10 @@ export async function findRepairs({ plan, credentials, former, change, repaired 
   if (cluster === undefined) return NO_REPAIRS;
   const found = repairs(plan, change, { cluster, at: new Date(), kubeconfigEnds: repaired.kubeconfigEnds });
   for (const node of found.firewall)
-    void pulumi.log.warn(`${node}: it runs without the last rules of its firewall; it gets them`);
+    void pulumi.log.warn(`${node}: it runs without the latest rules of its firewall; it gets them now`);
   for (const node of found.staying)
     void pulumi.log.warn(
-      `${node}: a removal of it, or of its disks for Longhorn, did not end; it takes pods and replicas again as the config says`,
+      `${node}: a removal of it, or of its disks for Longhorn, did not complete; it gets pods and replicas again, as the config says`,
     );
   for (const line of [...found.notices, ...found.nodes.map(({ words }) => words)]) void pulumi.log.warn(line);
   return found;
@@ -65,7 +65,9 @@ async function lookAt(
   }
   await requireGate(target, name);
   if (cause !== undefined)
-    await pulumi.log.warn(`no look at the cluster, so this run repairs nothing in it: ${cause.split("\n")[0]}`);
+    await pulumi.log.warn(
+      `the cluster could not be checked, so this run repairs nothing in it: ${cause.split("\n")[0]}`,
+    );
   return undefined;
 }
 

@@ -41,7 +41,7 @@ export interface ClusterSight {
    * Whether K3s runs, for each running guest of ours that has K3s. A guest whose K3s is starting or failing is not in the list.
    */
   readonly k3s: readonly { readonly node: string; readonly runs: boolean }[];
-  /** Nodes that run without the last rules of their firewall. */
+  /** Nodes that run without the latest rules of their firewall. */
   readonly oldFirewall: readonly string[];
   /** Undefined if no server answers. */
   readonly nodes: readonly NodeSight[] | undefined;

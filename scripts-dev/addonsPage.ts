@@ -14,5 +14,5 @@ This page lists every key below \`proxmox-k3s-addons:addons\` in a stack file of
 example, and [Add-ons](addons.md) says what each part does. If the config has mistakes, the program creates nothing, and the error
 lists all of them.
 
-Nothing is deployed by default. A key in a section counts only if the section is there.
+Nothing is deployed by default. The keys of a section apply only if the section exists.
 `;

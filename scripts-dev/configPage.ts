@@ -48,7 +48,7 @@ example. If the config has mistakes, the program creates nothing, and the error 
 The last column of the tables says what a change of the key does to a running cluster. A preview needs only the stack's state
 to show it, not Proxmox VE or the cluster.
 
-The tests in the last column make such a change with \`pulumi up\`. Each key has a test, too: see [the end of this
+The tests in the last column make such a change with \`pulumi up\`. Each key also has a test: see [the end of this
 page](#changes-and-their-tests).
 
 | effect | what happens | what the preview shows | test |

@@ -38,7 +38,7 @@ export const initCommand = new Command("init")
   .option("--sha256 <sum>", "the SHA-256 of the image of a URL")
   .option("--dry-run", "print the script for the host and the stack file, and change nothing")
   .option("--yes", "ask nothing")
-  .option("--undo", "take back what init made on the host for --name")
+  .option("--undo", "remove what init created on the host for --name")
   .option("--ssh <command>", "the SSH command to use", "ssh")
   .addHelpText(
     "after",

@@ -21,7 +21,7 @@ export function description({ plan, proposal }: Setup, facts: HostFacts, downloa
     "",
     `On the host: resource pool ${plan.proxmox.resourcePool}, roles PulumiK3s…, user ${apiUserOf(plan.name)} with the token ${TOKEN}, the gate ${GATE_FILE}${download === undefined ? "" : `, the template ${download}`}.`,
     `On this machine: two SSH keys ~/.ssh/proxmox-k3s-${plan.name}-…, ${proposal ? `Pulumi.${plan.name}.yaml, ` : ""}the stack ${plan.name} and its secrets.`,
-    "--dry-run prints the script for the host and the stack file; --undo takes back what is made on the host.",
+    "--dry-run prints the script for the host and the stack file; --undo removes what is created on the host.",
     "",
   ].join("\n");
 }

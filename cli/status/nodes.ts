@@ -46,8 +46,8 @@ function checkFirewall(plan: ClusterPlan, { oldFirewall }: ClusterSight): readon
   if (plan.firewall === undefined) return [];
   const found = plan.nodes
     .filter(({ name }) => oldFirewall.includes(name))
-    .map(({ name }) => broken("firewall", name, "runs without the last rules of its firewall", "pulumi up"));
-  return orWell("firewall", "all nodes that run have its last rules", found);
+    .map(({ name }) => broken("firewall", name, "runs without the latest rules of its firewall", "pulumi up"));
+  return orWell("firewall", "all running nodes have its latest rules", found);
 }
 
 const orWell = (check: string, seen: string, found: readonly Difference[]): readonly Difference[] =>

@@ -74,7 +74,7 @@ export function explain({ operation, node, kind, vmId, urn, pool, message }: Mac
     );
   if (UNTRUSTED.test(message) && !/while waiting for task/.test(message))
     return text(
-      "the Proxmox provider does not trust the API's certificate, so it asked nothing",
+      "the Proxmox provider does not trust the API's certificate, so it sent no request",
       `${ownCommand("doctor")}, which says what is wrong with the certificate; then pulumi up`,
     );
   if (FORBIDDEN.test(message))

@@ -25,7 +25,7 @@ it("makes no guest, and names the doctor to find the cause", async () => {
   expect(run.code).not.toBe(0);
   expect(run.errors.join("\n")).toMatch(/x509: certificate signed by unknown authority|failed to verify certificate/);
   expect(run.warnings.join("\n")).toContain(
-    "k3s-master: the Proxmox provider does not trust the API's certificate, so it asked nothing\nnext:  npx proxmox-k3s doctor",
+    "k3s-master: the Proxmox provider does not trust the API's certificate, so it sent no request\nnext:  npx proxmox-k3s doctor",
   );
   expect([lab.guests, lab.asked]).toEqual([[], []]);
   const { stdout } = await lab.doctor();

@@ -86,7 +86,7 @@ it("a node that is down does not delay the others, and gets the rules from the n
   succeeded(up);
   expect(up.changes).toEqual({ "homelab-firewall": ["update"] });
   expect(up.warnings.join("\n")).toContain(
-    "k3s-worker-02: it runs without the last rules of its firewall; it gets them",
+    "k3s-worker-02: it runs without the latest rules of its firewall; it gets them now",
   );
   expect(letsIn(103)).toBe(true);
 });

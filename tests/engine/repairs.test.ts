@@ -89,7 +89,7 @@ it("an unreachable host, or a cluster that cannot be checked, does not stop an u
   const blind = await lab.up();
   expect([blind.code, blind.changes]).toEqual([0, {}]);
   expect(blind.warnings.join("\n")).toContain(
-    "no look at the cluster, so this run repairs nothing in it: homelab-status: the disk is full",
+    "the cluster could not be checked, so this run repairs nothing in it: homelab-status: the disk is full",
   );
   lab.host.clearFailures();
 });

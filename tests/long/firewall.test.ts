@@ -276,12 +276,15 @@ it("a node that is down does not stop the others; status names it when it is bac
   await eventually(120, () => lab.inGuest(AGENT, "systemctl is-active k3s-agent"));
   expect(await loaded(AGENT)).not.toContain("9100-9101");
   const status = await lab.cluster("status");
-  expect([status.code, status.stdout]).toEqual([1, expect.stringMatching(/without the last rules\s+of its firewall/)]);
+  expect([status.code, status.stdout]).toEqual([
+    1,
+    expect.stringMatching(/without the latest rules\s+of its firewall/),
+  ]);
   const healed = await up();
   succeeded(healed);
   expect(healed.changes).toEqual({ [FIREWALL]: ["update"] });
   expect(await loaded(AGENT)).toContain("9100-9101");
-  expect((await lab.cluster("status")).stdout).not.toMatch(/without the last rules/);
+  expect((await lab.cluster("status")).stdout).not.toMatch(/without the latest rules/);
 }, 400_000);
 
 it("switching it off leaves no rules or files on the nodes or on the host, and no request fails", async () => {

@@ -70,7 +70,7 @@ test.each(["create", "update", "delete"] as const)(
   (operation) => {
     const why = "tls: failed to verify certificate: x509: certificate signed by unknown authority";
     expect(failure(operation, `failed to perform HTTP POST request - Reason: Post "https://pve:8006/": ${why}`)).toBe(
-      "k3s-worker-01: the Proxmox provider does not trust the API's certificate, so it asked nothing\n" +
+      "k3s-worker-01: the Proxmox provider does not trust the API's certificate, so it sent no request\n" +
         "next:  npx proxmox-k3s doctor, which says what is wrong with the certificate; then pulumi up",
     );
   },

@@ -10,7 +10,7 @@ export function checkFlux({ flux }: Draft): Problem[] {
   if (flux.install === "chart" && flux.chart === undefined)
     problems.push({
       path: "addons.flux.chart",
-      problem: "is missing: install: chart installs it",
+      problem: "is missing, but install: chart needs it",
       hint: "for example { source: oci://ghcr.io/fluxcd-community/charts/flux2, version: 2.18.3, digest: sha256:… }",
     });
   if (flux.install === "none" && flux.chart !== undefined)

@@ -15,7 +15,7 @@ export function checkIngress({ ingress }: Draft): Problem[] {
   if (traefik === "release" && chart === undefined)
     problems.push({
       path: "addons.ingress.chart",
-      problem: "is missing: traefik: release installs it",
+      problem: "is missing, but traefik: release needs it",
       hint: "for example { source: oci://ghcr.io/traefik/helm/traefik, version: 41.3.0, digest: sha256:… }",
     });
   if (traefik === "helmChartConfig" && chart !== undefined)
@@ -54,7 +54,7 @@ export function checkIngressOn({ ingress }: Draft, { disabled, version }: Cluste
   if (ingress.traefik === "release" && hasOwn)
     problems.push({
       path,
-      problem: "would be a second Traefik beside that of K3s",
+      problem: "would be a second Traefik in addition to that of K3s",
       hint: "set cluster.k3s.disable: [traefik] in the cluster's config and run `pulumi up` there; or set helmChartConfig",
     });
   if (ingress.loadBalancer && disabled.includes("servicelb"))

@@ -67,7 +67,7 @@ function checkClass({ defaultClass }: LonghornSettings, { disabled }: Cluster): 
   return [
     {
       path: `${PATH}.defaultClass`,
-      problem: "would be a second default beside K3s' local-path",
+      problem: "would be a second default in addition to K3s' local-path",
       hint: "set false, and storageClassName: longhorn in claims; or, if nothing uses local-path, disable: [local-storage] in the cluster's config",
     },
   ];

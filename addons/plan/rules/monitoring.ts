@@ -44,7 +44,7 @@ function checkFirewall({ firewall, nodes, podCidr }: Cluster): Problem[] {
   return [
     {
       path: PATH,
-      problem: `cannot ask the nodes: their firewall closes port ${EXPORTER_PORT} to ${shut.join(", ")}`,
+      problem: `cannot reach the nodes: their firewall closes port ${EXPORTER_PORT} to ${shut.join(", ")}`,
       hint: `set firewall.extra: { node-exporter: { ports: ${EXPORTER_PORT}, networks: [the network of the nodes, ${podCidr}] } } in the cluster's config, and run \`pulumi up\` there`,
     },
   ];

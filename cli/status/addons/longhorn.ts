@@ -129,7 +129,7 @@ function checkDisk(serial: string, own: LonghornNodeSight, sight: Sight): Differ
 function checkEvictions(own: LonghornNodeSight, sight: Sight): Difference[] {
   const { name } = own;
   if (isLeaving(name, sight)) return [];
-  const words = "is being emptied by Longhorn, and no removal of this program asks for that";
+  const words = "is being emptied by Longhorn, but no removal of this program is running";
   if (own.evictionRequested) return [odd(CHECK, name, words, `${patch(own, TAKES_REPLICAS)}, if nobody wants it`)];
   const evicted = own.disks.filter(({ evictionRequested }) => evictionRequested);
   return evicted.map((disk: LonghornDiskSight) =>

@@ -83,7 +83,7 @@ describe("Longhorn", () => {
     [
       "an eviction that is left over",
       second({ allowScheduling: false, evictionRequested: true }),
-      `warn longhorn: vm-2 is being emptied by Longhorn, and no removal of this program asks for that → ${PATCH} '{"spec":{"allowScheduling":true,"evictionRequested":false}}', if nobody wants it`,
+      `warn longhorn: vm-2 is being emptied by Longhorn, but no removal of this program is running → ${PATCH} '{"spec":{"allowScheduling":true,"evictionRequested":false}}', if nobody wants it`,
     ],
     [
       "a disk that Longhorn does not know",
@@ -108,7 +108,7 @@ describe("Longhorn", () => {
     [
       "the eviction of a disk that is left over",
       second({ disks: [disk(), disk({ name: "old", path: "/mnt/old", evictionRequested: true })] }),
-      `warn longhorn: vm-2 has the disk old, which is being emptied by Longhorn, and no removal of this program asks for that → ${PATCH} '{"spec":{"disks":{"old":{"allowScheduling":true,"evictionRequested":false}}}}', if nobody wants it`,
+      `warn longhorn: vm-2 has the disk old, which is being emptied by Longhorn, but no removal of this program is running → ${PATCH} '{"spec":{"disks":{"old":{"allowScheduling":true,"evictionRequested":false}}}}', if nobody wants it`,
     ],
     [
       "a node that Kubernetes does not have any more, and to which Longhorn may still give replicas",

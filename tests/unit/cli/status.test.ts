@@ -41,7 +41,7 @@ const W1 = "k3s-worker-01";
 test("a node that runs without the latest rules of its firewall has a line, if the nodes have a firewall", () => {
   const plan = planOf({ firewall: { enabled: true, adminNetworks: ["192.168.2.0/24"] } });
   const old = (of: ClusterPlan): Sight => withCluster(of, () => ({ oldFirewall: [W1] }));
-  const line = "fail firewall: k3s-worker-01 runs without the last rules of its firewall → pulumi up";
+  const line = "fail firewall: k3s-worker-01 runs without the latest rules of its firewall → pulumi up";
   expect([differences(old(plan), plan), differences(goodSight(plan), plan), differences(old(ONE))]).toEqual([
     [line],
     [],
