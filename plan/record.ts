@@ -49,7 +49,7 @@ export interface NodeRecord {
   readonly os?: "nixos" | undefined;
   /** SHA-256 of the NixOS module of the system with which K3s was started. */
   readonly moduleSum?: string | undefined;
-  /** Of virtual machines only. */
+  /** Only for virtual machines. */
   readonly cpuType?: string | undefined;
   readonly memoryMiB: number;
   /** 0 for a virtual machine: Proxmox VE gives it no swap. */

@@ -15,7 +15,7 @@ export interface NodeChange {
   readonly effect: NodeEffect;
   /** The changed settings, in a person's words: "memory"; empty for a node that joins or leaves. */
   readonly reasons: readonly string[];
-  /** Of a node that leaves: its further disks, and the guest that keeps them. */
+  /** For a node that leaves: its further disks, and the guest that keeps them. */
   readonly disks?: { readonly serials: readonly string[]; readonly vmId: number };
 }
 

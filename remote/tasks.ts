@@ -58,7 +58,7 @@ export const KEPT_LEAVE = [
 
 const ACTS = ["lib/task", "lib/guest", "lib/acts"];
 const CLUSTER = [...ACTS, "lib/cluster"];
-/** Of tasks that run on a node and report its onboarding. */
+/** Parts of tasks that run on a node and report its onboarding. */
 const ONBOARDING = ["lib/task", "lib/progress", "lib/doing"];
 /** The files with which a guest shows its progress. */
 const GUEST_PAGE = {

@@ -23,7 +23,7 @@ export interface BridgeFact {
 /** The facts about a Proxmox host (`scripts/admin/facts.sh`). */
 export interface HostFacts {
   readonly node: string;
-  /** Of pve-manager, for example `9.2.3`. */
+  /** Version of pve-manager, for example `9.2.3`. */
   readonly version: string;
   readonly architecture: string;
   /** The nodes of its Proxmox VE cluster. */

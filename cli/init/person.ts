@@ -2,7 +2,7 @@ import * as readline from "node:readline/promises";
 
 import { InitError } from "./problem";
 
-/** Who answers the questions. */
+/** Answers questions: a person at a terminal, or the defaults. */
 export interface Person {
   /**
    * @param otherwise the answer if it is empty

@@ -60,9 +60,9 @@ export interface Proposal {
   readonly network: { readonly cidr: string; readonly gateway: string; readonly bridge: string };
   readonly nameservers: readonly string[];
   readonly pools: { readonly control: ProposedPool; readonly worker: ProposedPool };
-  /** Of containers. */
+  /** The template of containers. */
   readonly template?: TemplateChoice;
-  /** Of virtual machines. */
+  /** The source of virtual machines. */
   readonly source?: VmSourceChoice;
 }
 
