@@ -32,7 +32,7 @@ interface DemoOptions {
   readonly name: string;
   /** With an agent in a container and one in a virtual machine instead of two in containers. */
   readonly mixed?: boolean;
-  /** With what runs in the cluster, by the program in `addons/`. */
+  /** With the add-ons, by the program in `addons/`. */
   readonly addons?: boolean;
 }
 

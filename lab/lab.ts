@@ -79,7 +79,7 @@ export function labPaths(name: string) {
     etcPve: path.join(state, "etc-pve"),
     /** `/var/lib/lxc` of the Proxmox host: a guest's root file system is `<vmid>/rootfs`. */
     lxc: path.join(state, "lxc"),
-    /** What the registry of a lab with add-ons keeps. */
+    /** The data of the registry of a lab with add-ons. */
     registry: path.join(state, "registry"),
     /** The authority that has signed the certificates of the Proxmox host's services. */
     ca: path.join(state, "etc-pve/pve-root-ca.pem"),
@@ -87,7 +87,7 @@ export function labPaths(name: string) {
     hostUpper: path.join(host, "upper"),
     hostWork: path.join(host, "work"),
     hostRoot: path.join(host, "root"),
-    /** What the person's side uses; unseen by the Proxmox host. */
+    /** Files for the person; the Proxmox host does not see them. */
     client,
     hostKey: path.join(client, "host-key"),
     nodeKey: path.join(client, "node-key"),

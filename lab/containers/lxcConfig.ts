@@ -4,7 +4,7 @@ import { limitLines, v1Twin } from "./cgroups";
 import type { MachineTraits } from "./machineTraits";
 import { guestNetworks } from "./network";
 
-/** Where a container is kept and what it runs on. */
+/** The folder, cgroup, traits and CPUs for a container on this machine. */
 export interface LxcPlace {
   /** Folder of all containers, `/var/lib/lxc`. */
   readonly lxcPath: string;

@@ -8,7 +8,7 @@ interface Pod {
 /** A request from one pod of the Deployment `hello` to another, or to its service. */
 export interface PodRequest {
   readonly from: string;
-  /** Node of the pod that is asked, or `the service`. */
+  /** Node of the pod that gets the request, or `the service`. */
   readonly to: string;
   /** Name of the pod that answered. */
   readonly answer: string;
@@ -18,7 +18,7 @@ export interface PodRequest {
  * Sends requests from a pod on each node to a pod on the other, and to the service.
  *
  * @param kubectl runs `kubectl` and returns what it prints.
- * @throws Error if a node has no pod, or another pod answers than the one that was asked.
+ * @throws Error if a node has no pod, or the wrong pod answers.
  */
 export async function requestsBetween(
   nodes: readonly [string, string],

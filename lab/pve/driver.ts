@@ -120,7 +120,7 @@ export interface VmDriver extends MachineDriver {
   pause(vmid: number): Promise<void>;
   resume(vmid: number): Promise<void>;
   /**
-   * Has the guest agent of a running machine run `guest-<command>`, and returns what it returns.
+   * Runs `guest-<command>` on the guest agent of a running machine, and returns its result.
    *
    * @throws ApiError 500 `QEMU guest agent is not running` while there is no answer.
    */

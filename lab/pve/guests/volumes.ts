@@ -39,7 +39,7 @@ export function storageOf(volume: string): string {
   return storage;
 }
 
-/** Size in bytes as the configuration states it; 4 GiB if it states none, as PVE shows. */
+/** Size in bytes from the configuration; 4 GiB by default, as PVE shows. */
 export function volumeBytes(volume: Volume): number {
   return parseSize(volume.properties["size"] ?? "4G") ?? 0;
 }

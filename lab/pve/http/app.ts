@@ -77,7 +77,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   return app;
 }
 
-/** Checks who may call, then the parameters, then runs the endpoint: PVE's order. */
+/** Checks the caller's rights, then the parameters, then runs the endpoint: PVE's order. */
 async function run({ node, tls }: AppOptions, endpoint: Endpoint, request: FastifyRequest): Promise<unknown> {
   const { user, byToken } = identityOf(request);
   if (byToken && endpoint.allowToken === false)

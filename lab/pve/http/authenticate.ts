@@ -2,7 +2,7 @@ import type { FastifyRequest } from "fastify";
 import type { AccessStore } from "../access/accessStore";
 import { ApiError } from "../errors";
 
-/** Who calls, and by what. */
+/** The caller, and whether it used an API token. */
 export interface Identity {
   readonly user: string;
   readonly byToken: boolean;
