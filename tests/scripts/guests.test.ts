@@ -80,7 +80,7 @@ describe("claim", () => {
     expect(host.run("claim", "create")).toMatchObject({ code: 1 });
   });
 
-  it.each(["create", "update"])("says where a guest was migrated to, and how it comes back (%s)", (action) => {
+  it.each(["create", "update"])("says where a guest was migrated to, and how to migrate it back (%s)", (action) => {
     const host = new Host();
     const pve2 = path.join(host.root, "etc/nodes/pve2/lxc");
     fs.mkdirSync(pve2, { recursive: true });

@@ -72,7 +72,7 @@ describe("a first server that exits because a part of it takes too long", () => 
     expect(server(["started"], 1)).toBe("k3s-agent on node-1: K3s exits right after its start"));
 });
 
-test("every refusal has one of the words that a look at the journal searches for first", () => {
+test("every refusal has one of the texts that the search of the journal looks for first", () => {
   const text = fs.readFileSync(script, "utf8");
   const signs = new RegExp(text.match(/^SIGNS='(.*)'$/m)![1]!.replaceAll("\\|", "|"));
   const [, body = ""] = text.split("check_each_refusal() {");

@@ -77,7 +77,7 @@ describe("the host itself", () => {
     ]);
   });
 
-  it("has nf_tables also if it is built into the kernel, without files of its own", () => {
+  it("has nf_tables also if it is built into the kernel, without module files", () => {
     const built = host((each) => (each.args["MODULES"] = "vxlan nf_tables"));
     expect(built.troubles()).toEqual(["fail kernel-modules: not loaded, and a container cannot load them: nf_tables"]);
     built.nft = true;

@@ -108,7 +108,7 @@ describe("a task that fails", () => {
     expect(status().steps["cluster_joined"]).toMatchObject({ state, message });
   });
 
-  it("does not say so if it ends well", () => {
+  it("does not say so if it succeeds", () => {
     expect(run(`doing cluster_joined starting\nprogress cluster_joined done "k3s runs"`)).toBe(0);
     expect(status().steps["cluster_joined"]!.state).toBe("done");
   });

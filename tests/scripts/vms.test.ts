@@ -233,7 +233,7 @@ describe("the claim of a clone", () => {
   };
   const TEMPLATE = { TEMPLATE: "9000", CREATION };
 
-  it("waits for a template that another task holds", () => {
+  it("waits for a template that another task has locked", () => {
     const host = claimed("name: golden\nlock: backup\n");
     // Each check takes a moment; the task ends during the third.
     const conf = path.join(host.root, "etc/nodes/pve/qemu-server/9000.conf");

@@ -82,7 +82,7 @@ describe.each((Object.keys(scripts) as Shell[]).filter(isHere))("%s", (shell) =>
   it.each(cases)("%j", (line, answers) => expect(complete(shell, ...line).sort()).toEqual(answers));
 
   it("--kind=v", () => {
-    // Bash treats the = as a word of its own, and keeps what is before it.
+    // Bash treats the = as a separate word, and keeps what is before it.
     const [line, answer] = shell === "bash" ? [["--kind", "=", "v"], "vm"] : [["--kind=v"], "--kind=vm"];
     expect(complete(shell, "npx", "proxmox-k3s", "init", ...line)).toEqual([answer]);
   });

@@ -177,7 +177,7 @@ describe("each difference is a line with its command", () => {
       "fail state: an interrupted run left unfinished operations: 1 → npx proxmox-k3s recover",
     ],
     [
-      "a guest with the mark that no state knows",
+      "a guest with the mark that no state has",
       { ...good, marked: { seen: [...marked, { ...marked[0]!, vmId: 555, name: "copy" }] } },
       "fail state: guest 555 (copy) has the cluster's mark, but is not in the state → npx proxmox-k3s recover",
     ],

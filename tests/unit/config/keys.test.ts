@@ -14,7 +14,7 @@ const named = keys.map((key) => [nameOf(key), key] as const);
 
 test("there are as many keys as the schema has", () => expect(keys.length).toBeGreaterThan(60));
 
-test.each(named)("%s says what it decides and what a change of it does", (_, { schema }) => {
+test.each(named)("%s has a description, and states the effect of a change", (_, { schema }) => {
   const { description, change } = metaOf(schema);
   expect(description).toMatch(/^[A-Z`].*\.$/);
   expect(change).toEqual(expect.any(String));

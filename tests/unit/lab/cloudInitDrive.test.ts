@@ -16,7 +16,7 @@ const config = (more: Readonly<Record<string, string>> = {}) =>
   );
 const host = { nameservers: ["198.18.1.1"], search: [] };
 const none = (volid: string) => {
-  throw new Error(`nobody asked for ${volid}`);
+  throw new Error(`unexpected volume ${volid}`);
 };
 
 test("the drive has the four files of a NoCloud source, and a new identity with each change", () => {

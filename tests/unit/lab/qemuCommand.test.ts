@@ -35,7 +35,7 @@ test("is a daemon with a PID file, sockets and a log", () => {
   expect(after("-smbios")).toEqual(["type=1,uuid=0e9b4b3c-7f5f-4f0e-8f3a-1a2b3c4d5e6f"]);
 });
 
-test("a disk of virtio-scsi-single has a controller of its own; cloud-init's drive is a CD", () => {
+test("a disk of virtio-scsi-single has its own controller; cloud-init's drive is a CD", () => {
   const { devices, nodes } = command({
     ...{ scsihw: "virtio-scsi-single", boot: "order=scsi0;net0", ide2: "local-lvm:vm-101-cloudinit,media=cdrom" },
     ...{
