@@ -94,7 +94,7 @@ function comment(head: string): Promise<Ran> {
   );
 }
 
-describe("a pull request of the repository's own", () => {
+describe("a pull request from the repository itself", () => {
   test("gets one comment", async () => {
     // A comment by somebody else is not ours, whatever its first line is.
     github.comments.push(github.written("somebody", "<!-- proxmox-k3s preview-homelab -->\nhello", "7"));
@@ -114,7 +114,7 @@ describe("a pull request of the repository's own", () => {
     ]);
   });
 
-  test("and updates it in place; it says what is refused, and the preview's run is red", async () => {
+  test("updates its comment in place; it says what is refused, and the preview's run is red", async () => {
     const head = edit(({ network }) => (network.podCidr = "10.99.0.0/16"));
     github.pullRequests.splice(0, 1, { number: 7, sha: head, from: github.repository });
     const { preview, comment } = await push(7, head);
