@@ -76,8 +76,8 @@ export class K3sCluster extends pulumi.ComponentResource {
     const agentToken = password(clusterStepName(name, "agent-token"), this);
     const sums = releaseSums(name, context, this);
 
-    // Nothing is recorded of it, not even its identity.
-    const isNew = former.clusters.length === 0;
+    // In a new cluster, of which nothing is recorded, there is no order of changes to keep (docs/decisions/0032).
+    const first = former.clusters.length === 0 ? firstCaHash(context) : undefined;
     const servers: K3sNode[] = [];
     for (const node of plan.servers) {
       const earlier = servers.map((server) => server.ready);
@@ -91,7 +91,7 @@ export class K3sCluster extends pulumi.ComponentResource {
             tokens: { token: serverToken.result, agentToken: agentToken.result },
             machineAfter: earlier,
             k3sAfter: earlier,
-            beginsCluster: isNew && earlier.length === 0,
+            beginsCluster: earlier.length === 0 ? first?.ask : undefined,
           },
           { parent: this },
         ),
@@ -99,17 +99,17 @@ export class K3sCluster extends pulumi.ComponentResource {
     }
     const caHash = readBack(name, { task: "ca-hash", title: CA_HASH, context, servers }, this);
     const joinToken = k10(caHash, "node", agentToken.result);
-    // The servers change first. In a new cluster nothing changes (docs/decisions/0032).
-    const agents = isNew
-      ? {
-          tokens: { token: k10(firstCaHash(context, { servers, recorded: caHash }), "node", agentToken.result) },
-          k3sAfter: servers.map((server) => server.leave),
-        }
-      : { tokens: { token: joinToken }, k3sAfter: servers.map((server) => server.k3s) };
+    const agents = first
+      ? { token: k10(first.or(caHash), "node", agentToken.result), k3sAfter: servers.map(({ leave }) => leave) }
+      : { token: joinToken, k3sAfter: servers.map(({ k3s }) => k3s) };
     const ready = new Map(plan.servers.map(({ name: server }, at) => [server, servers[at]!.ready]));
     for (const { node, after } of disturbanceOrder(change, plan)) {
       const machineAfter = after.map((other) => ready.get(other)!);
-      const agent = new K3sNode(node.name, { node, context, sums, machineAfter, ...agents }, { parent: this });
+      const agent = new K3sNode(
+        node.name,
+        { node, context, sums, tokens: { token: agents.token }, machineAfter, k3sAfter: agents.k3sAfter },
+        { parent: this },
+      );
       ready.set(node.name, agent.ready);
     }
 

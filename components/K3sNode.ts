@@ -25,8 +25,8 @@ export interface K3sNodeArgs {
   readonly machineAfter: readonly pulumi.Resource[];
   /** The node's leave and K3s wait for these. */
   readonly k3sAfter: readonly pulumi.Resource[];
-  /** It is the first server of a cluster of which nothing exists yet, so it has nobody to join. @default false */
-  readonly beginsCluster?: boolean;
+  /** The node is the first server of a cluster of which nothing exists yet. It has nobody to join; this runs instead of that question. */
+  readonly beginsCluster?: pulumi.ResourceHook | undefined;
 }
 
 /**
@@ -38,8 +38,6 @@ export interface K3sNodeArgs {
  */
 export class K3sNode extends pulumi.ComponentResource {
   readonly machine: Machine;
-  /** The release's files are on the node. */
-  readonly files: pulumi.Resource;
   /** Its deletion takes the node out of the cluster. */
   readonly leave: pulumi.Resource;
   /** K3s runs, and a server answers requests. */
@@ -59,7 +57,7 @@ export class K3sNode extends pulumi.ComponentResource {
     const membership = { node, machine, context };
     this.leave = leave(name, { ...membership, dependsOn: [machine.usable, ...args.k3sAfter] }, this);
     const changes = context.k3sChanges.hooks;
-    this.files = artifacts(name, { node, machine, context, sums: args.sums }, this);
+    const files = artifacts(name, { node, machine, context, sums: args.sums }, this);
     const firewalled = rules(name, { node, machine, context }, this);
     const shown = page(name, { node, machine, context }, this);
     const installed = [
@@ -85,7 +83,7 @@ export class K3sNode extends pulumi.ComponentResource {
       },
       context.scriptOptions({
         parent: this,
-        dependsOn: [this.leave, this.files, ...shown, ...installed, ...(firewalled ? [firewalled] : [])],
+        dependsOn: [this.leave, files, ...shown, ...installed, ...(firewalled ? [firewalled] : [])],
         ...livesWith(machine.guest),
         // The credentials are in the same text as the script.
         ...(context.registries?.placeholder ? { ignoreChanges: ["stdin"] } : {}),
@@ -93,6 +91,7 @@ export class K3sNode extends pulumi.ComponentResource {
           beforeCreate: [
             ...(node.role === "server" && !args.beginsCluster ? [join(node, context)] : []),
             ...systemTrial(node, context),
+            ...(args.beginsCluster ? [args.beginsCluster] : []),
           ],
           beforeUpdate: [changes.beforeUpdate],
           afterUpdate: [changes.afterUpdate],

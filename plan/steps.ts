@@ -56,7 +56,7 @@ export type ClusterStep = (typeof CLUSTER_STEPS)[number];
 export type ClusterHook =
   | ("script-failure" | "machine-failure" | "image-failure" | "disk" | "cloned" | "clone-failed")
   | ("reboot" | "rebooted" | "reboot-failed")
-  | ("k3s-turn" | "k3s-changed" | "k3s-failed");
+  | ("k3s-turn" | "k3s-changed" | "k3s-failed" | "first-ca-hash");
 
 export const stepName = (node: string, step: NodeStep): string => `${node}-${step}`;
 export const clusterStepName = (cluster: string, step: ClusterStep): string => `${cluster}-${step}`;

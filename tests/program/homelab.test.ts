@@ -1,12 +1,14 @@
 import { cluster, COMMAND, CONTAINER, NODES, secrets } from "../support/homelabProgram";
-import { CA_HASH, isSecret, plainTexts, recordProgram, type Recording, reveal } from "../support/program";
+import { CA_HASH, isSecret, plainTexts, recordProgram, type Recording, reveal, stateOf } from "../support/program";
 
 /* The homelab's stack: which resources, with which inputs, options and order. */
 
 describe("the homelab stack", () => {
-  let up: Recording;
+  /** Of a new cluster, and of one of which the state records the identity. */
+  let up: Recording, later: Recording;
   beforeAll(async () => {
     up = await recordProgram({ cluster, secrets });
+    later = await recordProgram({ cluster, secrets, state: stateOf("homelab") });
   });
   const urnOf = (name: string, type?: string) => up.find(name, type).urn;
 
@@ -107,7 +109,7 @@ describe("the homelab stack", () => {
   it("lets changes of K3s take turns, one set of hooks for all nodes", () => {
     for (const name of NODES) {
       expect(up.find(`${name}-k3s`, COMMAND).options.hooks).toEqual({
-        beforeCreate: name === "k3s-master" ? ["k3s-master-join"] : [],
+        beforeCreate: name === "k3s-master" ? ["homelab-first-ca-hash"] : [],
         beforeUpdate: ["homelab-k3s-turn"],
         afterUpdate: ["homelab-k3s-changed"],
       });
@@ -191,7 +193,13 @@ describe("the homelab stack", () => {
     expect(up.find("homelab-anchor").inputs).toEqual({ byteLength: 8 });
   });
 
-  it("orders: leave and files before K3s, agents' K3s after the server's, every machine after the roster", () => {
+  it("asks whether a server joins others, unless nothing of the cluster exists yet", () => {
+    const before = (run: Recording) => NODES.map((name) => run.find(`${name}-k3s`).options.hooks.beforeCreate);
+    expect(before(later)).toEqual([["k3s-master-join"], [], []]);
+    expect(before(up)).toEqual([["homelab-first-ca-hash"], [], []]);
+  });
+
+  it("orders: leave and files before K3s, every machine after the roster", () => {
     const depends = (name: string, type?: string) => up.find(name, type).options.dependencies;
     for (const name of NODES) {
       expect(depends(`${name}-k3s`)).toEqual(
@@ -202,8 +210,15 @@ describe("the homelab stack", () => {
         expect.arrayContaining([urnOf("homelab-roster"), urnOf("homelab-preflight")]),
       );
     }
+  });
+
+  it("orders: agents' K3s after the server's; in a new cluster, their leaves after its leave, so that they leave first", () => {
+    const depends = (name: string, type?: string) => up.find(name, type).options.dependencies;
     for (const agent of NODES.slice(1)) {
-      expect(depends(`${agent}-leave`)).toContain(urnOf("k3s-master-k3s"));
+      const leave = `${agent}-leave`;
+      expect(later.find(leave).options.dependencies).toContain(urnOf("k3s-master-k3s"));
+      expect(depends(leave)).toContain(urnOf("k3s-master-leave"));
+      expect(depends(leave)).not.toContain(urnOf("k3s-master-k3s"));
       // Otherwise cores and network would be idle: machines and files do not wait for a server.
       for (const early of [depends(agent, CONTAINER), depends(`${agent}-artifacts`)])
         expect(early.filter((urn) => urn.includes("k3s-master"))).toEqual([]);

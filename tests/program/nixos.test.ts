@@ -8,7 +8,7 @@ import { loadPlan } from "../../plan/load";
 import { acknowledgement } from "../../remote/answer";
 import { readArguments } from "../../remote/script";
 import { acceptHooks } from "../support/hookMonitor";
-import { recordProgram, type Recording, stackCluster } from "../support/program";
+import { recordProgram, type Recording, stackCluster, stateOf } from "../support/program";
 
 /* Machines with NixOS, those of Pulumi.mizar.yaml: only their own steps differ from those of other machines. */
 
@@ -19,7 +19,8 @@ const NODES = ["alphard", "hamal", "mizar"];
 describe("the stack of S5", () => {
   let up: Recording;
   beforeAll(async () => {
-    up = await recordProgram({ cluster: stackCluster("Pulumi.mizar.yaml"), preview: true });
+    const cluster = stackCluster("Pulumi.mizar.yaml");
+    up = await recordProgram({ cluster, preview: true, state: stateOf("nixos") });
   });
   const command = (name: string): string => String(up.find(name).inputs["create"]);
 

@@ -1,5 +1,5 @@
 import { cluster, COMMAND, CONTAINER, NODES, secrets } from "../support/homelabProgram";
-import { recordProgram, type Recording } from "../support/program";
+import { recordProgram, type Recording, stateOf } from "../support/program";
 
 /* What a pool may have in addition to its machines, and several servers. */
 
@@ -74,7 +74,7 @@ describe("a pool with a disk for Longhorn", () => {
 
 describe("three servers", () => {
   const SERVERS = ["k3s-master", "homelab-master-2", "homelab-master-3"];
-  let up: Recording;
+  let up: Recording, created: Recording;
   beforeAll(async () => {
     const pools = cluster["pools"] as { master: object };
     const addresses = ["192.168.2.20", "192.168.2.30", "192.168.2.31"];
@@ -85,7 +85,9 @@ describe("three servers", () => {
       addresses,
       startup: { order: 1, upDelay: "30s" },
     };
-    up = await recordProgram({ cluster: { ...cluster, pools: { ...pools, master } }, secrets });
+    const three = { ...cluster, pools: { ...pools, master } };
+    up = await recordProgram({ cluster: three, secrets, state: stateOf("homelab") });
+    created = await recordProgram({ cluster: three, secrets });
   });
   const dependsOn = (name: string, type = COMMAND) => up.find(name, type).options.dependencies;
 
@@ -115,7 +117,15 @@ describe("three servers", () => {
     for (const name of SERVERS) expect(up.find(name, CONTAINER).options.ignoreChanges).not.toContain("startup");
   });
 
-  it("must all run before an agent's K3s starts", () => {
+  it("must all have their leave before an agent's K3s starts, so that agents leave first, even in a new cluster", () => {
+    const leaves = SERVERS.map((name) => created.find(`${name}-leave`, COMMAND).urn);
+    expect(created.find("k3s-worker-01-leave").options.dependencies).toEqual(expect.arrayContaining(leaves));
+    expect(created.find("k3s-worker-01-k3s").options.dependencies).toContain(created.find("k3s-worker-01-leave").urn);
+    const joins = SERVERS.map((name) => created.find(`${name}-k3s`).options.hooks.beforeCreate);
+    expect(joins).toEqual([["homelab-first-ca-hash"], ["homelab-master-2-join"], ["homelab-master-3-join"]]);
+  });
+
+  it("must all run before an agent's K3s starts, unless the cluster is new", () => {
     const k3s = SERVERS.map((name) => up.find(`${name}-k3s`, COMMAND).urn);
     expect(dependsOn("k3s-worker-01-leave")).toEqual(expect.arrayContaining(k3s));
     expect(up.find("k3s-worker-01-ready", COMMAND).inputs["create"]).toContain("ETCD='no'");

@@ -2,7 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
 
-import { parseStep } from "../../plan/steps";
+import { clusterStepName, parseStep } from "../../plan/steps";
+import { ANCHOR_TYPE } from "../../plan/urn";
 import { acknowledgement } from "../../remote/answer";
 import { acceptHooks } from "./hookMonitor";
 
@@ -53,6 +54,14 @@ export interface RecordOptions {
   /** Resources in the state from earlier runs: type and outputs by URN; none by default. */
   readonly state?: Readonly<Record<string, unknown>>;
 }
+
+/** The state of a cluster that exists, but has no nodes. */
+export const stateOf = (cluster: string): Readonly<Record<string, unknown>> => ({
+  [`urn:pulumi:homelab::proxmox-k3s::${ANCHOR_TYPE}::${clusterStepName(cluster, "anchor")}`]: {
+    type: ANCHOR_TYPE,
+    outputs: {},
+  },
+});
 
 /** The invoke with which the program asks the engine for the state. */
 const READ_STACK = "pulumi:pulumi:readStackResourceOutputs";
