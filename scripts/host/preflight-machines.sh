@@ -182,6 +182,8 @@ free_vmid() {
   while conf_of "$next" >/dev/null || printf '%s\n%s\n' "$NODES" "$FURTHER" | grep -q "^$next " || grep -qsx "$next" "$WORK/named"; do next=$((next + 1)); done
   echo "$next" | tee -a "$WORK/named"
 }
+# The addresses that were asked have answered, or stayed silent for a second.
+wait
 while read -r VMID NAME address rest; do
   name=$NAME
   if conf=$(guest_conf) && other=$(other_state "$conf") && [ -n "$other" ]; then

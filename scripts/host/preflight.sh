@@ -62,19 +62,26 @@ answers() {
   ip -4 neigh flush to "$1" 2>/dev/null || :
   if ping -n -q -c 1 -w 1 "$1" >/dev/null 2>&1 || ip -4 neigh show to "$1" | grep -q lladdr; then : >"$WORK/answers.$1"; fi
 }
-ask nodes /cluster/resources --type node &
-ask guests /cluster/resources --type vm &
-ask pools /pools &
-ask storages "/nodes/$here/storage" &
+asking=
+ask_beside() {
+  ask "$@" &
+  asking="$asking $!"
+}
+while read -r VMID name address rest; do answers "$address" & done <"$WORK/missing"
+ask_beside nodes /cluster/resources --type node
+ask_beside guests /cluster/resources --type vm
+ask_beside pools /pools
+ask_beside storages "/nodes/$here/storage"
 sources() { printf '%s\n' "$NODES" | cut -d' ' -f6 | grep "$@" | sort -u || :; }
 container_templates() { sources ':vztmpl/'; }
 vm_templates() { sources -v :; }
 images() { sources ':import'; }
 for store in $(container_templates | cut -d: -f1 | sort -u); do
-  ask "templates.$store" "/nodes/$here/storage/$store/content" --content vztmpl &
+  ask_beside "templates.$store" "/nodes/$here/storage/$store/content" --content vztmpl
 done
 for store in $(images | cut -d: -f1 | sort -u); do
-  ask "images.$store" "/nodes/$here/storage/$store/content" --content import &
+  ask_beside "images.$store" "/nodes/$here/storage/$store/content" --content import
 done
-while read -r VMID name address rest; do answers "$address" & done <"$WORK/missing"
-wait
+# The next parts need what Proxmox VE says. A silent address takes a whole second, so only the check of addresses waits for that.
+# shellcheck disable=SC2086 # numbers of processes
+wait $asking || :
