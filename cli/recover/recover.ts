@@ -169,7 +169,7 @@ function conclude({ open, discard, unclear, begun, kept, vanished, lost, elsewhe
     ]);
   for (const { vmId, pveNode, kind } of begun)
     say([
-      `error: guest ${vmId} is being created, or its creation was cut off; it does not say whose it is, so it was not changed`,
+      `error: guest ${vmId} is being created, or its creation was interrupted; it does not say whose it is, so it was not changed`,
       `next:  look in the task log of ${pveNode}; if a task makes it, wait for its end, then run this again; if none does: ${MACHINE_KINDS[kind].command} unlock ${vmId} && ${MACHINE_KINDS[kind].command} destroy ${vmId} on ${pveNode}`,
     ]);
   for (const guest of unclear)

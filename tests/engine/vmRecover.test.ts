@@ -67,7 +67,7 @@ it("inside a clone without a name yet: recover names its VMID and the remedy, an
   lab.host.put(confFile, "lock: clone\n");
   const { code, stdout } = await recover();
   expect(code).toBe(1);
-  expect(stdout).toContain(`error: guest ${VMID} is being created, or its creation was cut off`);
+  expect(stdout).toContain(`error: guest ${VMID} is being created, or its creation was interrupted`);
   expect(stdout).toContain(`if none does: qm unlock ${VMID} && qm destroy ${VMID} on pve`);
   expect(text()).toBe("lock: clone\n");
   const up = await lab.up();
