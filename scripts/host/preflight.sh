@@ -62,25 +62,26 @@ answers() {
   ip -4 neigh flush to "$1" 2>/dev/null || :
   if ping -n -q -c 1 -w 1 "$1" >/dev/null 2>&1 || ip -4 neigh show to "$1" | grep -q lladdr; then : >"$WORK/answers.$1"; fi
 }
+# ask_in_background: as ask, in the background; asking collects the processes.
 asking=
-ask_beside() {
+ask_in_background() {
   ask "$@" &
   asking="$asking $!"
 }
 while read -r VMID name address rest; do answers "$address" & done <"$WORK/missing"
-ask_beside nodes /cluster/resources --type node
-ask_beside guests /cluster/resources --type vm
-ask_beside pools /pools
-ask_beside storages "/nodes/$here/storage"
+ask_in_background nodes /cluster/resources --type node
+ask_in_background guests /cluster/resources --type vm
+ask_in_background pools /pools
+ask_in_background storages "/nodes/$here/storage"
 sources() { printf '%s\n' "$NODES" | cut -d' ' -f6 | grep "$@" | sort -u || :; }
 container_templates() { sources ':vztmpl/'; }
 vm_templates() { sources -v :; }
 images() { sources ':import'; }
 for store in $(container_templates | cut -d: -f1 | sort -u); do
-  ask_beside "templates.$store" "/nodes/$here/storage/$store/content" --content vztmpl
+  ask_in_background "templates.$store" "/nodes/$here/storage/$store/content" --content vztmpl
 done
 for store in $(images | cut -d: -f1 | sort -u); do
-  ask_beside "images.$store" "/nodes/$here/storage/$store/content" --content import
+  ask_in_background "images.$store" "/nodes/$here/storage/$store/content" --content import
 done
 # The next parts need what Proxmox VE says. A silent address takes a whole second, so only the check of addresses waits for that.
 # shellcheck disable=SC2086 # numbers of processes

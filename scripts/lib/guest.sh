@@ -122,11 +122,8 @@ has_our_guest() (
 
 # has_record FOLDER FILE: FOLDER has the root-only record of exactly this creation of the guest.
 has_record() { is_recorded "$1" "$2" "$(creation_of "$2")"; }
-is_recorded() ( # is_recorded FOLDER FILE CREATION
-  recorded=
-  { read -r recorded <"$1/$(vmid_of "$2")"; } 2>/dev/null || :
-  [ -n "$recorded" ] && [ "$recorded" = "$3" ]
-)
+# is_recorded FOLDER FILE CREATION
+is_recorded() { [ -n "$3" ] && [ "$(cat "$1/$(vmid_of "$2")" 2>/dev/null || :)" = "$3" ]; }
 record() { # record FOLDER CREATION
   mkdir -p "$1"
   printf '%s\n' "$2" >"$1/$VMID"

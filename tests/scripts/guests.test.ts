@@ -293,6 +293,7 @@ esac`);
   it.each([
     ["of which the host has no record", new Host()],
     ["that was created after the one on record", new Host().record("prepared", 103, "0".repeat(16))],
+    ["whose record has more than its creation", new Host().record("prepared", 103, `${CREATION}\n${CREATION}`)],
   ])("refuses a guest %s, whatever its description says", (_, host) => {
     host.conf(103, ours);
     const run = host.run("lxc", "create");

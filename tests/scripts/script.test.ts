@@ -67,6 +67,16 @@ describe("readSecret", () => {
 });
 
 describe("renderStdin", () => {
+  test("no script has a line in a here-document that looks like a comment, because it would not travel", () => {
+    const scripts = path.join(__dirname, "../../scripts");
+    const files = fs.readdirSync(scripts, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".sh"));
+    const documents = files.flatMap((file) => [
+      ...fs.readFileSync(path.join(scripts, file), "utf8").matchAll(/<<-?'?([A-Z]+)'?.*\n([^]*?\n)[ \t]*\1$/gm),
+    ]);
+    expect(documents.length).toBeGreaterThan(3);
+    expect(documents.filter(([, , text]) => /^[ \t]*#/m.test(text!)).map(([document]) => document)).toEqual([]);
+  });
+
   test.each(taskNames)("%s travels without comments, so that a changed one changes no step", (task) => {
     const { files = {} } = taskOf(task);
     const others = Object.entries(taskFiles(task)).flatMap(([name, text]) => (isShell(files[name]) ? [] : [text]));
